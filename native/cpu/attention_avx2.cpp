@@ -1,0 +1,8 @@
+#define FOVEA_TIER avx2
+#include "cpu/attention_tier.h"
+
+void fovea::attention_avx2(const fovea_attention_plan& plan, const fovea_attention_call& call,
+                         const AttentionOperands& operands, const AttentionWork& work,
+                         void* scratch) {
+  avx2::run_attention(plan, call, operands, work, scratch);
+}

@@ -1,0 +1,205 @@
+// Loads, stores and transposes between the caller's strided rows and the kernels' float32 panels.
+#pragma once
+
+#include <cstring>
+
+#include "core/half.h"
+#include "cpu/simd.h"
+
+namespace fovea::FOVEA_TIER {
+
+using float8 = float __attribute__((vector_size(32), aligned(4)));
+
+#if defined(__AVX2__)
+
+// Not memcpy: g++ 12 copies 32 bytes as two halves through the stack, and the 32-byte load that
+// follows waits for both stores (8 times slower).
+inline float8 load8(const float* p) { return _mm256_loadu_ps(p); }
+inline void store8(float* p, float8 v) { _mm256_storeu_ps(p, v); }
+
+inline float8 load8(const float16* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+inline float8 load8(const bfloat16* p) {
+  const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
+}
+
+inline void store8(float16* p, float8 v) {
+  const __m128i raw = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), raw);
+}
+
+inline void store_low4(float* p, float8 v) { _mm_storeu_ps(p, _mm256_castps256_ps128(v)); }
+inline void store_high4(float* p, float8 v) { _mm_storeu_ps(p, _mm256_extractf128_ps(v, 1)); }
+
+// v[r][c] becomes v[c][r].
+inline void transpose8(float8 (&v)[8]) {
+  const __m256 a0 = _mm256_unpacklo_ps(v[0], v[1]), a1 = _mm256_unpackhi_ps(v[0], v[1]);
+  const __m256 a2 = _mm256_unpacklo_ps(v[2], v[3]), a3 = _mm256_unpackhi_ps(v[2], v[3]);
+  const __m256 a4 = _mm256_unpacklo_ps(v[4], v[5]), a5 = _mm256_unpackhi_ps(v[4], v[5]);
+  const __m256 a6 = _mm256_unpacklo_ps(v[6], v[7]), a7 = _mm256_unpackhi_ps(v[6], v[7]);
+  const __m256 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
+  const __m256 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
+  const __m256 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
+  const __m256 b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xee);
+  v[0] = _mm256_permute2f128_ps(b0, b4, 0x20), v[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
+  v[1] = _mm256_permute2f128_ps(b1, b5, 0x20), v[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
+  v[2] = _mm256_permute2f128_ps(b2, b6, 0x20), v[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
+  v[3] = _mm256_permute2f128_ps(b3, b7, 0x20), v[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+}
+
+#else
+
+template <typename T>
+inline float8 load8(const T* p) {
+  float8 v;
+  for (int c = 0; c < 8; ++c) v[c] = to_float(p[c]);
+  return v;
+}
+
+inline void store8(float* p, float8 v) { std::memcpy(p, &v, sizeof v); }
+
+inline void store8(float16* p, float8 v) {
+  for (int c = 0; c < 8; ++c) p[c] = from_float<float16>(v[c]);
+}
+
+inline void store_low4(float* p, float8 v) { std::memcpy(p, &v, 16); }
+inline void store_high4(float* p, float8 v) {
+  std::memcpy(p, reinterpret_cast<const char*>(&v) + 16, 16);
+}
+
+inline void transpose8(float8 (&v)[8]) {
+  for (int r = 0; r < 8; ++r) {
+    for (int c = 0; c < r; ++c) {
+      const float t = v[r][c];
+      v[r][c] = v[c][r];
+      v[c][r] = t;
+    }
+  }
+}
+
+#endif
+
+inline void store8(bfloat16* p, float8 v) {
+  for (int c = 0; c < 8; ++c) p[c] = from_float<bfloat16>(v[c]);
+}
+
+// The first `count` of 8 elements; the rest is zero and not read.
+template <typename T>
+[[gnu::noinline]] float8 load_some(const T* p, int64_t count) {
+  T some[8] = {};
+  for (int64_t c = 0; c < count; ++c) some[c] = p[c];
+  return load8(some);
+}
+
+// An 8 x 8 block of which `columns` are there, transposed; kFull says that all are, which keeps the
+// block in registers.
+template <bool kFull, typename T>
+inline void load_block(const T* const (&rows)[8], int64_t at, int64_t columns, float8 (&v)[8]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) v[r] = kFull ? load8(rows[r] + at) : load_some(rows[r] + at, columns);
+  transpose8(v);
+}
+
+// Calls body(c, count, v) for each block of up to 8 columns of 8 rows, v[i] holding column c + i.
+template <typename T, typename Body>
+inline void for_each_block(const T* const (&rows)[8], int64_t columns, Body body) {
+  int64_t c = 0;
+  float8 v[8];
+  for (; c + 8 <= columns; c += 8) {
+    load_block<true>(rows, c, 8, v);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) body(c + i, v[i]);
+  }
+  if (c < columns) {
+    load_block<false>(rows, c, columns - c, v);
+    for (int i = 0; i < columns - c; ++i) body(c + i, v[i]);
+  }
+}
+
+// Eight rows, transposed and scaled: to[c * to_stride + r] = rows[r][c] * scale.
+template <typename T>
+[[gnu::noinline]] void pack_rows8(const T* const (&rows)[8], int64_t columns, float scale, float* to,
+                                  int64_t to_stride) {
+  for_each_block(rows, columns,
+                 [&](int64_t c, float8 column) { store8(to + c * to_stride, column * scale); });
+}
+
+// The way back: rows[r][c] = from[c * from_stride + r] for r < row_count.
+template <typename T>
+[[gnu::noinline]] void unpack_rows8(const float* from, int64_t from_stride, int64_t columns,
+                                    T* const (&rows)[8], int row_count) {
+  int64_t c = 0;
+  float8 v[8];
+  for (; c + 8 <= columns; c += 8) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) v[i] = load8(from + (c + i) * from_stride);
+    transpose8(v);
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; ++r) {
+      if (r < row_count) store8(rows[r] + c, v[r]);
+    }
+  }
+  for (; c < columns; ++c) {
+    for (int r = 0; r < row_count; ++r) rows[r][c] = from_float<T>(from[c * from_stride + r]);
+  }
+}
+
+// Keys into groups of kGroup: to[((j / kGroup) * columns + c) * kGroup + j % kGroup]. The last group
+// is filled up with zeros.
+template <int kGroup, typename T>
+[[gnu::noinline]] void pack_keys(const T* from, int64_t stride, int count, int64_t columns,
+                                 float* to) {
+  static const T kZeros[512] = {};
+  for (int j = 0; j < count; j += 8) {
+    const T* rows[8];
+    for (int r = 0; r < 8; ++r) rows[r] = j + r < count ? from + (j + r) * stride : kZeros;
+    float* group = to + int64_t(j / kGroup) * columns * kGroup;
+    if constexpr (kGroup == 8) {
+      for_each_block(rows, columns, [&](int64_t c, float8 keys) { store8(group + c * 8, keys); });
+    } else {
+      float* second = group + columns * kGroup;
+      for_each_block(rows, columns, [&](int64_t c, float8 keys) {
+        store_low4(group + c * 4, keys);
+        store_high4(second + c * 4, keys);
+      });
+    }
+  }
+}
+
+// Values into columns of kGroup: to[((c / kGroup) * tile + j) * kGroup + c % kGroup]. The last
+// columns are filled up with zeros.
+template <int kGroup, typename T>
+[[gnu::noinline]] void pack_values(const T* from, int64_t stride, int count, int64_t columns,
+                                   int64_t tile, float* to) {
+  // Four rows at a time, so that what is stored together fills a cache line.
+  for (int j = 0; j < count; j += 4) {
+    const int rows = count - j < 4 ? count - j : 4;
+    const T* row = from + j * stride;
+    for (int64_t c = 0; c < columns; c += 8) {
+      float* group = to + ((c / kGroup) * tile + j) * kGroup;
+      const bool full = c + 8 <= columns;
+      const bool second = c + 4 < columns;
+      float8 v[4];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        if (r >= rows) break;
+        v[r] = full ? load8(row + r * stride + c) : load_some(row + r * stride + c, columns - c);
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        if (r >= rows) break;
+        if constexpr (kGroup == 8) {
+          store8(group + r * 8, v[r]);
+        } else {
+          store_low4(group + r * 4, v[r]);
+          if (second) store_high4(group + (tile + r) * 4, v[r]);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace fovea::FOVEA_TIER

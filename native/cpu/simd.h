@@ -1,0 +1,101 @@
+// One vector type per instruction set tier. Included by exactly one translation unit per tier, which
+// names the tier's namespace in FOVEA_TIER: inline functions of two tiers must never share a symbol,
+// or the linker keeps one copy and an AVX2 machine may run AVX-512 code.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace fovea::FOVEA_TIER {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 8;  // two registers of a baseline x86-64 or AArch64
+#endif
+
+using vfloat = float __attribute__((vector_size(4 * kLanes)));
+using vint = int32_t __attribute__((vector_size(4 * kLanes)));
+
+inline vfloat splat(float x) { return x - vfloat{}; }
+inline vint splat(int32_t x) { return x - vint{}; }
+
+inline vfloat load(const float* p) { return *reinterpret_cast<const vfloat*>(p); }
+inline vint load(const int32_t* p) { return *reinterpret_cast<const vint*>(p); }
+inline void store(float* p, vfloat v) { *reinterpret_cast<vfloat*>(p) = v; }
+
+inline vint bits(vfloat v) { return reinterpret_cast<vint>(v); }
+inline vfloat from_bits(vint v) { return reinterpret_cast<vfloat>(v); }
+inline vfloat select(vint mask, vfloat a, vfloat b) {
+  return from_bits((mask & bits(a)) | (~mask & bits(b)));
+}
+
+// Keeps a loaded value in a register: without it g++ 12 folds the load into each of the FMAs that
+// use it, and the load ports, not the FMA units, become the limit (0.6 of the speed).
+inline void pin([[maybe_unused]] vfloat& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__AVX2__)
+  asm("" : "+x"(v));
+#endif
+}
+
+#if defined(__AVX512F__)
+inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm512_fmadd_ps(a, b, c); }
+// max and min answer their second operand if either is NaN.
+inline vfloat max(vfloat a, vfloat b) { return _mm512_max_ps(a, b); }
+inline vfloat min(vfloat a, vfloat b) { return _mm512_min_ps(a, b); }
+inline vfloat broadcast(const float* p) { return _mm512_set1_ps(*p); }
+#elif defined(__AVX2__)
+inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm256_fmadd_ps(a, b, c); }
+inline vfloat max(vfloat a, vfloat b) { return _mm256_max_ps(a, b); }
+inline vfloat min(vfloat a, vfloat b) { return _mm256_min_ps(a, b); }
+inline vfloat broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+#else
+inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
+inline vfloat max(vfloat a, vfloat b) { return select(a > b, a, b); }
+inline vfloat min(vfloat a, vfloat b) { return select(a < b, a, b); }
+inline vfloat broadcast(const float* p) { return splat(*p); }
+#endif
+
+// 2^x for x <= 0, and for any x up to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 and -inf
+// give exactly 0, because the exponent field of 2^-127 is 0.
+inline vfloat exp2(vfloat x) {
+  x = max(splat(-127.0f), x);
+  const vfloat magic = splat(0x1.8p23f + 127.0f);  // the low bits of x + magic hold round(x) + 127
+  const vfloat shifted = x + magic;
+  const vfloat f = x - (shifted - magic);
+  const vfloat scale = from_bits(bits(shifted) << 23);
+  vfloat p = splat(1.326472730e-3f);  // minimax of 2^f on [-0.5, 0.5]: error 9.2e-8
+  p = fma(p, f, splat(9.671512991e-3f));
+  p = fma(p, f, splat(5.550733581e-2f));
+  p = fma(p, f, splat(2.402224243e-1f));
+  p = fma(p, f, splat(6.931470037e-1f));
+  p = fma(p, f, splat(1.0f));
+  return p * scale;
+}
+
+// tanh to 2 ulp: the odd polynomial of Cephes below 0.625, 1 - 2 / (e^2x + 1) above.
+inline vfloat tanh(vfloat x) {
+  const vint sign = bits(x) & splat(INT32_MIN);
+  const vfloat a = from_bits(bits(x) & splat(INT32_MAX));
+  const vfloat z = x * x;
+  vfloat p = splat(-5.70498872745e-3f);
+  p = fma(p, z, splat(2.06390887954e-2f));
+  p = fma(p, z, splat(-5.37397155531e-2f));
+  p = fma(p, z, splat(1.33314422036e-1f));
+  p = fma(p, z, splat(-3.33332819422e-1f));
+  const vfloat small = fma(p * z, x, x);
+  const vfloat e = exp2(min(splat(30.0f), a * splat(2.8853900817779268f)));
+  const vfloat large = splat(1.0f) - splat(2.0f) / (e + splat(1.0f));
+  const vfloat y = select(a < splat(0.625f), small, from_bits(bits(large) | sign));
+  return select(x == x, y, x);
+}
+
+}  // namespace fovea::FOVEA_TIER

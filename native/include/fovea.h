@@ -1,0 +1,227 @@
+/*
+ * Fovea: fused attention. The flat C ABI, exported alike by every backend library.
+ *
+ * Numbers travel in blocks, addresses as arguments. Every block starts with `size`, the bytes its
+ * caller knows of: a smaller block is read as if zero-extended, a larger one is accepted while its
+ * unknown tail is zero. A zero field always means "default" or "off". What a function reports in
+ * words goes to the `error` array of the block it writes, never to a thread-local.
+ *
+ * Sizes and strides are counted in elements, never bytes. Strides are free, but the innermost
+ * dimension is always contiguous; index arithmetic is 64-bit. All functions are thread-safe as long
+ * as no two calls write the same block, output, workspace or scratch at the same time.
+ */
+#ifndef FOVEA_H_
+#define FOVEA_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define FOVEA_API __attribute__((visibility("default")))
+#else
+#define FOVEA_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
+#define FOVEA_ABI_VERSION 1
+#define FOVEA_ERROR_LENGTH 512
+#define FOVEA_MAX_PHASES 4
+/* Workspace and scratch must be aligned to this many bytes. */
+#define FOVEA_ALIGNMENT 64
+
+/* What every function but fovea_abi_version returns. */
+enum {
+  FOVEA_OK = 0,
+  FOVEA_INVALID_ARGUMENT = 1, /* a value is out of its documented range */
+  FOVEA_UNSUPPORTED = 2,      /* legal, but this backend or device has no kernel for it */
+  FOVEA_DEVICE_ERROR = 3,     /* the device refused; it still works */
+  FOVEA_DEVICE_LOST = 4,      /* sticky device error: its context is unusable */
+};
+
+enum { FOVEA_FLOAT32 = 1, FOVEA_FLOAT16 = 2, FOVEA_BFLOAT16 = 3 };
+
+enum { FOVEA_DEVICE_CPU = 1, FOVEA_DEVICE_CUDA = 2 };
+
+/* Instruction set tiers of the CPU backend, in rising order. */
+enum { FOVEA_ISA_PORTABLE = 1, FOVEA_ISA_AVX2 = 2, FOVEA_ISA_AVX512 = 3 };
+
+/* How query positions meet key positions where the two lengths differ. */
+enum {
+  FOVEA_BOTTOM_RIGHT = 0, /* pos_i = i + key length - query length: the last query sees the last key */
+  FOVEA_TOP_LEFT = 1      /* pos_i = i */
+};
+
+/* ---- the library ---------------------------------------------------------------------------- */
+
+typedef struct fovea_library_info {
+  uint32_t size;
+  int32_t abi_version;
+  char backend[16];  /* "cpu", "cuda", "sim" */
+  char version[32];  /* of the product, "0.1.0" */
+  char build[160];   /* compiler, its version, targets */
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_library_info;
+
+typedef struct fovea_device_info {
+  uint32_t size;
+  int32_t kind;               /* FOVEA_DEVICE_* */
+  int32_t index;              /* ordinal of the device; 0 on the CPU */
+  int32_t isa;                /* CPU: the tier to plan for; query answers the best */
+  int32_t isa_available;      /* CPU: bit (1 << tier) set for every tier that runs here */
+  int32_t compute_capability; /* CUDA: 10 * major + minor */
+  int32_t multiprocessors;    /* CUDA: SMs. CPU: logical processors */
+  int32_t reserved0;          /* zero */
+  int64_t shared_memory;      /* CUDA: bytes a block may opt into */
+  int64_t cache_bytes;        /* CPU: L2 of one core. CUDA: L2 of the device */
+  int64_t memory_bytes;       /* total memory of the device; 0 = not known */
+  char name[128];
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_device_info;
+
+/* FOVEA_ABI_VERSION of the library. */
+FOVEA_API int32_t fovea_abi_version(void);
+
+FOVEA_API int32_t fovea_library_query(fovea_library_info* info);
+
+/* Describes device `index` of this backend. FOVEA_INVALID_ARGUMENT if there is no such device. */
+FOVEA_API int32_t fovea_device_query(int32_t index, fovea_device_info* device);
+
+/* ---- scaled dot-product attention ------------------------------------------------------------
+ *
+ * query [B, Sq, Hq, D], key [B, Sk, Hk, D], value [B, Sk, Hk, Dv], out [B, Sq, Hq, Dv] and lse
+ * [B, Hq, Sq] in any stride order; with `packed`, sequences lie end to end without padding:
+ * query [Tq, Hq, D], key [Tk, Hk, D], out [Tq, Hq, Dv], lse [Hq, Tq].
+ *
+ *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
+ *   x_ij = -inf where masked;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
+ *   out_i = sum_j dropout(p_ij) v_j
+ *
+ * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one). Query head h reads
+ * key/value head h / (Hq / Hk). (Dao, FlashAttention-2, arXiv 2307.08691.)
+ */
+typedef struct fovea_attention_spec {
+  uint32_t size;
+  int32_t dtype;      /* of query, key and value: FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype;  /* 0 = dtype */
+  int32_t bias_dtype; /* 0 = no bias */
+
+  int32_t packed;            /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t causal;            /* 1 = key j is seen by query i where j <= pos_i */
+  int32_t alignment;         /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
+  int32_t has_window_left;   /* 1 = only keys j >= pos_i - window_left */
+  int32_t has_window_right;  /* 1 = only keys j <= pos_i + window_right */
+  int32_t has_scale;         /* 0 = scale is 1/sqrt(head_dim) */
+  int32_t has_alibi;         /* 1 = alibi_slopes is given */
+  int32_t has_sinks;         /* 1 = sinks is given */
+  int32_t has_query_lengths; /* 1 = query_lengths is given; not with packed */
+  int32_t has_key_lengths;   /* 1 = key_lengths is given; not with packed */
+  int32_t has_lse;           /* 1 = lse is written */
+  int32_t has_weights;       /* 1 = weights is written */
+
+  float scale;               /* read where has_scale */
+  float softcap;             /* 0 = off; else > 0 */
+  float dropout;             /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0;         /* zero */
+
+  int64_t window_left;  /* >= 0 */
+  int64_t window_right; /* >= 0 */
+
+  int64_t batch;          /* B: sequences */
+  int64_t query_length;   /* Sq; packed: the longest query sequence */
+  int64_t key_length;     /* Sk; packed: the longest key sequence */
+  int64_t query_total;    /* packed: Tq, rows of query; else 0 */
+  int64_t key_total;      /* packed: Tk, rows of key and value; else 0 */
+  int64_t query_heads;    /* Hq, a multiple of key_heads */
+  int64_t key_heads;      /* Hk */
+  int64_t head_dim;       /* D, 1 to 512 */
+  int64_t value_head_dim; /* Dv, 1 to 512; 0 = head_dim */
+
+  int64_t query_stride[3];   /* of batch, position, head */
+  int64_t key_stride[3];     /* of batch, position, head */
+  int64_t value_stride[3];   /* of batch, position, head */
+  int64_t out_stride[3];     /* of batch, position, head; elements must not overlap */
+  int64_t lse_stride[2];     /* of batch, head; elements must not overlap */
+  int64_t bias_stride[3];    /* of batch, head, query position; 0 = broadcast */
+  int64_t weights_stride[3]; /* of batch, head, query position; elements must not overlap */
+  int64_t alibi_stride[2];   /* of batch, head; 0 = broadcast */
+} fovea_attention_spec;
+
+/*
+ * Everything a run needs to know, decided once: plain data, free to copy, valid in any process on
+ * a device like the one it was made for.
+ */
+typedef struct fovea_attention_plan {
+  uint32_t size;       /* must be sizeof(fovea_attention_plan) */
+  int32_t abi_version;
+  int32_t device_kind;
+  int32_t isa;         /* CPU: the tier whose kernel runs */
+  int32_t tile_queries; /* rows of (query position, head of the group) in one item */
+  int32_t tile_keys;
+  int32_t phases;      /* phase p + 1 may start once every item of phase p has ended */
+  int32_t reserved0;
+  int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
+  int64_t workspace_bytes;         /* shared by all workers of one run */
+  int64_t scratch_bytes;           /* for each worker of one run */
+  double flops;                    /* upper bound, from the longest lengths */
+  char kernel[64];
+  fovea_attention_spec spec;       /* defaults resolved */
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_attention_plan;
+
+typedef struct fovea_attention_call {
+  uint32_t size;
+  int32_t phase;           /* 0 <= phase < plan.phases */
+  int64_t begin;           /* items [begin, end) of the phase are done by this call */
+  int64_t end;
+  uint64_t dropout_seed;   /* key of Philox4x32-10 */
+  uint32_t dropout_offset; /* last word of its counter: raise it for every step of training */
+  int32_t reserved0;
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_attention_call;
+
+/*
+ * Checks every number of `spec`, picks kernel and tiles for `device` and fills `plan`. Pure: touches
+ * no device, so plans for absent devices can be made. FOVEA_INVALID_ARGUMENT and FOVEA_UNSUPPORTED
+ * leave the reason in plan->error.
+ */
+FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
+                                       const fovea_device_info* device, fovea_attention_plan* plan);
+
+/* Does once per device and plan what a run may not: loads code, sets attributes. */
+FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
+
+/*
+ * Runs items [call->begin, call->end) of phase call->phase. Allocates nothing and, on a device,
+ * waits for nothing. Results are the same bits for any split of the items among workers.
+ *
+ * Absent operands are NULL exactly where the spec says they are absent. Sequence lengths are int32:
+ *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
+ *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
+ *   sinks         [Hq] float32, in the units of x
+ *   cu_seqlens_*  [B + 1], rising from 0 to the total: sequence b is rows cu[b] to cu[b + 1]
+ *   *_lengths     [B], between 0 and the longest; the rest is padding: never read, and a query row of
+ *                 it gives out = 0, lse = -inf, weights = 0
+ *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ * The CPU refuses lengths outside their range; a CUDA kernel clamps them.
+ * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter = ((j>>5)*4 + ((j>>1)&3),
+ * i, b * Hq + h, dropout_offset); the decision for (i, j) is half j&1 (0 = low) of word (j>>3)&3; kept
+ * if half >= round(65536 * dropout) and then scaled by 65536 / (65536 - round(65536 * dropout)).
+ * `stream` is a CUstream, NULL on the CPU.
+ */
+FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
+                                      const void* query, const void* key, const void* value,
+                                      const void* bias, const float* alibi_slopes,
+                                      const float* sinks, const int32_t* cu_seqlens_q,
+                                      const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+                                      const int32_t* key_lengths, void* out, float* lse,
+                                      float* weights, void* workspace, void* scratch, void* stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FOVEA_H_ */
