@@ -204,19 +204,22 @@ class AttentionItem {
     constexpr int kWidth = kVectors * kLanes;
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     const int64_t last = row_begin_ + panel_end(panel) - 1;
-    begin = int(std::clamp<int64_t>(low(first) - j, 0, count));
-    end = int(std::clamp<int64_t>(high(last) - j, 0, count));
+    const auto in_tile = [&](int64_t key) { return int(std::clamp<int64_t>(key - j, 0, count)); };
+    begin = in_tile(low(first));
+    end = in_tile(high(last));
     if (begin >= end) return false;
-    alignas(64) int32_t lows[kWidth], highs[kWidth];
-    for (int lane = 0; lane < kWidth; ++lane) {
-      const int64_t row = std::min(first + lane, last);
-      lows[lane] = int32_t(std::clamp<int64_t>(low(row) - j, 0, count));
-      highs[lane] = int32_t(std::clamp<int64_t>(high(row) - j, 0, count));
-    }
     // Keys that every row sees need no mask; what is left of them and right of them does.
     const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi;
-    int clear_begin = round_up(lows[kWidth - 1]), clear_end = highs[0] / kGroup * kGroup;
+    int clear_begin = round_up(in_tile(low(last))), clear_end = in_tile(high(first)) / kGroup * kGroup;
     if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
+    alignas(64) int32_t lows[kWidth], highs[kWidth];
+    if (begin < clear_begin || clear_end < end) {
+      for (int lane = 0; lane < kWidth; ++lane) {
+        const int64_t row = std::min(first + lane, last);
+        lows[lane] = in_tile(low(row));
+        highs[lane] = in_tile(high(row));
+      }
+    }
     float* s = scores_of_tile();
     std::fill_n(maximum(), kWidth, -kInfinity);
     const auto masked = [&](int from, int to) {

@@ -1,0 +1,76 @@
+"""What a result must say of the machine and the code it was measured with."""
+
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUNDLE = HERE / ".bundle"
+
+_STANDING = ["name", "driver_version", "compute_cap", "memory.total", "clocks.max.sm", "clocks.max.mem", "power.limit"]
+_MOVING = ["clocks.sm", "clocks.mem", "power.draw", "temperature.gpu"]
+
+
+def find(tool):
+    """The path of a tool of the CUDA toolkit, which is often not on the PATH; None if it is not installed."""
+    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/local/cuda/bin")
+
+
+def gpu():
+    """The first GPU as nvidia-smi describes it; None where there is no driver. Reads only."""
+    return _query(_STANDING + _MOVING)
+
+
+def clocks():
+    """What moves under load: clocks in MHz, power in W, temperature in C."""
+    return _query(_MOVING)
+
+
+def bundle():
+    """What the bundle says of itself; nothing if there is none."""
+    description = BUNDLE / "bundle.json"
+    return json.loads(description.read_text()) if description.exists() else {}
+
+
+def commit():
+    """The commit that was bundled, else that of the work tree: a copy of it may have come without its history."""
+    return bundle().get("commit") or work_tree_commit()
+
+
+def work_tree_commit():
+    if not (revision := _output("git", "-C", str(ROOT), "rev-parse", "--verify", "HEAD")):
+        return "none"
+    return revision + ("-dirty" if _output("git", "-C", str(ROOT), "status", "--porcelain") else "")
+
+
+def describe():
+    return {"gpu": gpu(), "cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version(),
+            "nvcc": nvcc_version(), "bundle": bundle()}
+
+
+def nvcc_version():
+    release = re.search(r"release (\S+),", _output(find("nvcc") or "nvcc", "--version"))
+    return release.group(1) if release else None
+
+
+def _query(fields):
+    values = _output("nvidia-smi", "-i", "0", "--query-gpu=" + ",".join(fields), "--format=csv,noheader,nounits")
+    if not values:
+        return None
+    return dict(zip(fields, map(_number, values.split(", "))))
+
+
+def _number(text):
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else text
+
+
+def _output(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

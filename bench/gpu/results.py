@@ -1,0 +1,66 @@
+"""Results that survive an interrupted run, and the time a run may take."""
+
+import datetime
+import json
+import os
+import time
+
+
+class Budget:
+    """Seconds on a clock that nobody sets back."""
+
+    def __init__(self, seconds):
+        self._end = time.monotonic() + seconds
+
+    def left(self):
+        return self._end - time.monotonic()
+
+
+class Results:
+    """A file of JSON lines, one per case, written as soon as the case is over.
+
+    A line that starts with "run" describes the run whose cases follow: machine, commit, versions. A file holds the
+    results of one commit, so that a case that is there is never one of other code.
+    """
+
+    def __init__(self, path, commit, facts):
+        """`facts` is called once, before the first case is written, and returns what describes the run."""
+        self._path = path
+        self._commit = commit
+        self._facts = facts
+        self._run = None
+        self.lines = {}
+        for line in self._load():
+            if "case" in line:
+                self.lines[line["case"]] = line
+            elif line["commit"] != commit:
+                raise SystemExit(f"{path} holds results of commit {line['commit']}, not of {commit}: "
+                                 "choose another output folder")
+
+    def __contains__(self, case):
+        return case in self.lines
+
+    def add(self, case, status, **fields):
+        if self._run is None:
+            self._run = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._append({"run": self._run, "commit": self._commit, **self._facts()})
+        line = {"case": case, "status": status, **fields, "of": self._run}
+        self.lines[case] = line
+        self._append(line)
+        return line
+
+    def _append(self, line):
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _load(self):
+        if not self._path.exists():
+            return []
+        text = self._path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:  # a run was killed in the middle of a line
+            self._path.write_bytes(whole)
+        return [json.loads(line) for line in whole.splitlines()]

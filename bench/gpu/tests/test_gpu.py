@@ -1,0 +1,115 @@
+"""What the GPU run plans, counts and remembers. Needs neither a GPU nor PyTorch."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import cases
+import native
+import peers
+from cases import Problem
+from results import Budget, Results
+
+
+class CasesTest(unittest.TestCase):
+    def test_flops_count_the_pairs_that_are_seen(self):
+        for causal in (False, True):
+            problem = Problem("bf16", 64, 512, causal)
+            pairs = sum(1 for i in range(512) for j in range(512) if j <= i or not causal)
+            self.assertEqual(problem.flops("fwd"), 2 * 32 * 32 * (64 + 64) * pairs)
+            self.assertEqual(problem.flops("bwd"), 2.5 * problem.flops("fwd"))
+
+    def test_every_problem_has_the_same_tokens_and_width(self):
+        for problem in cases.problems():
+            self.assertEqual(problem.batch * problem.length, 16384)
+            self.assertEqual(problem.heads * problem.head_dim, 2048)
+
+    def test_the_sweep_is_complete_and_its_cases_are_distinct(self):
+        names = [case for problem in cases.problems() for case in problem.cases()]
+        self.assertEqual(len(names), 2 * 3 * 6 * 2 * 3 * 2)
+        self.assertEqual(len(set(names)), len(names))
+        self.assertEqual(names[0], "bf16/d128/s8192/full/cudnn/fwd")
+
+    def test_the_limit_is_that_of_the_data_sheet_at_its_clock(self):
+        self.assertAlmostEqual(cases.limit_flops("9.0", 132, 1830) / 1e12, 989.4, places=1)
+        with self.assertRaises(SystemExit):
+            cases.limit_flops("1.0", 132, 1830)
+
+
+class ResultsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "deep" / "stage.jsonl"
+
+    def open(self, commit="abc"):
+        return Results(self.path, commit, lambda: {"gpu": "none"})
+
+    def test_a_case_is_remembered(self):
+        self.open().add("one", "passed", ms=1.5)
+        again = self.open()
+        self.assertIn("one", again)
+        self.assertNotIn("two", again)
+        self.assertEqual(again.lines["one"]["ms"], 1.5)
+
+    def test_a_run_is_described_once_and_only_if_it_has_cases(self):
+        self.open()
+        self.assertFalse(self.path.exists())
+        results = self.open()
+        results.add("one", "passed")
+        results.add("two", "failed")
+        run, one, two = map(json.loads, self.path.read_text().splitlines())
+        self.assertEqual((run["commit"], run["gpu"]), ("abc", "none"))
+        self.assertEqual((one["of"], two["of"]), (run["run"], run["run"]))
+
+    def test_half_a_line_is_forgotten(self):
+        self.open().add("one", "passed")
+        with open(self.path, "a") as file:
+            file.write('{"case": "two", "sta')
+        results = self.open()
+        self.assertEqual(list(results.lines), ["one"])
+        results.add("two", "passed")
+        self.assertEqual(list(self.open().lines), ["one", "two"])
+
+    def test_results_of_another_commit_are_refused(self):
+        self.open("abc").add("one", "passed")
+        with self.assertRaisesRegex(SystemExit, "commit abc, not of def"):
+            self.open("def")
+
+
+class BudgetTest(unittest.TestCase):
+    def test_it_runs_down(self):
+        budget = Budget(100)
+        first = budget.left()
+        self.assertTrue(99 < first <= 100)
+        self.assertLessEqual(budget.left(), first)
+        self.assertLess(Budget(-1).left(), 0)
+
+
+class PtxasTest(unittest.TestCase):
+    GOOD = "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"
+    SPILL = "    8 bytes stack frame, 8 bytes spill stores, 16 bytes spill loads"
+    REPAIRED = "ptxas info : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized"
+
+    def test_spills_and_repaired_products_are_found(self):
+        self.assertIsNone(native.complaint_of(self.GOOD))
+        self.assertEqual(native.complaint_of(f"{self.GOOD}\n{self.SPILL}"), self.SPILL.strip())
+        self.assertEqual(native.complaint_of(f"{self.GOOD}\n{self.REPAIRED}"), self.REPAIRED)
+
+
+class TableTest(unittest.TestCase):
+    def test_it_shows_what_was_measured(self):
+        lines = {"bf16/d128/s8192/full/flash/fwd": {"status": "measured", "tflops": 645.4},
+                 "bf16/d128/s8192/full/cudnn/fwd": {"status": "unsupported"},
+                 "bf16/d64/s512/full/cudnn/fwd": {"status": "failed"}}
+        head, row = peers.table(lines).splitlines()
+        self.assertEqual(row.split(), ["bf16/d128/s8192/full", "-", "-", "645", "-", "-", "-"])
+        self.assertEqual(len(head), len(row))
+
+
+if __name__ == "__main__":
+    unittest.main()
