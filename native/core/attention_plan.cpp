@@ -19,16 +19,15 @@ struct Dimension {
   int64_t size, stride;
 };
 
-// Whether distinct indices reach distinct elements, given the extent of one contiguous row: sorted by
-// stride, every dimension must step over all that lies below it.
+// Whether distinct indices reach distinct elements, given the extent of one contiguous row: sorted
+// by stride, every dimension must step over all that lies below it.
 template <size_t kCount>
 bool distinct(Dimension (&dimensions)[kCount], int64_t row) {
   for (const Dimension& dimension : dimensions) {
     if (dimension.size == 0) return true;
   }
-  std::sort(dimensions, dimensions + kCount, [](Dimension a, Dimension b) {
-    return std::llabs(a.stride) < std::llabs(b.stride);
-  });
+  std::sort(dimensions, dimensions + kCount,
+            [](Dimension a, Dimension b) { return std::llabs(a.stride) < std::llabs(b.stride); });
   __int128 extent = row;
   for (const Dimension& dimension : dimensions) {
     if (dimension.size == 1) continue;
@@ -146,7 +145,8 @@ class Validation {
                      (long long)spec_.batch, (long long)spec_.query_heads,
                      (long long)spec_.query_length);
     }
-    if (spec_.packed && (spec_.query_length > spec_.query_total || spec_.key_length > spec_.key_total)) {
+    if (spec_.packed &&
+        (spec_.query_length > spec_.query_total || spec_.key_length > spec_.key_total)) {
       return invalid("the longest sequences, %lld and %lld, exceed the totals, %lld and %lld",
                      (long long)spec_.query_length, (long long)spec_.key_length,
                      (long long)spec_.query_total, (long long)spec_.key_total);
@@ -178,8 +178,8 @@ class Validation {
     const int64_t keys = spec_.packed ? spec_.key_total : spec_.key_length;
     const int64_t value_dim = spec_.value_head_dim == 0 ? spec_.head_dim : spec_.value_head_dim;
     const int64_t heads = spec_.query_heads;
-    const auto tensor = [&](const char* name, const int64_t* stride, int64_t positions, int64_t heads_,
-                            int64_t row, bool written) {
+    const auto tensor = [&](const char* name, const int64_t* stride, int64_t positions,
+                            int64_t heads_, int64_t row, bool written) {
       Dimension d[3] = {{batch, stride[0]}, {positions, stride[1]}, {heads_, stride[2]}};
       return check(name, d, row, written);
     };
@@ -187,9 +187,12 @@ class Validation {
       Dimension d[3] = {{batch, stride[0]}, {heads, stride[1]}, {queries, stride[2]}};
       return check(name, d, spec_.key_length, written);
     };
-    if (int32_t s = tensor("query", spec_.query_stride, queries, heads, spec_.head_dim, false)) return s;
-    if (int32_t s = tensor("key", spec_.key_stride, keys, spec_.key_heads, spec_.head_dim, false)) return s;
-    if (int32_t s = tensor("value", spec_.value_stride, keys, spec_.key_heads, value_dim, false)) return s;
+    if (int32_t s = tensor("query", spec_.query_stride, queries, heads, spec_.head_dim, false))
+      return s;
+    if (int32_t s = tensor("key", spec_.key_stride, keys, spec_.key_heads, spec_.head_dim, false))
+      return s;
+    if (int32_t s = tensor("value", spec_.value_stride, keys, spec_.key_heads, value_dim, false))
+      return s;
     if (int32_t s = tensor("out", spec_.out_stride, queries, heads, value_dim, true)) return s;
     if (spec_.bias_dtype != 0) {
       if (int32_t s = scores("bias", spec_.bias_stride, false)) return s;
@@ -214,7 +217,8 @@ class Validation {
       return invalid("the strides of %s reach beyond 2^60 elements", name);
     }
     if (written && row > 0 && !distinct(dimensions, row)) {
-      return invalid("the strides of %s make elements overlap; an output needs distinct elements", name);
+      return invalid("the strides of %s make elements overlap; an output needs distinct elements",
+                     name);
     }
     return FOVEA_OK;
   }
@@ -264,8 +268,9 @@ int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& op
                 plan.phases - 1);
   }
   if (call.begin < 0 || call.begin > call.end || call.end > plan.items[call.phase]) {
-    return fail(call.error, FOVEA_INVALID_ARGUMENT, "items are [%lld, %lld), expected within [0, %lld)",
-                (long long)call.begin, (long long)call.end, (long long)plan.items[call.phase]);
+    return fail(call.error, FOVEA_INVALID_ARGUMENT,
+                "items are [%lld, %lld), expected within [0, %lld)", (long long)call.begin,
+                (long long)call.end, (long long)plan.items[call.phase]);
   }
   const fovea_attention_spec& spec = plan.spec;
   const bool any = spec.batch > 0 && spec.query_length > 0;
@@ -292,7 +297,8 @@ int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& op
   };
   for (const auto& operand : all) {
     if (operand.needed && operand.address == nullptr) {
-      return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it", operand.name);
+      return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it",
+                  operand.name);
     }
     if (!operand.allowed && operand.address != nullptr) {
       return fail(call.error, FOVEA_INVALID_ARGUMENT,

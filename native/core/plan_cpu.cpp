@@ -21,8 +21,8 @@ constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16
 
 int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
   if (device.isa < FOVEA_ISA_PORTABLE || device.isa > FOVEA_ISA_AVX512) {
-    return fail(plan.error, FOVEA_INVALID_ARGUMENT, "isa is %d, expected portable (1) to avx512 (3)",
-                device.isa);
+    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
+                "isa is %d, expected portable (1) to avx512 (3)", device.isa);
   }
   const Tier& tier = kTiers[device.isa];
   if (!(device.isa_available >> device.isa & 1)) {
@@ -44,7 +44,8 @@ int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
   const int64_t most = std::clamp<int64_t>(fitting / width, 1, 384 / width);
   const int64_t panels = std::max<int64_t>(1, (rows + width - 1) / width);
   int64_t tiles = (panels + most - 1) / most;
-  if (sequences > 0) tiles = std::max(tiles, std::min(panels, (wanted + sequences - 1) / sequences));
+  if (sequences > 0)
+    tiles = std::max(tiles, std::min(panels, (wanted + sequences - 1) / sequences));
   const int64_t tile = (panels + tiles - 1) / tiles * width;
 
   plan.device_kind = FOVEA_DEVICE_CPU;

@@ -33,8 +33,7 @@ class AttentionItem {
         batch_(batch),
         key_head_(key_head),
         group_(spec_.query_heads / spec_.key_heads),
-        shift_(spec_.alignment == FOVEA_TOP_LEFT ? 0
-                                                 : sequence.key_length - sequence.query_length),
+        shift_(spec_.alignment == FOVEA_TOP_LEFT ? 0 : sequence.key_length - sequence.query_length),
         layout_(plan.tile_queries, plan.tile_keys, kLanes, kGroup, spec_.head_dim,
                 spec_.value_head_dim),
         scratch_(static_cast<float*>(scratch)) {}
@@ -55,9 +54,7 @@ class AttentionItem {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);
       load_values(j, count);
-      const int next = int(std::clamp<int64_t>(last - j - count, 0, plan_.tile_keys));
       for (int panel = 0; panel < panels; ++panel) {
-        fetch(j + count, next * panel / panels, next * (panel + 1) / panels);
         dispatch(panel, [&](auto vectors) { step<vectors()>(panel, j, count); });
       }
     }
@@ -71,8 +68,7 @@ class AttentionItem {
   void pad(int64_t begin, int64_t end) {
     const size_t bytes = size_t(spec_.value_head_dim) * (spec_.out_dtype == FOVEA_FLOAT32 ? 4 : 2);
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t at =
-          offset(spec_.out_stride, sequence_.query_start, row / group_, head(row));
+      const int64_t at = offset(spec_.out_stride, sequence_.query_start, row / group_, head(row));
       std::memset(static_cast<char*>(operands_.out) + at * int64_t(bytes / spec_.value_head_dim), 0,
                   bytes);
       if (spec_.has_lse) operands_.lse[lse_offset(row)] = -kInfinity;
@@ -115,7 +111,8 @@ class AttentionItem {
            sequence_.query_start + row / group_;
   }
   float alibi_slope(int64_t row) const {
-    return operands_.alibi_slopes[batch_ * spec_.alibi_stride[0] + head(row) * spec_.alibi_stride[1]];
+    return operands_
+        .alibi_slopes[batch_ * spec_.alibi_stride[0] + head(row) * spec_.alibi_stride[1]];
   }
 
   // Runs `body` with the panel's number of vectors as a constant.
@@ -139,8 +136,12 @@ class AttentionItem {
   float* scores_of_tile() const { return scratch_ + layout_.scores; }
   float* alpha() const { return scratch_ + layout_.alpha; }
   float* maximum() const { return scratch_ + layout_.maximum; }
-  float* queries(int panel) const { return scratch_ + layout_.queries + panel * layout_.query_panel; }
-  float* outputs(int panel) const { return scratch_ + layout_.outputs + panel * layout_.output_panel; }
+  float* queries(int panel) const {
+    return scratch_ + layout_.queries + panel * layout_.query_panel;
+  }
+  float* outputs(int panel) const {
+    return scratch_ + layout_.outputs + panel * layout_.output_panel;
+  }
   float* m(int panel) const { return scratch_ + layout_.m + panel * kMaxWidth; }
   float* l(int panel) const { return scratch_ + layout_.l + panel * kMaxWidth; }
 
@@ -154,24 +155,6 @@ class AttentionItem {
                     offset(spec_.value_stride, sequence_.key_start, j, key_head_);
     pack_values<kGroup>(from, spec_.value_stride[1], count, spec_.value_head_dim, plan_.tile_keys,
                         values());
-  }
-
-  // Brings keys and values [j + begin, j + end) into L2 while a panel computes, so that packing the
-  // next tile does not wait for memory.
-  void fetch(int64_t j, int begin, int end) const {
-    const T* key = static_cast<const T*>(operands_.key) +
-                   offset(spec_.key_stride, sequence_.key_start, j, key_head_);
-    const T* value = static_cast<const T*>(operands_.value) +
-                     offset(spec_.value_stride, sequence_.key_start, j, key_head_);
-    constexpr int kLine = 64 / sizeof(T);
-    for (int row = begin; row < end; ++row) {
-      for (int64_t d = 0; d < spec_.head_dim; d += kLine) {
-        __builtin_prefetch(key + row * spec_.key_stride[1] + d, 0, 2);
-      }
-      for (int64_t d = 0; d < spec_.value_head_dim; d += kLine) {
-        __builtin_prefetch(value + row * spec_.value_stride[1] + d, 0, 2);
-      }
-    }
   }
 
   // ---- a panel's life ---------------------------------------------------------------------------
@@ -210,7 +193,8 @@ class AttentionItem {
     if (begin >= end) return false;
     // Keys that every row sees need no mask; what is left of them and right of them does.
     const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi;
-    int clear_begin = round_up(in_tile(low(last))), clear_end = in_tile(high(first)) / kGroup * kGroup;
+    int clear_begin = round_up(in_tile(low(last))),
+        clear_end = in_tile(high(first)) / kGroup * kGroup;
     if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
     alignas(64) int32_t lows[kWidth], highs[kWidth];
     if (begin < clear_begin || clear_end < end) {
@@ -225,14 +209,15 @@ class AttentionItem {
     const auto masked = [&](int from, int to) {
       if (from >= to) return;
       alignas(64) float unused[kWidth] = {};
-      scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to), s,
-                       unused);
+      scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
+                       s, unused);
       if (modified) modify<kVectors>(first, last, j, from, to, s);
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));
     if (clear_begin < clear_end) {
-      scores<kVectors>(keys(), queries(panel), spec_.head_dim, clear_begin, clear_end, s, maximum());
+      scores<kVectors>(keys(), queries(panel), spec_.head_dim, clear_begin, clear_end, s,
+                       maximum());
     }
     masked(clear_end, end);
     return true;
@@ -288,7 +273,8 @@ class AttentionItem {
       const Bias* rows[8];
       for (int r = 0; r < 8; ++r) {
         const int64_t row = std::min(first + lane + r, last);
-        rows[r] = static_cast<const Bias*>(operands_.bias) + score_offset(spec_.bias_stride, row) + j + begin;
+        rows[r] = static_cast<const Bias*>(operands_.bias) + score_offset(spec_.bias_stride, row) +
+                  j + begin;
       }
       for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
         float* at = s + (begin + k) * kWidth + lane;
@@ -410,7 +396,8 @@ class AttentionItem {
 
   // A second pass over the keys, now that every row's maximum and sum are known.
   void write_weights(int panels, int64_t start, int64_t last) {
-    for (int r = 0; r < rows_; ++r) std::fill_n(weights_row(row_begin_ + r), spec_.key_length, 0.0f);
+    for (int r = 0; r < rows_; ++r)
+      std::fill_n(weights_row(row_begin_ + r), spec_.key_length, 0.0f);
     for (int64_t j = start; j < last; j += plan_.tile_keys) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);

@@ -1,9 +1,9 @@
-// The inner loops of flash attention on one panel: kVectors * kLanes query rows, one to a SIMD lane,
-// against one tile of keys. Everything is transposed, so maxima, sums and rescaling are lane-wise
-// and need no shuffle:
+// The inner loops of flash attention on one panel: kVectors * kLanes query rows, one to a SIMD
+// lane, against one tile of keys. Everything is transposed, so maxima, sums and rescaling are
+// lane-wise and need no shuffle:
 //
-//   S^T[key][row] = sum_d K[key][d] Q^T[d][row]       scores(): keys in registers, kKeyGroup at a time
-//   O^T[d][row]   = alpha O^T + sum_key V[key][d] P^T[key][row]                        accumulate()
+//   S^T[key][row] = sum_d K[key][d] Q^T[d][row]       scores(): keys in registers, kKeyGroup at a
+//   time O^T[d][row]   = alpha O^T + sum_key V[key][d] P^T[key][row] accumulate()
 //
 // Scores are in units of log2: the caller folds scale * log2(e) into Q^T.
 #pragma once
@@ -26,8 +26,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Scores of keys [begin, end), both multiples of kGroup; raises `maximum` to each row's largest.
 template <int kVectors>
-[[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t head_dim, int begin, int end,
-                   float* s, float* maximum) {
+[[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t head_dim, int begin,
+                              int end, float* s, float* maximum) {
   constexpr int kWidth = kVectors * kLanes;
   vfloat highest[kVectors];
   for (int v = 0; v < kVectors; ++v) highest[v] = load(maximum + v * kLanes);
@@ -62,11 +62,11 @@ template <int kVectors>
   for (int v = 0; v < kVectors; ++v) store(maximum + v * kLanes, highest[v]);
 }
 
-// out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns. The
-// products of one tile are summed apart before they join `out`: the same cost, a smaller error.
+// out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns.
+// The products of one tile are summed apart before they join `out`: the same cost, a smaller error.
 template <int kVectors>
-[[gnu::noinline]] void accumulate(const float* values, int64_t tile, int64_t groups, const float* p, int begin,
-                       int end, const float* alpha, float* out) {
+[[gnu::noinline]] void accumulate(const float* values, int64_t tile, int64_t groups, const float* p,
+                                  int begin, int end, const float* alpha, float* out) {
   constexpr int kWidth = kVectors * kLanes;
   for (int64_t group = 0; group < groups; ++group, out += kGroup * kWidth) {
     const float* x = values + (group * tile + begin) * kGroup;
@@ -100,12 +100,13 @@ template <int kVectors>
   }
 }
 
-// One step of the online softmax (Milakov and Gimelshein, arXiv 1805.02867): turns the scores of keys
-// [begin, end) into exp2(s - m), moves the running maximum m and sum l, and leaves in `alpha` what
-// earlier results must be multiplied by. A row without a visible key so far keeps m = -inf, l = 0.
+// One step of the online softmax (Milakov and Gimelshein, arXiv 1805.02867): turns the scores of
+// keys [begin, end) into exp2(s - m), moves the running maximum m and sum l, and leaves in `alpha`
+// what earlier results must be multiplied by. A row without a visible key so far keeps m = -inf, l
+// = 0.
 template <int kVectors>
-[[gnu::noinline]] void softmax_step(float* s, int begin, int end, const float* maximum, float* m, float* l,
-                         float* alpha) {
+[[gnu::noinline]] void softmax_step(float* s, int begin, int end, const float* maximum, float* m,
+                                    float* l, float* alpha) {
   constexpr int kWidth = kVectors * kLanes;
   vfloat base[kVectors], sum[kVectors];
   for (int v = 0; v < kVectors; ++v) {

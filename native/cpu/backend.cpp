@@ -61,10 +61,11 @@ int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_
   start = cu[batch];
   length = int64_t{cu[batch + 1]} - start;
   if (start < 0 || length < 0 || start + length > total || length > longest) {
-    return fail(call.error, FOVEA_INVALID_ARGUMENT,
-                "%s[%lld] is %d and %s[%lld] is %d, expected rising by at most %lld within [0, %lld]",
-                name, (long long)batch, cu[batch], name, (long long)batch + 1, cu[batch + 1],
-                (long long)longest, (long long)total);
+    return fail(
+        call.error, FOVEA_INVALID_ARGUMENT,
+        "%s[%lld] is %d and %s[%lld] is %d, expected rising by at most %lld within [0, %lld]", name,
+        (long long)batch, cu[batch], name, (long long)batch + 1, cu[batch + 1], (long long)longest,
+        (long long)total);
   }
   return FOVEA_OK;
 }
@@ -83,16 +84,16 @@ int32_t locate(const fovea_attention_spec& spec, const AttentionOperands& operan
                Sequence& sequence, fovea_attention_call& call) {
   sequence = {};
   if (spec.packed) {
-    if (int32_t status = locate_packed("cu_seqlens_q", operands.cu_seqlens_q, batch, spec.query_length,
-                                       spec.query_total, sequence.query_start,
-                                       sequence.query_length, call)) {
+    if (int32_t status =
+            locate_packed("cu_seqlens_q", operands.cu_seqlens_q, batch, spec.query_length,
+                          spec.query_total, sequence.query_start, sequence.query_length, call)) {
       return status;
     }
-    return locate_packed("cu_seqlens_k", operands.cu_seqlens_k, batch, spec.key_length, spec.key_total,
-                         sequence.key_start, sequence.key_length, call);
+    return locate_packed("cu_seqlens_k", operands.cu_seqlens_k, batch, spec.key_length,
+                         spec.key_total, sequence.key_start, sequence.key_length, call);
   }
-  if (int32_t status = locate_padded("query_lengths", operands.query_lengths, batch, spec.query_length,
-                                     sequence.query_length, call)) {
+  if (int32_t status = locate_padded("query_lengths", operands.query_lengths, batch,
+                                     spec.query_length, sequence.query_length, call)) {
     return status;
   }
   return locate_padded("key_lengths", operands.key_lengths, batch, spec.key_length,
@@ -122,7 +123,8 @@ int32_t fovea_library_query(fovea_library_info* info) {
 int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
   fovea_device_info answer = {};
   if (index != 0) {
-    fail(answer.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0: there is one CPU", index);
+    fail(answer.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0: there is one CPU",
+         index);
     write_block(answer, device);
     return FOVEA_INVALID_ARGUMENT;
   }
@@ -190,8 +192,9 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
     return fail(call->error, FOVEA_INVALID_ARGUMENT,
                 "the CPU takes no stream, and a workspace where the plan asks for one");
   }
-  const AttentionOperands operands = {query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
-                                      cu_seqlens_k, query_lengths, key_lengths, out, lse, weights};
+  const AttentionOperands operands = {
+      query,        key,           value,       bias, alibi_slopes, sinks,  cu_seqlens_q,
+      cu_seqlens_k, query_lengths, key_lengths, out,  lse,          weights};
   if (int32_t status = check_call(*plan, operands, *call)) return status;
   if (call->begin < call->end && (scratch == nullptr || !aligned(scratch) || !aligned(workspace))) {
     return fail(call->error, FOVEA_INVALID_ARGUMENT,

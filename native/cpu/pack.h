@@ -121,8 +121,8 @@ inline void for_each_block(const T* const (&rows)[8], int64_t columns, Body body
 
 // Eight rows, transposed and scaled: to[c * to_stride + r] = rows[r][c] * scale.
 template <typename T>
-[[gnu::noinline]] void pack_rows8(const T* const (&rows)[8], int64_t columns, float scale, float* to,
-                                  int64_t to_stride) {
+[[gnu::noinline]] void pack_rows8(const T* const (&rows)[8], int64_t columns, float scale,
+                                  float* to, int64_t to_stride) {
   for_each_block(rows, columns,
                  [&](int64_t c, float8 column) { store8(to + c * to_stride, column * scale); });
 }
@@ -147,8 +147,8 @@ template <typename T>
   }
 }
 
-// Keys into groups of kGroup: to[((j / kGroup) * columns + c) * kGroup + j % kGroup]. The last group
-// is filled up with zeros.
+// Keys into groups of kGroup: to[((j / kGroup) * columns + c) * kGroup + j % kGroup]. The last
+// group is filled up with zeros.
 template <int kGroup, typename T>
 [[gnu::noinline]] void pack_keys(const T* from, int64_t stride, int count, int64_t columns,
                                  float* to) {

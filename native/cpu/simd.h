@@ -1,6 +1,6 @@
-// One vector type per instruction set tier. Included by exactly one translation unit per tier, which
-// names the tier's namespace in FOVEA_TIER: inline functions of two tiers must never share a symbol,
-// or the linker keeps one copy and an AVX2 machine may run AVX-512 code.
+// One vector type per instruction set tier. Included by exactly one translation unit per tier,
+// which names the tier's namespace in FOVEA_TIER: inline functions of two tiers must never share a
+// symbol, or the linker keeps one copy and an AVX2 machine may run AVX-512 code.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ inline vfloat min(vfloat a, vfloat b) { return select(a < b, a, b); }
 inline vfloat broadcast(const float* p) { return splat(*p); }
 #endif
 
-// 2^x for x <= 0, and for any x up to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 and -inf
-// give exactly 0, because the exponent field of 2^-127 is 0.
+// 2^x for x <= 0, and for any x up to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 and
+// -inf give exactly 0, because the exponent field of 2^-127 is 0.
 inline vfloat exp2(vfloat x) {
   x = max(splat(-127.0f), x);
   const vfloat magic = splat(0x1.8p23f + 127.0f);  // the low bits of x + magic hold round(x) + 127

@@ -51,8 +51,9 @@ enum { FOVEA_ISA_PORTABLE = 1, FOVEA_ISA_AVX2 = 2, FOVEA_ISA_AVX512 = 3 };
 
 /* How query positions meet key positions where the two lengths differ. */
 enum {
-  FOVEA_BOTTOM_RIGHT = 0, /* pos_i = i + key length - query length: the last query sees the last key */
-  FOVEA_TOP_LEFT = 1      /* pos_i = i */
+  FOVEA_BOTTOM_RIGHT =
+      0,             /* pos_i = i + key length - query length: the last query sees the last key */
+  FOVEA_TOP_LEFT = 1 /* pos_i = i */
 };
 
 /* ---- the library ---------------------------------------------------------------------------- */
@@ -60,9 +61,9 @@ enum {
 typedef struct fovea_library_info {
   uint32_t size;
   int32_t abi_version;
-  char backend[16];  /* "cpu", "cuda", "sim" */
-  char version[32];  /* of the product, "0.1.0" */
-  char build[160];   /* compiler, its version, targets */
+  char backend[16]; /* "cpu", "cuda", "sim" */
+  char version[32]; /* of the product, "0.1.0" */
+  char build[160];  /* compiler, its version, targets */
   char error[FOVEA_ERROR_LENGTH];
 } fovea_library_info;
 
@@ -122,10 +123,10 @@ typedef struct fovea_attention_spec {
   int32_t has_lse;           /* 1 = lse is written */
   int32_t has_weights;       /* 1 = weights is written */
 
-  float scale;               /* read where has_scale */
-  float softcap;             /* 0 = off; else > 0 */
-  float dropout;             /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0;         /* zero */
+  float scale;       /* read where has_scale */
+  float softcap;     /* 0 = off; else > 0 */
+  float dropout;     /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
 
   int64_t window_left;  /* >= 0 */
   int64_t window_right; /* >= 0 */
@@ -155,27 +156,27 @@ typedef struct fovea_attention_spec {
  * a device like the one it was made for.
  */
 typedef struct fovea_attention_plan {
-  uint32_t size;       /* must be sizeof(fovea_attention_plan) */
+  uint32_t size; /* must be sizeof(fovea_attention_plan) */
   int32_t abi_version;
   int32_t device_kind;
-  int32_t isa;         /* CPU: the tier whose kernel runs */
+  int32_t isa;          /* CPU: the tier whose kernel runs */
   int32_t tile_queries; /* rows of (query position, head of the group) in one item */
   int32_t tile_keys;
-  int32_t phases;      /* phase p + 1 may start once every item of phase p has ended */
+  int32_t phases; /* phase p + 1 may start once every item of phase p has ended */
   int32_t reserved0;
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
   int64_t workspace_bytes;         /* shared by all workers of one run */
   int64_t scratch_bytes;           /* for each worker of one run */
   double flops;                    /* upper bound, from the longest lengths */
   char kernel[64];
-  fovea_attention_spec spec;       /* defaults resolved */
+  fovea_attention_spec spec; /* defaults resolved */
   char error[FOVEA_ERROR_LENGTH];
 } fovea_attention_plan;
 
 typedef struct fovea_attention_call {
   uint32_t size;
-  int32_t phase;           /* 0 <= phase < plan.phases */
-  int64_t begin;           /* items [begin, end) of the phase are done by this call */
+  int32_t phase; /* 0 <= phase < plan.phases */
+  int64_t begin; /* items [begin, end) of the phase are done by this call */
   int64_t end;
   uint64_t dropout_seed;   /* key of Philox4x32-10 */
   uint32_t dropout_offset; /* last word of its counter: raise it for every step of training */
@@ -184,9 +185,9 @@ typedef struct fovea_attention_call {
 } fovea_attention_call;
 
 /*
- * Checks every number of `spec`, picks kernel and tiles for `device` and fills `plan`. Pure: touches
- * no device, so plans for absent devices can be made. FOVEA_INVALID_ARGUMENT and FOVEA_UNSUPPORTED
- * leave the reason in plan->error.
+ * Checks every number of `spec`, picks kernel and tiles for `device` and fills `plan`. Pure:
+ * touches no device, so plans for absent devices can be made. FOVEA_INVALID_ARGUMENT and
+ * FOVEA_UNSUPPORTED leave the reason in plan->error.
  */
 FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
                                        const fovea_device_info* device, fovea_attention_plan* plan);
@@ -200,17 +201,16 @@ FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
  *
  * Absent operands are NULL exactly where the spec says they are absent. Sequence lengths are int32:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
- *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
- *   sinks         [Hq] float32, in the units of x
- *   cu_seqlens_*  [B + 1], rising from 0 to the total: sequence b is rows cu[b] to cu[b + 1]
- *   *_lengths     [B], between 0 and the longest; the rest is padding: never read, and a query row of
- *                 it gives out = 0, lse = -inf, weights = 0
- *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
- * The CPU refuses lengths outside their range; a CUDA kernel clamps them.
- * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter = ((j>>5)*4 + ((j>>1)&3),
- * i, b * Hq + h, dropout_offset); the decision for (i, j) is half j&1 (0 = low) of word (j>>3)&3; kept
- * if half >= round(65536 * dropout) and then scaled by 65536 / (65536 - round(65536 * dropout)).
- * `stream` is a CUstream, NULL on the CPU.
+ *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j -
+ * pos_i| sinks         [Hq] float32, in the units of x cu_seqlens_*  [B + 1], rising from 0 to the
+ * total: sequence b is rows cu[b] to cu[b + 1]
+ *   *_lengths     [B], between 0 and the longest; the rest is padding: never read, and a query row
+ * of it gives out = 0, lse = -inf, weights = 0 weights       [B, Hq, Sq, Sk] float32, p_ij before
+ * dropout; packed: [Hq, Tq, Sk] The CPU refuses lengths outside their range; a CUDA kernel clamps
+ * them. Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter = ((j>>5)*4 +
+ * ((j>>1)&3), i, b * Hq + h, dropout_offset); the decision for (i, j) is half j&1 (0 = low) of word
+ * (j>>3)&3; kept if half >= round(65536 * dropout) and then scaled by 65536 / (65536 - round(65536
+ * * dropout)). `stream` is a CUstream, NULL on the CPU.
  */
 FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
                                       const void* query, const void* key, const void* value,
