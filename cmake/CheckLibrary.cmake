@@ -1,0 +1,45 @@
+# Run after a backend library is linked (cmake -DLIBRARY= -DHEADER= -DOBJECTS= -DNM= -P this):
+#  - it exports what fovea.h declares, and nothing else;
+#  - its AVX objects define no inline function under a name that other objects may share (the linker
+#    keeps one of the copies, perhaps one that older processors cannot run), and nothing that runs
+#    when the library is loaded.
+function(fail text)
+  file(REMOVE "${LIBRARY}")
+  message(FATAL_ERROR "${LIBRARY} ${text}")
+endfunction()
+
+function(symbols output)
+  execute_process(COMMAND ${NM} --defined-only ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" lines "${text}")
+  set(${output} "${lines}" PARENT_SCOPE)
+endfunction()
+
+symbols(lines --dynamic "${LIBRARY}")
+list(TRANSFORM lines REPLACE "^[^ ]* . " "" OUTPUT_VARIABLE exported)
+set(foreign ${exported})
+list(FILTER foreign EXCLUDE REGEX "^fovea_")
+if(foreign)
+  fail("exports more than fovea_*: ${foreign}")
+endif()
+
+file(READ "${HEADER}" text)
+string(REGEX MATCHALL "FOVEA_API[^;(]* \\*?fovea_[a-z0-9_]+\\(" declared "${text}")
+list(TRANSFORM declared REPLACE ".*[ *](fovea_[a-z0-9_]+)\\(" "\\1")
+list(REMOVE_ITEM declared ${exported})
+if(declared)
+  fail("lacks functions of fovea.h: ${declared}")
+endif()
+
+foreach(object IN LISTS OBJECTS)
+  if(object MATCHES "_(avx[0-9]+)")
+    set(isa ${CMAKE_MATCH_1})
+    symbols(lines "${object}")
+    set(shared ${lines})
+    list(FILTER shared INCLUDE REGEX " [WVu] ")
+    list(FILTER shared EXCLUDE REGEX "${isa}")
+    list(FILTER lines INCLUDE REGEX " _GLOBAL__")
+    if(shared OR lines)
+      fail("may run ${isa} code on any processor; move these into a namespace ${isa} or an unnamed one: ${shared} ${lines}")
+    endif()
+  endif()
+endforeach()

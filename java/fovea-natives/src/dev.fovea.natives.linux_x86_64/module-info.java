@@ -1,0 +1,7 @@
+/** The CPU library for Linux on x86-64. */
+module dev.fovea.natives.linux_x86_64 {
+  requires dev.fovea.ffi;
+
+  provides dev.fovea.ffi.NativeLocator with
+      dev.fovea.natives.linux_x86_64.CpuLocator;
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Configures and builds one preset of CMakePresets.json; quick where nothing changed.
+# usage: native/build.sh [release|asan|debug] [options for cmake]
+set -eu
+cd "$(dirname "$0")"
+preset=${1:-release}
+shift || true
+
+need() { # <package> <program>
+  command -v "$2" >/dev/null || {
+    echo "Fovea needs $2 to build its native libraries: apt-get install $1" >&2
+    exit 1
+  }
+}
+need g++ "${CXX:-g++}"
+need cmake cmake
+have=$(cmake --version | sed -n '1s/.* //p')
+if [ "$(printf '%s\n' 3.24 "$have" | sort -V | head -1)" != 3.24 ]; then
+  echo "Fovea needs cmake 3.24 or newer, and this is $have: apt-get install cmake" >&2
+  exit 1
+fi
+
+build=build
+[ "$preset" = release ] || build=build-$preset
+# A build folder that was copied along with the tree still points at the tree it came from.
+if [ -f $build/CMakeCache.txt ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" $build/CMakeCache.txt; then
+  rm -rf $build
+fi
+if [ ! -f $build/CMakeCache.txt ] && command -v ninja >/dev/null; then
+  export CMAKE_GENERATOR=Ninja
+fi
+cmake --preset "$preset" "$@"
+cmake --build $build --parallel "$(nproc)" || {
+  echo "The native build failed: see above." >&2
+  exit 1
+}
