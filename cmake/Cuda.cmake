@@ -1,4 +1,4 @@
-# Turns CUDA on where there are nvcc and ${cuda_sources}; sets FOVEA_CUDA.
+# Turns CUDA on where there is nvcc; sets FOVEA_CUDA.
 # FOVEA_CUDA_ARCHS: "verify" (what every build compiles), "release" (everything), or a CMake list.
 set(FOVEA_CUDA_ARCHS verify CACHE STRING "CUDA architectures: verify, release or a list")
 set(verify_archs 80-real 90a-real)
@@ -9,8 +9,6 @@ set(FOVEA_CUDA OFF)
 find_program(FOVEA_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_HOME PATHS /usr/local/cuda/bin)
 if(NOT FOVEA_NVCC)
   message(STATUS "CUDA is skipped: there is no nvcc")
-elseif(NOT cuda_sources)
-  message(STATUS "CUDA is skipped: there are no sources")
 else()
   set(FOVEA_CUDA ON)
   if(FOVEA_CUDA_ARCHS STREQUAL verify)
@@ -29,9 +27,4 @@ else()
   # cmake 3.25 does not know that nvcc has C++20; CUDA takes its standard from CXX_STANDARD.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
   add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>")
-endif()
-
-if(NOT FOVEA_CUDA)
-  # One left by an earlier build would be packed.
-  file(REMOVE "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/libfovea_cuda.so")
 endif()

@@ -107,7 +107,7 @@ struct Operand {
   }
 };
 
-enum State : uint8_t { kUntouched = 0, kCompare = 1, kFree = 2, kZeroOrUntouched = 3 };
+enum State : uint8_t { kUntouched = 0, kCompare = 1, kFree = 2 };
 
 struct Output : Operand {
   int32_t dtype = 0;
@@ -169,7 +169,6 @@ struct Output : Operand {
       bool right = true;
       switch (state[static_cast<size_t>(i)]) {
         case kUntouched: right = bits == canary; break;
-        case kZeroOrUntouched: right = bits == canary || got == 0; break;
         case kFree: break;
         default:
           want = expected[next];
