@@ -132,8 +132,8 @@ typedef struct fovea_attention_spec {
   int64_t window_right; /* >= 0 */
 
   int64_t batch;          /* B: sequences */
-  int64_t query_length;   /* Sq; packed: the longest query sequence */
-  int64_t key_length;     /* Sk; packed: the longest key sequence */
+  int64_t query_length;   /* Sq; packed: at least the longest query sequence */
+  int64_t key_length;     /* Sk; packed: at least the longest key sequence */
   int64_t query_total;    /* packed: Tq, rows of query; else 0 */
   int64_t key_total;      /* packed: Tk, rows of key and value; else 0 */
   int64_t query_heads;    /* Hq, a multiple of key_heads */

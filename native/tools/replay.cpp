@@ -7,6 +7,7 @@
 // With -DFOVEA_REPLAY_LINKED the library is linked instead, and the first argument is left out.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "fovea.h"
@@ -302,10 +304,10 @@ int main(int argc, char** argv) {
     }
     if (std::strcmp(argv[a], "--isa") == 0 && a + 1 < argc) {
       std::string tier = argv[++a];
-      device.isa = tier == "portable"  ? FOVEA_ISA_PORTABLE
-                   : tier == "avx2"    ? FOVEA_ISA_AVX2
+      device.isa = tier == "portable" ? FOVEA_ISA_PORTABLE
+                   : tier == "avx2"   ? FOVEA_ISA_AVX2
                    : tier == "avx512" ? FOVEA_ISA_AVX512
-                                       : 0;
+                                      : 0;
       if ((device.isa_available >> device.isa & 1) == 0) die("no tier " + tier + " here");
       continue;
     }

@@ -1,0 +1,12 @@
+package dev.fovea.ffi;
+
+/**
+ * Why one candidate was not loaded. Ends up as a line of a {@link LoadReport}, never with a user.
+ */
+final class LoadRefusal extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  LoadRefusal(String reason) {
+    super(reason, null, false, false);
+  }
+}

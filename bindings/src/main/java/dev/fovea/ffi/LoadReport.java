@@ -1,0 +1,62 @@
+package dev.fovea.ffi;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.StringJoiner;
+
+/**
+ * What became of loading one library: every place that was looked at, in order, with the reason why
+ * it was passed over, and the library if one place had it.
+ */
+public final class LoadReport {
+  /**
+   * One place.
+   *
+   * @param place a property with its value, an artifact, or a file
+   * @param refusal why nothing was loaded from there; empty for the place that had the library
+   */
+  public record Attempt(String place, Optional<String> refusal) {
+    public Attempt {
+      Objects.requireNonNull(place, "place");
+      Objects.requireNonNull(refusal, "refusal");
+    }
+
+    @Override
+    public String toString() {
+      return place + ": " + refusal.orElse("loaded");
+    }
+  }
+
+  private final String name;
+  private final List<Attempt> attempts;
+  private final NativeLibrary library; // null if no place had it
+
+  LoadReport(String name, List<Attempt> attempts, NativeLibrary library) {
+    this.name = name;
+    this.attempts = List.copyOf(attempts);
+    this.library = library;
+  }
+
+  /** The library that was asked for, without prefix and suffix: {@code "fovea_cpu"}. */
+  public String name() {
+    return name;
+  }
+
+  public List<Attempt> attempts() {
+    return attempts;
+  }
+
+  public Optional<NativeLibrary> library() {
+    return Optional.ofNullable(library);
+  }
+
+  /** The whole story, one line for each place. */
+  @Override
+  public String toString() {
+    StringJoiner lines = new StringJoiner("\n  ");
+    lines.add(library == null ? name + " could not be loaded:" : name + " is loaded:");
+    attempts.forEach(attempt -> lines.add(attempt.toString()));
+    return lines.toString();
+  }
+}

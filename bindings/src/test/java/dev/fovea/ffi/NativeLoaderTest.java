@@ -1,0 +1,351 @@
+package dev.fovea.ffi;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
+
+/** Where libraries are looked for, in which order, and what is said of those that will not do. */
+@Isolated("sets system properties")
+class NativeLoaderTest {
+  private static final List<String> PROPERTIES =
+      List.of(
+          "fovea.native.cpu.path",
+          "fovea.native.path",
+          "java.library.path",
+          FileLocator.FILE,
+          FileLocator.HASH);
+
+  @TempDir Path folder;
+  private final String[] saved = new String[PROPERTIES.size()];
+  private ClassLoader contextLoader;
+
+  @BeforeEach
+  void clearProperties() {
+    for (int i = 0; i < saved.length; i++) {
+      saved[i] = System.clearProperty(PROPERTIES.get(i));
+    }
+    contextLoader = Thread.currentThread().getContextClassLoader();
+    // Nothing but what a test puts there: the real artifact may be on this class path.
+    Thread.currentThread().setContextClassLoader(ClassLoader.getPlatformClassLoader());
+  }
+
+  @AfterEach
+  void restoreProperties() {
+    for (int i = 0; i < saved.length; i++) {
+      if (saved[i] == null) {
+        System.clearProperty(PROPERTIES.get(i));
+      } else {
+        System.setProperty(PROPERTIES.get(i), saved[i]);
+      }
+    }
+    Thread.currentThread().setContextClassLoader(contextLoader);
+  }
+
+  @Test
+  void aFileIsLoadedAndCallable() throws Exception {
+    Path file = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    LoadReport report = NativeLoader.load("fovea_cpu");
+    NativeLibrary library = report.library().orElseThrow(() -> new AssertionError(report));
+    assertEquals("fovea_cpu", library.name());
+    assertEquals("cpu", library.backend());
+    assertEquals("9.9.9", library.version());
+    assertEquals("tiny", library.build());
+    assertEquals(file.toString(), library.origin());
+    assertEquals(1, report.attempts().size());
+    MemorySegment none = MemorySegment.NULL;
+    assertEquals(Abi.OK, library.deviceQuery(0, none));
+    assertEquals(Abi.INVALID_ARGUMENT, library.deviceQuery(5, none));
+    assertEquals(Abi.UNSUPPORTED, library.planAttention(none, none, none));
+    assertEquals(Abi.DEVICE_ERROR, library.prepareAttention(none));
+  }
+
+  /** Argument i is address 4096 + i; the library says which one it did not get. */
+  @Test
+  void runPassesEveryArgumentInItsPlace() throws Exception {
+    Path file = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    NativeLibrary library = NativeLoader.load("fovea_cpu").library().orElseThrow();
+    MemorySegment[] a = new MemorySegment[18];
+    for (int i = 0; i < a.length; i++) {
+      a[i] = MemorySegment.ofAddress(4096 + i);
+    }
+    assertEquals(
+        Abi.DEVICE_LOST,
+        library.runAttention(
+            a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
+            a[14], a[15], a[16], a[17]));
+  }
+
+  @Test
+  void theFileGoesBeforeTheFolder() throws Exception {
+    Path file = TinyLibrary.complete(folder.resolve("file"), Abi.VERSION, "cpu");
+    Path other = TinyLibrary.complete(folder.resolve("folder"), Abi.VERSION, "cpu");
+    System.setProperty("fovea.native.path", other.getParent().toString());
+    assertEquals(other.toString(), load().origin());
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertEquals(file.toString(), load().origin());
+  }
+
+  @Test
+  void theFolderGoesBeforeArtifactsAndTheseBeforeTheLibraryPath() throws Exception {
+    Path system = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
+    System.setProperty("java.library.path", "/nowhere::" + system.getParent());
+    assertEquals(system.toString(), load().origin());
+
+    Path artifact = TinyLibrary.complete(folder.resolve("artifact"), Abi.VERSION, "cpu");
+    offer(artifact, sha256(artifact));
+    assertEquals("test artifact", load().origin());
+
+    Path preferred = TinyLibrary.complete(folder.resolve("preferred"), Abi.VERSION, "cpu");
+    System.setProperty("fovea.native.path", preferred.getParent().toString());
+    assertEquals(preferred.toString(), load().origin());
+  }
+
+  @Test
+  void aFolderWithoutTheLibraryIsPassedOver() throws Exception {
+    Path system = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
+    System.setProperty("java.library.path", system.getParent().toString());
+    System.setProperty("fovea.native.path", folder.toString());
+    LoadReport report = NativeLoader.load("fovea_cpu");
+    assertTrue(report.library().isPresent());
+    assertTrue(
+        report.toString().contains("-Dfovea.native.path=" + folder + ": has no libfovea_cpu.so"),
+        report.toString());
+  }
+
+  @Test
+  void aMissingFolderEndsTheSearch() throws Exception {
+    Path system = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
+    System.setProperty("java.library.path", system.getParent().toString());
+    System.setProperty("fovea.native.path", folder.resolve("absent").toString());
+    assertRefused("there is no such folder");
+  }
+
+  @Test
+  void aMissingFileEndsTheSearch() throws Exception {
+    Path system = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
+    System.setProperty("java.library.path", system.getParent().toString());
+    System.setProperty("fovea.native.cpu.path", folder.resolve("absent.so").toString());
+    assertRefused("there is no such file");
+  }
+
+  @Test
+  void garbageIsRefusedInTheWordsOfTheLinker() throws IOException {
+    Path file = Files.writeString(folder.resolve("garbage.so"), "this is no library\n".repeat(9));
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertRefused("invalid ELF header");
+  }
+
+  @Test
+  void aLibraryWithMissingSymbolsIsRefused() throws Exception {
+    Path file = TinyLibrary.compile(folder, "int fovea_something_else(void) { return 1; }");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertRefused("not a Fovea library: it has no symbol fovea_abi_version");
+  }
+
+  @Test
+  void aLibraryThatNeedsAnAbsentOneIsRefusedWithItsName() throws Exception {
+    Path file =
+        TinyLibrary.compile(
+            folder, "int absent_function(void); int f() { return absent_function(); }");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertRefused("undefined symbol: absent_function");
+  }
+
+  @Test
+  void anotherAbiVersionIsRefusedWithBothVersions() throws Exception {
+    Path file = TinyLibrary.complete(folder, Abi.VERSION + 41, "cpu");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertRefused(
+        "the library has ABI version 42, these bindings need 1: take both from one release");
+  }
+
+  @Test
+  void anotherBackendIsRefused() throws Exception {
+    Path file = TinyLibrary.complete(folder, Abi.VERSION, "cuda");
+    System.setProperty("fovea.native.cpu.path", file.toString());
+    assertRefused("it is backend \"cuda\", not fovea_cpu");
+  }
+
+  @Test
+  void aDamagedArtifactIsRefusedAndLeavesNothing() throws Exception {
+    Path artifact = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
+    offer(artifact, "0".repeat(64));
+    List<Path> before = extracted();
+    assertRefused("damaged: SHA-256 is " + sha256(artifact) + ", expected " + "0".repeat(64));
+    assertEquals(before, extracted());
+  }
+
+  @Test
+  void anArtifactThatCannotBeReadIsRefused() {
+    offer(folder.resolve("absent"), "0".repeat(64));
+    assertRefused("NoSuchFileException");
+  }
+
+  @Test
+  void nothingAnywhereIsExplainedPlaceByPlace() {
+    System.setProperty("java.library.path", folder.toString());
+    LoadReport report = NativeLoader.load("fovea_absent");
+    assertTrue(report.library().isEmpty());
+    assertEquals(
+        """
+        fovea_absent could not be loaded:
+          -Dfovea.native.absent.path: not set
+          -Dfovea.native.path: not set
+          artifacts: none on the class path or module path has fovea_absent
+          java.library.path=%s: has no libfovea_absent.so\
+        """
+            .formatted(folder),
+        report.toString());
+  }
+
+  @Test
+  void theCopyOfAnArtifactIsPrivateAndGoesAfterwards() throws Exception {
+    byte[] bytes = {1, 2, 3};
+    NativeLocator locator = new BytesLocator(bytes);
+    Path file;
+    try (ExtractedLibrary extracted = ExtractedLibrary.of(locator)) {
+      file = extracted.file();
+      assertEquals(3, Files.size(file));
+      assertEquals(
+          "rwx------",
+          PosixFilePermissions.toString(Files.getPosixFilePermissions(file.getParent())));
+      try (ExtractedLibrary second = ExtractedLibrary.of(locator)) {
+        assertFalse(second.file().getParent().equals(file.getParent()), "each copy has its folder");
+      }
+    }
+    assertFalse(Files.exists(file.getParent()));
+  }
+
+  @Test
+  void loadingAnArtifactLeavesNothing() throws Exception {
+    Path artifact = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
+    offer(artifact, sha256(artifact));
+    List<Path> before = extracted();
+    NativeLibrary library = load();
+    assertEquals(before, extracted());
+    assertEquals(Abi.UNSUPPORTED, library.planAttention(null0(), null0(), null0()));
+  }
+
+  private static MemorySegment null0() {
+    return MemorySegment.NULL;
+  }
+
+  private static NativeLibrary load() {
+    LoadReport report = NativeLoader.load("fovea_cpu");
+    return report.library().orElseThrow(() -> new AssertionError(report));
+  }
+
+  private static void assertRefused(String reason) {
+    LoadReport report = NativeLoader.load("fovea_cpu");
+    assertTrue(report.library().isEmpty(), report.toString());
+    assertTrue(report.toString().contains(reason), report.toString());
+  }
+
+  /** Puts {@link FileLocator} on the class path of this thread, as an artifact would be. */
+  private void offer(Path file, String hash) {
+    System.setProperty(FileLocator.FILE, file.toString());
+    System.setProperty(FileLocator.HASH, hash);
+    Thread.currentThread().setContextClassLoader(new ArtifactLoader());
+  }
+
+  private static List<Path> extracted() throws IOException {
+    try (Stream<Path> files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
+      return files
+          .filter(file -> file.getFileName().toString().matches("fovea-\\d+"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static String sha256(Path file) throws Exception {
+    return HexFormat.of()
+        .formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
+  }
+
+  /**
+   * Defines the locator anew in its unnamed module: services on the class path are not looked for
+   * in named modules, and these tests may run in one.
+   */
+  private static final class ArtifactLoader extends URLClassLoader {
+    ArtifactLoader() {
+      super(new URL[0], NativeLoaderTest.class.getClassLoader());
+    }
+
+    @Override
+    protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+      if (!name.equals(FileLocator.class.getName())) {
+        return super.loadClass(name, resolve);
+      }
+      synchronized (getClassLoadingLock(name)) {
+        Class<?> loaded = findLoadedClass(name);
+        if (loaded != null) {
+          return loaded;
+        }
+        try (InputStream in = FileLocator.class.getResourceAsStream("FileLocator.class")) {
+          byte[] bytes = in.readAllBytes();
+          return defineClass(name, bytes, 0, bytes.length);
+        } catch (IOException e) {
+          throw new ClassNotFoundException(name, e);
+        }
+      }
+    }
+
+    @Override
+    public java.util.Enumeration<URL> getResources(String name) throws IOException {
+      if (!name.equals("META-INF/services/" + NativeLocator.class.getName())) {
+        return super.getResources(name);
+      }
+      Path file = Files.createTempFile("service", ".txt");
+      file.toFile().deleteOnExit();
+      Files.writeString(file, FileLocator.class.getName());
+      return java.util.Collections.enumeration(List.of(file.toUri().toURL()));
+    }
+  }
+
+  private record BytesLocator(byte[] bytes) implements NativeLocator {
+    @Override
+    public String library() {
+      return "fovea_cpu";
+    }
+
+    @Override
+    public InputStream open() {
+      return new ByteArrayInputStream(bytes);
+    }
+
+    @Override
+    public String sha256() {
+      try {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+      } catch (java.security.NoSuchAlgorithmException e) {
+        throw new AssertionError(e);
+      }
+    }
+
+    @Override
+    public String describe() {
+      return "bytes";
+    }
+  }
+}

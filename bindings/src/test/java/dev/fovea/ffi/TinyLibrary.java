@@ -1,0 +1,73 @@
+package dev.fovea.ffi;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** Shared libraries of a few lines, to see what the loader makes of them. */
+final class TinyLibrary {
+  /** All six functions; {@code @ABI@} and {@code @BACKEND@} are filled in. */
+  private static final String SOURCE =
+      """
+      #include <stdint.h>
+      #include <string.h>
+      int32_t fovea_abi_version(void) { return @ABI@; }
+      int32_t fovea_library_query(char* info) {
+        strcpy(info + 8, "@BACKEND@");
+        strcpy(info + 24, "9.9.9");
+        strcpy(info + 56, "tiny");
+        return 0;
+      }
+      int32_t fovea_device_query(int32_t index, void* device) { return index == 0 ? 0 : 1; }
+      int32_t fovea_plan_attention(void* spec, void* device, void* plan) { return 2; }
+      int32_t fovea_prepare_attention(void* plan) { return 3; }
+      int32_t fovea_run_attention(void* plan, void* call, void* query, void* key, void* value,
+          void* bias, void* alibi, void* sinks, void* cu_q, void* cu_k, void* lengths_q,
+          void* lengths_k, void* out, void* lse, void* weights, void* workspace, void* scratch,
+          void* stream) {
+        void* all[] = {plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q,
+                       lengths_k, out, lse, weights, workspace, scratch, stream};
+        for (int i = 0; i < 18; i++) {
+          if (all[i] != (char*)plan + i * (all[17] != 0)) return 100 + i;
+        }
+        return 4;
+      }
+      """;
+
+  private TinyLibrary() {}
+
+  static Path complete(Path folder, int abi, String backend) throws Exception {
+    return compile(
+        folder, SOURCE.replace("@ABI@", Integer.toString(abi)).replace("@BACKEND@", backend));
+  }
+
+  /** Compiles {@code source} to {@code libfovea_cpu.so} in {@code folder}. */
+  static Path compile(Path folder, String source) throws Exception {
+    String compiler = compiler();
+    Files.createDirectories(folder);
+    Path c = Files.writeString(folder.resolve("tiny.c"), source);
+    Path library = folder.resolve(System.mapLibraryName("fovea_cpu"));
+    Process process =
+        new ProcessBuilder(compiler, "-shared", "-fPIC", "-o", library.toString(), c.toString())
+            .redirectErrorStream(true)
+            .start();
+    String output = new String(process.getInputStream().readAllBytes());
+    assertEquals(0, process.waitFor(), output);
+    return library;
+  }
+
+  private static String compiler() throws IOException {
+    var found =
+        Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+            .map(folder -> Path.of(folder, "cc"))
+            .filter(Files::isExecutable)
+            .findFirst();
+    assumeTrue(found.isPresent(), "needs a C compiler, cc, on the PATH");
+    return found.orElseThrow().toString();
+  }
+}

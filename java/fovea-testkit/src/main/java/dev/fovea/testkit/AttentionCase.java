@@ -1,0 +1,139 @@
+package dev.fovea.testkit;
+
+import java.util.List;
+
+/**
+ * One attention call, described completely: everything else (operands, expected outputs) follows
+ * from it. Immutable; {@link CaseBuilder} and {@link CaseGenerator} make them.
+ *
+ * @param geometry sizes
+ * @param options what is computed
+ * @param layouts where operands lie in memory
+ * @param content kind of values
+ * @param dataSeed of the values
+ * @param guard which end of every buffer touches forbidden memory
+ * @param parallelism workers asked for
+ * @param repeat the command that repeats the case
+ */
+public record AttentionCase(
+    Geometry geometry,
+    Options options,
+    Layouts layouts,
+    Content content,
+    long dataSeed,
+    GuardedMemory.Side guard,
+    int parallelism,
+    String repeat) {
+
+  /** The layouts of the operands; null where the case has no such operand. */
+  public record Layouts(
+      Layout query,
+      Layout key,
+      Layout value,
+      Layout out,
+      Layout lse,
+      Layout weights,
+      Layout bias,
+      Layout alibi) {
+
+    List<Layout> all() {
+      return java.util.stream.Stream.of(query, key, value, out, lse, weights, bias, alibi)
+          .filter(java.util.Objects::nonNull)
+          .toList();
+    }
+  }
+
+  /** Kinds of values. */
+  public enum Content {
+    /** N(0,1) everywhere. */
+    NORMAL,
+    /** N(0,1) with one in a thousand values from N(0,10). */
+    OUTLIERS,
+    /** Queries 40 times as large: nearly one-hot rows, scores of some hundreds. */
+    EXTREME,
+    /** Every value the same: uniform weights. */
+    CONSTANT,
+    /** Values of 1e-6 times N(0,1) in value: subnormal in float16. */
+    TINY,
+    /** One bias entry in five is -inf; one row in four wholly. Needs a bias. */
+    BIAS_HOLES,
+    /** Every bias entry is -inf. Needs a bias. */
+    BIAS_ALL_MASKED,
+    /** Bias entries at masked places are NaN: what is masked is -inf whatever its bias. */
+    BIAS_NAN_AT_MASKED,
+    /** A NaN in one key: reaches every row that sees it; other rows of its head are free. */
+    NAN_IN_KEY,
+    /** A NaN in one element of value. */
+    NAN_IN_VALUE,
+    /** A NaN in one query row: stays in its row. */
+    NAN_IN_QUERY
+  }
+
+  /** The key/value head of query head {@code h}. */
+  public int keyHead(int h) {
+    return h / geometry.group();
+  }
+
+  /** Position of query {@code i} among the keys of sequence {@code b}. */
+  public long position(int b, int i) {
+    return options.topLeft() ? i : (long) i + geometry.lenK(b) - geometry.lenQ(b);
+  }
+
+  /** First key that query {@code i} of sequence {@code b} sees; see also {@link #visibleEnd}. */
+  public int visibleBegin(int b, int i) {
+    if (options.windowLeft() < 0) {
+      return 0;
+    }
+    long position = position(b, i);
+    // Windows may be as large as a long holds.
+    long begin =
+        position < Long.MIN_VALUE + options.windowLeft() ? 0 : position - options.windowLeft();
+    return Math.clamp(begin, 0, geometry.lenK(b));
+  }
+
+  /** One behind the last key that query {@code i} of sequence {@code b} sees; may lie before it. */
+  public int visibleEnd(int b, int i) {
+    long position = position(b, i);
+    long end = geometry.lenK(b);
+    if (options.causal()) {
+      end = Math.min(end, position + 1);
+    }
+    if (options.windowRight() >= 0 && options.windowRight() < end - position) {
+      end = Math.min(end, position + options.windowRight() + 1);
+    }
+    return (int) Math.max(0, end);
+  }
+
+  /** Unmasked (query, key) pairs of one head, over the batch. */
+  public long visiblePairs() {
+    long pairs = 0;
+    for (int b = 0; b < geometry.batch(); b++) {
+      for (int i = 0; i < geometry.lenQ(b); i++) {
+        pairs += Math.max(0, visibleEnd(b, i) - visibleBegin(b, i));
+      }
+    }
+    return pairs;
+  }
+
+  /** Buffer index of row (b, i, h) of an operand in [batch, position, head] order. */
+  int rowIndex(Layout layout, int[] cu, int b, int i, int h) {
+    return geometry.packed() ? layout.at(0, cu[b] + i, h) : layout.at(b, i, h);
+  }
+
+  /** One line for people. */
+  @Override
+  public String toString() {
+    return "%s %s %s guard=%s par=%d | q%s k%s v%s out%s%s"
+        .formatted(
+            geometry,
+            options,
+            content,
+            guard,
+            parallelism,
+            layouts.query,
+            layouts.key,
+            layouts.value,
+            layouts.out,
+            layouts.bias == null ? "" : " bias" + layouts.bias);
+  }
+}

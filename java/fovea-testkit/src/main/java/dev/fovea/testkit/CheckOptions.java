@@ -1,0 +1,60 @@
+package dev.fovea.testkit;
+
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * What to check.
+ *
+ * @param backend device name, "cpu" or "cpu:avx2"
+ * @param cases number of cases, from index 0
+ * @param seed of the sequence of cases
+ * @param onlyCase index of the one case to run, or -1
+ * @param threads cases in flight at a time
+ * @param timeout after this long without a finished case the child is taken to hang
+ * @param dump directory to write each failing case to as a {@link CaseFile}, or null
+ */
+public record CheckOptions(
+    String backend,
+    long cases,
+    long seed,
+    long onlyCase,
+    int threads,
+    Duration timeout,
+    Path dump) {
+
+  /** 1,000 cases of seed 1, on two threads, two minutes of patience. */
+  public static CheckOptions of(String backend) {
+    return new CheckOptions(backend, 1000, 1, -1, 2, Duration.ofMinutes(2), null);
+  }
+
+  /** Another number of cases. */
+  public CheckOptions withCases(long number) {
+    return new CheckOptions(backend, number, seed, onlyCase, threads, timeout, dump);
+  }
+
+  /** Another seed. */
+  public CheckOptions withSeed(long number) {
+    return new CheckOptions(backend, cases, number, onlyCase, threads, timeout, dump);
+  }
+
+  /** One case alone. */
+  public CheckOptions withOnlyCase(long index) {
+    return new CheckOptions(backend, cases, seed, index, threads, timeout, dump);
+  }
+
+  /** Another number of cases in flight. */
+  public CheckOptions withThreads(int number) {
+    return new CheckOptions(backend, cases, seed, onlyCase, number, timeout, dump);
+  }
+
+  /** Other patience. */
+  public CheckOptions withTimeout(Duration patience) {
+    return new CheckOptions(backend, cases, seed, onlyCase, threads, patience, dump);
+  }
+
+  /** Writes failing cases to files. */
+  public CheckOptions withDump(Path directory) {
+    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, directory);
+  }
+}

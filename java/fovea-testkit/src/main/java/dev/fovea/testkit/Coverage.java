@@ -1,0 +1,163 @@
+package dev.fovea.testkit;
+
+import dev.fovea.testkit.CheckReport.PairCount;
+import dev.fovea.testkit.CheckReport.Quantiles;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+
+/** Counts what cases covered, and holds it against the committed minima. */
+final class Coverage {
+
+  private static final int RAREST = 20;
+
+  private final Map<String, Map<String, Integer>> single = new TreeMap<>();
+  private final Map<String, Integer> pairs = new HashMap<>();
+  private final Map<String, List<Integer>> sizes = new TreeMap<>();
+  private long cases;
+
+  /** Adds a finished case. */
+  void add(AttentionCase c, int tileQueries, int tileKeys) {
+    cases++;
+    List<String> values = new ArrayList<>();
+    Features.of(c)
+        .forEach(
+            (feature, value) -> {
+              single.computeIfAbsent(feature, f -> new TreeMap<>()).merge(value, 1, Integer::sum);
+              values.add(feature + "=" + value);
+            });
+    for (int i = 0; i < values.size(); i++) {
+      for (int j = i + 1; j < values.size(); j++) {
+        pairs.merge(values.get(i) + "\t" + values.get(j), 1, Integer::sum);
+      }
+    }
+    Geometry g = c.geometry();
+    int keys = Features.keysPerRow(c);
+    size("Sq", g.queryLength());
+    size("Sk", g.keyLength());
+    size("D", g.headDim());
+    size("keys per row", keys);
+    if (tileKeys > 0 && tileQueries > 0) {
+      size("key tiles per row", (keys + tileKeys - 1) / tileKeys);
+      int longest = 0;
+      for (int b = 0; b < g.batch(); b++) {
+        longest = Math.max(longest, g.lenQ(b));
+      }
+      size("query tiles", (longest * g.group() + tileQueries - 1) / tileQueries);
+    }
+  }
+
+  private void size(String name, int value) {
+    sizes.computeIfAbsent(name, n -> new ArrayList<>()).add(value);
+  }
+
+  Map<String, Map<String, Integer>> single() {
+    return single;
+  }
+
+  int pairs() {
+    return pairs.size();
+  }
+
+  List<PairCount> rarestPairs() {
+    return pairs.entrySet().stream()
+        .sorted(
+            Comparator.<Map.Entry<String, Integer>>comparingInt(Map.Entry::getValue)
+                .thenComparing(Map.Entry::getKey))
+        .limit(RAREST)
+        .map(
+            e -> {
+              String[] two = e.getKey().split("\t");
+              return new PairCount(two[0], two[1], e.getValue());
+            })
+        .toList();
+  }
+
+  Map<String, Quantiles> sizes() {
+    Map<String, Quantiles> quantiles = new TreeMap<>();
+    sizes.forEach((name, values) -> quantiles.put(name, quantiles(values)));
+    return quantiles;
+  }
+
+  private static Quantiles quantiles(List<Integer> values) {
+    int[] sorted = values.stream().mapToInt(Integer::intValue).sorted().toArray();
+    int n = sorted.length;
+    return new Quantiles(
+        sorted[0],
+        sorted[n / 2],
+        sorted[Math.min(n - 1, n * 9 / 10)],
+        sorted[Math.min(n - 1, n * 99 / 100)],
+        sorted[n - 1]);
+  }
+
+  /** The committed minima, see the comments in the file. */
+  static Properties minima() {
+    Properties properties = new Properties();
+    try (InputStream in = Coverage.class.getResourceAsStream("coverage-minima.properties")) {
+      properties.load(in);
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
+    return properties;
+  }
+
+  /** True if enough cases ran for the minima to mean something. */
+  boolean judged() {
+    return cases >= Long.parseLong(minima().getProperty("cases"));
+  }
+
+  /** What falls short of the minima. */
+  List<String> belowMinimum() {
+    List<String> short0 = new ArrayList<>();
+    if (!judged()) {
+      return short0;
+    }
+    Properties minima = minima();
+    for (String key : minima.stringPropertyNames()) {
+      int least = Integer.parseInt(minima.getProperty(key));
+      String[] parts = key.split("\\.", 3);
+      switch (parts[0]) {
+        case "value" -> {
+          int met = single.getOrDefault(parts[1], Map.of()).getOrDefault(parts[2], 0);
+          // Minima are per thousand cases.
+          if (met * 1000L < least * cases) {
+            short0.add("%s=%s: %d of %d cases".formatted(parts[1], parts[2], met, cases));
+          }
+        }
+        case "pairs" -> {
+          if (pairs() < least) {
+            short0.add("%d different pairs of feature values, not %d".formatted(pairs(), least));
+          }
+        }
+        case "quantile" -> {
+          Quantiles q = sizes().get(parts[1].replace('_', ' '));
+          int met = q == null ? 0 : quantile(q, parts[2]);
+          if (met < least) {
+            short0.add("%s of %s is %d, not %d".formatted(parts[2], parts[1], met, least));
+          }
+        }
+        default -> {}
+      }
+    }
+    short0.sort(null);
+    return short0;
+  }
+
+  private static int quantile(Quantiles q, String name) {
+    return switch (name) {
+      case "median" -> q.median();
+      case "p90" -> q.p90();
+      case "p99" -> q.p99();
+      case "maximum" -> q.maximum();
+      default -> throw new IllegalArgumentException(Arrays.asList("no such quantile", name) + "");
+    };
+  }
+}

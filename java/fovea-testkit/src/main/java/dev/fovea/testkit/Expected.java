@@ -1,0 +1,116 @@
+package dev.fovea.testkit;
+
+import dev.fovea.DType;
+import java.util.Arrays;
+
+/**
+ * What must stand in one output buffer, element by element in memory order, so that comparing needs
+ * no knowledge of layouts.
+ */
+public final class Expected {
+
+  /** The element is not written: the pattern from before the call is still there. */
+  public static final byte UNTOUCHED = 0;
+
+  /** The element equals {@link #value} within {@link #allowed}. */
+  public static final byte COMPARE = 1;
+
+  /** The element may hold anything. */
+  public static final byte FREE = 2;
+
+  /** Fewer elements say too little about a mean. */
+  public static final int RMSE_MINIMUM = 1024;
+
+  private final DType dtype;
+  private final double[] value;
+  private final double[] allowed;
+  private final byte[] state;
+  private double weightVariance;
+  private double outputVariance;
+  private double roundingVariance;
+  private double arithmeticSquares;
+  private long counted;
+
+  /** An output of {@code elements} elements of which none is written. */
+  public Expected(DType dtype, int elements) {
+    this.dtype = dtype;
+    this.value = new double[elements];
+    this.allowed = new double[elements];
+    this.state = new byte[elements];
+  }
+
+  /** Type of the elements. */
+  public DType dtype() {
+    return dtype;
+  }
+
+  /** Number of elements of the buffer. */
+  public int elements() {
+    return value.length;
+  }
+
+  /** The exact result of element {@code i}. */
+  public double value(int i) {
+    return value[i];
+  }
+
+  /** The largest error of element {@code i}; 0 where an infinity must be met. */
+  public double allowed(int i) {
+    return allowed[i];
+  }
+
+  /** What element {@code i} is held to: one of the constants. */
+  public byte state(int i) {
+    return state[i];
+  }
+
+  void expect(int i, double exact, double error) {
+    value[i] = exact;
+    allowed[i] = error;
+    state[i] = COMPARE;
+  }
+
+  void set(int begin, int end, byte what) {
+    Arrays.fill(state, begin, end, what);
+  }
+
+  /**
+   * Adds one element to the bound of the root mean square error.
+   *
+   * @param weights variance that rounded weights cause
+   * @param output variance that a rounded output causes, by the model of uniform errors
+   * @param rounding the output's rounding error itself, known exactly
+   * @param arithmetic bound of the float32 error
+   */
+  void count(double weights, double output, double rounding, double arithmetic) {
+    weightVariance += weights;
+    outputVariance += output;
+    roundingVariance += rounding * rounding;
+    arithmeticSquares += arithmetic * arithmetic;
+    counted++;
+  }
+
+  /**
+   * The bound of the root mean square error; infinite where there are too few elements.
+   *
+   * <p>With rounded weights it is the specification's, 1.3 sqrt(mean(u^2/6 (...))) plus the float32
+   * term, where the model's variance of the output rounding gives way to the exact one if that is
+   * larger: the model takes mantissas as spread evenly, and many equal results need not be.
+   *
+   * <p>With float32 weights there is a sharper one. Let e be the error of rounding the exact result
+   * and d the float32 error before rounding. If d does not carry the result over a rounding
+   * boundary, the error is e. If it does, e was within d of half a step and the error is at most
+   * |e| + 2d. So the root mean square is at most rms(e) + 2 rms(d).
+   */
+  public double allowedRmse() {
+    if (counted < RMSE_MINIMUM) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double arithmetic = Math.sqrt(arithmeticSquares / counted);
+    if (weightVariance == 0) {
+      return Math.sqrt(roundingVariance / counted) + 2 * arithmetic;
+    }
+    double output = Math.max(1.69 * outputVariance, roundingVariance);
+    return Math.sqrt((1.69 * weightVariance + output) / counted) + arithmetic;
+  }
+}

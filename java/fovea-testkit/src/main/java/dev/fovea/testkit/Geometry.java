@@ -1,0 +1,111 @@
+package dev.fovea.testkit;
+
+import java.util.Arrays;
+
+/**
+ * Sizes of one case.
+ *
+ * @param batch sequences, B
+ * @param queryLength Sq, or packed: the longest query sequence as told to the operation
+ * @param keyLength Sk, or packed: the longest key sequence as told to the operation
+ * @param queryHeads Hq
+ * @param keyHeads Hk, divides Hq
+ * @param headDim D
+ * @param valueHeadDim Dv
+ * @param packed sequences lie end to end and are found by cu_seqlens
+ * @param queryLengths length of every query sequence, or null: all Sq
+ * @param keyLengths length of every key sequence, or null: all Sk
+ */
+public record Geometry(
+    int batch,
+    int queryLength,
+    int keyLength,
+    int queryHeads,
+    int keyHeads,
+    int headDim,
+    int valueHeadDim,
+    boolean packed,
+    int[] queryLengths,
+    int[] keyLengths) {
+
+  /** Length of query sequence {@code b}. */
+  public int lenQ(int b) {
+    return queryLengths == null ? queryLength : queryLengths[b];
+  }
+
+  /** Length of key sequence {@code b}. */
+  public int lenK(int b) {
+    return keyLengths == null ? keyLength : keyLengths[b];
+  }
+
+  /** Query heads that share a key/value head. */
+  public int group() {
+    return queryHeads / keyHeads;
+  }
+
+  /** cu_seqlens_q. */
+  public int[] cuQ() {
+    return cumulative(true);
+  }
+
+  /** cu_seqlens_k. */
+  public int[] cuK() {
+    return cumulative(false);
+  }
+
+  private int[] cumulative(boolean query) {
+    int[] sums = new int[batch + 1];
+    for (int b = 0; b < batch; b++) {
+      sums[b + 1] = sums[b] + (query ? lenQ(b) : lenK(b));
+    }
+    return sums;
+  }
+
+  /** Rows of query in memory: Tq if packed, else Sq of each sequence. */
+  public int queryRows() {
+    return packed ? cuQ()[batch] : queryLength;
+  }
+
+  /** Rows of key and value in memory: Tk if packed, else Sk of each sequence. */
+  public int keyRows() {
+    return packed ? cuK()[batch] : keyLength;
+  }
+
+  /** The batch dimension of tensors in memory. */
+  public int outerBatch() {
+    return packed ? 1 : batch;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Geometry that && toString().equals(that.toString());
+  }
+
+  @Override
+  public int hashCode() {
+    return toString().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    String lengths =
+        queryLengths == null && keyLengths == null
+            ? ""
+            : " lenQ=" + brief(queryLengths) + " lenK=" + brief(keyLengths);
+    return "B=%d Sq=%d Sk=%d Hq=%d Hk=%d D=%d Dv=%d%s%s"
+        .formatted(
+            batch,
+            queryLength,
+            keyLength,
+            queryHeads,
+            keyHeads,
+            headDim,
+            valueHeadDim,
+            packed ? " packed" : "",
+            lengths);
+  }
+
+  private static String brief(int[] lengths) {
+    return lengths == null ? "all" : Arrays.toString(lengths).replace(" ", "");
+  }
+}

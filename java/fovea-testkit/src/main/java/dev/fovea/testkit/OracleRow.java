@@ -1,0 +1,252 @@
+package dev.fovea.testkit;
+
+/**
+ * One query row of the oracle: its scores, its weights, and the sums that bound errors. All arrays
+ * are indexed from the first visible key. Loops run over keys or columns innermost and without
+ * branches, so that the JIT compiler vectorises them.
+ */
+final class OracleRow {
+
+  private final double[] scores;
+  private final double[] errors;
+  private final double[] biases;
+  private final double[] weights;
+  private final double[] dropped;
+  private final boolean[] keep;
+  private final double[] query;
+  private final double[] out;
+  private final double[] absolute;
+  private final double[] squares;
+  private final double[] biased;
+  private final double[] plain;
+  private int count;
+  private boolean hasBias;
+  private double largestScore;
+  private double largestWeight;
+  private double biasError;
+  private double lse;
+
+  OracleRow(int keys, int headDim, int valueDim) {
+    scores = new double[keys];
+    errors = new double[keys];
+    biases = new double[keys];
+    weights = new double[keys];
+    dropped = new double[keys];
+    keep = new boolean[keys];
+    query = new double[headDim];
+    out = new double[valueDim];
+    absolute = new double[valueDim];
+    squares = new double[valueDim];
+    biased = new double[valueDim];
+    plain = new double[valueDim];
+  }
+
+  /** x_ij up to the bias, for keys [begin, end); also scale * sum_d |q_d k_d|. */
+  void scores(
+      float[] queries,
+      int at,
+      double[] keysTransposed,
+      int stride,
+      int begin,
+      int end,
+      double scale,
+      double softcap) {
+    count = end - begin;
+    hasBias = false;
+    java.util.Arrays.fill(scores, 0, count, 0);
+    java.util.Arrays.fill(errors, 0, count, 0);
+    java.util.Arrays.fill(biases, 0, count, 0);
+    for (int d = 0; d < query.length && count > 0; d++) {
+      query[d] = queries[at + d];
+      accumulate(scores, errors, keysTransposed, d * stride + begin, query[d], count);
+    }
+    largestScore = 0;
+    for (int j = 0; j < count; j++) {
+      scores[j] *= scale;
+      errors[j] *= Math.abs(scale);
+      largestScore = Math.max(largestScore, errors[j]);
+    }
+    if (softcap > 0) {
+      for (int j = 0; j < count; j++) {
+        scores[j] = softcap * Math.tanh(scores[j] / softcap);
+      }
+    }
+  }
+
+  private static void accumulate(
+      double[] sum, double[] absolute, double[] key, int at, double factor, int count) {
+    double size = Math.abs(factor);
+    for (int j = 0; j < count; j++) {
+      sum[j] += factor * key[at + j];
+    }
+    for (int j = 0; j < count; j++) {
+      absolute[j] += size * Math.abs(key[at + j]);
+    }
+  }
+
+  /** Adds a bias to the score of key {@code j}. */
+  void add(int j, double bias) {
+    hasBias = true;
+    scores[j] += bias;
+    if (bias != Double.NEGATIVE_INFINITY) {
+      errors[j] += Math.abs(bias);
+      biases[j] += Math.abs(bias);
+    }
+  }
+
+  /** Weights and lse; a row that sees nothing has no weights and the sink as its lse. */
+  void softmax(double sink) {
+    double max = sink;
+    for (int j = 0; j < count; j++) {
+      max = Math.max(max, scores[j]);
+    }
+    biasError = 0;
+    largestWeight = 0;
+    if (max == Double.NEGATIVE_INFINITY) {
+      lse = max;
+      java.util.Arrays.fill(weights, 0, count, 0);
+      java.util.Arrays.fill(dropped, 0, count, 0);
+      return;
+    }
+    double sum = Math.exp(sink - max);
+    for (int j = 0; j < count; j++) {
+      weights[j] = Math.exp(scores[j] - max);
+      sum += weights[j];
+    }
+    lse = max + Math.log(sum);
+    for (int j = 0; j < count; j++) {
+      weights[j] /= sum;
+      dropped[j] = weights[j];
+      biasError += weights[j] * biases[j];
+      largestWeight = Math.max(largestWeight, weights[j]);
+    }
+    if (sink != Double.NEGATIVE_INFINITY) {
+      double weight = Math.exp(sink - lse);
+      biasError += weight * Math.abs(sink);
+      largestWeight = Math.max(largestWeight, weight);
+    }
+  }
+
+  /** Drops weights of the product, not those of lse or of the weights output. */
+  void drop(int begin, int row, int head, Options options) {
+    int threshold = Philox.threshold(options.dropout());
+    if (count == 0) {
+      return;
+    }
+    Philox.keep(keep, begin, begin + count, row, head, options.seed(), options.offset(), threshold);
+    double factor = dropFactor(options);
+    for (int j = 0; j < count; j++) {
+      dropped[j] = keep[j] ? dropped[j] * factor : 0;
+    }
+  }
+
+  /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
+  static double dropFactor(Options options) {
+    int threshold = Philox.threshold(options.dropout());
+    return threshold == 65536 ? 0 : 65536.0 / (65536 - threshold);
+  }
+
+  /** out, and the sums of w|v|, w^2 v^2, w|b||v| and |v| beside it. */
+  void product(double[] values, int begin, int width) {
+    java.util.Arrays.fill(out, 0);
+    java.util.Arrays.fill(absolute, 0);
+    java.util.Arrays.fill(squares, 0);
+    java.util.Arrays.fill(biased, 0);
+    java.util.Arrays.fill(plain, 0);
+    for (int j = 0; j < count; j++) {
+      int at = (begin + j) * width;
+      double w = dropped[j];
+      for (int d = 0; d < width; d++) {
+        out[d] += w * values[at + d];
+      }
+      for (int d = 0; d < width; d++) {
+        absolute[d] += w * Math.abs(values[at + d]);
+      }
+      double square = w * w;
+      for (int d = 0; d < width; d++) {
+        squares[d] += square * (values[at + d] * values[at + d]);
+      }
+      for (int d = 0; d < width; d++) {
+        plain[d] += Math.abs(values[at + d]);
+      }
+      if (hasBias) {
+        double wb = w * biases[j];
+        for (int d = 0; d < width; d++) {
+          biased[d] += wb * Math.abs(values[at + d]);
+        }
+      }
+    }
+  }
+
+  /** True if a visible key or value has a NaN. */
+  boolean sawNaN(double[] values, int begin, int width) {
+    for (int j = 0; j < count; j++) {
+      if (Double.isNaN(errors[j])) {
+        return true;
+      }
+      for (int d = 0; d < width; d++) {
+        if (Double.isNaN(values[(begin + j) * width + d])) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Visible keys. */
+  int count() {
+    return count;
+  }
+
+  double out(int d) {
+    return out[d];
+  }
+
+  double absolute(int d) {
+    return absolute[d];
+  }
+
+  double squares(int d) {
+    return squares[d];
+  }
+
+  double biasedAbsolute(int d) {
+    return biased[d];
+  }
+
+  double plain(int d) {
+    return plain[d];
+  }
+
+  /** max_j scale * sum_d |q_d k_jd|. */
+  double largestScore() {
+    return largestScore;
+  }
+
+  /** The largest p, that of the sink included: what a running maximum makes 1. */
+  double largestWeight() {
+    return largestWeight;
+  }
+
+  /** sum_j p_j |b_j| + p_sink |sink|. */
+  double biasError() {
+    return biasError;
+  }
+
+  double lse() {
+    return lse;
+  }
+
+  double weight(int j) {
+    return weights[j];
+  }
+
+  double score(int j) {
+    return scores[j];
+  }
+
+  /** scale * sum_d |q_d k_jd| + |b_j|. */
+  double error(int j) {
+    return errors[j];
+  }
+}

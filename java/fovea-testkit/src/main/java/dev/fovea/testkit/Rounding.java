@@ -1,0 +1,157 @@
+package dev.fovea.testkit;
+
+import dev.fovea.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Number formats, independently of the product: conversions, unit roundoffs and the bit patterns
+ * that mark memory nobody may read or write.
+ */
+public final class Rounding {
+
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private Rounding() {}
+
+  /** The largest relative error of rounding to nearest: half a unit in the last place of 1. */
+  public static double unit(DType type) {
+    return switch (type) {
+      case FLOAT32 -> 0x1p-24;
+      case FLOAT16 -> 0x1p-11;
+      case BFLOAT16 -> 0x1p-8;
+      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+    };
+  }
+
+  /**
+   * The absolute error of rounding to nearest below the smallest normal number: half the smallest
+   * subnormal. Relative bounds do not hold there.
+   */
+  public static double subnormalHalf(DType type) {
+    return switch (type) {
+      case FLOAT32 -> 0x1p-150;
+      case FLOAT16 -> 0x1p-25;
+      case BFLOAT16 -> 0x1p-134;
+      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+    };
+  }
+
+  /** Rounds to nearest even; the result is exact in float for every type. */
+  public static float round(DType type, float value) {
+    return switch (type) {
+      case FLOAT32 -> value;
+      case FLOAT16 -> Float.float16ToFloat(Float.floatToFloat16(value));
+      case BFLOAT16 -> Float.intBitsToFloat(bfloat16Bits(value) << 16);
+      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+    };
+  }
+
+  /**
+   * Rounds a double to nearest even without rounding twice: the error of the float result decides
+   * which way a float that lies exactly on a boundary of the narrow format is nudged.
+   */
+  public static float round(DType type, double value) {
+    float nearest = (float) value;
+    if (type == DType.FLOAT32 || Double.isNaN(value) || Float.isInfinite(nearest)) {
+      return nearest;
+    }
+    double lost = value - nearest;
+    // Round to odd: keeps the information that something was lost, below the narrow format's bits.
+    if (lost != 0 && (Float.floatToRawIntBits(nearest) & 1) == 0) {
+      nearest = lost > 0 ? Math.nextUp(nearest) : Math.nextDown(nearest);
+    }
+    return round(type, nearest);
+  }
+
+  private static int bfloat16Bits(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    if (Float.isNaN(value)) {
+      return (bits >>> 16 | 0x40) & 0xffff;
+    }
+    return (bits + 0x7fff + (bits >>> 16 & 1)) >>> 16 & 0xffff;
+  }
+
+  /** The bits of {@code value}, which must be exact in {@code type}; NaN gives {@link #poison}. */
+  public static int bits(DType type, float value) {
+    if (Float.isNaN(value)) {
+      return poison(type);
+    }
+    return switch (type) {
+      case FLOAT32, INT32 -> Float.floatToRawIntBits(value);
+      case FLOAT16 -> Float.floatToFloat16(value) & 0xffff;
+      case BFLOAT16 -> bfloat16Bits(value);
+    };
+  }
+
+  /** What inputs hold where nothing may be read: a quiet NaN. */
+  public static int poison(DType type) {
+    return switch (type) {
+      case FLOAT32, INT32 -> 0x7fe5a5c3;
+      case FLOAT16 -> 0x7ea5;
+      case BFLOAT16 -> 0x7fe5;
+    };
+  }
+
+  /**
+   * What outputs hold before the call: a quiet NaN that no arithmetic produces, unlike that of the
+   * inputs, whose bits may pass through a product.
+   */
+  public static int canary(DType type) {
+    return switch (type) {
+      case FLOAT32, INT32 -> 0x7fdc5a3c;
+      case FLOAT16 -> 0x7f5a;
+      case BFLOAT16 -> 0x7fda;
+    };
+  }
+
+  /** Bytes of one element. */
+  public static int bytes(DType type) {
+    return switch (type) {
+      case FLOAT32, INT32 -> 4;
+      case FLOAT16, BFLOAT16 -> 2;
+    };
+  }
+
+  /** Raw bits of element {@code index}. */
+  public static int bitsAt(MemorySegment memory, DType type, long index) {
+    return bytes(type) == 2 ? memory.get(SHORT, 2 * index) & 0xffff : memory.get(INT, 4 * index);
+  }
+
+  /** The value that raw {@code bits} stand for. */
+  public static float value(DType type, int bits) {
+    return switch (type) {
+      case FLOAT32, INT32 -> Float.intBitsToFloat(bits);
+      case FLOAT16 -> Float.float16ToFloat((short) bits);
+      case BFLOAT16 -> Float.intBitsToFloat(bits << 16);
+    };
+  }
+
+  /** Writes values that are exact in {@code type}; NaN becomes poison. */
+  public static void write(MemorySegment memory, DType type, float[] values) {
+    if (bytes(type) == 2) {
+      for (int i = 0; i < values.length; i++) {
+        memory.set(SHORT, 2L * i, (short) bits(type, values[i]));
+      }
+    } else {
+      for (int i = 0; i < values.length; i++) {
+        memory.set(INT, 4L * i, bits(type, values[i]));
+      }
+    }
+  }
+
+  /** Fills {@code elements} elements with {@link #canary}. */
+  public static void prefill(MemorySegment memory, DType type, long elements) {
+    int pattern = canary(type);
+    if (bytes(type) == 2) {
+      for (long i = 0; i < elements; i++) {
+        memory.set(SHORT, 2 * i, (short) pattern);
+      }
+    } else {
+      for (long i = 0; i < elements; i++) {
+        memory.set(INT, 4 * i, pattern);
+      }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+package dev.fovea.testkit;
+
+import dev.fovea.testkit.Layout.Order;
+
+/**
+ * How an operand lies in memory, before its sizes are known.
+ *
+ * @param order of the outer dimensions
+ * @param offset elements before element 0
+ * @param gap unused elements after a block of each dimension, see {@link Layout#of}
+ * @param absurd dimensions of one element get a stride that must never be used
+ * @param broadcast outer dimension whose elements share memory, -1: none
+ * @param name for coverage
+ */
+public record Style(
+    Order order, long offset, long[] gap, boolean absurd, int broadcast, String name) {
+
+  /** Row-major, no gaps. */
+  public static final Style DENSE = ordered(Order.DENSE);
+
+  /** Another order of dimensions, no gaps. */
+  public static Style ordered(Order order) {
+    return new Style(order, 0, new long[4], false, -1, order.name().toLowerCase());
+  }
+
+  /** Unused elements after every block and before the first. */
+  public static Style gaps(Order order, long offset, long... gap) {
+    return new Style(order, offset, gap.clone(), false, -1, "gaps");
+  }
+
+  /** One of query, key, value as slices [T, before + heads + after, D] of one projection. */
+  public static Style slice(int headsBefore, int headsAfter, int headDim) {
+    return new Style(
+        Order.DENSE,
+        (long) headsBefore * headDim,
+        new long[] {0, 0, (long) (headsBefore + headsAfter) * headDim, 0},
+        false,
+        -1,
+        "slice");
+  }
+
+  /** The same with absurd strides where there is one element. */
+  public Style withAbsurd() {
+    return new Style(order, offset, gap, true, broadcast, "absurd");
+  }
+
+  /** The same with one outer dimension's elements sharing memory. */
+  public Style withBroadcast(int dimension) {
+    return new Style(order, offset, gap, absurd, dimension, "broadcast" + dimension);
+  }
+
+  /** The layout for these sizes. */
+  public Layout layout(long... size) {
+    Layout layout = Layout.of(order, offset, gap, size);
+    if (broadcast >= 0) {
+      layout = layout.broadcast(broadcast);
+    }
+    return absurd ? layout.withAbsurdStrides() : layout;
+  }
+}

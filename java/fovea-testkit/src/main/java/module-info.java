@@ -1,0 +1,6 @@
+/** The float64 oracle, random cases, guarded memory: one copy for tests, {@code check}, benches. */
+module dev.fovea.testkit {
+  requires transitive dev.fovea;
+
+  exports dev.fovea.testkit;
+}

@@ -1,0 +1,57 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.testkit.CheckReport.Failure;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The runner of {@code ./fovea check}. */
+class CheckRunnerTest {
+
+  @Test
+  void runsCasesInAChild() {
+    CheckReport report = CheckRunner.run(CheckOptions.of("cpu").withCases(40).withSeed(9));
+    assertEquals(40, report.passed(), report.summary());
+    assertEquals(0, report.failed(), report.summary());
+    assertTrue(report.ok());
+    assertFalse(report.coverageJudged());
+    assertTrue(report.worstError() > 0 && report.worstError() <= 1);
+    assertTrue(report.sizes().containsKey("keys per row"));
+  }
+
+  @Test
+  void repeatsOneCase() {
+    CheckReport report = CheckRunner.run(CheckOptions.of("cpu").withSeed(9).withOnlyCase(3));
+    assertEquals(1, report.passed(), report.summary());
+    assertTrue(report.ok());
+  }
+
+  @Test
+  void namesWhatKillsOrStopsTheChild() throws Exception {
+    List<String> program = List.of("-cp", Probe.classPath(), DyingChild.class.getName());
+    CheckReport report =
+        CheckRunner.run(
+            CheckOptions.of("cpu").withCases(20).withTimeout(Duration.ofSeconds(4)), program);
+    assertEquals(
+        List.of("3 wrong", "5 crash", "11 crash", "17 hang"),
+        report.failures().stream().map(f -> f.index() + " " + f.kind()).toList());
+    assertEquals(16, report.passed());
+    assertEquals(4, report.failed());
+    assertFalse(report.ok());
+    Failure crash = report.failures().get(1);
+    assertEquals("./fovea check --backend cpu --seed 1 --case 5", crash.repeat());
+    assertTrue(crash.message().contains("134"), crash.message());
+    assertTrue(report.summary().contains("off by one"));
+  }
+
+  @Test
+  void aChildThatCannotStartIsAnError() {
+    assertThrows(
+        IllegalStateException.class, () -> CheckRunner.run(CheckOptions.of("no such device")));
+  }
+}

@@ -1,0 +1,55 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import dev.fovea.Device;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Collects what is wrong over many cases, so that one run shows the pattern. */
+final class Failed {
+
+  private static final int SHOWN = 12;
+
+  private final Device device;
+  private final List<String> lines = new ArrayList<>();
+  private int count;
+
+  Failed(Device device) {
+    this.device = device;
+  }
+
+  /** Runs a case and keeps what is wrong with it. */
+  void check(AttentionCase c) {
+    count++;
+    try {
+      note(c, CaseRun.check(c, device));
+    } catch (RuntimeException failure) {
+      note(c, failure.toString());
+    }
+  }
+
+  /** Keeps a line if there is one. */
+  void note(AttentionCase c, String wrong) {
+    if (wrong != null) {
+      String repeat =
+          c.repeat().startsWith("--")
+              ? "./fovea check --backend " + device.name() + " " + c.repeat()
+              : c.repeat();
+      lines.add(wrong + "\n    " + c + "\n    " + repeat);
+    }
+  }
+
+  /** Fails if anything was wrong. */
+  void orPass() {
+    if (!lines.isEmpty()) {
+      fail(
+          "%d of %d cases wrong on %s, the first:%n%s"
+              .formatted(
+                  lines.size(),
+                  Math.max(count, lines.size()),
+                  device,
+                  String.join("\n", lines.subList(0, Math.min(SHOWN, lines.size())))));
+    }
+  }
+}

@@ -1,0 +1,284 @@
+package dev.fovea;
+
+import dev.fovea.ffi.FoveaAttentionSpec;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * Scaled dot-product attention: what to compute, and nothing about shapes. Immutable and
+ * thread-safe.
+ *
+ * <p>With query [B, Sq, Hq, D], key [B, Sk, Hk, D] and value [B, Sk, Hk, Dv], where query head h
+ * reads key/value head h / (Hq / Hk), for query i and key j:
+ *
+ * <pre>
+ *   x_ij  = scale * &lt;q_i, k_j&gt;                        scale is 1/sqrt(D) unless set
+ *   x_ij  = softcap * tanh(x_ij / softcap)            if a softcap is set
+ *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
+ *   x_ij  = -infinity                                 where masked
+ *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
+ *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j
+ * </pre>
+ *
+ * <p>Query i stands at position i + (key length - query length) among the keys, so that the last
+ * query meets the last key; with {@link Alignment#TOP_LEFT} at position i. A query that sees no key
+ * gives out = 0 and lse = -infinity. Sums are float32 or better. The same inputs give the same bits
+ * for any batch size and any number of threads.
+ *
+ * <p>Source: Vaswani et al., 2017, arXiv 1706.03762; computed in tiles after Dao, 2023, arXiv
+ * 2307.08691.
+ */
+public final class Attention {
+  /** A side of a window without a bound. */
+  public static final long UNBOUNDED = -1;
+
+  /** How query positions meet key positions where the two lengths differ. */
+  public enum Alignment {
+    /** Query i is at position i + key length - query length: the last query sees the last key. */
+    BOTTOM_RIGHT,
+    /** Query i is at position i. */
+    TOP_LEFT
+  }
+
+  /** The fields of an {@link Attention}; a record for its equals and hashCode. */
+  record Options(
+      boolean causal,
+      Alignment alignment,
+      long windowLeft,
+      long windowRight,
+      Float scale, // null: 1/sqrt(D)
+      float softcap,
+      float dropout,
+      DType outDType) { // null: that of query
+
+    static final Options DEFAULT =
+        new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null);
+
+    /** Of the mask, for people. */
+    String mask() {
+      String window =
+          windowLeft == UNBOUNDED && windowRight == UNBOUNDED
+              ? ""
+              : "window(%d, %d)".formatted(windowLeft, windowRight);
+      String mask = causal && !window.isEmpty() ? "causal " + window : causal ? "causal" : window;
+      return mask.isEmpty() ? "none" : mask;
+    }
+  }
+
+  private final Options options;
+  private final PlanCache plans = new PlanCache();
+
+  /** Memory of the last {@link #forward}, for the next one; null while one uses it. */
+  private final AtomicReference<RunMemory> spare = new AtomicReference<>();
+
+  private Attention(Options options) {
+    this.options = options;
+  }
+
+  /** Full attention with all defaults: no mask, scale 1/sqrt(D), out in the query's type. */
+  public static Attention create() {
+    return new Attention(Options.DEFAULT);
+  }
+
+  /** A builder with all defaults. */
+  public static Builder builder() {
+    return new Builder(Options.DEFAULT);
+  }
+
+  /** A builder that starts from this. */
+  public Builder toBuilder() {
+    return new Builder(options);
+  }
+
+  /**
+   * Binds operands, in any stride order but with a contiguous last dimension: query [B, Sq, Hq, D],
+   * key [B, Sk, Hk, D], value [B, Sk, Hk, Dv]; or, for {@link AttentionCall#cuSeqlens packed}
+   * sequences, [Tq, Hq, D], [Tk, Hk, D] and [Tk, Hk, Dv]. Nothing is checked before the call is
+   * planned or run.
+   */
+  public AttentionCall call(Tensor query, Tensor key, Tensor value) {
+    return new AttentionCall(this, query, key, value, null);
+  }
+
+  /**
+   * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}. Plans and memory
+   * are kept for the next time, so that this may be called in a loop.
+   *
+   * @throws IllegalArgumentException if operands do not fit together
+   * @throws UnsupportedOperationException if the device has no kernel for this
+   * @throws IllegalStateException if a scope or arena is closed
+   * @throws FoveaException if the library or the device fails
+   */
+  public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
+    RunMemory memory = spare.getAndSet(null);
+    if (memory == null) {
+      memory = new RunMemory();
+    }
+    Tensor out = new AttentionCall(this, query, key, value, memory).forward(scope);
+    spare.set(memory.isSmall() ? memory : null);
+    return out;
+  }
+
+  /**
+   * Plans without operands. The same device and shape give the same plan, and the last few are
+   * kept.
+   *
+   * @throws IllegalArgumentException if a number of {@code shape} is out of its range
+   * @throws UnsupportedOperationException if the device has no kernel for this
+   * @throws FoveaException if the library cannot be loaded
+   */
+  public AttentionPlan plan(Device device, AttentionShape shape) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      SpecBlock.fill(spec, options, shape);
+      return plans.get(device.backend(), spec);
+    }
+  }
+
+  Options options() {
+    return options;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Attention that && options.equals(that.options);
+  }
+
+  @Override
+  public int hashCode() {
+    return options.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("Attention[mask=").append(options.mask());
+    if (options.alignment != Alignment.BOTTOM_RIGHT) {
+      text.append(", alignment=").append(options.alignment);
+    }
+    if (options.scale != null) {
+      text.append(", scale=").append(options.scale);
+    }
+    if (options.softcap != 0) {
+      text.append(", softcap=").append(options.softcap);
+    }
+    if (options.dropout != 0) {
+      text.append(", dropout=").append(options.dropout);
+    }
+    if (options.outDType != null) {
+      text.append(", out=").append(options.outDType);
+    }
+    return text.append(']').toString();
+  }
+
+  /** Builds an {@link Attention}. Not thread-safe. */
+  public static final class Builder {
+    private boolean causal;
+    private Alignment alignment;
+    private long windowLeft;
+    private long windowRight;
+    private Float scale;
+    private float softcap;
+    private float dropout;
+    private DType outDType;
+
+    private Builder(Options from) {
+      causal = from.causal;
+      alignment = from.alignment;
+      windowLeft = from.windowLeft;
+      windowRight = from.windowRight;
+      scale = from.scale;
+      softcap = from.softcap;
+      dropout = from.dropout;
+      outDType = from.outDType;
+    }
+
+    /** A query sees the keys up to its own position. */
+    public Builder causal() {
+      causal = true;
+      return this;
+    }
+
+    /** {@link #causal()} and {@link #alignment(Alignment)} in one. */
+    public Builder causal(Alignment alignment) {
+      return causal().alignment(alignment);
+    }
+
+    /** What positions mean to masks and to ALiBi where query and key lengths differ. */
+    public Builder alignment(Alignment alignment) {
+      this.alignment = Objects.requireNonNull(alignment, "alignment");
+      return this;
+    }
+
+    /**
+     * A query at position p sees the keys p - left to p + right; {@link #UNBOUNDED} lifts the bound
+     * of a side.
+     */
+    public Builder window(long left, long right) {
+      windowLeft = side("left", left);
+      windowRight = side("right", right);
+      return this;
+    }
+
+    private static long side(String name, long size) {
+      if (size < 0 && size != UNBOUNDED) {
+        throw new IllegalArgumentException(
+            name + " is " + size + ", expected zero, a positive number, or UNBOUNDED");
+      }
+      return size;
+    }
+
+    /** The factor of query times key, instead of 1/sqrt(D). */
+    public Builder scale(double scale) {
+      if (!Float.isFinite((float) scale)) {
+        throw new IllegalArgumentException("scale is " + scale + ", expected a finite float");
+      }
+      this.scale = (float) scale;
+      return this;
+    }
+
+    /** Bounds scores by {@code softcap * tanh(score / softcap)}; 0 switches it off. */
+    public Builder softcap(double softcap) {
+      float value = (float) softcap;
+      if (!(value >= 0 && Float.isFinite(value)) || (softcap > 0 && value == 0)) {
+        throw new IllegalArgumentException(
+            "softcap is " + softcap + ", expected 0 or a positive finite float");
+      }
+      this.softcap = value;
+      return this;
+    }
+
+    /**
+     * The probability with which a weight is dropped, at least 0 and below 1; weights that stay are
+     * scaled up. It acts in steps of 1/65536. Seed and offset belong to the call: {@link
+     * AttentionCall#dropoutSeed}.
+     */
+    public Builder dropout(double probability) {
+      float value = (float) probability;
+      // Rounded to 65536 of 65536 it would drop all, and the scale of the rest would be infinite.
+      if (!(value >= 0 && Math.rint(value * 65536.0) < 65536)) {
+        throw new IllegalArgumentException(
+            "dropout is %s, expected at least 0 and at most %s"
+                .formatted(probability, 65535 / 65536.0));
+      }
+      this.dropout = value;
+      return this;
+    }
+
+    /** The element type of out, instead of the query's. */
+    public Builder outDType(DType dtype) {
+      if (!dtype.isFloating()) {
+        throw new IllegalArgumentException("outDType is " + dtype + ", expected a floating type");
+      }
+      this.outDType = dtype;
+      return this;
+    }
+
+    public Attention build() {
+      return new Attention(
+          new Options(
+              causal, alignment, windowLeft, windowRight, scale, softcap, dropout, outDType));
+    }
+  }
+}

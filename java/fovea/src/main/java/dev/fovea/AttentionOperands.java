@@ -1,0 +1,269 @@
+package dev.fovea;
+
+import dev.fovea.AttentionShape.Strides;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+
+/** The operands of an {@link AttentionCall}; those that are absent are null. */
+final class AttentionOperands {
+  final Tensor query;
+  final Tensor key;
+  final Tensor value;
+  Tensor bias;
+  Tensor alibiSlopes;
+  Tensor sinks;
+  Tensor cuSeqlensQ;
+  Tensor cuSeqlensK;
+  Tensor queryLengths;
+  Tensor keyLengths;
+  Tensor out;
+  Tensor lse;
+  Tensor weights;
+  long longestQuery;
+  long longestKey;
+
+  AttentionOperands(Tensor query, Tensor key, Tensor value) {
+    this.query = query;
+    this.key = key;
+    this.value = value;
+  }
+
+  boolean packed() {
+    return cuSeqlensQ != null;
+  }
+
+  static MemorySegment segment(Tensor tensor) {
+    return tensor == null ? MemorySegment.NULL : tensor.rawSegment();
+  }
+
+  /** Those that are there, by name. */
+  Map<String, Tensor> present() {
+    Map<String, Tensor> present = new LinkedHashMap<>();
+    present.put("query", query);
+    present.put("key", key);
+    present.put("value", value);
+    present.put("bias", bias);
+    present.put("alibiSlopes", alibiSlopes);
+    present.put("sinks", sinks);
+    present.put("cuSeqlens of query", cuSeqlensQ);
+    present.put("cuSeqlens of key", cuSeqlensK);
+    present.put("queryLengths", queryLengths);
+    present.put("keyLengths", keyLengths);
+    present.put("out", out);
+    present.put("lse", lse);
+    present.put("weights", weights);
+    present.values().removeIf(tensor -> tensor == null);
+    return present;
+  }
+
+  /** The scopes that own the operands, each once. */
+  Scope[] scopes() {
+    Set<Scope> scopes = new LinkedHashSet<>();
+    present().values().forEach(tensor -> scopes.add(tensor.scope()));
+    scopes.remove(null);
+    return scopes.toArray(Scope[]::new);
+  }
+
+  /** True if threads other than this one may read and write all operands. */
+  boolean accessibleByAll() {
+    return present().values().stream()
+        .allMatch(tensor -> tensor.rawSegment().isAccessibleBy(SOME_OTHER_THREAD));
+  }
+
+  /** Only the owner of a confined arena gets at its segments; this thread never is one. */
+  private static final Thread SOME_OTHER_THREAD = Thread.ofVirtual().unstarted(() -> {});
+
+  /**
+   * Checks everything that can be checked without the library, and says what the planner must know.
+   */
+  AttentionShape shape(Attention.Options options) {
+    if (out == null) {
+      throw new IllegalStateException("out is not set: a call needs a tensor to write to");
+    }
+    checkDevice();
+    checkTypes(options);
+    return packed() ? packedShape() : denseShape();
+  }
+
+  private void checkDevice() {
+    Device device = query.device();
+    present()
+        .forEach(
+            (name, tensor) -> {
+              if (!tensor.device().sharesMemoryWith(device)) {
+                throw new IllegalArgumentException(
+                    "%s is on %s, expected the device of query, %s"
+                        .formatted(name, tensor.device(), device));
+              }
+            });
+  }
+
+  private void checkTypes(Attention.Options options) {
+    Check.floating("query", query);
+    Check.dtype("key", key, query.dtype());
+    Check.dtype("value", value, query.dtype());
+    Check.dtype("out", out, options.outDType() != null ? options.outDType() : query.dtype());
+    Check.writable("out", out);
+    if (bias != null) {
+      Check.floating("bias", bias);
+    }
+    if (lse != null) {
+      Check.dtype("lse", lse, DType.FLOAT32);
+      Check.writable("lse", lse);
+    }
+    if (weights != null) {
+      Check.dtype("weights", weights, DType.FLOAT32);
+      Check.writable("weights", weights);
+    }
+  }
+
+  private AttentionShape denseShape() {
+    if (query.rank() == 3) {
+      throw new IllegalArgumentException(
+          "query has rank 3: that is a packed batch, which needs cuSeqlens");
+    }
+    Check.shape("query", query, "[B, Sq, Hq, D]", Check.ANY, Check.ANY, Check.ANY, Check.ANY);
+    long batch = query.size(0);
+    long rows = query.size(1);
+    long heads = query.size(2);
+    Check.shape("key", key, "[B, Sk, Hk, D]", batch, Check.ANY, Check.ANY, query.size(3));
+    long keys = key.size(1);
+    Check.shape("value", value, "[B, Sk, Hk, Dv]", batch, keys, key.size(2), Check.ANY);
+    Check.shape("out", out, "[B, Sq, Hq, Dv]", batch, rows, heads, value.size(3));
+    var builder =
+        AttentionShape.dense(query.dtype(), batch, rows, keys, heads, key.size(2), query.size(3));
+    if (lse != null) {
+      Check.shape("lse", lse, "[B, Hq, Sq]", batch, heads, rows);
+      Check.innermost("lse", lse);
+      builder.lse(new Strides(lse.stride(0), 1, lse.stride(1)));
+    }
+    if (weights != null) {
+      Check.shape("weights", weights, "[B, Hq, Sq, Sk]", batch, heads, rows, keys);
+      Check.innermost("weights", weights);
+      builder.weights(new Strides(weights.stride(0), weights.stride(2), weights.stride(1)));
+    }
+    if (bias != null) {
+      Check.broadcastShape(
+          "bias", bias, "[B or 1, Hq or 1, Sq or 1, Sk]", batch, heads, rows, keys);
+      Check.innermost("bias", bias);
+      builder.bias(
+          bias.dtype(), new Strides(broadcast(bias, 0), broadcast(bias, 2), broadcast(bias, 1)));
+    }
+    lengths("queryLengths", queryLengths, batch);
+    lengths("keyLengths", keyLengths, batch);
+    return common(builder, batch)
+        .query(rowStrides("query", query))
+        .key(rowStrides("key", key))
+        .value(rowStrides("value", value))
+        .out(rowStrides("out", out))
+        .build();
+  }
+
+  private AttentionShape packedShape() {
+    Check.shape("query", query, "[Tq, Hq, D]", Check.ANY, Check.ANY, Check.ANY);
+    long rows = query.size(0);
+    long heads = query.size(1);
+    Check.shape("key", key, "[Tk, Hk, D]", Check.ANY, Check.ANY, query.size(2));
+    Check.shape("value", value, "[Tk, Hk, Dv]", key.size(0), key.size(1), Check.ANY);
+    Check.shape("out", out, "[Tq, Hq, Dv]", rows, heads, value.size(2));
+    Check.shape("cuSeqlens of query", cuSeqlensQ, "[B + 1]", Check.ANY);
+    long batch = cuSeqlensQ.size(0) - 1;
+    if (batch < 0) {
+      throw new IllegalArgumentException("cuSeqlens of query is empty, expected [B + 1] offsets");
+    }
+    lengths("cuSeqlens of query", cuSeqlensQ, batch + 1);
+    lengths("cuSeqlens of key", cuSeqlensK, batch + 1);
+    lengths("queryLengths", queryLengths, batch);
+    lengths("keyLengths", keyLengths, batch);
+    var builder =
+        AttentionShape.packed(
+            query.dtype(),
+            batch,
+            longestQuery,
+            longestKey,
+            rows,
+            key.size(0),
+            heads,
+            key.size(1),
+            query.size(2));
+    if (lse != null) {
+      Check.shape("lse", lse, "[Hq, Tq]", heads, rows);
+      Check.innermost("lse", lse);
+      builder.lse(new Strides(0, 1, lse.stride(0)));
+    }
+    if (weights != null) {
+      Check.shape("weights", weights, "[Hq, Tq, longest Sk]", heads, rows, longestKey);
+      Check.innermost("weights", weights);
+      builder.weights(new Strides(0, weights.stride(1), weights.stride(0)));
+    }
+    if (bias != null) {
+      // Each row has its own bias: [Hq, 1, Sk] would mean nothing in a ragged batch.
+      Check.broadcastShape("bias", bias, "[Hq or 1, Tq or 1, longest Sk]", heads, rows, longestKey);
+      Check.innermost("bias", bias);
+      builder.bias(bias.dtype(), new Strides(0, broadcast(bias, 1), broadcast(bias, 0)));
+    }
+    return common(builder, batch)
+        .query(rowStrides("query", query))
+        .key(rowStrides("key", key))
+        .value(rowStrides("value", value))
+        .out(rowStrides("out", out))
+        .build();
+  }
+
+  private AttentionShape.Builder common(AttentionShape.Builder builder, long batch) {
+    int head = query.rank() - 2;
+    long heads = query.size(head);
+    long keyHeads = key.size(head);
+    if (keyHeads != 0 && heads % keyHeads != 0) {
+      throw new IllegalArgumentException(
+          "query has %d heads, expected a multiple of the %d heads of key"
+              .formatted(heads, keyHeads));
+    }
+    if (alibiSlopes != null) {
+      Check.dtype("alibiSlopes", alibiSlopes, DType.FLOAT32);
+      if (alibiSlopes.rank() == 2) {
+        Check.shape("alibiSlopes", alibiSlopes, "[B, Hq]", batch, heads);
+        builder.alibiSlopes(new Strides(alibiSlopes.stride(0), 0, alibiSlopes.stride(1)));
+      } else {
+        Check.shape("alibiSlopes", alibiSlopes, "[Hq] or [B, Hq]", heads);
+        builder.alibiSlopes(new Strides(0, 0, alibiSlopes.stride(0)));
+      }
+    }
+    if (sinks != null) {
+      Check.dtype("sinks", sinks, DType.FLOAT32);
+      Check.shape("sinks", sinks, "[Hq]", heads);
+      Check.innermost("sinks", sinks);
+      builder.sinks();
+    }
+    if (queryLengths != null) {
+      builder.queryLengths();
+    }
+    if (keyLengths != null) {
+      builder.keyLengths();
+    }
+    return builder.valueHeadDim(value.size(head + 1));
+  }
+
+  private static void lengths(String name, Tensor tensor, long size) {
+    if (tensor != null) {
+      Check.dtype(name, tensor, DType.INT32);
+      Check.shape(name, tensor, "one for each sequence", size);
+      Check.innermost(name, tensor);
+    }
+  }
+
+  /** Strides of [B, S, H, D] or [T, H, D]. */
+  private static Strides rowStrides(String name, Tensor tensor) {
+    Check.innermost(name, tensor);
+    int head = tensor.rank() - 2;
+    return new Strides(
+        head == 2 ? tensor.stride(0) : 0, tensor.stride(head - 1), tensor.stride(head));
+  }
+
+  private static long broadcast(Tensor tensor, int dim) {
+    return tensor.size(dim) == 1 ? 0 : tensor.stride(dim);
+  }
+}

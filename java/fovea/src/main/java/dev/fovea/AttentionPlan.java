@@ -1,0 +1,122 @@
+package dev.fovea;
+
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.spi.DeviceBackend;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+
+/**
+ * What the planner decided for one spec, one shape and one device: kernel, tiles, pieces of work
+ * and memory. Immutable and thread-safe; many calls may share one.
+ */
+public final class AttentionPlan {
+  private final DeviceBackend backend;
+  private final MemorySegment block;
+  private final String kernel;
+  private final long[] items;
+  private boolean prepared; // guarded by this
+
+  private AttentionPlan(DeviceBackend backend, MemorySegment block) {
+    this.backend = backend;
+    this.block = block;
+    this.kernel = FoveaAttentionPlan.KERNEL.get(block);
+    this.items = new long[FoveaAttentionPlan.PHASES.get(block)];
+    for (int phase = 0; phase < items.length; phase++) {
+      items[phase] = FoveaAttentionPlan.ITEMS.get(block, phase);
+    }
+  }
+
+  static AttentionPlan make(DeviceBackend backend, MemorySegment spec) {
+    // Lives as long as this object: every native call takes it as a segment, which keeps it.
+    MemorySegment block = FoveaAttentionPlan.allocate(Arena.ofAuto());
+    int status = backend.library().planAttention(spec, backend.info(), block);
+    if (status != Abi.OK) {
+      throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
+    }
+    return new AttentionPlan(backend, block);
+  }
+
+  /** Does once what a run may not do: loads code, sets attributes. */
+  synchronized void prepare() {
+    if (!prepared) {
+      int status = backend.library().prepareAttention(block);
+      if (status != Abi.OK) {
+        throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
+      }
+      prepared = true;
+    }
+  }
+
+  /** Name of the kernel that runs. */
+  public String kernel() {
+    return kernel;
+  }
+
+  /** Rows of one item: query positions times the query heads that share a key head. */
+  public int tileQueries() {
+    return FoveaAttentionPlan.TILE_QUERIES.get(block);
+  }
+
+  /** Keys that a tile takes at a time. */
+  public int tileKeys() {
+    return FoveaAttentionPlan.TILE_KEYS.get(block);
+  }
+
+  /** Number of phases; each begins when the one before has ended. */
+  public int phases() {
+    return items.length;
+  }
+
+  /** Independent pieces of work in a phase. */
+  public long items(int phase) {
+    return items[Objects.checkIndex(phase, items.length)];
+  }
+
+  /** Memory that all workers of a run share. */
+  public long workspaceBytes() {
+    return FoveaAttentionPlan.WORKSPACE_BYTES.get(block);
+  }
+
+  /** Memory that each worker of a run has for itself. */
+  public long scratchBytes() {
+    return FoveaAttentionPlan.SCRATCH_BYTES.get(block);
+  }
+
+  /**
+   * Floating point operations: 2 Hq (D + Dv) for each pair of query and key that is not masked. An
+   * upper bound, from the longest lengths.
+   */
+  public double flops() {
+    return FoveaAttentionPlan.FLOPS.get(block);
+  }
+
+  MemorySegment block() {
+    return block;
+  }
+
+  DeviceBackend backend() {
+    return backend;
+  }
+
+  /** The spec with its defaults resolved. */
+  MemorySegment spec() {
+    return FoveaAttentionPlan.SPEC.get(block);
+  }
+
+  @Override
+  public String toString() {
+    return "%s on %s: tiles of %d x %d, items %s, workspace %d B, scratch %d B, D %d"
+        .formatted(
+            kernel,
+            backend.name(),
+            tileQueries(),
+            tileKeys(),
+            java.util.Arrays.toString(items),
+            workspaceBytes(),
+            scratchBytes(),
+            FoveaAttentionSpec.HEAD_DIM.get(spec()));
+  }
+}

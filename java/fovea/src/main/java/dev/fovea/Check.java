@@ -1,0 +1,78 @@
+package dev.fovea;
+
+import java.util.Arrays;
+
+/** Checks of operands whose messages name the operand, what it is, and what was expected. */
+final class Check {
+  /** A size that any value fits. */
+  static final long ANY = -1;
+
+  private Check() {}
+
+  /** {@code layout} names the dimensions, {@code "[B, S]"}; {@code expected} has their sizes. */
+  static void shape(String name, Tensor tensor, String layout, long... expected) {
+    boolean fits = tensor.rank() == expected.length;
+    for (int dim = 0; fits && dim < expected.length; dim++) {
+      fits = expected[dim] == ANY || tensor.size(dim) == expected[dim];
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "%s has shape %s, expected %s = %s"
+              .formatted(
+                  name,
+                  Arrays.toString(tensor.rawShape()),
+                  layout,
+                  Arrays.toString(expected).replace("-1", "any")));
+    }
+  }
+
+  /** As {@link #shape}, but a size of 1 fits everywhere except in the last dimension. */
+  static void broadcastShape(String name, Tensor tensor, String layout, long... expected) {
+    long[] adjusted = expected.clone();
+    for (int dim = 0; dim < Math.min(tensor.rank(), expected.length) - 1; dim++) {
+      if (tensor.size(dim) == 1) {
+        adjusted[dim] = ANY;
+      }
+    }
+    boolean fits = tensor.rank() == expected.length;
+    for (int dim = 0; fits && dim < expected.length; dim++) {
+      fits = adjusted[dim] == ANY || tensor.size(dim) == adjusted[dim];
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "%s has shape %s, expected %s = %s"
+              .formatted(
+                  name, Arrays.toString(tensor.rawShape()), layout, Arrays.toString(expected)));
+    }
+  }
+
+  static void dtype(String name, Tensor tensor, DType expected) {
+    if (tensor.dtype() != expected) {
+      throw new IllegalArgumentException(
+          "%s is %s, expected %s".formatted(name, tensor.dtype(), expected));
+    }
+  }
+
+  static void floating(String name, Tensor tensor) {
+    if (!tensor.dtype().isFloating()) {
+      throw new IllegalArgumentException(
+          "%s is %s, expected a floating type".formatted(name, tensor.dtype()));
+    }
+  }
+
+  /** The last dimension lies without gaps. */
+  static void innermost(String name, Tensor tensor) {
+    int last = tensor.rank() - 1;
+    if (tensor.size(last) > 1 && tensor.stride(last) != 1) {
+      throw new IllegalArgumentException(
+          "%s has stride %d in its last dimension, expected 1"
+              .formatted(name, tensor.stride(last)));
+    }
+  }
+
+  static void writable(String name, Tensor tensor) {
+    if (tensor.rawSegment().isReadOnly()) {
+      throw new IllegalArgumentException(name + " is over a read-only segment");
+    }
+  }
+}

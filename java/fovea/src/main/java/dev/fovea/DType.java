@@ -1,0 +1,28 @@
+package dev.fovea;
+
+/** Element types. */
+public enum DType {
+  /** IEEE 754 binary32. */
+  FLOAT32(4),
+  /** IEEE 754 binary16: 11 bits of precision, largest value 65504. */
+  FLOAT16(2),
+  /** The upper half of a binary32: 8 bits of precision, the range of {@link #FLOAT32}. */
+  BFLOAT16(2),
+  /** Two's complement; for lengths and offsets, never for values. */
+  INT32(4);
+
+  private final int byteSize;
+
+  DType(int byteSize) {
+    this.byteSize = byteSize;
+  }
+
+  /** Bytes of one element. */
+  public int byteSize() {
+    return byteSize;
+  }
+
+  boolean isFloating() {
+    return this != INT32;
+  }
+}

@@ -1,0 +1,172 @@
+package dev.fovea;
+
+import dev.fovea.ffi.LoadReport;
+import dev.fovea.spi.DeviceBackend;
+import dev.fovea.spi.DeviceProvider;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * Where memory lies and kernels run. The CPU is always there; modules on the class path or module
+ * path add others. Thread-safe.
+ *
+ * <p>The native library is loaded when a device first needs it. If it cannot be had, that throws a
+ * {@link FoveaException} that lists every place that was tried.
+ */
+public final class Device {
+  /** Instruction set tiers of the CPU, in rising order. */
+  public enum Isa {
+    /** Plain C++, any x86-64. */
+    PORTABLE,
+    /** AVX2, FMA and F16C. */
+    AVX2,
+    /** AVX-512 F, BW, DQ and VL. */
+    AVX512;
+
+    /** As in device names and {@code -Dfovea.cpu.isa}. */
+    String text() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  private static final Device CPU = new Device(new CpuBackend(null));
+
+  /** What other modules bring, found when somebody first asks: looking for GPUs takes a while. */
+  private record Others(List<DeviceProvider> providers, List<Device> devices) {
+    private static volatile Others found;
+
+    /**
+     * Not a static initializer: a broken provider is then named at every call, not at the first.
+     */
+    static Others get() {
+      if (found == null) {
+        synchronized (Others.class) {
+          if (found == null) {
+            found = find();
+          }
+        }
+      }
+      return found;
+    }
+
+    private static Others find() {
+      List<DeviceProvider> providers =
+          ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).stream()
+              .map(ServiceLoader.Provider::get)
+              .toList();
+      List<Device> devices =
+          providers.stream()
+              .flatMap(provider -> provider.devices().stream())
+              .map(Device::new)
+              .toList();
+      return new Others(providers, devices);
+    }
+  }
+
+  private final DeviceBackend backend;
+
+  private Device(DeviceBackend backend) {
+    this.backend = Objects.requireNonNull(backend, "backend");
+  }
+
+  /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
+  public static Device of(DeviceBackend backend) {
+    return new Device(backend);
+  }
+
+  /** The CPU with its best instruction set tier; {@code -Dfovea.cpu.isa=avx2} forces another. */
+  public static Device cpu() {
+    return CPU;
+  }
+
+  /**
+   * The CPU with the kernels of one tier.
+   *
+   * @throws UnsupportedOperationException if this CPU lacks the tier
+   * @throws FoveaException if the library cannot be loaded
+   */
+  public static Device cpu(Isa tier) {
+    return CpuBackend.tier(Objects.requireNonNull(tier, "tier"));
+  }
+
+  /**
+   * The CPU once for each tier that runs here, in rising order.
+   *
+   * @throws FoveaException if the library cannot be loaded
+   */
+  public static List<Device> cpuTiers() {
+    return CpuBackend.tiers();
+  }
+
+  /** Every device that is here: the CPU first, then those of other modules. */
+  public static List<Device> all() {
+    List<Device> all = new ArrayList<>();
+    all.add(CPU);
+    all.addAll(Others.get().devices());
+    return List.copyOf(all);
+  }
+
+  /**
+   * A device by name: {@code "cpu"}, {@code "cpu:avx2"}, {@code "cuda:0"}, or {@code "cuda"} for
+   * the first of a kind.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   * @throws UnsupportedOperationException if this CPU lacks the tier
+   */
+  public static Device byName(String name) {
+    for (Isa tier : Isa.values()) {
+      if (name.equals("cpu:" + tier.text())) {
+        return cpu(tier);
+      }
+    }
+    for (Device device : all()) {
+      if (device.name().equals(name) || device.name().startsWith(name + ":")) {
+        return device;
+      }
+    }
+    String known =
+        Stream.concat(
+                Stream.of(Isa.values()).map(tier -> "cpu:" + tier.text()),
+                all().stream().map(Device::name))
+            .sorted()
+            .collect(Collectors.joining(", "));
+    throw new IllegalArgumentException("there is no device \"" + name + "\"; there are " + known);
+  }
+
+  /** For each library where it came from, or why it is not there. Loads what is not loaded yet. */
+  public static List<LoadReport> loadReports() {
+    List<LoadReport> reports = new ArrayList<>();
+    reports.add(CpuBackend.loadReport());
+    Others.get().providers().forEach(provider -> reports.addAll(provider.reports()));
+    return List.copyOf(reports);
+  }
+
+  /** As {@link #byName} takes it. */
+  public String name() {
+    return backend.name();
+  }
+
+  /** One line for people: model, capabilities, memory. */
+  public String description() {
+    return backend.description();
+  }
+
+  /** What is behind this device: for modules that provide devices. */
+  public DeviceBackend backend() {
+    return backend;
+  }
+
+  boolean sharesMemoryWith(Device other) {
+    return backend == other.backend || (backend.hostMemory() && other.backend.hostMemory());
+  }
+
+  @Override
+  public String toString() {
+    return name();
+  }
+}

@@ -1,0 +1,103 @@
+package dev.fovea;
+
+import java.util.Arrays;
+
+/** Arithmetic of shapes and strides that cannot overflow unseen: it refuses instead. */
+final class Layouts {
+  private Layouts() {}
+
+  /** Number of elements. */
+  static long elements(long[] shape) {
+    long elements = 1;
+    boolean empty = false;
+    for (int dim = 0; dim < shape.length; dim++) {
+      if (shape[dim] < 0) {
+        throw new IllegalArgumentException(
+            "shape " + Arrays.toString(shape) + ": dimension " + dim + " is negative");
+      }
+      empty |= shape[dim] == 0;
+    }
+    if (empty) {
+      return 0; // whatever the other sizes would multiply to
+    }
+    for (long size : shape) {
+      elements = multiply(elements, size, shape);
+    }
+    return elements;
+  }
+
+  /** Row-major strides: the last dimension is contiguous. */
+  static long[] denseStrides(long[] shape) {
+    long[] strides = new long[shape.length];
+    long stride = 1;
+    for (int dim = shape.length - 1; dim >= 0; dim--) {
+      strides[dim] = stride;
+      stride = multiply(stride, Math.max(1, shape[dim]), shape);
+    }
+    return strides;
+  }
+
+  /** Elements from the first to the last one, both included; 0 if there are none. */
+  static long span(long[] shape, long[] strides) {
+    if (strides.length != shape.length) {
+      throw new IllegalArgumentException(
+          "strides %s are not one for each dimension of shape %s"
+              .formatted(Arrays.toString(strides), Arrays.toString(shape)));
+    }
+    for (long stride : strides) {
+      if (stride < 0) {
+        throw new IllegalArgumentException(
+            "strides " + Arrays.toString(strides) + ": negative strides are not supported");
+      }
+    }
+    if (elements(shape) == 0) {
+      return 0;
+    }
+    long last = 0;
+    for (int dim = 0; dim < shape.length; dim++) {
+      last = add(last, multiply(shape[dim] - 1, strides[dim], shape), shape);
+    }
+    return add(last, 1, shape);
+  }
+
+  /** Bytes of a {@link #span}. */
+  static long spanBytes(long[] shape, long[] strides, DType dtype) {
+    return multiply(span(shape, strides), dtype.byteSize(), shape);
+  }
+
+  /** True if the elements lie in row-major order without gaps. */
+  static boolean isContiguous(long[] shape, long[] strides) {
+    if (elements(shape) == 0) {
+      return true;
+    }
+    long expected = 1;
+    for (int dim = shape.length - 1; dim >= 0; dim--) {
+      if (shape[dim] != 1 && strides[dim] != expected) {
+        return false;
+      }
+      expected *= shape[dim];
+    }
+    return true;
+  }
+
+  private static long multiply(long a, long b, long[] shape) {
+    try {
+      return Math.multiplyExact(a, b);
+    } catch (ArithmeticException e) {
+      throw tooLarge(shape);
+    }
+  }
+
+  private static long add(long a, long b, long[] shape) {
+    try {
+      return Math.addExact(a, b);
+    } catch (ArithmeticException e) {
+      throw tooLarge(shape);
+    }
+  }
+
+  private static IllegalArgumentException tooLarge(long[] shape) {
+    return new IllegalArgumentException(
+        "shape " + Arrays.toString(shape) + " is too large: its extent overflows 64 bits");
+  }
+}

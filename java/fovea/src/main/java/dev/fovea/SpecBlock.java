@@ -1,0 +1,112 @@
+package dev.fovea;
+
+import dev.fovea.AttentionShape.Strides;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import java.lang.foreign.MemorySegment;
+
+/** Options and shape as a {@code fovea_attention_spec}: the one place where the two sides meet. */
+final class SpecBlock {
+  private SpecBlock() {}
+
+  /** Fills a zeroed block. */
+  static void fill(MemorySegment spec, Attention.Options options, AttentionShape shape) {
+    fillOptions(spec, options);
+    fillSizes(spec, shape);
+    fillStrides(spec, shape);
+  }
+
+  private static void fillOptions(MemorySegment spec, Attention.Options options) {
+    FoveaAttentionSpec.OUT_DTYPE.set(spec, code(options.outDType()));
+    FoveaAttentionSpec.CAUSAL.set(spec, flag(options.causal()));
+    FoveaAttentionSpec.ALIGNMENT.set(
+        spec,
+        switch (options.alignment()) {
+          case BOTTOM_RIGHT -> Abi.BOTTOM_RIGHT;
+          case TOP_LEFT -> Abi.TOP_LEFT;
+        });
+    if (options.windowLeft() != Attention.UNBOUNDED) {
+      FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, 1);
+      FoveaAttentionSpec.WINDOW_LEFT.set(spec, options.windowLeft());
+    }
+    if (options.windowRight() != Attention.UNBOUNDED) {
+      FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, 1);
+      FoveaAttentionSpec.WINDOW_RIGHT.set(spec, options.windowRight());
+    }
+    if (options.scale() != null) {
+      FoveaAttentionSpec.HAS_SCALE.set(spec, 1);
+      FoveaAttentionSpec.SCALE.set(spec, options.scale());
+    }
+    FoveaAttentionSpec.SOFTCAP.set(spec, options.softcap());
+    FoveaAttentionSpec.DROPOUT.set(spec, options.dropout());
+  }
+
+  private static void fillSizes(MemorySegment spec, AttentionShape shape) {
+    FoveaAttentionSpec.DTYPE.set(spec, code(shape.dtype()));
+    FoveaAttentionSpec.BIAS_DTYPE.set(spec, code(shape.biasDType()));
+    FoveaAttentionSpec.PACKED.set(spec, flag(shape.packed()));
+    FoveaAttentionSpec.HAS_ALIBI.set(spec, flag(shape.alibi() != null));
+    FoveaAttentionSpec.HAS_SINKS.set(spec, flag(shape.sinks()));
+    FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(shape.queryLengths()));
+    FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(shape.keyLengths()));
+    FoveaAttentionSpec.HAS_LSE.set(spec, flag(shape.lse() != null));
+    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(shape.weights() != null));
+    FoveaAttentionSpec.BATCH.set(spec, shape.batch());
+    FoveaAttentionSpec.QUERY_LENGTH.set(spec, shape.queryLength());
+    FoveaAttentionSpec.KEY_LENGTH.set(spec, shape.keyLength());
+    FoveaAttentionSpec.QUERY_TOTAL.set(spec, shape.queryTotal());
+    FoveaAttentionSpec.KEY_TOTAL.set(spec, shape.keyTotal());
+    FoveaAttentionSpec.QUERY_HEADS.set(spec, shape.queryHeads());
+    FoveaAttentionSpec.KEY_HEADS.set(spec, shape.keyHeads());
+    FoveaAttentionSpec.HEAD_DIM.set(spec, shape.headDim());
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, shape.valueHeadDim());
+  }
+
+  private static void fillStrides(MemorySegment spec, AttentionShape shape) {
+    batchPositionHead(spec, FoveaAttentionSpec.QUERY_STRIDE, shape.query());
+    batchPositionHead(spec, FoveaAttentionSpec.KEY_STRIDE, shape.key());
+    batchPositionHead(spec, FoveaAttentionSpec.VALUE_STRIDE, shape.value());
+    batchPositionHead(spec, FoveaAttentionSpec.OUT_STRIDE, shape.out());
+    batchHead(spec, FoveaAttentionSpec.LSE_STRIDE, shape.lse());
+    batchHead(spec, FoveaAttentionSpec.ALIBI_STRIDE, shape.alibi());
+    batchHeadPosition(spec, FoveaAttentionSpec.BIAS_STRIDE, shape.bias());
+    batchHeadPosition(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, shape.weights());
+  }
+
+  private static void batchPositionHead(
+      MemorySegment spec, Field.Int64Array field, Strides strides) {
+    field.set(spec, 0, strides.batch());
+    field.set(spec, 1, strides.position());
+    field.set(spec, 2, strides.head());
+  }
+
+  private static void batchHead(MemorySegment spec, Field.Int64Array field, Strides strides) {
+    if (strides != null) {
+      field.set(spec, 0, strides.batch());
+      field.set(spec, 1, strides.head());
+    }
+  }
+
+  private static void batchHeadPosition(
+      MemorySegment spec, Field.Int64Array field, Strides strides) {
+    if (strides != null) {
+      batchHead(spec, field, strides);
+      field.set(spec, 2, strides.position());
+    }
+  }
+
+  private static int flag(boolean set) {
+    return set ? 1 : 0;
+  }
+
+  private static int code(DType dtype) {
+    return switch (dtype) {
+      case null -> 0;
+      case FLOAT32 -> Abi.FLOAT32;
+      case FLOAT16 -> Abi.FLOAT16;
+      case BFLOAT16 -> Abi.BFLOAT16;
+      case INT32 -> throw new IllegalArgumentException("dtype is INT32, expected a floating type");
+    };
+  }
+}

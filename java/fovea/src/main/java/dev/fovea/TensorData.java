@@ -1,0 +1,256 @@
+package dev.fovea;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * The elements of a tensor in memory the host can read: its own, or for a device a copy that {@link
+ * #write} sends back. All offsets count elements.
+ */
+final class TensorData {
+  private final Tensor tensor;
+  private final DType dtype;
+  private final MemorySegment segment;
+
+  private TensorData(Tensor tensor, MemorySegment segment) {
+    this.tensor = tensor;
+    this.dtype = tensor.dtype();
+    this.segment = segment;
+  }
+
+  static TensorData of(Tensor tensor) {
+    MemorySegment memory = tensor.rawSegment();
+    if (tensor.device().backend().hostMemory()) {
+      return new TensorData(tensor, memory);
+    }
+    MemorySegment host = Arena.ofAuto().allocate(memory.byteSize(), dev.fovea.ffi.Abi.ALIGNMENT);
+    withScope(tensor, () -> tensor.device().backend().copyOut(memory, host));
+    return new TensorData(tensor, host);
+  }
+
+  /** Sends changes to the device; on the host they are already there. */
+  void write() {
+    if (segment != tensor.rawSegment()) {
+      withScope(tensor, () -> tensor.device().backend().copyIn(segment, tensor.rawSegment()));
+    }
+  }
+
+  private static void withScope(Tensor tensor, Runnable copy) {
+    Scope scope = tensor.scope();
+    if (scope != null) {
+      scope.acquire();
+    }
+    try {
+      copy.run();
+    } finally {
+      if (scope != null) {
+        scope.release();
+      }
+    }
+  }
+
+  float getFloat(long offset) {
+    return switch (dtype) {
+      case FLOAT32 -> segment.getAtIndex(JAVA_FLOAT, offset);
+      case FLOAT16 -> Float.float16ToFloat(segment.getAtIndex(JAVA_SHORT, offset));
+      case BFLOAT16 -> BFloat16.toFloat(segment.getAtIndex(JAVA_SHORT, offset));
+      case INT32 -> throw notFloating();
+    };
+  }
+
+  void setFloat(long offset, float value) {
+    switch (dtype) {
+      case FLOAT32 -> segment.setAtIndex(JAVA_FLOAT, offset, value);
+      case FLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, Float.floatToFloat16(value));
+      case BFLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, BFloat16.fromFloat(value));
+      case INT32 -> throw notFloating();
+    }
+  }
+
+  int getInt(long offset) {
+    requireInt();
+    return segment.getAtIndex(JAVA_INT, offset);
+  }
+
+  void setInt(long offset, int value) {
+    requireInt();
+    segment.setAtIndex(JAVA_INT, offset, value);
+  }
+
+  void copyFrom(float[] values) {
+    requireFloating();
+    requireLength(values.length);
+    if (dtype == DType.FLOAT32 && tensor.isContiguous()) {
+      MemorySegment.copy(values, 0, segment, JAVA_FLOAT, 0, values.length);
+      return;
+    }
+    int i = 0;
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        setFloat(rows.offset(tensor, column), values[i++]);
+      }
+    }
+  }
+
+  void copyFrom(int[] values) {
+    requireInt();
+    requireLength(values.length);
+    int i = 0;
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        segment.setAtIndex(JAVA_INT, rows.offset(tensor, column), values[i++]);
+      }
+    }
+  }
+
+  void copyFrom(TensorData other) {
+    if (!Arrays.equals(tensor.rawShape(), other.tensor.rawShape())) {
+      throw new IllegalArgumentException(
+          "other is %s, expected shape %s"
+              .formatted(other.tensor, Arrays.toString(tensor.rawShape())));
+    }
+    if (dtype.isFloating() != other.dtype.isFloating()) {
+      throw new IllegalArgumentException("%s does not convert to %s".formatted(other.dtype, dtype));
+    }
+    if (dtype == other.dtype && tensor.isContiguous() && other.tensor.isContiguous()) {
+      segment.copyFrom(other.segment);
+      return;
+    }
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        long to = rows.offset(tensor, column);
+        long from = rows.offset(other.tensor, column);
+        if (dtype == DType.INT32) {
+          segment.setAtIndex(JAVA_INT, to, other.segment.getAtIndex(JAVA_INT, from));
+        } else {
+          setFloat(to, other.getFloat(from));
+        }
+      }
+    }
+  }
+
+  void fill(float value) {
+    if (dtype == DType.INT32 && (double) (int) value != value) {
+      throw new IllegalArgumentException("value is " + value + ", but the tensor is INT32");
+    }
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        long offset = rows.offset(tensor, column);
+        if (dtype == DType.INT32) {
+          segment.setAtIndex(JAVA_INT, offset, (int) value);
+        } else {
+          setFloat(offset, value);
+        }
+      }
+    }
+  }
+
+  float[] toFloatArray() {
+    requireFloating();
+    float[] values = new float[arrayLength()];
+    if (dtype == DType.FLOAT32 && tensor.isContiguous()) {
+      MemorySegment.copy(segment, JAVA_FLOAT, 0, values, 0, values.length);
+      return values;
+    }
+    int i = 0;
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        values[i++] = getFloat(rows.offset(tensor, column));
+      }
+    }
+    return values;
+  }
+
+  int[] toIntArray() {
+    requireInt();
+    int[] values = new int[arrayLength()];
+    int i = 0;
+    for (Rows rows = rows(); rows.next(); ) {
+      for (long column = 0; column < rows.columns(); column++) {
+        values[i++] = segment.getAtIndex(JAVA_INT, rows.offset(tensor, column));
+      }
+    }
+    return values;
+  }
+
+  private Rows rows() {
+    return new Rows(tensor.rawShape());
+  }
+
+  private int arrayLength() {
+    long elements = tensor.elements();
+    if (elements > Integer.MAX_VALUE - 8) {
+      throw new IllegalArgumentException(tensor + " has more elements than an array can hold");
+    }
+    return (int) elements;
+  }
+
+  private void requireLength(int length) {
+    if (length != tensor.elements()) {
+      throw new IllegalArgumentException(
+          "values has %d elements, %s has %d".formatted(length, tensor, tensor.elements()));
+    }
+  }
+
+  private void requireFloating() {
+    if (!dtype.isFloating()) {
+      throw notFloating();
+    }
+  }
+
+  private static IllegalArgumentException notFloating() {
+    return new IllegalArgumentException("the tensor is INT32: use the methods for int");
+  }
+
+  private void requireInt() {
+    if (dtype != DType.INT32) {
+      throw new IllegalArgumentException("the tensor is " + dtype + ": use the methods for float");
+    }
+  }
+
+  /** Walks over the rows of a shape in row-major order; a row is its last dimension. */
+  private static final class Rows {
+    private final long[] shape;
+    private final long[] index;
+    private final int last;
+    private boolean started;
+
+    Rows(long[] shape) {
+      this.shape = shape;
+      this.index = new long[shape.length];
+      this.last = shape.length - 1;
+    }
+
+    long columns() {
+      return last < 0 ? 1 : shape[last];
+    }
+
+    boolean next() {
+      if (!started) {
+        started = true;
+        return Layouts.elements(shape) > 0;
+      }
+      for (int dim = last - 1; dim >= 0; dim--) {
+        if (++index[dim] < shape[dim]) {
+          return true;
+        }
+        index[dim] = 0;
+      }
+      return false;
+    }
+
+    long offset(Tensor tensor, long column) {
+      long[] strides = tensor.rawStrides();
+      long offset = last < 0 ? 0 : column * strides[last];
+      for (int dim = 0; dim < last; dim++) {
+        offset += index[dim] * strides[dim];
+      }
+      return offset;
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package dev.fovea.spi;
+
+import dev.fovea.ffi.LoadReport;
+import java.util.List;
+
+/**
+ * A module's devices, found as a service. Both methods are called at most once for each process,
+ * when somebody first asks for devices other than the CPU, and must not throw because hardware,
+ * driver or library is missing: they then have no devices and a report that says why.
+ */
+public interface DeviceProvider {
+  /** Devices that are here and work, in the order of their ordinals. */
+  List<DeviceBackend> devices();
+
+  /** How the libraries behind these devices were found, or why not. */
+  List<LoadReport> reports();
+}

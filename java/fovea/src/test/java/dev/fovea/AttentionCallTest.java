@@ -1,0 +1,393 @@
+package dev.fovea;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Calls on the real library: what they promise beside the numbers, which the testkit checks. */
+@Timeout(120)
+class AttentionCallTest {
+  @BeforeAll
+  static void library() {
+    NativeTest.requireLibrary();
+  }
+
+  /** Enough work for helpers: 2 Hq (D + Dv) Sq Sk = 16.8 MFLOP. */
+  private record Operands(Tensor query, Tensor key, Tensor value, Tensor out) {
+    static Operands in(Scope scope) {
+      return of(
+          scope.allocate(DType.FLOAT32, 1, 128, 4, 64),
+          scope.allocate(DType.FLOAT32, 1, 128, 2, 64),
+          scope.allocate(DType.FLOAT32, 1, 128, 2, 64),
+          scope.allocate(DType.FLOAT32, 1, 128, 4, 64));
+    }
+
+    static Operands in(Arena arena) {
+      long bytes = 128 * 4 * 64 * 4;
+      return of(
+          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 4, 64),
+          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 2, 64),
+          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 2, 64),
+          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 4, 64));
+    }
+
+    private static Operands of(Tensor query, Tensor key, Tensor value, Tensor out) {
+      Random random = new Random(1);
+      for (Tensor tensor : List.of(query, key, value)) {
+        float[] values = new float[(int) tensor.elements()];
+        for (int i = 0; i < values.length; i++) {
+          values[i] = (float) random.nextGaussian();
+        }
+        tensor.copyFrom(values);
+      }
+      return new Operands(query, key, value, out.fill(Float.NaN));
+    }
+
+    AttentionCall call(Attention attention) {
+      return attention.call(query, key, value).out(out);
+    }
+  }
+
+  /** float32 arithmetic would be as good; the testkit has the bounds that count. */
+  private static float[] naive(Operands o) {
+    float[] out = new float[128 * 4 * 64];
+    for (int i = 0; i < 128; i++) {
+      for (int h = 0; h < 4; h++) {
+        double[] x = new double[128];
+        double max = Double.NEGATIVE_INFINITY;
+        for (int j = 0; j < 128; j++) {
+          for (int d = 0; d < 64; d++) {
+            x[j] += o.query.getFloat(0, i, h, d) * (double) o.key.getFloat(0, j, h / 2, d) / 8;
+          }
+          max = Math.max(max, x[j]);
+        }
+        double sum = 0;
+        for (int j = 0; j < 128; j++) {
+          sum += x[j] = Math.exp(x[j] - max);
+        }
+        for (int d = 0; d < 64; d++) {
+          double value = 0;
+          for (int j = 0; j < 128; j++) {
+            value += x[j] / sum * o.value.getFloat(0, j, h / 2, d);
+          }
+          out[(i * 4 + h) * 64 + d] = (float) value;
+        }
+      }
+    }
+    return out;
+  }
+
+  @Test
+  void theResultIsAttentionWithTheSameBitsForAnyNumberOfWorkers() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      float[] expected = naive(operands);
+      AttentionCall call = operands.call(Attention.create()).parallelism(1);
+      call.run();
+      float[] alone = operands.out.toFloatArray();
+      assertArrayEquals(expected, alone, 1e-4f);
+      for (int workers = 2; workers <= 5; workers++) {
+        operands.out.fill(Float.NaN);
+        call.parallelism(workers).run();
+        assertArrayEquals(alone, operands.out.toFloatArray());
+      }
+      Tensor out = Attention.create().forward(scope, operands.query, operands.key, operands.value);
+      assertArrayEquals(alone, out.toFloatArray());
+    }
+  }
+
+  @Test
+  void theContentsMayChangeBetweenRunsAndBindingsToo() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      AttentionCall call = operands.call(Attention.create());
+      call.run();
+      AttentionPlan plan = call.plan();
+      operands.value.fill(2);
+      call.run();
+      for (float value : operands.out.toFloatArray()) {
+        assertEquals(2, value, 1e-5f);
+      }
+      assertSame(plan, call.plan());
+      Tensor other = scope.allocate(DType.FLOAT32, 1, 128, 4, 64);
+      call.out(other).run();
+      assertSame(plan, call.plan(), "same strides, same plan");
+      assertEquals(2, other.getFloat(0, 127, 3, 63), 1e-5f);
+      Tensor lse = scope.allocate(DType.FLOAT32, 1, 4, 128);
+      call.lse(lse).run();
+      assertNotSame(plan, call.plan());
+      assertTrue(lse.getFloat(0, 3, 127) > 0);
+    }
+  }
+
+  @Test
+  void plansAreKeptAndBounded() {
+    Attention attention = Attention.create();
+    AttentionShape shape = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).build();
+    AttentionPlan plan = attention.plan(Device.cpu(), shape);
+    assertSame(plan, attention.plan(Device.cpu(), shape));
+    assertNotSame(plan, Attention.create().plan(Device.cpu(), shape));
+    for (int length = 17; length < 100; length++) {
+      attention.plan(
+          Device.cpu(), AttentionShape.dense(DType.FLOAT32, 1, length, 16, 2, 2, 64).build());
+    }
+    assertNotSame(plan, attention.plan(Device.cpu(), shape), "it has gone");
+    assertTrue(plan.phases() >= 1 && plan.items(0) >= 1 && plan.flops() > 0);
+    assertTrue(plan.tileQueries() > 0 && plan.tileKeys() > 0 && !plan.kernel().isEmpty());
+    assertThrows(IndexOutOfBoundsException.class, () -> plan.items(plan.phases()));
+  }
+
+  @Test
+  void eachTierPlansForItself() {
+    AttentionShape shape = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).build();
+    Attention attention = Attention.create();
+    for (Device device : Device.cpuTiers()) {
+      assertSame(device, Device.byName(device.name()));
+      assertTrue(attention.plan(device, shape).toString().contains(device.name()));
+    }
+  }
+
+  @Test
+  void whatThePlannerRefusesIsAnExceptionWithItsText() {
+    try (Scope scope = Scope.open()) {
+      Tensor wide = scope.allocate(DType.FLOAT32, 1, 2, 1, 513);
+      IllegalArgumentException refused =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> Attention.create().forward(scope, wide, wide, wide));
+      assertTrue(refused.getMessage().contains("513"), refused.getMessage());
+    }
+  }
+
+  @Test
+  void whatARunRefusesIsAnExceptionWithItsText() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      Tensor lengths = scope.copyOf(new int[] {129}, 1);
+      AttentionCall call = operands.call(Attention.create()).keyLengths(lengths);
+      for (int workers = 1; workers <= 4; workers++) {
+        call.parallelism(workers);
+        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, call::run);
+        assertTrue(refused.getMessage().contains("129"), refused.getMessage());
+      }
+      lengths.fill(100);
+      call.run(); // and it works again
+      assertTrue(Float.isFinite(operands.out.getFloat(0, 0, 0, 0)));
+    }
+  }
+
+  @Test
+  void aScopeInUseStaysOpen() {
+    Scope scope = Scope.open();
+    Operands operands = Operands.in(scope);
+    AtomicReference<Exception> refused = new AtomicReference<>();
+    // Helpers are submitted during the call, so another thread closes it at the worst time.
+    AttentionCall call =
+        operands
+            .call(Attention.create())
+            .parallelism(2)
+            .executor(
+                task -> {
+                  try {
+                    Thread.ofPlatform()
+                        .start(() -> refused.set(assertThrows(Exception.class, scope::close)))
+                        .join();
+                  } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                  }
+                });
+    call.run();
+    assertEquals(
+        "the scope cannot be closed: 1 call(s) in flight use its memory; it stays open",
+        refused.get().getMessage());
+    assertTrue(scope.isOpen());
+    refused.set(null);
+    call.executor(Runnable::run).run();
+    assertNull(refused.get());
+    scope.close();
+    assertThrows(IllegalStateException.class, call::run);
+    assertThrows(IllegalStateException.class, () -> operands.call(Attention.create()).run());
+  }
+
+  @Test
+  void aScopeClosedByAnotherThreadIsNeverPulledAway() throws Exception {
+    for (int round = 0; round < 20; round++) {
+      Scope scope = Scope.open();
+      Operands operands = Operands.in(scope);
+      AttentionCall call = operands.call(Attention.create()).parallelism(3);
+      call.run();
+      AtomicBoolean closed = new AtomicBoolean();
+      Thread closer =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    while (!closed.get()) {
+                      try {
+                        scope.close();
+                        closed.set(true);
+                      } catch (IllegalStateException inUse) {
+                        Thread.onSpinWait();
+                      }
+                    }
+                  });
+      try {
+        while (true) {
+          call.run();
+          LockSupport.parkNanos(100_000); // or the closer would rarely get a chance
+        }
+      } catch (IllegalStateException e) {
+        assertEquals("the scope of this memory is closed", e.getMessage());
+      }
+      closer.join();
+    }
+  }
+
+  /** Not counted, but the JDK keeps its memory during each native call. */
+  @Test
+  void aForeignArenaClosedByAnotherThreadIsAnException() throws Exception {
+    for (int round = 0; round < 20; round++) {
+      Arena arena = Arena.ofShared();
+      AttentionCall call = Operands.in(arena).call(Attention.create()).parallelism(3);
+      call.run();
+      Thread closer =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    while (true) {
+                      try {
+                        arena.close();
+                        return;
+                      } catch (IllegalStateException inUse) {
+                        Thread.onSpinWait();
+                      }
+                    }
+                  });
+      assertThrows(
+          IllegalStateException.class,
+          () -> {
+            while (true) {
+              call.run();
+            }
+          });
+      closer.join();
+    }
+  }
+
+  @Test
+  void confinedMemoryRunsOnItsThreadAlone() throws Exception {
+    try (Arena arena = Arena.ofConfined();
+        ExecutorService pool = Executors.newSingleThreadExecutor()) {
+      AtomicInteger submitted = new AtomicInteger();
+      AttentionCall call =
+          Operands.in(arena)
+              .call(Attention.create())
+              .parallelism(4)
+              .executor(task -> submitted.incrementAndGet());
+      call.run();
+      assertEquals(0, submitted.get());
+      Future<?> elsewhere = pool.submit(call::run);
+      Exception e = assertThrows(Exception.class, elsewhere::get);
+      assertEquals(WrongThreadException.class, e.getCause().getClass());
+      call.run();
+    }
+  }
+
+  @Test
+  void oneCallIsNotForTwoThreads() throws Exception {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      AttentionCall call = operands.call(Attention.create()).parallelism(2);
+      List<Exception> refused = new ArrayList<>();
+      call.executor(
+          task -> {
+            for (Runnable use :
+                List.<Runnable>of(
+                    call::run,
+                    call::plan,
+                    () -> call.out(operands.out),
+                    () -> call.dropoutSeed(1, 1),
+                    () -> call.parallelism(1))) {
+              try {
+                use.run();
+              } catch (IllegalStateException e) {
+                refused.add(e);
+              }
+            }
+          });
+      call.run();
+      assertEquals(5, refused.size());
+      assertTrue(
+          refused.getFirst().getMessage().startsWith("this AttentionCall is running"),
+          refused.getFirst().getMessage());
+    }
+  }
+
+  @Test
+  void manyCallsAtOnceShareEverythingElse() throws Exception {
+    Attention attention = Attention.builder().causal().build();
+    try (Scope scope = Scope.open();
+        ExecutorService pool = Executors.newFixedThreadPool(4)) {
+      Operands operands = Operands.in(scope);
+      operands.call(attention).parallelism(1).run();
+      float[] expected = operands.out.toFloatArray();
+      CountDownLatch start = new CountDownLatch(1);
+      List<Future<?>> callers = new ArrayList<>();
+      for (int caller = 0; caller < 4; caller++) {
+        callers.add(
+            pool.submit(
+                () -> {
+                  Tensor out = scope.allocate(DType.FLOAT32, 1, 128, 4, 64);
+                  AttentionCall call =
+                      attention.call(operands.query, operands.key, operands.value).out(out);
+                  start.await();
+                  for (int run = 0; run < 50; run++) {
+                    out.fill(Float.NaN);
+                    call.parallelism(1 + run % 4).executor(pool).run();
+                    assertArrayEquals(expected, out.toFloatArray());
+                    assertArrayEquals(
+                        expected,
+                        attention
+                            .forward(scope, operands.query, operands.key, operands.value)
+                            .toFloatArray());
+                  }
+                  return null;
+                }));
+      }
+      start.countDown();
+      for (Future<?> caller : callers) {
+        caller.get();
+      }
+    }
+  }
+
+  @Test
+  void withoutOutThereIsNoRun() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      AttentionCall call = Attention.create().call(operands.query, operands.key, operands.value);
+      assertThrows(IllegalStateException.class, call::run);
+      assertThrows(IllegalStateException.class, call::plan);
+      call.out(operands.out).run();
+    }
+  }
+}

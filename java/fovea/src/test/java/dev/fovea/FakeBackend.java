@@ -1,0 +1,68 @@
+package dev.fovea;
+
+import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.spi.DeviceBackend;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** A device made of host memory, which it may hide. */
+final class FakeBackend implements DeviceBackend {
+  private final String name;
+  private final boolean hostMemory;
+  private final MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
+  int copiesIn;
+  int copiesOut;
+
+  FakeBackend(String name, boolean hostMemory) {
+    this.name = name;
+    this.hostMemory = hostMemory;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public String description() {
+    return "fake";
+  }
+
+  @Override
+  public NativeLibrary library() {
+    return Device.cpu().backend().library();
+  }
+
+  @Override
+  public MemorySegment info() {
+    return info;
+  }
+
+  @Override
+  public boolean hostMemory() {
+    return hostMemory;
+  }
+
+  @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    return arena.allocate(bytes, 64);
+  }
+
+  @Override
+  public void copyIn(MemorySegment host, MemorySegment device) {
+    copiesIn++;
+    device.copyFrom(host);
+  }
+
+  @Override
+  public void copyOut(MemorySegment device, MemorySegment host) {
+    copiesOut++;
+    host.copyFrom(device);
+  }
+
+  @Override
+  public MemorySegment stream() {
+    return MemorySegment.NULL;
+  }
+}

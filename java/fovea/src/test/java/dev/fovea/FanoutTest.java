@@ -1,0 +1,367 @@
+package dev.fovea;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Sharing items between the caller and helpers, whatever the executor does with the helpers. */
+@Timeout(60)
+class FanoutTest {
+  private static final Executor REJECTS =
+      task -> {
+        throw new RejectedExecutionException("full");
+      };
+
+  /** Counts every item and checks the rules that hold for any work. */
+  private static final class Checked implements Fanout.Work {
+    final AtomicIntegerArray[] done;
+    final AtomicBoolean[] busy;
+    final AtomicBoolean open = new AtomicBoolean();
+    final Queue<String> broken = new ConcurrentLinkedQueue<>();
+    final long[] items;
+
+    Checked(int workers, long... items) {
+      this.items = items;
+      done = new AtomicIntegerArray[items.length];
+      for (int p = 0; p < items.length; p++) {
+        done[p] = new AtomicIntegerArray((int) items[p]);
+      }
+      busy = new AtomicBoolean[workers];
+      for (int w = 0; w < workers; w++) {
+        busy[w] = new AtomicBoolean();
+      }
+    }
+
+    @Override
+    public int run(int worker, int phase, long begin, long end) {
+      if (!open.get()) {
+        broken.add("run after the end");
+      }
+      if (!busy[worker].compareAndSet(false, true)) {
+        broken.add("two threads are worker " + worker);
+      }
+      for (int p = 0; p < phase; p++) {
+        for (int i = 0; i < items[p]; i++) {
+          if (done[p].get(i) != 1) {
+            broken.add("phase " + phase + " runs before item " + i + " of phase " + p);
+          }
+        }
+      }
+      for (long i = begin; i < end; i++) {
+        done[phase].incrementAndGet((int) i);
+      }
+      if (ThreadLocalRandom.current().nextInt(4) == 0) {
+        Thread.yield();
+      }
+      busy[worker].set(false);
+      return 0;
+    }
+
+    void runOn(Fanout fanout, int workers) {
+      open.set(true);
+      assertEquals(-1, fanout.run(this, items, workers));
+      open.set(false);
+      for (int p = 0; p < items.length; p++) {
+        for (int i = 0; i < items[p]; i++) {
+          assertEquals(1, done[p].get(i), "phase " + p + " item " + i);
+        }
+      }
+      assertEquals(List.of(), List.copyOf(broken));
+    }
+  }
+
+  private static void runEverySize(Executor executor) {
+    Fanout fanout = new Fanout(executor);
+    for (int workers : new int[] {2, 3, 8, 100}) {
+      for (long items : new long[] {1, 2, 7, 64, 1000}) {
+        new Checked(workers, items, 0, 1, items).runOn(fanout, workers);
+      }
+    }
+  }
+
+  @Test
+  void onTheCommonPool() {
+    runEverySize(ForkJoinPool.commonPool());
+  }
+
+  @Test
+  void onVirtualThreads() {
+    try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+      runEverySize(executor);
+    }
+  }
+
+  @Test
+  void onAnExecutorThatRunsInline() {
+    runEverySize(Runnable::run);
+  }
+
+  @Test
+  void onAnExecutorThatRejects() {
+    runEverySize(REJECTS);
+  }
+
+  @Test
+  void onAnExecutorThatForgets() {
+    runEverySize(task -> {});
+  }
+
+  @Test
+  void onAnExecutorThatRunsTasksTwice() {
+    try (ExecutorService pool = Executors.newFixedThreadPool(3)) {
+      runEverySize(
+          task -> {
+            pool.execute(task);
+            pool.execute(task);
+          });
+    }
+  }
+
+  @Test
+  void helpersReallyHelp() {
+    try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
+      CountDownLatch both = new CountDownLatch(2);
+      int failed =
+          new Fanout(pool)
+              .run(
+                  (worker, phase, begin, end) -> {
+                    both.countDown();
+                    await(both); // until a second thread is inside an item too
+                    return 0;
+                  },
+                  new long[] {2},
+                  2);
+      assertEquals(-1, failed);
+    }
+  }
+
+  /** The run ends without helpers; those that begin later find it closed. */
+  @Test
+  void aSaturatedExecutorIsNotWaitedForAndNotFlooded() throws Exception {
+    CountDownLatch release = new CountDownLatch(1);
+    AtomicInteger submitted = new AtomicInteger();
+    AtomicInteger ended = new AtomicInteger();
+    try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
+      pool.execute(() -> await(release));
+      Fanout fanout =
+          new Fanout(
+              task -> {
+                submitted.incrementAndGet();
+                pool.execute(
+                    () -> {
+                      task.run();
+                      ended.incrementAndGet();
+                    });
+              });
+      List<Checked> works = new ArrayList<>();
+      for (int run = 0; run < 100; run++) {
+        Checked work = new Checked(4, 50, 50);
+        work.runOn(fanout, 4);
+        works.add(work);
+      }
+      assertEquals(3, submitted.get(), "helpers that wait already are not submitted again");
+      release.countDown();
+      while (ended.get() < 3) {
+        Thread.onSpinWait();
+      }
+      works.forEach(work -> assertEquals(List.of(), List.copyOf(work.broken)));
+      new Checked(4, 50).runOn(fanout, 4);
+      assertTrue(submitted.get() > 3, "and are again when they have begun");
+    }
+  }
+
+  @Test
+  void aStatusSurfacesWithItsWorkerAndStopsTheOthers() {
+    AtomicInteger chunks = new AtomicInteger();
+    AtomicInteger failing = new AtomicInteger();
+    CountDownLatch failed = new CountDownLatch(1);
+    Fanout fanout = new Fanout(ForkJoinPool.commonPool());
+    int worker =
+        fanout.run(
+            (w, phase, begin, end) -> {
+              chunks.incrementAndGet();
+              if (begin == 0) {
+                failing.set(w);
+                failed.countDown();
+                return 42;
+              }
+              await(failed);
+              sleep(5); // time enough for the failure to be noted
+              return 0;
+            },
+            new long[] {1_000_000, 5},
+            4);
+    assertEquals(failing.get(), worker);
+    assertEquals(42, fanout.failedStatus());
+    assertTrue(chunks.get() <= 16, "of 32 chunks: " + chunks.get());
+    new Checked(4, 100).runOn(fanout, 4);
+  }
+
+  @Test
+  void whatAHelperThrowsSurfacesOnceInTheCaller() {
+    try (ExecutorService pool = Executors.newFixedThreadPool(3)) {
+      Fanout fanout = new Fanout(pool);
+      Thread caller = Thread.currentThread();
+      CountDownLatch thrown = new CountDownLatch(1);
+      Fanout.Work work =
+          (worker, phase, begin, end) -> {
+            if (Thread.currentThread() == caller) {
+              await(thrown);
+              return 0;
+            }
+            thrown.countDown();
+            throw new UnsupportedOperationException("from worker " + (worker > 0));
+          };
+      UnsupportedOperationException seen =
+          assertThrows(
+              UnsupportedOperationException.class, () -> fanout.run(work, new long[] {50}, 2));
+      assertEquals("from worker true", seen.getMessage());
+      new Checked(2, 100).runOn(fanout, 2);
+    }
+  }
+
+  @Test
+  void aClosedArenaShowsTheStackOfTheCaller() {
+    IllegalStateException cause = new IllegalStateException("Already closed");
+    IllegalStateException seen =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                new Fanout(REJECTS)
+                    .run(
+                        (worker, phase, begin, end) -> {
+                          throw cause;
+                        },
+                        new long[] {2},
+                        2));
+    assertEquals("Already closed", seen.getMessage());
+    assertSame(cause, seen.getCause());
+  }
+
+  @Test
+  void errorsSurfaceAsTheyAre() {
+    Error error = new StackOverflowError();
+    Fanout fanout = new Fanout(Runnable::run);
+    assertSame(
+        error,
+        assertThrows(
+            StackOverflowError.class,
+            () ->
+                fanout.run(
+                    (worker, phase, begin, end) -> {
+                      throw error;
+                    },
+                    new long[] {9},
+                    3)));
+    OutOfMemoryError noThread = new OutOfMemoryError("unable to create native thread");
+    Fanout failing =
+        new Fanout(
+            task -> {
+              throw noThread;
+            });
+    assertSame(
+        noThread,
+        assertThrows(
+            OutOfMemoryError.class,
+            () -> failing.run((worker, phase, begin, end) -> 0, new long[] {9}, 3)));
+  }
+
+  @Test
+  void anInterruptIsKeptAndDoesNotEndTheWait() {
+    try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
+      Thread caller = Thread.currentThread();
+      AtomicBoolean helperDone = new AtomicBoolean();
+      CountDownLatch helperIn = new CountDownLatch(1);
+      new Fanout(pool)
+          .run(
+              (worker, phase, begin, end) -> {
+                if (worker == 0) {
+                  await(helperIn);
+                } else {
+                  helperIn.countDown();
+                  caller.interrupt();
+                  sleep(100); // the caller has nothing left and waits by now
+                  helperDone.set(true);
+                }
+                return 0;
+              },
+              new long[] {2},
+              2);
+      assertTrue(helperDone.get());
+      assertTrue(Thread.interrupted());
+    }
+  }
+
+  /** Late helpers of one run become helpers of another, with other numbers of workers and items. */
+  @Test
+  void anyMixtureOfRunsAndExecutors() {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    try (ExecutorService pool = Executors.newFixedThreadPool(5)) {
+      Executor moody =
+          task -> {
+            switch (ThreadLocalRandom.current().nextInt(5)) {
+              case 0 -> task.run();
+              case 1 -> throw new RejectedExecutionException();
+              case 2 ->
+                  pool.execute(
+                      () -> {
+                        Thread.yield();
+                        task.run();
+                      });
+              default -> pool.execute(task);
+            }
+          };
+      Fanout fanout = new Fanout(moody);
+      for (int run = 0; run < 3000; run++) {
+        int workers = 2 + random.nextInt(6);
+        Checked work = new Checked(workers, 1 + random.nextInt(40), random.nextInt(10));
+        work.runOn(fanout, workers);
+      }
+    } catch (AssertionError e) {
+      throw new AssertionError("seed " + seed, e);
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      sleepUninterrupted(latch);
+    }
+  }
+
+  private static void sleepUninterrupted(CountDownLatch latch) {
+    while (latch.getCount() > 0) {
+      Thread.onSpinWait();
+    }
+  }
+
+  private static void sleep(long millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+}
