@@ -55,17 +55,24 @@ void name_processor(char (&name)[128]) {
   std::fclose(file);
 }
 
-// Cumulative lengths must rise within their total, plain lengths lie within the longest.
+// Cumulative lengths rise from 0 to their total, plain lengths lie within the longest.
+int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total,
+                   fovea_attention_call& call) {
+  if (cu[0] == 0 && cu[batch] == total) return FOVEA_OK;
+  return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s goes from %d to %d, expected from 0 to %lld",
+              name, cu[0], cu[batch], (long long)total);
+}
+
 int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_t longest,
                       int64_t total, int64_t& start, int64_t& length, fovea_attention_call& call) {
   start = cu[batch];
   length = int64_t{cu[batch + 1]} - start;
   if (start < 0 || length < 0 || start + length > total || length > longest) {
-    return fail(
-        call.error, FOVEA_INVALID_ARGUMENT,
-        "%s[%lld] is %d and %s[%lld] is %d, expected rising by at most %lld within [0, %lld]", name,
-        (long long)batch, cu[batch], name, (long long)batch + 1, cu[batch + 1], (long long)longest,
-        (long long)total);
+    return fail(call.error, FOVEA_INVALID_ARGUMENT,
+                "%s[%lld] is %d and %s[%lld] is %d, expected rising by at most %lld within "
+                "[0, %lld]",
+                name, (long long)batch, cu[batch], name, (long long)batch + 1, cu[batch + 1],
+                (long long)longest, (long long)total);
   }
   return FOVEA_OK;
 }
@@ -202,6 +209,16 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
   }
   RunAttention* const kernel = kernel_of(plan->isa);
   const fovea_attention_spec& spec = plan->spec;
+  if (spec.packed && call->begin < call->end) {
+    if (int32_t status =
+            check_ends("cu_seqlens_q", cu_seqlens_q, spec.batch, spec.query_total, *call)) {
+      return status;
+    }
+    if (int32_t status =
+            check_ends("cu_seqlens_k", cu_seqlens_k, spec.batch, spec.key_total, *call)) {
+      return status;
+    }
+  }
   const int64_t sequences = spec.batch * spec.key_heads;
   const int64_t tiles = sequences == 0 ? 0 : plan->items[0] / sequences;
   for (int64_t item = call->begin; item < call->end; ++item) {

@@ -43,10 +43,12 @@ public final class LoadReport {
     return name;
   }
 
+  /** Every place that was looked at, in order. */
   public List<Attempt> attempts() {
     return attempts;
   }
 
+  /** The library, if one place had it. */
   public Optional<NativeLibrary> library() {
     return Optional.ofNullable(library);
   }

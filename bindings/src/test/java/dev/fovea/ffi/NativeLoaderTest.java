@@ -14,6 +14,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Collections;
+import java.util.Enumeration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
@@ -26,6 +29,7 @@ import org.junit.jupiter.api.parallel.Isolated;
 /** Where libraries are looked for, in which order, and what is said of those that will not do. */
 @Isolated("sets system properties")
 class NativeLoaderTest {
+  private static final MemorySegment NONE = MemorySegment.NULL;
   private static final List<String> PROPERTIES =
       List.of(
           "fovea.native.cpu.path",
@@ -72,11 +76,10 @@ class NativeLoaderTest {
     assertEquals("tiny", library.build());
     assertEquals(file.toString(), library.origin());
     assertEquals(1, report.attempts().size());
-    MemorySegment none = MemorySegment.NULL;
-    assertEquals(Abi.OK, library.deviceQuery(0, none));
-    assertEquals(Abi.INVALID_ARGUMENT, library.deviceQuery(5, none));
-    assertEquals(Abi.UNSUPPORTED, library.planAttention(none, none, none));
-    assertEquals(Abi.DEVICE_ERROR, library.prepareAttention(none));
+    assertEquals(Abi.OK, library.deviceQuery(0, NONE));
+    assertEquals(Abi.INVALID_ARGUMENT, library.deviceQuery(5, NONE));
+    assertEquals(Abi.UNSUPPORTED, library.planAttention(NONE, NONE, NONE));
+    assertEquals(Abi.DEVICE_ERROR, library.prepareAttention(NONE));
   }
 
   /** Argument i is address 4096 + i; the library says which one it did not get. */
@@ -244,11 +247,7 @@ class NativeLoaderTest {
     List<Path> before = extracted();
     NativeLibrary library = load();
     assertEquals(before, extracted());
-    assertEquals(Abi.UNSUPPORTED, library.planAttention(null0(), null0(), null0()));
-  }
-
-  private static MemorySegment null0() {
-    return MemorySegment.NULL;
+    assertEquals(Abi.UNSUPPORTED, library.planAttention(NONE, NONE, NONE));
   }
 
   private static NativeLibrary load() {
@@ -312,14 +311,14 @@ class NativeLoaderTest {
     }
 
     @Override
-    public java.util.Enumeration<URL> getResources(String name) throws IOException {
+    public Enumeration<URL> getResources(String name) throws IOException {
       if (!name.equals("META-INF/services/" + NativeLocator.class.getName())) {
         return super.getResources(name);
       }
       Path file = Files.createTempFile("service", ".txt");
       file.toFile().deleteOnExit();
       Files.writeString(file, FileLocator.class.getName());
-      return java.util.Collections.enumeration(List.of(file.toUri().toURL()));
+      return Collections.enumeration(List.of(file.toUri().toURL()));
     }
   }
 
@@ -338,7 +337,7 @@ class NativeLoaderTest {
     public String sha256() {
       try {
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-      } catch (java.security.NoSuchAlgorithmException e) {
+      } catch (NoSuchAlgorithmException e) {
         throw new AssertionError(e);
       }
     }

@@ -1,6 +1,7 @@
 package dev.fovea.ffi;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -79,7 +80,7 @@ class StructLayoutTest {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment plan = FoveaAttentionPlan.allocate(arena);
       for (int index : new int[] {-1, Abi.MAX_PHASES}) {
-        org.junit.jupiter.api.Assertions.assertThrows(
+        assertThrows(
             IndexOutOfBoundsException.class, () -> FoveaAttentionPlan.ITEMS.get(plan, index));
       }
     }

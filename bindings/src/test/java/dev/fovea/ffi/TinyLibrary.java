@@ -33,7 +33,7 @@ final class TinyLibrary {
         void* all[] = {plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q,
                        lengths_k, out, lse, weights, workspace, scratch, stream};
         for (int i = 0; i < 18; i++) {
-          if (all[i] != (char*)plan + i * (all[17] != 0)) return 100 + i;
+          if (all[i] != (char*)plan + i) return 100 + i;
         }
         return 4;
       }

@@ -275,6 +275,7 @@ public final class Attention {
       return this;
     }
 
+    /** The attention; this builder may go on. */
     public Attention build() {
       return new Attention(
           new Options(

@@ -9,6 +9,9 @@ import java.util.Set;
 
 /** The operands of an {@link AttentionCall}; those that are absent are null. */
 final class AttentionOperands {
+  /** Only the owner of a confined arena gets at its segments; this thread never is one. */
+  private static final Thread SOME_OTHER_THREAD = Thread.ofVirtual().unstarted(() -> {});
+
   final Tensor query;
   final Tensor key;
   final Tensor value;
@@ -72,9 +75,6 @@ final class AttentionOperands {
     return present().values().stream()
         .allMatch(tensor -> tensor.rawSegment().isAccessibleBy(SOME_OTHER_THREAD));
   }
-
-  /** Only the owner of a confined arena gets at its segments; this thread never is one. */
-  private static final Thread SOME_OTHER_THREAD = Thread.ofVirtual().unstarted(() -> {});
 
   /**
    * Checks everything that can be checked without the library, and says what the planner must know.
@@ -147,7 +147,7 @@ final class AttentionOperands {
     }
     if (bias != null) {
       Check.broadcastShape(
-          "bias", bias, "[B or 1, Hq or 1, Sq or 1, Sk]", batch, heads, rows, keys);
+          "bias", bias, "[B or 1, Hq or 1, Sq or 1, Sk]", 3, batch, heads, rows, keys);
       Check.innermost("bias", bias);
       builder.bias(
           bias.dtype(), new Strides(broadcast(bias, 0), broadcast(bias, 2), broadcast(bias, 1)));
@@ -200,10 +200,9 @@ final class AttentionOperands {
       builder.weights(new Strides(0, weights.stride(1), weights.stride(0)));
     }
     if (bias != null) {
-      // Each row has its own bias: [Hq, 1, Sk] would mean nothing in a ragged batch.
-      Check.broadcastShape("bias", bias, "[Hq or 1, Tq or 1, longest Sk]", heads, rows, longestKey);
+      Check.broadcastShape("bias", bias, "[Hq or 1, Tq, longest Sk]", 1, heads, rows, longestKey);
       Check.innermost("bias", bias);
-      builder.bias(bias.dtype(), new Strides(0, broadcast(bias, 1), broadcast(bias, 0)));
+      builder.bias(bias.dtype(), new Strides(0, bias.stride(1), broadcast(bias, 0)));
     }
     return common(builder, batch)
         .query(rowStrides("query", query))

@@ -2,10 +2,10 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaAttentionPlan;
-import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -101,22 +101,16 @@ public final class AttentionPlan {
     return backend;
   }
 
-  /** The spec with its defaults resolved. */
-  MemorySegment spec() {
-    return FoveaAttentionPlan.SPEC.get(block);
-  }
-
   @Override
   public String toString() {
-    return "%s on %s: tiles of %d x %d, items %s, workspace %d B, scratch %d B, D %d"
+    return "%s on %s: tiles of %d x %d, items %s, workspace %d B, scratch %d B"
         .formatted(
             kernel,
             backend.name(),
             tileQueries(),
             tileKeys(),
-            java.util.Arrays.toString(items),
+            Arrays.toString(items),
             workspaceBytes(),
-            scratchBytes(),
-            FoveaAttentionSpec.HEAD_DIM.get(spec()));
+            scratchBytes());
   }
 }

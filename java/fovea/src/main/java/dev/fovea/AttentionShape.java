@@ -66,6 +66,9 @@ public record AttentionShape(
     Objects.requireNonNull(key, "key");
     Objects.requireNonNull(value, "value");
     Objects.requireNonNull(out, "out");
+    if (valueHeadDim < 1) { // to the planner, 0 would mean headDim
+      throw new IllegalArgumentException("valueHeadDim is " + valueHeadDim + ", expected 1 to 512");
+    }
     if ((biasDType == null) != (bias == null)) {
       throw new IllegalArgumentException("biasDType and bias: only one of them is given");
     }
@@ -145,21 +148,25 @@ public record AttentionShape(
       return this;
     }
 
+    /** Strides of query. */
     public Builder query(Strides strides) {
       query = strides;
       return this;
     }
 
+    /** Strides of key. */
     public Builder key(Strides strides) {
       key = strides;
       return this;
     }
 
+    /** Strides of value. */
     public Builder value(Strides strides) {
       value = strides;
       return this;
     }
 
+    /** Strides of out. */
     public Builder out(Strides strides) {
       out = strides;
       return this;
@@ -173,6 +180,7 @@ public record AttentionShape(
               : new Strides(queryHeads * queryLength, 1, queryLength));
     }
 
+    /** lse is wanted, with these strides; positions are contiguous. */
     public Builder lse(Strides strides) {
       lse = strides;
       return this;
@@ -192,6 +200,7 @@ public record AttentionShape(
           new Strides(packed ? 0 : queryHeads * rows * keyLength, keyLength, rows * keyLength));
     }
 
+    /** Weights are wanted, with these strides; keys are contiguous. */
     public Builder weights(Strides strides) {
       weights = strides;
       return this;
@@ -203,21 +212,25 @@ public record AttentionShape(
       return this;
     }
 
+    /** Sinks are given. */
     public Builder sinks() {
       sinks = true;
       return this;
     }
 
+    /** Lengths of the query sequences are given. */
     public Builder queryLengths() {
       queryLengths = true;
       return this;
     }
 
+    /** Lengths of the key sequences are given. */
     public Builder keyLengths() {
       keyLengths = true;
       return this;
     }
 
+    /** The shape. */
     public AttentionShape build() {
       return new AttentionShape(
           dtype,

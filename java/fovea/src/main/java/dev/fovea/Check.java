@@ -11,9 +11,18 @@ final class Check {
 
   /** {@code layout} names the dimensions, {@code "[B, S]"}; {@code expected} has their sizes. */
   static void shape(String name, Tensor tensor, String layout, long... expected) {
+    broadcastShape(name, tensor, layout, 0, expected);
+  }
+
+  /** As {@link #shape}, but a size of 1 fits as well in the first {@code broadcast} dimensions. */
+  static void broadcastShape(
+      String name, Tensor tensor, String layout, int broadcast, long... expected) {
     boolean fits = tensor.rank() == expected.length;
     for (int dim = 0; fits && dim < expected.length; dim++) {
-      fits = expected[dim] == ANY || tensor.size(dim) == expected[dim];
+      fits =
+          tensor.size(dim) == expected[dim]
+              || expected[dim] == ANY
+              || (dim < broadcast && tensor.size(dim) == 1);
     }
     if (!fits) {
       throw new IllegalArgumentException(
@@ -23,26 +32,6 @@ final class Check {
                   Arrays.toString(tensor.rawShape()),
                   layout,
                   Arrays.toString(expected).replace("-1", "any")));
-    }
-  }
-
-  /** As {@link #shape}, but a size of 1 fits everywhere except in the last dimension. */
-  static void broadcastShape(String name, Tensor tensor, String layout, long... expected) {
-    long[] adjusted = expected.clone();
-    for (int dim = 0; dim < Math.min(tensor.rank(), expected.length) - 1; dim++) {
-      if (tensor.size(dim) == 1) {
-        adjusted[dim] = ANY;
-      }
-    }
-    boolean fits = tensor.rank() == expected.length;
-    for (int dim = 0; fits && dim < expected.length; dim++) {
-      fits = adjusted[dim] == ANY || tensor.size(dim) == adjusted[dim];
-    }
-    if (!fits) {
-      throw new IllegalArgumentException(
-          "%s has shape %s, expected %s = %s"
-              .formatted(
-                  name, Arrays.toString(tensor.rawShape()), layout, Arrays.toString(expected)));
     }
   }
 

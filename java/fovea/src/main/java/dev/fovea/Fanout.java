@@ -132,7 +132,7 @@ final class Fanout {
    * Helpers that wait in a saturated executor are not submitted again: its queue would only grow.
    */
   private void submit(long helpers) {
-    while (queued < helpers && next < items) {
+    for (long i = Math.max(queued, 0); i < helpers && next < items; i++) {
       QUEUED.getAndAdd(this, 1);
       try {
         executor.execute(helper);

@@ -6,6 +6,7 @@ import java.util.Objects;
 public class FoveaException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  /** What kind of failure this is. */
   private final Status status;
 
   /** Also for modules that provide devices. */

@@ -80,6 +80,21 @@ final class Layouts {
     return true;
   }
 
+  /** Elements from the first one to that of {@code index}. */
+  static long offset(long[] index, long[] shape, long[] strides) {
+    boolean inside = index.length == shape.length;
+    long offset = 0;
+    for (int dim = 0; inside && dim < shape.length; dim++) {
+      inside = index[dim] >= 0 && index[dim] < shape[dim];
+      offset += index[dim] * strides[dim];
+    }
+    if (!inside) {
+      throw new IndexOutOfBoundsException(
+          "index %s is outside shape %s".formatted(Arrays.toString(index), Arrays.toString(shape)));
+    }
+    return offset;
+  }
+
   private static long multiply(long a, long b, long[] shape) {
     try {
       return Math.multiplyExact(a, b);

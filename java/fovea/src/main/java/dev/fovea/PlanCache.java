@@ -32,10 +32,6 @@ final class PlanCache {
     return plan;
   }
 
-  int size() {
-    return entries.length;
-  }
-
   private synchronized void add(Entry entry) {
     Entry[] old = entries;
     Entry[] changed = new Entry[Math.min(CAPACITY, old.length + 1)];

@@ -67,7 +67,7 @@ public final class Scope implements AutoCloseable {
     long bytes = Layouts.spanBytes(sizes, strides, dtype);
     acquire();
     try {
-      return Tensor.view(
+      return TensorMemory.view(
           device, this, device.backend().allocate(bytes, arena), dtype, sizes, strides);
     } finally {
       release();

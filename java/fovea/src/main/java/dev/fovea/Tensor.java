@@ -2,9 +2,7 @@ package dev.fovea;
 
 import dev.fovea.ffi.Memory;
 import java.lang.foreign.MemorySegment;
-import java.nio.Buffer;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.Objects;
@@ -22,8 +20,8 @@ import java.util.Objects;
  * <p>Tensors of a scope or a shared arena may be used from any thread. One over a confined arena
  * can be used by its thread alone, so a call on it runs on that thread without helpers.
  *
- * <p>The methods that move elements between a tensor and the Java heap say so: {@code copy}, {@code
- * to…Array}, {@code get}, {@code set}, {@code fill}. They are for setting up and looking at data.
+ * <p>Only {@code copyFrom}, {@code to…Array}, {@code get…}, {@code set…} and {@code fill} move
+ * elements through the Java heap: they are for setting up and looking at data.
  */
 public final class Tensor {
   private final Device device;
@@ -33,7 +31,8 @@ public final class Tensor {
   private final long[] shape;
   private final long[] strides;
 
-  private Tensor(
+  /** Takes the arrays as they are; all checks come before. */
+  Tensor(
       Device device,
       Scope scope,
       MemorySegment segment,
@@ -66,7 +65,7 @@ public final class Tensor {
    *     is negative
    */
   public static Tensor of(MemorySegment data, DType dtype, long[] shape, long[] strides) {
-    return view(Device.cpu(), null, data, dtype, shape.clone(), strides.clone());
+    return TensorMemory.view(Device.cpu(), null, data, dtype, shape.clone(), strides.clone());
   }
 
   /**
@@ -76,7 +75,7 @@ public final class Tensor {
    *     as {@link #of(MemorySegment, DType, long...)}
    */
   public static Tensor of(FloatBuffer direct, long... shape) {
-    return of(segmentOf(direct, direct.order()), DType.FLOAT32, shape);
+    return of(TensorMemory.of(direct, direct.order()), DType.FLOAT32, shape);
   }
 
   /**
@@ -87,7 +86,7 @@ public final class Tensor {
    *     as {@link #of(MemorySegment, DType, long...)}
    */
   public static Tensor of(ByteBuffer direct, DType dtype, long... shape) {
-    return of(segmentOf(direct, direct.order()), dtype, shape);
+    return of(TensorMemory.of(direct, direct.order()), dtype, shape);
   }
 
   /**
@@ -103,43 +102,8 @@ public final class Tensor {
     if (address == 0 && bytes > 0) {
       throw new IllegalArgumentException("address is 0");
     }
-    return view(device, null, Memory.at(address, bytes), dtype, shape.clone(), strides.clone());
-  }
-
-  /** Checks everything; takes the arrays as they are. */
-  static Tensor view(
-      Device device, Scope scope, MemorySegment data, DType dtype, long[] shape, long[] strides) {
-    Objects.requireNonNull(device, "device");
-    Objects.requireNonNull(dtype, "dtype");
-    if (!data.isNative()) {
-      throw new IllegalArgumentException(
-          "data is a heap segment: attention needs native memory, from a Scope or an Arena");
-    }
-    long bytes = Layouts.spanBytes(shape, strides, dtype);
-    if (bytes > data.byteSize()) {
-      throw new IllegalArgumentException(
-          "data has %d bytes, but %s%s with strides %s needs %d"
-              .formatted(
-                  data.byteSize(), dtype, Arrays.toString(shape), Arrays.toString(strides), bytes));
-    }
-    if (data.address() % dtype.byteSize() != 0) {
-      throw new IllegalArgumentException(
-          "data starts at address 0x%x, which is not a multiple of the %d bytes of %s"
-              .formatted(data.address(), dtype.byteSize(), dtype));
-    }
-    return new Tensor(device, scope, data.asSlice(0, bytes), dtype, shape, strides);
-  }
-
-  private static MemorySegment segmentOf(Buffer buffer, ByteOrder order) {
-    if (!buffer.isDirect()) {
-      throw new IllegalArgumentException("the buffer is on the heap: it must be direct");
-    }
-    if (order != ByteOrder.nativeOrder()) {
-      throw new IllegalArgumentException(
-          "the buffer is in byte order %s, not in the native %s"
-              .formatted(order, ByteOrder.nativeOrder()));
-    }
-    return MemorySegment.ofBuffer(buffer);
+    return TensorMemory.view(
+        device, null, Memory.at(address, bytes), dtype, shape.clone(), strides.clone());
   }
 
   /** Element type. */
@@ -279,8 +243,8 @@ public final class Tensor {
   /** A view of a part: only sizes shrink, so what lies inside this tensor's memory stays inside. */
   private Tensor at(long offset, long[] newShape, long[] newStrides) {
     long bytes = Layouts.spanBytes(newShape, newStrides, dtype);
-    // An empty view may begin behind the last element.
-    MemorySegment part = segment.asSlice(bytes == 0 ? 0 : offset * dtype.byteSize(), bytes);
+    long begin = bytes == 0 ? 0 : offset * dtype.byteSize(); // none may begin behind the end
+    MemorySegment part = segment.asSlice(begin, bytes);
     return new Tensor(device, scope, part, dtype, newShape, newStrides);
   }
 
@@ -291,16 +255,16 @@ public final class Tensor {
    *     differs
    */
   public Tensor reshape(long... newShape) {
+    long[] sizes = newShape.clone();
     if (!isContiguous()) {
       throw new IllegalArgumentException(this + " is not contiguous: it cannot be reshaped");
     }
-    if (Layouts.elements(newShape) != elements()) {
+    if (Layouts.elements(sizes) != elements()) {
       throw new IllegalArgumentException(
           "%s has %d elements, shape %s has %d"
-              .formatted(this, elements(), Arrays.toString(newShape), Layouts.elements(newShape)));
+              .formatted(this, elements(), Arrays.toString(sizes), Layouts.elements(sizes)));
     }
-    return new Tensor(
-        device, scope, segment, dtype, newShape.clone(), Layouts.denseStrides(newShape));
+    return new Tensor(device, scope, segment, dtype, sizes, Layouts.denseStrides(sizes));
   }
 
   /**
@@ -310,7 +274,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
    */
   public float getFloat(long... index) {
-    return TensorData.of(this).getFloat(offset(index));
+    return TensorData.of(this).getFloat(Layouts.offset(index, shape, strides));
   }
 
   /**
@@ -320,9 +284,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
    */
   public void setFloat(float value, long... index) {
-    TensorData data = TensorData.of(this);
-    data.setFloat(offset(index), value);
-    data.write();
+    TensorData.change(this, data -> data.setFloat(Layouts.offset(index, shape, strides), value));
   }
 
   /**
@@ -332,7 +294,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor has another type
    */
   public int getInt(long... index) {
-    return TensorData.of(this).getInt(offset(index));
+    return TensorData.of(this).getInt(Layouts.offset(index, shape, strides));
   }
 
   /**
@@ -342,52 +304,28 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor has another type
    */
   public void setInt(int value, long... index) {
-    TensorData data = TensorData.of(this);
-    data.setInt(offset(index), value);
-    data.write();
-  }
-
-  private long offset(long[] index) {
-    if (index.length != shape.length) {
-      throw new IndexOutOfBoundsException(
-          "index %s has not one number for each dimension of %s"
-              .formatted(Arrays.toString(index), this));
-    }
-    long offset = 0;
-    for (int dim = 0; dim < shape.length; dim++) {
-      if (index[dim] < 0 || index[dim] >= shape[dim]) {
-        throw new IndexOutOfBoundsException(
-            "index %s is outside %s".formatted(Arrays.toString(index), this));
-      }
-      offset += index[dim] * strides[dim];
-    }
-    return offset;
+    TensorData.change(this, data -> data.setInt(Layouts.offset(index, shape, strides), value));
   }
 
   /**
-   * Copies an array in row-major order of this view, rounding to nearest, ties to even.
+   * Copies an array in row-major order of this view, rounding to nearest, ties to even. Returns
+   * this.
    *
-   * @return this tensor
    * @throws IllegalArgumentException if the lengths differ or this tensor is {@link DType#INT32}
    */
   public Tensor copyFrom(float[] values) {
-    TensorData data = TensorData.of(this);
-    data.copyFrom(values);
-    data.write();
+    TensorData.change(this, data -> data.copyFrom(values));
     return this;
   }
 
   /**
-   * Copies an array in row-major order of this view.
+   * Copies an array in row-major order of this view. Returns this.
    *
-   * @return this tensor
    * @throws IllegalArgumentException if the lengths differ or this tensor is not {@link
    *     DType#INT32}
    */
   public Tensor copyFrom(int[] values) {
-    TensorData data = TensorData.of(this);
-    data.copyFrom(values);
-    data.write();
+    TensorData.change(this, data -> data.copyFrom(values));
     return this;
   }
 
@@ -400,23 +338,18 @@ public final class Tensor {
    *     other not
    */
   public Tensor copyFrom(Tensor other) {
-    TensorData data = TensorData.of(this);
-    data.copyFrom(TensorData.of(other));
-    data.write();
+    TensorData.change(this, data -> data.copyFrom(TensorData.of(other)));
     return this;
   }
 
   /**
-   * Sets every element, rounding to nearest, ties to even.
+   * Sets every element, rounding to nearest, ties to even. Returns this.
    *
-   * @return this tensor
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32} and {@code value} is not
    *     an {@code int}
    */
   public Tensor fill(float value) {
-    TensorData data = TensorData.of(this);
-    data.fill(value);
-    data.write();
+    TensorData.change(this, data -> data.fill(value));
     return this;
   }
 
@@ -440,7 +373,7 @@ public final class Tensor {
     return TensorData.of(this).toIntArray();
   }
 
-  /** For use inside this package: the arrays themselves, not to be changed. */
+  /** The array itself, not to be changed; so is that of the strides. */
   long[] rawShape() {
     return shape;
   }
@@ -449,7 +382,7 @@ public final class Tensor {
     return strides;
   }
 
-  /** For use inside this package: on a device, not to be dereferenced. */
+  /** Not to be dereferenced if it is of a device. */
   MemorySegment rawSegment() {
     return segment;
   }
@@ -461,7 +394,7 @@ public final class Tensor {
 
   @Override
   public String toString() {
-    String layout = isContiguous() ? "" : " strides " + Arrays.toString(strides);
-    return dtype + Arrays.toString(shape) + layout + " on " + device;
+    String gaps = isContiguous() ? "" : " strides " + Arrays.toString(strides);
+    return dtype + Arrays.toString(shape) + gaps + " on " + device;
   }
 }

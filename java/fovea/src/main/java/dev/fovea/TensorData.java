@@ -4,13 +4,15 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
+import dev.fovea.ffi.Abi;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.Consumer;
 
 /**
  * The elements of a tensor in memory the host can read: its own, or for a device a copy that {@link
- * #write} sends back. All offsets count elements.
+ * #change} sends back. All offsets count elements.
  */
 final class TensorData {
   private final Tensor tensor;
@@ -28,15 +30,18 @@ final class TensorData {
     if (tensor.device().backend().hostMemory()) {
       return new TensorData(tensor, memory);
     }
-    MemorySegment host = Arena.ofAuto().allocate(memory.byteSize(), dev.fovea.ffi.Abi.ALIGNMENT);
+    MemorySegment host = Arena.ofAuto().allocate(memory.byteSize(), Abi.ALIGNMENT);
     withScope(tensor, () -> tensor.device().backend().copyOut(memory, host));
     return new TensorData(tensor, host);
   }
 
-  /** Sends changes to the device; on the host they are already there. */
-  void write() {
-    if (segment != tensor.rawSegment()) {
-      withScope(tensor, () -> tensor.device().backend().copyIn(segment, tensor.rawSegment()));
+  /** Changes elements, and sends them to the device where they are not on the host. */
+  static void change(Tensor tensor, Consumer<TensorData> change) {
+    TensorData data = of(tensor);
+    change.accept(data);
+    MemorySegment memory = tensor.rawSegment();
+    if (data.segment != memory) {
+      withScope(tensor, () -> tensor.device().backend().copyIn(data.segment, memory));
     }
   }
 

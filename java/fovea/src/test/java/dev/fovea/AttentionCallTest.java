@@ -117,6 +117,44 @@ class AttentionCallTest {
   }
 
   @Test
+  void aPackedBatchOfOneIsThatBatch() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      operands.call(Attention.create()).run();
+      Tensor offsets = scope.copyOf(new int[] {0, 128}, 2);
+      Tensor packed =
+          Attention.create()
+              .call(
+                  operands.query.select(0, 0),
+                  operands.key.select(0, 0),
+                  operands.value.select(0, 0))
+              .cuSeqlens(offsets, offsets, 128, 128)
+              .forward(scope);
+      assertArrayEquals(new long[] {128, 4, 64}, packed.shape());
+      assertArrayEquals(operands.out.toFloatArray(), packed.toFloatArray(), 1e-5f);
+    }
+  }
+
+  @Test
+  void nothingAtAllIsLegal() {
+    try (Scope scope = Scope.open()) {
+      Attention attention = Attention.create();
+      for (long[] sizes : new long[][] {{0, 3, 5}, {2, 0, 5}, {2, 3, 0}, {0, 0, 0}}) {
+        Tensor query = scope.allocate(DType.FLOAT32, sizes[0], sizes[1], 2, 16).fill(1);
+        Tensor key = scope.allocate(DType.FLOAT32, sizes[0], sizes[2], 2, 16).fill(1);
+        Tensor lse = scope.allocate(DType.FLOAT32, sizes[0], 2, sizes[1]);
+        Tensor out = attention.call(query, key, key).lse(lse).forward(scope);
+        for (float value : out.toFloatArray()) {
+          assertEquals(0, value);
+        }
+        for (float value : lse.toFloatArray()) {
+          assertEquals(Float.NEGATIVE_INFINITY, value);
+        }
+      }
+    }
+  }
+
+  @Test
   void theContentsMayChangeBetweenRunsAndBindingsToo() {
     try (Scope scope = Scope.open()) {
       Operands operands = Operands.in(scope);

@@ -176,6 +176,9 @@ class AttentionOperandsTest {
     assertRefused(
         "query has 4 heads, expected a multiple of the 3 heads of key",
         of(floats(2, 3, 4, 8), floats(2, 5, 3, 8), floats(2, 5, 3, 8), floats(2, 3, 4, 8)));
+    assertRefused(
+        "valueHeadDim is 0, expected 1 to 512",
+        of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 0), floats(2, 3, 4, 0)));
     assertDenseRefused("lse has shape [2, 3, 4]", o -> o.lse = floats(2, 3, 4));
     assertDenseRefused("weights has shape [2, 4, 3, 6]", o -> o.weights = floats(2, 4, 3, 6));
     assertDenseRefused(
@@ -198,6 +201,7 @@ class AttentionOperandsTest {
     assertPackedRefused("lse has shape [7, 4]", o -> o.lse = floats(7, 4));
     assertPackedRefused("weights has shape [4, 7, 8]", o -> o.weights = floats(4, 7, 8));
     assertPackedRefused("bias has shape [4, 6, 9]", o -> o.bias = floats(4, 6, 9));
+    assertPackedRefused("bias has shape [4, 1, 9]", o -> o.bias = floats(4, 1, 9));
     assertPackedRefused("out has shape [7, 4, 8]", o -> o.out = floats(7, 4, 8));
     AttentionOperands dense = dense();
     dense.cuSeqlensQ = ints(3);

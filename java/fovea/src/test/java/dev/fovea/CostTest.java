@@ -3,8 +3,6 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,8 +16,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What a call costs the Java heap, and what a recording shows of it. */
 class CostTest {
-  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-
   @BeforeAll
   static void library() {
     NativeTest.requireLibrary();
@@ -32,11 +28,11 @@ class CostTest {
   private static double bytesPerRun(AttentionCall call, int runs, double allowed) {
     double least = Double.MAX_VALUE;
     for (int round = 0; round < 20 && least > allowed; round++) {
-      long before = THREADS.getCurrentThreadAllocatedBytes();
+      long before = AllocatedBytes.get();
       for (int run = 0; run < runs; run++) {
         call.run();
       }
-      long after = THREADS.getCurrentThreadAllocatedBytes();
+      long after = AllocatedBytes.get();
       least = Math.min(least, (after - before) / (double) runs);
     }
     return least;

@@ -137,6 +137,28 @@ class FanoutTest {
   }
 
   @Test
+  void noMoreHelpersAreSubmittedThanCanHelp() {
+    AtomicInteger submitted = new AtomicInteger();
+    Fanout fanout =
+        new Fanout(
+            task -> {
+              submitted.incrementAndGet();
+              Thread.ofVirtual().start(task);
+              sleep(2); // it is at work before the next is submitted
+            });
+    int failed =
+        fanout.run(
+            (worker, phase, begin, end) -> {
+              sleep(1);
+              return 0;
+            },
+            new long[] {200, 200},
+            4);
+    assertEquals(-1, failed);
+    assertTrue(submitted.get() <= 6, "3 for each phase, not " + submitted.get());
+  }
+
+  @Test
   void helpersReallyHelp() {
     try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
       CountDownLatch both = new CountDownLatch(2);

@@ -19,8 +19,9 @@ import dev.fovea.testkit.Options.Alibi;
  *       partial sum at every step. With signs at random that is a standard deviation of at most
  *       2^-24 sqrt(n/3) times the sum of absolute values; 2 sqrt(n) 2^-24 of it is allowed, 3.5
  *       standard deviations beside what c leaves (Higham, Mary, SIAM J. Sci. Comput. 41, 2019).
- *       Constant data err the same way at every step: n 2^-24 (Higham, Accuracy and Stability,
- *       4.2).
+ *       Constant data err the same way at every step: n 2^-24, and D 2^-24 in place of c for the
+ *       scores, where lse or a sink sees what softmax alone cancels (Higham, Accuracy and Stability
+ *       of Numerical Algorithms, sec. 4.2).
  *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
@@ -51,6 +52,7 @@ public final class Oracle {
   private final Expected lse;
   private final Expected weights;
   private final double scale;
+  private final double perScore;
   private final double dropFactor;
   private final OracleRow row;
   private final double[] keysTransposed;
@@ -72,6 +74,10 @@ public final class Oracle {
     weights =
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
     scale = options.scale() != null ? options.scale() : 1 / Math.sqrt(geometry.headDim());
+    perScore =
+        c.content() == Content.CONSTANT
+            ? Math.max(ARITHMETIC, Rounding.unit(DType.FLOAT32) * geometry.headDim())
+            : ARITHMETIC;
     dropFactor = OracleRow.dropFactor(options);
     keysTransposed = new double[geometry.headDim() * geometry.keyLength()];
     values = new double[geometry.keyLength() * geometry.valueHeadDim()];
@@ -206,7 +212,7 @@ public final class Oracle {
     DType outType = options.outDType();
     double unit = Rounding.unit(outType);
     double arithmetic =
-        ARITHMETIC
+        perScore
                 * ((1 + row.largestScore()) * row.absolute(d)
                     + row.biasedAbsolute(d)
                     + Math.abs(exact) * row.biasError())
@@ -256,7 +262,7 @@ public final class Oracle {
   }
 
   private double lseArithmetic() {
-    return ARITHMETIC * (1 + row.largestScore() + row.biasError()) + summation();
+    return perScore * (1 + row.largestScore() + row.biasError()) + summation();
   }
 
   /** Relative error of a float32 sum over the keys of the row; see the class comment. */
@@ -281,7 +287,7 @@ public final class Oracle {
         double error = 0;
         if (p > 0) {
           // x_ij's own error, lse's, and two roundings of their difference inside exp.
-          double relative = common + row.error(j - begin) * ARITHMETIC;
+          double relative = common + row.error(j - begin) * perScore;
           error = p * (relative + 2 * 0x1p-24 * (1 + Math.abs(Math.log(p)))) + FLUSHED;
         } else if (seen && row.score(j - begin) > Double.NEGATIVE_INFINITY) {
           error = FLUSHED;

@@ -3,6 +3,7 @@ package dev.fovea.testkit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
 import java.lang.foreign.Arena;
@@ -81,6 +82,23 @@ class BoundsTest {
     AttentionCase c = usual(type).dropout(0.1f, 1, 0).build();
     assertNull(verdict(c, c, x -> x));
     assertNotNull(verdict(c, usual(type).dropout(0.1f, 1, 1).build(), x -> x));
+  }
+
+  /** Errors that each stay within the bound of their element, but all lean the same way. */
+  @Test
+  void theMeanIsBoundedToo() {
+    AttentionCase c = usual(DType.BFLOAT16).outDType(DType.FLOAT32).build();
+    Expected expected = Oracle.run(c, Operands.of(c), Precision.TENSOR_CORE).out();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = arena.allocate(4L * expected.elements(), 4);
+      for (int i = 0; i < expected.elements(); i++) {
+        double leaning = expected.value(i) + 0.9 * expected.allowed(i);
+        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) leaning);
+      }
+      String verdict = Comparison.compare("out", memory, expected);
+      assertNotNull(verdict);
+      assertTrue(verdict.contains("root mean square"), verdict);
+    }
   }
 
   @Test

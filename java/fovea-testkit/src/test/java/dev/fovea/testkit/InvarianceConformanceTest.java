@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
@@ -9,8 +10,10 @@ import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
 import java.util.Arrays;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /** What must not change a single bit: threads, neighbours, layouts, the way heads are shared. */
@@ -38,35 +41,44 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void anyNumberOfThreads(TestDevice on) {
     Device device = on.device();
-    for (int n = 0; n < 12; n++) {
-      CaseBuilder builder =
-          new CaseBuilder()
-              .dtype(TYPES[n % 3])
-              .lengths(2, n < 6 ? 150 : 1, 300)
-              .heads(4, 2)
-              .headDim(64)
-              .content(Content.NORMAL, n);
-      if (n % 2 == 0) {
-        builder.causal().dropout(0.1f, n, 1);
-      }
-      if (n % 4 == 1) {
-        builder.bias(Bias.FULL, DType.FLOAT32).sinks().outputs(true, true);
-      }
-      AttentionCase c = builder.build();
-      try (CaseRun run = new CaseRun(c, Operands.of(c), device);
-          ExecutorService pool = Executors.newFixedThreadPool(7)) {
-        run.call().executor(pool);
-        byte[] first = null;
-        for (int workers : new int[] {1, 2, 3, 8, 1}) {
-          run.call().parallelism(workers);
-          byte[] bytes = run.run().outputBytes();
-          if (first == null) {
-            first = bytes;
+    AtomicInteger helpers = new AtomicInteger();
+    try (ExecutorService pool = Executors.newFixedThreadPool(7)) {
+      Executor counting =
+          task -> {
+            helpers.incrementAndGet();
+            pool.execute(task);
+          };
+      for (int n = 0; n < 12; n++) {
+        // The second half is decoding: few queries, many keys.
+        CaseBuilder builder =
+            new CaseBuilder()
+                .dtype(TYPES[n % 3])
+                .lengths(2, n < 6 ? 150 : 1 + n % 2, n < 6 ? 300 : 1900)
+                .heads(4, 2)
+                .headDim(64)
+                .content(Content.NORMAL, n);
+        if (n % 2 == 0) {
+          builder.causal().dropout(0.1f, n, 1);
+        }
+        if (n % 4 == 1) {
+          builder.bias(Bias.FULL, DType.FLOAT32).sinks().outputs(true, true);
+        }
+        AttentionCase c = builder.build();
+        try (CaseRun run = new CaseRun(c, Operands.of(c), device)) {
+          run.call().executor(counting);
+          byte[] first = null;
+          for (int workers : new int[] {1, 2, 3, 8, 1}) {
+            run.call().parallelism(workers);
+            byte[] bytes = run.run().outputBytes();
+            if (first == null) {
+              first = bytes;
+            }
+            assertArrayEquals(first, bytes, workers + " workers: " + c);
           }
-          assertArrayEquals(first, bytes, workers + " workers: " + c);
         }
       }
     }
+    assertTrue(helpers.get() > 0, "no run asked for a helper, so this test tested nothing");
   }
 
   /** Sequence 1 of three against the same sequence alone. */

@@ -1,0 +1,86 @@
+package dev.fovea.bench;
+
+import dev.fovea.bench.Interleaved.Settings;
+import dev.fovea.bench.Report.Row;
+import dev.fovea.cli.blas.OpenBlas;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * CPU attention beside libtorch's scaled_dot_product_attention and beside OpenBLAS sgemm. One
+ * process for each number of threads: peers read theirs when they start.
+ */
+@Command(name = "bench/run attention", mixinStandardHelpOptions = true)
+public final class AttentionComparison extends Comparison {
+
+  private static final double TURN_SECONDS = 0.02;
+  private static final double BUDGET_SECONDS = 2;
+
+  @Option(names = "--sequences", split = ",", description = "only these of 512,1024,2048,4096")
+  private List<Integer> sequences = List.of();
+
+  @Option(names = "--dtypes", split = ",", description = "only these of float32,float16,bfloat16")
+  private List<String> dtypes = List.of();
+
+  /** Started by bench/run. */
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new AttentionComparison()).execute(args));
+  }
+
+  @Override
+  String benchmark() {
+    return "attention";
+  }
+
+  @Override
+  Report measure() throws Exception {
+    if (!Libtorch.isPresent()) {
+      throw new IllegalStateException("libtorch is not on the class path: build with -Ppeers");
+    }
+    try (Libtorch libtorch = new Libtorch(threads);
+        Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
+      Report report = Report.begin(benchmark(), versions(libtorch));
+      Ceiling ceiling = new Ceiling();
+      ceiling.measure();
+      Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
+      AttentionMeasurement measurement =
+          new AttentionMeasurement(threads, settings, libtorch, sgemm, ceiling);
+      for (AttentionProblem problem : AttentionGrid.problems(threads)) {
+        if (isAsked(problem)) {
+          Row row = measurement.measure(problem);
+          report.rows().add(row);
+          System.out.println(line(problem, row));
+        }
+      }
+      return report;
+    }
+  }
+
+  private boolean isAsked(AttentionProblem problem) {
+    return (sequences.isEmpty() || sequences.contains(problem.sequence()))
+        && (dtypes.isEmpty() || dtypes.contains(problem.dtypeName()));
+  }
+
+  private static Map<String, String> versions(Libtorch libtorch) {
+    Map<String, String> versions = new LinkedHashMap<>();
+    versions.put("fovea", foveaVersion());
+    versions.put("libtorch", libtorch.version());
+    versions.put("openblas", OpenBlas.config());
+    return versions;
+  }
+
+  private static String line(AttentionProblem problem, Row row) {
+    StringBuilder line = new StringBuilder(String.format("%-46s", problem));
+    row.figures()
+        .forEach(
+            (name, value) ->
+                line.append("  ").append(name.replace(" GFLOP/s", "")).append(' ').append(value));
+    row.ratios()
+        .forEach((name, value) -> line.append("  /").append(name).append(' ').append(value));
+    return line.toString();
+  }
+}

@@ -1,0 +1,125 @@
+package dev.fovea.bench;
+
+import dev.fovea.AttentionCall;
+import dev.fovea.DType;
+import dev.fovea.bench.Interleaved.Contestant;
+import dev.fovea.bench.Interleaved.Settings;
+import dev.fovea.bench.Report.Row;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** One problem after another: verifies every side's output, times the sides against each other. */
+final class AttentionMeasurement {
+
+  static final String FOVEA = "fovea";
+  static final String FLOAT32 = "fovea float32";
+  static final String ONE_THREAD = "fovea one thread";
+  static final String LIBTORCH = "libtorch";
+  static final String SGEMM = "sgemm";
+  static final String PEAK = "peak";
+
+  private static final long QUIET_MILLIS = 80;
+
+  private final int threads;
+  private final Settings settings;
+  private final Libtorch libtorch;
+  private final Sgemm sgemm;
+  private final Ceiling ceiling;
+
+  /**
+   * A measurement with {@code threads} threads on each side.
+   *
+   * @param libtorch the peer; null leaves it out
+   */
+  AttentionMeasurement(
+      int threads, Settings settings, Libtorch libtorch, Sgemm sgemm, Ceiling ceiling) {
+    this.threads = threads;
+    this.settings = settings;
+    this.libtorch = libtorch;
+    this.sgemm = sgemm;
+    this.ceiling = ceiling;
+  }
+
+  /** Measures one problem. */
+  Row measure(AttentionProblem problem) throws Exception {
+    boolean narrow = problem.dtype() != DType.FLOAT32;
+    try (FoveaAttention ours = new FoveaAttention(problem);
+        FoveaAttention float32 = narrow ? new FoveaAttention(problem.as(DType.FLOAT32)) : null;
+        Libtorch.Call theirs = libtorch == null ? null : libtorch.call(ours)) {
+      Row row = Row.of(parameters(problem, ours));
+      List<Contestant> contestants = new ArrayList<>();
+      AttentionCall call = ours.call(threads);
+      row.check("error, of allowed", ours.verify(call));
+      contestants.add(new Contestant(FOVEA, call::run));
+      if (theirs != null) {
+        row.check("rms difference to libtorch", Agreement.check(ours, theirs.result()));
+        contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
+      }
+      contestants.add(new Contestant(SGEMM, sgemm::run));
+      if (float32 != null) {
+        AttentionCall twin = float32.call(threads);
+        float32.verify(twin);
+        contestants.add(new Contestant(FLOAT32, twin::run));
+      }
+      if (threads > 1) {
+        contestants.add(new Contestant(ONE_THREAD, ours.call(1)::run));
+      }
+      contestants.add(new Contestant(PEAK, FmaPeak::run));
+      Rounds measured = Interleaved.run(contestants, settings);
+      ours.verifyUnchanged();
+      if (float32 != null) {
+        float32.verifyUnchanged();
+      }
+      fill(row, problem, measured);
+      return row;
+    }
+  }
+
+  private Map<String, String> parameters(AttentionProblem problem, FoveaAttention ours) {
+    Map<String, String> parameters = new LinkedHashMap<>();
+    parameters.put("dtype", problem.dtypeName());
+    parameters.put("order", problem.order().name());
+    parameters.put("sequence", String.valueOf(problem.sequence()));
+    parameters.put("heads", String.valueOf(problem.heads()));
+    parameters.put("headDim", String.valueOf(problem.headDim()));
+    parameters.put("mask", problem.mask());
+    parameters.put("threads", String.valueOf(threads));
+    parameters.put("kernel", ours.plan().kernel());
+    return parameters;
+  }
+
+  private void fill(Row row, AttentionProblem problem, Rounds measured) {
+    ceiling.saw(FmaPeak.flops() / measured.fastest(PEAK));
+    for (String name : measured.names()) {
+      row.rounds().put(name, measured.count(name));
+      row.figure(name + " GFLOP/s", flops(name, problem) / measured.median(name) * 1e-9);
+      if (!name.equals(PEAK)) {
+        int cores = name.equals(ONE_THREAD) ? 1 : threads;
+        // Ours multiplies in float32 whatever the dtype; the peer may have a 16-bit unit.
+        boolean narrow = name.equals(LIBTORCH) && problem.dtype() != DType.FLOAT32;
+        ceiling.check(
+            name + ", " + problem,
+            flops(name, problem) / measured.fastest(name),
+            cores,
+            narrow ? Machine.sixteenBitFactor() : 1);
+      }
+      if (!name.equals(FOVEA)) {
+        double work = flops(FOVEA, problem) / flops(name, problem);
+        if (name.equals(PEAK)) {
+          work /= threads; // measured on one core: the peak of all is so much higher
+        }
+        row.compare(name, measured, FOVEA, name, work);
+      }
+    }
+  }
+
+  private double flops(String name, AttentionProblem problem) {
+    return switch (name) {
+      case SGEMM -> sgemm.flops();
+      case PEAK -> FmaPeak.flops();
+      default -> problem.flops();
+    };
+  }
+}

@@ -1,0 +1,92 @@
+package dev.fovea.bench;
+
+import dev.fovea.Device.Isa;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The most float32 operations that one core does in a second: independent fused multiply-adds on
+ * registers alone, with the vectors of an instruction set tier. No kernel of that tier can be
+ * faster.
+ *
+ * <p>The Vector API still incubates; nothing else in the JVM reaches the registers without native
+ * code of our own.
+ */
+final class FmaPeak {
+
+  // Constant for the whole process: only then does C2 keep the vectors in registers. The portable
+  // tier is held against AVX2, which is above its true bound.
+  private static final VectorSpecies<Float> SPECIES =
+      Machine.tier() == Isa.AVX512 ? FloatVector.SPECIES_512 : FloatVector.SPECIES_256;
+
+  private static final int ITERATIONS = 10_000;
+  private static final int CHAINS = 10; // latency 4, two units: 8 would do
+
+  /** Operations a second that neither the interpreter reaches nor a compiler that boxes vectors. */
+  private static final double COMPILED = 8e9;
+
+  private static final double PATIENCE_SECONDS = 60;
+
+  private static volatile float sink;
+
+  private FmaPeak() {}
+
+  /** Operations of one {@link #run}. */
+  static double flops() {
+    return 2.0 * ITERATIONS * CHAINS * SPECIES.length();
+  }
+
+  /** Some tens of microseconds of nothing but multiply-adds. */
+  static void run() {
+    sink = chains();
+  }
+
+  /**
+   * Runs until it is compiled, however long the compiler's thread has to wait for a core.
+   *
+   * @throws IllegalStateException if it never is: this CPU has no such vectors
+   */
+  static void warmUp() {
+    long begin = System.nanoTime();
+    double speed = 0;
+    while (speed < COMPILED) {
+      long start = System.nanoTime();
+      if ((start - begin) * 1e-9 > PATIENCE_SECONDS) {
+        throw new IllegalStateException(
+            "multiply-adds are not compiled: the CPU needs AVX2 and FMA");
+      }
+      run();
+      speed = flops() / ((System.nanoTime() - start) * 1e-9);
+    }
+  }
+
+  private static float chains() {
+    FloatVector x = FloatVector.broadcast(SPECIES, .999f);
+    FloatVector y = FloatVector.broadcast(SPECIES, .001f);
+    FloatVector a = x;
+    FloatVector b = x;
+    FloatVector c = x;
+    FloatVector d = x;
+    FloatVector e = x;
+    FloatVector f = x;
+    FloatVector g = x;
+    FloatVector h = x;
+    FloatVector i = x;
+    FloatVector j = x;
+    for (int n = 0; n < ITERATIONS; n++) {
+      a = a.fma(x, y);
+      b = b.fma(x, y);
+      c = c.fma(x, y);
+      d = d.fma(x, y);
+      e = e.fma(x, y);
+      f = f.fma(x, y);
+      g = g.fma(x, y);
+      h = h.fma(x, y);
+      i = i.fma(x, y);
+      j = j.fma(x, y);
+    }
+    FloatVector sum = a.add(b).add(c).add(d).add(e).add(f).add(g).add(h).add(i).add(j);
+    return sum.reduceLanes(VectorOperators.ADD);
+  }
+}

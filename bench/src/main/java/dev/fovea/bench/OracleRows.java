@@ -1,0 +1,92 @@
+package dev.fovea.bench;
+
+import dev.fovea.Tensor;
+import dev.fovea.testkit.AttentionCase;
+import dev.fovea.testkit.CaseBuilder;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.Operands;
+import dev.fovea.testkit.Oracle;
+import dev.fovea.testkit.Precision;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * Compares rows of an output with the float64 oracle: the first and the last, those around powers
+ * of two, and some at random, in the first and the last head. All rows would take the oracle
+ * minutes; the rest is compared with the peer's output.
+ */
+final class OracleRows {
+
+  private static final int RANDOM_ROWS = 6;
+
+  private OracleRows() {}
+
+  /**
+   * Verifies {@code attention.out()}.
+   *
+   * @return the largest error in units of what is allowed
+   */
+  static double verify(FoveaAttention attention) {
+    double worst = 0;
+    AttentionProblem problem = attention.problem();
+    for (int head : new TreeSet<>(List.of(0, problem.heads() - 1))) {
+      for (int row : rows(problem.sequence())) {
+        worst = Math.max(worst, verify(attention, head, row));
+      }
+    }
+    return worst;
+  }
+
+  private static TreeSet<Integer> rows(int sequence) {
+    TreeSet<Integer> rows = new TreeSet<>();
+    for (int power = 1; power < sequence; power *= 4) {
+      rows.add(power - 1);
+      rows.add(power);
+    }
+    rows.add(sequence - 1);
+    Gaussian random = new Gaussian(sequence);
+    for (int i = 0; i < RANDOM_ROWS; i++) {
+      rows.add(random.nextInt(sequence));
+    }
+    return rows;
+  }
+
+  /** One row is a case of one query, over the keys that it sees. */
+  private static double verify(FoveaAttention attention, int head, int row) {
+    AttentionProblem problem = attention.problem();
+    int keys = problem.causal() ? row + 1 : problem.sequence();
+    AttentionCase c =
+        new CaseBuilder()
+            .dtype(problem.dtype())
+            .lengths(1, 1, keys)
+            .headDim(problem.headDim())
+            .outputs(false, false)
+            .build();
+    Operands data =
+        new Operands(
+            rows(attention.query(), head, row, row + 1),
+            rows(attention.key(), head, 0, keys),
+            rows(attention.value(), head, 0, keys),
+            null,
+            null,
+            null);
+    Expected expected = Oracle.run(c, data, Precision.CPU).out();
+    float[] got = rows(attention.out(), head, row, row + 1);
+    double worst = 0;
+    for (int d = 0; d < got.length; d++) {
+      double error = Math.abs(got[d] - expected.value(d));
+      if (!(error <= expected.allowed(d))) {
+        throw new WrongOutputException(
+            "%s: out[%d, %d, %d] is %s, exact %s, allowed error %.3g"
+                .formatted(problem, row, head, d, got[d], expected.value(d), expected.allowed(d)));
+      }
+      worst = Math.max(worst, error / expected.allowed(d));
+    }
+    return worst;
+  }
+
+  private static float[] rows(Tensor tensor, int head, int from, int to) {
+    return tensor.select(0, 0).select(1, head).slice(0, from, to).toFloatArray();
+  }
+}

@@ -1,0 +1,140 @@
+package dev.fovea.bench;
+
+import dev.fovea.bench.Report.Row;
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.awt.Font;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.knowm.xchart.AnnotationLine;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.BitmapEncoder.BitmapFormat;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.CategorySeries;
+import org.knowm.xchart.style.CategoryStyler;
+import org.knowm.xchart.style.Styler.LegendLayout;
+import org.knowm.xchart.style.Styler.LegendPosition;
+
+/**
+ * The plot: float32 attention on one thread against libtorch and against sgemm, one column for each
+ * instruction set.
+ */
+final class RatioPlot {
+
+  /** Its name in the folder of the results. */
+  static final String FILE = "cpu-attention.png";
+
+  private static final int WIDTH = 900;
+  private static final int HEIGHT = 400;
+  private static final Color INK = new Color(0x26, 0x26, 0x26);
+  private static final Color GRID = new Color(0xe0, 0xe0, 0xe0);
+
+  /** Dark blue and orange: apart for every kind of eye, and in grey. */
+  private static final Color[] COLORS = {new Color(0x1f, 0x4e, 0x79), new Color(0xf2, 0x9f, 0x3d)};
+
+  private RatioPlot() {}
+
+  /** Whether the plot shows anything of a report. */
+  static boolean shows(Report report) {
+    return report.benchmark().equals("attention")
+        && !report.isa().equals("portable")
+        && report.rows().stream().anyMatch(RatioPlot::shows);
+  }
+
+  private static boolean shows(Row row) {
+    return row.is("dtype", "float32")
+        && row.is("threads", 1)
+        && row.is("order", "BHSD")
+        && row.ratios().containsKey(AttentionMeasurement.LIBTORCH);
+  }
+
+  /** Draws it, if there is anything to draw. */
+  static void write(List<List<Report>> all, Path file) throws IOException {
+    // Nothing here needs a display.
+    System.setProperty("java.awt.headless", "true");
+    List<Report> reports = all.stream().flatMap(List::stream).filter(RatioPlot::shows).toList();
+    List<CategoryChart> charts = new ArrayList<>();
+    reports.forEach(
+        report ->
+            charts.add(chart(report, AttentionMeasurement.LIBTORCH, "times libtorch's speed")));
+    reports.forEach(
+        report ->
+            charts.add(chart(report, AttentionMeasurement.SGEMM, "times OpenBLAS sgemm's speed")));
+    if (!charts.isEmpty()) {
+      BitmapEncoder.saveBitmap(charts, 2, reports.size(), file.toString(), BitmapFormat.PNG);
+    }
+  }
+
+  private static CategoryChart chart(Report report, String ratio, String title) {
+    String isa = report.isa().toUpperCase(Locale.ROOT).replace("AVX512", "AVX-512");
+    CategoryChart chart =
+        new CategoryChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title("Attention by Fovea, %s: %s".formatted(isa, title))
+            .xAxisTitle("sequence length S and head dim D; float32, BHSD, one thread")
+            .build();
+    style(chart.getStyler());
+    series(chart, report, ratio, "full");
+    series(chart, report, ratio, "causal");
+    chart.addAnnotation(new AnnotationLine(1, false, false));
+    // Room for the legend above the bars.
+    double highest =
+        report.rows().stream()
+            .filter(RatioPlot::shows)
+            .mapToDouble(row -> row.ratios().get(ratio))
+            .max()
+            .orElse(1);
+    chart.getStyler().setYAxisMax(1.25 * Math.max(1, highest));
+    return chart;
+  }
+
+  private static void series(CategoryChart chart, Report report, String ratio, String mask) {
+    List<Row> rows =
+        report.rows().stream()
+            .filter(RatioPlot::shows)
+            .filter(row -> row.is("mask", mask))
+            .toList();
+    if (!rows.isEmpty()) {
+      CategorySeries series =
+          chart.addSeries(
+              mask,
+              rows.stream()
+                  .map(
+                      row ->
+                          "S %s, D %s"
+                              .formatted(
+                                  row.parameters().get("sequence"),
+                                  row.parameters().get("headDim")))
+                  .toList(),
+              rows.stream().map(row -> row.ratios().get(ratio)).toList());
+      series.setFillColor(COLORS[mask.equals("full") ? 0 : 1]);
+    }
+  }
+
+  private static void style(CategoryStyler styler) {
+    styler.setDefaultSeriesRenderStyle(CategorySeries.CategorySeriesRenderStyle.Bar);
+    styler.setAvailableSpaceFill(0.75);
+    styler.setLabelsVisible(true);
+    styler.setLabelsPosition(1.06);
+    styler.setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 11));
+    styler.setLabelsFontColor(INK);
+    styler.setLabelsFontColorAutomaticEnabled(false);
+    styler.setLegendPosition(LegendPosition.InsideNE);
+    styler.setLegendLayout(LegendLayout.Horizontal);
+    styler.setLegendBorderColor(Color.WHITE);
+    styler.setChartBackgroundColor(Color.WHITE);
+    styler.setPlotBackgroundColor(Color.WHITE);
+    styler.setPlotBorderVisible(false);
+    styler.setPlotGridVerticalLinesVisible(false);
+    styler.setPlotGridLinesColor(GRID);
+    styler.setYAxisMin(0.0);
+    styler.setYAxisDecimalPattern("0.00");
+    styler.setAnnotationLineColor(INK);
+    styler.setAnnotationLineStroke(new BasicStroke(1.2f));
+  }
+}

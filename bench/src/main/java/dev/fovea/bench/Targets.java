@@ -1,0 +1,223 @@
+package dev.fovea.bench;
+
+import dev.fovea.bench.Report.Row;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Predicate;
+
+/** The speeds to reach, and what was measured of them. */
+final class Targets {
+
+  /**
+   * One speed to reach.
+   *
+   * @param text for people
+   * @param benchmark whose rows count
+   * @param rows which of them
+   * @param ratio name of the ratio or figure
+   * @param wanted to be reached by every row
+   * @param atMost whether smaller is better
+   */
+  private record Target(
+      String text,
+      String benchmark,
+      Predicate<Row> rows,
+      String ratio,
+      double wanted,
+      boolean atMost) {}
+
+  /**
+   * What became of a target.
+   *
+   * @param text of the target
+   * @param wanted bound, with its direction
+   * @param worst value over the rows
+   * @param worstCase the row that has it
+   * @param median over the rows
+   * @param rows that count
+   * @param met whether all rows meet it
+   */
+  record Outcome(
+      String text,
+      String wanted,
+      double worst,
+      String worstCase,
+      double median,
+      int rows,
+      boolean met) {
+
+    /** One line for the terminal. */
+    @Override
+    public String toString() {
+      return String.format(
+          Locale.ROOT,
+          "%-4s %-62s %-8s worst %7.3f  median %7.3f  (%d; %s)",
+          met ? "ok" : "MISS",
+          text,
+          wanted,
+          worst,
+          median,
+          rows,
+          worstCase);
+    }
+  }
+
+  private static final String LIBTORCH = AttentionMeasurement.LIBTORCH;
+  private static final String SGEMM = AttentionMeasurement.SGEMM;
+
+  private static final List<Target> ALL =
+      List.of(
+          attention(
+              "of sgemm: BHSD full, S >= 1024",
+              SGEMM,
+              0.95,
+              r -> bhsd(r) && full(r) && s(r) >= 1024),
+          attention(
+              "of sgemm: BHSD causal, S >= 1024",
+              SGEMM,
+              0.90,
+              r -> bhsd(r) && !full(r) && s(r) >= 1024),
+          attention("of sgemm: BSHD, S >= 1024", SGEMM, 0.88, r -> !bhsd(r) && s(r) >= 1024),
+          attention(
+              "times libtorch: BHSD full, D 64",
+              LIBTORCH,
+              1.5,
+              r -> bhsd(r) && full(r) && r.is("headDim", 64)),
+          attention(
+              "times libtorch: BHSD full, D 128",
+              LIBTORCH,
+              1.3,
+              r -> bhsd(r) && full(r) && r.is("headDim", 128)),
+          attention("times libtorch: BHSD causal", LIBTORCH, 1.5, r -> bhsd(r) && !full(r)),
+          attention(
+              "times libtorch: BHSD causal, S 512",
+              LIBTORCH,
+              2.5,
+              r -> bhsd(r) && !full(r) && s(r) == 512),
+          new Target(
+              "float16, bfloat16 of float32, one thread",
+              "attention",
+              r -> r.is("threads", 1),
+              AttentionMeasurement.FLOAT32,
+              0.9,
+              false),
+          new Target(
+              "two threads, times one, S >= 2048",
+              "attention",
+              r -> r.is("threads", 2) && s(r) >= 2048,
+              AttentionMeasurement.ONE_THREAD,
+              1.8,
+              false),
+          new Target(
+              "encoder, times ONNX Runtime padded, one thread",
+              "encoder",
+              r -> r.is("threads", 1),
+              EncoderComparison.PADDED,
+              2.3,
+              false),
+          new Target(
+              "encoder, times ONNX Runtime one by one, one thread",
+              "encoder",
+              r -> r.is("threads", 1),
+              EncoderComparison.ONE_BY_ONE,
+              1.15,
+              false),
+          new Target(
+              "encoder, times ONNX Runtime one by one, two threads",
+              "encoder",
+              r -> r.is("threads", 2),
+              EncoderComparison.ONE_BY_ONE,
+              1.2,
+              false),
+          new Target(
+              "a call over the bare downcall, ns", "call", r -> true, CallCost.OVER, 1000, true),
+          new Target("a call allocates, B/op", "call", r -> true, CallCost.ALLOCATED, 0, true));
+
+  private Targets() {}
+
+  private static Target attention(String text, String ratio, double wanted, Predicate<Row> rows) {
+    return new Target(
+        "float32, one thread, " + text,
+        "attention",
+        r -> r.is("dtype", "float32") && r.is("threads", 1) && rows.test(r),
+        ratio,
+        wanted,
+        false);
+  }
+
+  private static boolean bhsd(Row row) {
+    return row.is("order", "BHSD");
+  }
+
+  private static boolean full(Row row) {
+    return row.is("mask", "full");
+  }
+
+  private static int s(Row row) {
+    return row.number("sequence");
+  }
+
+  /** The outcome of every target that {@code reports}, of one instruction set, have rows for. */
+  static List<Outcome> evaluate(List<Report> reports) {
+    List<Outcome> outcomes = new ArrayList<>();
+    if (reports.getFirst().isa().equals("portable")) {
+      return outcomes; // it is there to be right everywhere, not to be fast
+    }
+    for (Target target : ALL) {
+      List<Row> rows =
+          reports.stream()
+              .filter(report -> report.benchmark().equals(target.benchmark))
+              .flatMap(report -> report.rows().stream())
+              .filter(target.rows)
+              .filter(row -> value(row, target.ratio) != null)
+              .sorted(Comparator.comparingDouble(row -> value(row, target.ratio)))
+              .toList();
+      if (!rows.isEmpty()) {
+        outcomes.add(outcome(target, rows));
+      }
+    }
+    return outcomes;
+  }
+
+  private static Outcome outcome(Target target, List<Row> rows) {
+    Row worst = target.atMost ? rows.getLast() : rows.getFirst();
+    double value = value(worst, target.ratio);
+    double[] values = rows.stream().mapToDouble(row -> value(row, target.ratio)).toArray();
+    return new Outcome(
+        target.text,
+        (target.atMost ? "<= " : ">= ") + number(target.wanted),
+        value,
+        name(worst),
+        Rounds.median(values),
+        rows.size(),
+        target.atMost ? value <= target.wanted : value >= target.wanted);
+  }
+
+  private static Double value(Row row, String name) {
+    Double ratio = row.ratios().get(name);
+    return ratio != null ? ratio : row.figures().get(name);
+  }
+
+  private static String name(Row row) {
+    List<String> words = new ArrayList<>();
+    for (String parameter : List.of("dtype", "order", "sequence", "headDim", "mask", "threads")) {
+      String value = row.parameters().get(parameter);
+      if (value != null) {
+        words.add(
+            switch (parameter) {
+              case "sequence" -> "S " + value;
+              case "headDim" -> "D " + value;
+              case "threads" -> value + (value.equals("1") ? " thread" : " threads");
+              default -> value;
+            });
+      }
+    }
+    return words.isEmpty() ? row.parameters().get("shape") : String.join(" ", words);
+  }
+
+  private static String number(double value) {
+    return value == Math.rint(value) ? String.valueOf((long) value) : String.valueOf(value);
+  }
+}

@@ -1,0 +1,197 @@
+package dev.fovea.cli;
+
+import dev.fovea.Attention;
+import dev.fovea.Attention.Alignment;
+import dev.fovea.DType;
+import dev.fovea.cli.attend.Attend;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** One operation on NumPy files. */
+@Command(
+    name = "attend",
+    description = {
+      "Run one operation on NumPy files, to check it from Python.",
+      "query [B,Sq,Hq,D], key [B,Sk,Hk,D], value [B,Sk,Hk,Dv]; Hq is a multiple of Hk. Files are"
+          + " float32, float16, float64 (converted to float32) or bfloat16 as ml_dtypes saves it,"
+          + " little-endian, in C order. NumPy has no bfloat16: results of that type are written as"
+          + " float32, which holds them exactly."
+    })
+final class AttendCommand extends CliCommand {
+
+  /** L,R as in {@code --window 128,0}. */
+  record Window(long left, long right) {}
+
+  /** Operations by name. */
+  enum Operation {
+    SCALED_DOT_PRODUCT;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
+    }
+  }
+
+  @Option(
+      names = "--op",
+      defaultValue = "scaled-dot-product",
+      paramLabel = "OPERATION",
+      converter = OperationConverter.class,
+      description = "What to compute: ${DEFAULT-VALUE}.")
+  private Operation operation;
+
+  @Option(names = "--query", required = true, paramLabel = "Q.npy", description = "[B,Sq,Hq,D]")
+  private Path query;
+
+  @Option(names = "--key", required = true, paramLabel = "K.npy", description = "[B,Sk,Hk,D]")
+  private Path key;
+
+  @Option(names = "--value", required = true, paramLabel = "V.npy", description = "[B,Sk,Hk,Dv]")
+  private Path value;
+
+  @Option(
+      names = "--causal",
+      arity = "0..1",
+      fallbackValue = "bottom-right",
+      paramLabel = "ALIGNMENT",
+      converter = AlignmentConverter.class,
+      description =
+          "A query sees the keys up to its position. bottom-right, the default: the last query"
+              + " meets the last key; top-left: the first meets the first.")
+  private Alignment causal;
+
+  @Option(
+      names = "--window",
+      paramLabel = "L,R",
+      converter = WindowConverter.class,
+      description = "Keys seen to the left and right of a position; -1: all.")
+  private Window window;
+
+  @Option(names = "--softcap", paramLabel = "C", description = "Scores become C tanh(score / C).")
+  private double softcap;
+
+  @Option(names = "--scale", paramLabel = "S", description = "Default 1 / sqrt(D).")
+  private Double scale;
+
+  @Option(
+      names = "--bias",
+      paramLabel = "B.npy",
+      description = "Added to the scores: [B|1, Hq|1, Sq|1, Sk]")
+  private Path bias;
+
+  @Option(names = "--alibi-slopes", paramLabel = "S.npy", description = "[Hq] or [B,Hq]")
+  private Path alibiSlopes;
+
+  @Option(names = "--sinks", paramLabel = "S.npy", description = "[Hq]")
+  private Path sinks;
+
+  @Option(names = "--query-lengths", paramLabel = "N.npy", description = "[B], int32 or int64")
+  private Path queryLengths;
+
+  @Option(names = "--key-lengths", paramLabel = "N.npy", description = "[B], int32 or int64")
+  private Path keyLengths;
+
+  @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
+  private double dropout;
+
+  @Option(names = "--seed", paramLabel = "N", description = "Seed of the dropout; default 0.")
+  private long seed;
+
+  @Option(names = "--offset", paramLabel = "N", description = "Offset of the dropout; default 0.")
+  private int offset;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      description = "Convert query, key and value: float32, float16 or bfloat16.")
+  private FloatType dtype;
+
+  @Option(
+      names = "--backend",
+      defaultValue = "cpu",
+      paramLabel = "DEVICE",
+      description = "Device, such as cpu or cpu:avx2; default ${DEFAULT-VALUE}.")
+  private String backend;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Default: all processors.")
+  private Integer threads;
+
+  @Option(names = "--out", required = true, paramLabel = "O.npy", description = "[B,Sq,Hq,Dv]")
+  private Path out;
+
+  @Option(names = "--lse", paramLabel = "L.npy", description = "Write ln sum exp: [B,Hq,Sq]")
+  private Path lse;
+
+  @Option(names = "--weights", paramLabel = "P.npy", description = "Write weights: [B,Hq,Sq,Sk]")
+  private Path weights;
+
+  @Override
+  public Integer call() throws Exception {
+    Attention.Builder builder = Attention.builder();
+    if (causal != null) {
+      builder.causal(causal);
+    }
+    if (window != null) {
+      builder.window(window.left(), window.right());
+    }
+    if (scale != null) {
+      builder.scale(scale);
+    }
+    builder.softcap(softcap).dropout(dropout);
+    int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    Attend.Inputs inputs =
+        new Attend.Inputs(
+            query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);
+    Attend.Results results = new Attend.Results(out, lse, weights);
+    DType type = dtype == null ? null : dtype.dtype();
+    Attend attend = new Attend(builder.build(), backend, type, workers);
+    document(attend.run(operation.toString(), inputs, results, text()));
+    return 0;
+  }
+
+  /** "128,0". */
+  static final class WindowConverter implements ITypeConverter<Window> {
+    @Override
+    public Window convert(String text) {
+      String[] sides = text.split(",", -1);
+      try {
+        if (sides.length == 2) {
+          return new Window(Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip()));
+        }
+      } catch (NumberFormatException e) {
+        // said below
+      }
+      throw new TypeConversionException(
+          "'" + text + "' is not two numbers such as 128,0, where -1 means unbounded");
+    }
+  }
+
+  /** "top-left" or "bottom-right". */
+  static final class AlignmentConverter implements ITypeConverter<Alignment> {
+    @Override
+    public Alignment convert(String text) {
+      return switch (text) {
+        case "bottom-right" -> Alignment.BOTTOM_RIGHT;
+        case "top-left" -> Alignment.TOP_LEFT;
+        default ->
+            throw new TypeConversionException("'" + text + "' is not bottom-right or top-left");
+      };
+    }
+  }
+
+  /** "scaled-dot-product". */
+  static final class OperationConverter implements ITypeConverter<Operation> {
+    @Override
+    public Operation convert(String text) {
+      for (Operation operation : Operation.values()) {
+        if (operation.toString().equals(text)) {
+          return operation;
+        }
+      }
+      throw new TypeConversionException("'" + text + "' is not one of scaled-dot-product");
+    }
+  }
+}

@@ -1,0 +1,110 @@
+package dev.fovea.cli;
+
+import com.google.gson.JsonObject;
+import dev.fovea.cli.demo.Demo;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Search by meaning with a real encoder. */
+@Command(
+    name = "demo",
+    description = {
+      "Search questions and answers by meaning, with a real encoder.",
+      "Embeds questions and answers about machine learning on the JVM with all-MiniLM-L6-v2, whose"
+          + " attention is Fovea's, finds the best answers, and compares numbers and speed with"
+          + " ONNX Runtime in the same run."
+    })
+final class DemoCommand extends CliCommand {
+
+  @Parameters(
+      paramLabel = "QUESTION",
+      arity = "0..*",
+      description = "What to ask; without one, some questions of its own.")
+  private List<String> questions = new ArrayList<>();
+
+  @Option(
+      names = "--text",
+      paramLabel = "FILE",
+      description = "Embed, and search, the lines of this file instead.")
+  private Path text;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FILE.npy",
+      description = "With --text: write the embeddings, float32 [lines, 384].")
+  private Path out;
+
+  @Option(
+      names = "--top",
+      defaultValue = "3",
+      paramLabel = "N",
+      description = "Answers for each question; default ${DEFAULT-VALUE}.")
+  private int top;
+
+  @Option(
+      names = "--heatmap",
+      paramLabel = "FILE.png",
+      description = "Draw the attention weights over a sentence.")
+  private Path heatmap;
+
+  @Option(
+      names = "--layer",
+      defaultValue = "5",
+      paramLabel = "L",
+      description = "Layer of the heatmap, from 0; default ${DEFAULT-VALUE}.")
+  private int layer;
+
+  @Option(
+      names = "--head",
+      defaultValue = "9",
+      paramLabel = "H",
+      description = "Head of the heatmap, from 0; default ${DEFAULT-VALUE}.")
+  private int head;
+
+  @Option(
+      names = "--sentence",
+      paramLabel = "TEXT",
+      description = "Sentence of the heatmap; default: the first question.")
+  private String sentence;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads to embed with; default: all processors.")
+  private Integer threads;
+
+  @Option(
+      names = "--rounds",
+      defaultValue = "5",
+      paramLabel = "N",
+      description = "Rounds of timing beside ONNX Runtime, 0 for none; default ${DEFAULT-VALUE}.")
+  private int rounds;
+
+  @Override
+  public Integer call() throws Exception {
+    atLeast("--top", top, 1);
+    atLeast("--rounds", rounds, 0);
+    int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    atLeast("--threads", workers, 1);
+    if (out != null && text == null) {
+      throw new IllegalArgumentException("--out needs --text: it writes the embeddings of a file");
+    }
+    Demo.Settings settings =
+        new Demo.Settings(
+            questions, text, out, top, heatmap, layer, head, sentence, workers, rounds);
+    JsonObject document = new Demo(settings, text(), err()).run();
+    document(document);
+    return document.get("agrees").getAsBoolean() ? 0 : Main.FAILED;
+  }
+
+  private static void atLeast(String option, int value, int least) {
+    if (value < least) {
+      throw new IllegalArgumentException(
+          option + " is " + value + ", expected " + least + " or more");
+    }
+  }
+}

@@ -1,0 +1,133 @@
+package dev.fovea.cli;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
+import dev.fovea.Device;
+import dev.fovea.FoveaException;
+import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.NativeLibrary;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.util.List;
+import picocli.CommandLine.Command;
+
+/** What is here: versions, libraries and where they came from, instruction sets, devices. */
+@Command(name = "info", description = "Show versions, libraries, instruction sets and devices.")
+final class InfoCommand extends CliCommand {
+
+  private static final String DRIVER = "libcuda.so.1";
+
+  @Override
+  public Integer call() {
+    JsonObject document = new JsonObject();
+    document.addProperty("version", Version.text());
+    document.addProperty("java", System.getProperty("java.runtime.version"));
+    document.addProperty("jvm", System.getProperty("java.vm.name"));
+    document.addProperty("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+    text().println("fovea " + Version.text());
+    text()
+        .printf(
+            "Java %s, %s, %s %s%n",
+            System.getProperty("java.runtime.version"),
+            System.getProperty("java.vm.name"),
+            System.getProperty("os.name"),
+            System.getProperty("os.arch"));
+    document.add("libraries", libraries());
+    document.add("cpu", cpu());
+    document.add("devices", devices());
+    document.add("nvidiaDriver", driver());
+    document(document);
+    return 0;
+  }
+
+  private JsonArray libraries() {
+    JsonArray libraries = new JsonArray();
+    for (LoadReport report : Device.loadReports()) {
+      JsonObject library = new JsonObject();
+      library.addProperty("name", report.name());
+      library.addProperty("loaded", report.library().isPresent());
+      text().println();
+      if (report.library().isPresent()) {
+        NativeLibrary loaded = report.library().get();
+        library.addProperty("origin", loaded.origin());
+        library.addProperty("version", loaded.version());
+        library.addProperty("build", loaded.build());
+        text().printf("%s %s from %s%n", report.name(), loaded.version(), loaded.origin());
+        text().printf("  built by %s%n", loaded.build());
+      } else {
+        text().printf("%s is not there:%n", report.name());
+      }
+      JsonArray attempts = new JsonArray();
+      for (LoadReport.Attempt attempt : report.attempts()) {
+        JsonObject tried = new JsonObject();
+        tried.addProperty("place", attempt.place());
+        tried.add(
+            "refusal",
+            attempt.refusal().<JsonElement>map(JsonPrimitive::new).orElse(JsonNull.INSTANCE));
+        attempts.add(tried);
+        if (report.library().isEmpty()) {
+          text().println("  " + attempt);
+        }
+      }
+      library.add("attempts", attempts);
+      libraries.add(library);
+    }
+    return libraries;
+  }
+
+  private JsonObject cpu() {
+    JsonObject cpu = new JsonObject();
+    try {
+      List<String> tiers = Device.cpuTiers().stream().map(Device::name).toList();
+      cpu.addProperty("description", Device.cpu().description());
+      JsonArray names = new JsonArray();
+      tiers.forEach(names::add);
+      cpu.add("tiers", names);
+      text().printf("%nCPU: %s%n", Device.cpu().description());
+      text().printf("  runs here: %s%n", String.join(", ", tiers));
+    } catch (FoveaException e) {
+      cpu.addProperty("error", e.getMessage()); // the library's attempts say why
+    }
+    return cpu;
+  }
+
+  private JsonArray devices() {
+    JsonArray devices = new JsonArray();
+    text().printf("%nDevices:%n");
+    for (Device device : Device.all()) {
+      JsonObject json = new JsonObject();
+      json.addProperty("name", device.name());
+      String description;
+      try {
+        description = device.description();
+      } catch (FoveaException e) {
+        description = "unusable: its library is not there";
+      }
+      json.addProperty("description", description);
+      text().printf("  %s: %s%n", device.name(), description);
+      devices.add(json);
+    }
+    return devices;
+  }
+
+  @SuppressWarnings("restricted") // opening a library of the system by its name
+  private JsonObject driver() {
+    JsonObject driver = new JsonObject();
+    boolean present = true;
+    try (Arena arena = Arena.ofConfined()) {
+      SymbolLookup.libraryLookup(DRIVER, arena);
+    } catch (IllegalArgumentException e) {
+      present = false;
+    }
+    driver.addProperty("present", present);
+    if (!present) {
+      String sentence = "There is no NVIDIA driver here (" + DRIVER + "): no GPU can be used.";
+      driver.addProperty("note", sentence);
+      text().printf("%n%s%n", sentence);
+    }
+    return driver;
+  }
+}

@@ -1,0 +1,18 @@
+/** The command {@code fovea}, and the sentence encoder of its demo. */
+@SuppressWarnings("requires-automatic") // artifacts of others that have no module descriptor
+module dev.fovea.cli {
+  requires ai.djl.tokenizers;
+  requires com.google.gson;
+  requires com.google.protobuf;
+  requires com.microsoft.onnxruntime;
+  requires dev.fovea;
+  requires dev.fovea.ffi;
+  requires dev.fovea.testkit;
+  requires info.picocli;
+  requires java.desktop;
+  requires org.slf4j; // for ai.djl, which has no descriptor to say so
+  requires org.bytedeco.openblas.linux.x86_64; // its resources
+
+  opens dev.fovea.cli to
+      info.picocli;
+}

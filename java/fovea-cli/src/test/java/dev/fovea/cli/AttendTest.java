@@ -1,0 +1,263 @@
+package dev.fovea.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.DType;
+import dev.fovea.cli.npy.Npy;
+import dev.fovea.cli.npy.NpyType;
+import dev.fovea.testkit.AttentionCase;
+import dev.fovea.testkit.CaseBuilder;
+import dev.fovea.testkit.Comparison;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Operands;
+import dev.fovea.testkit.Options.Alibi;
+import dev.fovea.testkit.Options.Bias;
+import dev.fovea.testkit.Oracle;
+import dev.fovea.testkit.Precision;
+import dev.fovea.testkit.Rounding;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The command {@code attend} against the oracle. */
+class AttendTest {
+
+  @TempDir private Path folder;
+
+  private final Arena arena = Arena.ofShared();
+
+  @AfterEach
+  void unmap() {
+    arena.close();
+  }
+
+  private CaseBuilder sizes() {
+    return new CaseBuilder().lengths(2, 19, 19).heads(4, 4).headDim(24).outputs(true, true);
+  }
+
+  @Test
+  void plain() throws IOException {
+    check(sizes().build());
+  }
+
+  @Test
+  void causalRectangular() throws IOException {
+    check(sizes().lengths(2, 7, 30).causal().build(), "--causal");
+    check(sizes().lengths(2, 7, 30).causal().topLeft().build(), "--causal=top-left");
+    check(sizes().lengths(2, 30, 7).causal().build(), "--causal=bottom-right");
+  }
+
+  @Test
+  void groupedHeads() throws IOException {
+    check(sizes().heads(6, 2).headDim(16, 40).build());
+  }
+
+  @Test
+  void bias() throws IOException {
+    check(sizes().bias(Bias.FULL, DType.FLOAT32).build());
+    check(sizes().bias(Bias.KEY_ONLY, DType.FLOAT32).build());
+    check(sizes().bias(Bias.HEAD_QUERY, DType.FLOAT16).build());
+  }
+
+  @Test
+  void window() throws IOException {
+    check(sizes().window(5, 2).build(), "--window", "5,2");
+    check(sizes().window(3, -1).build(), "--window", "3,-1");
+    check(sizes().window(-1, 0).build(), "--window=-1,0");
+  }
+
+  @Test
+  void zeroLength() throws IOException {
+    check(sizes().lengths(2, 0, 9).build());
+    check(sizes().lengths(2, 9, 0).build());
+    check(sizes().lengths(0, 9, 9).build());
+  }
+
+  @Test
+  void keyLengths() throws IOException {
+    check(sizes().ragged(null, new int[] {11, 0}).build());
+    check(sizes().ragged(new int[] {19, 3}, new int[] {4, 19}).causal().build(), "--causal");
+  }
+
+  @Test
+  void slopesSinksSoftcapAndScale() throws IOException {
+    check(
+        sizes().alibi(Alibi.PER_HEAD).sinks().softcap(5).scale(0.3f).build(),
+        "--softcap",
+        "5",
+        "--scale",
+        "0.3");
+    check(sizes().alibi(Alibi.PER_BATCH_HEAD).causal().build(), "--causal");
+  }
+
+  @Test
+  void dropout() throws IOException {
+    check(
+        sizes().dropout(0.25f, 77, 5).build(),
+        "--dropout",
+        "0.25",
+        "--seed",
+        "77",
+        "--offset",
+        "5");
+  }
+
+  @Test
+  void sixteenBits() throws IOException {
+    check(sizes().dtype(DType.FLOAT16).build());
+    check(sizes().dtype(DType.BFLOAT16).build());
+    check(sizes().dtype(DType.BFLOAT16).causal().build(), "--causal", "--backend", "cpu:portable");
+  }
+
+  @Test
+  void valuesAreConverted() throws IOException {
+    // The operands are exact in float16, so that converting them there loses nothing.
+    AttentionCase c = sizes().dtype(DType.FLOAT16).build();
+    Operands data = Operands.of(c);
+    List<String> line = new ArrayList<>(List.of("attend", "--json", "--dtype", "float16"));
+    line.addAll(operand("query", NpyType.FLOAT64, data.query(), c.layouts().query().size()));
+    line.addAll(operand("key", NpyType.FLOAT32, data.key(), c.layouts().key().size()));
+    line.addAll(operand("value", NpyType.FLOAT16, data.value(), c.layouts().value().size()));
+    compare(c, Oracle.run(c, data, Precision.CPU), line);
+  }
+
+  @Test
+  void misshapenOperandsAreNamed() throws IOException {
+    float[] values = new float[24];
+    List<String> line = new ArrayList<>(List.of("attend", "--out", file("out").toString()));
+    line.addAll(operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(operand("key", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(operand("value", NpyType.FLOAT32, values, 24));
+    refused(line, "value has shape [24], expected four dimensions");
+    line.addAll(operand("value", NpyType.FLOAT32, values, 1, 2, 3, 4));
+    line.remove(line.lastIndexOf("--value"));
+    refused(List.of(line.getFirst(), "--query"), "--query");
+    line = new ArrayList<>(List.of("attend", "--out", file("out").toString()));
+    line.addAll(operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(operand("key", NpyType.INT32, values, 1, 3, 2, 4));
+    line.addAll(operand("value", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    refused(line, "key: ");
+  }
+
+  private static void refused(List<String> line, String text) {
+    Cli cli = Cli.run(line.toArray(String[]::new));
+    assertEquals(Main.USAGE, cli.code(), cli.err());
+    assertTrue(cli.err().contains(text), cli.err());
+  }
+
+  private void check(AttentionCase c, String... options) throws IOException {
+    Operands data = Operands.of(c);
+    NpyType type =
+        switch (c.options().dtype()) {
+          case FLOAT16 -> NpyType.FLOAT16;
+          case BFLOAT16 -> NpyType.BFLOAT16;
+          default -> NpyType.FLOAT32;
+        };
+    List<String> line = new ArrayList<>(List.of("attend", "--json"));
+    line.addAll(List.of(options));
+    line.addAll(operand("query", type, data.query(), c.layouts().query().size()));
+    line.addAll(operand("key", type, data.key(), c.layouts().key().size()));
+    line.addAll(operand("value", type, data.value(), c.layouts().value().size()));
+    if (data.bias() != null) {
+      NpyType biasType =
+          c.options().biasDType() == DType.FLOAT16 ? NpyType.FLOAT16 : NpyType.FLOAT32;
+      line.addAll(operand("bias", biasType, data.bias(), c.layouts().bias().size()));
+    }
+    if (data.alibi() != null) {
+      long[] size = c.layouts().alibi().size();
+      long[] shape = size[0] == 1 ? new long[] {size[1]} : new long[] {size[0], size[1]};
+      line.addAll(operand("alibi-slopes", NpyType.FLOAT32, data.alibi(), shape));
+    }
+    if (data.sinks() != null) {
+      line.addAll(operand("sinks", NpyType.FLOAT32, data.sinks(), data.sinks().length));
+    }
+    line.addAll(lengths("query-lengths", NpyType.INT32, c.geometry().queryLengths()));
+    line.addAll(lengths("key-lengths", NpyType.INT64, c.geometry().keyLengths()));
+    compare(c, Oracle.run(c, data, Precision.CPU), line);
+  }
+
+  private void compare(AttentionCase c, Oracle.Outputs expected, List<String> line)
+      throws IOException {
+    line.addAll(List.of("--out", file("out").toString()));
+    line.addAll(List.of("--lse", file("lse").toString()));
+    line.addAll(List.of("--weights", file("weights").toString()));
+    Cli cli = Cli.run(line.toArray(String[]::new));
+    assertEquals(0, cli.code(), cli.err());
+    assertEquals("scaled-dot-product", cli.json().get("op").getAsString());
+    assertNull(wrong("out", expected.out(), c.layouts().out().size()));
+    long[] lse = c.layouts().lse().size();
+    assertNull(wrong("lse", expected.lse(), lse[0], lse[1], lse[3]));
+    assertNull(wrong("weights", expected.weights(), c.layouts().weights().size()));
+  }
+
+  /** Null if the file holds what is expected; padding, which is free to be anything, as zeros. */
+  private String wrong(String name, Expected expected, long... shape) throws IOException {
+    Npy array = Npy.read(file(name), arena);
+    assertArrayEquals(shape, array.shape(), name);
+    DType type = expected.dtype();
+    MemorySegment memory = arena.allocate((long) expected.elements() * type.byteSize() + 8, 8);
+    for (int i = 0; i < expected.elements(); i++) {
+      // bfloat16 comes back as float32.
+      int bits =
+          array.type() == NpyType.FLOAT16
+              ? array.data().getAtIndex(ValueLayout.JAVA_SHORT_UNALIGNED, i)
+              : Rounding.bits(type, array.data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, i));
+      boolean untouched = expected.state(i) == Expected.UNTOUCHED;
+      put(memory, type, i, untouched ? Rounding.canary(type) : bits);
+    }
+    return Comparison.compare(name, memory, expected);
+  }
+
+  private static void put(MemorySegment memory, DType type, int index, int bits) {
+    if (type.byteSize() == 2) {
+      memory.setAtIndex(ValueLayout.JAVA_SHORT_UNALIGNED, index, (short) bits);
+    } else {
+      memory.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, index, bits);
+    }
+  }
+
+  private Path file(String name) {
+    return folder.resolve(name + ".npy");
+  }
+
+  private List<String> operand(String name, NpyType type, float[] values, long... shape)
+      throws IOException {
+    MemorySegment data = arena.allocate((long) values.length * type.byteSize() + 8, 8);
+    for (int i = 0; i < values.length; i++) {
+      switch (type) {
+        case FLOAT64 -> data.setAtIndex(ValueLayout.JAVA_DOUBLE, i, values[i]);
+        case FLOAT32 -> data.setAtIndex(ValueLayout.JAVA_FLOAT, i, values[i]);
+        case INT32 -> data.setAtIndex(ValueLayout.JAVA_INT, i, (int) values[i]);
+        case INT64 -> data.setAtIndex(ValueLayout.JAVA_LONG, i, (long) values[i]);
+        case FLOAT16, BFLOAT16 -> {
+          DType narrow = type == NpyType.FLOAT16 ? DType.FLOAT16 : DType.BFLOAT16;
+          data.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) Rounding.bits(narrow, values[i]));
+        }
+      }
+    }
+    MemorySegment exact = data.asSlice(0, (long) values.length * type.byteSize());
+    new Npy(type, shape, exact).write(file(name));
+    return List.of("--" + name, file(name).toString());
+  }
+
+  private List<String> lengths(String name, NpyType type, int[] values) throws IOException {
+    if (values == null) {
+      return List.of();
+    }
+    float[] exact = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      exact[i] = values[i];
+    }
+    return operand(name, type, exact, values.length);
+  }
+}

@@ -1,0 +1,138 @@
+package dev.fovea.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MainTest {
+
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "info", "demo", "check", "attend", "bench"})
+  void helpIsPrintedOnStandardOutput(String command) {
+    Cli cli = command.isEmpty() ? Cli.run("--help") : Cli.run(command, "--help");
+    assertEquals(0, cli.code(), cli.err());
+    assertTrue(cli.out().contains("Usage: fovea"), cli.out());
+    assertEquals("", cli.err());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "nonsense",
+        "info --nonsense",
+        "bench --heads many",
+        "bench --heads 0",
+        "bench --heads 8 --kv-heads 3",
+        "bench --dtype int8",
+        "bench --backend tpu",
+        "bench --rounds 0",
+        "check --backend tpu",
+        "check --cases -1",
+        "attend",
+        "attend --query no.npy --key no.npy --value no.npy --out no.npy",
+        "attend --query q --key k --value v --out o --window 3",
+        "attend --query q --key k --value v --out o --window -2,0",
+        "attend --query q --key k --value v --out o --causal=middle",
+        "attend --query q --key k --value v --out o --op additive",
+        "attend --query q --key k --value v --out o --softcap -1",
+        "attend --query q --key k --value v --out o --dropout 1",
+        "attend --query q --key k --value v --out o --threads 0",
+        "demo --text no-such-file.txt",
+        "demo --out embeddings.npy",
+        "demo --top 0",
+        "demo --heatmap h.png --layer 6",
+        "demo --heatmap h.png --head 12"
+      })
+  void mistakesGiveOneSentenceAndCode2(String line) {
+    Cli cli = Cli.run(line.split(" "));
+    assertEquals(Main.USAGE, cli.code(), cli.err());
+    assertEquals("", cli.out());
+    assertEquals(1, cli.err().strip().lines().count(), cli.err());
+    assertFalse(cli.err().contains("Exception"), cli.err());
+  }
+
+  @Test
+  void infoNamesLibrariesTiersAndDevices() {
+    Cli cli = Cli.run("info", "--json");
+    assertEquals(0, cli.code(), cli.err());
+    JsonObject json = cli.json();
+    assertEquals("fovea_cpu", first(json, "libraries").get("name").getAsString());
+    assertTrue(first(json, "libraries").get("loaded").getAsBoolean(), cli.out());
+    assertTrue(json.getAsJsonObject("cpu").getAsJsonArray("tiers").size() >= 1);
+    assertEquals("cpu", first(json, "devices").get("name").getAsString());
+    assertTrue(cli.err().contains("fovea_cpu"), "text goes to standard error");
+    assertTrue(Cli.run("info").out().contains("CPU: "));
+  }
+
+  private static JsonObject first(JsonObject json, String array) {
+    return json.getAsJsonArray(array).get(0).getAsJsonObject();
+  }
+
+  @Test
+  void checkPrintsItsCountAndCoverage() {
+    Cli cli = Cli.run("check", "--cases", "20", "--seed", "7", "--json");
+    assertEquals(0, cli.code(), cli.err());
+    JsonObject json = cli.json();
+    assertEquals(20, json.get("passed").getAsInt());
+    assertEquals(0, json.get("failed").getAsInt());
+    assertTrue(json.getAsJsonObject("coverage").size() > 3, cli.out());
+    assertTrue(cli.err().contains("20 passed, 0 failed"), cli.err());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"float32", "float16", "bfloat16"})
+  void benchVerifiesThenTimes(String dtype) {
+    List<String> arguments =
+        List.of(
+            ("bench --json --rounds 1 --batch 2 --heads 4 --kv-heads 2 --query-length 40"
+                    + " --key-length 72 --head-dim 24 --causal --threads 2 --dtype "
+                    + dtype)
+                .split(" "));
+    Cli cli = Cli.run(arguments.toArray(String[]::new));
+    assertEquals(0, cli.code(), cli.err());
+    JsonObject json = cli.json();
+    assertEquals(80, json.get("rowsVerified").getAsInt());
+    assertTrue(json.get("foveaGflops").getAsDouble() > 0);
+    assertTrue(json.get("timesUnfused").getAsDouble() > 0);
+  }
+
+  @Test
+  void aTextFileIsEmbedded() throws Exception {
+    Path text = folder.resolve("lines.txt");
+    java.nio.file.Files.writeString(text, "The heap is full.\n\nA cat sleeps.\n");
+    Path out = folder.resolve("embeddings.npy");
+    Path picture = folder.resolve("weights.png");
+    Cli cli =
+        Cli.run(
+            "demo",
+            "--json",
+            "--rounds",
+            "0",
+            "--text",
+            text.toString(),
+            "--out",
+            out.toString(),
+            "--heatmap",
+            picture.toString(),
+            "out of memory");
+    assertEquals(0, cli.code(), cli.err());
+    JsonObject json = cli.json();
+    assertEquals(2, json.getAsJsonObject("text").get("lines").getAsInt());
+    JsonObject best = first(first(json, "answers"), "best");
+    assertEquals("The heap is full.", best.get("line").getAsString());
+    assertTrue(json.get("minCosineVsOnnxRuntime").getAsDouble() >= 0.99999, cli.out());
+    assertTrue(json.get("maxAbsDiffVsOnnxRuntime").getAsDouble() <= 2e-5, cli.out());
+    assertEquals(128 + 2 * 384 * 4, java.nio.file.Files.size(out));
+    assertTrue(javax.imageio.ImageIO.read(picture.toFile()).getWidth() > 100);
+  }
+}

@@ -1,0 +1,51 @@
+package dev.fovea.cli.blas;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+
+class OpenBlasTest {
+
+  @Test
+  void multipliesBothWays() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment a = matrix(arena, 1, 2, 3, 4, 5, 6); // 2 x 3
+      MemorySegment b = matrix(arena, 1, 0, 2, 1, 0, 3); // 3 x 2, or 2 x 3 to be transposed
+      MemorySegment c = matrix(arena, 1, 1, 1, 1);
+      OpenBlas.sgemm(2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
+      assertMatrix(c, 5, 11, 14, 23);
+      OpenBlas.sgemmTransposed(2, 2, 3, 2, a, 3, b, 3, 1, c, 2);
+      assertMatrix(c, 5 + 14, 11 + 20, 14 + 32, 23 + 44);
+    }
+    assertTrue(OpenBlas.config().contains("OpenBLAS"), OpenBlas.config());
+  }
+
+  @Test
+  void refusesWhatDoesNotFit() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment four = matrix(arena, 1, 2, 3, 4);
+      MemorySegment three = four.asSlice(0, 12);
+      assertThrows(
+          IndexOutOfBoundsException.class,
+          () -> OpenBlas.sgemm(2, 2, 2, 1, three, 2, four, 2, 0, four, 2));
+      assertThrows(
+          IndexOutOfBoundsException.class,
+          () -> OpenBlas.sgemm(2, 2, 2, 1, four, 1, four, 2, 0, four, 2));
+    }
+  }
+
+  private static MemorySegment matrix(Arena arena, float... values) {
+    return arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
+  }
+
+  private static void assertMatrix(MemorySegment matrix, float... values) {
+    for (int i = 0; i < values.length; i++) {
+      assertEquals(values[i], matrix.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+    }
+  }
+}

@@ -1,0 +1,89 @@
+package dev.fovea.cli.demo;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.awt.Color;
+import java.awt.image.BufferedImage;
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.StringReader;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class DemoTest {
+
+  @Test
+  void theFaqIsWholeAndVaried() throws IOException {
+    List<Faq.Entry> faq = Faq.read();
+    assertTrue(faq.size() >= 60, "only " + faq.size());
+    Set<String> seen = new HashSet<>();
+    for (Faq.Entry entry : faq) {
+      assertTrue(
+          entry.question().endsWith("?") || entry.question().contains("? "), entry.question());
+      assertTrue(entry.answer().length() > 60, entry.toString());
+      assertTrue(seen.add(entry.question()), "twice: " + entry.question());
+      assertTrue(seen.add(entry.answer()), "twice: " + entry.answer());
+    }
+  }
+
+  @Test
+  void answersMayRunOverLines() throws IOException {
+    String text = "# a comment\nQ: What?\nA: One\ntwo.\n\nQ: Why?\nA: So.\n";
+    assertEquals(
+        List.of(new Faq.Entry("What?", "One two."), new Faq.Entry("Why?", "So.")),
+        Faq.parse(new BufferedReader(new StringReader(text))));
+    BufferedReader unanswered = new BufferedReader(new StringReader("Q: What?\nQ: Why?\nA: So."));
+    assertThrows(IOException.class, () -> Faq.parse(unanswered));
+  }
+
+  @Test
+  void theBestOfAnEntrysEmbeddingsCounts() {
+    TextIndex index = new TextIndex();
+    index.add(new float[] {1, 0}, new float[] {0, 1});
+    index.add(new float[] {0.6f, 0.8f});
+    index.add(new float[] {-1, 0});
+    List<TextIndex.Hit> hits = index.search(new float[] {0, 1}, 2);
+    assertEquals(List.of(0, 1), hits.stream().map(TextIndex.Hit::entry).toList());
+    assertEquals(1, hits.getFirst().score(), 1e-6);
+  }
+
+  @Test
+  void darkerIsMore() {
+    float[] weights = {0.1f, 0.9f, 0.6f, 0.4f};
+    Heatmap heatmap = new Heatmap(List.of("[CLS]", "cat"), weights, "Attention");
+    BufferedImage image = heatmap.draw();
+    assertTrue(image.getWidth() > 100 && image.getHeight() > 100);
+    double last = 2;
+    for (float share = 0; share <= 1; share += 0.05f) {
+      Color colour = Heatmap.colour(share);
+      double light = 0.3 * colour.getRed() + 0.6 * colour.getGreen() + 0.1 * colour.getBlue();
+      assertTrue(last == 2 || light < last, "share " + share);
+      last = light;
+    }
+    List<String> many = java.util.Collections.nCopies(Heatmap.MAX_TOKENS + 1, "x");
+    assertThrows(IllegalArgumentException.class, () -> new Heatmap(many, new float[0], ""));
+  }
+
+  @Test
+  void linesBreakAtSpaces() {
+    assertEquals(List.of("one two", "three"), Wrap.lines("one two three", 8));
+    assertEquals(List.of("unbreakable"), Wrap.lines("unbreakable", 4));
+  }
+
+  @Test
+  void shortWorkShowsNoBar() {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (ProgressBar bar = new ProgressBar(new PrintStream(out), "texts", 10, true)) {
+      bar.update(5);
+      bar.update(10);
+    }
+    assertFalse(out.size() > 0);
+  }
+}
