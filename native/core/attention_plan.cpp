@@ -8,6 +8,7 @@
 
 #include "core/attention.h"
 #include "core/block.h"
+#include "core/philox.h"
 
 namespace fovea {
 namespace {
@@ -127,7 +128,7 @@ class Validation {
                {"query_heads", spec_.query_heads, 1, kMaxLength},
                {"key_heads", spec_.key_heads, 1, kMaxLength},
                {"head_dim", spec_.head_dim, 1, kMaxHeadDim},
-               {"value_head_dim", spec_.value_head_dim, 0, kMaxHeadDim}};
+               {"value_head_dim", spec_.value_head_dim, 1, kMaxHeadDim}};
     for (const auto& size : all) {
       if (size.value < size.low || size.value > size.high) {
         return invalid("%s is %lld, expected %lld to %lld", size.name, (long long)size.value,
@@ -156,8 +157,8 @@ class Validation {
       return invalid("softcap is %g, expected 0 (off) or a finite positive number",
                      double(spec_.softcap));
     }
-    if (!(spec_.dropout >= 0 && spec_.dropout < 1)) {
-      return invalid("dropout is %g, expected 0 <= dropout < 1", double(spec_.dropout));
+    if (!(spec_.dropout >= 0 && spec_.dropout < 1) || dropout_threshold(spec_.dropout) > 65535) {
+      return invalid("dropout is %g, expected 0 to 65535/65536", double(spec_.dropout));
     }
     if (spec_.window_left < 0 || spec_.window_right < 0) {
       return invalid("window is (%lld, %lld), expected no negative side",
@@ -170,7 +171,7 @@ class Validation {
     const int64_t batch = spec_.packed ? 1 : spec_.batch;
     const int64_t queries = spec_.packed ? spec_.query_total : spec_.query_length;
     const int64_t keys = spec_.packed ? spec_.key_total : spec_.key_length;
-    const int64_t value_dim = spec_.value_head_dim == 0 ? spec_.head_dim : spec_.value_head_dim;
+    const int64_t value_dim = spec_.value_head_dim;
     const int64_t heads = spec_.query_heads;
     const auto tensor = [&](const char* name, const int64_t* stride, int64_t positions,
                             int64_t heads_, int64_t row, bool written) {
@@ -244,7 +245,6 @@ int32_t plan_common(const fovea_attention_spec& given, fovea_attention_plan& pla
   plan.spec = given;
   fovea_attention_spec& spec = plan.spec;
   if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.value_head_dim == 0) spec.value_head_dim = spec.head_dim;
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // A window wider than any distance is the same window, and cannot overflow a position.
   const int64_t farthest = spec.query_length + spec.key_length;

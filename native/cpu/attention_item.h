@@ -334,8 +334,7 @@ class AttentionItem {
     const int lanes = panel_end(panel) - panel * kMaxWidth;
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     float* scale = alpha();
-    const uint32_t threshold = dropout_threshold(spec_.dropout);
-    const float kept = threshold < 65536 ? 65536.0f / float(65536 - threshold) : 0.0f;
+    const float kept = 65536.0f / float(65536 - dropout_threshold(spec_.dropout));
     for (int lane = 0; lane < kWidth; ++lane) {
       const int64_t row = first + std::min(lane, lanes - 1);
       float base = m(panel)[lane], sum = l(panel)[lane], rescale = kept;

@@ -3,7 +3,8 @@
  *
  * Numbers travel in blocks, addresses as arguments. Every block starts with `size`, the bytes its
  * caller knows of: a smaller block is read as if zero-extended, a larger one is accepted while its
- * unknown tail is zero. A zero field always means "default" or "off". What a function reports in
+ * unknown tail is zero. A zero field means "default" or "off"; sizes
+ * and strides are taken as they are. What a function reports in
  * words goes to the `error` array of the block it writes, never to a thread-local.
  *
  * Sizes and strides are counted in elements, never bytes. Strides are free, but the innermost
@@ -139,7 +140,7 @@ typedef struct fovea_attention_spec {
   int64_t query_heads;    /* Hq, a multiple of key_heads */
   int64_t key_heads;      /* Hk */
   int64_t head_dim;       /* D, 1 to 512 */
-  int64_t value_head_dim; /* Dv, 1 to 512; 0 = head_dim */
+  int64_t value_head_dim; /* Dv, 1 to 512 */
 
   int64_t query_stride[3];   /* of batch, position, head */
   int64_t key_stride[3];     /* of batch, position, head */
@@ -192,25 +193,33 @@ typedef struct fovea_attention_call {
 FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
                                        const fovea_device_info* device, fovea_attention_plan* plan);
 
-/* Does once per device and plan what a run may not: loads code, sets attributes. */
+/*
+ * Does once per device and plan what a run may not: loads code, sets attributes. May write the plan's
+ * error, so not while another thread reads the plan.
+ */
 FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
 
 /*
  * Runs items [call->begin, call->end) of phase call->phase. Allocates nothing and, on a device,
  * waits for nothing. Results are the same bits for any split of the items among workers.
  *
- * Absent operands are NULL exactly where the spec says they are absent. Sequence lengths are int32:
+ * Absent operands are NULL exactly where the spec says they are absent, as are workspace and scratch
+ * of zero bytes. A device takes all items of a phase in one call. Lengths are int32:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
- *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j -
- * pos_i| sinks         [Hq] float32, in the units of x cu_seqlens_*  [B + 1], rising from 0 to the
- * total: sequence b is rows cu[b] to cu[b + 1]
- *   *_lengths     [B], between 0 and the longest; the rest is padding: never read, and a query row
- * of it gives out = 0, lse = -inf, weights = 0 weights       [B, Hq, Sq, Sk] float32, p_ij before
- * dropout; packed: [Hq, Tq, Sk] The CPU refuses lengths outside their range; a CUDA kernel clamps
- * them. Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter = ((j>>5)*4 +
- * ((j>>1)&3), i, b * Hq + h, dropout_offset); the decision for (i, j) is half j&1 (0 = low) of word
- * (j>>3)&3; kept if half >= round(65536 * dropout) and then scaled by 65536 / (65536 - round(65536
- * * dropout)). `stream` is a CUstream, NULL on the CPU.
+ *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
+ *   sinks         [Hq] float32, in the units of x
+ *   cu_seqlens_*  [B + 1], rising from 0 to the total: sequence b is rows cu[b] to cu[b + 1]
+ *   *_lengths     [B], between 0 and the longest; what lies behind is padding and never read
+ *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0. The CPU
+ * refuses lengths outside their range; a CUDA kernel clamps them.
+ *
+ * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter =
+ *   ((j >> 5) * 4 + ((j >> 1) & 3), i, b * Hq + h, dropout_offset);
+ * the draw for (i, j) is half j & 1 (0 = low) of word (j >> 3) & 3. With t = round(65536 * dropout), p_ij
+ * is kept where the draw is t or more, and then scaled by 65536 / (65536 - t).
+ *
+ * `stream` is a CUstream, NULL on the CPU.
  */
 FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
                                       const void* query, const void* key, const void* value,

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 public final class AttentionComparison extends Comparison {
 
   private static final double TURN_SECONDS = 0.02;
-  private static final double BUDGET_SECONDS = 2;
+  private static final double BUDGET_SECONDS = 3;
 
   @Option(names = "--sequences", split = ",", description = "only these of 512,1024,2048,4096")
   private List<Integer> sequences = List.of();

@@ -106,6 +106,7 @@ public class CallBenchmark {
     FoveaAttentionSpec.QUERY_HEADS.set(spec, 1);
     FoveaAttentionSpec.KEY_HEADS.set(spec, 1);
     FoveaAttentionSpec.HEAD_DIM.set(spec, HEAD_DIM);
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, HEAD_DIM);
     for (int i = 0; i < 3; i++) {
       FoveaAttentionSpec.QUERY_STRIDE.set(spec, i, HEAD_DIM);
       FoveaAttentionSpec.KEY_STRIDE.set(spec, i, HEAD_DIM);

@@ -7,7 +7,7 @@ package dev.fovea.bench;
 final class Ceiling {
 
   /** A clock may rise between the turn of the peak and that of the figure. */
-  static final double TOLERANCE = 1.1;
+  static final double TOLERANCE = 1.05;
 
   private static final double PATIENCE_SECONDS = 0.5;
 

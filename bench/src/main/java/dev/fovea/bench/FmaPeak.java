@@ -21,7 +21,8 @@ final class FmaPeak {
       Machine.tier() == Isa.AVX512 ? FloatVector.SPECIES_512 : FloatVector.SPECIES_256;
 
   private static final int ITERATIONS = 10_000;
-  private static final int CHAINS = 10; // latency 4, two units: 8 would do
+  private static final int CHAINS =
+      12; // 8 are in flight, latency 4 times two units; fewer than 12 do not fill them
 
   /** Operations a second that neither the interpreter reaches nor a compiler that boxes vectors. */
   private static final double COMPILED = 8e9;
@@ -74,6 +75,8 @@ final class FmaPeak {
     FloatVector h = x;
     FloatVector i = x;
     FloatVector j = x;
+    FloatVector k = x;
+    FloatVector l = x;
     for (int n = 0; n < ITERATIONS; n++) {
       a = a.fma(x, y);
       b = b.fma(x, y);
@@ -85,8 +88,11 @@ final class FmaPeak {
       h = h.fma(x, y);
       i = i.fma(x, y);
       j = j.fma(x, y);
+      k = k.fma(x, y);
+      l = l.fma(x, y);
     }
-    FloatVector sum = a.add(b).add(c).add(d).add(e).add(f).add(g).add(h).add(i).add(j);
+    FloatVector sum =
+        a.add(b).add(c).add(d).add(e).add(f).add(g).add(h).add(i).add(j).add(k).add(l);
     return sum.reduceLanes(VectorOperators.ADD);
   }
 }

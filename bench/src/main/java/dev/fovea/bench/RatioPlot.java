@@ -76,7 +76,7 @@ final class RatioPlot {
             .width(WIDTH)
             .height(HEIGHT)
             .title("Attention by Fovea, %s: %s".formatted(isa, title))
-            .xAxisTitle("sequence length S and head dim D; float32, BHSD, one thread")
+            .xAxisTitle("sequence length / head dim; float32, BHSD, one thread")
             .build();
     style(chart.getStyler());
     series(chart, report, ratio, "full");
@@ -106,7 +106,7 @@ final class RatioPlot {
               rows.stream()
                   .map(
                       row ->
-                          "S %s, D %s"
+                          "%s / %s"
                               .formatted(
                                   row.parameters().get("sequence"),
                                   row.parameters().get("headDim")))

@@ -3,6 +3,7 @@ package dev.fovea.bench;
 import dev.fovea.bench.Targets.Outcome;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,7 +23,15 @@ public final class ResultsPage {
    * @param args the folder with the reports
    */
   public static void main(String[] args) throws IOException {
-    Path folder = Path.of(args[0]);
+    try {
+      write(Path.of(args[0]));
+    } catch (NoSuchFileException e) {
+      System.err.println(e.getMessage());
+      System.exit(1);
+    }
+  }
+
+  static void write(Path folder) throws IOException {
     List<List<Report>> all = read(folder);
     StringBuilder page = new StringBuilder(introduction(all));
     for (List<Report> reports : all) {
@@ -53,7 +62,7 @@ public final class ResultsPage {
       }
     }
     if (all.isEmpty()) {
-      throw new IOException("no reports in " + folder + ": run bench/run all");
+      throw new NoSuchFileException(folder.toString(), null, "no reports there: bench/run all");
     }
     return all;
   }

@@ -104,7 +104,7 @@ class ReportTest {
             row("causal", 512, 1, 2.5, 0.9),
             row("full", 512, 2, 1, 1))
         .write(Report.file(folder, "attention"));
-    ResultsPage.main(new String[] {folder.toString()});
+    ResultsPage.write(folder);
     String page = Files.readString(folder.resolve("README.md"));
     assertTrue(page.contains("| BHSD | 512 | 64 | full | 71.2 |"), page);
     assertTrue(page.contains("Attention, float32, two threads"), page);

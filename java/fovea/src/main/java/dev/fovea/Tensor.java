@@ -31,7 +31,6 @@ public final class Tensor {
   private final long[] shape;
   private final long[] strides;
 
-  /** Takes the arrays as they are; all checks come before. */
   Tensor(
       Device device,
       Scope scope,

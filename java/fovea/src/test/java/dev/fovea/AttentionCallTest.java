@@ -11,7 +11,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -25,93 +24,29 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Calls on the real library: what they promise beside the numbers, which the testkit checks. */
-@Timeout(120)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AttentionCallTest {
   @BeforeAll
   static void library() {
     NativeTest.requireLibrary();
   }
 
-  /** Enough work for helpers: 2 Hq (D + Dv) Sq Sk = 16.8 MFLOP. */
-  private record Operands(Tensor query, Tensor key, Tensor value, Tensor out) {
-    static Operands in(Scope scope) {
-      return of(
-          scope.allocate(DType.FLOAT32, 1, 128, 4, 64),
-          scope.allocate(DType.FLOAT32, 1, 128, 2, 64),
-          scope.allocate(DType.FLOAT32, 1, 128, 2, 64),
-          scope.allocate(DType.FLOAT32, 1, 128, 4, 64));
-    }
-
-    static Operands in(Arena arena) {
-      long bytes = 128 * 4 * 64 * 4;
-      return of(
-          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 4, 64),
-          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 2, 64),
-          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 2, 64),
-          Tensor.of(arena.allocate(bytes, 64), DType.FLOAT32, 1, 128, 4, 64));
-    }
-
-    private static Operands of(Tensor query, Tensor key, Tensor value, Tensor out) {
-      Random random = new Random(1);
-      for (Tensor tensor : List.of(query, key, value)) {
-        float[] values = new float[(int) tensor.elements()];
-        for (int i = 0; i < values.length; i++) {
-          values[i] = (float) random.nextGaussian();
-        }
-        tensor.copyFrom(values);
-      }
-      return new Operands(query, key, value, out.fill(Float.NaN));
-    }
-
-    AttentionCall call(Attention attention) {
-      return attention.call(query, key, value).out(out);
-    }
-  }
-
-  /** float32 arithmetic would be as good; the testkit has the bounds that count. */
-  private static float[] naive(Operands o) {
-    float[] out = new float[128 * 4 * 64];
-    for (int i = 0; i < 128; i++) {
-      for (int h = 0; h < 4; h++) {
-        double[] x = new double[128];
-        double max = Double.NEGATIVE_INFINITY;
-        for (int j = 0; j < 128; j++) {
-          for (int d = 0; d < 64; d++) {
-            x[j] += o.query.getFloat(0, i, h, d) * (double) o.key.getFloat(0, j, h / 2, d) / 8;
-          }
-          max = Math.max(max, x[j]);
-        }
-        double sum = 0;
-        for (int j = 0; j < 128; j++) {
-          sum += x[j] = Math.exp(x[j] - max);
-        }
-        for (int d = 0; d < 64; d++) {
-          double value = 0;
-          for (int j = 0; j < 128; j++) {
-            value += x[j] / sum * o.value.getFloat(0, j, h / 2, d);
-          }
-          out[(i * 4 + h) * 64 + d] = (float) value;
-        }
-      }
-    }
-    return out;
-  }
-
   @Test
   void theResultIsAttentionWithTheSameBitsForAnyNumberOfWorkers() {
     try (Scope scope = Scope.open()) {
       Operands operands = Operands.in(scope);
-      float[] expected = naive(operands);
+      float[] expected = operands.expected();
       AttentionCall call = operands.call(Attention.create()).parallelism(1);
       call.run();
-      float[] alone = operands.out.toFloatArray();
+      float[] alone = operands.out().toFloatArray();
       assertArrayEquals(expected, alone, 1e-4f);
       for (int workers = 2; workers <= 5; workers++) {
-        operands.out.fill(Float.NaN);
+        operands.out().fill(Float.NaN);
         call.parallelism(workers).run();
-        assertArrayEquals(alone, operands.out.toFloatArray());
+        assertArrayEquals(alone, operands.out().toFloatArray());
       }
-      Tensor out = Attention.create().forward(scope, operands.query, operands.key, operands.value);
+      Tensor out =
+          Attention.create().forward(scope, operands.query(), operands.key(), operands.value());
       assertArrayEquals(alone, out.toFloatArray());
     }
   }
@@ -125,13 +60,13 @@ class AttentionCallTest {
       Tensor packed =
           Attention.create()
               .call(
-                  operands.query.select(0, 0),
-                  operands.key.select(0, 0),
-                  operands.value.select(0, 0))
+                  operands.query().select(0, 0),
+                  operands.key().select(0, 0),
+                  operands.value().select(0, 0))
               .cuSeqlens(offsets, offsets, 128, 128)
               .forward(scope);
       assertArrayEquals(new long[] {128, 4, 64}, packed.shape());
-      assertArrayEquals(operands.out.toFloatArray(), packed.toFloatArray(), 1e-5f);
+      assertArrayEquals(operands.out().toFloatArray(), packed.toFloatArray(), 1e-5f);
     }
   }
 
@@ -161,9 +96,9 @@ class AttentionCallTest {
       AttentionCall call = operands.call(Attention.create());
       call.run();
       AttentionPlan plan = call.plan();
-      operands.value.fill(2);
+      operands.value().fill(2);
       call.run();
-      for (float value : operands.out.toFloatArray()) {
+      for (float value : operands.out().toFloatArray()) {
         assertEquals(2, value, 1e-5f);
       }
       assertSame(plan, call.plan());
@@ -230,7 +165,7 @@ class AttentionCallTest {
       }
       lengths.fill(100);
       call.run(); // and it works again
-      assertTrue(Float.isFinite(operands.out.getFloat(0, 0, 0, 0)));
+      assertTrue(Float.isFinite(operands.out().getFloat(0, 0, 0, 0)));
     }
   }
 
@@ -362,7 +297,7 @@ class AttentionCallTest {
                 List.<Runnable>of(
                     call::run,
                     call::plan,
-                    () -> call.out(operands.out),
+                    () -> call.out(operands.out()),
                     () -> call.dropoutSeed(1, 1),
                     () -> call.parallelism(1))) {
               try {
@@ -387,7 +322,7 @@ class AttentionCallTest {
         ExecutorService pool = Executors.newFixedThreadPool(4)) {
       Operands operands = Operands.in(scope);
       operands.call(attention).parallelism(1).run();
-      float[] expected = operands.out.toFloatArray();
+      float[] expected = operands.out().toFloatArray();
       CountDownLatch start = new CountDownLatch(1);
       List<Future<?>> callers = new ArrayList<>();
       for (int caller = 0; caller < 4; caller++) {
@@ -396,7 +331,7 @@ class AttentionCallTest {
                 () -> {
                   Tensor out = scope.allocate(DType.FLOAT32, 1, 128, 4, 64);
                   AttentionCall call =
-                      attention.call(operands.query, operands.key, operands.value).out(out);
+                      attention.call(operands.query(), operands.key(), operands.value()).out(out);
                   start.await();
                   for (int run = 0; run < 50; run++) {
                     out.fill(Float.NaN);
@@ -405,7 +340,7 @@ class AttentionCallTest {
                     assertArrayEquals(
                         expected,
                         attention
-                            .forward(scope, operands.query, operands.key, operands.value)
+                            .forward(scope, operands.query(), operands.key(), operands.value())
                             .toFloatArray());
                   }
                   return null;
@@ -422,10 +357,11 @@ class AttentionCallTest {
   void withoutOutThereIsNoRun() {
     try (Scope scope = Scope.open()) {
       Operands operands = Operands.in(scope);
-      AttentionCall call = Attention.create().call(operands.query, operands.key, operands.value);
+      AttentionCall call =
+          Attention.create().call(operands.query(), operands.key(), operands.value());
       assertThrows(IllegalStateException.class, call::run);
       assertThrows(IllegalStateException.class, call::plan);
-      call.out(operands.out).run();
+      call.out(operands.out()).run();
     }
   }
 }

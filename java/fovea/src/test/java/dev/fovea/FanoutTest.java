@@ -7,9 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Queue;
 import java.util.Random;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -19,81 +17,22 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Sharing items between the caller and helpers, whatever the executor does with the helpers. */
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FanoutTest {
   private static final Executor REJECTS =
       task -> {
         throw new RejectedExecutionException("full");
       };
 
-  /** Counts every item and checks the rules that hold for any work. */
-  private static final class Checked implements Fanout.Work {
-    final AtomicIntegerArray[] done;
-    final AtomicBoolean[] busy;
-    final AtomicBoolean open = new AtomicBoolean();
-    final Queue<String> broken = new ConcurrentLinkedQueue<>();
-    final long[] items;
-
-    Checked(int workers, long... items) {
-      this.items = items;
-      done = new AtomicIntegerArray[items.length];
-      for (int p = 0; p < items.length; p++) {
-        done[p] = new AtomicIntegerArray((int) items[p]);
-      }
-      busy = new AtomicBoolean[workers];
-      for (int w = 0; w < workers; w++) {
-        busy[w] = new AtomicBoolean();
-      }
-    }
-
-    @Override
-    public int run(int worker, int phase, long begin, long end) {
-      if (!open.get()) {
-        broken.add("run after the end");
-      }
-      if (!busy[worker].compareAndSet(false, true)) {
-        broken.add("two threads are worker " + worker);
-      }
-      for (int p = 0; p < phase; p++) {
-        for (int i = 0; i < items[p]; i++) {
-          if (done[p].get(i) != 1) {
-            broken.add("phase " + phase + " runs before item " + i + " of phase " + p);
-          }
-        }
-      }
-      for (long i = begin; i < end; i++) {
-        done[phase].incrementAndGet((int) i);
-      }
-      if (ThreadLocalRandom.current().nextInt(4) == 0) {
-        Thread.yield();
-      }
-      busy[worker].set(false);
-      return 0;
-    }
-
-    void runOn(Fanout fanout, int workers) {
-      open.set(true);
-      assertEquals(-1, fanout.run(this, items, workers));
-      open.set(false);
-      for (int p = 0; p < items.length; p++) {
-        for (int i = 0; i < items[p]; i++) {
-          assertEquals(1, done[p].get(i), "phase " + p + " item " + i);
-        }
-      }
-      assertEquals(List.of(), List.copyOf(broken));
-    }
-  }
-
   private static void runEverySize(Executor executor) {
     Fanout fanout = new Fanout(executor);
     for (int workers : new int[] {2, 3, 8, 100}) {
       for (long items : new long[] {1, 2, 7, 64, 1000}) {
-        new Checked(workers, items, 0, 1, items).runOn(fanout, workers);
+        new CheckedWork(workers, items, 0, 1, items).runOn(fanout, workers);
       }
     }
   }
@@ -178,37 +117,45 @@ class FanoutTest {
 
   /** The run ends without helpers; those that begin later find it closed. */
   @Test
-  void aSaturatedExecutorIsNotWaitedForAndNotFlooded() throws Exception {
+  void aSaturatedExecutorIsNotWaitedForAndNotFlooded() {
     CountDownLatch release = new CountDownLatch(1);
-    AtomicInteger submitted = new AtomicInteger();
-    AtomicInteger ended = new AtomicInteger();
     try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
       pool.execute(() -> await(release));
-      Fanout fanout =
-          new Fanout(
-              task -> {
-                submitted.incrementAndGet();
-                pool.execute(
-                    () -> {
-                      task.run();
-                      ended.incrementAndGet();
-                    });
-              });
-      List<Checked> works = new ArrayList<>();
-      for (int run = 0; run < 100; run++) {
-        Checked work = new Checked(4, 50, 50);
-        work.runOn(fanout, 4);
-        works.add(work);
+      try {
+        checkSaturated(pool, release);
+      } finally {
+        release.countDown(); // or a failure would hang on the pool
       }
-      assertEquals(3, submitted.get(), "helpers that wait already are not submitted again");
-      release.countDown();
-      while (ended.get() < 3) {
-        Thread.onSpinWait();
-      }
-      works.forEach(work -> assertEquals(List.of(), List.copyOf(work.broken)));
-      new Checked(4, 50).runOn(fanout, 4);
-      assertTrue(submitted.get() > 3, "and are again when they have begun");
     }
+  }
+
+  private static void checkSaturated(ExecutorService pool, CountDownLatch release) {
+    AtomicInteger submitted = new AtomicInteger();
+    AtomicInteger ended = new AtomicInteger();
+    Fanout fanout =
+        new Fanout(
+            task -> {
+              submitted.incrementAndGet();
+              pool.execute(
+                  () -> {
+                    task.run();
+                    ended.incrementAndGet();
+                  });
+            });
+    List<CheckedWork> works = new ArrayList<>();
+    for (int run = 0; run < 100; run++) {
+      CheckedWork work = new CheckedWork(4, 50, 50);
+      work.runOn(fanout, 4);
+      works.add(work);
+    }
+    assertEquals(3, submitted.get(), "helpers that wait already are not submitted again");
+    release.countDown();
+    while (ended.get() < 3) {
+      Thread.onSpinWait();
+    }
+    works.forEach(work -> assertEquals(List.of(), List.copyOf(work.broken)));
+    new CheckedWork(4, 50).runOn(fanout, 4);
+    assertTrue(submitted.get() > 3, "and are again when they have begun");
   }
 
   @Test
@@ -235,7 +182,7 @@ class FanoutTest {
     assertEquals(failing.get(), worker);
     assertEquals(42, fanout.failedStatus());
     assertTrue(chunks.get() <= 16, "of 32 chunks: " + chunks.get());
-    new Checked(4, 100).runOn(fanout, 4);
+    new CheckedWork(4, 100).runOn(fanout, 4);
   }
 
   @Test
@@ -257,7 +204,7 @@ class FanoutTest {
           assertThrows(
               UnsupportedOperationException.class, () -> fanout.run(work, new long[] {50}, 2));
       assertEquals("from worker true", seen.getMessage());
-      new Checked(2, 100).runOn(fanout, 2);
+      new CheckedWork(2, 100).runOn(fanout, 2);
     }
   }
 
@@ -356,11 +303,31 @@ class FanoutTest {
       Fanout fanout = new Fanout(moody);
       for (int run = 0; run < 3000; run++) {
         int workers = 2 + random.nextInt(6);
-        Checked work = new Checked(workers, 1 + random.nextInt(40), random.nextInt(10));
+        CheckedWork work = new CheckedWork(workers, 1 + random.nextInt(40), random.nextInt(10));
         work.runOn(fanout, workers);
       }
     } catch (AssertionError e) {
       throw new AssertionError("seed " + seed, e);
+    }
+  }
+
+  /** Helpers that begin between two phases, when one run is closed and the next not open yet. */
+  @Test
+  void helpersThatComeBetweenPhases() {
+    try (ExecutorService pool = Executors.newFixedThreadPool(4)) {
+      Fanout fanout =
+          new Fanout(
+              task ->
+                  pool.execute(
+                      () -> {
+                        for (int i = ThreadLocalRandom.current().nextInt(200); i > 0; i--) {
+                          Thread.onSpinWait();
+                        }
+                        task.run();
+                      }));
+      for (int run = 0; run < 8000; run++) {
+        new CheckedWork(4, 4, 1, 4, 2, 4, 3, 4, 4).runOn(fanout, 4);
+      }
     }
   }
 

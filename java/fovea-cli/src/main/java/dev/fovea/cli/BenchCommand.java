@@ -67,8 +67,9 @@ final class BenchCommand extends CliCommand {
 
   @Override
   public Integer call() throws Exception {
-    if (threads < 1 || rounds < 1) {
-      throw new IllegalArgumentException("--threads and --rounds must be 1 or more");
+    if (threads < 1 || threads > OpenBlas.MAX_THREADS || rounds < 1) {
+      throw new IllegalArgumentException(
+          "--threads must be 1 to " + OpenBlas.MAX_THREADS + ", --rounds 1 or more");
     }
     if (!backend.startsWith("cpu")) {
       throw new IllegalArgumentException(

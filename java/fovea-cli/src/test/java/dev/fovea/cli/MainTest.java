@@ -36,6 +36,7 @@ class MainTest {
         "bench --dtype int8",
         "bench --backend tpu",
         "bench --rounds 0",
+        "bench --threads 65",
         "check --backend tpu",
         "check --cases -1",
         "attend",

@@ -34,6 +34,9 @@ public final class OpenBlas {
   private static final List<String> LIBRARIES =
       List.of("libgcc_s.so.1", "libquadmath.so.0", "libgfortran.so.5", "libopenblas.so.0");
 
+  /** Threads that may be inside the library at a time: it has buffers for no more. */
+  public static final int MAX_THREADS = 64;
+
   private static final int ROW_MAJOR = 101;
   private static final int NO_TRANSPOSE = 111;
   private static final int TRANSPOSE = 112;

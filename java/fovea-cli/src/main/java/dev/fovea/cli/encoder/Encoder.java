@@ -3,6 +3,7 @@ package dev.fovea.cli.encoder;
 import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.cli.blas.OpenBlas;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -67,15 +68,20 @@ public final class Encoder implements AutoCloseable {
    *
    * @param sentences token numbers, with the special tokens at both ends, 1 to {@link #MAX_TOKENS}
    *     each
-   * @param threads how many threads work, the caller among them
+   * @param threads how many threads work, the caller among them; of more than {@link
+   *     OpenBlas#MAX_THREADS} the rest stays idle
    * @return an embedding for each sentence: {@link #DIMENSIONS} values of length 1
    */
   public float[][] embed(List<int[]> sentences, int threads) {
     if (sentences.isEmpty()) {
       return new float[0][];
     }
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads is " + threads + ", expected 1 or more");
+    }
     sentences.forEach(Encoder::check);
-    List<Integer> cuts = cuts(sentences, threads);
+    int working = Math.min(threads, OpenBlas.MAX_THREADS);
+    List<Integer> cuts = cuts(sentences, working);
     float[][] results = new float[sentences.size()][];
     AtomicInteger next = new AtomicInteger();
     Runnable work =
@@ -92,7 +98,7 @@ public final class Encoder implements AutoCloseable {
           }
         };
     List<Future<?>> others = new ArrayList<>();
-    for (int i = 1; i < Math.min(threads, cuts.size() - 1); i++) {
+    for (int i = 1; i < Math.min(working, cuts.size() - 1); i++) {
       others.add(workers.submit(work));
     }
     work.run();
