@@ -41,7 +41,7 @@ int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
   const int64_t sequences = spec.batch * spec.key_heads;
   const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
-  const int64_t most = std::clamp<int64_t>(fitting / width, 1, 384 / width);
+  const int64_t most = std::clamp<int64_t>(fitting / width, 1, 1024 / width);
   const int64_t panels = std::max<int64_t>(1, (rows + width - 1) / width);
   int64_t tiles = (panels + most - 1) / most;
   if (sequences > 0)
