@@ -6,6 +6,7 @@ import dev.fovea.Device;
 import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import picocli.CommandLine.Command;
@@ -62,7 +63,7 @@ final class CheckCommand extends CliCommand {
   @Option(
       names = "--dump",
       paramLabel = "DIRECTORY",
-      description = "Write each failing case to this directory.")
+      description = "Write each case to this directory, for fovea_replay.")
   private Path dump;
 
   @Override
@@ -81,6 +82,9 @@ final class CheckCommand extends CliCommand {
             threads == null ? Runtime.getRuntime().availableProcessors() : threads,
             Duration.ofSeconds(timeout),
             dump);
+    if (dump != null) {
+      Files.createDirectories(dump);
+    }
     CheckReport report = CheckRunner.run(options);
     text().print(report.summary());
     text().printf("%d passed, %d failed%n", report.passed(), report.failed());

@@ -26,7 +26,7 @@ public final class CheckChild {
   /**
    * Runs the cases [from, to).
    *
-   * @param arguments backend, seed, from, to, threads, directory for failing cases (or empty)
+   * @param arguments backend, seed, from, to, threads, directory for the cases (or empty)
    */
   public static void main(String[] arguments) throws InterruptedException {
     String backend = arguments[0];
@@ -55,14 +55,14 @@ public final class CheckChild {
   private static String run(long seed, long index, Device device, Path dump) {
     try {
       AttentionCase c = CaseGenerator.generate(seed, index);
+      if (dump != null) { // before it runs: it may be the one that crashes
+        CaseFile.write(dump.resolve("case-" + seed + "-" + index + ".fovcase"), c);
+      }
       Operands data = Operands.of(c);
       Oracle.Outputs expected = Oracle.run(c, data, Precision.of(device.name()));
       try (CaseRun run = new CaseRun(c, data, device)) {
         String wrong = run.run().compare(expected);
         if (wrong != null) {
-          if (dump != null) {
-            CaseFile.write(dump.resolve("case-" + seed + "-" + index + ".fovcase"), c);
-          }
           return "F " + index + " wrong " + oneLine(wrong);
         }
         AttentionPlan plan = run.plan();

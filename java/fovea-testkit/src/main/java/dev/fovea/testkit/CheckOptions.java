@@ -12,7 +12,7 @@ import java.time.Duration;
  * @param onlyCase index of the one case to run, or -1
  * @param threads cases in flight at a time
  * @param timeout after this long without a finished case the child is taken to hang
- * @param dump directory to write each failing case to as a {@link CaseFile}, or null
+ * @param dump existing directory to write each case to as a {@link CaseFile}, or null
  */
 public record CheckOptions(
     String backend,

@@ -12,7 +12,7 @@ import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.cli.blas.OpenBlas;
 import dev.fovea.cli.encoder.EncoderWeights.Layer;
-import dev.fovea.cli.encoder.EncoderWeights.Linear;
+import dev.fovea.cli.encoder.EncoderWeights.Matrix;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -23,6 +23,9 @@ import java.util.List;
 final class EncoderPass implements AutoCloseable {
 
   private static final Attention ATTENTION = Attention.create();
+
+  /** The FFN is done in parts of its width: their activations stay in the cache. */
+  private static final int FEED_FORWARD_PART = FEED_FORWARD / 2;
 
   private final EncoderWeights weights;
   private final Scope scope = Scope.open();
@@ -40,7 +43,7 @@ final class EncoderPass implements AutoCloseable {
     attended = scope.allocate(DType.FLOAT32, capacity, HEADS, HEAD_DIM);
     sentenceStarts = scope.allocate(DType.INT32, capacity + 1);
     hidden = scope.allocate(DType.FLOAT32, capacity, HIDDEN).segment();
-    feedForward = scope.allocate(DType.FLOAT32, capacity, FEED_FORWARD).segment();
+    feedForward = scope.allocate(DType.FLOAT32, capacity, FEED_FORWARD_PART).segment();
   }
 
   /** Embeds {@code sentences}, which fit into the capacity; each result has length 1. */
@@ -115,25 +118,32 @@ final class EncoderPass implements AutoCloseable {
   }
 
   private void layer(Layer layer, int tokens, AttentionCall attention) {
-    // The product adds to what lies in its output: prefilled with the bias, or holding the
-    // residual.
+    // A product adds to what lies in its output: prefilled with the bias, or holding the residual.
     RowKernels.fill(qkv.segment(), tokens, layer.qkv().bias());
-    product(tokens, hidden, layer.qkv(), 1, qkv.segment());
+    product(tokens, hidden, layer.qkv().weights(), 1, qkv.segment());
     attention.run();
-    product(tokens, attended.segment(), layer.attentionOutput(), 1, hidden);
-    kernels.normalise(hidden, tokens, layer.attentionOutput().bias(), layer.attentionNorm());
-    product(tokens, hidden, layer.up(), 0, feedForward);
-    kernels.gelu(feedForward, tokens, layer.up().bias());
-    product(tokens, feedForward, layer.down(), 1, hidden);
-    kernels.normalise(hidden, tokens, layer.down().bias(), layer.outputNorm());
+    MemorySegment context = attended.segment();
+    product(tokens, context, layer.attentionOutput().weights(), 1, hidden);
+    // The context is not needed any more: its memory takes a copy, which the FFN reads while it
+    // writes to the residual.
+    float[] bias = layer.attentionOutput().bias();
+    kernels.normalise(hidden, tokens, bias, layer.attentionNorm(), hidden, context);
+    for (int from = 0; from < FEED_FORWARD; from += FEED_FORWARD_PART) {
+      int to = from + FEED_FORWARD_PART;
+      product(tokens, context, layer.up().weights().outputRange(from, to), 0, feedForward);
+      kernels.gelu(feedForward, tokens, layer.up().bias(), from, to);
+      product(tokens, feedForward, layer.down().weights().inputRange(from, to), 1, hidden);
+    }
+    kernels.normalise(hidden, tokens, layer.down().bias(), layer.outputNorm(), hidden);
   }
 
-  /** {@code out = in * weight^T + beta * out}. */
+  /** {@code out = in * weights^T + beta * out}. */
   private static void product(
-      int tokens, MemorySegment in, Linear linear, float beta, MemorySegment out) {
-    int n = linear.outputs();
-    int k = linear.inputs();
-    OpenBlas.sgemmTransposed(tokens, n, k, 1, in, k, linear.weight(), k, beta, out, n);
+      int tokens, MemorySegment in, Matrix weights, float beta, MemorySegment out) {
+    int n = weights.outputs();
+    int k = weights.inputs();
+    OpenBlas.sgemmTransposed(
+        tokens, n, k, 1, in, k, weights.data(), weights.stride(), beta, out, n);
   }
 
   @Override

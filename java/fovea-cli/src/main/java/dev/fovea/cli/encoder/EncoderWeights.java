@@ -27,15 +27,28 @@ final class EncoderWeights {
   /** The parameters of a layer norm. */
   record Norm(float[] gain, float[] shift) {}
 
-  /** A linear layer: {@code weight} is [outputs x inputs], {@code bias} [outputs]. */
-  record Linear(MemorySegment weight, int inputs, float[] bias) {
+  /**
+   * The weights of a linear layer: [outputs x inputs], a row {@code stride} elements after the one
+   * before.
+   */
+  record Matrix(MemorySegment data, int outputs, int inputs, int stride) {
 
-    int outputs() {
-      return bias.length;
+    /** The rows of some of the outputs. */
+    Matrix outputRange(int from, int to) {
+      long offset = (long) from * stride * Float.BYTES;
+      return new Matrix(data.asSlice(offset), to - from, inputs, stride);
+    }
+
+    /** The columns of some of the inputs. */
+    Matrix inputRange(int from, int to) {
+      return new Matrix(data.asSlice((long) from * Float.BYTES), outputs, to - from, stride);
     }
   }
 
-  /** One layer; {@code qkv} maps [in] to query, key and value, one after the other. */
+  /** A linear layer. */
+  record Linear(Matrix weights, float[] bias) {}
+
+  /** One layer; {@code qkv} maps to query, key and value, one after the other. */
   record Layer(
       Linear qkv,
       Linear attentionOutput,
@@ -93,7 +106,7 @@ final class EncoderWeights {
       System.arraycopy(bias, 0, qkvBias, p * HIDDEN, HIDDEN);
     }
     return new Layer(
-        new Linear(qkv, HIDDEN, qkvBias),
+        new Linear(new Matrix(qkv, 3 * HIDDEN, HIDDEN, HIDDEN), qkvBias),
         linear(node + "/attention/output/dense", name + ".attention.output.dense", HIDDEN, HIDDEN),
         norm(name + ".attention.output.LayerNorm"),
         linear(node + "/intermediate/dense", name + ".intermediate.dense", HIDDEN, FEED_FORWARD),
@@ -104,7 +117,7 @@ final class EncoderWeights {
   private Linear linear(String node, String name, int in, int out) throws IOException {
     MemorySegment weight = allocate(out, in);
     transpose(node + "/MatMul", weight, 0, in, out);
-    return new Linear(weight, in, floats(name + ".bias", out));
+    return new Linear(new Matrix(weight, out, in, in), floats(name + ".bias", out));
   }
 
   private Norm norm(String name) throws IOException {

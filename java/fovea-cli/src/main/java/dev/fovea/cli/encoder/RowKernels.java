@@ -35,12 +35,14 @@ final class RowKernels {
   private static final float Q5 = 1.2130145705668838e-06f;
 
   private final float[] row;
-  private final float[] clamped;
+  private final float[] addend;
+  private final float[] scratch;
 
   /** Kernels for rows of at most {@code width} values. */
   RowKernels(int width) {
     row = new float[width];
-    clamped = new float[width];
+    addend = new float[width];
+    scratch = new float[width];
   }
 
   /** Sets every one of the first {@code count} rows to {@code values}. */
@@ -51,23 +53,32 @@ final class RowKernels {
     }
   }
 
-  /** {@code x = gelu(x + bias)} with gelu(v) = v/2 (1 + erf(v / sqrt 2)). */
-  void gelu(MemorySegment rows, int count, float[] bias) {
-    int n = bias.length;
-    for (int r = 0; r < count; r++) {
+  /**
+   * {@code x = gelu(x + bias)} with gelu(v) = v/2 (1 + erf(v / sqrt 2)), for rows as long as the
+   * part of {@code bias} that is theirs.
+   */
+  void gelu(MemorySegment rows, int count, float[] bias, int from, int to) {
+    int n = to - from;
+    // Several short rows at a time: a loop takes a while to get going.
+    int together = Math.max(1, row.length / n);
+    for (int r = 0; r < together; r++) {
+      System.arraycopy(bias, from, addend, r * n, n);
+    }
+    for (int r = 0; r < count; r += together) {
+      int values = Math.min(together, count - r) * n;
       long offset = (long) r * n * Float.BYTES;
-      MemorySegment.copy(rows, JAVA_FLOAT, offset, row, 0, n);
-      addAndClamp(row, bias, clamped, n);
-      gelu(row, clamped, n);
-      MemorySegment.copy(row, 0, rows, JAVA_FLOAT, offset, n);
+      MemorySegment.copy(rows, JAVA_FLOAT, offset, row, 0, values);
+      addAndClamp(row, addend, scratch, values);
+      gelu(row, scratch, values);
+      MemorySegment.copy(row, 0, rows, JAVA_FLOAT, offset, values);
     }
   }
 
-  private static void addAndClamp(float[] x, float[] bias, float[] clamped, int n) {
+  private static void addAndClamp(float[] x, float[] addend, float[] clamped, int n) {
     for (int i = 0; i < n; i++) {
-      float v = x[i] + bias[i];
+      float v = x[i] + addend[i];
       x[i] = v;
-      clamped[i] = Math.max(-LIMIT, Math.min(LIMIT, v));
+      clamped[i] = Math.min(LIMIT, Math.abs(v));
     }
   }
 
@@ -79,26 +90,29 @@ final class RowKernels {
           Math.fma(Math.fma(Math.fma(Math.fma(Math.fma(P5, t, P4), t, P3), t, P2), t, P1), t, P0);
       float q =
           Math.fma(Math.fma(Math.fma(Math.fma(Math.fma(Q5, t, Q4), t, Q3), t, Q2), t, Q1), t, 1f);
-      x[i] = 0.5f * x[i] * (1f + v * p / q);
+      // erf is odd: x erf(x) = |x| erf(|x|)
+      x[i] = 0.5f * Math.fma(Math.abs(x[i]), v * p / q, x[i]);
     }
   }
 
-  /** {@code x = layerNorm(x + bias)}. */
-  void normalise(MemorySegment rows, int count, float[] bias, Norm norm) {
+  /** {@code to = layerNorm(x + bias)}, for every one of {@code to}. */
+  void normalise(MemorySegment rows, int count, float[] bias, Norm norm, MemorySegment... to) {
     int n = bias.length;
     for (int r = 0; r < count; r++) {
       long offset = (long) r * n * Float.BYTES;
       MemorySegment.copy(rows, JAVA_FLOAT, offset, row, 0, n);
       normalise(n, bias, norm);
-      MemorySegment.copy(row, 0, rows, JAVA_FLOAT, offset, n);
+      for (MemorySegment target : to) {
+        MemorySegment.copy(row, 0, target, JAVA_FLOAT, offset, n);
+      }
     }
   }
 
   private void normalise(int n, float[] bias, Norm norm) {
     add(row, bias, n);
     float mean = sum(row, n) / n;
-    subtractAndSquare(row, mean, clamped, n);
-    float scale = (float) (1 / Math.sqrt(sum(clamped, n) / n + EPSILON));
+    subtractAndSquare(row, mean, scratch, n);
+    float scale = (float) (1 / Math.sqrt(sum(scratch, n) / n + EPSILON));
     scaleAndShift(row, scale, norm.gain(), norm.shift(), n);
   }
 
@@ -157,7 +171,6 @@ final class RowKernels {
     int n = norm.gain().length;
     long bytes = (long) n * Float.BYTES;
     MemorySegment.copy(words, JAVA_FLOAT, word * bytes, row, 0, n);
-    float[] addend = new float[n];
     MemorySegment.copy(positions, JAVA_FLOAT, position * bytes, addend, 0, n);
     normalise(n, addend, norm);
     MemorySegment.copy(row, 0, to, JAVA_FLOAT, index * bytes, n);

@@ -39,7 +39,7 @@ class RowKernelsTest {
         bias[i] = (i % 7) * 0.25f;
         row.setAtIndex(ValueLayout.JAVA_FLOAT, i, x[i] - bias[i]);
       }
-      new RowKernels(n).gelu(row, 1, bias);
+      new RowKernels(n).gelu(row, 1, bias, 0, n);
       for (int i = 0; i < n; i++) {
         double exact = 0.5 * x[i] * (1 + erf(x[i] / Math.sqrt(2)));
         float got = row.getAtIndex(ValueLayout.JAVA_FLOAT, i);
@@ -56,10 +56,23 @@ class RowKernelsTest {
       row.setAtIndex(ValueLayout.JAVA_FLOAT, 1, 1e30f);
       row.setAtIndex(ValueLayout.JAVA_FLOAT, 2, -1e30f);
       row.setAtIndex(ValueLayout.JAVA_FLOAT, 3, 0);
-      new RowKernels(4).gelu(row, 1, new float[4]);
+      new RowKernels(4).gelu(row, 1, new float[4], 0, 4);
       assertTrue(Float.isNaN(row.getAtIndex(ValueLayout.JAVA_FLOAT, 0)));
       assertEquals(1e30f, row.getAtIndex(ValueLayout.JAVA_FLOAT, 1));
       assertEquals(0, row.getAtIndex(ValueLayout.JAVA_FLOAT, 3));
+    }
+  }
+
+  @Test
+  void rowsTakeTheirPartOfTheBias() {
+    float[] bias = {9, 1, 2, 3, 9};
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment rows = arena.allocate(5 * 3 * 4L, 4);
+      new RowKernels(8).gelu(rows, 5, bias, 1, 4); // two rows at a time, and one is left
+      for (int i = 0; i < 15; i++) {
+        double exact = 0.5 * (1 + i % 3) * (1 + erf((1 + i % 3) / Math.sqrt(2)));
+        assertEquals(exact, rows.getAtIndex(ValueLayout.JAVA_FLOAT, i), 1e-6);
+      }
     }
   }
 
@@ -86,7 +99,7 @@ class RowKernelsTest {
           x[r][i] = v + bias[i];
         }
       }
-      new RowKernels(n).normalise(data, rows, bias, new Norm(gain, shift));
+      new RowKernels(n).normalise(data, rows, bias, new Norm(gain, shift), data);
       for (int r = 0; r < rows; r++) {
         double mean = java.util.Arrays.stream(x[r]).average().orElseThrow();
         double variance =
