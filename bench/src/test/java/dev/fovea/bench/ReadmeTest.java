@@ -27,7 +27,7 @@ class ReadmeTest {
     String source = Files.readString(EXAMPLE);
     int begin = source.indexOf("// README\n") + "// README\n".length();
     int end = source.indexOf("      // end of README");
-    String code = source.substring(begin, end).stripIndent() + "}\n";
+    String code = source.substring(begin, end).stripTrailing().stripIndent() + "\n}\n";
     String readme = Files.readString(HOME.resolve("README.md"));
     assertEquals("```java\n" + code + "```\n", Readme.blockOf(readme, "example"));
   }

@@ -17,9 +17,8 @@ class ReadmeExampleTest {
     // README
     Attention attention = Attention.builder().causal().window(1024, 0).build();
     try (Scope scope = Scope.open()) {
-      Tensor query =
-          scope.allocate(DType.BFLOAT16, 2, 512, 16, 64); // [batch, sequence, heads, dim]
-      Tensor key = scope.allocate(DType.BFLOAT16, 2, 512, 4, 64); // 4 key heads, 16 query heads
+      Tensor query = scope.allocate(DType.BFLOAT16, 2, 512, 16, 64); // batch, seq, heads, dim
+      Tensor key = scope.allocate(DType.BFLOAT16, 2, 512, 4, 64); // grouped: 4 for 16 heads
       Tensor value = scope.allocate(DType.BFLOAT16, 2, 512, 4, 64);
       value.fill(1);
 
