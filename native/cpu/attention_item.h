@@ -1,7 +1,4 @@
-// One item of a plan: a tile of query rows of one sequence and one key/value head, against all the
-// keys they see. The rows of a tile are (position, head of the group) pairs, the group running
-// fastest, so that grouped-query attention reads each key once for all its heads and a causal tile
-// stays as narrow as without groups.
+// One item of a plan: a tile of query rows against all the keys they see.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +7,7 @@
 #include "core/attention.h"
 #include "core/philox.h"
 #include "cpu/attention_layout.h"
+#include "cpu/attention_rows.h"
 #include "cpu/attention_tile.h"
 #include "cpu/pack.h"
 
@@ -20,20 +18,15 @@ constexpr double kLn2 = 0.6931471805599453;
 constexpr int kMaxWidth = kPanelVectors * kLanes;
 
 template <typename T>
-class AttentionItem {
+class AttentionItem : AttentionRows {
  public:
   AttentionItem(const fovea_attention_plan& plan, const fovea_attention_call& call,
                 const AttentionOperands& operands, const Sequence& sequence, int64_t batch,
                 int64_t key_head, void* scratch)
-      : spec_(plan.spec),
+      : AttentionRows(plan.spec, sequence, batch, key_head),
         plan_(plan),
         call_(call),
         operands_(operands),
-        sequence_(sequence),
-        batch_(batch),
-        key_head_(key_head),
-        group_(spec_.query_heads / spec_.key_heads),
-        shift_(spec_.alignment == FOVEA_TOP_LEFT ? 0 : sequence.key_length - sequence.query_length),
         layout_(plan.tile_queries, plan.tile_keys, kLanes, kGroup, spec_.head_dim,
                 spec_.value_head_dim),
         scratch_(static_cast<float*>(scratch)) {}
@@ -77,43 +70,7 @@ class AttentionItem {
   }
 
  private:
-  // ---- rows -------------------------------------------------------------------------------------
-
-  int64_t position(int64_t row) const { return row / group_ + shift_; }
-  int64_t head(int64_t row) const { return key_head_ * group_ + row % group_; }
   int panel_end(int panel) const { return std::min(rows_, (panel + 1) * kMaxWidth); }
-
-  // Keys [low, high) are visible to a row; every mask but a block mask is such an interval. Both
-  // rise with the row, so that a panel's interval is that of its first and last row.
-  int64_t low(int64_t row) const {
-    if (!spec_.has_window_left) return 0;
-    return std::clamp<int64_t>(position(row) - spec_.window_left, 0, sequence_.key_length);
-  }
-  int64_t high(int64_t row) const {
-    int64_t bound = sequence_.key_length;
-    if (spec_.causal) bound = std::min(bound, position(row) + 1);
-    if (spec_.has_window_right) bound = std::min(bound, position(row) + spec_.window_right + 1);
-    return std::max<int64_t>(bound, 0);
-  }
-
-  // Element offset of (row, head) in a tensor of strides (batch, position, head).
-  int64_t offset(const int64_t (&stride)[3], int64_t start, int64_t position, int64_t head) const {
-    return (spec_.packed ? 0 : batch_ * stride[0]) + (start + position) * stride[1] +
-           head * stride[2];
-  }
-  // Likewise in a tensor of strides (batch, head, query position): bias and weights.
-  int64_t score_offset(const int64_t (&stride)[3], int64_t row) const {
-    return (spec_.packed ? 0 : batch_ * stride[0]) + head(row) * stride[1] +
-           (sequence_.query_start + row / group_) * stride[2];
-  }
-  int64_t lse_offset(int64_t row) const {
-    return (spec_.packed ? 0 : batch_ * spec_.lse_stride[0]) + head(row) * spec_.lse_stride[1] +
-           sequence_.query_start + row / group_;
-  }
-  float alibi_slope(int64_t row) const {
-    return operands_
-        .alibi_slopes[batch_ * spec_.alibi_stride[0] + head(row) * spec_.alibi_stride[1]];
-  }
 
   // Runs `body` with the panel's number of vectors as a constant.
   template <typename Body>
@@ -252,7 +209,7 @@ class AttentionItem {
       alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
       for (int lane = 0; lane < kWidth; ++lane) {
         const int64_t row = std::min(first + lane, last);
-        slopes[lane] = alibi_slope(row) * kLog2E;
+        slopes[lane] = operands_.alibi_slopes[alibi_offset(row)] * kLog2E;
         distance[lane] = float(j - position(row));
       }
       for (int v = 0; v < kVectors; ++v) {
@@ -429,12 +386,9 @@ class AttentionItem {
     }
   }
 
-  const fovea_attention_spec& spec_;
   const fovea_attention_plan& plan_;
   const fovea_attention_call& call_;
   const AttentionOperands& operands_;
-  const Sequence sequence_;
-  const int64_t batch_, key_head_, group_, shift_;
   const AttentionLayout layout_;
   float* const scratch_;
   int64_t row_begin_ = 0;
