@@ -100,8 +100,7 @@ class Validation {
                {"has_query_lengths", spec_.has_query_lengths},
                {"has_key_lengths", spec_.has_key_lengths},
                {"has_lse", spec_.has_lse},
-               {"has_weights", spec_.has_weights},
-               {"reserved0", spec_.reserved0}};
+               {"has_weights", spec_.has_weights}};
     for (const auto& flag : all) {
       if (flag.value != 0 && flag.value != 1) {
         return invalid("%s is %d, expected 0 or 1", flag.name, flag.value);

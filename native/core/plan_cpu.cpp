@@ -8,23 +8,13 @@
 #include "cpu/attention_layout.h"
 
 namespace fovea {
-namespace {
-
-struct Tier {
-  const char* name;
-  int lanes, group;  // of cpu/simd.h and cpu/attention_tile.h, which assert it
-};
-
-constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};
-
-}  // namespace
 
 int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
   if (device.isa < FOVEA_ISA_PORTABLE || device.isa > FOVEA_ISA_AVX512) {
     return fail(plan.error, FOVEA_INVALID_ARGUMENT,
                 "isa is %d, expected portable (1) to avx512 (3)", device.isa);
   }
-  const Tier& tier = kTiers[device.isa];
+  const CpuTier& tier = kCpuTiers[device.isa];
   if (!(device.isa_available >> device.isa & 1)) {
     return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", tier.name);
   }

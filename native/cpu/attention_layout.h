@@ -8,6 +8,14 @@ namespace fovea {
 // A panel is this many vectors of query rows.
 constexpr int kPanelVectors = 3;
 
+// How wide each tier's kernel is, by FOVEA_ISA_*. The planner sizes scratch by it, so every kernel
+// asserts its own row (attention_tier.h).
+struct CpuTier {
+  const char* name;
+  int lanes, group;
+};
+constexpr CpuTier kCpuTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};
+
 // Offsets and sizes in floats, each part on a 64-byte boundary.
 struct AttentionLayout {
   int64_t value_groups;  // groups of value columns, the last one filled up

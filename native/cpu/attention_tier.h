@@ -7,6 +7,9 @@
 
 namespace fovea::FOVEA_TIER {
 
+static_assert(kLanes == kCpuTiers[kIsa].lanes && kGroup == kCpuTiers[kIsa].group,
+              "the planner reserves scratch for another width");
+
 template <typename T>
 void run_item(const fovea_attention_plan& plan, const fovea_attention_call& call,
               const AttentionOperands& operands, const AttentionWork& work, void* scratch) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "fovea.h"
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -13,10 +15,13 @@
 namespace fovea::FOVEA_TIER {
 
 #if defined(__AVX512F__)
+constexpr int kIsa = FOVEA_ISA_AVX512;
 constexpr int kLanes = 16;
 #elif defined(__AVX2__)
+constexpr int kIsa = FOVEA_ISA_AVX2;
 constexpr int kLanes = 8;
 #else
+constexpr int kIsa = FOVEA_ISA_PORTABLE;
 constexpr int kLanes = 8;  // two registers of a baseline x86-64 or AArch64
 #endif
 
