@@ -8,7 +8,8 @@ import machine
 LIBRARY = "libfovea_cuda.so"
 DRIVER = "driver"
 
-_INCLUDES = ["-I", str(machine.ROOT / "native/include"), "-I", str(machine.ROOT / "native/cuda")]
+_INCLUDES = ["-I", str(machine.ROOT / "native/include"), "-I", str(machine.ROOT / "native/cuda"),
+             "-I", str(machine.ROOT / "native")]
 _COMMON = ["-std=c++20", "-O3", "-lineinfo", "-cudart", "static", *_INCLUDES]
 _ARCHITECTURES = [
     "-gencode", "arch=compute_80,code=[compute_80,sm_80]",

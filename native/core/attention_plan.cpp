@@ -100,13 +100,13 @@ class Validation {
                {"has_query_lengths", spec_.has_query_lengths},
                {"has_key_lengths", spec_.has_key_lengths},
                {"has_lse", spec_.has_lse},
-               {"has_weights", spec_.has_weights}};
+               {"has_weights", spec_.has_weights},
+               {"allow_tf32", spec_.allow_tf32}};
     for (const auto& flag : all) {
       if (flag.value != 0 && flag.value != 1) {
         return invalid("%s is %d, expected 0 or 1", flag.name, flag.value);
       }
     }
-    if (spec_.reserved0 != 0) return invalid("reserved0 is %d, expected 0", spec_.reserved0);
     if (spec_.packed && (spec_.has_query_lengths || spec_.has_key_lengths)) {
       return fail(plan_.error, FOVEA_UNSUPPORTED,
                   "packed sequences take their lengths from cu_seqlens, not from "

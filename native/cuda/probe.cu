@@ -56,9 +56,9 @@ __global__ void mma_kernel(const std::uint16_t* a, const std::uint16_t* b, float
   const int row = threadIdx.x / 4;
   const int column = threadIdx.x % 4 * 2;
   const std::uint32_t columns[2] = {load_pair(b, 16, row, column), load_pair(b, 16, row, column + 8)};
-  float sums[4] = {};
-  tile::mma(sums, rows, columns);
-  store_sums(c, 8, 0, 0, sums);
+  float sums[1][1][4] = {};
+  tile::mma<bfloat16>(sums, rows, columns);
+  store_sums(c, 8, 0, 0, sums[0][0]);
 }
 
 constexpr int kM = 64, kN = 128, kK = 64;  // of the wgmma products

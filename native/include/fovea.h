@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 1
+#define FOVEA_ABI_VERSION 2
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 4
 /* Workspace and scratch must be aligned to this many bytes. */
@@ -127,7 +127,8 @@ typedef struct fovea_attention_spec {
   float scale;       /* read where has_scale */
   float softcap;     /* 0 = off; else > 0 */
   float dropout;     /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
+  /* 1 = a device may round the factors of float32 products to TF32 (11 bits) */
+  int32_t allow_tf32;
 
   int64_t window_left;  /* >= 0 */
   int64_t window_right; /* >= 0 */
@@ -160,14 +161,15 @@ typedef struct fovea_attention_plan {
   uint32_t size; /* must be sizeof(fovea_attention_plan) */
   int32_t abi_version;
   int32_t device_kind;
-  int32_t isa;          /* CPU: the tier whose kernel runs */
+  int32_t isa;          /* CPU: the tier whose kernel runs. CUDA: its least compute capability */
   int32_t tile_queries; /* rows of (query position, head of the group) in one item */
   int32_t tile_keys;
   int32_t phases; /* phase p + 1 may start once every item of phase p has ended */
-  int32_t reserved0;
+  int32_t variant; /* CUDA: which of its kernels runs; 0 on the CPU */
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
   int64_t workspace_bytes;         /* shared by all workers of one run */
   int64_t scratch_bytes;           /* for each worker of one run */
+  int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
   double flops;                    /* upper bound, from the longest lengths */
   char kernel[64];
   fovea_attention_spec spec; /* defaults resolved */

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "shared.cuh"
+#include "tile/shared.cuh"
 
 namespace fovea::tile {
 

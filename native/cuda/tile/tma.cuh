@@ -3,8 +3,8 @@
 
 #include <cuda.h>
 
-#include "barrier.cuh"
-#include "shared.cuh"
+#include "tile/barrier.cuh"
+#include "tile/shared.cuh"
 
 namespace fovea::tile {
 

@@ -20,10 +20,11 @@ public final class FoveaAttentionPlan {
               ValueLayout.JAVA_INT.withName("tile_queries"),
               ValueLayout.JAVA_INT.withName("tile_keys"),
               ValueLayout.JAVA_INT.withName("phases"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
+              ValueLayout.JAVA_INT.withName("variant"),
               MemoryLayout.sequenceLayout(Abi.MAX_PHASES, ValueLayout.JAVA_LONG).withName("items"),
               ValueLayout.JAVA_LONG.withName("workspace_bytes"),
               ValueLayout.JAVA_LONG.withName("scratch_bytes"),
+              ValueLayout.JAVA_LONG.withName("section"),
               ValueLayout.JAVA_DOUBLE.withName("flops"),
               MemoryLayout.sequenceLayout(64, ValueLayout.JAVA_BYTE).withName("kernel"),
               FoveaAttentionSpec.LAYOUT.withName("spec"),
@@ -38,10 +39,11 @@ public final class FoveaAttentionPlan {
   public static final Field.Int32 TILE_QUERIES = Field.Int32.of(LAYOUT, "tile_queries");
   public static final Field.Int32 TILE_KEYS = Field.Int32.of(LAYOUT, "tile_keys");
   public static final Field.Int32 PHASES = Field.Int32.of(LAYOUT, "phases");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
+  public static final Field.Int32 VARIANT = Field.Int32.of(LAYOUT, "variant");
   public static final Field.Int64Array ITEMS = Field.Int64Array.of(LAYOUT, "items");
   public static final Field.Int64 WORKSPACE_BYTES = Field.Int64.of(LAYOUT, "workspace_bytes");
   public static final Field.Int64 SCRATCH_BYTES = Field.Int64.of(LAYOUT, "scratch_bytes");
+  public static final Field.Int64 SECTION = Field.Int64.of(LAYOUT, "section");
   public static final Field.Float64 FLOPS = Field.Float64.of(LAYOUT, "flops");
   public static final Field.Text KERNEL = Field.Text.of(LAYOUT, "kernel");
   public static final Field.Struct SPEC = Field.Struct.of(LAYOUT, "spec");

@@ -32,7 +32,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("scale"),
               ValueLayout.JAVA_FLOAT.withName("softcap"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
+              ValueLayout.JAVA_INT.withName("allow_tf32"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("batch"),
@@ -73,7 +73,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 SCALE = Field.Float32.of(LAYOUT, "scale");
   public static final Field.Float32 SOFTCAP = Field.Float32.of(LAYOUT, "softcap");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
+  public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");

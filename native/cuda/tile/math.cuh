@@ -1,0 +1,91 @@
+// Arithmetic that has an instruction of its own.
+#pragma once
+
+#include "tile/target.h"
+
+#ifndef __CUDACC__
+#include <bit>
+#include <cmath>
+#endif
+
+namespace fovea::tile {
+
+FOVEA_DEVICE uint32_t as_bits(float x) {
+#ifdef __CUDACC__
+  return __float_as_uint(x);
+#else
+  return std::bit_cast<uint32_t>(x);
+#endif
+}
+
+FOVEA_DEVICE float as_float(uint32_t bits) {
+#ifdef __CUDACC__
+  return __uint_as_float(bits);
+#else
+  return std::bit_cast<float>(bits);
+#endif
+}
+
+// 2^x to 2 ulp; results below 2^-126 are zero, exp2(-infinity) is exactly 0.
+FOVEA_DEVICE float exp2_approx(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  const float y = std::exp2(x);
+  return y < 0x1p-126f ? 0.0f : y;
+#endif
+}
+
+// log2(x), absolute error 2^-22 near 1, else relative.
+FOVEA_DEVICE float log2_approx(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return std::log2(x);
+#endif
+}
+
+// To 2 ulp: tanh.approx, at 2^-11, would move lse by more than its bound.
+FOVEA_DEVICE float tanh_accurate(float x) {
+#ifdef __CUDACC__
+  return tanhf(x);
+#else
+  return std::tanh(x);
+#endif
+}
+
+// The larger; the other one if one is NaN.
+FOVEA_DEVICE float maximum(float x, float y) {
+#ifdef __CUDACC__
+  return fmaxf(x, y);
+#else
+  return std::fmax(x, y);
+#endif
+}
+
+FOVEA_DEVICE float fused_multiply_add(float x, float y, float z) {
+#ifdef __CUDACC__
+  return fmaf(x, y, z);
+#else
+  return std::fma(x, y, z);
+#endif
+}
+
+// To the nearest number of 11 significant bits, ties away from zero: a factor of a TF32 product.
+FOVEA_DEVICE float round_to_tf32(float x) {
+#ifdef __CUDACC__
+  uint32_t y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
+  return __uint_as_float(y);
+#else
+  const uint32_t bits = as_bits(x);
+  if ((bits & 0x7f800000) == 0x7f800000) return x;
+  return as_float((bits + 0x1000) & ~0x1fffu);
+#endif
+}
+
+}  // namespace fovea::tile

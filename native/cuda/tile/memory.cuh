@@ -1,0 +1,94 @@
+// Single elements of global and shared memory, and copies from one to the other that run behind the
+// computation.
+#pragma once
+
+#include "tile/shared.cuh"
+
+namespace fovea::tile {
+
+template <typename T>
+FOVEA_DEVICE T load_global(const T* from FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return *from;
+#else
+  T value;
+  sim::global_read(from, &value, sizeof(T), where);
+  return value;
+#endif
+}
+
+template <typename T>
+FOVEA_DEVICE void store_global(T* to, T value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  *to = value;
+#else
+  sim::global_write(to, &value, sizeof(T), where);
+#endif
+}
+
+// One 32-bit word of shared memory.
+FOVEA_DEVICE uint32_t load_shared(uint32_t address FOVEA_AND_WHERE) {
+  uint32_t value;
+#ifdef __CUDACC__
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(value) : "r"(address) : "memory");
+#else
+  sim::shared_read(address, &value, sizeof value, where);
+#endif
+  return value;
+}
+
+FOVEA_DEVICE void store_shared(uint32_t address, uint32_t value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+#else
+  sim::shared_write(address, &value, sizeof value, where);
+#endif
+}
+
+FOVEA_DEVICE void store_shared(uint32_t address, uint16_t value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("st.shared.b16 [%0], %1;" ::"r"(address), "h"(value) : "memory");
+#else
+  sim::shared_write(address, &value, sizeof value, where);
+#endif
+}
+
+// cp.async, sm_80: copies kBytes (4, 8 or 16) without passing through registers; both addresses are
+// multiples of kBytes. Only the first `valid` bytes are read, the others become zero. The data is
+// there for the issuing thread after copy_async_wait, for others after a barrier behind it.
+template <int kBytes>
+FOVEA_DEVICE void copy_async(uint32_t to, const void* from, uint32_t valid FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  if constexpr (kBytes == 16) {  // past L1, which the kernels have no use for
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(kBytes),
+                 "r"(valid)
+                 : "memory");
+  }
+#else
+  sim::copy_async(to, from, kBytes, valid, where);
+#endif
+}
+
+// Closes the group of copies that this thread issued since the last one; it may be empty.
+FOVEA_DEVICE void copy_async_commit(FOVEA_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+  sim::copy_async_commit(where);
+#endif
+}
+
+// Returns when at most kPending of this thread's groups are in flight.
+template <int kPending>
+FOVEA_DEVICE void copy_async_wait(FOVEA_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+#else
+  sim::copy_async_wait(kPending, where);
+#endif
+}
+
+}  // namespace fovea::tile

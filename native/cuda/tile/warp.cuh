@@ -1,0 +1,47 @@
+// What the threads of a warp or a block do together.
+#pragma once
+
+#include "tile/math.cuh"
+
+namespace fovea::tile {
+
+// The value of the thread whose lane differs in `lane_mask`.
+FOVEA_DEVICE float shuffle_xor(float value, uint32_t lane_mask FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __shfl_xor_sync(0xffffffffu, value, lane_mask);
+#else
+  return as_float(sim::shuffle_xor(as_bits(value), lane_mask, where));
+#endif
+}
+
+// Over the four threads that hold one row of a product's sums.
+FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  value = fmaxf(value, shuffle_xor(value, 1));
+  return fmaxf(value, shuffle_xor(value, 2));
+#else
+  value = std::fmax(value, shuffle_xor(value, 1, where));
+  return std::fmax(value, shuffle_xor(value, 2, where));
+#endif
+}
+
+FOVEA_DEVICE float quad_sum(float value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  value += shuffle_xor(value, 1);
+  return value + shuffle_xor(value, 2);
+#else
+  value += shuffle_xor(value, 1, where);
+  return value + shuffle_xor(value, 2, where);
+#endif
+}
+
+// Orders the shared memory of the whole block: what was written before is read after.
+FOVEA_DEVICE void sync_block(FOVEA_WHERE) {
+#ifdef __CUDACC__
+  __syncthreads();
+#else
+  sim::sync_block(where);
+#endif
+}
+
+}  // namespace fovea::tile

@@ -1,0 +1,103 @@
+// The SIMT simulator as the tile vocabulary sees it: every primitive of cuda/tile/ that is not plain
+// arithmetic is one of these calls when a kernel is compiled by a C++ compiler. Strict by design:
+// what the hardware only allows to go wrong, goes wrong here, as an Error that names kernel, block,
+// thread and source line.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace fovea::sim {
+
+using Where = std::source_location;
+
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// When an asynchronous copy lands: when it is issued, when a wait proves that it must have, or at a
+// random moment between the two. Threads are scheduled accordingly: in order, in order, at random.
+enum class Schedule { kEager, kLazy, kRandom };
+
+struct Options {
+  Schedule schedule = Schedule::kRandom;
+  uint64_t seed = 1;
+};
+
+// Global memory that a kernel may touch.
+struct Extent {
+  const void* begin;
+  size_t bytes;
+  bool writable;
+  const char* name;  // of the operand, for error messages
+};
+
+struct Launch {
+  const char* kernel;   // its name, for error messages
+  uint32_t blocks;      // in one dimension
+  uint32_t threads;     // of a block, a multiple of 32
+  size_t shared_bytes;  // dynamic shared memory of a block
+  std::vector<Extent> memory;
+  Options options;
+};
+
+// Runs body() once per thread of every block. Throws the first Error; the other blocks are given up.
+// Thread-safe: launches of several OS threads run side by side.
+void launch(const Launch& launch, const std::function<void()>& body);
+
+// ---- inside a kernel ---------------------------------------------------------------------------
+
+// Abandons the launch with this message.
+[[noreturn]] void fail(const std::string& message, Where where);
+
+uint32_t thread_index();
+uint32_t block_index();
+
+// Shared memory. Addresses are those of the 32-bit shared window; 0 is never valid. Reads and writes
+// must be naturally aligned, inside the block's dynamic shared memory, of bytes that were written
+// before, and ordered by a barrier against conflicting accesses of other warps.
+uint32_t shared_base();
+void shared_read(uint32_t address, void* to, uint32_t bytes, Where where);
+void shared_write(uint32_t address, const void* from, uint32_t bytes, Where where);
+
+// Global memory: inside an extent of the launch, naturally aligned.
+void global_read(const void* from, void* to, uint32_t bytes, Where where);
+void global_write(void* to, const void* from, uint32_t bytes, Where where);
+
+// Asynchronous copies from global to shared memory by the calling thread (cp.async): `bytes` is 4, 8
+// or 16, and both addresses are multiples of it; of them the first `valid` are read, the others are
+// zero. Commit closes a group, wait returns when at most `pending` groups are in flight.
+void copy_async(uint32_t to, const void* from, uint32_t bytes, uint32_t valid, Where where);
+void copy_async_commit(Where where);
+void copy_async_wait(uint32_t pending, Where where);
+
+// Warp-wide: all 32 threads of the warp must arrive at the same source line.
+uint32_t shuffle(uint32_t value, uint32_t source_lane, Where where);
+uint32_t shuffle_xor(uint32_t value, uint32_t lane_mask, Where where);
+bool any(bool predicate, Where where);
+void sync_warp(Where where);
+
+// Block-wide: barrier 0 is that of __syncthreads. A thread that exits counts as arrived at none.
+void sync_block(Where where);
+void barrier_sync(uint32_t barrier, uint32_t threads, Where where);
+void barrier_arrive(uint32_t barrier, uint32_t threads, Where where);
+
+// ldmatrix: 4 * count registers per thread from 4 * count matrices of 8 rows of 16 bytes; the row
+// addresses of matrices 4 i to 4 i + 3 are the addresses[i] of the 32 threads in turn. Transposed: in
+// units of 16 bits.
+void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
+                   Where where);
+
+// mma.sync for m x n tiles: c[m][n][4] += a[m][4] * b[n][2]; `stride` is the distance, in tiles,
+// from c[i][0] to c[i + 1][0]. kBfloat16 and kFloat16 are m16n8k16, kTf32 is m16n8k8 and ignores the
+// low 13 bits of a and b. Sums are float32.
+enum class Product { kFloat16, kBfloat16, kTf32 };
+void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
+         uint32_t m, uint32_t n, Where where);
+
+}  // namespace fovea::sim
