@@ -5,11 +5,17 @@
 #include <cmath>
 #include <cstdint>
 
+#ifdef __CUDACC__
+#define FOVEA_EVERYWHERE __host__ __device__
+#else
+#define FOVEA_EVERYWHERE
+#endif
+
 namespace fovea {
 
 // Ten rounds over `kCount` counters that share their key; word w of counter n is in x[w][n].
 template <int kCount>
-inline void philox4x32_10(uint32_t (&x)[4][kCount], uint64_t seed) {
+FOVEA_EVERYWHERE inline void philox4x32_10(uint32_t (&x)[4][kCount], uint64_t seed) {
   uint32_t key0 = uint32_t(seed), key1 = uint32_t(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     for (int n = 0; n < kCount; ++n) {

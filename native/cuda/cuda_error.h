@@ -28,16 +28,17 @@ inline bool is_sticky(cudaError_t code) {
 }
 
 inline int device_failure(cudaError_t code, const char* call, char* error, size_t error_size) {
-  std::snprintf(error, error_size, "%s: %s (%s)", call, cudaGetErrorName(code), cudaGetErrorString(code));
+  std::snprintf(error, error_size, "%s: %s (%s)", call, cudaGetErrorName(code),
+                cudaGetErrorString(code));
   return is_sticky(code) ? FOVEA_DEVICE_LOST : FOVEA_DEVICE_ERROR;
 }
 
 }  // namespace fovea
 
 // Returns from the calling function, which has `error` and `error_size`, unless the call succeeds.
-#define FOVEA_CHECK_CUDA(call)                                                     \
-  do {                                                                             \
-    const cudaError_t fovea_code = (call);                                         \
-    if (fovea_code != cudaSuccess)                                                 \
-      return ::fovea::device_failure(fovea_code, #call, error, error_size);        \
+#define FOVEA_CHECK_CUDA(call)                                              \
+  do {                                                                      \
+    const cudaError_t fovea_code = (call);                                  \
+    if (fovea_code != cudaSuccess)                                          \
+      return ::fovea::device_failure(fovea_code, #call, error, error_size); \
   } while (0)

@@ -1,11 +1,10 @@
-#include "probe.h"
-
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cstdint>
 
 #include "cuda_error.h"
+#include "probe.h"
 #include "tensor_map.h"
 #include "tile/barrier.cuh"
 #include "tile/mma.cuh"
@@ -18,7 +17,8 @@ namespace {
 
 using tile::Major;
 
-__global__ void copy_kernel(const unsigned char* src, unsigned char* dst, size_t vectors, size_t bytes) {
+__global__ void copy_kernel(const unsigned char* src, unsigned char* dst, size_t vectors,
+                            size_t bytes) {
   const size_t thread = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const size_t threads = size_t{gridDim.x} * blockDim.x;
   for (size_t i = thread; i < vectors; i += threads)
@@ -27,13 +27,14 @@ __global__ void copy_kernel(const unsigned char* src, unsigned char* dst, size_t
 }
 
 // Columns `column` and `column` + 1 of a row of bfloat16, as one register of an operand.
-__device__ __forceinline__ std::uint32_t load_pair(const std::uint16_t* matrix, int columns, int row, int column) {
+__device__ __forceinline__ std::uint32_t load_pair(const std::uint16_t* matrix, int columns,
+                                                   int row, int column) {
   return *reinterpret_cast<const std::uint32_t*>(matrix + row * columns + column);
 }
 
 // 16 rows from `row` and 16 columns from `column`, as tile::mma holds its a.
-__device__ __forceinline__ void load_operand(std::uint32_t (&a)[4], const std::uint16_t* matrix, int columns, int row,
-                                             int column) {
+__device__ __forceinline__ void load_operand(std::uint32_t (&a)[4], const std::uint16_t* matrix,
+                                             int columns, int row, int column) {
   row += threadIdx.x % 32 / 4;
   column += threadIdx.x % 4 * 2;
   a[0] = load_pair(matrix, columns, row, column);
@@ -43,7 +44,8 @@ __device__ __forceinline__ void load_operand(std::uint32_t (&a)[4], const std::u
 }
 
 // 16 rows from `row` and 8 columns from `column`, as tile::mma holds its c.
-__device__ __forceinline__ void store_sums(float* matrix, int columns, int row, int column, const float* sums) {
+__device__ __forceinline__ void store_sums(float* matrix, int columns, int row, int column,
+                                           const float* sums) {
   row += threadIdx.x % 32 / 4;
   column += threadIdx.x % 4 * 2;
   *reinterpret_cast<float2*>(matrix + row * columns + column) = {sums[0], sums[1]};
@@ -55,9 +57,10 @@ __global__ void mma_kernel(const std::uint16_t* a, const std::uint16_t* b, float
   load_operand(rows, a, 16, 0, 0);
   const int row = threadIdx.x / 4;
   const int column = threadIdx.x % 4 * 2;
-  const std::uint32_t columns[2] = {load_pair(b, 16, row, column), load_pair(b, 16, row, column + 8)};
+  const std::uint32_t columns[2] = {load_pair(b, 16, row, column),
+                                    load_pair(b, 16, row, column + 8)};
   float sums[1][1][4] = {};
-  tile::mma<bfloat16>(sums, rows, columns);
+  tile::mma<bfloat16>(sums, 0, rows, columns);
   store_sums(c, 8, 0, 0, sums[0][0]);
 }
 
@@ -69,8 +72,8 @@ constexpr std::uint32_t kSharedBytes = kABytes + kBBytes + sizeof(tile::Barrier)
 
 template <int Product>
 __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUtensorMap a_map,
-                                                    const __grid_constant__ CUtensorMap b_map, const std::uint16_t* a,
-                                                    float* c) {
+                                                    const __grid_constant__ CUtensorMap b_map,
+                                                    const std::uint16_t* a, float* c) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL  // the host launches it nowhere else
   constexpr bool kScores = Product == FOVEA_PROBE_SCORES;
   unsigned char* a_tile = tile::dynamic_shared();
@@ -110,7 +113,8 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
                              tile::descriptor(b_address + step, 0, 8 * kRowBytes));
     } else {
       const std::uint32_t step = i * kStep * kRowBytes;  // down the rows
-      tile::wgmma<Major::kMN>(sums, operand[i], tile::descriptor(b_address + step, kBBytes / 2, 8 * kRowBytes));
+      tile::wgmma<Major::kMN>(sums, operand[i],
+                              tile::descriptor(b_address + step, kBBytes / 2, 8 * kRowBytes));
     }
   }
   tile::wgmma_commit();
@@ -121,8 +125,8 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
 }
 
 template <class... Parameters, class... Arguments>
-cudaError_t launch(void (*kernel)(Parameters...), unsigned blocks, unsigned threads, size_t shared_bytes, void* stream,
-                   Arguments... arguments) {
+cudaError_t launch(void (*kernel)(Parameters...), unsigned blocks, unsigned threads,
+                   size_t shared_bytes, void* stream, Arguments... arguments) {
   cudaLaunchConfig_t config = {};
   config.gridDim = blocks;
   config.blockDim = threads;
@@ -145,28 +149,34 @@ int invalid(const char* text, char* error, size_t error_size) {
 
 using namespace fovea;
 
-int fovea_cuda_probe_device(int* sm_count, int* cc_major, int* cc_minor, int* smem_optin, char* error,
-                            size_t error_size) {
+int fovea_cuda_probe_device(int* sm_count, int* cc_major, int* cc_minor, int* smem_optin,
+                            char* error, size_t error_size) {
   int device;
   FOVEA_CHECK_CUDA(cudaGetDevice(&device));
   FOVEA_CHECK_CUDA(cudaDeviceGetAttribute(sm_count, cudaDevAttrMultiProcessorCount, device));
   FOVEA_CHECK_CUDA(cudaDeviceGetAttribute(cc_major, cudaDevAttrComputeCapabilityMajor, device));
   FOVEA_CHECK_CUDA(cudaDeviceGetAttribute(cc_minor, cudaDevAttrComputeCapabilityMinor, device));
-  FOVEA_CHECK_CUDA(cudaDeviceGetAttribute(smem_optin, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  FOVEA_CHECK_CUDA(
+      cudaDeviceGetAttribute(smem_optin, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   return FOVEA_OK;
 }
 
-int fovea_cuda_probe_copy(const void* src, void* dst, size_t bytes, void* stream, char* error, size_t error_size) {
+int fovea_cuda_probe_copy(const void* src, void* dst, size_t bytes, void* stream, char* error,
+                          size_t error_size) {
   if (bytes == 0) return FOVEA_OK;
   constexpr size_t kThreads = 256, kMostBlocks = 1024;
-  const size_t vectors = aligned(src, sizeof(uint4)) && aligned(dst, sizeof(uint4)) ? bytes / sizeof(uint4) : 0;
-  const size_t blocks = std::clamp<size_t>((vectors > 0 ? vectors : bytes) / kThreads, 1, kMostBlocks);
+  const size_t vectors =
+      aligned(src, sizeof(uint4)) && aligned(dst, sizeof(uint4)) ? bytes / sizeof(uint4) : 0;
+  const size_t blocks =
+      std::clamp<size_t>((vectors > 0 ? vectors : bytes) / kThreads, 1, kMostBlocks);
   FOVEA_CHECK_CUDA(launch(copy_kernel, static_cast<unsigned>(blocks), kThreads, 0, stream,
-                          static_cast<const unsigned char*>(src), static_cast<unsigned char*>(dst), vectors, bytes));
+                          static_cast<const unsigned char*>(src), static_cast<unsigned char*>(dst),
+                          vectors, bytes));
   return FOVEA_OK;
 }
 
-int fovea_cuda_probe_mma(const void* a, const void* b, void* c, void* stream, char* error, size_t error_size) {
+int fovea_cuda_probe_mma(const void* a, const void* b, void* c, void* stream, char* error,
+                         size_t error_size) {
   if (!aligned(a, 4) || !aligned(b, 4) || !aligned(c, 8))
     return invalid("a and b must be aligned to 4 bytes, c to 8", error, error_size);
   FOVEA_CHECK_CUDA(launch(mma_kernel, 1, 32, 0, stream, static_cast<const std::uint16_t*>(a),
@@ -174,27 +184,33 @@ int fovea_cuda_probe_mma(const void* a, const void* b, void* c, void* stream, ch
   return FOVEA_OK;
 }
 
-int fovea_cuda_probe_wgmma(int product, const void* a, const void* b, void* c, void* stream, char* error,
-                           size_t error_size) {
+int fovea_cuda_probe_wgmma(int product, const void* a, const void* b, void* c, void* stream,
+                           char* error, size_t error_size) {
   const bool scores = product == FOVEA_PROBE_SCORES;
-  if (!scores && product != FOVEA_PROBE_VALUES) return invalid("product must be 0 or 1", error, error_size);
+  if (!scores && product != FOVEA_PROBE_VALUES)
+    return invalid("product must be 0 or 1", error, error_size);
   if (!aligned(a, 16) || !aligned(b, 16) || !aligned(c, 8))
     return invalid("a and b must be aligned to 16 bytes, c to 8", error, error_size);
 
   int sm_count, cc_major, cc_minor, smem_optin;
-  if (const int status = fovea_cuda_probe_device(&sm_count, &cc_major, &cc_minor, &smem_optin, error, error_size))
+  if (const int status =
+          fovea_cuda_probe_device(&sm_count, &cc_major, &cc_minor, &smem_optin, error, error_size))
     return status;
   if (cc_major != 9 || cc_minor != 0) {
-    std::snprintf(error, error_size, "wgmma needs compute capability 9.0; this device has %d.%d", cc_major, cc_minor);
+    std::snprintf(error, error_size, "wgmma needs compute capability 9.0; this device has %d.%d",
+                  cc_major, cc_minor);
     return FOVEA_UNSUPPORTED;
   }
 
   CUtensorMap a_map, b_map;
   if (const int status = encode_matrix(&a_map, a, kM, kK, kM, error, error_size)) return status;
   const int b_rows = scores ? kN : kK;
-  if (const int status = encode_matrix(&b_map, b, b_rows, kN * kK / b_rows, b_rows, error, error_size)) return status;
-  FOVEA_CHECK_CUDA(launch(scores ? wgmma_kernel<FOVEA_PROBE_SCORES> : wgmma_kernel<FOVEA_PROBE_VALUES>, 1, 128,
-                          kSharedBytes, stream, a_map, b_map, static_cast<const std::uint16_t*>(a),
-                          static_cast<float*>(c)));
+  if (const int status =
+          encode_matrix(&b_map, b, b_rows, kN * kK / b_rows, b_rows, error, error_size))
+    return status;
+  FOVEA_CHECK_CUDA(
+      launch(scores ? wgmma_kernel<FOVEA_PROBE_SCORES> : wgmma_kernel<FOVEA_PROBE_VALUES>, 1, 128,
+             kSharedBytes, stream, a_map, b_map, static_cast<const std::uint16_t*>(a),
+             static_cast<float*>(c)));
   return FOVEA_OK;
 }

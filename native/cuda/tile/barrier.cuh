@@ -13,7 +13,9 @@ struct Barrier {
 
   // By one thread; the others may use the barrier after publish() and a __syncthreads().
   __device__ __forceinline__ void init(std::uint32_t arrivals) {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(this)), "r"(arrivals) : "memory");
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(this)),
+                 "r"(arrivals)
+                 : "memory");
   }
 
   // Makes init() visible to the copy engine too; call once, after the last init().
@@ -23,8 +25,10 @@ struct Barrier {
 
   // Arrives, and lets the phase wait for `bytes` more from bulk copies.
   __device__ __forceinline__ void arrive_expecting(std::uint32_t bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)), "r"(bytes)
-                 : "memory");
+    asm volatile(
+        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)),
+        "r"(bytes)
+        : "memory");
   }
 
   // Returns when the phase of this parity is over: 0 for the first, then alternating.

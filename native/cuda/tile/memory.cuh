@@ -26,6 +26,16 @@ FOVEA_DEVICE void store_global(T* to, T value FOVEA_AND_WHERE) {
 #endif
 }
 
+// Two words to an address that is a multiple of 8.
+FOVEA_DEVICE void store_pair(void* to, uint32_t first, uint32_t second FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  *static_cast<uint2*>(to) = uint2{first, second};
+#else
+  const uint32_t pair[2] = {first, second};
+  sim::global_write(to, pair, sizeof pair, where);
+#endif
+}
+
 // One 32-bit word of shared memory.
 FOVEA_DEVICE uint32_t load_shared(uint32_t address FOVEA_AND_WHERE) {
   uint32_t value;

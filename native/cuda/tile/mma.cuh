@@ -81,20 +81,20 @@ constexpr sim::Product kProduct = std::is_same_v<Factor, float16> ? sim::Product
                                                                      : sim::Product::kTf32;
 #endif
 
-// c[i][kFirst + j] += a[i] * b[j] for one step of k: kM x kN products of factors in 16 bits or TF32,
+// c[i][first + j] += a[i] * b[j] for one step of k: kM x kN products of factors in 16 bits or TF32,
 // whose low 13 bits are ignored. Sums are float32, but the hardware truncates where it adds.
-template <typename Factor, int kFirst = 0, int kM, int kColumns, int kA, int kB>
-FOVEA_DEVICE void mma(float (&c)[kM][kColumns][4], const uint32_t (&a)[kA],
+template <typename Factor, int kM, int kColumns, int kA, int kB>
+FOVEA_DEVICE void mma(float (&c)[kM][kColumns][4], int first, const uint32_t (&a)[kA],
                       const uint32_t (&b)[kB] FOVEA_AND_WHERE) {
-  static_assert(kA == 4 * kM && kB % 2 == 0 && kFirst + kB / 2 <= kColumns);
+  static_assert(kA == 4 * kM && kB % 2 == 0 && kB / 2 <= kColumns);
 #ifdef __CUDACC__
   FOVEA_UNROLL
   for (int j = 0; j < kB / 2; ++j) {
     FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) mma_instruction<Factor>(c[i][kFirst + j], a + 4 * i, b + 2 * j);
+    for (int i = 0; i < kM; ++i) mma_instruction<Factor>(c[i][first + j], a + 4 * i, b + 2 * j);
   }
 #else
-  sim::mma(kProduct<Factor>, &c[0][kFirst][0], kColumns, a, b, kM, kB / 2, where);
+  sim::mma(kProduct<Factor>, &c[0][first][0], kColumns, a, b, kM, kB / 2, where);
 #endif
 }
 

@@ -35,13 +35,21 @@ template <int kChunks>
 struct Swizzle {
   static_assert(kChunks % 4 == 0, "a row is a multiple of 64 bytes");
 
-  // What the chunk's index is xored with in this row; rows eight apart have the same.
-  static FOVEA_DEVICE uint32_t pattern(uint32_t row) {
-    return kChunks % 8 == 0 ? row % 8 : row / 2 % 4;
-  }
+  // Chunks are permuted within groups of this many, which rows are multiples of.
+  static constexpr uint32_t kPeriod = kChunks % 8 == 0 ? 8 : 4;
+  static constexpr uint32_t kRowBytes = kChunks * 16;
+
   // Byte offset of a chunk from the tile's first.
   static FOVEA_DEVICE uint32_t offset(uint32_t row, uint32_t chunk) {
-    return (row * kChunks + (chunk ^ pattern(row))) * 16;
+    const uint32_t pattern = kPeriod == 8 ? row % 8 : row / 2 % 4;
+    return row * kRowBytes + (chunk ^ pattern) * 16;
+  }
+  // From the address of a chunk to that of chunk `index + by` of the row, where index has no bit of
+  // `by`, and the tile begins at a multiple of 128. One xor and a constant: the kernels hold one
+  // address for each thread instead of one for each step. (Rows 8 apart have the same pattern, so
+  // 8 kRowBytes lead from one to the other.)
+  static FOVEA_DEVICE uint32_t move(uint32_t address, uint32_t by) {
+    return (address ^ by % kPeriod * 16) + by / kPeriod * kPeriod * 16;
   }
 };
 

@@ -35,6 +35,24 @@ FOVEA_DEVICE float quad_sum(float value FOVEA_AND_WHERE) {
 #endif
 }
 
+// Whether it holds for any thread of the warp.
+FOVEA_DEVICE bool any(bool predicate FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __any_sync(0xffffffffu, predicate);
+#else
+  return sim::any(predicate, where);
+#endif
+}
+
+// Orders the memory of the warp.
+FOVEA_DEVICE void sync_warp(FOVEA_WHERE) {
+#ifdef __CUDACC__
+  __syncwarp();
+#else
+  sim::sync_warp(where);
+#endif
+}
+
 // Orders the shared memory of the whole block: what was written before is read after.
 FOVEA_DEVICE void sync_block(FOVEA_WHERE) {
 #ifdef __CUDACC__

@@ -1,0 +1,158 @@
+// Fused attention forward for every GPU with mma.sync and cp.async, sm_80 and later (Dao,
+// FlashAttention-2, arXiv 2307.08691). A block keeps its query rows in shared memory and walks the
+// keys that any of them sees, last tile first; tiles of keys and values take turns in one ring, and
+// while one is multiplied the next are on their way. Scores and weights never leave registers.
+#pragma once
+
+#include "cuda/attention_load.cuh"
+#include "cuda/attention_output.cuh"
+#include "cuda/attention_products.cuh"
+#include "cuda/attention_scores.cuh"
+
+namespace fovea {
+
+template <int kVariant>
+struct AttentionForward {
+  static constexpr AttentionVariant kIt = kAttentionVariants[kVariant];
+  static constexpr Precision kPrecision = kIt.precision;
+  static constexpr int kRows = kIt.tile.rows(), kThreads = kIt.tile.threads();
+  static constexpr int kKeys = kIt.tile.keys, kSlots = kIt.tile.slots;
+  static constexpr int kDim = kIt.tile.head_dim, kValueDim = kIt.tile.value_head_dim;
+  static constexpr int kDimBytes = kDim * kIt.element_bytes();
+  static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
+  static constexpr int kM = kIt.tile.warp_rows / 16;
+  static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8;
+  static constexpr int kQueryBytes = kIt.query_bytes(), kSlotBytes = kIt.slot_bytes();
+  using Element = typename Operands<kPrecision>::Element;
+
+  const AttentionParams& p;
+  const AttentionRows rows;
+  const ThreadRows mine;
+  const uint32_t queries, ring;  // in shared memory
+  const Element* const keys;
+  const Element* const values;
+  int32_t begin, end;            // tiles of keys that any row sees
+  int32_t full_begin, full_end;  // of these, tiles that every row sees in full
+  float scale;                   // of a score, to units of log2
+
+  FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
+      : p(params),
+        rows(locate_rows<kRows>(p, p.first_item + tile::block_index())),
+        mine(kIt.tile.warp_rows),
+        queries(tile::shared_base()),
+        ring(queries + kQueryBytes),
+        keys(static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride)),
+        values(static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride)),
+        scale(kIt.general ? tile::kLog2e : p.scale * tile::kLog2e) {
+    begin = end = full_begin = full_end = 0;
+    if (rows.count == 0) return;
+    const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
+    begin = rows.low(p, first) / kKeys;
+    end = (rows.high(p, last) + kKeys - 1) / kKeys;
+    full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
+    full_end = rows.high(p, first) / kKeys;
+  }
+
+  FOVEA_DEVICE void run() {
+    float out[kM][kOutColumns][4] = {};
+    tile::Softmax<kM> softmax;
+    softmax.start();
+    if (begin < end) {
+      load_queries<kRows, kDim, kThreads, Element>(queries, p, rows);
+      attend(out, softmax);
+    }
+    softmax.finish();
+    RowResults<kM> results(softmax, scale, p, rows, mine);
+    store_lse(results, p, rows, mine);
+    store_out(out, results, p, rows, mine);
+    if constexpr (kIt.general) {
+      if (p.weights != nullptr) store_weights(results);
+    }
+  }
+
+ private:
+  // Item 2n of the ring is the n-th tile of keys, counted from the last, item 2n + 1 its values.
+  FOVEA_DEVICE void load_item(int32_t item, int slot) {
+    const int32_t tile = end - 1 - item / 2;
+    if (tile >= begin) {
+      const uint32_t to = ring + slot * kSlotBytes;
+      if (item % 2 == 0) {
+        load_tile<kKeys, kDim, kThreads>(to, keys, p.key_stride[1], tile * kKeys, rows.key_length,
+                                         p.head_dim, p.key_copy);
+      } else {
+        load_tile<kKeys, kValueDim, kThreads>(to, values, p.value_stride[1], tile * kKeys,
+                                              rows.key_length, p.value_head_dim, p.value_copy);
+      }
+    }
+    tile::copy_async_commit();  // an empty group too, so that a wait counts items
+  }
+
+  // Waits for item `item` and sends for the one that takes the slot before it, which nobody reads
+  // any more: all threads have passed the barrier. Returns the item's address.
+  FOVEA_DEVICE uint32_t next_item(int32_t item, int& slot) {
+    tile::copy_async_wait<kSlots - 2>();
+    tile::sync_block();
+    load_item(item + kSlots - 1, slot == 0 ? kSlots - 1 : slot - 1);
+    const uint32_t address = ring + slot * kSlotBytes;
+    slot = slot == kSlots - 1 ? 0 : slot + 1;
+    return address;
+  }
+
+  FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
+    multiply_queries_keys<kPrecision, kDimBytes>(
+        s, queries, tile::thread_index() / tile::kWarp * kIt.tile.warp_rows, key_tile);
+    if constexpr (kIt.general) transform_scores(s, p, rows, mine, tile * kKeys);
+    if (tile < full_begin || tile >= full_end) mask_scores(s, p, rows, mine, tile * kKeys);
+  }
+
+  FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
+    FOVEA_UNROLL
+    for (int item = 0; item < kSlots - 1; ++item) load_item(item, item);
+    int slot = 0;
+    FOVEA_NO_UNROLL
+    for (int32_t tile = end - 1; tile >= begin; --tile) {
+      const int32_t item = 2 * (end - 1 - tile);
+      float s[kM][kKeyColumns][4];
+      scores(s, next_item(item, slot), tile);
+      softmax.step(s, scale, out);
+      if constexpr (kIt.general) {
+        if (p.dropout_threshold != 0) drop_weights(s, p, rows, mine, tile * kKeys);
+      }
+      const uint32_t value_tile = next_item(item + 1, slot);
+      if constexpr (kIsHalf<kPrecision>) {
+        multiply_weights_values_half<kPrecision, kValueBytes>(out, s, value_tile);
+      } else {
+        multiply_weights_values_float<kPrecision, kValueBytes>(out, s, value_tile);
+      }
+    }
+  }
+
+  // The weights themselves, once their sums are known: the scores a second time, from keys alone.
+  FOVEA_DEVICE void store_weights(const RowResults<kM>& results) {
+    const int32_t tiles = (p.key_length + kKeys - 1) / kKeys;
+    FOVEA_NO_UNROLL
+    for (int32_t tile = 0; tile < tiles; ++tile) {
+      float s[kM][kKeyColumns][4];
+      const bool seen = tile >= begin && tile < end;
+      if (seen) {
+        tile::sync_block();  // the slot's last readers are done
+        load_tile<kKeys, kDim, kThreads>(ring, keys, p.key_stride[1], tile * kKeys, rows.key_length,
+                                         p.head_dim, p.key_copy);
+        tile::copy_async_commit();
+        tile::copy_async_wait<0>();
+        tile::sync_block();
+        scores(s, ring, tile);
+      }
+      store_weights_tile(s, seen, scale, results, p, rows, mine, tile * kKeys);
+    }
+  }
+};
+
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
+    AttentionForward<kVariant>::kThreads,
+    AttentionForward<kVariant>::kIt.tile.blocks) void attention_forward(const AttentionParams p) {
+  AttentionForward<kVariant>(p).run();
+}
+
+}  // namespace fovea

@@ -1,0 +1,198 @@
+// The two matrix products of attention for one warp: scores = query * key^T and out += weights *
+// value, in every precision. Operands lie in swizzled tiles of shared memory, sums and weights in
+// registers: the sums of the first product are, packed, the first operand of the second.
+#pragma once
+
+#include "cuda/attention_tiles.h"
+#include "tile/convert.cuh"
+#include "tile/mma.cuh"
+
+namespace fovea {
+
+template <Precision kPrecision>
+constexpr bool kIsHalf = is_half(kPrecision);
+
+template <Precision kPrecision>
+struct Operands;
+
+template <>
+struct Operands<Precision::kFloat16> {
+  using Element = float16;
+  using Factor = float16;
+};
+template <>
+struct Operands<Precision::kBfloat16> {
+  using Element = bfloat16;
+  using Factor = bfloat16;
+};
+template <>
+struct Operands<Precision::kTf32> {
+  using Element = float;
+  using Factor = tile::Tf32;
+};
+template <>
+struct Operands<Precision::kFloat32> {
+  using Element = float;
+  using Factor = tile::Tf32;
+};
+
+// One step of k: c[i][first + j] += a[i] * b[j].
+//
+// kFloat32 splits each factor into two TF32 numbers, high + low, and adds three of the four products:
+// what is lost is below 2^-22 of |a||b|. The sum of one step starts at zero and joins c by an ordinary
+// addition, because the tensor core truncates where it adds (Ootomo and Yokota, arXiv 2203.03341):
+// left there, the error of a long sum would be a bias, not a random walk.
+template <Precision kPrecision, int kM, int kColumns, int kA, int kB>
+FOVEA_DEVICE void multiply(float (&c)[kM][kColumns][4], int first, uint32_t (&a)[kA],
+                           uint32_t (&b)[kB]) {
+  using Factor = typename Operands<kPrecision>::Factor;
+  if constexpr (kIsHalf<kPrecision>) {
+    tile::mma<Factor>(c, first, a, b);
+  } else {
+    uint32_t a_low[kA], b_low[kB];
+    FOVEA_UNROLL
+    for (int i = 0; i < kA; ++i) tile::split_tf32(a[i], a_low[i]);
+    FOVEA_UNROLL
+    for (int i = 0; i < kB; ++i) tile::split_tf32(b[i], b_low[i]);
+    if constexpr (kPrecision == Precision::kTf32) {
+      tile::mma<Factor>(c, first, a, b);
+    } else {
+      float sums[kM][kB / 2][4] = {};
+      tile::mma<Factor>(sums, 0, a_low, b);
+      tile::mma<Factor>(sums, 0, a, b_low);
+      tile::mma<Factor>(sums, 0, a, b);
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        FOVEA_UNROLL
+        for (int j = 0; j < kB / 2; ++j) {
+          FOVEA_UNROLL
+          for (int e = 0; e < 4; ++e) c[i][first + j][e] += sums[i][j][e];
+        }
+      }
+    }
+  }
+}
+
+// Pieces of c that one call of multiply takes, whose operands are in registers at the same time.
+// kFloat32 needs three times as many for each.
+template <Precision kPrecision, int kColumns>
+constexpr int kColumnGroup = kPrecision == Precision::kFloat32 || kColumns % 4 != 0 ? 2 : 4;
+
+// s = query * key^T for the warp's rows, which begin at the tile row `row`. A step of k takes 32
+// bytes of a row in either kind of factor, so that 16 bits and TF32 have one code.
+template <Precision kPrecision, int kRowBytes, int kM, int kColumns>
+FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
+                                        uint32_t keys) {
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
+  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  // Where this thread's rows of the operands' first pieces lie.
+  const uint32_t query_address = queries + Swizzle::offset(row + lane % 16, lane / 16);
+  const uint32_t key_address = keys + Swizzle::offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) s[i][j][e] = 0;
+    }
+  }
+#pragma unroll(kPrecision == Precision::kFloat32 ? 1 : kRowBytes / 32)
+  for (int step = 0; step < kRowBytes / 32; ++step) {
+    uint32_t a[4 * kM], a_addresses[kM];
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      a_addresses[i] = Swizzle::move(query_address, 2 * step) + 16 * i * Swizzle::kRowBytes;
+    }
+    tile::load_matrices<kM>(a, a_addresses);
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kGroup) {
+      uint32_t b[2 * kGroup], b_addresses[kGroup / 2];
+      FOVEA_UNROLL
+      for (int j = 0; j < kGroup / 2; ++j) {
+        b_addresses[j] =
+            Swizzle::move(key_address, 2 * step) + (8 * first + 16 * j) * Swizzle::kRowBytes;
+      }
+      tile::load_matrices<kGroup / 2>(b, b_addresses);
+      if constexpr (kIsHalf<kPrecision>) {
+        multiply<kPrecision>(s, first, a, b);
+      } else {  // multiply() splits its operands in place, and a serves several groups
+        uint32_t a_copy[4 * kM];
+        FOVEA_UNROLL
+        for (int i = 0; i < 4 * kM; ++i) a_copy[i] = a[i];
+        multiply<kPrecision>(s, first, a_copy, b);
+      }
+    }
+  }
+}
+
+// out += p * value, 16 bits: p is rounded and packed; values are transposed on their way to registers.
+template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
+FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
+                                               const float (&p)[kM][kKeyColumns][4],
+                                               uint32_t values) {
+  using Element = typename Operands<kPrecision>::Element;
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t address = values + Swizzle::offset(lane % 16, lane / 16);
+  FOVEA_UNROLL
+  for (int step = 0; step < kKeyColumns / 2; ++step) {
+    uint32_t a[4 * kM];
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const float(&from)[4] = p[i][2 * step + e / 2];
+        a[4 * i + e] = tile::pack<Element>(from[e % 2 * 2], from[e % 2 * 2 + 1]);
+      }
+    }
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kGroup) {
+      uint32_t b[2 * kGroup], addresses[kGroup / 2];
+      FOVEA_UNROLL
+      for (int j = 0; j < kGroup / 2; ++j) {
+        addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
+      }
+      tile::load_matrices_transposed<kGroup / 2>(b, addresses);
+      multiply<kPrecision>(out, first, a, b);
+    }
+  }
+}
+
+// out += p * value in TF32. The sum over keys may run in any order, so the key that a thread holds in
+// p as column 2t is taken for k = t, and column 2t + 1 for k = t + 4: then p is an operand as it is.
+template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
+FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
+                                                const float (&p)[kM][kKeyColumns][4],
+                                                uint32_t values) {
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t g = lane / 4, t = lane % 4;
+  const uint32_t address[2] = {values + Swizzle::offset(2 * t, g / 4) + g % 4 * 4,
+                               values + Swizzle::offset(2 * t + 1, g / 4) + g % 4 * 4};
+  FOVEA_UNROLL
+  for (int step = 0; step < kKeyColumns; ++step) {
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kGroup) {
+      uint32_t a[4 * kM], b[2 * kGroup];
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        a[4 * i] = tile::as_bits(p[i][step][0]);
+        a[4 * i + 1] = tile::as_bits(p[i][step][2]);
+        a[4 * i + 2] = tile::as_bits(p[i][step][1]);
+        a[4 * i + 3] = tile::as_bits(p[i][step][3]);
+      }
+      FOVEA_UNROLL
+      for (int j = 0; j < 2 * kGroup; ++j) {
+        b[j] = tile::load_shared(Swizzle::move(address[j % 2], 2 * (first + j / 2)) +
+                                 8 * step * Swizzle::kRowBytes);
+      }
+      multiply<kPrecision>(out, first, a, b);
+    }
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,119 @@
+// The query rows of one block: which sequence and heads they belong to, which keys each sees, where
+// its elements lie. As on the CPU, a row is a (position, head of the group) pair, the group running
+// fastest, so that grouped-query attention reads each key once for all its heads.
+#pragma once
+
+#include "cuda/attention_params.h"
+#include "tile/memory.cuh"
+
+namespace fovea {
+
+struct AttentionRows {
+  int32_t batch, key_head;
+  int32_t group;                     // query heads that share a key head
+  int32_t query_length, key_length;  // of this sequence
+  int32_t query_start, key_start;    // its first rows in packed tensors, else 0
+  int32_t shift;                     // position among the keys minus position of the query
+  int32_t position0, head0;          // of the block's first row
+  int32_t count;                     // rows of the block that belong to queries, none may
+
+  // Position of a row of the block in its sequence, and its head.
+  FOVEA_DEVICE int32_t position(uint32_t row) const {
+    return position0 + int32_t((head0 + row) / uint32_t(group));
+  }
+  FOVEA_DEVICE int32_t head(uint32_t row) const {
+    return key_head * group + int32_t((head0 + row) % uint32_t(group));
+  }
+
+  // Keys [low, high) are visible to the query at `position`; both rise with the position.
+  FOVEA_DEVICE int32_t low(const AttentionParams& p, int32_t position) const {
+    if (!p.has_window_left) return 0;
+    return clamp(int64_t{position} + shift - p.window_left);
+  }
+  FOVEA_DEVICE int32_t high(const AttentionParams& p, int32_t position) const {
+    int32_t bound = key_length;
+    if (p.causal) bound = clamp(int64_t{position} + shift + 1);
+    if (p.has_window_right) {
+      const int32_t right = clamp(int64_t{position} + shift + p.window_right + 1);
+      bound = right < bound ? right : bound;
+    }
+    return bound;
+  }
+
+  // Element offsets, as in fovea_attention_spec: strides of (batch, position, head), of (batch, head,
+  // position) and of (batch, head).
+  FOVEA_DEVICE int64_t offset(const int64_t (&stride)[3], int32_t position, int32_t head) const {
+    return batch * stride[0] + (int64_t{query_start} + position) * stride[1] + head * stride[2];
+  }
+  FOVEA_DEVICE int64_t key_offset(const int64_t (&stride)[3]) const {
+    return batch * stride[0] + key_start * stride[1] + key_head * stride[2];
+  }
+  FOVEA_DEVICE int64_t score_offset(const int64_t (&stride)[3], int32_t position,
+                                    int32_t head) const {
+    return batch * stride[0] + head * stride[1] + (int64_t{query_start} + position) * stride[2];
+  }
+  FOVEA_DEVICE int64_t lse_offset(const AttentionParams& p, int32_t position, int32_t head) const {
+    return batch * p.lse_stride[0] + head * p.lse_stride[1] + int64_t{query_start} + position;
+  }
+
+ private:
+  FOVEA_DEVICE int32_t clamp(int64_t key) const {
+    return key < 0 ? 0 : key > key_length ? key_length : int32_t(key);
+  }
+};
+
+// A length that the caller put in device memory, kept within what the tensors hold.
+FOVEA_DEVICE int32_t clamp_length(int64_t length, int64_t longest) {
+  return int32_t(length < 0 ? 0 : length > longest ? longest : length);
+}
+
+// Rows [start, start + length) of sequence `batch` in a packed tensor of `total` rows.
+FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_t longest,
+                                int64_t total, int32_t& start, int32_t& length) {
+  start = clamp_length(tile::load_global(cu_seqlens + batch), total);
+  const int32_t end = clamp_length(tile::load_global(cu_seqlens + batch + 1), total);
+  length = clamp_length(int64_t{end} - start, longest);
+}
+
+// The rows of work item `item`. Within a section of pairs the last tile of queries comes first: under
+// a causal mask it is the longest, and the short ones fill the gaps at the end; all pairs of a
+// section share the L2 cache.
+template <int kRows>
+FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
+  const int64_t section = item / (p.section * p.tiles);
+  const int64_t first = section * p.section;
+  const int64_t pairs = p.pairs - first < p.section ? p.pairs - first : p.section;
+  const int64_t within = item - first * p.tiles;
+  const int64_t pair = first + within % pairs;
+  const int64_t row = (p.tiles - 1 - within / pairs) * kRows;
+
+  AttentionRows rows;
+  rows.batch = int32_t(pair / p.key_heads);
+  rows.key_head = int32_t(pair % p.key_heads);
+  rows.group = p.query_heads / p.key_heads;
+  rows.query_start = rows.key_start = 0;
+  if (p.packed) {
+    locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.query_total, rows.query_start,
+                  rows.query_length);
+    locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.key_total, rows.key_start,
+                  rows.key_length);
+  } else {
+    rows.query_length = p.query_length;
+    rows.key_length = p.key_length;
+    if (p.query_lengths != nullptr) {
+      rows.query_length =
+          clamp_length(tile::load_global(p.query_lengths + rows.batch), p.query_length);
+    }
+    if (p.key_lengths != nullptr) {
+      rows.key_length = clamp_length(tile::load_global(p.key_lengths + rows.batch), p.key_length);
+    }
+  }
+  rows.shift = p.top_left ? 0 : rows.key_length - rows.query_length;
+  rows.position0 = int32_t(row / rows.group);
+  rows.head0 = int32_t(row % rows.group);
+  const int64_t left = int64_t{rows.query_length} * rows.group - row;
+  rows.count = clamp_length(left, kRows);
+  return rows;
+}
+
+}  // namespace fovea

@@ -1,0 +1,165 @@
+// What happens to a score between the two products: masks, and the features of the general kernel.
+// Element e of piece j of a thread's sums is key 8 j + 2 (lane % 4) + e % 2 of the tile, in row
+// lane / 4 + 8 (e / 2) of the piece.
+#pragma once
+
+#include "core/philox.h"
+#include "cuda/attention_rows.cuh"
+#include "tile/convert.cuh"
+#include "tile/softmax.cuh"
+
+namespace fovea {
+
+// The rows of a thread: 16 i + 8 h + lane / 4 after the warp's first.
+struct ThreadRows {
+  uint32_t first;  // row of the block
+
+  FOVEA_DEVICE explicit ThreadRows(uint32_t warp_rows)
+      : first(tile::thread_index() / tile::kWarp * warp_rows +
+              tile::thread_index() % tile::kWarp / 4) {}
+  FOVEA_DEVICE uint32_t row(int i, int h) const { return first + 16 * i + 8 * h; }
+};
+
+// Key of the tile that element e of piece j stands for.
+FOVEA_DEVICE int32_t key_column(int j, int e) {
+  return 8 * j + int32_t(tile::thread_index() % 4 * 2) + e % 2;
+}
+
+// s = -infinity where row or mask does not let the key be seen. Keys begin at `first_key`.
+template <int kM, int kColumns>
+FOVEA_DEVICE void mask_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                              const AttentionRows& rows, const ThreadRows& mine,
+                              int32_t first_key) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const int32_t position = rows.position(mine.row(i, h));
+      // Relative to the tile, so that an element compares with a constant.
+      const int32_t low = rows.low(p, position) - first_key - key_column(0, 0);
+      const int32_t high = rows.high(p, position) - first_key - key_column(0, 0);
+      FOVEA_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 2 * h; e < 2 * h + 2; ++e) {
+          if (8 * j + e % 2 < low || 8 * j + e % 2 >= high) s[i][j][e] = -tile::kInfinity;
+        }
+      }
+    }
+  }
+}
+
+FOVEA_DEVICE float load_bias(const AttentionParams& p, int64_t offset) {
+  if (p.bias_dtype == FOVEA_FLOAT32) {
+    return tile::load_global(static_cast<const float*>(p.bias) + offset);
+  }
+  if (p.bias_dtype == FOVEA_FLOAT16) {
+    return tile::widen(tile::load_global(static_cast<const float16*>(p.bias) + offset));
+  }
+  return tile::widen(tile::load_global(static_cast<const bfloat16*>(p.bias) + offset));
+}
+
+// Applies change(x, element) to every score of a thread, row by row.
+template <int kM, int kColumns, typename Change>
+FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change change) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    FOVEA_UNROLL
+    for (int e = 2 * h; e < 2 * h + 2; ++e) s[i][j][e] = change(s[i][j][e], key_column(j, e));
+  }
+}
+
+// x = scale * x, then softcap, bias and ALiBi, in that order. One pass for each: the compiler then
+// holds one feature's addresses and slopes at a time, and the kernel does not spill.
+template <int kM, int kColumns>
+FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                                   const AttentionRows& rows, const ThreadRows& mine,
+                                   int32_t first_key) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      change_row(s, i, h, [&](float x, int32_t) { return x * p.scale; });
+    }
+  }
+  if (p.softcap != 0) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        change_row(s, i, h, [&](float x, int32_t) {
+          return p.softcap * tile::tanh_accurate(x / p.softcap);
+        });
+      }
+    }
+  }
+  if (p.bias != nullptr) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t row = mine.row(i, h);
+        // Keys of the tile that this row has a bias for: none where the row is no query.
+        const int32_t keys = int32_t(row) < rows.count ? rows.key_length - first_key : 0;
+        const int64_t offset =
+            rows.score_offset(p.bias_stride, rows.position(row), rows.head(row)) + first_key;
+        change_row(s, i, h, [&](float x, int32_t key) {
+          return key < keys ? x + load_bias(p, offset + key) : x;
+        });
+      }
+    }
+  }
+  if (p.alibi_slopes != nullptr) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t row = mine.row(i, h);
+        if (int32_t(row) >= rows.count) continue;
+        const float slope = tile::load_global(p.alibi_slopes + rows.batch * p.alibi_stride[0] +
+                                              rows.head(row) * p.alibi_stride[1]);
+        const int32_t origin = first_key - rows.position(row) - rows.shift;
+        change_row(s, i, h, [&](float x, int32_t key) {
+          const float distance = float(origin + key);
+          return tile::fused_multiply_add(slope, p.causal || distance < 0 ? distance : -distance,
+                                          x);
+        });
+      }
+    }
+  }
+}
+
+// Zeroes the weights that dropout drops. One draw of Philox serves the eight keys that a thread holds
+// of 32, see fovea_run_attention.
+template <int kM, int kColumns>
+FOVEA_DEVICE void drop_weights(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                               const AttentionRows& rows, const ThreadRows& mine,
+                               int32_t first_key) {
+  constexpr int kDraws = kColumns < 4 ? kColumns : 4;  // pieces of 8 keys that share a draw
+  const uint32_t lane = tile::thread_index() % 4;
+  const uint32_t word = uint32_t(first_key) / 8 % 4;  // not 0 only where a tile has 16 keys
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const uint32_t row = mine.row(i, h);
+      const uint32_t head = uint32_t(rows.batch) * p.query_heads + rows.head(row);
+      FOVEA_UNROLL
+      for (int j = 0; j < kColumns; j += kDraws) {
+        uint32_t draw[4][1] = {{(uint32_t(first_key) + 8 * j) / 32 * 4 + lane},
+                               {uint32_t(rows.position(row))},
+                               {head},
+                               {p.dropout_offset}};
+        philox4x32_10(draw, p.dropout_seed);
+        FOVEA_UNROLL
+        for (int d = 0; d < kDraws; ++d) {
+          const uint32_t bits = kDraws == 4 || word == 0 ? draw[d][0] : draw[d + 4 - kDraws][0];
+          if ((bits & 0xffff) < p.dropout_threshold) s[i][j + d][2 * h] = 0;
+          if ((bits >> 16) < p.dropout_threshold) s[i][j + d][2 * h + 1] = 0;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,84 @@
+// The one place that says which attention kernels exist and how each cuts its work: the planner
+// picks from this table, the kernels are instantiated from it. Why these numbers: cuda/README.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace fovea {
+
+// How float32 inputs are multiplied is a choice: kFloat32 is exact to float32, kTf32 rounds factors.
+enum class Precision { kFloat16, kBfloat16, kTf32, kFloat32 };
+
+constexpr bool is_half(Precision precision) {
+  return precision == Precision::kFloat16 || precision == Precision::kBfloat16;
+}
+
+// A block of `warps` warps of `warp_rows` query rows each takes `keys` keys at a time; its ring of
+// `slots` holds that many tiles of keys or values.
+struct AttentionTile {
+  int head_dim, value_head_dim;  // the largest it takes
+  int warps, warp_rows;
+  int keys, slots;
+  int blocks;  // on a multiprocessor with registers for no more; bounds the registers of a thread
+
+  constexpr int rows() const { return warps * warp_rows; }
+  constexpr int threads() const { return warps * 32; }
+};
+
+constexpr AttentionTile kHalfTiles[] = {
+    {64, 64, 4, 32, 64, 3, 2},   {96, 96, 4, 32, 64, 3, 2},   {128, 128, 4, 32, 64, 3, 2},
+    {192, 128, 4, 32, 32, 2, 2}, {256, 256, 4, 16, 32, 3, 2},
+};
+constexpr AttentionTile kFloatTiles[] = {
+    {64, 64, 4, 16, 64, 3, 3},
+    {128, 128, 4, 16, 32, 3, 2},
+    {256, 256, 4, 16, 16, 2, 2},
+};
+
+// One kernel. The general one computes every feature; the other leaves out what would cost registers
+// in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.
+struct AttentionVariant {
+  Precision precision;
+  AttentionTile tile;
+  bool general;
+
+  constexpr int element_bytes() const { return is_half(precision) ? 2 : 4; }
+  constexpr int query_bytes() const { return tile.rows() * tile.head_dim * element_bytes(); }
+  constexpr int slot_bytes() const {
+    const int widest = tile.head_dim > tile.value_head_dim ? tile.head_dim : tile.value_head_dim;
+    return tile.keys * widest * element_bytes();
+  }
+  constexpr int shared_bytes() const { return query_bytes() + tile.slots * slot_bytes(); }
+};
+
+constexpr auto kAttentionVariants = [] {
+  std::array<AttentionVariant, 4 * std::size(kHalfTiles) + 2 * std::size(kFloatTiles)> all{};
+  size_t count = 0;
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const AttentionTile& tile : kHalfTiles) {
+      all[count++] = {precision, tile, false};
+      all[count++] = {precision, tile, true};
+    }
+  }
+  for (Precision precision : {Precision::kTf32, Precision::kFloat32}) {
+    for (const AttentionTile& tile : kFloatTiles) all[count++] = {precision, tile, true};
+  }
+  return all;
+}();
+
+// Where the variants of a precision begin in the table, and how many there are.
+constexpr size_t first_variant(Precision precision) {
+  size_t first = 0;
+  while (kAttentionVariants[first].precision != precision) ++first;
+  return first;
+}
+constexpr size_t count_variants(Precision precision) {
+  size_t count = 0;
+  for (const AttentionVariant& variant : kAttentionVariants)
+    count += variant.precision == precision;
+  return count;
+}
+
+}  // namespace fovea
