@@ -1,0 +1,289 @@
+#include "sim/block.h"
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace fovea::sim {
+namespace {
+
+thread_local Block* current_block = nullptr;
+
+}  // namespace
+
+const char* name(Primitive primitive) {
+  switch (primitive) {
+    case Primitive::kShuffle:
+      return "shuffle";
+    case Primitive::kAny:
+      return "any";
+    case Primitive::kSyncWarp:
+      return "sync_warp";
+    case Primitive::kBarrierSync:
+      return "barrier sync";
+    case Primitive::kBarrierArrive:
+      return "barrier arrive";
+    case Primitive::kLoadMatrices:
+      return "load_matrices";
+    case Primitive::kMma:
+      return "mma";
+  }
+  __builtin_unreachable();
+}
+
+std::string name(Where where) {
+  return std::string(where.file_name()) + ":" + std::to_string(where.line());
+}
+
+void fail(const std::string& message, Where where) {
+  const Block* const block = Block::current();
+  throw Error((block == nullptr ? name(where) + ": " : block->place(where)) + message);
+}
+
+Block* Block::current() { return current_block; }
+
+Block& Block::running(Where where) {
+  Block* const block = current_block;
+  if (block == nullptr || !block->in_thread_) fail("a primitive outside of a kernel", where);
+  return *block;
+}
+
+std::string Block::place(Where where) const {
+  std::string text = std::string(launch_->kernel) + ", block " + std::to_string(index_);
+  if (in_thread_) text += ", thread " + std::to_string(thread_) + ", " + name(where);
+  return text + ": ";
+}
+
+void Block::launch(const Launch& launch, const std::function<void()>& body) {
+  if (current_block != nullptr) throw Error(std::string(launch.kernel) + ": launch in a kernel");
+  launch_ = &launch;
+  body_ = &body;
+  fibers_.reserve(launch.threads);
+  shared_.reserve(launch.shared_bytes, launch.threads / kWarp);
+  global_.start(launch.memory);
+  if (copies_.size() < launch.threads) copies_.resize(launch.threads);
+  struct Current {
+    explicit Current(Block* block) { current_block = block; }
+    ~Current() { current_block = nullptr; }
+  } const here(this);
+  for (uint32_t index = 0; index < launch.blocks; ++index) run(index);
+}
+
+void Block::run(uint32_t index) {
+  index_ = index;
+  random_ = Random(Random(launch_->options.seed + index).next());
+  shared_.start();
+  for (Barrier& barrier : barriers_) barrier = {};
+  alive_ = threads();
+  begun_.assign(alive_, false);
+  ended_.assign(alive_, false);
+  for (uint32_t t = 0; t < alive_; ++t) {
+    copies_[t].start();
+    fibers_.start(t, thread_main, this);
+  }
+  for (uint32_t w = 0; w < alive_ / kWarp; ++w) {
+    warps_[w].arrived = warps_[w].exited = 0;
+    warps_[w].barrier = -1;
+    make_ready(w);
+  }
+  while (alive_ > 0) {
+    if (ready_ == 0) {
+      const Error error(place({}) + deadlock());
+      abandon();
+      throw error;
+    }
+    uint32_t ready = ready_;
+    if (schedule() == Schedule::kRandom) {
+      for (int skip = int(random_.below(uint32_t(__builtin_popcount(ready)))); skip > 0; --skip) {
+        ready &= ready - 1;
+      }
+    }
+    turn(uint32_t(__builtin_ctz(ready)));
+    if (error_ != nullptr) {
+      abandon();
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+  }
+}
+
+// Every lane that can run does, until it can no more.
+void Block::turn(uint32_t warp) {
+  const uint32_t ready = warps_[warp].ready;
+  uint32_t order = 0;  // is xored to the lane
+  if (schedule() == Schedule::kRandom) {
+    order = random_.below(kWarp);
+    copies_[warp * kWarp + random_.below(kWarp)].land_some(random_);
+  }
+  for (uint32_t i = 0; i < kWarp && error_ == nullptr; ++i) {
+    if ((ready >> (i ^ order) & 1) != 0) resume(warp * kWarp + (i ^ order));
+  }
+}
+
+void Block::resume(uint32_t thread) {
+  thread_ = thread;
+  begun_[thread] = true;
+  in_thread_ = true;
+  fibers_.resume(thread);
+  in_thread_ = false;
+}
+
+void Block::suspend() {
+  fibers_.suspend();
+  if (abandoned_) throw Abandoned();
+}
+
+// Unwinds every stack, so that nothing a kernel or a primitive holds is lost.
+void Block::abandon() {
+  abandoned_ = true;
+  for (uint32_t t = 0; t < threads(); ++t) {
+    if (begun_[t] && !ended_[t]) resume(t);
+  }
+  abandoned_ = false;
+  ready_ = 0;
+}
+
+void Block::thread_main(void* block) {
+  Block& self = *static_cast<Block*>(block);
+  try {
+    (*self.body_)();
+    self.exit_thread();
+  } catch (const Abandoned&) {
+  } catch (...) {
+    self.error_ = std::current_exception();
+  }
+  self.ended_[self.thread_] = true;
+}
+
+void Block::exit_thread() {
+  if (copies().in_flight()) {
+    fail("the thread exits before it has waited for this copy", copies().oldest());
+  }
+  Warp& warp = warps_[thread_ / kWarp];
+  if (warp.arrived != 0) {
+    diverged(warp, "lane " + std::to_string(thread_ % kWarp) + " exits", warp.where);
+  }
+  const uint32_t bit = 1u << thread_ % kWarp;
+  warp.exited |= bit;
+  warp.ready &= ~bit;
+  if (warp.ready == 0) ready_ &= ~(1u << thread_ / kWarp);
+  --alive_;
+}
+
+void Block::make_ready(uint32_t warp) {
+  warps_[warp].ready = kAllLanes;
+  ready_ |= 1u << warp;
+}
+
+Block::Warp& Block::arrive(Primitive primitive, void* payload, Where where) {
+  const uint32_t lane = thread_ % kWarp;
+  Warp& warp = warps_[thread_ / kWarp];
+  if (warp.arrived == 0) {
+    if (warp.exited != 0) {
+      fail(std::string(name(primitive)) + " without lane " +
+               std::to_string(__builtin_ctz(warp.exited)) +
+               " of the warp, which has exited: the warp has diverged",
+           where);
+    }
+    warp.primitive = primitive;
+    warp.where = where;
+  } else if (warp.primitive != primitive || warp.where.line() != where.line() ||
+             std::strcmp(warp.where.file_name(), where.file_name()) != 0) {
+    diverged(warp, "lane " + std::to_string(lane) + " is at " + name(primitive), where);
+  }
+  warp.payload[lane] = payload;
+  warp.arrived |= 1u << lane;
+  warp.ready &= ~(1u << lane);
+  if (warp.ready == 0) ready_ &= ~(1u << thread_ / kWarp);
+  return warp;
+}
+
+void Block::diverged(const Warp& warp, const std::string& lane, Where where) const {
+  fail("the warp has diverged: " + lane + ", but lane " +
+           std::to_string(__builtin_ctz(warp.arrived)) + " waits at " + name(warp.primitive) +
+           ", " + name(warp.where),
+       where);
+}
+
+void Block::barrier(uint32_t number, uint32_t count, bool waits, Where where) {
+  const std::string_view primitive = waits ? "barrier_sync" : "barrier_arrive";
+  if (number >= kBarriers) {
+    fail(std::string(primitive) + " of barrier " + std::to_string(number) + ": expected 0 to 15",
+         where);
+  }
+  if (count == 0 || count % kWarp != 0 || count > threads()) {
+    fail(std::string(primitive) + " of " + std::to_string(count) +
+             " threads: expected a multiple of 32 up to the block's " + std::to_string(threads()),
+         where);
+  }
+  struct Arguments {
+    uint32_t number, count;
+  } arguments = {number, count};
+  const uint32_t self = thread_ / kWarp, bit = 1u << self;
+  Warp& warp =
+      arrive(waits ? Primitive::kBarrierSync : Primitive::kBarrierArrive, &arguments, where);
+  if (warp.arrived != kAllLanes) return suspend();
+  warp.arrived = 0;
+  const Lanes<Arguments> lanes(warp.payload);
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    if (lanes[lane].number != number || lanes[lane].count != count) {
+      fail("the lanes of the warp name different barriers or counts", where);
+    }
+  }
+  Barrier& barrier = barriers_[number];
+  if (barrier.arrived != 0 && barrier.threads != count) {
+    fail("barrier " + std::to_string(number) + " of " + std::to_string(count) +
+             " threads: others say " + std::to_string(barrier.threads),
+         where);
+  }
+  if ((barrier.warps & bit) != 0) {
+    fail("the warp arrives at barrier " + std::to_string(number) +
+             " again before it is complete, with " + std::to_string(barrier.arrived) + " of " +
+             std::to_string(count) + " threads",
+         where);
+  }
+  if (barrier.arrived == 0) barrier.clock = {};
+  barrier.threads = count;
+  barrier.warps |= bit;
+  if (waits) barrier.waiting |= bit;
+  clocks_.release(self, barrier.clock);
+  barrier.arrived += kWarp;
+  if (barrier.arrived < count) {
+    if (!waits) return make_ready(self);
+    warp.barrier = int32_t(number);
+    return suspend();
+  }
+  for (uint32_t waiting = barrier.waiting; waiting != 0; waiting &= waiting - 1) {
+    const uint32_t w = uint32_t(__builtin_ctz(waiting));
+    clocks_.acquire(w, barrier.clock);
+    warps_[w].barrier = -1;
+    make_ready(w);
+  }
+  if (!waits) make_ready(self);
+  barrier.arrived = barrier.warps = barrier.waiting = 0;
+}
+
+// What thread `thread` waits for.
+std::string Block::state(uint32_t thread) const {
+  const Warp& warp = warps_[thread / kWarp];
+  if ((warp.exited >> thread % kWarp & 1) != 0) return "exited";
+  const uint32_t number = uint32_t(warp.barrier);
+  return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", barrier " +
+         std::to_string(number) + " with " + std::to_string(barriers_[number].arrived) + " of " +
+         std::to_string(barriers_[number].threads) + " threads";
+}
+
+std::string Block::deadlock() const {
+  std::string text = "deadlock";
+  const char* separator = ": ";
+  for (uint32_t t = 0; t < threads();) {
+    const uint32_t first = t;
+    const std::string what = state(first);
+    while (t < threads() && state(t) == what) ++t;
+    text += separator + ("threads " + std::to_string(first) + " to " + std::to_string(t - 1)) +
+            " " + what;
+    separator = "; ";
+  }
+  return text;
+}
+
+}  // namespace fovea::sim

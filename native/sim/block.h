@@ -1,0 +1,140 @@
+// One block under way: its threads take turns, meet in warps and at barriers.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sim/clocks.h"
+#include "sim/copy.h"
+#include "sim/fiber.h"
+#include "sim/global_memory.h"
+#include "sim/random.h"
+#include "sim/shared_memory.h"
+#include "sim/sim.h"
+
+namespace fovea::sim {
+
+// What the threads of a warp do together.
+enum class Primitive : uint8_t {
+  kShuffle,
+  kAny,
+  kSyncWarp,
+  kBarrierSync,
+  kBarrierArrive,
+  kLoadMatrices,
+  kMma,
+};
+
+// What each lane brought to where they met.
+template <typename Payload>
+class Lanes {
+ public:
+  explicit Lanes(void* const* payloads) : payloads_(payloads) {}
+  Payload& operator[](uint32_t lane) const { return *static_cast<Payload*>(payloads_[lane]); }
+
+ private:
+  void* const* payloads_;
+};
+
+class Block {
+ public:
+  Block() : shared_(clocks_) {}
+
+  // The block whose kernel calls; fails outside of one.
+  static Block& running(Where where);
+  static Block* current();
+
+  // Launches: all blocks, one after another.
+  void launch(const Launch& launch, const std::function<void()>& body);
+
+  uint32_t thread() const { return thread_; }
+  uint32_t index() const { return index_; }
+  uint32_t threads() const { return launch_->threads; }
+  Schedule schedule() const { return launch_->options.schedule; }
+  Accessor accessor() const { return {thread_ / kWarp, thread_ % kWarp}; }
+  SharedMemory& shared() { return shared_; }
+  GlobalMemory& global() { return global_; }
+  Copies& copies() { return copies_[thread_]; }
+  Clocks& clocks() { return clocks_; }
+
+  // All lanes of the warp meet here, each with its own `payload`; the last one to arrive runs
+  // last(lanes) for all of them.
+  template <typename Payload, typename Last>
+  void meet(Primitive primitive, Payload& payload, Where where, Last&& last) {
+    Warp& warp = arrive(primitive, &payload, where);
+    if (warp.arrived != kAllLanes) return suspend();
+    warp.arrived = 0;
+    last(Lanes<Payload>(warp.payload));
+    make_ready(thread_ / kWarp);
+  }
+
+  // The whole warp arrives at a barrier, and waits for it to complete if `waits`.
+  void barrier(uint32_t barrier, uint32_t threads, bool waits, Where where);
+
+  // "attention, block 2, thread 37, mma.cuh:12: "
+  std::string place(Where where) const;
+
+ private:
+  static constexpr uint32_t kAllLanes = 0xffffffff;
+  static constexpr uint32_t kBarriers = 16;
+
+  struct Warp {
+    uint32_t ready;    // lanes that can run
+    uint32_t arrived;  // lanes that wait where the warp is to meet
+    uint32_t exited;
+    int32_t barrier;  // that all lanes wait for, or -1
+    Primitive primitive;
+    Where where;
+    void* payload[kWarp];
+  };
+
+  struct Barrier {
+    uint32_t threads;  // that complete it
+    uint32_t arrived;
+    uint32_t warps;    // that arrived, a bit each
+    uint32_t waiting;  // those of them that wait
+    Clock clock;       // what happened before it
+  };
+
+  // Thrown where a fiber is suspended, to clear its stack when another one has failed.
+  struct Abandoned {};
+
+  static void thread_main(void* block);
+  void run(uint32_t index);
+  void turn(uint32_t warp);
+  void resume(uint32_t thread);
+  void suspend();
+  void abandon();
+  void exit_thread();
+  void make_ready(uint32_t warp);
+  Warp& arrive(Primitive primitive, void* payload, Where where);
+  [[noreturn]] void diverged(const Warp& warp, const std::string& lane, Where where) const;
+  std::string deadlock() const;
+  std::string state(uint32_t thread) const;
+
+  const Launch* launch_ = nullptr;
+  const std::function<void()>* body_ = nullptr;
+  uint32_t index_ = 0;
+  uint32_t thread_ = 0;
+  bool in_thread_ = false;
+  bool abandoned_ = false;
+  std::exception_ptr error_;
+  Random random_;
+  Clocks clocks_;
+  Fibers fibers_;
+  SharedMemory shared_;
+  GlobalMemory global_;
+  uint32_t ready_ = 0;  // warps that can run
+  uint32_t alive_ = 0;  // threads
+  Warp warps_[kMaxWarps];
+  Barrier barriers_[kBarriers];
+  std::vector<Copies> copies_;
+  std::vector<bool> begun_, ended_;  // of each thread's fiber
+};
+
+const char* name(Primitive primitive);
+
+}  // namespace fovea::sim

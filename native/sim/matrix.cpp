@@ -1,0 +1,88 @@
+// ldmatrix and mma: the last lane that arrives does the work of the warp.
+
+#include "sim/matrix.h"
+
+#include <cstring>
+
+#include "sim/block.h"
+
+namespace fovea::sim {
+namespace {
+
+constexpr uint32_t kRow = 16;  // bytes of a matrix's row
+constexpr uint32_t kRows = 8;
+constexpr uint32_t kMatrices = kWarp / kRows;  // that one instruction loads
+
+struct Load {
+  uint32_t* registers;
+  const uint32_t* addresses;
+  uint32_t count;
+  bool transposed;
+};
+
+struct Mma {
+  Product product;
+  float* c;
+  const uint32_t* a;
+  const uint32_t* b;
+  uint32_t stride, m, n;
+};
+
+void scatter(const Lanes<Load>& lanes, uint32_t first, const unsigned char (&rows)[kWarp][kRow],
+             bool transposed) {
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    const uint32_t g = lane / 4, t = lane % 4;
+    for (uint32_t matrix = 0; matrix < kMatrices; ++matrix) {
+      const unsigned char(*const row)[kRow] = rows + matrix * kRows;
+      uint32_t& to = lanes[lane].registers[first + matrix];
+      if (transposed) {
+        uint16_t halves[2];
+        std::memcpy(&halves[0], row[2 * t] + 2 * g, 2);
+        std::memcpy(&halves[1], row[2 * t + 1] + 2 * g, 2);
+        to = halves[0] | uint32_t{halves[1]} << 16;
+      } else {
+        std::memcpy(&to, row[g] + 4 * t, 4);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
+                   Where where) {
+  Block& block = Block::running(where);
+  Load load = {registers, addresses, count, transposed};
+  block.meet(Primitive::kLoadMatrices, load, where, [&](Lanes<Load> lanes) {
+    const Accessor warp = {block.accessor().warp, kWarp};
+    for (uint32_t i = 0; i < count; ++i) {
+      unsigned char rows[kWarp][kRow];
+      for (uint32_t lane = 0; lane < kWarp; ++lane) {
+        const uint32_t address = lanes[lane].addresses[i];
+        std::memcpy(rows[lane], block.shared().read(address, kRow, warp, "load_matrices", where),
+                    kRow);
+      }
+      scatter(lanes, i * kMatrices, rows, transposed);
+    }
+  });
+}
+
+void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
+         uint32_t m, uint32_t n, Where where) {
+  Mma mma = {product, c, a, b, stride, m, n};
+  Block::running(where).meet(Primitive::kMma, mma, where, [&](Lanes<Mma> lanes) {
+    Fragments fragments;
+    for (uint32_t lane = 0; lane < kWarp; ++lane) {
+      const Mma& other = lanes[lane];
+      if (other.product != product || other.stride != stride || other.m != m || other.n != n) {
+        fail("mma of lane " + std::to_string(lane) + " has another shape or type", where);
+      }
+      fragments.a[lane] = other.a;
+      fragments.b[lane] = other.b;
+      fragments.c[lane] = other.c;
+    }
+    multiply(product, fragments, stride, m, n);
+  });
+}
+
+}  // namespace fovea::sim

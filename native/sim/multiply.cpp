@@ -1,0 +1,147 @@
+// Gathers the operands into dense float32 tiles, multiplies, and scatters the sums. Every variant
+// adds the same numbers in the same order, k rising, and fuses nothing: results do not depend on
+// the machine.
+
+#include <cstring>
+
+#include "sim/matrix.h"
+
+namespace fovea::sim {
+namespace {
+
+constexpr uint32_t kTileRows = 16;
+constexpr uint32_t kTileColumns = 8;
+constexpr uint32_t kWords = 8;       // of 32 bits along k
+constexpr uint32_t kMaxDepth = 16;   // 16-bit factors; TF32 has 8
+constexpr uint32_t kStripTiles = 8;  // of columns that are multiplied at once
+constexpr uint32_t kStrip = kStripTiles * kTileColumns;
+
+using Words = uint32_t __attribute__((vector_size(32)));
+using Floats = float __attribute__((vector_size(32)));
+constexpr uint32_t kLanes = 8;
+
+struct alignas(64) Scratch {
+  uint32_t words[kWords][kStrip];
+  float a[kMaxDepth][kTileRows];
+  float b[kMaxDepth][kStrip];
+  float c[kTileRows][kStrip];
+};
+
+// Register r of lane (g, t) is the word t + 4 * (r / pieces) of row g + 8 * (r % pieces).
+template <uint32_t kPieces>
+[[gnu::always_inline]] inline void gather(const uint32_t* const (&lanes)[kWarp], uint32_t first,
+                                          uint32_t (&words)[kWords][kStrip], uint32_t column) {
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    const uint32_t g = lane / 4, t = lane % 4;
+    for (uint32_t r = 0; r < 2 * kPieces; ++r) {
+      words[t + 4 * (r / kPieces)][column + g + 8 * (r % kPieces)] = lanes[lane][first + r];
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void widen_float16(const Words& half, float* to) {
+  const Words magnitude = (half & 0x7fff) << 13;
+  // The exponent's bias differs by 112; infinities and NaN keep the largest one.
+  const Floats scaled = reinterpret_cast<Floats>(magnitude) * 0x1p112f;
+  const Words special = reinterpret_cast<Words>((half & 0x7c00) == 0x7c00) & 0x7f800000;
+  const Words bits = reinterpret_cast<Words>(scaled) | special | (half & 0x8000) << 16;
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+// Each word becomes one float, or two that are neighbours along k.
+template <uint32_t kWidth, typename Row>
+[[gnu::always_inline]] inline void widen(Product product, const uint32_t (&words)[kWords][kStrip],
+                                         Row* to) {
+  for (uint32_t k = 0; k < kWords; ++k) {
+    for (uint32_t i = 0; i < kWidth; i += kLanes) {
+      Words word;
+      std::memcpy(&word, &words[k][i], sizeof word);
+      if (product == Product::kTf32) {
+        const Words bits = word & ~0x1fffu;
+        std::memcpy(&to[k][i], &bits, sizeof bits);
+      } else if (product == Product::kBfloat16) {
+        const Words low = word << 16, high = word & 0xffff0000u;
+        std::memcpy(&to[2 * k][i], &low, sizeof low);
+        std::memcpy(&to[2 * k + 1][i], &high, sizeof high);
+      } else {
+        widen_float16(word & 0xffff, &to[2 * k][i]);
+        widen_float16(word >> 16, &to[2 * k + 1][i]);
+      }
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void multiply_strip(Scratch& s, uint32_t depth) {
+  constexpr uint32_t kVectors = kStrip / kLanes;
+  for (uint32_t row = 0; row < kTileRows; ++row) {
+    Floats sum[kVectors];
+    std::memcpy(sum, s.c[row], sizeof sum);
+    for (uint32_t k = 0; k < depth; ++k) {
+      Floats b[kVectors];
+      std::memcpy(b, s.b[k], sizeof b);
+      const float a = s.a[k][row];
+      for (uint32_t v = 0; v < kVectors; ++v) sum[v] += a * b[v];
+    }
+    std::memcpy(s.c[row], sum, sizeof sum);
+  }
+}
+
+// Lane (g, t) has columns 2t, 2t+1 of row g, then of row g+8.
+template <bool kStore>
+[[gnu::always_inline]] inline void move_sums(float* const (&lanes)[kWarp], uint32_t first,
+                                             uint32_t tiles, float (&c)[kTileRows][kStrip]) {
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    const uint32_t g = lane / 4, t = lane % 4;
+    float* fragment = lanes[lane] + size_t{first} * 4;
+    for (uint32_t tile = 0; tile < tiles; ++tile, fragment += 4) {
+      for (uint32_t half = 0; half < 2; ++half) {
+        float* const dense = &c[g + 8 * half][tile * kTileColumns + 2 * t];
+        std::memcpy(kStore ? fragment + 2 * half : dense, kStore ? dense : fragment + 2 * half, 8);
+      }
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void multiply_all(Product product, const Fragments& fragments,
+                                                uint32_t stride, uint32_t m, uint32_t n) {
+  Scratch s;
+  const uint32_t depth = product == Product::kTf32 ? kWords : 2 * kWords;
+  for (uint32_t j = 0; j < n; j += kStripTiles) {
+    const uint32_t tiles = n - j < kStripTiles ? n - j : kStripTiles;
+    if (tiles < kStripTiles) {  // what is multiplied for nothing must still be a number
+      std::memset(s.words, 0, sizeof s.words);
+      std::memset(s.c, 0, sizeof s.c);
+    }
+    for (uint32_t tile = 0; tile < tiles; ++tile) {
+      gather<1>(fragments.b, 2 * (j + tile), s.words, tile * kTileColumns);
+    }
+    widen<kStrip>(product, s.words, s.b);
+    for (uint32_t i = 0; i < m; ++i) {
+      gather<2>(fragments.a, 4 * i, s.words, 0);
+      widen<kTileRows>(product, s.words, s.a);
+      move_sums<false>(fragments.c, i * stride + j, tiles, s.c);
+      multiply_strip(s, depth);
+      move_sums<true>(fragments.c, i * stride + j, tiles, s.c);
+    }
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void multiply_avx2(Product product, const Fragments& fragments,
+                                           uint32_t stride, uint32_t m, uint32_t n) {
+  multiply_all(product, fragments, stride, m, n);
+}
+#endif
+
+}  // namespace
+
+void multiply(Product product, const Fragments& fragments, uint32_t stride, uint32_t m,
+              uint32_t n) {
+#if defined(__x86_64__)
+  static const bool avx2 = __builtin_cpu_supports("avx2");
+  if (avx2) return multiply_avx2(product, fragments, stride, m, n);
+#endif
+  multiply_all(product, fragments, stride, m, n);
+}
+
+}  // namespace fovea::sim

@@ -1,0 +1,195 @@
+#include "sim/shared_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+namespace fovea::sim {
+namespace {
+
+constexpr size_t kPage = 4096;
+
+std::string hex(uint32_t x) {
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%x", x);
+  return text;
+}
+
+}  // namespace
+
+SharedMemory::~SharedMemory() { unmap(); }
+
+void SharedMemory::unmap() {
+  if (memory_ != nullptr) munmap(memory_ - kPage, mapped_ + 2 * kPage);
+  memory_ = nullptr;
+}
+
+void SharedMemory::reserve(size_t bytes, uint32_t warps) {
+  const size_t granules = (bytes + kGranule - 1) / kGranule;
+  if (bytes > mapped_ || memory_ == nullptr) {
+    unmap();
+    mapped_ = (bytes + kPage - 1) / kPage * kPage;
+    void* const mapping = mmap(nullptr, mapped_ + 2 * kPage, PROT_NONE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED) throw std::bad_alloc();
+    memory_ = static_cast<unsigned char*>(mapping) + kPage;
+    if (mprotect(memory_, mapped_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+  }
+  if (granules > granules_) {
+    stamps_ = std::make_unique<Stamp[]>(granules);
+    granules_ = granules;
+  }
+  if (granules_ * warps > mark_count_) {
+    marks_ = std::make_unique<Mark[]>(granules_ * warps);
+    mark_count_ = granules_ * warps;
+  }
+  bytes_ = bytes;
+  warps_ = warps;
+}
+
+void SharedMemory::start() {
+  if (!clocks_.start(warps_)) {
+    clocks_.restart(warps_);
+    std::fill_n(stamps_.get(), granules_, Stamp{0});
+    std::fill_n(marks_.get(), mark_count_, Mark{0});
+  }
+  std::memset(memory_, 0xff, bytes_);
+}
+
+SharedMemory::Stamp SharedMemory::stamp(Accessor who, Where where) {
+  const uint32_t now = clocks_.now(who.warp);
+  if (now >= Clocks::kEpochs) fail("one block meets at more barriers than can be counted", where);
+  return Stamp{now} << 32 | Stamp{sites_.number(where)} << 10 | who.thread();
+}
+
+uint32_t SharedMemory::locate(uint32_t address, uint32_t bytes, const char* primitive,
+                              Where where) const {
+  if (bytes < kGranule || (bytes & (bytes - 1)) != 0) {
+    fail(std::string(primitive) + " of " + std::to_string(bytes) +
+             " bytes: expected a power of two from 2",
+         where);
+  }
+  if (address % bytes != 0) {
+    fail(std::string(primitive) + " of " + std::to_string(bytes) + " bytes at shared address " +
+             hex(address) + ", which is misaligned",
+         where);
+  }
+  if (address < kWindow || uint64_t{address} - kWindow + bytes > bytes_) {
+    fail(std::string(primitive) + " of " + std::to_string(bytes) + " bytes at shared address " +
+             hex(address) + ", out of bounds: the block has " + hex(kWindow) + " to " +
+             hex(uint32_t(kWindow + bytes_)),
+         where);
+  }
+  return address - kWindow;
+}
+
+bool SharedMemory::ordered(Stamp last, Accessor who) const {
+  if ((last & kInFlight) != 0) return false;
+  const uint32_t writer = thread(last);
+  return epoch(last) <= clocks_.of(who.warp).seen[writer / kWarp] || writer == who.thread();
+}
+
+void SharedMemory::refuse(Stamp last, bool reads, uint32_t granule, const char* primitive,
+                          Where where) const {
+  const std::string address = hex(kWindow + granule * kGranule);
+  if (epoch(last) < clocks_.begin()) {
+    fail(std::string(primitive) + " reads shared address " + address + ", which was never written",
+         where);
+  }
+  const std::string writer = "thread " + std::to_string(thread(last)) + " at " +
+                             name(sites_.at(uint32_t(last >> 10) & ((1u << Sites::kBits) - 1)));
+  const char* const verb = reads ? " reads" : " overwrites";
+  if ((last & kInFlight) != 0) {
+    fail(std::string(primitive) + verb + " shared address " + address +
+             " while a copy to it is in flight, issued by " + writer,
+         where);
+  }
+  fail(std::string(primitive) + verb + " shared address " + address +
+           " without a barrier after its write by " + writer,
+       where);
+}
+
+const unsigned char* SharedMemory::read(uint32_t address, uint32_t bytes, Accessor who,
+                                        const char* primitive, Where where) {
+  const uint32_t offset = locate(address, bytes, primitive, where);
+  const uint32_t first = offset / kGranule, count = bytes / kGranule;
+  const Stamp* const stamps = stamps_.get() + first;
+  Stamp checked = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (stamps[i] == checked && checked != 0) continue;  // mostly one store wrote it all
+    checked = stamps[i];
+    if (epoch(checked) < clocks_.begin() || !ordered(checked, who)) {
+      refuse(checked, true, first + i, primitive, where);
+    }
+  }
+  const Mark mark = clocks_.now(who.warp) << kLaneBits | who.lane;
+  Mark* const marks = marks_.get() + who.warp * granules_ + first;
+  for (uint32_t i = 0; i < count; ++i) {
+    // Two lanes that read in one epoch count as all: a write must wait for both.
+    const bool other = (marks[i] ^ mark) >> kLaneBits == 0 && marks[i] != mark;
+    marks[i] = other ? mark | kWarp | (kWarp - 1) : mark;
+  }
+  return memory_ + offset;
+}
+
+void SharedMemory::check_marks(uint32_t first, uint32_t count, Accessor who, const char* primitive,
+                               Where where) const {
+  for (uint32_t w = 0; w < warps_; ++w) {
+    const Mark* const marks = marks_.get() + w * granules_ + first;
+    const Mark last_seen = clocks_.of(who.warp).seen[w] << kLaneBits | ((1u << kLaneBits) - 1);
+    Mark latest = 0;
+    for (uint32_t i = 0; i < count; ++i) latest = std::max(latest, marks[i]);
+    if (latest <= last_seen) continue;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (marks[i] <= last_seen) continue;
+      const uint32_t lane = marks[i] % (1u << kLaneBits);
+      if (w == who.warp && lane == who.lane) continue;
+      const std::string reader = lane >= kWarp ? "warp " + std::to_string(w)
+                                               : "thread " + std::to_string(w * kWarp + lane);
+      fail(std::string(primitive) + " overwrites shared address " +
+               hex(kWindow + (first + i) * kGranule) + " without a barrier after its read by " +
+               reader,
+           where);
+    }
+  }
+}
+
+void SharedMemory::check_write(uint32_t first, uint32_t count, Accessor who, const char* primitive,
+                               Where where) const {
+  const Stamp* const stamps = stamps_.get() + first;
+  Stamp checked = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (stamps[i] == checked) continue;
+    checked = stamps[i];
+    if (epoch(checked) >= clocks_.begin() && !ordered(checked, who)) {
+      refuse(checked, false, first + i, primitive, where);
+    }
+  }
+  check_marks(first, count, who, primitive, where);
+}
+
+unsigned char* SharedMemory::write(uint32_t address, uint32_t bytes, Accessor who,
+                                   const char* primitive, Where where) {
+  const uint32_t offset = locate(address, bytes, primitive, where);
+  const uint32_t first = offset / kGranule, count = bytes / kGranule;
+  check_write(first, count, who, primitive, where);
+  std::fill_n(stamps_.get() + first, count, stamp(who, where));
+  return memory_ + offset;
+}
+
+unsigned char* SharedMemory::begin_copy(uint32_t address, uint32_t bytes, Accessor who,
+                                        const char* primitive, Where where) {
+  const uint32_t offset = locate(address, bytes, primitive, where);
+  const uint32_t first = offset / kGranule, count = bytes / kGranule;
+  check_write(first, count, who, primitive, where);
+  std::fill_n(stamps_.get() + first, count, stamp(who, where) | kInFlight);
+  return memory_ + offset;
+}
+
+void SharedMemory::end_copy(const unsigned char* to, uint32_t bytes, Accessor who, Where where) {
+  std::fill_n(stamps_.get() + (to - memory_) / kGranule, bytes / kGranule, stamp(who, where));
+}
+
+}  // namespace fovea::sim
