@@ -9,6 +9,11 @@ namespace {
 
 thread_local Block* current_block = nullptr;
 
+bool same_line(Where a, Where b) {
+  return a.line() == b.line() &&
+         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
+}
+
 }  // namespace
 
 const char* name(Primitive primitive) {
@@ -75,14 +80,12 @@ void Block::run(uint32_t index) {
   shared_.start();
   for (Barrier& barrier : barriers_) barrier = {};
   alive_ = threads();
-  begun_.assign(alive_, false);
-  ended_.assign(alive_, false);
   for (uint32_t t = 0; t < alive_; ++t) {
     copies_[t].start();
     fibers_.start(t, thread_main, this);
   }
   for (uint32_t w = 0; w < alive_ / kWarp; ++w) {
-    warps_[w].arrived = warps_[w].exited = 0;
+    warps_[w].arrived = warps_[w].exited = warps_[w].begun = 0;
     warps_[w].barrier = -1;
     make_ready(w);
   }
@@ -108,35 +111,49 @@ void Block::run(uint32_t index) {
 
 // Every lane that can run does, until it can no more.
 void Block::turn(uint32_t warp) {
-  const uint32_t ready = warps_[warp].ready;
-  uint32_t order = 0;  // is xored to the lane
+  uint32_t ready = warps_[warp].ready;
+  order_ = 0;
   if (schedule() == Schedule::kRandom) {
-    order = random_.below(kWarp);
+    order_ = random_.below(kWarp);
     copies_[warp * kWarp + random_.below(kWarp)].land_some(random_);
   }
-  for (uint32_t i = 0; i < kWarp && error_ == nullptr; ++i) {
-    if ((ready >> (i ^ order) & 1) != 0) resume(warp * kWarp + (i ^ order));
-  }
+  for (turn_ = 0; ready != 0; ready &= ready - 1) turn_ |= 1u << (__builtin_ctz(ready) ^ order_);
+  thread_ = warp * kWarp;
+  while (error_ == nullptr && next_lane()) resume(thread_);
+}
+
+// Moves on to the next lane of the turn.
+bool Block::next_lane() {
+  if (turn_ == 0) return false;
+  const uint32_t lane = uint32_t(__builtin_ctz(turn_)) ^ order_;
+  turn_ &= turn_ - 1;
+  thread_ = thread_ / kWarp * kWarp + lane;
+  warps_[thread_ / kWarp].begun |= 1u << lane;
+  return true;
 }
 
 void Block::resume(uint32_t thread) {
   thread_ = thread;
-  begun_[thread] = true;
   in_thread_ = true;
   fibers_.resume(thread);
   in_thread_ = false;
 }
 
 void Block::suspend() {
-  fibers_.suspend();
+  if (next_lane()) {
+    fibers_.yield(thread_);
+  } else {
+    fibers_.suspend();
+  }
   if (abandoned_) throw Abandoned();
 }
 
 // Unwinds every stack, so that nothing a kernel or a primitive holds is lost.
 void Block::abandon() {
   abandoned_ = true;
+  turn_ = 0;
   for (uint32_t t = 0; t < threads(); ++t) {
-    if (begun_[t] && !ended_[t]) resume(t);
+    if ((warps_[t / kWarp].begun >> t % kWarp & 1) != 0) resume(t);
   }
   abandoned_ = false;
   ready_ = 0;
@@ -151,7 +168,7 @@ void Block::thread_main(void* block) {
   } catch (...) {
     self.error_ = std::current_exception();
   }
-  self.ended_[self.thread_] = true;
+  self.warps_[self.thread_ / kWarp].begun &= ~(1u << self.thread_ % kWarp);
 }
 
 void Block::exit_thread() {
@@ -186,8 +203,7 @@ Block::Warp& Block::arrive(Primitive primitive, void* payload, Where where) {
     }
     warp.primitive = primitive;
     warp.where = where;
-  } else if (warp.primitive != primitive || warp.where.line() != where.line() ||
-             std::strcmp(warp.where.file_name(), where.file_name()) != 0) {
+  } else if (warp.primitive != primitive || !same_line(warp.where, where)) {
     diverged(warp, "lane " + std::to_string(lane) + " is at " + name(primitive), where);
   }
   warp.payload[lane] = payload;

@@ -85,6 +85,7 @@ class Block {
     uint32_t ready;    // lanes that can run
     uint32_t arrived;  // lanes that wait where the warp is to meet
     uint32_t exited;
+    uint32_t begun;   // lanes whose fiber is under way
     int32_t barrier;  // that all lanes wait for, or -1
     Primitive primitive;
     Where where;
@@ -105,6 +106,7 @@ class Block {
   static void thread_main(void* block);
   void run(uint32_t index);
   void turn(uint32_t warp);
+  bool next_lane();
   void resume(uint32_t thread);
   void suspend();
   void abandon();
@@ -127,12 +129,13 @@ class Block {
   Fibers fibers_;
   SharedMemory shared_;
   GlobalMemory global_;
+  uint32_t turn_ = 0;   // lanes that have not had theirs, as their warp has its turn
+  uint32_t order_ = 0;  // is xored to them
   uint32_t ready_ = 0;  // warps that can run
   uint32_t alive_ = 0;  // threads
   Warp warps_[kMaxWarps];
   Barrier barriers_[kBarriers];
   std::vector<Copies> copies_;
-  std::vector<bool> begun_, ended_;  // of each thread's fiber
 };
 
 const char* name(Primitive primitive);

@@ -137,8 +137,19 @@ void Fibers::start(uint32_t index, Entry entry, void* argument) {
 #endif
 }
 
+// On a fiber's stack, which may be the first that learns where the owner's is.
+void Fibers::arrived(void* fake_stack) {
+  const void* stack = nullptr;
+  size_t bytes = 0;
+  arrive(fake_stack, &stack, &bytes);
+  if (!from_owner_) return;
+  owner_stack_ = stack;
+  owner_stack_bytes_ = bytes;
+  from_owner_ = false;
+}
+
 void Fibers::enter(Fibers* fibers) {
-  arrive(nullptr, &fibers->owner_stack_, &fibers->owner_stack_bytes_);
+  fibers->arrived(nullptr);
   fibers->entry_(fibers->argument_);
   // No fake stack to come back to: the sanitizer frees it.
   leave(nullptr, fibers->owner_stack_, fibers->owner_stack_bytes_);
@@ -148,6 +159,7 @@ void Fibers::enter(Fibers* fibers) {
 
 void Fibers::resume(uint32_t index) {
   running_ = index;
+  from_owner_ = true;
   leave(&owner_.fake_stack, stack(index), kStack);
   exchange(owner_, contexts_[index]);
   arrive(owner_.fake_stack, nullptr, nullptr);
@@ -157,7 +169,17 @@ void Fibers::suspend() {
   Context& context = contexts_[running_];
   leave(&context.fake_stack, owner_stack_, owner_stack_bytes_);
   exchange(context, owner_);
-  arrive(context.fake_stack, nullptr, nullptr);
+  arrived(context.fake_stack);
+}
+
+// Fibers of a warp wait in the same calls. Going from one straight to the next, returns go where
+// the processor predicts them to: half the time of going by way of the owner.
+void Fibers::yield(uint32_t index) {
+  Context& context = contexts_[running_];
+  running_ = index;
+  leave(&context.fake_stack, stack(index), kStack);
+  exchange(context, contexts_[index]);
+  arrived(context.fake_stack);
 }
 
 void Fibers::exchange(Context& from, Context& to) {

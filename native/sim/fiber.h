@@ -30,11 +30,12 @@ class Fibers {
   // Lets fiber `index` begin with entry(argument) when it is resumed first.
   void start(uint32_t index, Entry entry, void* argument);
 
-  // Runs a fiber until it suspends itself or its entry returns.
+  // By the owner: runs a fiber, and those it yields to, until one suspends itself or ends.
   void resume(uint32_t index);
 
-  // By the fiber that runs.
+  // By the fiber that runs: back to the owner, or on to fiber `index`.
   void suspend();
+  void yield(uint32_t index);
 
  private:
   struct Context {
@@ -49,6 +50,7 @@ class Fibers {
   static void enter(Fibers* fibers);
   void unmap();
   unsigned char* stack(uint32_t index) const;
+  void arrived(void* fake_stack);
   static void exchange(Context& from, Context& to);
 
   uint32_t capacity_ = 0;
@@ -57,6 +59,7 @@ class Fibers {
   Context owner_;
   const void* owner_stack_ = nullptr;
   size_t owner_stack_bytes_ = 0;
+  bool from_owner_ = false;
   uint32_t running_ = 0;
   Entry entry_ = nullptr;
   void* argument_ = nullptr;

@@ -28,13 +28,13 @@ struct Mma {
   uint32_t stride, m, n;
 };
 
-void scatter(const Lanes<Load>& lanes, uint32_t first, const unsigned char (&rows)[kWarp][kRow],
-             bool transposed) {
+void scatter(uint32_t* const (&registers)[kWarp], uint32_t first,
+             const unsigned char* const (&rows)[kWarp], bool transposed) {
   for (uint32_t lane = 0; lane < kWarp; ++lane) {
     const uint32_t g = lane / 4, t = lane % 4;
     for (uint32_t matrix = 0; matrix < kMatrices; ++matrix) {
-      const unsigned char(*const row)[kRow] = rows + matrix * kRows;
-      uint32_t& to = lanes[lane].registers[first + matrix];
+      const unsigned char* const* const row = rows + matrix * kRows;
+      uint32_t& to = registers[lane][first + matrix];
       if (transposed) {
         uint16_t halves[2];
         std::memcpy(&halves[0], row[2 * t] + 2 * g, 2);
@@ -54,15 +54,21 @@ void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t coun
   Block& block = Block::running(where);
   Load load = {registers, addresses, count, transposed};
   block.meet(Primitive::kLoadMatrices, load, where, [&](Lanes<Load> lanes) {
+    uint32_t* to[kWarp];
+    for (uint32_t lane = 0; lane < kWarp; ++lane) {
+      to[lane] = lanes[lane].registers;
+      if (lanes[lane].count != count || lanes[lane].transposed != transposed) {
+        fail("load_matrices of lane " + std::to_string(lane) + " has another shape", where);
+      }
+    }
     const Accessor warp = {block.accessor().warp, kWarp};
     for (uint32_t i = 0; i < count; ++i) {
-      unsigned char rows[kWarp][kRow];
+      const unsigned char* rows[kWarp];
       for (uint32_t lane = 0; lane < kWarp; ++lane) {
-        const uint32_t address = lanes[lane].addresses[i];
-        std::memcpy(rows[lane], block.shared().read(address, kRow, warp, "load_matrices", where),
-                    kRow);
+        rows[lane] =
+            block.shared().read(lanes[lane].addresses[i], kRow, warp, "load_matrices", where);
       }
-      scatter(lanes, i * kMatrices, rows, transposed);
+      scatter(to, i * kMatrices, rows, transposed);
     }
   });
 }

@@ -75,14 +75,19 @@ template <uint32_t kWidth, typename Row>
   constexpr uint32_t kVectors = kStrip / kLanes;
   for (uint32_t row = 0; row < kTileRows; ++row) {
     Floats sum[kVectors];
-    std::memcpy(sum, s.c[row], sizeof sum);
+#pragma GCC unroll 8
+    for (uint32_t v = 0; v < kVectors; ++v) std::memcpy(&sum[v], &s.c[row][v * kLanes], 32);
     for (uint32_t k = 0; k < depth; ++k) {
-      Floats b[kVectors];
-      std::memcpy(b, s.b[k], sizeof b);
       const float a = s.a[k][row];
-      for (uint32_t v = 0; v < kVectors; ++v) sum[v] += a * b[v];
+#pragma GCC unroll 8
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        Floats b;
+        std::memcpy(&b, &s.b[k][v * kLanes], sizeof b);
+        sum[v] += a * b;
+      }
     }
-    std::memcpy(s.c[row], sum, sizeof sum);
+#pragma GCC unroll 8
+    for (uint32_t v = 0; v < kVectors; ++v) std::memcpy(&s.c[row][v * kLanes], &sum[v], 32);
   }
 }
 

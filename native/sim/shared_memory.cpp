@@ -66,23 +66,18 @@ SharedMemory::Stamp SharedMemory::stamp(Accessor who, Where where) {
 
 uint32_t SharedMemory::locate(uint32_t address, uint32_t bytes, const char* primitive,
                               Where where) const {
-  if (bytes < kGranule || (bytes & (bytes - 1)) != 0) {
-    fail(std::string(primitive) + " of " + std::to_string(bytes) +
-             " bytes: expected a power of two from 2",
-         where);
-  }
-  if (address % bytes != 0) {
-    fail(std::string(primitive) + " of " + std::to_string(bytes) + " bytes at shared address " +
-             hex(address) + ", which is misaligned",
-         where);
-  }
-  if (address < kWindow || uint64_t{address} - kWindow + bytes > bytes_) {
-    fail(std::string(primitive) + " of " + std::to_string(bytes) + " bytes at shared address " +
-             hex(address) + ", out of bounds: the block has " + hex(kWindow) + " to " +
+  const bool inside = address >= kWindow && uint64_t{address} - kWindow + bytes <= bytes_;
+  const bool legal = bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
+  if (legal && inside && (address & (bytes - 1)) == 0) return address - kWindow;
+  const std::string what = std::string(primitive) + " of " + std::to_string(bytes) +
+                           " bytes at shared address " + hex(address);
+  if (!legal) fail(what + ": expected 2, 4, 8 or 16 bytes", where);
+  if (!inside) {
+    fail(what + ", out of bounds: the block has " + hex(kWindow) + " to " +
              hex(uint32_t(kWindow + bytes_)),
          where);
   }
-  return address - kWindow;
+  fail(what + ", which is misaligned", where);
 }
 
 bool SharedMemory::ordered(Stamp last, Accessor who) const {
@@ -111,25 +106,45 @@ void SharedMemory::refuse(Stamp last, bool reads, uint32_t granule, const char* 
        where);
 }
 
-const unsigned char* SharedMemory::read(uint32_t address, uint32_t bytes, Accessor who,
-                                        const char* primitive, Where where) {
-  const uint32_t offset = locate(address, bytes, primitive, where);
-  const uint32_t first = offset / kGranule, count = bytes / kGranule;
+template <uint32_t kCount>
+void SharedMemory::read_granules(uint32_t first, Accessor who, const char* primitive, Where where) {
   const Stamp* const stamps = stamps_.get() + first;
-  Stamp checked = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (stamps[i] == checked && checked != 0) continue;  // mostly one store wrote it all
-    checked = stamps[i];
-    if (epoch(checked) < clocks_.begin() || !ordered(checked, who)) {
-      refuse(checked, true, first + i, primitive, where);
+  // Mostly one store wrote it all.
+  Stamp different = 0;
+#pragma GCC unroll 8
+  for (uint32_t i = 1; i < kCount; ++i) different |= stamps[i] ^ stamps[0];
+  for (uint32_t i = 0; i < (different == 0 ? 1 : kCount); ++i) {
+    if (epoch(stamps[i]) < clocks_.begin() || !ordered(stamps[i], who)) {
+      refuse(stamps[i], true, first + i, primitive, where);
     }
   }
   const Mark mark = clocks_.now(who.warp) << kLaneBits | who.lane;
   Mark* const marks = marks_.get() + who.warp * granules_ + first;
-  for (uint32_t i = 0; i < count; ++i) {
+#pragma GCC unroll 8
+  for (uint32_t i = 0; i < kCount; ++i) {
     // Two lanes that read in one epoch count as all: a write must wait for both.
     const bool other = (marks[i] ^ mark) >> kLaneBits == 0 && marks[i] != mark;
-    marks[i] = other ? mark | kWarp | (kWarp - 1) : mark;
+    marks[i] = other ? (mark & ~(2 * kWarp - 1)) | kWarp : mark;
+  }
+}
+
+const unsigned char* SharedMemory::read(uint32_t address, uint32_t bytes, Accessor who,
+                                        const char* primitive, Where where) {
+  const uint32_t offset = locate(address, bytes, primitive, where);
+  const uint32_t first = offset / kGranule;
+  switch (bytes / kGranule) {
+    case 1:
+      read_granules<1>(first, who, primitive, where);
+      break;
+    case 2:
+      read_granules<2>(first, who, primitive, where);
+      break;
+    case 4:
+      read_granules<4>(first, who, primitive, where);
+      break;
+    case 8:
+      read_granules<8>(first, who, primitive, where);
+      break;
   }
   return memory_ + offset;
 }

@@ -61,6 +61,8 @@ class SharedMemory {
 
   uint32_t locate(uint32_t address, uint32_t bytes, const char* primitive, Where where) const;
   bool ordered(Stamp last, Accessor who) const;
+  template <uint32_t kCount>
+  void read_granules(uint32_t first, Accessor who, const char* primitive, Where where);
   void check_write(uint32_t first, uint32_t count, Accessor who, const char* primitive,
                    Where where) const;
   void check_marks(uint32_t first, uint32_t count, Accessor who, const char* primitive,
