@@ -120,7 +120,10 @@ void SharedMemory::read_granules(uint32_t first, Accessor who, const char* primi
   }
   const Mark mark = clocks_.now(who.warp) << kLaneBits | who.lane;
   Mark* const marks = marks_.get() + who.warp * granules_ + first;
-#pragma GCC unroll 8
+  if (who.lane == kWarp) {
+    std::fill_n(marks, kCount, mark);
+    return;
+  }
   for (uint32_t i = 0; i < kCount; ++i) {
     // Two lanes that read in one epoch count as all: a write must wait for both.
     const bool other = (marks[i] ^ mark) >> kLaneBits == 0 && marks[i] != mark;
