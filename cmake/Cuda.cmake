@@ -26,5 +26,12 @@ else()
   set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/nvcc-strict")
   # cmake 3.25 does not know that nvcc has C++20; CUDA takes its standard from CXX_STANDARD.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  # What the library says of itself, and where g++ finds the CUDA runtime.
+  string(REGEX REPLACE "([0-9]+[af]?)-virtual" "compute_\\1" targets "${CMAKE_CUDA_ARCHITECTURES}")
+  string(REGEX REPLACE "(^|;)([0-9]+[af]?)(-real)?" "\\1sm_\\2" targets "${targets}")
+  string(REPLACE ";" " " targets "${targets}")
+  set_source_files_properties(cuda/device.cpp PROPERTIES
+    INCLUDE_DIRECTORIES "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}"
+    COMPILE_DEFINITIONS "FOVEA_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\";FOVEA_CUDA_TARGETS=\"${targets}\"")
   add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>")
 endif()

@@ -1,5 +1,5 @@
-// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cu answers
-// them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
+// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cpp
+// answers them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
 #pragma once
 
 #include "core/attention.h"

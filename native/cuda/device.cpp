@@ -1,0 +1,140 @@
+// The GPU behind cuda/device.h: the CUDA runtime, on whichever device is current. Its static library
+// opens the driver when it is first asked, so this one loads on machines without.
+
+#include "cuda/device.h"
+
+#include <cuda_runtime_api.h>
+
+#include "core/block.h"
+#include "cuda/cuda_error.h"
+
+namespace fovea::device {
+namespace {
+
+using Error = char[FOVEA_ERROR_LENGTH];
+
+// The runtime asks for a driver of its own major version; the minor ones work with each other.
+int32_t driver_failure(Error& error) {
+  constexpr int kMajor = CUDART_VERSION / 1000;
+  int version = 0;
+  cudaDriverGetVersion(&version);
+  if (version == 0) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "there is no NVIDIA driver (libcuda.so.1 is not found): install one for CUDA %d; a "
+                "container needs --gpus all",
+                kMajor);
+  }
+  return fail(error, FOVEA_UNSUPPORTED,
+              "the NVIDIA driver is for CUDA %d.%d, expected %d.0 or newer: update the driver",
+              version / 1000, version % 1000 / 10, kMajor);
+}
+
+// Every failed call ends here. The runtime keeps its code for the thread's next cudaGetLastError,
+// which may be somebody else's: take it back.
+int32_t failure(cudaError_t code, const char* call, Error& error) {
+  cudaGetLastError();
+  switch (code) {
+    case cudaErrorInsufficientDriver:
+    case cudaErrorStubLibrary:
+    case cudaErrorCallRequiresNewerDriver:
+      return driver_failure(error);
+    case cudaErrorNoDevice:
+      return fail(error, FOVEA_UNSUPPORTED,
+                  "the NVIDIA driver finds no GPU: see nvidia-smi and CUDA_VISIBLE_DEVICES; a "
+                  "container needs --gpus all");
+    default:
+      return device_failure(code, call, error, sizeof error);
+  }
+}
+
+const void* address(const Kernel& kernel) { return reinterpret_cast<const void*>(kernel.function); }
+
+}  // namespace
+
+const char* const kBackend = "cuda";
+
+void describe_build(char (&build)[160]) {
+  std::snprintf(build, sizeof build, "nvcc %s, g++ %s, %s", FOVEA_NVCC_VERSION, __VERSION__,
+                FOVEA_CUDA_TARGETS);
+}
+
+// Neither call makes a context, on this or another device.
+int32_t query(int32_t index, fovea_device_info& device) {
+  int count = 0;
+  if (cudaError_t code = cudaGetDeviceCount(&count)) {
+    return failure(code, "cudaGetDeviceCount", device.error);
+  }
+  if (index < 0 || index >= count) {
+    return fail(device.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0 to %d", index,
+                count - 1);
+  }
+  cudaDeviceProp properties;
+  if (cudaError_t code = cudaGetDeviceProperties(&properties, index)) {
+    return failure(code, "cudaGetDeviceProperties", device.error);
+  }
+  device.kind = FOVEA_DEVICE_CUDA;
+  device.index = index;
+  device.compute_capability = 10 * properties.major + properties.minor;
+  device.multiprocessors = properties.multiProcessorCount;
+  device.shared_memory = int64_t(properties.sharedMemPerBlockOptin);
+  device.cache_bytes = properties.l2CacheSize;
+  device.memory_bytes = int64_t(properties.totalGlobalMem);
+  std::snprintf(device.name, sizeof device.name, "%.*s", int(sizeof device.name) - 1,
+                properties.name);
+  return FOVEA_OK;
+}
+
+int32_t prepare(const Kernel& kernel, Error& error) {
+  int index = 0;
+  if (cudaError_t code = cudaGetDevice(&index)) return failure(code, "cudaGetDevice", error);
+  fovea_device_info device = {};
+  if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
+  const int capability = device.compute_capability;
+
+  // Loads the kernel, too: code that a first launch loads lazily could not be captured.
+  cudaFuncAttributes attributes;
+  const cudaError_t code = cudaFuncGetAttributes(&attributes, address(kernel));
+  if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
+    cudaGetLastError();
+    return fail(error, FOVEA_UNSUPPORTED,
+                "kernel %s has no code for device %d, %s of compute capability %d.%d: this library "
+                "was built for %s",
+                kernel.name, index, device.name, capability / 10, capability % 10,
+                FOVEA_CUDA_TARGETS);
+  }
+  if (code != cudaSuccess) return failure(code, "cudaFuncGetAttributes", error);
+
+  const int64_t needed = int64_t{kernel.shared_bytes} + int64_t(attributes.sharedSizeBytes);
+  if (needed > device.shared_memory) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "kernel %s needs %lld bytes of shared memory per block, device %d, %s, has %lld: "
+                "make the plan for this device",
+                kernel.name, (long long)needed, index, device.name,
+                (long long)device.shared_memory);
+  }
+  if (cudaError_t refused = cudaFuncSetAttribute(
+          address(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
+    return failure(refused, "cudaFuncSetAttribute", error);
+  }
+  return FOVEA_OK;
+}
+
+int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& params,
+               const fovea_attention_plan&, const AttentionOperands&, void* stream, Error& error) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(blocks);
+  config.blockDim = dim3(uint32_t(kernel.threads));
+  config.dynamicSmemBytes = size_t(kernel.shared_bytes);
+  config.stream = static_cast<cudaStream_t>(stream);
+  void* arguments[] = {const_cast<AttentionParams*>(&params)};
+  // Its own code, not cudaGetLastError's: that may be an older one.
+  if (cudaError_t code = cudaLaunchKernelExC(&config, address(kernel), arguments)) {
+    char call[FOVEA_ERROR_LENGTH / 2];
+    std::snprintf(call, sizeof call, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
+                  kernel.threads);
+    return failure(code, call, error);
+  }
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::device
