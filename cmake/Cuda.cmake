@@ -22,7 +22,7 @@ else()
   enable_language(CUDA)
   set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
-  # The launcher fails where ptxas serialises wgmma, which it reports without an error.
+  # Refuses slow kernels, reports on the others.
   set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/nvcc-strict")
   # cmake 3.25 does not know that nvcc has C++20; CUDA takes its standard from CXX_STANDARD.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
@@ -35,3 +35,22 @@ else()
     COMPILE_DEFINITIONS "FOVEA_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\";FOVEA_CUDA_TARGETS=\"${targets}\"")
   add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>")
 endif()
+
+# fovea_cuda_report(<targets>...): registers, shared memory and code of the kernels of those targets
+# that exist, as <build>/cuda-kernels.tsv. The same sources give the same table.
+function(fovea_cuda_report)
+  set(launcher "${CMAKE_CUDA_COMPILER_LAUNCHER}")
+  foreach(target IN LISTS ARGN)
+    if(TARGET ${target})
+      list(APPEND objects $<FILTER:$<TARGET_OBJECTS:${target}>,INCLUDE,[.]cu[.]o$>)
+      get_target_property(sources ${target} SOURCES)
+      list(FILTER sources INCLUDE REGEX "[.]cu$")
+      # An object that an earlier launcher made was not judged by this one.
+      set_source_files_properties(${sources} PROPERTIES OBJECT_DEPENDS "${launcher};${launcher}.awk")
+    endif()
+  endforeach()
+  set(table "${CMAKE_BINARY_DIR}/cuda-kernels.tsv")
+  add_custom_command(OUTPUT ${table} DEPENDS ${objects} VERBATIM COMMAND_EXPAND_LISTS
+    COMMAND "${launcher}" --collect ${table} ${objects})
+  add_custom_target(cuda_kernels ALL DEPENDS ${table})
+endfunction()
