@@ -1,0 +1,55 @@
+package dev.fovea.ffi;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A library that lies beside a class, and with it its SHA-256 in a file of the same name and {@code
+ * .sha256}. The class, a subclass of this one, is in a package that its module opens to {@code
+ * dev.fovea.ffi}.
+ */
+public abstract class ResourceLocator implements NativeLocator {
+  private final String library;
+
+  /** For {@code library}, as {@link #library} answers. */
+  protected ResourceLocator(String library) {
+    this.library = library;
+  }
+
+  @Override
+  public final String library() {
+    return library;
+  }
+
+  @Override
+  public final InputStream open() throws IOException {
+    return resource("");
+  }
+
+  @Override
+  public final String sha256() {
+    try (InputStream in = resource(".sha256")) {
+      return new String(in.readAllBytes(), StandardCharsets.US_ASCII).strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override
+  public final String describe() {
+    // The jar's name says the artifact, its version and the platform.
+    return String.valueOf(getClass().getProtectionDomain().getCodeSource().getLocation());
+  }
+
+  private InputStream resource(String suffix) throws IOException {
+    String name = System.mapLibraryName(library) + suffix;
+    InputStream in = getClass().getResourceAsStream(name);
+    if (in == null) {
+      throw new FileNotFoundException("no " + name + " beside " + getClass().getName());
+    }
+    return in;
+  }
+}
