@@ -32,7 +32,8 @@ else()
   string(REPLACE ";" " " targets "${targets}")
   set_source_files_properties(cuda/device.cpp PROPERTIES
     INCLUDE_DIRECTORIES "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}"
-    COMPILE_DEFINITIONS "FOVEA_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\";FOVEA_CUDA_TARGETS=\"${targets}\"")
+    COMPILE_DEFINITIONS
+      "FOVEA_NVCC_VERSION=\"${CMAKE_CUDA_COMPILER_VERSION}\";FOVEA_CUDA_TARGETS=\"${targets}\"")
   add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>")
 endif()
 
@@ -46,7 +47,8 @@ function(fovea_cuda_report)
       get_target_property(sources ${target} SOURCES)
       list(FILTER sources INCLUDE REGEX "[.]cu$")
       # An object that an earlier launcher made was not judged by this one.
-      set_source_files_properties(${sources} PROPERTIES OBJECT_DEPENDS "${launcher};${launcher}.awk")
+      set_source_files_properties(${sources} PROPERTIES
+        OBJECT_DEPENDS "${launcher};${launcher}.awk")
     endif()
   endforeach()
   set(table "${CMAKE_BINARY_DIR}/cuda-kernels.tsv")

@@ -4,8 +4,8 @@
 #   ptxas info    : Function properties for KERNEL
 #       0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 #   ptxas info    : Used 32 registers, used 1 barriers, 1024 bytes smem
-# and, outside a kernel, such properties of functions that were not inlined. What is not of ptxas goes
-# through to the standard output. Runs on any awk.
+# and, outside a kernel, such properties of functions that were not inlined. What is not of ptxas
+# goes through to the standard output. Runs on any awk.
 
 function complain(text) {
   print "error: ptxas: " text >complaints
@@ -17,6 +17,7 @@ function number(unit) {
 }
 
 BEGIN {
+  OFS = "\t"
   printf "" >complaints
   printf "" >report
 }
@@ -55,14 +56,15 @@ awaited != "" && $0 !~ awaited {
   spills = number("bytes spill stores") + number("bytes spill loads")
   if (spills + number("bytes stack frame") > 0) {
     sub(/^ */, "")
-    complain((spills > 0 ? "spills registers: " : "an array in local memory: ") name " for " arch ": " $0)
+    what = spills > 0 ? "spills registers" : "an array in local memory"
+    complain(what ": " name " for " arch ": " $0)
   }
   awaited = name == kernel ? "Used [0-9]+ registers" : ""
   next
 }
 
 /^ptxas info.*Used [0-9]+ registers/ {
-  print kernel "\t" arch "\t" number("registers") "\t" number("bytes smem") "\t" spills "\t" code[arch, kernel] >report
+  print kernel, arch, number("registers"), number("bytes smem"), spills, code[arch, kernel] >report
   kernel = awaited = ""
   next
 }

@@ -1,5 +1,5 @@
-// The GPU behind cuda/device.h: the CUDA runtime, on whichever device is current. Its static library
-// opens the driver when it is first asked, so this one loads on machines without.
+// The GPU behind cuda/device.h: the CUDA runtime, on whichever device is current. Its static
+// library opens the driver when it is first asked, so this one loads on machines without.
 
 #include "cuda/device.h"
 
