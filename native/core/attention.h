@@ -34,8 +34,9 @@ struct Sequence {
 // depend on a kernel. Backends then choose kernel, tiles and memory in plan_<backend>.
 int32_t plan_common(const fovea_attention_spec& spec, fovea_attention_plan& plan);
 
-// CPU tiles for plan.spec on `device`; plan_common has run.
+// Tiles for plan.spec on `device`; plan_common has run.
 int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan);
+int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan);
 
 // Checks what a run is given against its plan: presence of operands, phase and item range.
 int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& operands,

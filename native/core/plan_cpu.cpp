@@ -38,7 +38,6 @@ int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
     tiles = std::max(tiles, std::min(panels, (wanted + sequences - 1) / sequences));
   const int64_t tile = (panels + tiles - 1) / tiles * width;
 
-  plan.device_kind = FOVEA_DEVICE_CPU;
   plan.isa = device.isa;
   plan.tile_queries = int32_t(tile);
   plan.tile_keys = tile_keys;

@@ -1,11 +1,12 @@
-// The C ABI of libfovea_cpu.
+// The CPU behind core/backend.h.
+
+#include "core/backend.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
-#include "core/attention.h"
 #include "core/block.h"
 #include "cpu/tiers.h"
 
@@ -107,129 +108,78 @@ int32_t locate(const fovea_attention_spec& spec, const AttentionOperands& operan
                        sequence.key_length, call);
 }
 
-bool aligned(const void* address) {
-  return reinterpret_cast<uintptr_t>(address) % FOVEA_ALIGNMENT == 0;
-}
-
 }  // namespace
-}  // namespace fovea
 
-using namespace fovea;
+namespace backend {
 
-int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
+const char* const kName = "cpu";
+const int32_t kDeviceKind = FOVEA_DEVICE_CPU;
 
-int32_t fovea_library_query(fovea_library_info* info) {
-  fovea_library_info answer = {};
-  answer.abi_version = FOVEA_ABI_VERSION;
-  std::snprintf(answer.backend, sizeof answer.backend, "cpu");
-  std::snprintf(answer.version, sizeof answer.version, "%s", FOVEA_VERSION);
-  std::snprintf(answer.build, sizeof answer.build, "g++ %s", __VERSION__);
-  return write_block(answer, info) ? FOVEA_OK : FOVEA_INVALID_ARGUMENT;
+void describe_build(char (&build)[160]) {
+  std::snprintf(build, sizeof build, "g++ %s", __VERSION__);
 }
 
-int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
-  fovea_device_info answer = {};
+int32_t query(int32_t index, fovea_device_info& device) {
   if (index != 0) {
-    fail(answer.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0: there is one CPU",
-         index);
-    write_block(answer, device);
-    return FOVEA_INVALID_ARGUMENT;
+    return fail(device.error, FOVEA_INVALID_ARGUMENT,
+                "device index is %d, expected 0: there is one CPU", index);
   }
-  answer.kind = FOVEA_DEVICE_CPU;
+  device.kind = FOVEA_DEVICE_CPU;
   for (int isa = FOVEA_ISA_PORTABLE; isa <= FOVEA_ISA_AVX512; ++isa) {
     if (!runs_here(isa)) continue;
-    answer.isa = isa;
-    answer.isa_available |= 1 << isa;
+    device.isa = isa;
+    device.isa_available |= 1 << isa;
   }
-  answer.multiprocessors = int32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  answer.cache_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));
-  answer.memory_bytes = std::max(0L, sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  name_processor(answer.name);
-  return write_block(answer, device) ? FOVEA_OK : FOVEA_INVALID_ARGUMENT;
+  device.multiprocessors = int32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  device.cache_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));
+  device.memory_bytes = std::max(0L, sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  name_processor(device.name);
+  return FOVEA_OK;
 }
 
-int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
-                             fovea_attention_plan* plan) {
-  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
-  std::memset(plan, 0, sizeof *plan);
-  plan->size = sizeof *plan;
-  fovea_attention_spec known_spec;
-  fovea_device_info known_device;
-  if (!read_block(spec, known_spec)) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
-                "spec is NULL, has no size, or sets fields that this library does not know");
-  }
-  if (!read_block(device, known_device)) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
-                "device is NULL, has no size, or sets fields that this library does not know");
-  }
-  if (known_device.kind != FOVEA_DEVICE_CPU) {
-    return fail(plan->error, FOVEA_UNSUPPORTED, "the CPU backend cannot plan for device kind %d",
-                known_device.kind);
-  }
-  if (int32_t status = plan_common(known_spec, *plan)) return status;
-  return plan_cpu(known_device, *plan);
+int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
+  return plan_cpu(device, plan);
 }
 
-int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
-  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
-  if (plan->abi_version != FOVEA_ABI_VERSION || plan->device_kind != FOVEA_DEVICE_CPU) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT, "this is not a plan of the CPU backend");
-  }
-  if (!runs_here(plan->isa)) {
-    return fail(plan->error, FOVEA_UNSUPPORTED, "this machine lacks the plan's instruction set, %s",
-                plan->kernel);
+int32_t prepare(fovea_attention_plan& plan) {
+  if (!runs_here(plan.isa)) {
+    return fail(plan.error, FOVEA_UNSUPPORTED, "this machine lacks the plan's instruction set, %s",
+                plan.kernel);
   }
   return FOVEA_OK;
 }
 
-int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
-                            const void* query, const void* key, const void* value, const void* bias,
-                            const float* alibi_slopes, const float* sinks,
-                            const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
-                            const int32_t* query_lengths, const int32_t* key_lengths, void* out,
-                            float* lse, float* weights, void* workspace, void* scratch,
-                            void* stream) {
-  if (call == nullptr || call->size != sizeof(fovea_attention_call)) return FOVEA_INVALID_ARGUMENT;
-  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan) ||
-      plan->abi_version != FOVEA_ABI_VERSION || plan->device_kind != FOVEA_DEVICE_CPU) {
-    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the CPU backend");
+int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
+            fovea_attention_call& call, void*, void* scratch, void* stream) {
+  if (stream != nullptr) {
+    return fail(call.error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
   }
-  if (stream != nullptr || (workspace == nullptr && plan->workspace_bytes > 0)) {
-    return fail(call->error, FOVEA_INVALID_ARGUMENT,
-                "the CPU takes no stream, and a workspace where the plan asks for one");
-  }
-  const AttentionOperands operands = {
-      query,        key,           value,       bias, alibi_slopes, sinks,  cu_seqlens_q,
-      cu_seqlens_k, query_lengths, key_lengths, out,  lse,          weights};
-  if (int32_t status = check_call(*plan, operands, *call)) return status;
-  if (call->begin < call->end && (scratch == nullptr || !aligned(scratch) || !aligned(workspace))) {
-    return fail(call->error, FOVEA_INVALID_ARGUMENT,
-                "scratch and workspace must be aligned to %d bytes", FOVEA_ALIGNMENT);
-  }
-  RunAttention* const kernel = kernel_of(plan->isa);
-  const fovea_attention_spec& spec = plan->spec;
-  if (spec.packed && call->begin < call->end) {
+  RunAttention* const kernel = kernel_of(plan.isa);
+  const fovea_attention_spec& spec = plan.spec;
+  if (spec.packed) {
     if (int32_t status =
-            check_ends("cu_seqlens_q", cu_seqlens_q, spec.batch, spec.query_total, *call)) {
+            check_ends("cu_seqlens_q", operands.cu_seqlens_q, spec.batch, spec.query_total, call)) {
       return status;
     }
     if (int32_t status =
-            check_ends("cu_seqlens_k", cu_seqlens_k, spec.batch, spec.key_total, *call)) {
+            check_ends("cu_seqlens_k", operands.cu_seqlens_k, spec.batch, spec.key_total, call)) {
       return status;
     }
   }
   const int64_t sequences = spec.batch * spec.key_heads;
-  const int64_t tiles = sequences == 0 ? 0 : plan->items[0] / sequences;
-  for (int64_t item = call->begin; item < call->end; ++item) {
+  const int64_t tiles = sequences == 0 ? 0 : plan.items[0] / sequences;
+  for (int64_t item = call.begin; item < call.end; ++item) {
     AttentionWork work;
     // The tiles that see most keys first, so that the last worker ends on a short one.
     const int64_t rank = item / sequences;
     work.tile = spec.causal ? tiles - 1 - rank : rank;
     work.batch = item % sequences / spec.key_heads;
     work.key_head = item % spec.key_heads;
-    if (int32_t status = locate(spec, operands, work.batch, work.sequence, *call)) return status;
-    kernel(*plan, *call, operands, work, scratch);
+    if (int32_t status = locate(spec, operands, work.batch, work.sequence, call)) return status;
+    kernel(plan, call, operands, work, scratch);
   }
   return FOVEA_OK;
 }
+
+}  // namespace backend
+}  // namespace fovea

@@ -98,7 +98,7 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
       for (int e = 0; e < 4; ++e) s[i][j][e] = 0;
     }
   }
-#pragma unroll(kPrecision == Precision::kFloat32 ? 1 : kRowBytes / 32)
+  FOVEA_UNROLL_BY(kPrecision == Precision::kFloat32 ? 1 : kRowBytes / 32)
   for (int step = 0; step < kRowBytes / 32; ++step) {
     uint32_t a[4 * kM], a_addresses[kM];
     FOVEA_UNROLL

@@ -12,6 +12,8 @@
 #define FOVEA_LAUNCH_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
 #define FOVEA_UNROLL _Pragma("unroll")
 #define FOVEA_NO_UNROLL _Pragma("unroll 1")
+#define FOVEA_PRAGMA(text) _Pragma(#text)
+#define FOVEA_UNROLL_BY(count) FOVEA_PRAGMA(unroll(count))
 // The source position that simulator errors name, as a last parameter.
 #define FOVEA_WHERE
 #define FOVEA_AND_WHERE
@@ -25,6 +27,7 @@
 #define FOVEA_LAUNCH_BOUNDS(threads, blocks)
 #define FOVEA_UNROLL
 #define FOVEA_NO_UNROLL
+#define FOVEA_UNROLL_BY(count)
 #define FOVEA_WHERE ::fovea::sim::Where where = ::fovea::sim::Where::current()
 #define FOVEA_AND_WHERE , FOVEA_WHERE
 

@@ -87,7 +87,7 @@ FOVEA_KERNEL void mma_kernel(const uint32_t* from_a, const uint32_t* from_b, flo
   for (int i = 0; i < 4 * kM * (kN + kFirst); ++i) {
     c[i / 4 / (kN + kFirst)][i / 4 % (kN + kFirst)][i % 4] = load_global(from_c + i * 32 + lane);
   }
-  mma<Factor, kFirst>(c, a, b);
+  mma<Factor>(c, kFirst, a, b);
   FOVEA_UNROLL
   for (int i = 0; i < 4 * kM * (kN + kFirst); ++i) {
     store_global(from_c + i * 32 + lane, c[i / 4 / (kN + kFirst)][i / 4 % (kN + kFirst)][i % 4]);

@@ -180,7 +180,7 @@ class NativeLoaderTest {
     Path file = TinyLibrary.complete(folder, Abi.VERSION + 41, "cpu");
     System.setProperty("fovea.native.cpu.path", file.toString());
     assertRefused(
-        "the library has ABI version 42, these bindings need 1: take both from one release");
+        "the library has ABI version 42, these bindings need 2: take both from one release");
   }
 
   @Test

@@ -1,0 +1,104 @@
+// The functions of fovea.h: what every backend checks alike.
+
+#include <cstdio>
+#include <cstring>
+
+#include "core/backend.h"
+#include "core/block.h"
+
+using namespace fovea;
+
+namespace {
+
+bool is_ours(const fovea_attention_plan& plan) {
+  return plan.abi_version == FOVEA_ABI_VERSION && plan.device_kind == backend::kDeviceKind;
+}
+
+}  // namespace
+
+int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
+
+int32_t fovea_library_query(fovea_library_info* info) {
+  fovea_library_info answer = {};
+  answer.abi_version = FOVEA_ABI_VERSION;
+  std::snprintf(answer.backend, sizeof answer.backend, "%s", backend::kName);
+  std::snprintf(answer.version, sizeof answer.version, "%s", FOVEA_VERSION);
+  backend::describe_build(answer.build);
+  return write_block(answer, info) ? FOVEA_OK : FOVEA_INVALID_ARGUMENT;
+}
+
+int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
+  fovea_device_info answer = {};
+  const int32_t status = backend::query(index, answer);
+  return write_block(answer, device) ? status : FOVEA_INVALID_ARGUMENT;
+}
+
+int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
+                             fovea_attention_plan* plan) {
+  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
+  std::memset(plan, 0, sizeof *plan);
+  plan->size = sizeof *plan;
+  fovea_attention_spec known_spec;
+  fovea_device_info known_device;
+  if (!read_block(spec, known_spec)) {
+    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
+                "spec is NULL, has no size, or sets fields that this library does not know");
+  }
+  if (!read_block(device, known_device)) {
+    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
+                "device is NULL, has no size, or sets fields that this library does not know");
+  }
+  if (known_device.kind != backend::kDeviceKind) {
+    return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend cannot plan for device kind %d",
+                backend::kName, known_device.kind);
+  }
+  if (int32_t status = plan_common(known_spec, *plan)) return status;
+  plan->device_kind = backend::kDeviceKind;
+  return backend::plan(known_device, *plan);
+}
+
+int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
+  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
+  if (!is_ours(*plan)) {
+    return fail(plan->error, FOVEA_INVALID_ARGUMENT, "this is not a plan of the %s backend",
+                backend::kName);
+  }
+  return backend::prepare(*plan);
+}
+
+int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
+                            const void* query, const void* key, const void* value, const void* bias,
+                            const float* alibi_slopes, const float* sinks,
+                            const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+                            const int32_t* query_lengths, const int32_t* key_lengths, void* out,
+                            float* lse, float* weights, void* workspace, void* scratch,
+                            void* stream) {
+  if (call == nullptr || call->size != sizeof(fovea_attention_call)) return FOVEA_INVALID_ARGUMENT;
+  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan) || !is_ours(*plan)) {
+    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend",
+                backend::kName);
+  }
+  const AttentionOperands operands = {
+      query,        key,           value,       bias, alibi_slopes, sinks,  cu_seqlens_q,
+      cu_seqlens_k, query_lengths, key_lengths, out,  lse,          weights};
+  if (int32_t status = check_call(*plan, operands, *call)) return status;
+  if (call->begin == call->end) return FOVEA_OK;
+  const struct {
+    const char* name;
+    const void* address;
+    int64_t bytes;
+  } memory[] = {{"workspace", workspace, plan->workspace_bytes},
+                {"scratch", scratch, plan->scratch_bytes}};
+  for (const auto& block : memory) {
+    if (block.bytes > 0 && block.address == nullptr) {
+      return fail(call->error, FOVEA_INVALID_ARGUMENT,
+                  "%s is NULL, but the plan needs %lld bytes of it", block.name,
+                  (long long)block.bytes);
+    }
+    if (reinterpret_cast<uintptr_t>(block.address) % FOVEA_ALIGNMENT != 0) {
+      return fail(call->error, FOVEA_INVALID_ARGUMENT, "%s must be aligned to %d bytes", block.name,
+                  FOVEA_ALIGNMENT);
+    }
+  }
+  return backend::run(*plan, operands, *call, workspace, scratch, stream);
+}

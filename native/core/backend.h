@@ -1,0 +1,29 @@
+// What a backend library answers behind the functions of fovea.h. core/abi.cpp has checked blocks,
+// kind of device and presence of operands before it asks.
+#pragma once
+
+#include "core/attention.h"
+
+namespace fovea::backend {
+
+// "cpu", "cuda", "sim".
+extern const char* const kName;
+// FOVEA_DEVICE_* that this library plans for.
+extern const int32_t kDeviceKind;
+
+// What the library was compiled with.
+void describe_build(char (&build)[160]);
+
+// Describes device `index`; the reason of a failure goes to device.error.
+int32_t query(int32_t index, fovea_device_info& device);
+
+// Picks kernel, tiles and memory; plan_common has run.
+int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan);
+
+int32_t prepare(fovea_attention_plan& plan);
+
+// Runs one or more items; operands, phase and item range are checked.
+int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
+            fovea_attention_call& call, void* workspace, void* scratch, void* stream);
+
+}  // namespace fovea::backend
