@@ -1,7 +1,6 @@
 #include "sim/block.h"
 
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 namespace fovea::sim {
@@ -25,9 +24,9 @@ const char* name(Primitive primitive) {
     case Primitive::kSyncWarp:
       return "sync_warp";
     case Primitive::kBarrierSync:
-      return "barrier sync";
+      return "barrier_sync";
     case Primitive::kBarrierArrive:
-      return "barrier arrive";
+      return "barrier_arrive";
     case Primitive::kLoadMatrices:
       return "load_matrices";
     case Primitive::kMma:
@@ -60,7 +59,8 @@ std::string Block::place(Where where) const {
 }
 
 void Block::launch(const Launch& launch, const std::function<void()>& body) {
-  if (current_block != nullptr) throw Error(std::string(launch.kernel) + ": launch in a kernel");
+  if (current_block != nullptr)
+    fail("a launch inside a kernel, of " + std::string(launch.kernel), {});
   launch_ = &launch;
   body_ = &body;
   fibers_.reserve(launch.threads);
@@ -221,13 +221,14 @@ void Block::diverged(const Warp& warp, const std::string& lane, Where where) con
 }
 
 void Block::barrier(uint32_t number, uint32_t count, bool waits, Where where) {
-  const std::string_view primitive = waits ? "barrier_sync" : "barrier_arrive";
+  const Primitive primitive = waits ? Primitive::kBarrierSync : Primitive::kBarrierArrive;
   if (number >= kBarriers) {
-    fail(std::string(primitive) + " of barrier " + std::to_string(number) + ": expected 0 to 15",
+    fail(std::string(name(primitive)) + " of barrier " + std::to_string(number) +
+             ": expected 0 to 15",
          where);
   }
   if (count == 0 || count % kWarp != 0 || count > threads()) {
-    fail(std::string(primitive) + " of " + std::to_string(count) +
+    fail(std::string(name(primitive)) + " of " + std::to_string(count) +
              " threads: expected a multiple of 32 up to the block's " + std::to_string(threads()),
          where);
   }
@@ -235,8 +236,7 @@ void Block::barrier(uint32_t number, uint32_t count, bool waits, Where where) {
     uint32_t number, count;
   } arguments = {number, count};
   const uint32_t self = thread_ / kWarp, bit = 1u << self;
-  Warp& warp =
-      arrive(waits ? Primitive::kBarrierSync : Primitive::kBarrierArrive, &arguments, where);
+  Warp& warp = arrive(primitive, &arguments, where);
   if (warp.arrived != kAllLanes) return suspend();
   warp.arrived = 0;
   const Lanes<Arguments> lanes(warp.payload);
