@@ -298,18 +298,28 @@ TEST(mma_carries_what_is_not_finite) {
 
 template <int kChunks>
 void check_swizzle() {
+  using S = Swizzle<kChunks>;
   constexpr uint32_t kRows = 64;
   std::vector<bool> taken(kRows * kChunks);
   for (uint32_t row = 0; row < kRows; ++row) {
     for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
-      const uint32_t offset = Swizzle<kChunks>::offset(row, chunk);
+      const uint32_t offset = S::offset(row, chunk);
       CHECK(offset % 16 == 0 && offset / 16 / kChunks == row && !taken[offset / 16]);
       taken[offset / 16] = true;
     }
   }
+  for (uint32_t row = 0; row < kRows; ++row) {
+    for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
+      for (uint32_t by = 0; chunk + by < kChunks; ++by) {
+        if ((chunk & by) != 0) continue;
+        const uint32_t base = 0x400 + 128 * row;
+        CHECK_EQUAL(S::move(base + S::offset(row, chunk), by), base + S::offset(row, chunk + by));
+      }
+    }
+  }
   // Eight chunks that are accessed together lie in eight different groups of four banks.
   const auto banks = [](uint32_t row, uint32_t chunk) {
-    return 1u << Swizzle<kChunks>::offset(row, chunk) / 16 % 8;
+    return 1u << S::offset(row, chunk) / 16 % 8;
   };
   for (uint32_t row = 0; row + 8 <= kRows; ++row) {
     for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
