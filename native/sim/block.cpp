@@ -6,7 +6,8 @@
 namespace fovea::sim {
 namespace {
 
-thread_local Block* current_block = nullptr;
+// Every primitive asks for it: the model that needs no call in a shared library either.
+[[gnu::tls_model("initial-exec")]] constinit thread_local Block* current_block = nullptr;
 
 bool same_line(Where a, Where b) {
   return a.line() == b.line() &&
@@ -115,7 +116,10 @@ void Block::turn(uint32_t warp) {
   order_ = 0;
   if (schedule() == Schedule::kRandom) {
     order_ = random_.below(kWarp);
-    copies_[warp * kWarp + random_.below(kWarp)].land_some(random_);
+    for (uint64_t lanes = random_.next() & random_.next() & kAllLanes; lanes != 0;
+         lanes &= lanes - 1) {
+      copies_[warp * kWarp + uint32_t(__builtin_ctzll(lanes))].land_some(random_);
+    }
   }
   for (turn_ = 0; ready != 0; ready &= ready - 1) turn_ |= 1u << (__builtin_ctz(ready) ^ order_);
   thread_ = warp * kWarp;

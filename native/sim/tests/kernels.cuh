@@ -12,20 +12,22 @@ namespace fovea::test {
 using namespace fovea::tile;
 
 // to[mask][thread] = from[thread of the lane xored with mask], for masks 0 to 31.
-FOVEA_KERNEL inline void shuffle_kernel(const float* from, float* to) {
+template <int kThreads>
+FOVEA_KERNEL void shuffle_kernel(const float* from, float* to) {
   const uint32_t t = thread_index();
   const float x = load_global(from + t);
   for (uint32_t mask = 0; mask < 32; ++mask) {
-    store_global(to + mask * 64 + t, shuffle_xor(x, mask));
+    store_global(to + mask * kThreads + t, shuffle_xor(x, mask));
   }
 }
 
 // Of groups of four threads: maximum, then sum.
-FOVEA_KERNEL inline void quad_kernel(const float* from, float* to) {
+template <int kThreads>
+FOVEA_KERNEL void quad_kernel(const float* from, float* to) {
   const uint32_t t = thread_index();
   const float x = load_global(from + t);
   store_global(to + t, quad_max(x));
-  store_global(to + 64 + t, quad_sum(x));
+  store_global(to + kThreads + t, quad_sum(x));
 }
 
 // Two groups of copies, read after a wait for the first and after one for both, each by the thread

@@ -127,9 +127,9 @@ TEST(copy_over_what_the_warp_may_still_read) {
   const auto body = [](bool sync) {
     issue(thread_index());
     finish_copies();
-    sim::sync_warp(Where::current());
+    tile::sync_warp();
     load_chunks(0);
-    if (sync) sim::sync_warp(Where::current());
+    if (sync) tile::sync_warp();
     issue(thread_index());
     finish_copies();
   };
@@ -264,7 +264,7 @@ TEST(races_between_lanes) {
       }
     };
   };
-  run(warps(1), body([] { sim::sync_warp(Where::current()); }), [] {});
+  run(warps(1), body([] { tile::sync_warp(); }), [] {});
   run(warps(1), body([] { sync_block(); }), [] {});
   // Meeting at a shuffle orders no memory. Of lanes that have not met, one finds nothing yet.
   expect_error(warps(1), {"without a barrier after its write by thread"},
@@ -272,11 +272,27 @@ TEST(races_between_lanes) {
   expect_error(warps(1), {"without a barrier|never written"}, body([] {}));
   expect_error(warps(1), {"overwrites", "without a barrier after its read by thread"}, [] {
     store_shared(word(thread_index()), 0u);
-    sim::sync_warp(Where::current());
+    tile::sync_warp();
     load_shared(word(thread_index()));
     shuffle_xor(0.0f, 1);
     store_shared(word(thread_index() ^ 1), 0u);
   });
+}
+
+TEST(race_with_one_of_two_readers) {
+  // The one that reads last may write after itself, but not after the other.
+  const auto body = [](bool sync) {
+    if (thread_index() == 0) store_shared(word(0), 0u);
+    tile::sync_warp();
+    if (thread_index() < 2) load_shared(word(0));
+    shuffle_xor(0.0f, 1);
+    if (sync) tile::sync_warp();
+    if (thread_index() < 2) store_shared(word(0) + 2 * thread_index(), uint16_t{1});
+  };
+  run(
+      warps(1), [&] { body(true); }, [] {});
+  expect_error(warps(1), {"shared_write overwrites", "after its read by warp 0"},
+               [&] { body(false); });
 }
 
 TEST(order_is_handed_on) {

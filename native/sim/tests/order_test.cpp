@@ -1,6 +1,7 @@
 // How threads meet: divergence, barriers, deadlocks; and launches: exits, errors, OS threads.
 
 #include <atomic>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -40,11 +41,14 @@ TEST(divergence) {
 }
 
 TEST(exited_lanes) {
-  constexpr int kBarrier = __LINE__ + 3;
-  expect_error(warps(2), {"barrier_sync|lane 9", "diverged", here(kBarrier), "exit"}, [] {
-    if (thread_index() == 9) return;
-    sync_block();
-  });
+  for (const uint32_t gone : {0u, 9u, 31u}) {
+    constexpr int kBarrier = __LINE__ + 4;
+    expect_error(warps(2), {"diverged", "lane " + std::to_string(gone), here(kBarrier), " exit"},
+                 [&] {
+                   if (thread_index() == gone) return;
+                   sync_block();
+                 });
+  }
 }
 
 TEST(different_arguments) {
@@ -251,6 +255,12 @@ TEST(a_seed_repeats_its_schedule) {
   };
   CHECK(trace(1) == trace(1));
   CHECK(trace(1) != trace(2));
+  std::set<uint32_t> first_warps, first_lanes;
+  for (uint64_t seed = 1; seed <= 32; ++seed) {
+    first_warps.insert(trace(seed)[0] / 32);
+    first_lanes.insert(trace(seed)[0] % 32);
+  }
+  CHECK(first_warps.size() == 4 && first_lanes.size() > 8);
 }
 
 TEST(launches_side_by_side) {
@@ -264,7 +274,7 @@ TEST(launches_side_by_side) {
           const sim::Options options = {sim::Schedule::kRandom, round};
           sim::launch({"beside", 2, 64, 256, {input(from, "from"), output(to, "to")}, options},
                       [&] {
-                        quad_kernel(from.data(), to.data());
+                        quad_kernel<64>(from.data(), to.data());
                         if (i == 3 && round == 49) sim::fail("the last", Where::current());
                       });
         }

@@ -27,7 +27,7 @@ TEST(shuffle_xor) {
   std::vector<float> to(32 * 64);
   run(
       {"shuffle", 2, 64, 0, {input(from, "from"), output(to, "to")}, {}},
-      [&] { shuffle_kernel(from.data(), to.data()); },
+      [&] { shuffle_kernel<64>(from.data(), to.data()); },
       [&] {
         for (uint32_t mask = 0; mask < 32; ++mask) {
           for (uint32_t t = 0; t < 64; ++t) CHECK_EQUAL(to[mask * 64 + t], from[t ^ mask]);
@@ -58,7 +58,7 @@ TEST(quads) {
   std::vector<float> to(128);
   run(
       {"quad", 1, 64, 0, {input(from, "from"), output(to, "to")}, {}},
-      [&] { quad_kernel(from.data(), to.data()); },
+      [&] { quad_kernel<64>(from.data(), to.data()); },
       [&] {
         for (uint32_t t = 0; t < 64; ++t) {
           const float* const q = from.data() + t / 4 * 4;
@@ -115,6 +115,30 @@ TEST(copies_read_only_what_is_valid) {
                         valid.data(), to.data());
       },
       [] {});
+}
+
+TEST(copies_land_when_the_schedule_says) {
+  std::vector<uint32_t> from(32), to(32);
+  const auto landed = [&](const sim::Options& options) {  // lanes whose copy came before the store
+    from.assign(32, 1);
+    const sim::Launch launch = {"landing", 1, 32, 128, {output(from, "from"), output(to, "to")},
+                                options};
+    sim::launch(launch, [&] {
+      const uint32_t t = thread_index(), address = shared_base() + 4 * t;
+      copy_async<4>(address, &from[t], 4);
+      copy_async_commit();
+      for (int i = 0; i < 4; ++i) any(true);
+      store_global(&from[t], 0u);
+      copy_async_wait<0>();
+      store_global(&to[t], load_shared(address));
+    });
+    return std::accumulate(to.begin(), to.end(), 0u);
+  };
+  CHECK_EQUAL(landed({sim::Schedule::kEager, 0}), 32u);
+  CHECK_EQUAL(landed({sim::Schedule::kLazy, 0}), 0u);
+  uint32_t early = 0;
+  for (uint64_t seed = 1; seed <= 32; ++seed) early += landed({sim::Schedule::kRandom, seed});
+  CHECK(early > 32 && early < 31 * 32);
 }
 
 template <bool kTransposed>
