@@ -116,9 +116,9 @@ void Block::turn(uint32_t warp) {
   order_ = 0;
   if (schedule() == Schedule::kRandom) {
     order_ = random_.below(kWarp);
-    for (uint64_t lanes = random_.next() & random_.next() & kAllLanes; lanes != 0;
-         lanes &= lanes - 1) {
-      copies_[warp * kWarp + uint32_t(__builtin_ctzll(lanes))].land_some(random_);
+    uint32_t lanes = uint32_t(random_.next() & random_.next() & random_.next());
+    for (; lanes != 0; lanes &= lanes - 1) {
+      copies_[warp * kWarp + uint32_t(__builtin_ctz(lanes))].land_some(random_);
     }
   }
   for (turn_ = 0; ready != 0; ready &= ready - 1) turn_ |= 1u << (__builtin_ctz(ready) ^ order_);

@@ -14,8 +14,10 @@ void Copies::land(Copy& copy) {
 }
 
 void Copies::land_some(Random& random) {
-  for (Copy& copy : copies_) {
-    if (random.below(4) == 0) land(copy);
+  if (copies_.empty()) return;
+  const uint64_t chosen = random.next() & random.next();
+  for (size_t i = 0; i < copies_.size(); ++i) {
+    if ((chosen >> i % 64 & 1) != 0) land(copies_[i]);
   }
 }
 

@@ -104,7 +104,7 @@ void Fibers::start(uint32_t index, Entry entry, void* argument) {
   Context& context = contexts_[index];
   context.fake_stack = nullptr;
   // Fibers of a warp stand at the same place of the same function. Without an offset their frames
-  // would all fall into the same sets of the cache.
+  // would all fall into the same sets of the cache: a shuffle took a third longer.
   const size_t bytes = kStack - index % 61 * 64;
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(stack(index), kStack);
