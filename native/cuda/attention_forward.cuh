@@ -23,46 +23,48 @@ struct AttentionForward {
   static constexpr int kM = kIt.tile.warp_rows / 16;
   static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8;
   static constexpr int kQueryBytes = kIt.query_bytes(), kSlotBytes = kIt.slot_bytes();
+  static constexpr int kRowsOffset = kIt.rows_offset();
   using Element = typename Operands<kPrecision>::Element;
 
   const AttentionParams& p;
-  const AttentionRows rows;
   const ThreadRows mine;
-  const uint32_t queries, ring;  // in shared memory
-  const Element* const keys;
-  const Element* const values;
-  int32_t begin, end;            // tiles of keys that any row sees
-  int32_t full_begin, full_end;  // of these, tiles that every row sees in full
-  float scale;                   // of a score, to units of log2
+  const uint32_t queries, ring, shared_rows;  // in shared memory
+  int32_t key_length;
+  const Element* keys;
+  const Element* values;
+  int32_t begin, end;  // tiles of keys that any row sees
 
   FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
       : p(params),
-        rows(locate_rows<kRows>(p, p.first_item + tile::block_index())),
         mine(kIt.tile.warp_rows),
         queries(tile::shared_base()),
         ring(queries + kQueryBytes),
-        keys(static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride)),
-        values(static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride)),
-        scale(kIt.general ? tile::kLog2e : p.scale * tile::kLog2e) {
-    begin = end = full_begin = full_end = 0;
-    if (rows.count == 0) return;
-    const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
-    begin = rows.low(p, first) / kKeys;
-    end = (rows.high(p, last) + kKeys - 1) / kKeys;
-    full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
-    full_end = rows.high(p, first) / kKeys;
+        shared_rows(queries + kRowsOffset) {
+    AttentionRows rows = locate_rows<kRows>(p, p.first_item + tile::block_index());
+    key_length = rows.key_length;
+    keys = static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
+    values = static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride);
+    begin = end = rows.full_begin = rows.full_end = 0;
+    if (rows.count > 0) {
+      const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
+      begin = rows.low(p, first) / kKeys;
+      end = (rows.high(p, last) + kKeys - 1) / kKeys;
+      rows.full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
+      rows.full_end = rows.high(p, first) / kKeys;
+    }
+    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    if (begin < end) load_queries<kRows, kDim, kThreads, Element>(queries, p, rows);
+    tile::sync_block();
   }
 
   FOVEA_DEVICE void run() {
     float out[kM][kOutColumns][4] = {};
     tile::Softmax<kM> softmax;
     softmax.start();
-    if (begin < end) {
-      load_queries<kRows, kDim, kThreads, Element>(queries, p, rows);
-      attend(out, softmax);
-    }
+    if (begin < end) attend(out, softmax);
     softmax.finish();
-    RowResults<kM> results(softmax, scale, p, rows, mine);
+    const AttentionRows rows = load_rows(shared_rows);
+    RowResults<kM> results(softmax, p, rows, mine);
     store_lse(results, p, rows, mine);
     store_out(out, results, p, rows, mine);
     if constexpr (kIt.general) {
@@ -77,11 +79,11 @@ struct AttentionForward {
     if (tile >= begin) {
       const uint32_t to = ring + slot * kSlotBytes;
       if (item % 2 == 0) {
-        load_tile<kKeys, kDim, kThreads>(to, keys, p.key_stride[1], tile * kKeys, rows.key_length,
+        load_tile<kKeys, kDim, kThreads>(to, keys, p.key_stride[1], tile * kKeys, key_length,
                                          p.head_dim, p.key_copy);
       } else {
         load_tile<kKeys, kValueDim, kThreads>(to, values, p.value_stride[1], tile * kKeys,
-                                              rows.key_length, p.value_head_dim, p.value_copy);
+                                              key_length, p.value_head_dim, p.value_copy);
       }
     }
     tile::copy_async_commit();  // an empty group too, so that a wait counts items
@@ -101,8 +103,14 @@ struct AttentionForward {
   FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(
         s, queries, tile::thread_index() / tile::kWarp * kIt.tile.warp_rows, key_tile);
-    if constexpr (kIt.general) transform_scores(s, p, rows, mine, tile * kKeys);
-    if (tile < full_begin || tile >= full_end) mask_scores(s, p, rows, mine, tile * kKeys);
+    const int32_t first_key = tile * kKeys;
+    if constexpr (kIt.general) {
+      transform_scores(s, p, load_rows(shared_rows), mine.anew(), first_key);
+    }
+    if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
+        tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
+      mask_scores(s, p, load_rows(shared_rows), mine.anew(), first_key);
+    }
   }
 
   FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
@@ -114,9 +122,10 @@ struct AttentionForward {
       const int32_t item = 2 * (end - 1 - tile);
       float s[kM][kKeyColumns][4];
       scores(s, next_item(item, slot), tile);
-      softmax.step(s, scale, out);
+      softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
-        if (p.dropout_threshold != 0) drop_weights(s, p, rows, mine, tile * kKeys);
+        if (p.dropout_threshold != 0)
+          drop_weights(s, p, load_rows(shared_rows), mine.anew(), tile * kKeys);
       }
       const uint32_t value_tile = next_item(item + 1, slot);
       if constexpr (kIsHalf<kPrecision>) {
@@ -136,14 +145,14 @@ struct AttentionForward {
       const bool seen = tile >= begin && tile < end;
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
-        load_tile<kKeys, kDim, kThreads>(ring, keys, p.key_stride[1], tile * kKeys, rows.key_length,
+        load_tile<kKeys, kDim, kThreads>(ring, keys, p.key_stride[1], tile * kKeys, key_length,
                                          p.head_dim, p.key_copy);
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();
         scores(s, ring, tile);
       }
-      store_weights_tile(s, seen, scale, results, p, rows, mine, tile * kKeys);
+      store_weights_tile(s, seen, results, p, load_rows(shared_rows), mine, tile * kKeys);
     }
   }
 };

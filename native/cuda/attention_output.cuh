@@ -12,7 +12,7 @@ struct RowResults {
   float lse2[kM][2];    // log2 of the sum of all exponentials
 
   // `softmax` has finished. A row without a visible key has sums of zero.
-  FOVEA_DEVICE RowResults(const tile::Softmax<kM>& softmax, float scale, const AttentionParams& p,
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM>& softmax, const AttentionParams& p,
                           const AttentionRows& rows, const ThreadRows& mine) {
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
@@ -20,7 +20,7 @@ struct RowResults {
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
         float sum = softmax.sum[i][h];
-        float zero = softmax.base(i, h, scale);
+        float zero = softmax.base(i, h, p.softmax_scale);
         float decay = 1;
         if (p.sinks != nullptr && int32_t(row) < rows.count) {
           // A sink is one more key, without a value: the sums move to a maximum that includes it.
@@ -120,9 +120,9 @@ FOVEA_DEVICE void store_out(const float (&sums)[kM][kColumns][4], const RowResul
   }
 }
 
-// Weights of one tile of keys from its scores, `scale` of which is in units of log2; zero where no row sees the tile.
+// Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees the tile.
 template <int kM, int kColumns>
-FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen, float scale,
+FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
                                      const RowResults<kM>& results, const AttentionParams& p,
                                      const AttentionRows& rows, const ThreadRows& mine,
                                      int32_t first_key) {
@@ -138,7 +138,8 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
           p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
       const auto weight = [&](float x) {
         return none ? 0.0f
-                    : tile::exp2_approx(tile::fused_multiply_add(x, scale, -results.lse2[i][h]));
+                    : tile::exp2_approx(
+                          tile::fused_multiply_add(x, p.softmax_scale, -results.lse2[i][h]));
       };
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {

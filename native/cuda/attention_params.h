@@ -42,6 +42,7 @@ struct AttentionParams {
   uint8_t query_copy, key_copy, value_copy;
 
   float scale;
+  float softmax_scale;         // of the scores that enter the softmax, to units of log2
   float softcap;               // 0 = off
   uint32_t dropout_threshold;  // draws below it are dropped; 0 = no dropout
   float dropout_scale;         // of what is kept

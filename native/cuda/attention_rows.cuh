@@ -3,6 +3,9 @@
 // fastest, so that grouped-query attention reads each key once for all its heads.
 #pragma once
 
+#include <cstddef>
+#include <type_traits>
+
 #include "cuda/attention_params.h"
 #include "tile/memory.cuh"
 
@@ -16,6 +19,7 @@ struct AttentionRows {
   int32_t shift;                     // position among the keys minus position of the query
   int32_t position0, head0;          // of the block's first row
   int32_t count;                     // rows of the block that belong to queries, none may
+  int32_t full_begin, full_end;      // tiles of keys that every row of the block sees in full
 
   // Position of a row of the block in its sequence, and its head.
   FOVEA_DEVICE int32_t position(uint32_t row) const {
@@ -60,6 +64,11 @@ struct AttentionRows {
   FOVEA_DEVICE int32_t clamp(int64_t key) const {
     return key < 0 ? 0 : key > key_length ? key_length : int32_t(key);
   }
+};
+
+constexpr int kAttentionRowsWords = sizeof(AttentionRows) / 4;
+struct AttentionRowsWords {
+  uint32_t word[kAttentionRowsWords];
 };
 
 // A length that the caller put in device memory, kept within what the tensors hold.
@@ -114,6 +123,28 @@ FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
   const int64_t left = int64_t{rows.query_length} * rows.group - row;
   rows.count = clamp_length(left, kRows);
   return rows;
+}
+
+// The rows in shared memory, one word for each field: a kernel that kept them in registers through
+// its products would spill. One thread stores, all threads load behind a barrier.
+FOVEA_DEVICE void store_rows(uint32_t to, const AttentionRows& rows) {
+  static_assert(std::is_trivially_copyable_v<AttentionRows>);
+  const auto words = __builtin_bit_cast(AttentionRowsWords, rows);
+  FOVEA_UNROLL
+  for (int i = 0; i < kAttentionRowsWords; ++i) tile::store_shared(to + 4 * i, words.word[i]);
+}
+
+FOVEA_DEVICE AttentionRows load_rows(uint32_t from) {
+  AttentionRowsWords words;
+  FOVEA_UNROLL
+  for (int i = 0; i < kAttentionRowsWords; ++i) words.word[i] = tile::load_shared(from + 4 * i);
+  return __builtin_bit_cast(AttentionRows, words);
+}
+
+// One of its fields.
+template <size_t kOffset>
+FOVEA_DEVICE int32_t load_rows_field(uint32_t from) {
+  return int32_t(tile::load_shared(from + kOffset));
 }
 
 }  // namespace fovea

@@ -18,6 +18,13 @@ struct ThreadRows {
       : first(tile::thread_index() / tile::kWarp * warp_rows +
               tile::thread_index() % tile::kWarp / 4) {}
   FOVEA_DEVICE uint32_t row(int i, int h) const { return first + 16 * i + 8 * h; }
+
+  // The same for one round of a loop. Positions, heads and offsets of up to four rows would take
+  // twenty registers through the products, which have none to spare.
+  FOVEA_DEVICE ThreadRows anew() const { return ThreadRows(*this, tile::opaque(first)); }
+
+ private:
+  FOVEA_DEVICE ThreadRows(const ThreadRows&, uint32_t row) : first(row) {}
 };
 
 // Key of the tile that element e of piece j stands for.
@@ -49,16 +56,6 @@ FOVEA_DEVICE void mask_scores(float (&s)[kM][kColumns][4], const AttentionParams
   }
 }
 
-FOVEA_DEVICE float load_bias(const AttentionParams& p, int64_t offset) {
-  if (p.bias_dtype == FOVEA_FLOAT32) {
-    return tile::load_global(static_cast<const float*>(p.bias) + offset);
-  }
-  if (p.bias_dtype == FOVEA_FLOAT16) {
-    return tile::widen(tile::load_global(static_cast<const float16*>(p.bias) + offset));
-  }
-  return tile::widen(tile::load_global(static_cast<const bfloat16*>(p.bias) + offset));
-}
-
 // Applies change(x, element) to every score of a thread, row by row.
 template <int kM, int kColumns, typename Change>
 FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change change) {
@@ -66,6 +63,30 @@ FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change c
   for (int j = 0; j < kColumns; ++j) {
     FOVEA_UNROLL
     for (int e = 2 * h; e < 2 * h + 2; ++e) s[i][j][e] = change(s[i][j][e], key_column(j, e));
+  }
+}
+
+template <typename Bias, int kM, int kColumns>
+FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                           const AttentionRows& rows, const ThreadRows& mine, int32_t first_key) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const uint32_t row = mine.row(i, h);
+      if (int32_t(row) >= rows.count) continue;
+      const int32_t keys = rows.key_length - first_key - key_column(0, 0);
+      const Bias* const bias = static_cast<const Bias*>(p.bias) + first_key + key_column(0, 0) +
+                               rows.score_offset(p.bias_stride, rows.position(row), rows.head(row));
+      FOVEA_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 2; ++e) {
+          if (8 * j + e < keys)
+            s[i][j][2 * h + e] += tile::widen(tile::load_global(bias + 8 * j + e));
+        }
+      }
+    }
   }
 }
 
@@ -93,22 +114,9 @@ FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionP
       }
     }
   }
-  if (p.bias != nullptr) {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const uint32_t row = mine.row(i, h);
-        // Keys of the tile that this row has a bias for: none where the row is no query.
-        const int32_t keys = int32_t(row) < rows.count ? rows.key_length - first_key : 0;
-        const int64_t offset =
-            rows.score_offset(p.bias_stride, rows.position(row), rows.head(row)) + first_key;
-        change_row(s, i, h, [&](float x, int32_t key) {
-          return key < keys ? x + load_bias(p, offset + key) : x;
-        });
-      }
-    }
-  }
+  if (p.bias_dtype == FOVEA_FLOAT32) add_bias<float>(s, p, rows, mine, first_key);
+  if (p.bias_dtype == FOVEA_FLOAT16) add_bias<float16>(s, p, rows, mine, first_key);
+  if (p.bias_dtype == FOVEA_BFLOAT16) add_bias<bfloat16>(s, p, rows, mine, first_key);
   if (p.alibi_slopes != nullptr) {
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {

@@ -50,7 +50,9 @@ struct AttentionVariant {
     const int widest = tile.head_dim > tile.value_head_dim ? tile.head_dim : tile.value_head_dim;
     return tile.keys * widest * element_bytes();
   }
-  constexpr int shared_bytes() const { return query_bytes() + tile.slots * slot_bytes(); }
+  // Behind the tiles lies what all threads know of the block's rows.
+  constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
+  constexpr int shared_bytes() const { return rows_offset() + 64; }
 };
 
 constexpr auto kAttentionVariants = [] {

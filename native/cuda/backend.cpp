@@ -119,7 +119,10 @@ AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOpera
   p.has_window_left = spec.has_window_left;
   p.has_window_right = spec.has_window_right;
 
+  constexpr float kLog2e = 1.44269504088896340736f;
   p.scale = spec.scale;
+  // The general kernel has scaled its scores already.
+  p.softmax_scale = kAttentionVariants[plan.variant].general ? kLog2e : spec.scale * kLog2e;
   p.softcap = spec.softcap;
   p.dropout_threshold = dropout_threshold(spec.dropout);
   p.dropout_scale = 65536.0f / float(65536 - p.dropout_threshold);

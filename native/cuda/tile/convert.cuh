@@ -35,6 +35,8 @@ FOVEA_DEVICE void split_tf32(uint32_t& x, uint32_t& low) {
   low = as_bits(rest - rest == 0 ? round_to_tf32(rest) : 0.0f);
 }
 
+FOVEA_DEVICE float widen(float x) { return x; }
+
 FOVEA_DEVICE float widen(float16 x) {
 #ifdef __CUDACC__
   float y;

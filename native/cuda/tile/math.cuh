@@ -26,6 +26,15 @@ FOVEA_DEVICE float as_float(uint32_t bits) {
 #endif
 }
 
+// x, but the compiler does not know: what is computed from it in a loop is computed in every round
+// and not held in registers from before.
+FOVEA_DEVICE uint32_t opaque(uint32_t x) {
+#ifdef __CUDACC__
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+
 // 2^x to 2 ulp; results below 2^-126 are zero, exp2(-infinity) is exactly 0.
 FOVEA_DEVICE float exp2_approx(float x) {
 #ifdef __CUDACC__
