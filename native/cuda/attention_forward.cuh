@@ -21,7 +21,8 @@ struct AttentionForward {
   static constexpr int kDimBytes = kDim * kIt.element_bytes();
   static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
   static constexpr int kM = kIt.tile.warp_rows / 16;
-  static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8;
+  static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
+  static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
   static constexpr int kQueryBytes = kIt.query_bytes(), kSlotBytes = kIt.slot_bytes();
   static constexpr int kRowsOffset = kIt.rows_offset();
   using Element = typename Operands<kPrecision>::Element;
@@ -36,7 +37,7 @@ struct AttentionForward {
 
   FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
       : p(params),
-        mine(kIt.tile.warp_rows),
+        mine(warp_row()),
         queries(tile::shared_base()),
         ring(queries + kQueryBytes),
         shared_rows(queries + kRowsOffset) {
@@ -65,14 +66,23 @@ struct AttentionForward {
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
     RowResults<kM> results(softmax, p, rows, mine);
-    store_lse(results, p, rows, mine);
-    store_out(out, results, p, rows, mine);
+    store_out(out, results, p, rows, mine, first_column());
+    if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
       if (p.weights != nullptr) store_weights(results);
     }
   }
 
  private:
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_index() / tile::kWarp; }
+  static FOVEA_DEVICE uint32_t warp_row() {
+    return (kIt.tile.shares == 1 ? warp() : warp() % kRowWarps) * kIt.tile.warp_rows;
+  }
+  // Of this warp's share of the value columns, in pieces of eight.
+  static FOVEA_DEVICE uint32_t first_column() {
+    return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
+  }
+
   // Item 2n of the ring is the n-th tile of keys, counted from the last, item 2n + 1 its values.
   FOVEA_DEVICE void load_item(int32_t item, int slot) {
     const int32_t tile = end - 1 - item / 2;
@@ -101,11 +111,10 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
-    multiply_queries_keys<kPrecision, kDimBytes>(
-        s, queries, tile::thread_index() / tile::kWarp * kIt.tile.warp_rows, key_tile);
+    multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const int32_t first_key = tile * kKeys;
     if constexpr (kIt.general) {
-      transform_scores(s, p, load_rows(shared_rows), mine.anew(), first_key);
+      transform_scores(s, p, shared_rows, mine, first_key);
     }
     if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
         tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
@@ -129,9 +138,9 @@ struct AttentionForward {
       }
       const uint32_t value_tile = next_item(item + 1, slot);
       if constexpr (kIsHalf<kPrecision>) {
-        multiply_weights_values_half<kPrecision, kValueBytes>(out, s, value_tile);
+        multiply_weights_values_half<kPrecision, kValueBytes>(out, s, value_tile, first_column());
       } else {
-        multiply_weights_values_float<kPrecision, kValueBytes>(out, s, value_tile);
+        multiply_weights_values_float<kPrecision, kValueBytes>(out, s, value_tile, first_column());
       }
     }
   }
@@ -152,7 +161,8 @@ struct AttentionForward {
         tile::sync_block();
         scores(s, ring, tile);
       }
-      store_weights_tile(s, seen, results, p, load_rows(shared_rows), mine, tile * kKeys);
+      if (first_column() == 0)
+        store_weights_tile(s, seen, results, p, load_rows(shared_rows), mine, tile * kKeys);
     }
   }
 };

@@ -85,10 +85,10 @@ FOVEA_DEVICE void store_columns(Half* to, float x, float y, bool pair) {
 
 template <typename Out, int kColumns>
 FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, float factor,
-                            int width) {
+                            int width, int first_column) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
-    const int column = key_column(j, 0);
+    const int column = key_column(first_column + j, 0);
     if (column >= width) continue;
     // Not sums * 0: a weight of zero times an infinite value is NaN, and still no part of the row.
     const float x = factor == 0 ? 0.0f : sums[j][2 * h] * factor;
@@ -100,7 +100,7 @@ FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, fl
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_out(const float (&sums)[kM][kColumns][4], const RowResults<kM>& results,
                             const AttentionParams& p, const AttentionRows& rows,
-                            const ThreadRows& mine) {
+                            const ThreadRows& mine, int first_column) {
   FOVEA_UNROLL
   for (int i = 0; i < kM; ++i) {
     FOVEA_UNROLL
@@ -110,11 +110,14 @@ FOVEA_DEVICE void store_out(const float (&sums)[kM][kColumns][4], const RowResul
       const int64_t offset = rows.offset(p.out_stride, rows.position(row), rows.head(row));
       const float factor = int32_t(row) < rows.count ? results.factor[i][h] : 0.0f;
       if (p.out_dtype == FOVEA_FLOAT32) {
-        store_row(static_cast<float*>(p.out) + offset, sums[i], h, factor, p.value_head_dim);
+        store_row(static_cast<float*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
+                  first_column);
       } else if (p.out_dtype == FOVEA_FLOAT16) {
-        store_row(static_cast<float16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim);
+        store_row(static_cast<float16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
+                  first_column);
       } else {
-        store_row(static_cast<bfloat16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim);
+        store_row(static_cast<bfloat16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
+                  first_column);
       }
     }
   }

@@ -127,16 +127,17 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
   }
 }
 
-// out += p * value, 16 bits: p is rounded and packed; values are transposed on their way to registers.
+// out += p * value for the pieces of eight columns from `first_column` on, a multiple of 8.
+// 16 bits: p is rounded and packed; values are transposed on their way to registers.
 template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
 FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
                                                const float (&p)[kM][kKeyColumns][4],
-                                               uint32_t values) {
+                                               uint32_t values, uint32_t first_column) {
   using Element = typename Operands<kPrecision>::Element;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   const uint32_t lane = tile::thread_index() % tile::kWarp;
-  const uint32_t address = values + Swizzle::offset(lane % 16, lane / 16);
+  const uint32_t address = values + Swizzle::offset(lane % 16, first_column + lane / 16);
   FOVEA_UNROLL
   for (int step = 0; step < kKeyColumns / 2; ++step) {
     uint32_t a[4 * kM];
@@ -161,18 +162,19 @@ FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
   }
 }
 
-// out += p * value in TF32. The sum over keys may run in any order, so the key that a thread holds in
+// The same in TF32. The sum over keys may run in any order, so the key that a thread holds in
 // p as column 2t is taken for k = t, and column 2t + 1 for k = t + 4: then p is an operand as it is.
 template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
 FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
                                                 const float (&p)[kM][kKeyColumns][4],
-                                                uint32_t values) {
+                                                uint32_t values, uint32_t first_column) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   const uint32_t lane = tile::thread_index() % tile::kWarp;
   const uint32_t g = lane / 4, t = lane % 4;
-  const uint32_t address[2] = {values + Swizzle::offset(2 * t, g / 4) + g % 4 * 4,
-                               values + Swizzle::offset(2 * t + 1, g / 4) + g % 4 * 4};
+  const uint32_t address[2] = {
+      values + Swizzle::offset(2 * t, 2 * first_column + g / 4) + g % 4 * 4,
+      values + Swizzle::offset(2 * t + 1, 2 * first_column + g / 4) + g % 4 * 4};
   FOVEA_UNROLL
   for (int step = 0; step < kKeyColumns; ++step) {
     FOVEA_UNROLL

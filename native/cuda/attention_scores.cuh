@@ -10,13 +10,12 @@
 
 namespace fovea {
 
-// The rows of a thread: 16 i + 8 h + lane / 4 after the warp's first.
+// The rows of a thread: 16 i + 8 h + lane / 4 after the first of its warp, `warp_row`.
 struct ThreadRows {
   uint32_t first;  // row of the block
 
-  FOVEA_DEVICE explicit ThreadRows(uint32_t warp_rows)
-      : first(tile::thread_index() / tile::kWarp * warp_rows +
-              tile::thread_index() % tile::kWarp / 4) {}
+  FOVEA_DEVICE explicit ThreadRows(uint32_t warp_row)
+      : first(warp_row + tile::thread_index() % tile::kWarp / 4) {}
   FOVEA_DEVICE uint32_t row(int i, int h) const { return first + 16 * i + 8 * h; }
 
   // The same for one round of a loop. Positions, heads and offsets of up to four rows would take
@@ -94,7 +93,7 @@ FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p
 // holds one feature's addresses and slopes at a time, and the kernel does not spill.
 template <int kM, int kColumns>
 FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                                   const AttentionRows& rows, const ThreadRows& mine,
+                                   uint32_t shared_rows, const ThreadRows& mine,
                                    int32_t first_key) {
   FOVEA_UNROLL
   for (int i = 0; i < kM; ++i) {
@@ -114,10 +113,14 @@ FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionP
       }
     }
   }
-  if (p.bias_dtype == FOVEA_FLOAT32) add_bias<float>(s, p, rows, mine, first_key);
-  if (p.bias_dtype == FOVEA_FLOAT16) add_bias<float16>(s, p, rows, mine, first_key);
-  if (p.bias_dtype == FOVEA_BFLOAT16) add_bias<bfloat16>(s, p, rows, mine, first_key);
+  if (p.bias_dtype == FOVEA_FLOAT32)
+    add_bias<float>(s, p, load_rows(shared_rows), mine.anew(), first_key);
+  if (p.bias_dtype == FOVEA_FLOAT16)
+    add_bias<float16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
+  if (p.bias_dtype == FOVEA_BFLOAT16)
+    add_bias<bfloat16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
   if (p.alibi_slopes != nullptr) {
+    const AttentionRows rows = load_rows(shared_rows);
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL

@@ -16,26 +16,34 @@ constexpr bool is_half(Precision precision) {
 }
 
 // A block of `warps` warps of `warp_rows` query rows each takes `keys` keys at a time; its ring of
-// `slots` holds that many tiles of keys or values.
+// `slots` holds that many tiles of keys or values. Where the sums of a row's values are too many for
+// one warp's registers, `shares` warps have the same rows and compute a share of the columns each.
 struct AttentionTile {
   int head_dim, value_head_dim;  // the largest it takes
   int warps, warp_rows;
   int keys, slots;
+  int shares;
   int blocks;  // on a multiprocessor with registers for no more; bounds the registers of a thread
 
-  constexpr int rows() const { return warps * warp_rows; }
+  constexpr int rows() const { return warps / shares * warp_rows; }
   constexpr int threads() const { return warps * 32; }
 };
 
 constexpr AttentionTile kHalfTiles[] = {
-    {64, 64, 4, 32, 64, 3, 2},   {96, 96, 4, 32, 64, 3, 2},   {128, 128, 4, 32, 64, 3, 2},
-    {192, 128, 4, 32, 32, 2, 2}, {256, 256, 4, 16, 32, 3, 2},
+    {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 64, 3, 1, 2},   {128, 128, 4, 32, 64, 3, 1, 2},
+    {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
 };
 constexpr AttentionTile kFloatTiles[] = {
-    {64, 64, 4, 16, 64, 3, 3},
-    {128, 128, 4, 16, 32, 3, 2},
-    {256, 256, 4, 16, 16, 2, 2},
+    {64, 64, 4, 16, 64, 3, 1, 3},
+    {128, 128, 4, 16, 32, 3, 1, 2},
+    {256, 256, 8, 16, 16, 2, 2, 1},
 };
+
+// The general kernel needs registers for its features: half the keys where rows are wide.
+constexpr AttentionTile general(AttentionTile tile) {
+  if (tile.warp_rows == 32 && tile.head_dim > 64) tile.keys = 32;
+  return tile;
+}
 
 // One kernel. The general one computes every feature; the other leaves out what would cost registers
 // in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.
@@ -61,7 +69,7 @@ constexpr auto kAttentionVariants = [] {
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
     for (const AttentionTile& tile : kHalfTiles) {
       all[count++] = {precision, tile, false};
-      all[count++] = {precision, tile, true};
+      all[count++] = {precision, general(tile), true};
     }
   }
   for (Precision precision : {Precision::kTf32, Precision::kFloat32}) {
