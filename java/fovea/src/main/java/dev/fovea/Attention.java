@@ -51,10 +51,11 @@ public final class Attention {
       Float scale, // null: 1/sqrt(D)
       float softcap,
       float dropout,
-      DType outDType) { // null: that of query
+      DType outDType, // null: that of query
+      boolean allowTf32) {
 
     static final Options DEFAULT =
-        new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null);
+        new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null, false);
 
     /** Of the mask, for people. */
     String mask() {
@@ -169,6 +170,9 @@ public final class Attention {
     if (options.outDType != null) {
       text.append(", out=").append(options.outDType);
     }
+    if (options.allowTf32) {
+      text.append(", TF32 allowed");
+    }
     return text.append(']').toString();
   }
 
@@ -182,6 +186,7 @@ public final class Attention {
     private float softcap;
     private float dropout;
     private DType outDType;
+    private boolean allowTf32;
 
     private Builder(Options from) {
       causal = from.causal;
@@ -192,6 +197,7 @@ public final class Attention {
       softcap = from.softcap;
       dropout = from.dropout;
       outDType = from.outDType;
+      allowTf32 = from.allowTf32;
     }
 
     /** A query sees the keys up to its own position. */
@@ -275,11 +281,29 @@ public final class Attention {
       return this;
     }
 
+    /**
+     * Whether the factors of float32 products may be rounded to TF32, 11 significant bits, on
+     * devices that have it: tensor cores then take float32 as well. Off unless set; sums, softmax
+     * and out stay float32. The CPU always computes float32, and other types are not affected.
+     */
+    public Builder allowTf32(boolean allow) {
+      allowTf32 = allow;
+      return this;
+    }
+
     /** The attention; this builder may go on. */
     public Attention build() {
       return new Attention(
           new Options(
-              causal, alignment, windowLeft, windowRight, scale, softcap, dropout, outDType));
+              causal,
+              alignment,
+              windowLeft,
+              windowRight,
+              scale,
+              softcap,
+              dropout,
+              outDType,
+              allowTf32));
     }
   }
 }

@@ -40,6 +40,7 @@ final class SpecBlock {
     }
     FoveaAttentionSpec.SOFTCAP.set(spec, options.softcap());
     FoveaAttentionSpec.DROPOUT.set(spec, options.dropout());
+    FoveaAttentionSpec.ALLOW_TF32.set(spec, flag(options.allowTf32()));
   }
 
   private static void fillSizes(MemorySegment spec, AttentionShape shape) {

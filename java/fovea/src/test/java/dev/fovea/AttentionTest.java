@@ -37,7 +37,8 @@ class AttentionTest {
             b -> b.scale(0),
             b -> b.softcap(30),
             b -> b.dropout(0.1),
-            b -> b.outDType(DType.FLOAT32));
+            b -> b.outDType(DType.FLOAT32),
+            b -> b.allowTf32(true));
     for (int i = 0; i < changes.size(); i++) {
       for (int j = 0; j < changes.size(); j++) {
         Attention one = changes.get(i).apply(Attention.builder()).build();
@@ -56,7 +57,7 @@ class AttentionTest {
     assertEquals("Attention[mask=none]", Attention.create().toString());
     assertEquals(
         "Attention[mask=causal window(128, 0), alignment=TOP_LEFT, scale=0.5, softcap=30.0,"
-            + " dropout=0.25, out=FLOAT32]",
+            + " dropout=0.25, out=FLOAT32, TF32 allowed]",
         Attention.builder()
             .causal(Alignment.TOP_LEFT)
             .window(128, 0)
@@ -64,8 +65,10 @@ class AttentionTest {
             .softcap(30)
             .dropout(0.25)
             .outDType(DType.FLOAT32)
+            .allowTf32(true)
             .build()
             .toString());
+    assertEquals(Attention.create(), Attention.builder().allowTf32(true).allowTf32(false).build());
   }
 
   @Test
@@ -99,6 +102,7 @@ class AttentionTest {
       assertEquals(0, FoveaAttentionSpec.HAS_SCALE.get(spec));
       assertEquals(0, FoveaAttentionSpec.HAS_WINDOW_LEFT.get(spec));
       assertEquals(0, FoveaAttentionSpec.HAS_WINDOW_RIGHT.get(spec));
+      assertEquals(0, FoveaAttentionSpec.ALLOW_TF32.get(spec));
 
       Attention attention =
           Attention.builder()
@@ -108,6 +112,7 @@ class AttentionTest {
               .softcap(30)
               .dropout(0.25)
               .outDType(DType.FLOAT32)
+              .allowTf32(true)
               .build();
       SpecBlock.fill(spec, attention.options(), shape);
       assertEquals(Abi.FLOAT32, FoveaAttentionSpec.OUT_DTYPE.get(spec));
@@ -121,6 +126,7 @@ class AttentionTest {
       assertEquals(0, FoveaAttentionSpec.SCALE.get(spec));
       assertEquals(30, FoveaAttentionSpec.SOFTCAP.get(spec));
       assertEquals(0.25f, FoveaAttentionSpec.DROPOUT.get(spec));
+      assertEquals(1, FoveaAttentionSpec.ALLOW_TF32.get(spec));
     }
   }
 
