@@ -41,6 +41,7 @@ public final class CaseBuilder {
   int offset;
   boolean lse = true;
   boolean weights;
+  boolean allowTf32;
   Content content = Content.NORMAL;
   long dataSeed = 1;
   Side guard = Side.END;
@@ -178,6 +179,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** Products of float32 may round their factors. */
+  public CaseBuilder allowTf32() {
+    allowTf32 = true;
+    return this;
+  }
+
   /** Kind and seed of the values. */
   public CaseBuilder content(Content kind, long seed) {
     content = kind;
@@ -239,7 +246,8 @@ public final class CaseBuilder {
             seed,
             offset,
             lse,
-            weights);
+            weights,
+            allowTf32);
     return new AttentionCase(g, options, layouts(g), content, dataSeed, guard, parallelism, repeat);
   }
 

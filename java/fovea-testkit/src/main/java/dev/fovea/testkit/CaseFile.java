@@ -42,7 +42,7 @@ import java.nio.file.Path;
  */
 public final class CaseFile {
 
-  /** sizeof(fovea_attention_spec) of ABI version 1. */
+  /** sizeof(fovea_attention_spec) of ABI version 2. */
   static final int SPEC_BYTES = 344;
 
   private static final int BUFFER = 1 << 16;
@@ -54,10 +54,10 @@ public final class CaseFile {
     this.out = out;
   }
 
-  /** Writes one case, with outputs as the CPU is held to them. */
-  public static void write(Path path, AttentionCase c) throws IOException {
+  /** Writes one case, with outputs as a device of that precision is held to them. */
+  public static void write(Path path, AttentionCase c, Precision precision) throws IOException {
     try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(path))) {
-      write(stream, c, Precision.CPU);
+      write(stream, c, precision);
     }
   }
 
@@ -113,7 +113,7 @@ public final class CaseFile {
     s.putInt(flag(!g.packed() && g.keyLengths() != null));
     s.putInt(flag(o.lse())).putInt(flag(o.weights()));
     s.putFloat(o.scale() == null ? 0 : o.scale()).putFloat(o.softcap()).putFloat(o.dropout());
-    s.putInt(0);
+    s.putInt(flag(o.allowTf32()));
     s.putLong(Math.max(0, o.windowLeft())).putLong(Math.max(0, o.windowRight()));
     s.putLong(g.batch()).putLong(g.queryLength()).putLong(g.keyLength());
     s.putLong(g.packed() ? g.queryRows() : 0).putLong(g.packed() ? g.keyRows() : 0);

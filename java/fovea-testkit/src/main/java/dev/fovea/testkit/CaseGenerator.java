@@ -9,9 +9,10 @@ import dev.fovea.testkit.Options.Bias;
 import java.util.Arrays;
 
 /**
- * Random cases over every feature. Case (seed, index) is a pure function of the two numbers, so a
- * failure is repeated by them alone. Sizes gather around multiples of the tiles that kernels use;
- * the work of a case is bounded so that the oracle keeps up.
+ * Random cases over every feature. Case (seed, index) is a pure function of the two numbers and of
+ * the limits of the device's kind, so a failure is repeated by them alone. Sizes gather around
+ * multiples of the tiles that kernels use; the work of a case is bounded so that the oracle keeps
+ * up, and the simulator.
  */
 public final class CaseGenerator {
 
@@ -32,18 +33,20 @@ public final class CaseGenerator {
   private static final int[] GROUPS = {1, 1, 1, 2, 3, 4, 5, 8};
 
   private final Gaussian random;
-  private double budget = BUDGET;
+  private final Limits limits;
+  private boolean isLong;
   private final CaseBuilder c = new CaseBuilder();
 
-  private CaseGenerator(long seed, long index) {
+  private CaseGenerator(long seed, long index, Limits limits) {
+    this.limits = limits;
     random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
     c.repeat = "--seed " + seed + " --case " + index;
     c.dataSeed = random.nextLong();
   }
 
   /** Case {@code index} of the sequence {@code seed}. */
-  public static AttentionCase generate(long seed, long index) {
-    return new CaseGenerator(seed, index).generate();
+  public static AttentionCase generate(long seed, long index, Limits limits) {
+    return new CaseGenerator(seed, index, limits).generate();
   }
 
   private AttentionCase generate() {
@@ -61,6 +64,7 @@ public final class CaseGenerator {
     c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
     c.parallelism = random.among(1, 1, 1, 2, 3);
+    c.allowTf32 = random.chance(0.4) && c.dtype == DType.FLOAT32;
     return c.build();
   }
 
@@ -68,8 +72,9 @@ public final class CaseGenerator {
     c.batch = random.among(1, 1, 1, 2, 2, 3, 4, 5);
     c.keyHeads = random.among(1, 1, 2, 2, 3, 4);
     c.queryHeads = c.keyHeads * random.among(GROUPS);
-    c.headDim = random.among(HEAD_DIMS);
-    c.valueHeadDim = random.chance(0.25) ? random.among(HEAD_DIMS) : c.headDim;
+    c.headDim = Math.min(random.among(HEAD_DIMS), limits.headDim());
+    c.valueHeadDim =
+        random.chance(0.25) ? Math.min(random.among(HEAD_DIMS), limits.headDim()) : c.headDim;
     double kind = random.nextDouble();
     if (kind < 0.12) {
       c.queryLength = random.among(TINY);
@@ -88,7 +93,7 @@ public final class CaseGenerator {
       c.keyLength = random.between(600, 2000);
       c.headDim = Math.min(c.headDim, 64);
       c.valueHeadDim = Math.min(c.valueHeadDim, 64);
-      budget = LONG_BUDGET;
+      isLong = true;
     }
     if (random.chance(0.03)) {
       switch (random.nextInt(3)) {
@@ -169,7 +174,8 @@ public final class CaseGenerator {
 
   /** Makes the case affordable: fewer sequences, then heads, then columns, then positions. */
   private void trim() {
-    while (cost() > budget) {
+    while (products() > (isLong ? LONG_BUDGET : BUDGET)
+        || tiles() > (isLong ? 2 : 1) * limits.tiles()) {
       if (c.batch > 1) {
         c.batch--;
       } else if (c.queryHeads > c.keyHeads && c.keyHeads > 1) {
@@ -193,12 +199,24 @@ public final class CaseGenerator {
     }
   }
 
-  private double cost() {
+  /** Multiply-adds of the oracle. */
+  private double products() {
     return (double) c.batch
         * c.queryHeads
         * c.queryLength
         * c.keyLength
         * (2 * c.headDim + 4 * c.valueHeadDim + 40.0);
+  }
+
+  /** In the unit of {@link Limits#tiles}; masks, which save some, left aside. */
+  private double tiles() {
+    double rows = (double) c.queryLength * (c.queryHeads / c.keyHeads);
+    return c.batch
+        * c.keyHeads
+        * Math.ceil(rows / 128)
+        * Math.ceil(c.keyLength / 64.0)
+        * (c.headDim + c.valueHeadDim)
+        / 256;
   }
 
   private void raggedness() {

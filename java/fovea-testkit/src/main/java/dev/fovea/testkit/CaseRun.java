@@ -87,7 +87,7 @@ public final class CaseRun implements AutoCloseable {
     if (o.outDType() != o.dtype()) {
       builder = builder.outDType(o.outDType());
     }
-    return builder.build();
+    return builder.allowTf32(o.allowTf32()).build();
   }
 
   private void optional(Device device) {

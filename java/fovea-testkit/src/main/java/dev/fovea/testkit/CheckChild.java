@@ -54,12 +54,13 @@ public final class CheckChild {
 
   private static String run(long seed, long index, Device device, Path dump) {
     try {
-      AttentionCase c = CaseGenerator.generate(seed, index);
+      AttentionCase c = CaseGenerator.generate(seed, index, Limits.of(device.name()));
+      Precision precision = Precision.of(device.name());
       if (dump != null) { // before it runs: it may be the one that crashes
-        CaseFile.write(dump.resolve("case-" + seed + "-" + index + ".fovcase"), c);
+        CaseFile.write(dump.resolve("case-" + seed + "-" + index + ".fovcase"), c, precision);
       }
       Operands data = Operands.of(c);
-      Oracle.Outputs expected = Oracle.run(c, data, Precision.of(device.name()));
+      Oracle.Outputs expected = Oracle.run(c, data, precision);
       try (CaseRun run = new CaseRun(c, data, device)) {
         String wrong = run.run().compare(expected);
         if (wrong != null) {

@@ -6,13 +6,14 @@ import java.time.Duration;
 /**
  * What to check.
  *
- * @param backend device name, "cpu" or "cpu:avx2"
+ * @param backend device name, "cpu", "cpu:avx2" or "sim:sm_80"
  * @param cases number of cases, from index 0
  * @param seed of the sequence of cases
  * @param onlyCase index of the one case to run, or -1
  * @param threads cases in flight at a time
  * @param timeout after this long without a finished case the child is taken to hang
  * @param dump existing directory to write each case to as a {@link CaseFile}, or null
+ * @param failFast no case starts after the first that failed
  */
 public record CheckOptions(
     String backend,
@@ -21,40 +22,46 @@ public record CheckOptions(
     long onlyCase,
     int threads,
     Duration timeout,
-    Path dump) {
+    Path dump,
+    boolean failFast) {
 
   /** 1,000 cases of seed 1, on two threads, two minutes of patience. */
   public static CheckOptions of(String backend) {
-    return new CheckOptions(backend, 1000, 1, -1, 2, Duration.ofMinutes(2), null);
+    return new CheckOptions(backend, 1000, 1, -1, 2, Duration.ofMinutes(2), null, false);
   }
 
   /** Another number of cases. */
   public CheckOptions withCases(long number) {
-    return new CheckOptions(backend, number, seed, onlyCase, threads, timeout, dump);
+    return new CheckOptions(backend, number, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Another seed. */
   public CheckOptions withSeed(long number) {
-    return new CheckOptions(backend, cases, number, onlyCase, threads, timeout, dump);
+    return new CheckOptions(backend, cases, number, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** One case alone. */
   public CheckOptions withOnlyCase(long index) {
-    return new CheckOptions(backend, cases, seed, index, threads, timeout, dump);
+    return new CheckOptions(backend, cases, seed, index, threads, timeout, dump, failFast);
   }
 
   /** Another number of cases in flight. */
   public CheckOptions withThreads(int number) {
-    return new CheckOptions(backend, cases, seed, onlyCase, number, timeout, dump);
+    return new CheckOptions(backend, cases, seed, onlyCase, number, timeout, dump, failFast);
   }
 
   /** Other patience. */
   public CheckOptions withTimeout(Duration patience) {
-    return new CheckOptions(backend, cases, seed, onlyCase, threads, patience, dump);
+    return new CheckOptions(backend, cases, seed, onlyCase, threads, patience, dump, failFast);
   }
 
-  /** Writes failing cases to files. */
+  /** Stops at the first failure. */
+  public CheckOptions withFailFast() {
+    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, dump, true);
+  }
+
+  /** Writes each case to a file. */
   public CheckOptions withDump(Path directory) {
-    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, directory);
+    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, directory, failFast);
   }
 }

@@ -19,7 +19,8 @@ public final class CheckRunner {
 
   private final CheckOptions options;
   private final List<String> program;
-  private final Coverage coverage = new Coverage();
+  private final Limits limits;
+  private final Coverage coverage;
   private final List<Failure> failures = new ArrayList<>();
   private long passed;
   private double worst;
@@ -27,6 +28,8 @@ public final class CheckRunner {
   private CheckRunner(CheckOptions options, List<String> program) {
     this.options = options;
     this.program = program;
+    limits = Limits.of(options.backend());
+    coverage = new Coverage(limits);
   }
 
   /**
@@ -56,7 +59,7 @@ public final class CheckRunner {
       }
       deaths++;
       blame(round);
-      from = round.last + 1;
+      from = options.failFast() ? to : round.last + 1;
     }
     failures.sort(Comparator.comparingLong(Failure::index));
     return new CheckReport(
@@ -94,6 +97,9 @@ public final class CheckRunner {
           break;
         }
         accept(round, line);
+        if (options.failFast() && !failures.isEmpty()) {
+          return round; // and closes the child in the middle of its cases
+        }
       }
       if (child.hung()) {
         round.kind = "hang";
@@ -123,7 +129,7 @@ public final class CheckRunner {
         worst = Math.max(worst, Double.parseDouble(words[2]));
         String[] tiles = words[3].split(" ");
         coverage.add(
-            CaseGenerator.generate(options.seed(), index),
+            CaseGenerator.generate(options.seed(), index, limits),
             Integer.parseInt(tiles[0]),
             Integer.parseInt(tiles[1]));
       }
@@ -159,7 +165,7 @@ public final class CheckRunner {
   }
 
   private void fail(long index, String kind, String message) {
-    AttentionCase c = CaseGenerator.generate(options.seed(), index);
+    AttentionCase c = CaseGenerator.generate(options.seed(), index, limits);
     String repeat = "./fovea check --backend " + options.backend() + " " + c.repeat();
     failures.add(new Failure(index, kind, repeat, message, c.toString()));
   }

@@ -22,7 +22,14 @@ final class Coverage {
   private final Map<String, Map<String, Integer>> single = new TreeMap<>();
   private final Map<String, Integer> pairs = new HashMap<>();
   private final Map<String, List<Integer>> sizes = new TreeMap<>();
+  private final Limits limits;
+  private final Properties minima;
   private long cases;
+
+  Coverage(Limits limits) {
+    this.limits = limits;
+    minima = load(limits.minima());
+  }
 
   /** Adds a finished case. */
   void add(AttentionCase c, int tileQueries, int tileKeys) {
@@ -99,9 +106,9 @@ final class Coverage {
   }
 
   /** The committed minima, see the comments in the file. */
-  static Properties minima() {
+  private static Properties load(String resource) {
     Properties properties = new Properties();
-    try (InputStream in = Coverage.class.getResourceAsStream("coverage-minima.properties")) {
+    try (InputStream in = Coverage.class.getResourceAsStream(resource)) {
       properties.load(in);
     } catch (IOException failure) {
       throw new UncheckedIOException(failure);
@@ -111,7 +118,7 @@ final class Coverage {
 
   /** True if enough cases ran for the minima to mean something. */
   boolean judged() {
-    return cases >= Long.parseLong(minima().getProperty("cases"));
+    return cases >= Long.parseLong(minima.getProperty("cases"));
   }
 
   /** What falls short of the minima. */
@@ -120,7 +127,10 @@ final class Coverage {
     if (!judged()) {
       return short0;
     }
-    Properties minima = minima();
+    Quantiles widths = sizes().get("D");
+    if (widths.maximum() < limits.headDim()) {
+      short0.add("maximum of D is %d, not %d".formatted(widths.maximum(), limits.headDim()));
+    }
     for (String key : minima.stringPropertyNames()) {
       int least = Integer.parseInt(minima.getProperty(key));
       String[] parts = key.split("\\.", 3);

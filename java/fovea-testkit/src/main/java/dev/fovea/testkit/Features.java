@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.DType;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,6 +29,7 @@ public final class Features {
     f.put("dropout", o.dropout() > 0 ? "on" : "off");
     f.put("lse", o.lse() ? "on" : "off");
     f.put("weights", o.weights() ? "on" : "off");
+    f.put("tf32", o.dtype() != DType.FLOAT32 ? "other-dtype" : o.allowTf32() ? "on" : "off");
     f.put("lengths", lengths(g));
     f.put("group", g.group() == 1 ? "1" : g.group() <= 3 ? "2-3" : "4-8");
     f.put("headDim", headDim(g.headDim()));

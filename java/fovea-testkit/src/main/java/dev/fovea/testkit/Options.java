@@ -22,6 +22,7 @@ import dev.fovea.DType;
  * @param offset last word of their counter
  * @param lse is asked for
  * @param weights are asked for
+ * @param allowTf32 products of float32 may round their factors
  */
 public record Options(
     DType dtype,
@@ -40,7 +41,8 @@ public record Options(
     long seed,
     int offset,
     boolean lse,
-    boolean weights) {
+    boolean weights,
+    boolean allowTf32) {
 
   /** Shapes of the bias; the dimensions not named are 1. The keys are never broadcast. */
   public enum Bias {
@@ -110,6 +112,7 @@ public record Options(
     if (dropout > 0) {
       text.append(" dropout=").append(dropout).append('/').append(seed).append('/').append(offset);
     }
-    return text.append(lse ? " lse" : "").append(weights ? " weights" : "").toString();
+    text.append(lse ? " lse" : "").append(weights ? " weights" : "");
+    return text.append(allowTf32 ? " tf32" : "").toString();
   }
 }

@@ -26,6 +26,7 @@ import dev.fovea.testkit.Options.Alibi;
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
+ *   <li>What products in TF32 add: see {@link RoundedFactors}.
  *   <li>lse is held to the specification's 1e-5 max(1, max |lse|) row by row, with the row's own
  *       |lse|, as long as the row's float32 error is not larger.
  * </ul>
@@ -55,6 +56,7 @@ public final class Oracle {
   private final double perScore;
   private final double dropFactor;
   private final OracleRow row;
+  private final RoundedFactors rounded; // null: products take their factors as they are
   private final double[] keysTransposed;
   private final double[] values;
 
@@ -82,6 +84,8 @@ public final class Oracle {
     keysTransposed = new double[geometry.headDim() * geometry.keyLength()];
     values = new double[geometry.keyLength() * geometry.valueHeadDim()];
     row = new OracleRow(geometry.keyLength(), geometry.headDim(), geometry.valueHeadDim());
+    double factorUnit = precision.factorUnit(options);
+    rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
   }
 
   /** Computes a case. */
@@ -158,8 +162,16 @@ public final class Oracle {
         geometry.lenK(b),
         begin,
         end,
-        scale,
-        options.softcap());
+        scale);
+    if (rounded != null) {
+      rounded.scores(row, keysTransposed, geometry.lenK(b), begin, scale);
+    }
+    if (options.softcap() > 0) {
+      if (rounded != null) {
+        rounded.cap(row, options.softcap());
+      }
+      row.cap(options.softcap());
+    }
     addBias(b, h, i, begin, end);
     double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
     row.softmax(sink);
@@ -167,6 +179,9 @@ public final class Oracle {
       row.drop(begin, i, b * geometry.queryHeads() + h, options);
     }
     row.product(values, begin, geometry.valueHeadDim());
+    if (rounded != null) {
+      rounded.weigh(row, values, begin);
+    }
     int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
     // A NaN that this row does not see may or may not have been multiplied by zero.
     boolean free = poisoned && !row.sawNaN(values, begin, geometry.valueHeadDim());
@@ -224,14 +239,18 @@ public final class Oracle {
     }
     double weight = 0;
     double weightVariance = 0;
-    if (precision.roundsWeights() && options.dtype() != DType.FLOAT32) {
-      double inputUnit = Rounding.unit(options.dtype());
-      weight = SLACK * inputUnit * row.absolute(d);
-      weightVariance = inputUnit * inputUnit / 6 * row.squares(d);
+    double weightUnit = precision.weightUnit(options);
+    if (weightUnit > 0) {
+      weight = SLACK * weightUnit * row.absolute(d);
+      weightVariance = weightUnit * weightUnit / 6 * row.squares(d);
       if (options.dtype() == DType.FLOAT16) {
         weight +=
             Rounding.subnormalHalf(DType.FLOAT16) * dropFactor * row.largestWeight() * row.plain(d);
       }
+    }
+    if (rounded != null) {
+      weight = SLACK * (rounded.scores(d) + rounded.product(row, d));
+      weightVariance = rounded.variance(row, d);
     }
     out.expect(index, exact, weight + output + arithmetic);
     double rounding = Rounding.round(outType, exact) - exact;
@@ -254,10 +273,11 @@ public final class Oracle {
       return;
     }
     double exact = row.lse();
+    double moved = rounded == null ? 0 : rounded.lse();
     double error =
         Double.isInfinite(exact)
             ? 0
-            : Math.max(1e-5 * Math.max(1, Math.abs(exact)), lseArithmetic());
+            : Math.max(1e-5 * Math.max(1, Math.abs(exact)), lseArithmetic() + moved);
     lse.expect(index, exact, error);
   }
 
@@ -288,6 +308,9 @@ public final class Oracle {
         if (p > 0) {
           // x_ij's own error, lse's, and two roundings of their difference inside exp.
           double relative = common + row.error(j - begin) * perScore;
+          if (rounded != null) {
+            relative += rounded.weight(j - begin);
+          }
           error = p * (relative + 2 * 0x1p-24 * (1 + Math.abs(Math.log(p)))) + FLUSHED;
         } else if (seen && row.score(j - begin) > Double.NEGATIVE_INFINITY) {
           error = FLUSHED;

@@ -41,7 +41,7 @@ final class OracleRow {
     plain = new double[valueDim];
   }
 
-  /** x_ij up to the bias, for keys [begin, end); also scale * sum_d |q_d k_d|. */
+  /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d|. */
   void scores(
       float[] queries,
       int at,
@@ -49,8 +49,7 @@ final class OracleRow {
       int stride,
       int begin,
       int end,
-      double scale,
-      double softcap) {
+      double scale) {
     count = end - begin;
     hasBias = false;
     java.util.Arrays.fill(scores, 0, count, 0);
@@ -66,10 +65,12 @@ final class OracleRow {
       errors[j] *= Math.abs(scale);
       largestScore = Math.max(largestScore, errors[j]);
     }
-    if (softcap > 0) {
-      for (int j = 0; j < count; j++) {
-        scores[j] = softcap * Math.tanh(scores[j] / softcap);
-      }
+  }
+
+  /** Bounds the scores. */
+  void cap(double softcap) {
+    for (int j = 0; j < count; j++) {
+      scores[j] = softcap * Math.tanh(scores[j] / softcap);
     }
   }
 
@@ -198,6 +199,11 @@ final class OracleRow {
     return count;
   }
 
+  /** The row of query. */
+  double[] query() {
+    return query;
+  }
+
   double out(int d) {
     return out[d];
   }
@@ -239,6 +245,11 @@ final class OracleRow {
 
   double weight(int j) {
     return weights[j];
+  }
+
+  /** The weight as the product takes it: 0 where it is dropped. */
+  double dropped(int j) {
+    return dropped[j];
   }
 
   double score(int j) {

@@ -1,15 +1,17 @@
 package dev.fovea.testkit;
 
+import dev.fovea.DType;
+
 /**
  * What a backend rounds besides its output. The specification's element bound has one unit u for
  * two roundings: that of the weights before the product with the values, and that of the output.
  * They are kept apart here, since the dtypes of input and output may differ and the CPU keeps its
  * weights in float32; each backend is held to what it really does.
  *
- * @param roundsWeights weights are rounded to the input dtype (tensor cores); else they stay
- *     float32
+ * @param tensorCores products take factors of the input dtype, or of TF32 where that is allowed, so
+ *     that weights are rounded to it; else weights stay float32
  */
-public record Precision(boolean roundsWeights) {
+public record Precision(boolean tensorCores) {
 
   /** Weights in float32. */
   public static final Precision CPU = new Precision(false);
@@ -17,8 +19,22 @@ public record Precision(boolean roundsWeights) {
   /** Weights in the input dtype. */
   public static final Precision TENSOR_CORE = new Precision(true);
 
+  /** 11 significant bits, like float16. */
+  private static final double TF32 = 0x1p-11;
+
   /** The precision of the device of that name. */
   public static Precision of(String device) {
     return device.startsWith("cpu") ? CPU : TENSOR_CORE;
+  }
+
+  /** Unit roundoff of the weights where the product takes 16-bit inputs; 0: they stay float32. */
+  double weightUnit(Options options) {
+    return tensorCores && options.dtype() != DType.FLOAT32 ? Rounding.unit(options.dtype()) : 0;
+  }
+
+  /** Unit roundoff of every factor of a product; 0: factors are taken as they are. */
+  double factorUnit(Options options) {
+    boolean rounds = tensorCores && options.dtype() == DType.FLOAT32 && options.allowTf32();
+    return rounds ? TF32 : 0;
   }
 }

@@ -13,20 +13,20 @@ class CaseGeneratorTest {
   @Test
   void theSameNumbersGiveTheSameCase() {
     for (int i = 0; i < 50; i++) {
-      AttentionCase a = CaseGenerator.generate(7, i);
-      AttentionCase b = CaseGenerator.generate(7, i);
+      AttentionCase a = CaseGenerator.generate(7, i, Limits.CPU);
+      AttentionCase b = CaseGenerator.generate(7, i, Limits.CPU);
       assertEquals(a.toString(), b.toString());
       assertEquals(a.dataSeed(), b.dataSeed());
       assertEquals(a.layouts(), b.layouts());
       assertArrayEquals(Operands.of(a).query(), Operands.of(b).query());
-      assertNotEquals(a.dataSeed(), CaseGenerator.generate(8, i).dataSeed());
+      assertNotEquals(a.dataSeed(), CaseGenerator.generate(8, i, Limits.CPU).dataSeed());
     }
   }
 
   @Test
   void everyCaseIsLegal() {
     for (int i = 0; i < 3000; i++) {
-      AttentionCase c = CaseGenerator.generate(3, i);
+      AttentionCase c = CaseGenerator.generate(3, i, Limits.CPU);
       Geometry g = c.geometry();
       assertEquals(0, g.queryHeads() % g.keyHeads(), c.toString());
       for (int b = 0; b < g.batch(); b++) {
@@ -41,17 +41,41 @@ class CaseGeneratorTest {
 
   @Test
   void coverageReachesItsMinima() {
-    Coverage coverage = new Coverage();
-    for (int i = 0; i < 5000; i++) {
-      coverage.add(CaseGenerator.generate(1, i), 64, 64);
+    assertCovered(Limits.CPU, 1, 5000);
+    assertCovered(Limits.CUDA, 1, 5000);
+    for (int seed = 1; seed <= 20; seed++) {
+      assertCovered(Limits.SIM, seed, 500);
+    }
+  }
+
+  private static void assertCovered(Limits limits, long seed, int cases) {
+    Coverage coverage = new Coverage(limits);
+    for (int i = 0; i < cases; i++) {
+      coverage.add(CaseGenerator.generate(seed, i, limits), 64, 64);
     }
     assertTrue(coverage.judged());
-    assertEquals(java.util.List.of(), coverage.belowMinimum());
+    assertEquals(java.util.List.of(), coverage.belowMinimum(), limits + ", seed " + seed);
+  }
+
+  @Test
+  void limitsAreKept() {
+    double most = 0;
+    for (int i = 0; i < 3000; i++) {
+      AttentionCase c = CaseGenerator.generate(5, i, Limits.SIM);
+      Geometry g = c.geometry();
+      assertTrue(Math.max(g.headDim(), g.valueHeadDim()) <= 256, c.toString());
+      for (int b = 0; b < g.batch(); b++) {
+        double rows = Math.ceil(g.lenQ(b) * g.group() / 128.0);
+        double tiles = g.batch() * g.keyHeads() * rows * Math.ceil(g.lenK(b) / 64.0);
+        most = Math.max(most, tiles * (g.headDim() + g.valueHeadDim()) / 256);
+      }
+    }
+    assertTrue(most > 200 && most <= 600, "the largest case has " + most + " tiles");
   }
 
   @Test
   void tooFewFeaturesAreSaid() {
-    Coverage coverage = new Coverage();
+    Coverage coverage = new Coverage(Limits.CPU);
     AttentionCase c = new CaseBuilder().build();
     for (int i = 0; i < 1000; i++) {
       coverage.add(c, 64, 64);

@@ -1,0 +1,28 @@
+package dev.fovea.testkit;
+
+/**
+ * What a kind of device can take, and what a case may cost there.
+ *
+ * @param headDim largest D and Dv that its planner accepts
+ * @param tiles steps of 128 query rows over 64 keys of 128 columns that a usual case may take; a
+ *     long one takes twice as many
+ * @param minima resource with the coverage that a check must reach
+ */
+public record Limits(int headDim, double tiles, String minima) {
+
+  private static final String MINIMA = "coverage-minima.properties";
+
+  /** Only the oracle takes time. */
+  public static final Limits CPU = new Limits(512, Double.POSITIVE_INFINITY, MINIMA);
+
+  /** A GPU: as the CPU, with the heads that its kernels have. */
+  public static final Limits CUDA = new Limits(256, Double.POSITIVE_INFINITY, MINIMA);
+
+  /** The kernels of the GPU on the simulator, where a tile takes milliseconds. */
+  public static final Limits SIM = new Limits(256, 300, "coverage-minima-sim.properties");
+
+  /** The limits of the device of that name. */
+  public static Limits of(String device) {
+    return device.startsWith("cpu") ? CPU : device.startsWith("sim") ? SIM : CUDA;
+  }
+}
