@@ -50,6 +50,7 @@ final class ChildProcess implements AutoCloseable {
       System.getProperties().stringPropertyNames().stream()
           .filter(name -> name.startsWith("fovea."))
           .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
+      command.add("-Djava.library.path=" + System.getProperty("java.library.path", ""));
       command.addAll(program);
       command.add(options.backend());
       command.add(String.valueOf(options.seed()));
