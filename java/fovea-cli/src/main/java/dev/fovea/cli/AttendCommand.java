@@ -7,6 +7,7 @@ import dev.fovea.cli.attend.Attend;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -104,17 +105,17 @@ final class AttendCommand extends CliCommand {
   private int offset;
 
   @Option(
+      names = "--allow-tf32",
+      description = "Let a GPU round the factors of float32 products to TF32.")
+  private boolean allowTf32;
+
+  @Option(
       names = "--dtype",
       paramLabel = "TYPE",
       description = "Convert query, key and value: float32, float16 or bfloat16.")
   private FloatType dtype;
 
-  @Option(
-      names = "--backend",
-      defaultValue = "cpu",
-      paramLabel = "DEVICE",
-      description = "Device, such as cpu or cpu:avx2; default ${DEFAULT-VALUE}.")
-  private String backend;
+  @Mixin private DeviceOption device;
 
   @Option(names = "--threads", paramLabel = "N", description = "Default: all processors.")
   private Integer threads;
@@ -140,14 +141,14 @@ final class AttendCommand extends CliCommand {
     if (scale != null) {
       builder.scale(scale);
     }
-    builder.softcap(softcap).dropout(dropout);
+    builder.softcap(softcap).dropout(dropout).allowTf32(allowTf32);
     int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     Attend.Inputs inputs =
         new Attend.Inputs(
             query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);
     Attend.Results results = new Attend.Results(out, lse, weights);
     DType type = dtype == null ? null : dtype.dtype();
-    Attend attend = new Attend(builder.build(), backend, type, workers);
+    Attend attend = new Attend(builder.build(), device.name(), type, workers);
     document(attend.run(operation.toString(), inputs, results, text()));
     return 0;
   }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Random cases over all features against the fp64 oracle. */
@@ -22,12 +23,7 @@ import picocli.CommandLine.Option;
     })
 final class CheckCommand extends CliCommand {
 
-  @Option(
-      names = "--backend",
-      defaultValue = "cpu",
-      paramLabel = "DEVICE",
-      description = "Device to check, such as cpu or cpu:avx2; default ${DEFAULT-VALUE}.")
-  private String backend;
+  @Mixin private DeviceOption device;
 
   @Option(
       names = "--cases",
@@ -66,12 +62,16 @@ final class CheckCommand extends CliCommand {
       description = "Write each case to this directory, for fovea_replay.")
   private Path dump;
 
+  @Option(names = "--fail-fast", description = "Stop at the first case that fails.")
+  private boolean failFast;
+
   @Override
   public Integer call() throws Exception {
     if (cases < 0 || only < -1 || timeout < 1 || threads != null && threads < 1) {
       throw new IllegalArgumentException(
           "--cases and --case must be 0 or more, --threads and --timeout 1 or more");
     }
+    String backend = device.name();
     Device.byName(backend); // an unknown name is said here, not by a child process
     CheckOptions options =
         new CheckOptions(
@@ -81,7 +81,8 @@ final class CheckCommand extends CliCommand {
             only,
             threads == null ? Runtime.getRuntime().availableProcessors() : threads,
             Duration.ofSeconds(timeout),
-            dump);
+            dump,
+            failFast);
     if (dump != null) {
       Files.createDirectories(dump);
     }

@@ -120,6 +120,13 @@ class AttendTest {
   }
 
   @Test
+  void simulated() throws IOException {
+    check(sizes().causal().build(), "--causal", "--backend", "sim");
+    check(sizes().dtype(DType.FLOAT16).build(), "--backend", "sim", "--arch", "sm_90");
+    check(sizes().allowTf32().build(), "--backend", "sim", "--allow-tf32");
+  }
+
+  @Test
   void valuesAreConverted() throws IOException {
     // The operands are exact in float16, so that converting them there loses nothing.
     AttentionCase c = sizes().dtype(DType.FLOAT16).build();
@@ -183,7 +190,8 @@ class AttendTest {
     }
     line.addAll(lengths("query-lengths", NpyType.INT32, c.geometry().queryLengths()));
     line.addAll(lengths("key-lengths", NpyType.INT64, c.geometry().keyLengths()));
-    compare(c, Oracle.run(c, data, Precision.CPU), line);
+    Precision precision = line.contains("sim") ? Precision.TENSOR_CORE : Precision.CPU;
+    compare(c, Oracle.run(c, data, precision), line);
   }
 
   private void compare(AttentionCase c, Oracle.Outputs expected, List<String> line)

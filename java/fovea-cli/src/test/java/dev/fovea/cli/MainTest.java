@@ -38,7 +38,12 @@ class MainTest {
         "bench --rounds 0",
         "bench --threads 65",
         "check --backend tpu",
+        "check --backend sim --arch sm_1",
+        "check --arch sm_80",
+        "check --backend cpu:avx2 --arch sm_80",
+        "check --backend sim:sm_80 --arch sm_80",
         "check --cases -1",
+        "attend --query q --key k --value v --out o --arch sm_80",
         "attend",
         "attend --query no.npy --key no.npy --value no.npy --out no.npy",
         "attend --query q --key k --value v --out o --window 3",
@@ -72,7 +77,9 @@ class MainTest {
     assertTrue(json.getAsJsonObject("cpu").getAsJsonArray("tiers").size() >= 1);
     assertEquals("cpu", first(json, "devices").get("name").getAsString());
     assertTrue(cli.err().contains("fovea_cpu"), "text goes to standard error");
-    assertTrue(Cli.run("info").out().contains("CPU: "));
+    String text = Cli.run("info").out();
+    assertTrue(text.contains("CPU: "), text);
+    assertTrue(text.contains("  sim:sm_80: "), text);
   }
 
   private static JsonObject first(JsonObject json, String array) {
@@ -88,6 +95,15 @@ class MainTest {
     assertEquals(0, json.get("failed").getAsInt());
     assertTrue(json.getAsJsonObject("coverage").size() > 3, cli.out());
     assertTrue(cli.err().contains("20 passed, 0 failed"), cli.err());
+  }
+
+  @Test
+  void checkRunsOnASimulatedGpu() {
+    String line = "check --backend sim --arch sm_90 --cases 4 --seed 7 --fail-fast --json";
+    Cli cli = Cli.run(line.split(" "));
+    assertEquals(0, cli.code(), cli.err());
+    assertEquals("sim:sm_90", cli.json().get("backend").getAsString());
+    assertEquals(4, cli.json().get("passed").getAsInt());
   }
 
   @ParameterizedTest
