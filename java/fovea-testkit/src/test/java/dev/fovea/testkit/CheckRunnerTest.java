@@ -25,6 +25,13 @@ class CheckRunnerTest {
   }
 
   @Test
+  void runsCasesOnTheSimulator() {
+    CheckReport report = CheckRunner.run(CheckOptions.of("sim:sm_90").withCases(6).withSeed(9));
+    assertEquals(6, report.passed(), report.summary());
+    assertTrue(report.ok());
+  }
+
+  @Test
   void repeatsOneCase() {
     CheckReport report = CheckRunner.run(CheckOptions.of("cpu").withSeed(9).withOnlyCase(3));
     assertEquals(1, report.passed(), report.summary());
@@ -37,9 +44,7 @@ class CheckRunnerTest {
     CheckReport report =
         CheckRunner.run(
             CheckOptions.of("cpu").withCases(20).withTimeout(Duration.ofSeconds(4)), program);
-    assertEquals(
-        List.of("3 wrong", "5 crash", "11 crash", "17 hang"),
-        report.failures().stream().map(f -> f.index() + " " + f.kind()).toList());
+    assertEquals(List.of("3 wrong", "5 crash", "11 crash", "17 hang"), failures(report));
     assertEquals(16, report.passed());
     assertEquals(4, report.failed());
     assertFalse(report.ok());
@@ -47,6 +52,22 @@ class CheckRunnerTest {
     assertEquals("./fovea check --backend cpu --seed 1 --case 5", crash.repeat());
     assertTrue(crash.message().contains("134"), crash.message());
     assertTrue(report.summary().contains("off by one"));
+  }
+
+  @Test
+  void stopsAtTheFirstFailureIfAsked() throws Exception {
+    List<String> program = List.of("-cp", Probe.classPath(), DyingChild.class.getName());
+    CheckOptions options = CheckOptions.of("cpu").withCases(20).withFailFast();
+    CheckReport report = CheckRunner.run(options, program);
+    assertEquals(List.of("3 wrong"), failures(report));
+    assertEquals(3, report.passed());
+    assertFalse(report.ok());
+    CheckReport crashed = CheckRunner.run(options.withOnlyCase(5), program);
+    assertEquals(List.of("5 crash"), failures(crashed));
+  }
+
+  private static List<String> failures(CheckReport report) {
+    return report.failures().stream().map(f -> f.index() + " " + f.kind()).toList();
   }
 
   @Test

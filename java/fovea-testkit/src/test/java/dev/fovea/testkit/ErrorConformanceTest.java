@@ -1,9 +1,11 @@
 package dev.fovea.testkit;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.fovea.Attention;
 import dev.fovea.AttentionCall;
@@ -11,6 +13,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
@@ -235,17 +238,45 @@ class ErrorConformanceTest {
         () -> call().queryLengths(scope.copyOf(new int[] {Integer.MIN_VALUE, 1}, 2)).run());
   }
 
+  /** A device reads lengths when its kernel runs, which is too late to refuse them. */
+  @OnEveryDevice
+  void aDeviceTakesTheNearestLengths(TestDevice on) {
+    assumeFalse(on.isCpu(), "the CPU refuses lengths, see lengthsOutOfRange");
+    Device device = on.device();
+    Tensor q = values(2, 4, 4, 8).on(device);
+    Tensor k = values(2, 6, 2, 8).on(device);
+    int[][][] queriesAndKeys = {
+      {{4, 1}, {7, -1}, {6, 0}}, {{1, 4}, {Integer.MAX_VALUE, Integer.MIN_VALUE}, {6, 0}}
+    };
+    for (int[][] lengths : queriesAndKeys) {
+      Tensor clamped = floats(2, 4, 4, 8).fill(Float.NaN).on(device);
+      Tensor nearest = floats(2, 4, 4, 8).fill(Float.NaN).on(device);
+      AttentionCall call = Attention.builder().causal().build().call(q, k, k);
+      call.queryLengths(ints(lengths[0]).on(device));
+      call.keyLengths(ints(lengths[1]).on(device)).out(clamped).run();
+      call.keyLengths(ints(lengths[2]).on(device)).out(nearest).run();
+      assertArrayEquals(nearest.toFloatArray(), clamped.toFloatArray());
+    }
+    Tensor all = floats(2, 4, 4, 8).fill(Float.NaN).on(device);
+    Tensor none = floats(2, 4, 4, 8).fill(Float.NaN).on(device);
+    Attention attention = Attention.create();
+    attention.call(q, k, k).out(all).queryLengths(ints(9, -3).on(device)).run();
+    attention.call(q, k, k).out(none).queryLengths(ints(4, 0).on(device)).run();
+    assertArrayEquals(none.toFloatArray(), all.toFloatArray());
+  }
+
+  private static final int[][] WRONG_OFFSETS = {
+    {0, 5, 11}, {1, 5, 10}, {0, 6, 5}, {0, 5, 9}, {0, -1, 10}, {0, 9, 10}, {0, 11, 10}
+  };
+
   @Test
   void offsetsOutOfRange() {
     Tensor q = floats(10, 2, 8);
     Tensor out = floats(10, 2, 8);
-    int[][] wrong = {
-      {0, 5, 11}, {1, 5, 10}, {0, 6, 5}, {0, 5, 9}, {0, -1, 10}, {0, 9, 10}, {0, 11, 10}
-    };
     int[] right = {0, 5, 10};
     Attention attention = Attention.create();
     attention.call(q, q, q).out(out).cuSeqlens(ints(right), ints(right), 5, 5).run();
-    for (int[] offsets : wrong) {
+    for (int[] offsets : WRONG_OFFSETS) {
       AttentionCall query =
           attention.call(q, q, q).out(out).cuSeqlens(ints(offsets), ints(right), 5, 5);
       AttentionCall key =
@@ -254,6 +285,38 @@ class ErrorConformanceTest {
       assertThrows(IllegalArgumentException.class, query::run, "query " + why);
       assertThrows(IllegalArgumentException.class, key::run, "key " + why);
     }
+  }
+
+  /** Whatever offsets say, a device touches no row outside the tensors. */
+  @OnEveryDevice
+  void aDeviceStaysInsideWhateverOffsetsSay(TestDevice on) {
+    assumeFalse(on.isCpu(), "the CPU refuses offsets, see offsetsOutOfRange");
+    Device device = on.device();
+    try (GuardedMemory input = GuardedMemory.allocate(10 * 2 * 8 * 4, Side.END, 4);
+        GuardedMemory output = GuardedMemory.allocate(10 * 2 * 8 * 4, Side.BEGIN, 4)) {
+      Tensor q = Tensor.of(input.segment(), DType.FLOAT32, 10, 2, 8).fill(1).on(device);
+      Tensor out = Tensor.of(output.segment(), DType.FLOAT32, 10, 2, 8).on(device);
+      int[][] offsets = java.util.Arrays.copyOf(WRONG_OFFSETS, WRONG_OFFSETS.length + 2);
+      offsets[WRONG_OFFSETS.length] = new int[] {Integer.MIN_VALUE, 0, Integer.MAX_VALUE};
+      offsets[WRONG_OFFSETS.length + 1] = new int[] {1 << 30, -1 << 30, 3};
+      for (int[] queries : offsets) {
+        for (int[] keys : offsets) {
+          AttentionCall call = Attention.create().call(q, q, q).out(out);
+          call.cuSeqlens(ints(queries).on(device), ints(keys).on(device), 5, 5).run();
+        }
+      }
+      assertTrue(input.slackIntact() && output.slackIntact());
+    }
+  }
+
+  private Tensor values(long... shape) {
+    Tensor tensor = floats(shape);
+    Gaussian random = new Gaussian(tensor.elements());
+    float[] drawn = new float[(int) tensor.elements()];
+    for (int i = 0; i < drawn.length; i++) {
+      drawn[i] = random.nextNormal();
+    }
+    return tensor.copyFrom(drawn);
   }
 
   private Tensor ints(int... values) {

@@ -12,15 +12,22 @@ final class Failed {
   private static final int SHOWN = 12;
 
   private final Device device;
+  private final int oneIn;
   private final List<String> lines = new ArrayList<>();
+  private int given;
   private int count;
 
-  Failed(Device device) {
+  /** For cases of which one in so many runs. */
+  Failed(Device device, int oneIn) {
     this.device = device;
+    this.oneIn = oneIn;
   }
 
   /** Runs a case and keeps what is wrong with it. */
   void check(AttentionCase c) {
+    if (given++ % oneIn != 0) {
+      return;
+    }
     count++;
     try {
       note(c, CaseRun.check(c, device));

@@ -6,10 +6,22 @@ import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** A device that is not here: the CPU's library under another name, with memory of its own. */
+/** A device that is not here: what a planner needs of it, and no memory. */
 final class FakeBackend implements DeviceBackend {
 
-  private final DeviceBackend cpu = Device.cpu().backend();
+  private final NativeLibrary library;
+  private final MemorySegment info;
+
+  /** The CPU under another name. */
+  FakeBackend() {
+    this(Device.cpu().backend().library(), Device.cpu().backend().info());
+  }
+
+  /** A device as {@code info} describes it, for the planner of {@code library}. */
+  FakeBackend(NativeLibrary library, MemorySegment info) {
+    this.library = library;
+    this.info = info;
+  }
 
   @Override
   public String name() {
@@ -23,12 +35,12 @@ final class FakeBackend implements DeviceBackend {
 
   @Override
   public NativeLibrary library() {
-    return cpu.library();
+    return library;
   }
 
   @Override
   public MemorySegment info() {
-    return cpu.info();
+    return info;
   }
 
   @Override

@@ -1,7 +1,11 @@
 package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
@@ -40,6 +44,7 @@ class InvarianceConformanceTest {
 
   @OnEveryDevice
   void anyNumberOfThreads(TestDevice on) {
+    on.assumeCpu("a device has threads of its own, see aDeviceIsOneCall");
     Device device = on.device();
     AtomicInteger helpers = new AtomicInteger();
     try (ExecutorService pool = Executors.newFixedThreadPool(7)) {
@@ -79,6 +84,57 @@ class InvarianceConformanceTest {
       }
     }
     assertTrue(helpers.get() > 0, "no run asked for a helper, so this test tested nothing");
+  }
+
+  /** A device does all items of a phase in one call: no executor is asked to help. */
+  @OnEveryDevice
+  void aDeviceIsOneCall(TestDevice on) {
+    assumeFalse(on.isCpu(), "the CPU shares items among threads, see anyNumberOfThreads");
+    AttentionCase c = new CaseBuilder().lengths(2, 150, 300).heads(4, 2).headDim(64).build();
+    Operands data = Operands.of(c);
+    try (CaseRun run = new CaseRun(c, data, on.device())) {
+      run.call().executor(task -> fail("a helper was asked for")).parallelism(8);
+      assertNull(run.run().compare(Oracle.run(c, data, Precision.of(on.name()))));
+    }
+  }
+
+  /** Allowing TF32 changes float32 on a device that has it, and nothing else. */
+  @OnEveryDevice
+  void tf32IsForFloat32OnADevice(TestDevice on) {
+    Device device = on.device();
+    for (DType type : TYPES) {
+      CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, 40, 70).headDim(32);
+      AttentionCase not = base.build();
+      AttentionCase allowed = base.allowTf32().build();
+      Operands data = Operands.of(not);
+      try (CaseRun a = new CaseRun(not, data, device);
+          CaseRun b = new CaseRun(allowed, data, device)) {
+        boolean same = Arrays.equals(a.run().outputBytes(), b.run().outputBytes());
+        assertEquals(on.isCpu() || type != DType.FLOAT32, same, allowed.toString());
+      }
+    }
+  }
+
+  /** The first sequence with others of other lengths beside it. */
+  @OnEveryDevice
+  void lengthsOfOthers(TestDevice on) {
+    Device device = on.device();
+    for (DType type : TYPES) {
+      CaseBuilder base =
+          new CaseBuilder().dtype(type).lengths(3, 60, 200).heads(4, 2).headDim(64).causal();
+      AttentionCase one = base.ragged(new int[] {50, 60, 7}, new int[] {130, 200, 64}).build();
+      AttentionCase two = base.ragged(new int[] {50, 0, 33}, new int[] {130, 0, 199}).build();
+      try (CaseRun a = new CaseRun(one, Operands.of(one), device);
+          CaseRun b = new CaseRun(two, Operands.of(two), device)) {
+        a.run();
+        b.run();
+        for (int i = 0; i < 50; i++) {
+          for (int h = 0; h < 4; h++) {
+            assertArrayEquals(row(a, one, 0, i, h), row(b, two, 0, i, h), two + " row " + i);
+          }
+        }
+      }
+    }
   }
 
   /** Sequence 1 of three against the same sequence alone. */

@@ -1,5 +1,7 @@
 package dev.fovea.testkit;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import dev.fovea.Device;
 import java.util.Arrays;
 import java.util.stream.Stream;
@@ -7,17 +9,23 @@ import org.junit.jupiter.api.Assumptions;
 
 /**
  * A device by name, that may not be here. The names are {@code -Dfovea.test.devices=cpu:avx2,sim};
- * unset, every tier of the CPU.
+ * unset, every tier of the CPU and two simulated GPUs.
+ *
+ * <p>The simulator takes milliseconds for what a core does in microseconds: it runs fewer random
+ * cases, and every seventh case of a grid on all but the first GPU. {@code -Pslow-sim} has it run
+ * all of them, on every GPU it knows.
  *
  * @param name as {@link Device#byName} takes it
  */
 record TestDevice(String name) {
 
-  private static final String TIERS = "cpu:portable,cpu:avx2,cpu:avx512";
+  private static final String DEVICES = "cpu:portable,cpu:avx2,cpu:avx512,sim:sm_80,sim:sm_90";
+
+  private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 
   /** The devices that the suite runs on. */
   static Stream<TestDevice> all() {
-    return Arrays.stream(System.getProperty("fovea.test.devices", TIERS).split(","))
+    return Arrays.stream(System.getProperty("fovea.test.devices", DEVICES).split(","))
         .map(TestDevice::new);
   }
 
@@ -28,12 +36,49 @@ record TestDevice(String name) {
     } catch (UnsupportedOperationException absent) {
       Assumptions.abort(name + " is skipped: " + absent.getMessage());
     } catch (IllegalArgumentException unknown) {
-      if (name.startsWith("cpu")) {
+      if (isCpu() || isSimulated()) {
         throw unknown;
       }
       Assumptions.abort(name + " is skipped: " + unknown.getMessage());
     }
     throw new AssertionError();
+  }
+
+  boolean isCpu() {
+    return name.startsWith("cpu");
+  }
+
+  boolean isSimulated() {
+    return name.startsWith("sim");
+  }
+
+  /** Skips a test of what only the CPU does. */
+  void assumeCpu(String what) {
+    assumeTrue(isCpu(), name + " is skipped: " + what);
+  }
+
+  /** What cases may ask of it. */
+  Limits limits() {
+    return Limits.of(name);
+  }
+
+  /** The larger number, or the smaller where a tile takes milliseconds. */
+  int size(int usual, int simulated) {
+    return isSimulated() ? simulated : usual;
+  }
+
+  /** Random cases to run. */
+  int cases() {
+    return SLOW || !isSimulated() ? 400 : isFirst() ? 70 : 20;
+  }
+
+  /** Of a grid's cases, one in so many: prime to the periods in which its loops vary features. */
+  int oneIn() {
+    return SLOW || !isSimulated() || isFirst() ? 1 : 7;
+  }
+
+  private boolean isFirst() {
+    return name.equals("sim:sm_80");
   }
 
   @Override

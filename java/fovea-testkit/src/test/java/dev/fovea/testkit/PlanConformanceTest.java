@@ -1,0 +1,196 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.Attention;
+import dev.fovea.AttentionPlan;
+import dev.fovea.AttentionShape;
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.ffi.FoveaDeviceInfo;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+/** Plans for GPUs that are not here: pure, so they can be made and looked at anywhere. */
+class PlanConformanceTest {
+
+  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
+  private static final int[] HEAD_DIMS = {1, 3, 32, 64, 65, 80, 96, 128, 129, 192, 255, 256};
+
+  private static List<Device> gpus() {
+    return Device.all().stream().filter(d -> d.name().startsWith("sim:")).toList();
+  }
+
+  private static AttentionPlan plan(Device device, AttentionShape shape) {
+    return Attention.create().plan(device, shape);
+  }
+
+  /** A GPU that is {@code device} but for what {@code change} does to its description. */
+  private static Device other(Device device, Consumer<MemorySegment> change) {
+    MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
+    info.copyFrom(device.backend().info());
+    change.accept(info);
+    return Device.of(new FakeBackend(device.backend().library(), info));
+  }
+
+  private static String refusal(Device device, AttentionShape shape) {
+    return assertThrows(UnsupportedOperationException.class, () -> plan(device, shape))
+        .getMessage();
+  }
+
+  @Test
+  void oneDeviceForEachArchitecture() {
+    assertEquals(
+        List.of("sim:sm_80", "sim:sm_89", "sim:sm_90", "sim:sm_100"),
+        gpus().stream().map(Device::name).toList());
+    assertEquals("sim:sm_80", Device.byName("sim").name());
+    for (Device device : gpus()) {
+      assertTrue(device.description().contains("simulated"), device.description());
+    }
+  }
+
+  @Test
+  void everyHeadDimIsPlannedAndItsTilesFit() {
+    for (Device device : gpus()) {
+      long shared = FoveaDeviceInfo.SHARED_MEMORY.get(device.backend().info());
+      for (DType type : TYPES) {
+        for (int d : HEAD_DIMS) {
+          for (int dv : new int[] {1, d, 256}) {
+            AttentionPlan plan =
+                plan(
+                    device,
+                    AttentionShape.dense(type, 2, 300, 500, 6, 2, d).valueHeadDim(dv).build());
+            assertTrue(plan.kernel().contains("flash"), plan.toString());
+            assertTrue(plan.tileQueries() > 0 && plan.tileKeys() > 0, plan.toString());
+            long bytes = (long) plan.tileKeys() * (d + dv) * type.byteSize();
+            assertTrue(bytes <= shared, plan + " of D " + d + ", Dv " + dv);
+          }
+        }
+      }
+    }
+  }
+
+  /** An item is a tile of rows: the queries of the heads that share a key head. */
+  @Test
+  void itemsCoverAllRows() {
+    for (Device device : gpus()) {
+      for (int batch : new int[] {0, 1, 3}) {
+        for (int queries : new int[] {0, 1, 21, 22, 64, 65, 128, 129, 1000}) {
+          for (int[] heads : new int[][] {{1, 1}, {6, 2}, {8, 8}, {33, 1}}) {
+            AttentionPlan plan =
+                plan(
+                    device,
+                    AttentionShape.dense(DType.BFLOAT16, batch, queries, 77, heads[0], heads[1], 64)
+                        .build());
+            long rows = (long) queries * (heads[0] / heads[1]);
+            long tiles = (rows + plan.tileQueries() - 1) / plan.tileQueries();
+            assertEquals(1, plan.phases(), plan.toString());
+            assertEquals(batch * heads[1] * tiles, plan.items(0), plan.toString());
+          }
+        }
+      }
+    }
+  }
+
+  /** What a row's bits depend on is the same on a GPU with other SMs. */
+  @Test
+  void tilesDoNotDependOnTheNumberOfMultiprocessors() {
+    for (Device device : gpus()) {
+      Device small = other(device, info -> FoveaDeviceInfo.MULTIPROCESSORS.set(info, 1));
+      for (DType type : TYPES) {
+        for (int d : HEAD_DIMS) {
+          for (int queries : new int[] {1, 100, 5000}) {
+            AttentionShape shape = AttentionShape.dense(type, 2, queries, 900, 4, 2, d).build();
+            AttentionPlan plan = plan(device, shape);
+            assertEquals(plan.kernel(), plan(small, shape).kernel());
+            assertEquals(plan.tileKeys(), plan(small, shape).tileKeys());
+          }
+        }
+      }
+    }
+  }
+
+  /** Nor does the number of keys in a tile depend on the sizes of a call. */
+  @Test
+  void keysOfATileDependOnHeadDimAndTypeOnly() {
+    for (Device device : gpus()) {
+      for (DType type : TYPES) {
+        for (int d : HEAD_DIMS) {
+          AttentionPlan one =
+              plan(device, AttentionShape.dense(type, 1, 1, 1, 1, 1, d).lse().build());
+          AttentionPlan many =
+              plan(device, AttentionShape.dense(type, 9, 3000, 9000, 12, 3, d).sinks().build());
+          assertEquals(one.tileKeys(), many.tileKeys(), many.toString());
+        }
+      }
+    }
+  }
+
+  @Test
+  void headsTooWideAreRefusedByName() {
+    for (Device device : gpus()) {
+      for (DType type : TYPES) {
+        for (int d : new int[] {257, 333, 512}) {
+          AttentionShape.Builder shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, d);
+          String refusal = refusal(device, shape.valueHeadDim(64).build());
+          assertTrue(refusal.contains("head_dim is " + d) && refusal.contains("256"), refusal);
+          shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, 64).valueHeadDim(d);
+          refusal = refusal(device, shape.build());
+          assertTrue(refusal.contains("value_head_dim " + d), refusal);
+        }
+      }
+    }
+  }
+
+  @Test
+  void gpusTooOldAreRefusedByName() {
+    AttentionShape shape = AttentionShape.dense(DType.FLOAT16, 1, 4, 4, 1, 1, 64).build();
+    Device old = other(gpus().getFirst(), info -> FoveaDeviceInfo.COMPUTE_CAPABILITY.set(info, 75));
+    String refusal = refusal(old, shape);
+    assertTrue(refusal.contains("7.5") && refusal.contains("8.0"), refusal);
+  }
+
+  @Test
+  void aGpuWithoutSharedMemoryIsRefused() {
+    AttentionShape shape = AttentionShape.dense(DType.FLOAT32, 1, 4, 4, 1, 1, 256).build();
+    Device poor = other(gpus().getFirst(), info -> FoveaDeviceInfo.SHARED_MEMORY.set(info, 4096));
+    String refusal = refusal(poor, shape);
+    assertTrue(refusal.contains("shared") && refusal.contains("4096"), refusal);
+  }
+
+  /** Where two architectures take the same kernel and the same tiles, they give the same bits. */
+  @Test
+  void architecturesOfTheSameTilesGiveTheSameBits() {
+    int compared = 0;
+    for (DType type : TYPES) {
+      AttentionCase c =
+          new CaseBuilder()
+              .dtype(type)
+              .lengths(2, 70, 200)
+              .heads(4, 2)
+              .headDim(64)
+              .causal()
+              .build();
+      Operands data = Operands.of(c);
+      try (CaseRun first = new CaseRun(c, data, gpus().getFirst())) {
+        byte[] expected = first.run().outputBytes();
+        for (Device device : gpus().subList(1, gpus().size())) {
+          try (CaseRun run = new CaseRun(c, data, device)) {
+            if (run.plan().kernel().equals(first.plan().kernel())
+                && run.plan().tileKeys() == first.plan().tileKeys()) {
+              assertArrayEquals(expected, run.run().outputBytes(), run.plan().toString());
+              compared++;
+            }
+          }
+        }
+      }
+    }
+    assertTrue(compared > 0, "no two architectures take the same tiles");
+  }
+}
