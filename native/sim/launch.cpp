@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "sim/block.h"
 
 namespace fovea::sim {
@@ -9,8 +11,11 @@ void launch(const Launch& launch, const std::function<void()>& body) {
     throw Error(kernel + ": a launch of " + std::to_string(launch.threads) +
                 " threads, expected a multiple of 32 up to 1024");
   }
-  thread_local Block block;  // its stacks and memory serve every launch of this OS thread
-  block.launch(launch, body);
+  // Its stacks and memory serve every launch of this OS thread. Not itself thread-local: a library
+  // that dlopen brings finds room for a pointer in the static block that current_block needs, and
+  // "cannot allocate memory in static TLS block" for more.
+  thread_local const std::unique_ptr<Block> block = std::make_unique<Block>();
+  block->launch(launch, body);
 }
 
 }  // namespace fovea::sim
