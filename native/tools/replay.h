@@ -1,0 +1,65 @@
+// What the places where a case can run share: the library, a run of all its phases, the verdict.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "case_file.h"
+#include "fovea.h"
+
+namespace fovea::replay {
+
+struct Library {
+  decltype(&fovea_library_query) library_query;
+  decltype(&fovea_device_query) device_query;
+  decltype(&fovea_plan_attention) plan;
+  decltype(&fovea_prepare_attention) prepare;
+  decltype(&fovea_run_attention) run;
+};
+
+struct Options {
+  int threads = 1;    // on the CPU
+  int runs = 1;       // of each case; the last one is checked
+  bool time = false;  // on a GPU
+  bool bare = false;  // on a GPU: no guards, nothing filled that a kernel should write first
+};
+
+// Where the operands of a case lie, in the order of fovea_run_attention.
+struct Addresses {
+  void* in[10];
+  void* out;
+  void* lse;
+  void* weights;
+  void* workspace;
+};
+
+struct Verdict {
+  std::string wrong;        // empty if all is right
+  double microseconds = 0;  // median of the runs, where they are timed
+};
+
+// Items [begin, end) of a phase; returns what is wrong, or nothing.
+inline std::string run_items(const Library& library, const fovea_attention_plan& plan,
+                             const Case& c, const Addresses& at, int32_t phase, int64_t begin,
+                             int64_t end, void* scratch, void* stream) {
+  fovea_attention_call call{};
+  call.size = sizeof call;
+  call.phase = phase;
+  call.begin = begin;
+  call.end = end;
+  call.dropout_seed = c.seed;
+  call.dropout_offset = c.dropout_offset;
+  auto floats = [](void* p) { return static_cast<float*>(p); };
+  auto ints = [](void* p) { return static_cast<const int32_t*>(p); };
+  int32_t status =
+      library.run(&plan, &call, at.in[0], at.in[1], at.in[2], at.in[3], floats(at.in[4]),
+                  floats(at.in[5]), ints(at.in[6]), ints(at.in[7]), ints(at.in[8]), ints(at.in[9]),
+                  at.out, floats(at.lse), floats(at.weights), at.workspace, scratch, stream);
+  return status == FOVEA_OK ? "" : std::string("run: ") + call.error;
+}
+
+// In the memory of the current GPU (replay_cuda.cpp).
+Verdict run_on_gpu(const Library& library, const fovea_attention_plan& plan, Case& c,
+                   const Options& options);
+
+}  // namespace fovea::replay
