@@ -1,12 +1,13 @@
-"""Which attention problems are measured, in which order, and what each is worth in floating-point operations."""
+"""Which attention problems are measured, in which order, what each is worth in floating-point operations, and the speeds
+to reach."""
 
 import dataclasses
 import itertools
 
 TOKENS = 16384  # of a batch, whatever its sequences' length
-WIDTH = 2048  # heads * head_dim
-BACKENDS = ("cudnn", "flash", "efficient")
+WIDTH = 2048  # heads * head_dim, or a little less where the head does not divide it
 DIRECTIONS = ("fwd", "bwd")
+OURS = "fovea"
 
 # Dense 16-bit operations of the tensor cores per cycle and multiprocessor, with float32 sums, by compute capability.
 _OPERATIONS_PER_CYCLE = {"8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096, "10.0": 8192, "10.3": 8192, "12.0": 1024}
@@ -14,14 +15,21 @@ _OPERATIONS_PER_CYCLE = {"8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096, "10
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
+    """Self-attention; f32 is exact float32, tf32 may round the factors of its products to TF32."""
+
     dtype: str
     head_dim: int
     length: int
     causal: bool
+    group: int = 1  # query heads to a key head
 
     @property
     def heads(self):
         return WIDTH // self.head_dim
+
+    @property
+    def key_heads(self):
+        return self.heads // self.group
 
     @property
     def batch(self):
@@ -29,13 +37,19 @@ class Problem:
 
     @property
     def name(self):
-        return f"{self.dtype}/d{self.head_dim}/s{self.length}/{'causal' if self.causal else 'full'}"
+        group = f"/group{self.group}" if self.group > 1 else ""
+        return f"{self.dtype}/d{self.head_dim}/s{self.length}/{'causal' if self.causal else 'full'}{group}"
 
-    def case(self, backend, direction):
-        return f"{self.name}/{backend}/{direction}"
+    def case(self, direction):
+        return f"{self.name}/{direction}"
 
-    def cases(self):
-        return [self.case(backend, direction) for backend in BACKENDS for direction in DIRECTIONS]
+    def sides(self, direction):
+        """Who is timed: the peers first, so that we are compared with one that was found right."""
+        if self.dtype in ("f32", "tf32"):
+            peers = ("efficient", "math")
+        else:
+            peers = ("cudnn", "flash", "efficient")
+        return (*peers, OURS) if direction == "fwd" else peers
 
     def flops(self, direction):
         """Two products of every query with the keys it sees; the backward pass has five where the forward has two."""
@@ -44,17 +58,53 @@ class Problem:
         return forward if direction == "fwd" else 2.5 * forward
 
 
-def problems():
-    """Those that tell most come first, for a run that ends early."""
-    return [
-        Problem(dtype, head_dim, length, causal)
-        for dtype, head_dim, length, causal in itertools.product(
-            ("bf16", "f16"), (128, 64, 256), (8192, 16384, 4096, 2048, 1024, 512), (False, True))
+def cases():
+    """(problem, direction); those that tell most come first, for a run that ends early."""
+    masks = (False, True)
+    lengths = (8192, 16384, 4096, 2048, 1024, 512)
+
+    def grid(dtype, lengths, head_dims, group=1):
+        return [Problem(dtype, head_dim, length, causal, group)
+                for length, head_dim, causal in itertools.product(lengths, head_dims, masks)]
+
+    every = (128, 64, 96, 256)
+    forward = [
+        *grid("bf16", lengths, every),
+        *grid("bf16", (8192, 2048), (128, 64), group=4),
+        *grid("f32", (4096, 1024), (128, 64)),
+        *grid("tf32", (4096, 1024), (128, 64)),
+        *grid("f16", lengths, every),
     ]
+    backward = [*grid("bf16", lengths, (128, 64, 256)), *grid("f16", lengths, (128, 64, 256))]
+    return [*((problem, "fwd") for problem in forward), *((problem, "bwd") for problem in backward)]
 
 
-def limit_flops(compute_capability, multiprocessors, max_mhz):
+def limit_flops(compute_capability, multiprocessors, max_mhz, dtype):
     """What the device can do in a second at its highest clock; a figure above it is a mistake in the measurement."""
     if compute_capability not in _OPERATIONS_PER_CYCLE:
         raise SystemExit(f"no limit is known for compute capability {compute_capability}: add it to cases.py")
-    return _OPERATIONS_PER_CYCLE[compute_capability] * multiprocessors * max_mhz * 1e6
+    # TF32 runs at half the rate. It also bounds exact float32, which can be made of several TF32 products.
+    share = 1 if dtype in ("bf16", "f16") else 0.5
+    return share * _OPERATIONS_PER_CYCLE[compute_capability] * multiprocessors * max_mhz * 1e6
+
+
+TARGET_TFLOPS = (Problem("bf16", 128, 8192, False), 350)  # on H200
+TARGET_RATIO = ("flash", 0.95, [Problem("bf16", head_dim, 8192, causal)
+                                for head_dim in (64, 96, 128, 256) for causal in (False, True)])
+
+
+def verdicts(lines):
+    """A sentence for each target: what was asked, what was measured; `lines` are the results by case."""
+
+    def sentence(problem, what, figure, least):
+        verdict = "not measured" if figure is None else f"{figure:.2f}, {'met' if figure >= least else 'missed'}"
+        return f"target {problem.name}: {what} {least:g} or more: {verdict}"
+
+    def ours(problem):
+        return lines.get(problem.case("fwd"), {})
+
+    problem, least = TARGET_TFLOPS
+    told = [sentence(problem, "TFLOP/s", ours(problem).get("sides", {}).get(OURS, {}).get("tflops"), least)]
+    peer, least, problems = TARGET_RATIO
+    return told + [sentence(problem, f"times {peer}", ours(problem).get("ratios", {}).get(peer), least)
+                   for problem in problems]

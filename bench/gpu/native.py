@@ -1,47 +1,56 @@
-"""Compiles the probes and the program that runs them without a JVM."""
+"""The native programs: those of the bundle, or fresh ones where this machine cannot load those."""
 
-import re
+import ctypes
+import os
 import subprocess
 
 import machine
 
-LIBRARY = "libfovea_cuda.so"
-DRIVER = "driver"
-
-_INCLUDES = ["-I", str(machine.ROOT / "native/include"), "-I", str(machine.ROOT / "native/cuda"),
-             "-I", str(machine.ROOT / "native")]
-_COMMON = ["-std=c++20", "-O3", "-lineinfo", "-cudart", "static", *_INCLUDES]
-_ARCHITECTURES = [
-    "-gencode", "arch=compute_80,code=[compute_80,sm_80]",
-    "-gencode", "arch=compute_90a,code=sm_90a",
-]
+TARGETS = ("fovea_cuda", "fovea_cuda_probe", "fovea_replay", "fovea_probe")
 
 
-def compile_probes(folder):
-    nvcc = machine.find("nvcc")
-    if nvcc is None:
-        raise SystemExit("nvcc is not on the PATH: the probes cannot be compiled")
-    folder.mkdir(parents=True, exist_ok=True)
-    report = _run(nvcc, *_COMMON, *_ARCHITECTURES, "-shared", "-Xcompiler",
-                  "-fPIC,-fvisibility=hidden,-fvisibility-inlines-hidden", "-Xptxas", "-v",
-                  "-o", str(folder / LIBRARY), str(machine.ROOT / "native/cuda/probe.cu"))
-    if complaint := complaint_of(report):
-        raise SystemExit(f"ptxas: {complaint}")
-    _run(nvcc, *_COMMON, "-o", str(folder / DRIVER), str(machine.HERE / "probe/driver.cpp"),
-         "-L", str(folder), "-lfovea_cuda", "-Xlinker", "-rpath,$ORIGIN")
+class Natives:
+    """A folder as CMake lays it out: libraries in lib/, programs in bin/."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.libraries = folder / "lib"
+        self.library = self.libraries / "libfovea_cuda.so"
+        self.probes = self.libraries / "libfovea_cuda_probe.so"
+        self.replay = folder / "bin/fovea_replay"
+        self.probe = folder / "bin/fovea_probe"
+
+    def files(self):
+        return [self.library, self.probes, self.replay, self.probe]
+
+    def load_failure(self):
+        """Why this machine cannot use them; None if it can."""
+        for library in (self.library, self.probes):
+            try:
+                ctypes.CDLL(str(library))
+            except OSError as error:
+                return str(error)
+        for program in (self.replay, self.probe):
+            done = _run("ldd", str(program))
+            if done.returncode != 0 or "not found" in done.stdout + done.stderr:
+                return f"{program}: {(done.stdout + done.stderr).strip()}"
+        return None
 
 
-def complaint_of(report):
-    """The line of a ptxas report that tells of a spill or of a wgmma it had to repair; None if there is none."""
-    for line in report.splitlines():
-        numbers = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line)
-        if re.search(r"\bC75\d\d\b", line) or numbers and any(map(int, numbers.groups())):
-            return line.strip()
-    return None
+def build(folder):
+    """Builds them with this machine's nvcc."""
+    if machine.find("nvcc") is None:
+        raise SystemExit("nvcc is neither on the PATH nor in /usr/local/cuda/bin: the native programs cannot be built")
+    for command in (["cmake", "-S", str(machine.ROOT / "native"), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release"],
+                    ["cmake", "--build", str(folder), "--parallel", str(os.cpu_count()), "--target", *TARGETS]):
+        done = _run(*command)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return Natives(folder)
 
 
 def _run(*command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
+    try:
+        return subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))

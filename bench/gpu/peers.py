@@ -1,220 +1,81 @@
-#!/usr/bin/env python3
-"""Times PyTorch's fused attention backends, the peers that the kernels here are compared with.
+"""The sides of a comparison: PyTorch's attention backends, and Fovea through its C ABI, all on the same tensors."""
 
-Every output is checked before it is timed: against fp64 for two heads, and against the first backend in full. Prints one
-JSON line per case and writes it to OUT/bench.jsonl; cases that are there already are skipped.
-"""
+import contextlib
 
-import argparse
-import json
-import pathlib
-import statistics
-import sys
-import time
-import warnings
-import zlib
-from functools import partial
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import abi
 import cases
-import machine
-from results import Budget, Results
 
-RESTART = 75  # exit status: a CUDA error has spoilt this process, the cases that are left need another one
-DEVICE = "cuda"
-SECONDS_PER_PROBLEM = 15  # a problem is not begun with less left
-PAUSE_SECONDS = 0.3  # between cases, so that none pays for the heat of the one before
-RELATIVE_ERROR = {"bf16": 2e-2, "f16": 5e-3}  # Frobenius; catches wrong results, and judges no rounding
-
-torch = None  # imported once there is something to measure: it takes seconds, and --dry-run needs none of it
+KERNELS = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash": SDPBackend.FLASH_ATTENTION,
+           "efficient": SDPBackend.EFFICIENT_ATTENTION, "math": SDPBackend.MATH}
 
 
-class Unavailable(Exception):
-    """A case that cannot be measured: its status and the reason."""
+class Peer:
+    """A backend of PyTorch's scaled dot-product attention."""
+
+    def __init__(self, kernel):
+        self.chosen = lambda: sdpa_kernel(kernel)
+
+    def forward(self, problem, query, key, value):
+        """A function that returns [out]; runs within `chosen`."""
+        return lambda: [torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, is_causal=problem.causal, enable_gqa=problem.group > 1)]
+
+    def backward(self, problem, query, key, value, gradient):
+        """A function that returns [dq, dk, dv]."""
+        leaves = [operand.detach().requires_grad_() for operand in (query, key, value)]
+        (out,) = self.forward(problem, *leaves)()
+        return lambda: torch.autograd.grad(out, leaves, gradient, retain_graph=True)
 
 
-class Peers:
-    def __init__(self, results):
-        self._results = results
-        properties = torch.cuda.get_device_properties(0)
-        self._limit_flops = cases.limit_flops(
-            f"{properties.major}.{properties.minor}", properties.multi_processor_count,
-            machine.gpu()["clocks.max.sm"])
+class Ours:
+    """libfovea_cuda on PyTorch's memory and current stream."""
 
-    def measure(self, problem):
-        inputs = Inputs(problem)
-        for backend in cases.BACKENDS:
-            for direction in cases.DIRECTIONS:
-                case = problem.case(backend, direction)
-                if case in self._results:
-                    continue
-                try:
-                    run, errors = inputs.checked(backend, direction)
-                    self._add(case, "measured", **self._time(run, problem.flops(direction)), **errors)
-                except Unavailable as unavailable:
-                    status, reason = unavailable.args
-                    self._add(case, status, reason=reason)
-                    if "CUDA error" in reason:
-                        sys.exit(RESTART)
+    chosen = contextlib.nullcontext
 
-    def _time(self, run, flops):
-        time.sleep(PAUSE_SECONDS)
-        before = machine.clocks()
-        milliseconds, after = attempt(partial(time_runs, run))
-        median = statistics.median(milliseconds)
-        rate = flops / (median * 1e-3)
-        if rate > self._limit_flops:
-            raise Unavailable("refused", f"{rate / 1e12:.0f} TFLOP/s are more than the device's limit of "
-                                         f"{self._limit_flops / 1e12:.0f}: the measurement is wrong")
-        return {"ms": median, "ms_min": min(milliseconds), "ms_max": max(milliseconds), "runs": len(milliseconds),
-                "tflops": rate / 1e12, "limit_tflops": self._limit_flops / 1e12, "before": before, "after": after}
+    def __init__(self, library):
+        self._library = library
+        self._device = library.device()
 
-    def _add(self, case, status, **fields):
-        print(json.dumps(self._results.add(case, status, **fields)), flush=True)
+    def forward(self, problem, query, key, value):
+        out = torch.full_like(query, float("nan"))  # the same strides
+        plan = self._library.plan(spec(problem, query, key, value, out), self._device)
+        self._library.prepare(plan)
+        workspace, scratch = (torch.empty(max(bytes, 1), dtype=torch.uint8, device=query.device)
+                              for bytes in (plan.workspace_bytes, plan.scratch_bytes))
+        stream = torch.cuda.current_stream().cuda_stream if query.is_cuda else 0
+        launch = self._library.runner(
+            plan, *(tensor.data_ptr() for tensor in (query, key, value, out)),
+            workspace.data_ptr() if plan.workspace_bytes else 0, scratch.data_ptr() if plan.scratch_bytes else 0, stream)
+        keep = (query, key, value, workspace, scratch)
+
+        def run():
+            launch()
+            return [out]
+
+        run.keep = keep
+        run.kernel = plan.kernel.decode()
+        return run
 
 
-class Inputs:
-    """Random q, k, v and the gradient of the output of one problem, laid out [batch, length, heads, head_dim]."""
-
-    def __init__(self, problem):
-        self._problem = problem
-        generator = torch.Generator(DEVICE).manual_seed(zlib.crc32(problem.name.encode()))
-        dtype = {"bf16": torch.bfloat16, "f16": torch.float16}[problem.dtype]
-        shape = (problem.batch, problem.length, problem.heads, problem.head_dim)
-        *self._operands, self._gradient = (
-            torch.randn(shape, generator=generator, device=DEVICE, dtype=dtype).transpose(1, 2) for _ in range(4))
-        self._leaves = [operand.detach().requires_grad_() for operand in self._operands]
-        self._heads = [(0, 0), (-1, -1)]  # (batch, head): the first and the last
-        self._references = [
-            reference(*(tensor[head] for tensor in (*self._operands, self._gradient)), problem.causal)
-            for head in self._heads]
-        self._first = {}  # direction: the first backend with right results, and those
-
-    def checked(self, backend, direction):
-        """What is to be timed and the errors of its results; raises Unavailable where there is no such thing."""
-        if direction == "fwd":
-            run = partial(self._forward, backend, self._operands)
-            tensors = [attempt(run)]
-        else:
-            output = attempt(partial(self._forward, backend, self._leaves))
-            run = partial(torch.autograd.grad, output, self._leaves, self._gradient, retain_graph=True)
-            tensors = attempt(run)
-
-        errors = {"error_fp64": max(
-            relative_error(tensor[head], expected)
-            for head, references in zip(self._heads, self._references)
-            for tensor, expected in zip(tensors, references[direction]))}
-        if direction in self._first:
-            first_backend, first_tensors = self._first[direction]
-            errors["error_" + first_backend] = max(map(relative_error, tensors, first_tensors))
-        if not all(error <= RELATIVE_ERROR[self._problem.dtype] for error in errors.values()):  # nor is NaN
-            raise Unavailable("failed", f"wrong result: {errors}")
-        self._first.setdefault(direction, (backend, tensors))
-        return run, errors
-
-    def _forward(self, backend, operands):
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        kernel = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash": SDPBackend.FLASH_ATTENTION,
-                  "efficient": SDPBackend.EFFICIENT_ATTENTION}[backend]
-        with sdpa_kernel(kernel):
-            return torch.nn.functional.scaled_dot_product_attention(*operands, is_causal=self._problem.causal)
+def sides(library):
+    """By name; a `library` that is None is left out."""
+    all_peers = {name: Peer(kernel) for name, kernel in KERNELS.items()}
+    return all_peers if library is None else all_peers | {cases.OURS: Ours(library)}
 
 
-def attempt(run):
-    """What `run` returns once the device is done with it; raises Unavailable with PyTorch's words if it fails."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")  # they say why a backend does not take a case
-        try:
-            value = run()
-            torch.cuda.synchronize()
-            return value
-        except RuntimeError as error:
-            reason = " | ".join(str(text).splitlines()[0] for text in (error, *(w.message for w in caught)))
-            unsupported = reason.startswith(("No available kernel", "No viable backend"))
-            raise Unavailable("unsupported" if unsupported else "failed", reason) from error
+def spec(problem, query, key, value, out):
+    """What fovea_plan_attention is asked; operands are views [batch, heads, length, head_dim]."""
 
+    def strides(view):
+        batch, head, position, _ = view.stride()
+        return (batch, position, head)
 
-def reference(q, k, v, gradient, causal):
-    """One head's output and gradients in fp64, in the plainest form there is."""
-    q, k, v = (tensor.double().requires_grad_() for tensor in (q, k, v))
-    scores = q @ k.T / q.shape[-1] ** 0.5
-    if causal:
-        unseen = torch.ones(scores.shape, dtype=torch.bool, device=scores.device).triu(1)
-        scores = scores.masked_fill(unseen, float("-inf"))
-    output = torch.softmax(scores, -1) @ v
-    return {"fwd": [output.detach()], "bwd": torch.autograd.grad(output, (q, k, v), gradient.double())}
-
-
-def relative_error(actual, expected):
-    expected = expected.double()
-    return (torch.linalg.vector_norm(actual.double() - expected) / torch.linalg.vector_norm(expected)).item()
-
-
-def time_runs(run, seconds=0.3, fewest=10, most=200):
-    """The milliseconds of each of many runs, and the clocks while the last of them were under way."""
-    for _ in range(3):
-        run()
-    once = elapsed([event_pair(run)])[0]
-    pairs = [event_pair(run) for _ in range(int(min(most, max(fewest, 1000 * seconds / once))))]
-    clocks = machine.clocks()  # before waiting: the device still has work in its queue
-    return elapsed(pairs), clocks
-
-
-def event_pair(run):
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    run()
-    end.record()
-    return start, end
-
-
-def elapsed(pairs):
-    torch.cuda.synchronize()
-    return [start.elapsed_time(end) for start, end in pairs]
-
-
-def table(lines):
-    """TFLOP/s by problem and case, "-" where there is no figure; problems without any are left out."""
-    columns = [(backend, direction) for backend in cases.BACKENDS for direction in cases.DIRECTIONS]
-    rows = [f"{'TFLOP/s':24}" + "".join(f"{backend:>10} {direction}" for backend, direction in columns)]
-    for problem in cases.problems():
-        figures = [lines.get(problem.case(*column), {}).get("tflops") for column in columns]
-        if any(figures):
-            rows.append(f"{problem.name:24}" + "".join(f"{figure:14.0f}" if figure else f"{'-':>14}" for figure in figures))
-    return "\n".join(rows)
-
-
-def facts():
-    return {**machine.describe(), "torch": torch.__version__, "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version()}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=540, help="begin nothing that may end later (default 540)")
-    parser.add_argument("--out", type=pathlib.Path, default=machine.HERE / "out", help="folder (default bench/gpu/out)")
-    parser.add_argument("--dry-run", action="store_true", help="list what is left to measure")
-    options = parser.parse_args()
-
-    budget = Budget(options.seconds)
-    results = Results(options.out / "bench.jsonl", machine.commit(), facts)
-    left = [problem for problem in cases.problems() if any(case not in results for case in problem.cases())]
-    if options.dry_run:
-        for problem in left:
-            print(f"{problem.name}: {' '.join(cases.BACKENDS)}, forward of {problem.flops('fwd') / 1e12:.2f} TFLOP")
-        return
-
-    global torch
-    import torch
-
-    if not torch.cuda.is_available():
-        sys.exit("PyTorch sees no CUDA device")
-    peers = Peers(results)
-    for problem in left:
-        if budget.left() < SECONDS_PER_PROBLEM:
-            break
-        peers.measure(problem)
-
-
-if __name__ == "__main__":
-    main()
+    return abi.block(
+        abi.AttentionSpec, dtype={"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32),
+        causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch, query_length=problem.length,
+        key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads, head_dim=problem.head_dim,
+        value_head_dim=problem.head_dim, query_stride=strides(query), key_stride=strides(key),
+        value_stride=strides(value), out_stride=strides(out))

@@ -9,8 +9,6 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import cases
-import native
-import peers
 from cases import Problem
 from results import Budget, Results
 
@@ -23,21 +21,27 @@ class CasesTest(unittest.TestCase):
             self.assertEqual(problem.flops("fwd"), 2 * 32 * 32 * (64 + 64) * pairs)
             self.assertEqual(problem.flops("bwd"), 2.5 * problem.flops("fwd"))
 
-    def test_every_problem_has_the_same_tokens_and_width(self):
-        for problem in cases.problems():
+    def test_every_problem_has_the_same_tokens_and_about_the_same_width(self):
+        for problem, _ in cases.cases():
             self.assertEqual(problem.batch * problem.length, 16384)
-            self.assertEqual(problem.heads * problem.head_dim, 2048)
+            self.assertTrue(2016 <= problem.heads * problem.head_dim <= 2048)
+            self.assertEqual(problem.heads, problem.key_heads * problem.group)
 
     def test_the_sweep_is_complete_and_its_cases_are_distinct(self):
-        names = [case for problem in cases.problems() for case in problem.cases()]
-        self.assertEqual(len(names), 2 * 3 * 6 * 2 * 3 * 2)
+        names = [problem.case(direction) for problem, direction in cases.cases()]
+        self.assertEqual(len(names), 2 * 4 * 6 * 2 + 2 * 2 * 2 + 2 * (2 * 2 * 2) + 2 * 3 * 6 * 2)
         self.assertEqual(len(set(names)), len(names))
-        self.assertEqual(names[0], "bf16/d128/s8192/full/cudnn/fwd")
+        self.assertEqual(names[0], "bf16/d128/s8192/full/fwd")
+
+    def test_the_targets_come_first(self):
+        wanted = {cases.TARGET_TFLOPS[0], *cases.TARGET_RATIO[2]}
+        self.assertEqual({problem for problem, _ in cases.cases()[: len(wanted)]}, wanted)
 
     def test_the_limit_is_that_of_the_data_sheet_at_its_clock(self):
-        self.assertAlmostEqual(cases.limit_flops("9.0", 132, 1830) / 1e12, 989.4, places=1)
+        self.assertAlmostEqual(cases.limit_flops("9.0", 132, 1830, "bf16") / 1e12, 989.4, places=1)
+        self.assertAlmostEqual(cases.limit_flops("9.0", 132, 1830, "tf32") / 1e12, 494.7, places=1)
         with self.assertRaises(SystemExit):
-            cases.limit_flops("1.0", 132, 1830)
+            cases.limit_flops("1.0", 132, 1830, "bf16")
 
 
 class ResultsTest(unittest.TestCase):
@@ -88,27 +92,6 @@ class BudgetTest(unittest.TestCase):
         self.assertTrue(99 < first <= 100)
         self.assertLessEqual(budget.left(), first)
         self.assertLess(Budget(-1).left(), 0)
-
-
-class PtxasTest(unittest.TestCase):
-    GOOD = "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"
-    SPILL = "    8 bytes stack frame, 8 bytes spill stores, 16 bytes spill loads"
-    REPAIRED = "ptxas info : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized"
-
-    def test_spills_and_repaired_products_are_found(self):
-        self.assertIsNone(native.complaint_of(self.GOOD))
-        self.assertEqual(native.complaint_of(f"{self.GOOD}\n{self.SPILL}"), self.SPILL.strip())
-        self.assertEqual(native.complaint_of(f"{self.GOOD}\n{self.REPAIRED}"), self.REPAIRED)
-
-
-class TableTest(unittest.TestCase):
-    def test_it_shows_what_was_measured(self):
-        lines = {"bf16/d128/s8192/full/flash/fwd": {"status": "measured", "tflops": 645.4},
-                 "bf16/d128/s8192/full/cudnn/fwd": {"status": "unsupported"},
-                 "bf16/d64/s512/full/cudnn/fwd": {"status": "failed"}}
-        head, row = peers.table(lines).splitlines()
-        self.assertEqual(row.split(), ["bf16/d128/s8192/full", "-", "-", "645", "-", "-", "-"])
-        self.assertEqual(len(head), len(row))
 
 
 if __name__ == "__main__":

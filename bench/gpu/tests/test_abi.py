@@ -1,0 +1,64 @@
+"""The C ABI as Python sees it: against the compiler's own layout, and against the CPU library. Needs native/build."""
+
+import ctypes
+import pathlib
+import random
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import abi
+import machine
+
+BUILD = machine.ROOT / "native/build"
+LAYOUT = BUILD / "layout.properties"
+LIBRARY = BUILD / "lib/libfovea_cpu.so"
+
+
+@unittest.skipUnless(LAYOUT.exists(), f"{LAYOUT} is not there: run native/build.sh")
+class LayoutTest(unittest.TestCase):
+    def test_every_field_is_where_the_compiler_puts_it(self):
+        ours = {}
+        for struct in abi.STRUCTS:
+            for name, _ in struct._fields_:
+                ours[f"{struct.__name__}.{name}.offset"] = getattr(struct, name).offset
+            ours[f"{struct.__name__}.size"] = ctypes.sizeof(struct)
+        compilers = dict(line.split("=") for line in LAYOUT.read_text().split())
+        self.assertEqual(ours, {name: int(value) for name, value in compilers.items()})
+
+
+@unittest.skipUnless(LIBRARY.exists(), f"{LIBRARY} is not there: run native/build.sh")
+class LibraryTest(unittest.TestCase):
+    HEAD_DIM = 16
+
+    def setUp(self):
+        self.library = abi.Library(LIBRARY)
+        self.device = self.library.device()
+
+    def spec(self, **values):
+        strides = (self.HEAD_DIM,) * 3
+        sizes = dict.fromkeys(("batch", "query_length", "key_length", "query_heads", "key_heads"), 1)
+        every = {"dtype": abi.FLOAT32, **sizes, "head_dim": self.HEAD_DIM, "value_head_dim": self.HEAD_DIM,
+                 **dict.fromkeys(("query_stride", "key_stride", "value_stride", "out_stride"), strides), **values}
+        return abi.block(abi.AttentionSpec, **every)
+
+    def test_attention_to_one_key_gives_its_value(self):
+        plan = self.library.plan(self.spec(), self.device)
+        self.library.prepare(plan)
+        floats = ctypes.c_float * self.HEAD_DIM
+        query, key, value = (floats(*(random.Random(seed).gauss(0, 1) for _ in range(self.HEAD_DIM)))
+                             for seed in range(3))
+        out, scratch = floats(), ctypes.create_string_buffer(plan.scratch_bytes + 64)
+        aligned = -ctypes.addressof(scratch) % 64 + ctypes.addressof(scratch)
+        self.library.runner(plan, *map(ctypes.addressof, (query, key, value, out)), scratch=aligned)()
+        self.assertEqual(list(out), list(value))
+
+    def test_a_refusal_has_the_librarys_words(self):
+        with self.assertRaisesRegex(abi.Failure, "head_dim") as caught:
+            self.library.plan(self.spec(head_dim=0), self.device)
+        self.assertFalse(caught.exception.unsupported)
+
+
+if __name__ == "__main__":
+    unittest.main()
