@@ -14,7 +14,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
- * The functions of native/cuda/probe.h, in the library that the property {@code fovea.cuda.library}
+ * The functions of native/cuda/probe.h, in the library that the property {@code fovea.probe.library}
  * names.
  */
 final class ProbeLibrary {
@@ -26,7 +26,7 @@ final class ProbeLibrary {
   private static final long ERROR_BYTES = 512;
 
   private static final SymbolLookup LIBRARY =
-      open(Path.of(System.getProperty("fovea.cuda.library")));
+      open(Path.of(System.getProperty("fovea.probe.library")));
   private static final MethodHandle DEVICE =
       function("fovea_cuda_probe_device", ADDRESS, ADDRESS, ADDRESS, ADDRESS);
   private static final MethodHandle COPY =
