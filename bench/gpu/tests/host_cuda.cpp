@@ -1,0 +1,101 @@
+// libfovea_cpu as if it were libfovea_cuda, and the CUDA runtime over host memory: what fovea_replay
+// does with a GPU's memory can be tested without one. The environment's TOUCH makes the "kernel" write
+// where it must not: "before" or "after" the query, which is BYTES long, or in it: "input".
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "fovea.h"
+
+namespace {
+
+template <typename F>
+F* of_cpu(const char* name) {
+  static void* library = dlopen(std::getenv("FOVEA_CPU"), RTLD_NOW);
+  return reinterpret_cast<F*>(dlsym(library, name));
+}
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+
+}  // namespace
+
+extern "C" {
+
+int32_t fovea_library_query(fovea_library_info* info) {
+  int32_t status = of_cpu<decltype(fovea_library_query)>("fovea_library_query")(info);
+  std::strcpy(info->backend, "cuda");
+  return status;
+}
+
+int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
+  return of_cpu<decltype(fovea_device_query)>("fovea_device_query")(index, device);
+}
+
+int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
+                             fovea_attention_plan* plan) {
+  return of_cpu<decltype(fovea_plan_attention)>("fovea_plan_attention")(spec, device, plan);
+}
+
+int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
+  return of_cpu<decltype(fovea_prepare_attention)>("fovea_prepare_attention")(plan);
+}
+
+int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
+                            const void* query, const void* key, const void* value, const void* bias,
+                            const float* alibi, const float* sinks, const int32_t* cu_q,
+                            const int32_t* cu_k, const int32_t* lengths_q, const int32_t* lengths_k,
+                            void* out, float* lse, float* weights, void* workspace, void* scratch,
+                            void* stream) {
+  if (stream == nullptr || scratch != nullptr) std::abort();
+  size_t bytes = static_cast<size_t>(plan->scratch_bytes + 127) / 64 * 64;
+  std::unique_ptr<void, Free> own(std::aligned_alloc(64, bytes));
+  int32_t status = of_cpu<decltype(fovea_run_attention)>("fovea_run_attention")(
+      plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q, lengths_k, out, lse,
+      weights, workspace, own.get(), nullptr);
+  const std::string touch = std::getenv("TOUCH") ? std::getenv("TOUCH") : "";
+  char* first = static_cast<char*>(const_cast<void*>(query));
+  if (touch == "before") first[-3] = 1;
+  if (touch == "after") first[std::atol(std::getenv("BYTES"))] = 1;
+  if (touch == "input") first[0] ^= 1;
+  return status;
+}
+
+cudaError_t cudaMalloc(void** p, size_t n) {
+  *p = std::aligned_alloc(256, (n + 255) / 256 * 256);
+  return cudaSuccess;
+}
+cudaError_t cudaFree(void* p) {
+  std::free(p);
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* p, int value, size_t n, cudaStream_t) {
+  std::memset(p, value, n);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t n, cudaMemcpyKind, cudaStream_t) {
+  if (n > 0) std::memcpy(to, from, n);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = reinterpret_cast<cudaStream_t>(8);
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
+  *milliseconds = 2;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaEventCreate(cudaEvent_t*) { return cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+const char* cudaGetErrorName(cudaError_t) { return "error"; }
+const char* cudaGetErrorString(cudaError_t) { return "of the host"; }
+}

@@ -1,0 +1,98 @@
+"""fovea_replay: guards, comparison and timing in a GPU's memory, which host_cuda.cpp stands in for; and its verdicts."""
+
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import abi
+import casefile
+import machine
+import native
+import stages
+
+NATIVE = machine.ROOT / "native"
+BUILT = native.Natives(NATIVE / "build")
+CPU_LIBRARY = BUILT.libraries / "libfovea_cpu.so"
+CUDA_HEADERS = pathlib.Path("/usr/local/cuda/include")
+
+
+class Problem:
+    """One query and one key: the output is the value."""
+
+    name, dtype, causal = "one key", "f32", False
+    batch = length = heads = key_heads = 1
+    head_dim = 16
+
+
+def case(path, error=0.0, state=1):
+    """A case of that problem with expected values, the first of them off by `error`."""
+    casefile.write(path, Problem)
+    data = path.read_bytes()
+    tail = struct.pack("<B", 2) * 16 + struct.pack("<d", float("inf")) + struct.pack("<i", 0) * 2
+    assert data.endswith(tail)
+    value = struct.unpack("<16f", casefile._operand(abi.FLOAT32, 2, 16))
+    expected = b"".join(struct.pack("<dd", number + (error if i == 0 else 0), 1e-6) for i, number in enumerate(value))
+    path.write_bytes(data[: -len(tail)] + bytes([state]) * 16 + (expected if state == 1 else b"") + tail[16:])
+
+
+@unittest.skipUnless(CPU_LIBRARY.exists(), f"{CPU_LIBRARY} is not there: run native/build.sh")
+class ReplayTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.case = cls.folder / "one.fovcase"
+        case(cls.case)
+
+    def run_on(self, program, *arguments, **environment):
+        done = subprocess.run([*program, *arguments], capture_output=True, text=True,
+                              env=os.environ | {"FOVEA_CPU": str(CPU_LIBRARY)} | environment)
+        return done.returncode, stages.json_lines(done.stdout), done.stderr
+
+    def verdicts(self, program):
+        """What holds wherever the buffers lie."""
+        self.assertEqual(self.run_on(program, self.case)[1][-1], {"passed": 1, "failed": 0, "unsupported": 0})
+        for name, how, reason in (("off", {"error": 1e-3}, "out[0] = "), ("untouched", {"state": 0}, "out[0] = ")):
+            bad = self.folder / name
+            case(bad, **how)
+            code, (wrong, right, end), _ = self.run_on(program, bad, self.case)
+            self.assertEqual((code, wrong["status"], right["status"]), (1, "failed", "passed"))
+            self.assertIn(reason, wrong["reason"])
+            self.assertEqual(wrong["description"], "one key")
+            self.assertEqual(end, {"passed": 1, "failed": 1, "unsupported": 0})
+        (self.folder / "cut").write_bytes(self.case.read_bytes()[:-20])
+        code, lines, errors = self.run_on(program, self.folder / "cut")
+        self.assertEqual((code, lines), (2, []))
+        self.assertIn("file ends inside a case", errors)
+
+    def test_in_host_memory(self):
+        program = [BUILT.replay, CPU_LIBRARY]
+        self.verdicts(program)
+        self.assertIn("--time is for libfovea_cuda", self.run_on(program, "--time", self.case)[2])
+        self.assertIn("no such option", self.run_on(program, "--tim", self.case)[2])
+
+    @unittest.skipUnless(shutil.which("g++") and CUDA_HEADERS.exists(), f"no g++, or no {CUDA_HEADERS}")
+    def test_in_the_memory_of_a_gpu(self):
+        program = [self.folder / "replay"]
+        subprocess.run(
+            ["g++", "-std=c++20", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra",
+             "-Werror", "-DFOVEA_REPLAY_LINKED", "-DFOVEA_REPLAY_CUDA", f"-I{NATIVE}", f"-I{NATIVE}/include",
+             f"-I{CUDA_HEADERS}", machine.HERE / "tests/host_cuda.cpp", NATIVE / "tools/replay.cpp",
+             NATIVE / "tools/replay_cuda.cpp", "-ldl", "-o", *program], check=True)
+        self.verdicts(program)
+        for touch, reason in (("before", "byte 3 before query was written"), ("after", "byte 1 after query was written"),
+                              ("input", "query, an input, was written")):
+            code, (line, _), _ = self.run_on(program, self.case, TOUCH=touch, BYTES="64")
+            self.assertEqual((code, line["reason"]), (1, reason))
+        code, (line, end), _ = self.run_on(program, "--bare", "--time", "--repeat", "3", self.case)
+        self.assertEqual((code, line["runs"], line["us"], end["passed"]), (0, 3, 2000, 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
