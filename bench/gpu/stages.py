@@ -162,7 +162,7 @@ def _line_of(match):
 # ---- call
 
 def call(run):
-    run.case(run.results("call"), "call", java(run, "dev.fovea.gpu.CallCost", DEVICE), judge_lines)
+    run.case(run.results("call"), "call", java(run, "dev.fovea.probe.CallCost", DEVICE), judge_lines)
 
 
 # ---- bench

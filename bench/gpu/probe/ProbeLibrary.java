@@ -14,8 +14,8 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
- * The functions of native/cuda/probe.h, in the library that the property {@code fovea.probe.library}
- * names.
+ * The functions of native/cuda/probe.h, in the library that the property {@code
+ * fovea.probe.library} names.
  */
 final class ProbeLibrary {
   static final int SCORES = 0;
