@@ -26,6 +26,7 @@ DEVICE = "cuda"
 SECONDS_PER_CASE = 15  # a case is not begun with less left
 ROUNDS = 5  # in each, every side has its turn; whose comes first changes
 TURN_SECONDS = 0.04
+LOAD_TURNS = 10  # while the clocks are read
 PAUSE_SECONDS = 0.05  # between turns, so that none pays for the heat of the one before
 RELATIVE_ERROR = {"bf16": 2e-2, "f16": 5e-3, "tf32": 2e-3, "f32": 1e-5}  # Frobenius; judges no rounding
 
@@ -153,26 +154,31 @@ def relative_error(actual, expected):
     return (torch.linalg.vector_norm(actual.double() - expected) / torch.linalg.vector_norm(expected)).item()
 
 
-def interleaved(ready, rounds=ROUNDS):
-    """By side, the milliseconds of its runs, a list for each round; and the clocks in the last of them."""
-    turns = {name: [] for name in ready}
-    counts, clocks = {}, None
-    for number in range(rounds):
-        order = list(ready)
-        for name in order[number % len(order):] + order[: number % len(order)] if order else ():
+def interleaved(ready):
+    """By side, the milliseconds of its runs, a list for each round; and the clocks while the last side runs."""
+    turns, counts, names = {name: [] for name in ready}, {}, list(ready)
+    for number in range(ROUNDS if ready else 0):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
             side, run = ready[name]
             time.sleep(PAUSE_SECONDS)
             with side.chosen():
                 for _ in range(1 if counts.get(name) else 3):
                     run()
                 if name not in counts:
-                    once = elapsed([event_pair(run)])[0]
-                    counts[name] = int(min(100, max(3, 1000 * TURN_SECONDS / once)))
-                pairs = [event_pair(run) for _ in range(counts[name])]
-                if number == rounds - 1:
-                    clocks = machine.clocks()  # before waiting: the device still has work in its queue
-            turns[name].append(elapsed(pairs))
-    return turns, clocks
+                    counts[name] = int(min(100, max(3, 1000 * TURN_SECONDS / elapsed([event_pair(run)])[0])))
+                turns[name].append(elapsed([event_pair(run) for _ in range(counts[name])]))
+    return turns, under_load(*ready[names[-1]], counts[names[-1]]) if ready else None
+
+
+def under_load(side, run, count):
+    """The clocks while a side runs; nvidia-smi takes several turns' time to answer."""
+    with side.chosen():
+        for _ in range(LOAD_TURNS * count):
+            run()
+        clocks = machine.clocks()
+        synchronize()
+    return clocks
 
 
 def event_pair(run):
