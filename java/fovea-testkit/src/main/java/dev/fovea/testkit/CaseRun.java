@@ -5,6 +5,7 @@ import dev.fovea.AttentionCall;
 import dev.fovea.AttentionPlan;
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.Options.Alibi;
 import java.lang.foreign.MemorySegment;
@@ -21,35 +22,39 @@ public final class CaseRun implements AutoCloseable {
 
   private final AttentionCase c;
   private final Operands data;
-  private final List<GuardedMemory> memories = new ArrayList<>();
+  private final Device device;
+  private final Scope scope; // null where the device computes on the host's memory
+  private final List<CaseMemory> memories = new ArrayList<>();
   private final AttentionCall call;
-  private final GuardedMemory out;
-  private final GuardedMemory lse;
-  private final GuardedMemory weights;
+  private final CaseMemory out;
+  private final CaseMemory lse;
+  private final CaseMemory weights;
+  private String damage; // by the last run
 
   /** Lays the operands out in memory of {@code device} and binds the call; runs nothing. */
   public CaseRun(AttentionCase c, Operands data, Device device) {
     this.c = c;
     this.data = data;
+    this.device = device;
+    scope = device.backend().hostMemory() ? null : Scope.open(device);
     boolean built = false;
     try {
       Geometry g = c.geometry();
       Options o = c.options();
-      Tensor query = input(device, o.dtype(), c.layouts().query(), data.query());
-      Tensor key = input(device, o.dtype(), c.layouts().key(), data.key());
-      Tensor value = input(device, o.dtype(), c.layouts().value(), data.value());
+      Tensor query = input(o.dtype(), c.layouts().query(), data.query());
+      Tensor key = input(o.dtype(), c.layouts().key(), data.key());
+      Tensor value = input(o.dtype(), c.layouts().value(), data.value());
       call = spec(o).call(query, key, value);
-      optional(device);
+      optional();
       out = output(o.outDType(), c.layouts().out());
-      call.out(tensor(device, out.segment(), o.outDType(), c.layouts().out(), dims()));
+      call.out(tensor(out, o.outDType(), c.layouts().out(), dims()));
       lse = o.lse() ? output(DType.FLOAT32, c.layouts().lse()) : null;
       if (lse != null) {
-        call.lse(tensor(device, lse.segment(), DType.FLOAT32, c.layouts().lse(), lseDims(g)));
+        call.lse(tensor(lse, DType.FLOAT32, c.layouts().lse(), lseDims(g)));
       }
       weights = o.weights() ? output(DType.FLOAT32, c.layouts().weights()) : null;
       if (weights != null) {
-        call.weights(
-            tensor(device, weights.segment(), DType.FLOAT32, c.layouts().weights(), dims()));
+        call.weights(tensor(weights, DType.FLOAT32, c.layouts().weights(), dims()));
       }
       call.parallelism(c.parallelism());
       built = true;
@@ -90,32 +95,32 @@ public final class CaseRun implements AutoCloseable {
     return builder.allowTf32(o.allowTf32()).build();
   }
 
-  private void optional(Device device) {
+  private void optional() {
     Geometry g = c.geometry();
     Options o = c.options();
     if (g.packed()) {
-      call.cuSeqlens(ints(device, g.cuQ()), ints(device, g.cuK()), g.queryLength(), g.keyLength());
+      call.cuSeqlens(ints(g.cuQ()), ints(g.cuK()), g.queryLength(), g.keyLength());
     } else {
       if (g.queryLengths() != null) {
-        call.queryLengths(ints(device, g.queryLengths()));
+        call.queryLengths(ints(g.queryLengths()));
       }
       if (g.keyLengths() != null) {
-        call.keyLengths(ints(device, g.keyLengths()));
+        call.keyLengths(ints(g.keyLengths()));
       }
     }
     if (data.bias() != null) {
       Layout layout = c.layouts().bias();
-      GuardedMemory memory = sealed(o.biasDType(), data.bias());
-      call.bias(tensor(device, memory.segment(), o.biasDType(), layout, dims()));
+      CaseMemory memory = sealed(o.biasDType(), data.bias());
+      call.bias(tensor(memory, o.biasDType(), layout, dims()));
     }
     if (data.alibi() != null) {
-      GuardedMemory memory = sealed(DType.FLOAT32, data.alibi());
+      CaseMemory memory = sealed(DType.FLOAT32, data.alibi());
       int[] dims = o.alibi() == Alibi.PER_HEAD ? new int[] {1} : new int[] {0, 1};
-      call.alibiSlopes(tensor(device, memory.segment(), DType.FLOAT32, c.layouts().alibi(), dims));
+      call.alibiSlopes(tensor(memory, DType.FLOAT32, c.layouts().alibi(), dims));
     }
     if (data.sinks() != null) {
-      GuardedMemory memory = sealed(DType.FLOAT32, data.sinks());
-      call.sinks(Tensor.of(memory.segment(), DType.FLOAT32, data.sinks().length).on(device));
+      CaseMemory memory = sealed(DType.FLOAT32, data.sinks());
+      call.sinks(vector(memory, DType.FLOAT32, data.sinks().length));
     }
     if (o.dropout() > 0) {
       call.dropoutSeed(o.seed(), o.offset());
@@ -132,47 +137,49 @@ public final class CaseRun implements AutoCloseable {
   }
 
   /** A view of the dimensions {@code dims} of a layout: the others have one element. */
-  private static Tensor tensor(
-      Device device, MemorySegment memory, DType type, Layout layout, int... dims) {
+  private static Tensor tensor(CaseMemory memory, DType type, Layout layout, int... dims) {
     long[] shape = new long[dims.length];
     long[] strides = new long[dims.length];
     for (int i = 0; i < dims.length; i++) {
       shape[i] = layout.size()[dims[i]];
       strides[i] = dims[i] == 3 ? 1 : layout.stride()[dims[i]];
     }
-    MemorySegment from =
-        layout.isEmpty() ? memory : memory.asSlice(layout.offset() * type.byteSize());
-    return Tensor.of(from, type, shape, strides).on(device);
+    long from = layout.isEmpty() ? 0 : layout.offset() * type.byteSize();
+    return memory.view(from, type, shape, strides);
   }
 
-  private Tensor input(Device device, DType type, Layout layout, float[] values) {
-    return tensor(device, sealed(type, values).segment(), type, layout, dims());
+  private static Tensor vector(CaseMemory memory, DType type, long length) {
+    return memory.view(0, type, new long[] {length}, new long[] {1});
   }
 
-  private GuardedMemory sealed(DType type, float[] values) {
-    GuardedMemory memory =
-        GuardedMemory.allocate(
-            (long) values.length * Rounding.bytes(type), c.guard(), Rounding.bytes(type));
-    memories.add(memory);
+  private Tensor input(DType type, Layout layout, float[] values) {
+    return tensor(sealed(type, values), type, layout, dims());
+  }
+
+  private CaseMemory sealed(DType type, float[] values) {
+    CaseMemory memory = allocate(type, values.length);
     Rounding.write(memory.segment(), type, values);
     memory.seal();
     return memory;
   }
 
-  private Tensor ints(Device device, int[] values) {
-    GuardedMemory memory = GuardedMemory.allocate(4L * values.length, c.guard(), 4);
+  private CaseMemory allocate(DType type, long elements) {
+    int size = Rounding.bytes(type);
+    CaseMemory memory = CaseMemory.allocate(device, scope, elements * size, c.guard(), size);
     memories.add(memory);
+    return memory;
+  }
+
+  private Tensor ints(int[] values) {
+    CaseMemory memory = allocate(DType.INT32, values.length);
     MemorySegment.copy(
         values, 0, memory.segment(), ValueLayout.JAVA_INT_UNALIGNED, 0, values.length);
     memory.seal();
-    return Tensor.of(memory.segment(), DType.INT32, values.length).on(device);
+    return vector(memory, DType.INT32, values.length);
   }
 
-  private GuardedMemory output(DType type, Layout layout) {
-    GuardedMemory memory =
-        GuardedMemory.allocate(
-            (long) layout.elements() * Rounding.bytes(type), c.guard(), Rounding.bytes(type));
-    memories.add(memory);
+  private CaseMemory output(DType type, Layout layout) {
+    CaseMemory memory = allocate(type, layout.elements());
     Rounding.prefill(memory.segment(), type, layout.elements());
     return memory;
   }
@@ -187,30 +194,38 @@ public final class CaseRun implements AutoCloseable {
     return call.plan();
   }
 
-  /** Fills the outputs with the canary again and runs the call. */
+  /** Fills the outputs with the canary again, runs the call and brings them to the host. */
   public CaseRun run() {
-    Rounding.prefill(out.segment(), c.options().outDType(), c.layouts().out().elements());
-    if (lse != null) {
-      Rounding.prefill(lse.segment(), DType.FLOAT32, c.layouts().lse().elements());
-    }
-    if (weights != null) {
-      Rounding.prefill(weights.segment(), DType.FLOAT32, c.layouts().weights().elements());
-    }
+    prefill(out, c.options().outDType(), c.layouts().out());
+    prefill(lse, DType.FLOAT32, c.layouts().lse());
+    prefill(weights, DType.FLOAT32, c.layouts().weights());
     call.run();
+    damage = null;
+    for (CaseMemory memory : memories) {
+      String found = memory.download();
+      damage = damage == null ? found : damage;
+    }
     return this;
   }
 
-  /** Memory of out. */
+  private static void prefill(CaseMemory memory, DType type, Layout layout) {
+    if (memory != null) {
+      Rounding.prefill(memory.segment(), type, layout.elements());
+      memory.upload();
+    }
+  }
+
+  /** Memory of out, on the host. */
   public MemorySegment out() {
     return out.segment();
   }
 
-  /** Memory of lse, or null. */
+  /** Memory of lse, on the host, or null. */
   public MemorySegment lse() {
     return lse == null ? null : lse.segment();
   }
 
-  /** Memory of the weights, or null. */
+  /** Memory of the weights, on the host, or null. */
   public MemorySegment weights() {
     return weights == null ? null : weights.segment();
   }
@@ -237,12 +252,7 @@ public final class CaseRun implements AutoCloseable {
     if (wrong == null && weights != null) {
       wrong = Comparison.compare("weights", weights(), expected.weights());
     }
-    for (GuardedMemory memory : memories) {
-      if (wrong == null && !memory.slackIntact()) {
-        wrong = "bytes next to a buffer of " + memory.segment().byteSize() + " were written";
-      }
-    }
-    return wrong;
+    return wrong == null ? damage : wrong;
   }
 
   /** Runs a case once from nothing; returns what is wrong with it, or null. */
@@ -256,6 +266,9 @@ public final class CaseRun implements AutoCloseable {
 
   @Override
   public void close() {
-    memories.forEach(GuardedMemory::close);
+    memories.forEach(CaseMemory::close);
+    if (scope != null) {
+      scope.close();
+    }
   }
 }
