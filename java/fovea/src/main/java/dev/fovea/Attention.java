@@ -118,7 +118,7 @@ public final class Attention {
       memory = new RunMemory();
     }
     Tensor out = new AttentionCall(this, query, key, value, memory).forward(scope);
-    spare.set(memory.isSmall() ? memory : null);
+    spare.set(memory.isReusable() ? memory : null);
     return out;
   }
 

@@ -34,6 +34,7 @@ public final class AttentionCall {
   private final AttentionOperands operands;
   private final RunMemory memory;
 
+  private Stream stream; // null: the device's own
   private Executor executor = ForkJoinPool.commonPool();
   private int parallelism = Runtime.getRuntime().availableProcessors();
   private long dropoutSeed;
@@ -173,6 +174,17 @@ public final class AttentionCall {
   }
 
   /**
+   * The stream that runs are queued in; null for the {@linkplain Device#stream own} one of the
+   * device, as it is unless set. A run in another than the run before waits for that, because they
+   * share a workspace.
+   */
+  public AttentionCall stream(Stream stream) {
+    change();
+    this.stream = stream;
+    return this;
+  }
+
+  /**
    * Where helpers run; the common pool unless set. A run never depends on it: the calling thread
    * works itself, and does everything if the executor is saturated, shut down or rejects.
    */
@@ -215,7 +227,8 @@ public final class AttentionCall {
 
   /**
    * Computes. Returns when out is written; on a device with streams, when the work is in the
-   * stream.
+   * stream. While a stream is being {@linkplain Stream#capture captured}, runs become part of the
+   * graph.
    *
    * @throws IllegalArgumentException if operands do not fit together, or lengths or offsets in them
    *     are out of range
@@ -259,7 +272,7 @@ public final class AttentionCall {
 
   private BoundAttention bind() {
     if (bound == null) {
-      bound = new BoundAttention(attention, operands, parallelism, memory);
+      bound = new BoundAttention(attention, operands, stream, parallelism, memory);
     }
     return bound;
   }

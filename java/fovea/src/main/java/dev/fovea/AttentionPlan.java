@@ -42,7 +42,13 @@ public final class AttentionPlan {
   /** Does once what a run may not do: loads code, sets attributes. */
   synchronized void prepare() {
     if (!prepared) {
-      int status = backend.library().prepareAttention(block);
+      int status;
+      backend.enter();
+      try {
+        status = backend.library().prepareAttention(block);
+      } finally {
+        backend.leave();
+      }
       if (status != Abi.OK) {
         throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
       }

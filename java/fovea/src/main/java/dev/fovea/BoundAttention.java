@@ -34,7 +34,9 @@ final class BoundAttention implements Fanout.Work {
   private final MemorySegment out;
   private final MemorySegment lse;
   private final MemorySegment weights;
-  private final MemorySegment stream;
+
+  private final Stream stream; // null where calls are done when they return
+  private final MemorySegment streamHandle;
 
   /** Of the run in progress. */
   private long dropoutSeed;
@@ -42,10 +44,16 @@ final class BoundAttention implements Fanout.Work {
   private int dropoutOffset;
 
   BoundAttention(
-      Attention attention, AttentionOperands operands, int parallelism, RunMemory memory) {
+      Attention attention,
+      AttentionOperands operands,
+      Stream wanted,
+      int parallelism,
+      RunMemory memory) {
     options = attention.options();
     shape = operands.shape(options);
     Device device = operands.query.device();
+    stream = stream(device, wanted);
+    streamHandle = stream == null ? MemorySegment.NULL : stream.segment();
     plan = attention.plan(device, shape);
     plan.prepare();
     library = device.backend().library();
@@ -56,7 +64,7 @@ final class BoundAttention implements Fanout.Work {
     }
     workers = workers(device, operands, parallelism);
     this.memory = memory;
-    memory.ensure(plan, workers);
+    memory.ensure(device, plan, workers);
     planBlock = plan.block();
     query = AttentionOperands.segment(operands.query);
     key = AttentionOperands.segment(operands.key);
@@ -71,7 +79,17 @@ final class BoundAttention implements Fanout.Work {
     out = AttentionOperands.segment(operands.out);
     lse = AttentionOperands.segment(operands.lse);
     weights = AttentionOperands.segment(operands.weights);
-    stream = device.backend().stream();
+  }
+
+  private static Stream stream(Device device, Stream wanted) {
+    if (wanted == null) {
+      return device.backend().streams() == null ? null : device.stream();
+    }
+    if (wanted.device().backend() != device.backend()) {
+      throw new IllegalArgumentException(
+          "stream is %s, expected one of the device of query, %s".formatted(wanted, device));
+    }
+    return wanted;
   }
 
   private int workers(Device device, AttentionOperands operands, int parallelism) {
@@ -104,10 +122,42 @@ final class BoundAttention implements Fanout.Work {
       if (AttentionEvent.PROBE.isEnabled()) {
         runRecorded(fanout);
       } else {
-        runItems(fanout);
+        compute(fanout);
       }
     } finally {
       releaseScopes(scopes.length);
+    }
+  }
+
+  private void compute(Fanout fanout) {
+    if (stream == null) {
+      runItems(fanout);
+      return;
+    }
+    stream.acquire();
+    try {
+      orderWork();
+      plan.backend().enter();
+      try {
+        runItems(fanout);
+      } finally {
+        plan.backend().leave();
+      }
+    } finally {
+      stream.release();
+    }
+  }
+
+  /** Nothing that a capture sees may wait for work outside of it. */
+  private void orderWork() {
+    Graph graph = stream.capture();
+    if (graph != null) {
+      graph.hold(scopes, memory);
+    } else if (!stream.isCapturedElsewhere()) {
+      for (Scope scope : scopes) {
+        scope.order().use(stream);
+      }
+      memory.use(stream);
     }
   }
 
@@ -155,7 +205,7 @@ final class BoundAttention implements Fanout.Work {
         weights,
         memory.workspace(),
         memory.scratch(worker),
-        stream);
+        streamHandle);
   }
 
   private RuntimeException failure(int worker, int status) {
@@ -186,7 +236,7 @@ final class BoundAttention implements Fanout.Work {
     AttentionEvent event = new AttentionEvent();
     event.begin();
     try {
-      runItems(fanout);
+      compute(fanout);
     } finally {
       event.end();
       if (event.shouldCommit()) {

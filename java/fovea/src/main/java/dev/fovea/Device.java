@@ -4,12 +4,12 @@ import dev.fovea.ffi.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Where memory lies and kernels run. The CPU is always there; modules on the class path or module
@@ -69,6 +69,7 @@ public final class Device {
   }
 
   private final DeviceBackend backend;
+  private volatile Stream stream; // null: nobody has asked for it yet
 
   private Device(DeviceBackend backend) {
     this.backend = Objects.requireNonNull(backend, "backend");
@@ -130,8 +131,8 @@ public final class Device {
       }
     }
     String known =
-        Stream.concat(
-                Stream.of(Isa.values()).map(tier -> "cpu:" + tier.text()),
+        java.util.stream.Stream.concat(
+                Arrays.stream(Isa.values()).map(tier -> "cpu:" + tier.text()),
                 all().stream().map(Device::name))
             .sorted()
             .collect(Collectors.joining(", "));
@@ -154,6 +155,28 @@ public final class Device {
   /** One line for people: model, capabilities, memory. */
   public String description() {
     return backend.description();
+  }
+
+  /**
+   * The device's own stream, which calls run on unless told otherwise. Not to be captured, by
+   * whatever means.
+   *
+   * @throws UnsupportedOperationException if the device has no streams, like the CPU: its calls are
+   *     done when they return
+   * @throws FoveaException if the device fails
+   */
+  public Stream stream() {
+    Stream own = stream;
+    if (own == null) {
+      synchronized (this) {
+        own = stream;
+        if (own == null) {
+          own = Stream.ownOf(this);
+          stream = own;
+        }
+      }
+    }
+    return own;
   }
 
   /** What is behind this device: for modules that provide devices. */

@@ -5,6 +5,7 @@ import dev.fovea.ffi.FoveaAttentionCall;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * What runs need besides operands: the workspace that all workers share, and for each worker its
@@ -19,21 +20,26 @@ final class RunMemory {
   private static final long SMALL = 64L << 20;
 
   private DeviceBackend backend;
+  private StreamOrder order; // null where calls are done when they return
+  private Stream last; // that used this memory
+  private boolean captured;
   private MemorySegment workspace = MemorySegment.NULL;
   private MemorySegment[] calls = {};
   private MemorySegment[] scratch = {};
   private long scratchBytes;
 
   /** Makes room for a run of {@code plan} with {@code workers} workers. */
-  void ensure(AttentionPlan plan, int workers) {
+  void ensure(Device device, AttentionPlan plan, int workers) {
     if (backend != plan.backend()) { // memory of another device is of no use
       backend = plan.backend();
+      order = backend.streams() == null ? null : new StreamOrder(device);
+      last = null;
       workspace = MemorySegment.NULL;
       scratch = new MemorySegment[0];
       scratchBytes = 0;
     }
     if (workspace.byteSize() < plan.workspaceBytes()) {
-      workspace = backend.allocate(plan.workspaceBytes(), Arena.ofAuto());
+      workspace = allocate(plan.workspaceBytes());
     }
     if (calls.length < workers) {
       calls = new MemorySegment[workers];
@@ -47,15 +53,41 @@ final class RunMemory {
     if (scratch.length < workers || scratchBytes < plan.scratchBytes()) {
       scratchBytes = Math.max(scratchBytes, align(plan.scratchBytes()));
       scratch = new MemorySegment[Math.max(workers, scratch.length)];
-      MemorySegment all =
-          backend.allocate(Math.multiplyExact(scratchBytes, scratch.length), Arena.ofAuto());
+      MemorySegment all = allocate(Math.multiplyExact(scratchBytes, scratch.length));
       for (int worker = 0; worker < scratch.length; worker++) {
         scratch[worker] = all.asSlice(worker * scratchBytes, scratchBytes);
       }
     }
   }
 
-  boolean isSmall() {
+  private MemorySegment allocate(long bytes) {
+    if (order == null) {
+      return backend.allocate(bytes, Arena.ofAuto());
+    }
+    return bytes == 0 ? MemorySegment.NULL : order.allocate(bytes, Arena.ofAuto());
+  }
+
+  /** Before a run on {@code stream}: two runs in different streams must not share the memory. */
+  void use(Stream stream) {
+    order.use(stream);
+    if (last != null) {
+      stream.await(last);
+    }
+    last = stream;
+  }
+
+  /** What a graph must keep, because the next plan may ask for other memory. */
+  List<MemorySegment> capture() {
+    captured = true;
+    return List.of(workspace, scratch[0]);
+  }
+
+  /** True if the memory may wait for another call. */
+  boolean isReusable() {
+    return !captured && isSmall();
+  }
+
+  private boolean isSmall() {
     return workspace.byteSize() + scratchBytes * scratch.length <= SMALL;
   }
 

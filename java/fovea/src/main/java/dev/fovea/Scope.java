@@ -1,42 +1,30 @@
 package dev.fovea;
 
 import java.lang.foreign.Arena;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
  * Owns the memory it allocates on one device and frees all of it when it is closed. Thread-safe.
  *
- * <p>A scope counts the calls that use its tensors. It refuses to close during one, with an {@link
- * IllegalStateException}, and stays open and usable; a call on a tensor of a closed scope is
- * refused the same way. A scope that is never closed never frees its memory.
+ * <p>A scope counts the calls and graphs that use its tensors. It refuses to close during one, with
+ * an {@link IllegalStateException}, and stays open and usable; a call on a tensor of a closed scope
+ * is refused the same way. A scope that is never closed never frees its memory.
  *
  * <p>Memory of the CPU counts as direct memory of the JVM: {@code -XX:MaxDirectMemorySize} limits
  * it, which by default is the maximal heap size. Closing stops all threads for a moment, about 0.1
  * ms: hold a scope for a request or longer, not for each tensor.
  */
 public final class Scope implements AutoCloseable {
-  private static final int CLOSED = -1;
-  private static final VarHandle USES;
-
-  static {
-    try {
-      USES = MethodHandles.lookup().findVarHandle(Scope.class, "uses", int.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
-
   private final Device device;
   private final Arena arena = Arena.ofShared();
 
-  /** Calls in flight, or {@link #CLOSED}: one word, so that a call and a close cannot both win. */
-  @SuppressWarnings("unused") // through USES
-  private volatile int uses;
+  private final Uses uses = new Uses();
+  private final StreamOrder order; // null where calls are done when they return
 
   private Scope(Device device) {
-    this.device = device;
+    this.device = Objects.requireNonNull(device, "device");
+    this.order = device.backend().streams() == null ? null : new StreamOrder(device);
   }
 
   /** Memory of the CPU. */
@@ -46,7 +34,7 @@ public final class Scope implements AutoCloseable {
 
   /** Memory of {@code device}. */
   public static Scope open(Device device) {
-    return new Scope(Objects.requireNonNull(device, "device"));
+    return new Scope(device);
   }
 
   /** Where this scope's memory lies. */
@@ -59,7 +47,8 @@ public final class Scope implements AutoCloseable {
    *
    * @throws IllegalArgumentException if a size is negative or the shape too large
    * @throws IllegalStateException if this scope is closed
-   * @throws OutOfMemoryError if there is not enough memory
+   * @throws OutOfMemoryError if there is not enough memory of the CPU
+   * @throws FoveaException with {@link Status#OUT_OF_MEMORY} if there is not enough of a device
    */
   public Tensor allocate(DType dtype, long... shape) {
     long[] sizes = shape.clone();
@@ -67,8 +56,9 @@ public final class Scope implements AutoCloseable {
     long bytes = Layouts.spanBytes(sizes, strides, dtype);
     acquire();
     try {
-      return TensorMemory.view(
-          device, this, device.backend().allocate(bytes, arena), dtype, sizes, strides);
+      MemorySegment memory =
+          order == null ? device.backend().allocate(bytes, arena) : order.allocate(bytes, arena);
+      return TensorMemory.view(device, this, memory, dtype, sizes, strides);
     } finally {
       release();
     }
@@ -86,45 +76,42 @@ public final class Scope implements AutoCloseable {
 
   /** False once it is closed. */
   public boolean isOpen() {
-    return uses != CLOSED;
+    return uses.isOpen();
   }
 
   /** Begins a use of this scope's memory: it will not close before {@link #release}. */
   void acquire() {
-    int found;
-    do {
-      found = uses;
-      if (found == CLOSED) {
-        throw new IllegalStateException("the scope of this memory is closed");
-      }
-    } while (!USES.compareAndSet(this, found, found + 1));
+    uses.acquire("the scope of this memory");
   }
 
   void release() {
-    USES.getAndAdd(this, -1);
+    uses.release();
+  }
+
+  /** Null where calls are done when they return. */
+  StreamOrder order() {
+    return order;
   }
 
   /**
-   * Frees the memory. Closing again does nothing.
+   * Frees the memory; on a device with streams behind the work that uses it, without waiting for
+   * that. Closing again does nothing.
    *
-   * @throws IllegalStateException if a call is using it; the scope then stays open
+   * @throws IllegalStateException if a call or a {@link Graph} is using it; the scope then stays
+   *     open
+   * @throws FoveaException if the device fails
    */
   @Override
   public void close() {
-    if (!USES.compareAndSet(this, 0, CLOSED)) {
-      int found = uses;
-      if (found == CLOSED) {
-        return;
-      }
-      throw new IllegalStateException(
-          "the scope cannot be closed: %d call(s) in flight use its memory; it stays open"
-              .formatted(Math.max(found, 1)));
+    if (!uses.close(
+        "the scope cannot be closed: %d call(s) or graph(s) use its memory;" + " it stays open")) {
+      return;
     }
     try {
       arena.close();
     } catch (IllegalStateException e) {
       // Somebody holds a segment of ours in a native call that is not ours.
-      uses = 0;
+      uses.reopen();
       throw new IllegalStateException(
           "the scope cannot be closed: a native call in flight uses its memory; it stays open", e);
     }

@@ -89,17 +89,23 @@ public final class Tensor {
   }
 
   /**
-   * A view of memory known by its address alone, on the CPU or on a device. The caller vouches for
-   * the address and keeps the memory alive while the tensor is in use: nothing here can check it.
+   * A view of memory known by its address alone, on the CPU or on a device: a {@code CUdeviceptr}
+   * of JCuda, TornadoVM or JavaCPP, of the device's primary context or of its pools. It is never
+   * freed here. The caller vouches for the address and keeps the memory alive while the tensor is
+   * in use, on a device until the streams that use it are done with it; and, since no scope knows
+   * of those streams, orders their work with copies and with each other.
    *
    * @throws IllegalArgumentException if the address is zero or not a multiple of the element size,
-   *     or for a bad shape or stride
+   *     if the device knows that it is not its memory, or for a bad shape or stride
    */
   public static Tensor ofAddress(
       Device device, long address, DType dtype, long[] shape, long[] strides) {
     long bytes = Layouts.spanBytes(shape, strides, dtype);
     if (address == 0 && bytes > 0) {
       throw new IllegalArgumentException("address is 0");
+    }
+    if (bytes > 0) {
+      device.backend().checkAddress(address);
     }
     return TensorMemory.view(
         device, null, Memory.at(address, bytes), dtype, shape.clone(), strides.clone());
@@ -313,7 +319,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if the lengths differ or this tensor is {@link DType#INT32}
    */
   public Tensor copyFrom(float[] values) {
-    TensorData.change(this, data -> data.copyFrom(values));
+    TensorData.overwrite(this, data -> data.copyFrom(values));
     return this;
   }
 
@@ -324,20 +330,22 @@ public final class Tensor {
    *     DType#INT32}
    */
   public Tensor copyFrom(int[] values) {
-    TensorData.change(this, data -> data.copyFrom(values));
+    TensorData.overwrite(this, data -> data.copyFrom(values));
     return this;
   }
 
   /**
    * Copies another tensor of the same shape, from whatever device, converting between floating
-   * types with rounding to nearest, ties to even. The two must not overlap.
+   * types with rounding to nearest, ties to even. The two must not overlap. Within a device with
+   * streams, dense tensors of one type are copied there: that is queued in its own stream, and
+   * other streams wait for it when they next use the memory.
    *
    * @return this tensor
    * @throws IllegalArgumentException if the shapes differ, or one is {@link DType#INT32} and the
    *     other not
    */
   public Tensor copyFrom(Tensor other) {
-    TensorData.change(this, data -> data.copyFrom(TensorData.of(other)));
+    TensorData.copy(other, this);
     return this;
   }
 
@@ -348,7 +356,7 @@ public final class Tensor {
    *     an {@code int}
    */
   public Tensor fill(float value) {
-    TensorData.change(this, data -> data.fill(value));
+    TensorData.overwrite(this, data -> data.fill(value));
     return this;
   }
 

@@ -26,22 +26,70 @@ final class TensorData {
   }
 
   static TensorData of(Tensor tensor) {
+    TensorData data = blank(tensor);
     MemorySegment memory = tensor.rawSegment();
-    if (tensor.device().backend().hostMemory()) {
-      return new TensorData(tensor, memory);
+    if (data.segment != memory) {
+      withScope(tensor, () -> tensor.device().backend().copyOut(memory, data.segment));
     }
-    MemorySegment host = Arena.ofAuto().allocate(memory.byteSize(), Abi.ALIGNMENT);
-    withScope(tensor, () -> tensor.device().backend().copyOut(memory, host));
-    return new TensorData(tensor, host);
+    return data;
+  }
+
+  /** As {@link #of}, but a copy for a device has zeros in it. */
+  private static TensorData blank(Tensor tensor) {
+    MemorySegment memory = tensor.rawSegment();
+    return new TensorData(
+        tensor,
+        tensor.device().backend().hostMemory()
+            ? memory
+            : Arena.ofAuto().allocate(memory.byteSize(), Abi.ALIGNMENT));
   }
 
   /** Changes elements, and sends them to the device where they are not on the host. */
   static void change(Tensor tensor, Consumer<TensorData> change) {
-    TensorData data = of(tensor);
-    change.accept(data);
+    of(tensor).change(change);
+  }
+
+  /** As {@link #change}, for all elements: what they are before does not matter. */
+  static void overwrite(Tensor tensor, Consumer<TensorData> change) {
+    // Between the elements of other tensors lies what must stay as it is.
+    (tensor.isContiguous() ? blank(tensor) : of(tensor)).change(change);
+  }
+
+  private void change(Consumer<TensorData> change) {
+    change.accept(this);
     MemorySegment memory = tensor.rawSegment();
-    if (data.segment != memory) {
-      withScope(tensor, () -> tensor.device().backend().copyIn(data.segment, memory));
+    if (segment != memory) {
+      withScope(tensor, () -> tensor.device().backend().copyIn(segment, memory));
+    }
+  }
+
+  static void copy(Tensor from, Tensor to) {
+    if (isOneBlock(from, to)) {
+      withScope(from, () -> withScope(to, () -> copyOnDevice(from, to)));
+    } else {
+      overwrite(to, data -> data.copyFrom(of(from)));
+    }
+  }
+
+  /** True if the device can copy it without us. */
+  private static boolean isOneBlock(Tensor from, Tensor to) {
+    return from.device().backend() == to.device().backend()
+        && to.device().backend().streams() != null
+        && from.dtype() == to.dtype()
+        && from.isContiguous()
+        && to.isContiguous()
+        && Arrays.equals(from.rawShape(), to.rawShape());
+  }
+
+  private static void copyOnDevice(Tensor from, Tensor to) {
+    long bytes = to.rawSegment().byteSize();
+    if (bytes > 0) {
+      to.device().backend().streams().copy(from.address(), to.address(), bytes);
+    }
+    for (Scope scope : new Scope[] {from.scope(), to.scope()}) {
+      if (scope != null) {
+        scope.order().changed();
+      }
     }
   }
 
@@ -51,6 +99,9 @@ final class TensorData {
       scope.acquire();
     }
     try {
+      if (scope != null && scope.order() != null) {
+        scope.order().settle();
+      }
       copy.run();
     } finally {
       if (scope != null) {

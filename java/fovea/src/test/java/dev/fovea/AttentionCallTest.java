@@ -191,7 +191,7 @@ class AttentionCallTest {
                 });
     call.run();
     assertEquals(
-        "the scope cannot be closed: 1 call(s) in flight use its memory; it stays open",
+        "the scope cannot be closed: 1 call(s) or graph(s) use its memory; it stays open",
         refused.get().getMessage());
     assertTrue(scope.isOpen());
     refused.set(null);

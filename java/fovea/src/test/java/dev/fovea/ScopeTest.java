@@ -62,7 +62,7 @@ class ScopeTest {
     scope.acquire();
     String message = assertThrows(IllegalStateException.class, scope::close).getMessage();
     assertEquals(
-        "the scope cannot be closed: 2 call(s) in flight use its memory; it stays open", message);
+        "the scope cannot be closed: 2 call(s) or graph(s) use its memory; it stays open", message);
     assertTrue(scope.isOpen());
     assertEquals(3, tensor.getFloat(0));
     scope.release();

@@ -35,18 +35,48 @@ public interface DeviceBackend {
   /**
    * Zeroed memory aligned to 64 bytes, which goes with {@code arena}. The segment has its true
    * length; where {@link #hostMemory} is false, its addresses mean nothing to the host and nobody
-   * dereferences them.
+   * dereferences them. Not called where there are {@link #streams}, which allocate themselves.
    */
   MemorySegment allocate(long bytes, Arena arena);
 
-  /** Copies host memory to the device; both have the same length. Returns when it is done. */
+  /**
+   * Copies host memory to the device, behind what {@link #stream} has queued; both have the same
+   * length. Returns when it is done.
+   */
   void copyIn(MemorySegment host, MemorySegment device);
 
-  /** Copies device memory to the host; both have the same length. Returns when it is done. */
+  /**
+   * Copies device memory to the host, behind what {@link #stream} has queued; both have the same
+   * length. Returns when it is done.
+   */
   void copyOut(MemorySegment device, MemorySegment host);
 
   /**
-   * The stream that calls run on: a {@code CUstream}; {@link MemorySegment#NULL} without streams.
+   * The device's own stream, which calls run on unless told otherwise: a {@code CUstream}; {@link
+   * MemorySegment#NULL} without streams.
    */
   MemorySegment stream();
+
+  /** Where work is queued: how. Null where calls are done when they return. */
+  default DeviceStreams streams() {
+    return null;
+  }
+
+  /**
+   * Makes the device current on this OS thread, before calls of {@link #library} that prepare or
+   * run. {@link #leave} follows on the same OS thread: nothing between them may block, as a virtual
+   * thread could move to another.
+   */
+  default void enter() {}
+
+  /** Undoes {@link #enter}. */
+  default void leave() {}
+
+  /**
+   * Refuses an address of somebody else that cannot be memory of this device, as far as that can be
+   * known.
+   *
+   * @throws IllegalArgumentException if it is not
+   */
+  default void checkAddress(long address) {}
 }
