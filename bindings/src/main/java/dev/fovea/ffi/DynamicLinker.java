@@ -25,7 +25,7 @@ final class DynamicLinker {
   /** Opens a library for the rest of the process. */
   @SuppressWarnings("restricted")
   static SymbolLookup open(Path file) throws LoadRefusal {
-    Optional<String> error = error(file);
+    Optional<String> error = error(file.toString());
     if (error.isPresent()) {
       throw new LoadRefusal(error.get());
     }
@@ -36,8 +36,18 @@ final class DynamicLinker {
     }
   }
 
+  /** Opens a library of the system, which knows where it is, for the rest of the process. */
   @SuppressWarnings("restricted")
-  private static Optional<String> error(Path file) {
+  static SymbolLookup openSystem(String name) throws LoadRefusal {
+    Optional<String> error = error(name);
+    if (error.isPresent()) {
+      throw new LoadRefusal(error.get());
+    }
+    return SymbolLookup.libraryLookup(name, Arena.global());
+  }
+
+  @SuppressWarnings("restricted")
+  private static Optional<String> error(String file) {
     Linker linker = Linker.nativeLinker();
     Optional<MemorySegment> dlopen = linker.defaultLookup().find("dlopen");
     Optional<MemorySegment> dlerror = linker.defaultLookup().find("dlerror");
@@ -48,7 +58,7 @@ final class DynamicLinker {
         linker.downcallHandle(dlopen.get(), FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
     MethodHandle error = linker.downcallHandle(dlerror.get(), FunctionDescriptor.of(ADDRESS));
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment path = arena.allocateFrom(file.toString());
+      MemorySegment path = arena.allocateFrom(file);
       // The handle stays open on purpose: the library is kept for good.
       MemorySegment handle = (MemorySegment) open.invokeExact(path, RTLD_NOW);
       if (handle.address() != 0) {

@@ -38,6 +38,14 @@ public final class LoadReport {
     this.library = library;
   }
 
+  /**
+   * That something beside our own libraries is missing, which they need: for modules that provide
+   * devices.
+   */
+  public static LoadReport refused(String name, String place, String reason) {
+    return new LoadReport(name, List.of(new Attempt(place, Optional.of(reason))), null);
+  }
+
   /** The library that was asked for, without prefix and suffix: {@code "fovea_cpu"}. */
   public String name() {
     return name;
