@@ -1,12 +1,15 @@
 // The simulator in place of the CUDA runtime: devices that are only described, launches that run
-// before they return.
+// before they return; or, where the stub of libcuda is loaded, when its stream comes to them.
 
 #include "cuda/device.h"
+
+#include <dlfcn.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <memory>
 
 #include "core/block.h"
 #include "sim/random.h"
@@ -131,6 +134,39 @@ uint64_t seed_of(uint32_t blocks, const AttentionParams& params) {
   return seed;
 }
 
+// A launch that the stub keeps in a stream, or in a graph to make it again and again.
+struct Queued {
+  sim::Launch launch;
+  AttentionKernel* kernel;
+  AttentionParams params;
+  std::string error;
+
+  void run() {
+    sim::launch(launch, [this] { kernel(params); });
+  }
+};
+
+// What stub/streams.cpp defines. Null without the stub: a real driver has no such function.
+using QueueFunction = int(void* stream, const char* (*run)(void*), void (*release)(void*), void*);
+
+QueueFunction* find_queue() {
+  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  return driver == nullptr ? nullptr
+                           : reinterpret_cast<QueueFunction*>(dlsym(driver, "fovea_stub_launch"));
+}
+
+// The text of a failure, or null.
+const char* run_queued(void* argument) {
+  auto& queued = *static_cast<Queued*>(argument);
+  try {
+    queued.run();
+    return nullptr;
+  } catch (const std::exception& exception) {
+    queued.error = exception.what();
+    return queued.error.c_str();
+  }
+}
+
 }  // namespace
 
 const char* const kBackend = "sim";
@@ -165,7 +201,7 @@ int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
 }
 
 int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& params,
-               const fovea_attention_plan& plan, const AttentionOperands& operands, void*,
+               const fovea_attention_plan& plan, const AttentionOperands& operands, void* stream,
                char (&error)[FOVEA_ERROR_LENGTH]) {
   if (int32_t status = prepare(kernel, error)) return status;
   try {
@@ -177,10 +213,22 @@ int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& par
                   "FOVEA_SIM_SCHEDULE is \"%s\", expected eager, lazy, random or random:SEED",
                   schedule);
     }
-    sim::launch({kernel.name, blocks, uint32_t(kernel.threads), size_t(kernel.shared_bytes),
-                 reach(plan.spec, operands), options},
-                [&] { kernel.function(params); });
-    return FOVEA_OK;
+    auto queued = std::make_unique<Queued>(
+        Queued{{kernel.name, blocks, uint32_t(kernel.threads), size_t(kernel.shared_bytes),
+                reach(plan.spec, operands), options},
+               kernel.function,
+               params,
+               {}});
+    static QueueFunction* const queue = find_queue();
+    if (queue == nullptr) {
+      queued->run();
+      return FOVEA_OK;
+    }
+    const auto release = [](void* argument) { delete static_cast<Queued*>(argument); };
+    const int result = queue(stream, run_queued, release, queued.release());
+    return result == 0
+               ? int32_t{FOVEA_OK}
+               : fail(error, FOVEA_DEVICE_ERROR, "launch of %s: CUresult %d", kernel.name, result);
   } catch (const std::exception& exception) {
     return fail(error, FOVEA_DEVICE_ERROR, "%s", exception.what());
   }
