@@ -64,7 +64,11 @@ final class CudaStreams implements DeviceStreams {
         throw outOfMemory(bytes, result);
       }
       Driver.call("cuMemAllocAsync", () -> result);
-      Driver.call("cuMemsetD8Async", () -> cuMemsetD8Async(memory, (byte) 0, bytes, own));
+      int zeroed = Driver.result(() -> cuMemsetD8Async(memory, (byte) 0, bytes, own));
+      if (zeroed != CUresult.CUDA_SUCCESS) {
+        Driver.result(() -> cuMemFreeAsync(memory, own)); // nobody would know of it
+        throw Driver.failure("cuMemsetD8Async", zeroed);
+      }
     } finally {
       context.leave();
     }
