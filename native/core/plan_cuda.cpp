@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "core/attention.h"
 #include "core/block.h"
@@ -12,6 +13,7 @@ namespace fovea {
 namespace {
 
 constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
+constexpr int64_t kLongest = std::numeric_limits<int32_t>::max() - 1024;
 
 Precision precision_of(const fovea_attention_spec& spec) {
   switch (spec.dtype) {
@@ -92,6 +94,14 @@ int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan) {
     return fail(plan.error, FOVEA_UNSUPPORTED,
                 "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
                 (long long)spec.head_dim, variant->shared_bytes(), (long long)device.shared_memory);
+  }
+  // Kernels count positions in 32 bits, and look a little beyond the last.
+  for (const auto& [name, length] :
+       {std::pair("query_length", spec.query_length), std::pair("key_length", spec.key_length)}) {
+    if (length > kLongest) {
+      return fail(plan.error, FOVEA_UNSUPPORTED, "%s is %lld, and CUDA kernels take up to %lld",
+                  name, (long long)length, (long long)kLongest);
+    }
   }
   const AttentionTile& tile = variant->tile;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);

@@ -140,9 +140,10 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
       float* to =
           p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
       const auto weight = [&](float x) {
-        return none ? 0.0f
-                    : tile::exp2_approx(
-                          tile::fused_multiply_add(x, p.softmax_scale, -results.lse2[i][h]));
+        // A masked key weighs nothing even where NaN has reached the row.
+        return none || x == -tile::kInfinity ? 0.0f
+                                             : tile::exp2_approx(tile::fused_multiply_add(
+                                                   x, p.softmax_scale, -results.lse2[i][h]));
       };
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {

@@ -2,6 +2,7 @@ package dev.fovea.bench;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.fovea.Device;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
 import dev.fovea.ffi.FoveaAttentionPlan;
@@ -9,7 +10,9 @@ import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.spi.DeviceBackend;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -17,25 +20,43 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * What is supported, found out by asking the planner: every feature alone, and every two of them
- * together, for each instruction set tier whether this machine has it or not. What a tier has been
- * checked with is in {@code check-cpu-TIER.json}, the JSON of {@code fovea check}, beside the other
- * results; without that file it says "not run".
+ * What is supported, found out by asking the planners: every feature alone, and every two of them
+ * together, for each instruction set tier of the CPU and for a GPU, whether this machine has them
+ * or not. What a column has been checked with is in {@code check-BACKEND.json}, the JSON of {@code
+ * fovea check}, beside the other results; without that file it says "not run". Kernels for a GPU
+ * are "simulated only" until there is such a file from a GPU.
  */
 final class SupportTable {
-  private static final List<String> TIERS = List.of("portable", "avx2", "avx512");
-
   private record Feature(String name, Consumer<MemorySegment> set) {}
 
-  private final NativeLibrary library;
-  private final Path results;
+  /** A device to plan for, and what its kernels were checked with. */
+  private record Column(String name, NativeLibrary library, MemorySegment device, String checked) {}
 
-  private SupportTable(Path results) {
-    this.library = NativeLoader.load("fovea_cpu").library().orElseThrow(IllegalStateException::new);
-    this.results = results;
+  private final List<Column> columns = new ArrayList<>();
+
+  private SupportTable(Path results) throws IOException {
+    List<String> tiers = List.of("portable", "avx2", "avx512");
+    NativeLibrary cpu = NativeLoader.load("fovea_cpu").library().orElseThrow();
+    for (String tier : tiers) {
+      MemorySegment device = FoveaDeviceInfo.allocate(Arena.ofAuto());
+      FoveaDeviceInfo.KIND.set(device, Abi.DEVICE_CPU);
+      FoveaDeviceInfo.ISA.set(device, Abi.ISA_PORTABLE + tiers.indexOf(tier));
+      FoveaDeviceInfo.ISA_AVAILABLE.set(device, 1 << FoveaDeviceInfo.ISA.get(device));
+      columns.add(
+          new Column(
+              "CPU " + tier, cpu, device, checked(results, "cpu-" + tier).orElse("not run")));
+    }
+    // The planner of the simulator is that of libfovea_cuda, which a machine may lack.
+    DeviceBackend gpu = Device.byName("sim:sm_80").backend();
+    String checked =
+        checked(results, "cuda")
+            .or(() -> checked(results, "sim").map(cases -> cases + ", simulated only"))
+            .orElse("not run");
+    columns.add(new Column("CUDA, sm_80 and later", gpu.library(), gpu.info(), checked));
   }
 
   /** The table in Markdown. */
@@ -52,6 +73,7 @@ final class SupportTable {
     }
     features.add(flag("out in another type", FoveaAttentionSpec.OUT_DTYPE, Abi.FLOAT32));
     features.add(new Feature("head dim 1", spec -> FoveaAttentionSpec.HEAD_DIM.set(spec, 1)));
+    features.add(new Feature("head dim 256", spec -> FoveaAttentionSpec.HEAD_DIM.set(spec, 256)));
     features.add(new Feature("head dim 512", spec -> FoveaAttentionSpec.HEAD_DIM.set(spec, 512)));
     features.add(
         new Feature("another value head dim", s -> FoveaAttentionSpec.VALUE_HEAD_DIM.set(s, 127)));
@@ -85,23 +107,20 @@ final class SupportTable {
     return new Feature(name, spec -> field.set(spec, value));
   }
 
-  private String markdown() throws IOException {
+  private String markdown() {
     List<Feature> features = features();
-    StringBuilder table = new StringBuilder("| forward on the CPU |");
-    TIERS.forEach(tier -> table.append(' ').append(tier).append(" |"));
-    table.append("\n| --- |").append(" --- |".repeat(TIERS.size())).append('\n');
+    StringBuilder table = new StringBuilder("| forward |");
+    columns.forEach(column -> table.append(' ').append(column.name()).append(" |"));
+    table.append("\n| --- |").append(" --- |".repeat(columns.size())).append('\n');
     for (Feature feature : features) {
       table.append("| ").append(feature.name()).append(" |");
-      for (int tier = 1; tier <= TIERS.size(); tier++) {
-        String refusal = plan(tier, feature);
-        table.append(refusal.isEmpty() ? " yes |" : " no |");
+      for (Column column : columns) {
+        table.append(planned(column, feature) ? " yes |" : " no |");
       }
       table.append('\n');
     }
     table.append("| checked |");
-    for (String tier : TIERS) {
-      table.append(' ').append(checked(tier)).append(" |");
-    }
+    columns.forEach(column -> table.append(' ').append(column.checked()).append(" |"));
     return table.append("\n\n").append(pairs(features)).toString();
   }
 
@@ -110,35 +129,34 @@ final class SupportTable {
     List<String> refused = new ArrayList<>();
     for (int i = 0; i < features.size(); i++) {
       for (int j = i + 1; j < features.size(); j++) {
-        boolean everywhere = true;
-        for (int tier = 1; tier <= TIERS.size(); tier++) {
-          everywhere &= plan(tier, features.get(i), features.get(j)).isEmpty();
-        }
-        if (everywhere) {
+        Feature first = features.get(i);
+        Feature second = features.get(j);
+        boolean wherever =
+            columns.stream()
+                .allMatch(
+                    column ->
+                        planned(column, first, second)
+                            || !planned(column, first)
+                            || !planned(column, second));
+        if (wherever) {
           planned++;
         } else {
-          refused.add(features.get(i).name() + " with " + features.get(j).name());
+          refused.add(first.name() + " with " + second.name());
         }
       }
     }
-    return "Of any two together, %d of %d pairs are planned; refused by name: %s.\n"
+    return "Of any two that a column has, %d of %d pairs are planned together; refused by name: %s.\n"
         .formatted(planned, planned + refused.size(), String.join("; ", refused));
   }
 
-  /** Empty, or the planner's words. */
-  private String plan(int tier, Feature... features) {
+  private static boolean planned(Column column, Feature... features) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment device = FoveaDeviceInfo.allocate(arena);
-      FoveaDeviceInfo.KIND.set(device, Abi.DEVICE_CPU);
-      FoveaDeviceInfo.ISA.set(device, tier);
-      FoveaDeviceInfo.ISA_AVAILABLE.set(device, 1 << tier);
       MemorySegment spec = plain(arena);
       for (Feature feature : features) {
         feature.set().accept(spec);
       }
       MemorySegment plan = FoveaAttentionPlan.allocate(arena);
-      int status = library.planAttention(spec, device, plan);
-      return status == Abi.OK ? "" : FoveaAttentionPlan.ERROR.get(plan);
+      return column.library().planAttention(spec, column.device(), plan) == Abi.OK;
     }
   }
 
@@ -168,16 +186,21 @@ final class SupportTable {
     return spec;
   }
 
-  private String checked(String tier) throws IOException {
-    Path file = results.resolve("check-cpu-" + tier + ".json");
+  private static Optional<String> checked(Path results, String backend) {
+    Path file = results.resolve("check-" + backend + ".json");
     if (Files.notExists(file)) {
-      return "not run";
+      return Optional.empty();
     }
-    JsonObject report = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
-    return String.format(
-        Locale.ROOT,
-        "%,d of %,d random cases",
-        report.get("passed").getAsLong(),
-        report.get("cases").getAsLong());
+    try {
+      JsonObject report = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+      return Optional.of(
+          String.format(
+              Locale.ROOT,
+              "%,d of %,d random cases",
+              report.get("passed").getAsLong(),
+              report.get("cases").getAsLong()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }
