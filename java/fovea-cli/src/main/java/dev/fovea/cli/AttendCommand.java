@@ -148,7 +148,7 @@ final class AttendCommand extends CliCommand {
             query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);
     Attend.Results results = new Attend.Results(out, lse, weights);
     DType type = dtype == null ? null : dtype.dtype();
-    Attend attend = new Attend(builder.build(), device.name(), type, workers);
+    Attend attend = new Attend(builder.build(), device.device(), type, workers);
     document(attend.run(operation.toString(), inputs, results, text()));
     return 0;
   }

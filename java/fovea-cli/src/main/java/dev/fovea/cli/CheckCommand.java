@@ -2,7 +2,6 @@ package dev.fovea.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import dev.fovea.Device;
 import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
@@ -71,8 +70,7 @@ final class CheckCommand extends CliCommand {
       throw new IllegalArgumentException(
           "--cases and --case must be 0 or more, --threads and --timeout 1 or more");
     }
-    String backend = device.name();
-    Device.byName(backend); // an unknown name is said here, not by a child process
+    String backend = device.device().name(); // an unknown name is said here, not by a child process
     CheckOptions options =
         new CheckOptions(
             backend,

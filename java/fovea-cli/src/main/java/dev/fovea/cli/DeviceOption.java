@@ -1,5 +1,7 @@
 package dev.fovea.cli;
 
+import dev.fovea.Device;
+import dev.fovea.ffi.LoadReport;
 import picocli.CommandLine.Option;
 
 /** Which device a command runs on. */
@@ -20,8 +22,27 @@ final class DeviceOption {
       description = "Architecture that sim simulates, such as sm_90; default sm_80.")
   private String arch;
 
-  /** As {@link dev.fovea.Device#byName} takes it. */
-  String name() {
+  /**
+   * The device.
+   *
+   * @throws IllegalArgumentException if there is none of that name; says what became of its library
+   */
+  Device device() {
+    try {
+      return Device.byName(name());
+    } catch (IllegalArgumentException unknown) {
+      String library = "fovea_" + backend.split(":")[0];
+      for (LoadReport report : Device.loadReports()) {
+        if (report.name().equals(library) && report.library().isEmpty()) {
+          String why = report.attempts().getLast().toString();
+          throw new IllegalArgumentException(unknown.getMessage() + "; " + library + ": " + why);
+        }
+      }
+      throw unknown;
+    }
+  }
+
+  private String name() {
     if (arch == null) {
       return backend;
     }

@@ -59,7 +59,7 @@ final class InfoCommand extends CliCommand {
         text().printf("%s %s from %s%n", report.name(), loaded.version(), loaded.origin());
         text().printf("  built by %s%n", loaded.build());
       } else if (forTests) {
-        text().printf("%s is not there: it simulates GPUs for tests.%n", report.name());
+        text().printf("%s is not there: %s%n", report.name(), report.attempts().getLast());
       } else {
         text().printf("%s is not there:%n", report.name());
       }

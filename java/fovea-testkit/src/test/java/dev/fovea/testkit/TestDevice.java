@@ -37,7 +37,7 @@ record TestDevice(String name) {
       Assumptions.abort(name + " is skipped: " + absent.getMessage());
     } catch (IllegalArgumentException unknown) {
       if (isCpu() || isSimulated()) {
-        throw unknown;
+        throw new IllegalStateException(Device.loadReports().toString(), unknown);
       }
       Assumptions.abort(name + " is skipped: " + unknown.getMessage());
     }

@@ -41,12 +41,12 @@ public final class Attend {
   /**
    * A run.
    *
-   * @param device name of the device
+   * @param device where it runs
    * @param dtype type to convert query, key and value to; null: that of the query's file
    */
-  public Attend(Attention attention, String device, DType dtype, int threads) {
+  public Attend(Attention attention, Device device, DType dtype, int threads) {
     this.attention = attention;
-    this.device = Device.byName(device);
+    this.device = device;
     this.dtype = dtype;
     this.threads = threads;
   }

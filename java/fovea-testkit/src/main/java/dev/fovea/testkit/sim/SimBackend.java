@@ -25,7 +25,7 @@ final class SimBackend implements DeviceBackend {
 
   @Override
   public String description() {
-    return FoveaDeviceInfo.NAME.get(info) + ", simulated on the CPU for tests";
+    return FoveaDeviceInfo.NAME.get(info) + ", for tests";
   }
 
   @Override
