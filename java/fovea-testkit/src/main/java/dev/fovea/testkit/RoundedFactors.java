@@ -121,16 +121,19 @@ final class RoundedFactors {
     return constant ? most : Math.min(most, usual);
   }
 
-  /** The variance of element {@code d} of out by all of that. */
+  /**
+   * The variance of element {@code d} of out by all of that. A mean over elements averages the
+   * errors of weights, but the columns of a row share those of its scores, and all rows those of
+   * the values: four times and twice the variance leave room for means of few.
+   */
   double variance(OracleRow row, int d) {
-    double scores = scores(d);
     if (constant) {
+      double scores = scores(d);
       double product = product(row, d);
       return scores * scores + product * product;
     }
-    double usual = (1 + growth) * (1 + growth) * squares[d] / (DEVIATIONS * DEVIATIONS);
-    // Twice for values: all rows share them, so that over rows they do not average out.
-    return usual + unit * unit / 6 * (3 * row.squares(d) + row.out(d) * row.out(d));
+    double scores = (1 + growth) * (1 + growth) * squares[d] / (DEVIATIONS * DEVIATIONS);
+    return 4 * scores + unit * unit / 6 * (3 * row.squares(d) + row.out(d) * row.out(d));
   }
 
   /** How far lse moves. */
