@@ -52,7 +52,10 @@ struct Softmax {
         const float before = maximum[i][h];
         maximum[i][h] = highest;
         const float zero = base(i, h, scale);
-        decay[i][h] = exp2_approx(fused_multiply_add(before, scale, -zero));
+        // Without the choice it would be off by the rounding of zero, once for every tile: the sum
+        // would drift from what it sums, and rows would feel whether a neighbour's maximum moves.
+        decay[i][h] =
+            before == highest ? 1.0f : exp2_approx(fused_multiply_add(before, scale, -zero));
         moved |= before != highest;
         float total = 0;
         FOVEA_UNROLL
