@@ -8,6 +8,7 @@
 @SuppressWarnings("requires-automatic") // JCuda has no module descriptor
 module dev.fovea.cuda {
   requires dev.fovea;
+  requires java.logging; // for jcuda, which has no descriptor to say so
   requires jcuda;
 
   provides dev.fovea.spi.DeviceProvider with

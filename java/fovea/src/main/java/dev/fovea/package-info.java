@@ -19,6 +19,11 @@
  * An {@link dev.fovea.AttentionCall} binds operands once and runs many times without touching the
  * Java heap.
  *
+ * <p>On a device with streams, calls are queued and return; whoever reads a result waits for it.
+ * {@link dev.fovea.Device#stream} is what they are queued in unless {@link
+ * dev.fovea.AttentionCall#stream} names another {@link dev.fovea.Stream}, which may be somebody
+ * else's; a {@link dev.fovea.Graph} repeats what was queued.
+ *
  * <p>Errors, everywhere: a bad argument is an {@link IllegalArgumentException} that names it, a
  * combination that a device has no kernel for an {@link UnsupportedOperationException}, a closed
  * scope or arena an {@link IllegalStateException}, a failure of library or device a {@link

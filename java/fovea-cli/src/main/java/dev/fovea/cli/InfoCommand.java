@@ -9,16 +9,12 @@ import dev.fovea.Device;
 import dev.fovea.FoveaException;
 import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLibrary;
-import java.lang.foreign.Arena;
-import java.lang.foreign.SymbolLookup;
 import java.util.List;
 import picocli.CommandLine.Command;
 
 /** What is here: versions, libraries and where they came from, instruction sets, devices. */
 @Command(name = "info", description = "Show versions, libraries, instruction sets and devices.")
 final class InfoCommand extends CliCommand {
-
-  private static final String DRIVER = "libcuda.so.1";
 
   @Override
   public Integer call() {
@@ -38,7 +34,6 @@ final class InfoCommand extends CliCommand {
     document.add("libraries", libraries());
     document.add("cpu", cpu());
     document.add("devices", devices());
-    document.add("nvidiaDriver", driver());
     document(document);
     return 0;
   }
@@ -114,23 +109,5 @@ final class InfoCommand extends CliCommand {
       devices.add(json);
     }
     return devices;
-  }
-
-  @SuppressWarnings("restricted") // opening a library of the system by its name
-  private JsonObject driver() {
-    JsonObject driver = new JsonObject();
-    boolean present = true;
-    try (Arena arena = Arena.ofConfined()) {
-      SymbolLookup.libraryLookup(DRIVER, arena);
-    } catch (IllegalArgumentException e) {
-      present = false;
-    }
-    driver.addProperty("present", present);
-    if (!present) {
-      String sentence = "There is no NVIDIA driver here (" + DRIVER + "): no GPU can be used.";
-      driver.addProperty("note", sentence);
-      text().printf("%n%s%n", sentence);
-    }
-    return driver;
   }
 }

@@ -82,6 +82,16 @@ class MainTest {
     assertTrue(text.contains("  sim:sm_80: "), text);
   }
 
+  /** Where there is no GPU, a sentence says why, and nothing else goes wrong. */
+  @Test
+  void infoNamesCudaDevicesOrWhyThereAreNone() {
+    Cli cli = Cli.run("info");
+    assertEquals(0, cli.code(), cli.err());
+    assertTrue(
+        cli.out().contains("  cuda:0: ") || cli.out().contains("fovea_cuda is not there:\n  "),
+        cli.out());
+  }
+
   private static JsonObject first(JsonObject json, String array) {
     return json.getAsJsonArray(array).get(0).getAsJsonObject();
   }

@@ -34,7 +34,7 @@ public final class CudaProvider implements DeviceProvider {
     // First what costs nothing: the library is large, and of no use without a driver.
     Optional<String> noDriver = CudaDriver.missing();
     if (noDriver.isPresent()) {
-      refuse(LIBRARY, "NVIDIA driver", noDriver.get() + ": there is no driver, so no GPU is used");
+      refuse(LIBRARY, "NVIDIA driver", noDriver.get() + ", so no GPU can be used");
       return;
     }
     LoadReport report = NativeLoader.load(LIBRARY);

@@ -33,7 +33,7 @@ class AbsentTest {
     assertTrue(text.contains("cpu computes"), text);
     assertTrue(
         text.contains("fovea_cuda could not be loaded:\n  NVIDIA driver: ")
-            && text.contains(": there is no driver, so no GPU is used"),
+            && text.contains(", so no GPU can be used"),
         text);
     assertEquals("devices [cpu]", output.getFirst(), text);
   }
