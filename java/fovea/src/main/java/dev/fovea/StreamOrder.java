@@ -14,7 +14,7 @@ import java.util.Map;
 final class StreamOrder {
   private final Stream home;
 
-  /** What the own stream has done to this memory that others must wait for. */
+  /** Counts what the own stream has done to this memory that others must wait for. */
   private int version;
 
   /** Streams that used this memory, with the version they have waited for. */
@@ -46,7 +46,7 @@ final class StreamOrder {
     if (before == null) {
       seen.keySet().removeIf(other -> !other.isOpen()); // the own stream waits for those anyway
     }
-    if (before == null || before != version) {
+    if (version != (before == null ? 0 : before)) {
       stream.await(home);
     }
   }

@@ -34,7 +34,7 @@ final class Staging {
     }
 
     void send(MemorySegment host, long device) {
-      await(); // before the device is done with the last contents they must stay
+      await(); // until the device is done with the last contents they must stay
       memory.copyFrom(host);
       CUdeviceptr to = JCudaHandles.device(device);
       context.call(

@@ -47,6 +47,15 @@ class CudaMemoryTest {
     }
   }
 
+  /** So any stream may use the memory, also where no scope knows of it. */
+  @Test
+  void copiesFromTheHostAreDoneWhenTheyReturn() {
+    try (Scope scope = Scope.open(Samples.FIRST)) {
+      scope.allocate(DType.FLOAT32, 10).copyFrom(new float[10]);
+      assertEquals(0, Stub.pending(Samples.FIRST.stream().handle()));
+    }
+  }
+
   @Test
   void bytesOfAnyNumberAreCopied() {
     float[] values = Samples.random(2 * CHUNK + 1, 7); // an odd number of 16-bit elements

@@ -61,9 +61,11 @@ class CudaStreamTest {
       stream.synchronize();
       Samples.FIRST.stream().synchronize();
       Samples.assertHolds(0, to);
+      to.fill(5);
       Tensor late = scope.allocate(DType.FLOAT32, Samples.SHAPE);
-      copy(late, to.fill(5)).stream(stream).run();
-      Samples.assertHolds(0, to);
+      Samples.COPY.call(from, from, late).out(to).stream(stream).run();
+      stream.synchronize();
+      Samples.assertHolds(0, to); // also for what is allocated later
     }
   }
 
