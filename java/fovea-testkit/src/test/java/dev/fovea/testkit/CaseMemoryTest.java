@@ -76,7 +76,7 @@ class CaseMemoryTest {
   @Test
   void casesRunInTheMemoryOfTheDevice() {
     for (int i = 0; i < CASES; i++) {
-      AttentionCase c = CaseGenerator.generate(21, i);
+      AttentionCase c = CaseGenerator.generate(21, i, Limits.CPU);
       assertNull(CaseRun.check(c, device), c::toString);
     }
     assertTrue(backend.allocated.size() > 4 * CASES);
