@@ -21,6 +21,8 @@ from cases import Problem
 DEVICE = "cuda"
 SEEDS_PER_CASE, PROBE_CASES = 64, 16
 RANDOM_CASES, RANDOM_SLICES = 250, 10  # a slice is a seed of its own
+STREAM_SEEDS = 100
+_OF_HOST_MEMORY = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest")
 SLICE = 8  # of the bundle's cases: so many go through a sanitizer together
 SANITIZERS = {
     "memcheck": ["--leak-check", "full"],
@@ -80,22 +82,22 @@ def probe(run):
 # ---- conform
 
 def suite():
-    """(module, class) of the tests that run on every device, from the sources."""
-    tests = [("fovea-testkit", "**/*ConformanceTest.java"), ("fovea-cuda", "**/*DeviceTest.java")]
-    return [(module, ".".join(path.relative_to(root).with_suffix("").parts))
-            for module, pattern in tests
-            for root in [machine.ROOT / "java" / module / "src/test/java"]
-            for path in sorted(root.glob(pattern))]
+    """The classes of the conformance suite whose cases lie in the device's own memory, from the sources."""
+    tests = machine.ROOT / "java/fovea-testkit/src/test/java"
+    return [".".join(path.relative_to(tests).with_suffix("").parts)
+            for path in sorted(tests.glob("**/*ConformanceTest.java")) if path.stem not in _OF_HOST_MEMORY]
 
 
 def conform(run):
     results = run.results("conform")
-    for module, name in suite():
+    for name in suite():
         reports = machine.HERE / ".build/reports" / name
         command = java(run, "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner",
                        "--details=summary", f"--select-class={name}", f"--reports-dir={reports}",
-                       classes=[machine.BUNDLE / "tests" / module], **{"fovea.test.devices": DEVICE})
+                       classes=[machine.BUNDLE / "tests"], **{"fovea.test.devices": DEVICE})
         run.case(results, name.rpartition(".")[2], command, partial(judge_junit, reports))
+    run.case(results, f"streams and graphs, seeds 1-{STREAM_SEEDS}",
+             java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines)
     for seed in range(1, 1 + RANDOM_SLICES):
         run.case(results, f"random seed {seed}, {RANDOM_CASES} cases",
                  java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--cases", RANDOM_CASES, "--seed", seed,
@@ -219,7 +221,7 @@ class Stage:
 
 STAGES = {
     "probe": Stage(probe, lambda: 1 + PROBE_CASES),
-    "conform": Stage(conform, lambda: len(suite()) + RANDOM_SLICES),
+    "conform": Stage(conform, lambda: len(suite()) + 1 + RANDOM_SLICES),
     "sanitize": Stage(sanitize, lambda: len(SANITIZERS) * (1 + len(small_cases()))),
     "call": Stage(call, lambda: 1),
     "bench": Stage(bench, lambda: len(cases.cases())),

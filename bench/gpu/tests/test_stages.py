@@ -37,8 +37,7 @@ class DryRunTest(unittest.TestCase):
             self.assertEqual(len({step.partition(": ")[0] for step in steps}), len(steps), name)
 
     def test_conform_has_the_suite_and_two_thousand_random_cases(self):
-        names = [name for _, name in stages.suite()]
-        self.assertIn("dev.fovea.testkit.GridConformanceTest", names)
+        self.assertIn("dev.fovea.testkit.GridConformanceTest", stages.suite())
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
         self.assertIn(f"check --backend cuda --cases {stages.RANDOM_CASES} --seed 1 --json", dry_run("conform").stdout)
 
