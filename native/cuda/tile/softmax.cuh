@@ -51,11 +51,11 @@ struct Softmax {
         highest = quad_max(highest);
         const float before = maximum[i][h];
         maximum[i][h] = highest;
-        const float zero = base(i, h, scale);
-        // Without the choice it would be off by the rounding of zero, once for every tile: the sum
-        // would drift from what it sums, and rows would feel whether a neighbour's maximum moves.
-        decay[i][h] =
-            before == highest ? 1.0f : exp2_approx(fused_multiply_add(before, scale, -zero));
+        const float reference = highest == -kInfinity ? 0.0f : highest;
+        const float zero = reference * scale;
+        // Not the difference of products: where the maximum stays this is exactly one, so that the
+        // sum does not drift and no row feels whether a neighbour's maximum moves.
+        decay[i][h] = exp2_approx((before - reference) * scale);
         moved |= before != highest;
         float total = 0;
         FOVEA_UNROLL
