@@ -19,6 +19,11 @@ import jcuda.driver.CUdevice;
  */
 final class PrimaryContext {
   private final CUcontext context = new CUcontext();
+  private final CUcontext popped = new CUcontext(); // which nobody reads
+
+  // Made once: runs allocate nothing on the Java heap.
+  private final IntSupplier push = () -> cuCtxPushCurrent(context);
+  private final IntSupplier pop = () -> cuCtxPopCurrent(popped);
 
   PrimaryContext(int ordinal) {
     CUdevice device = new CUdevice();
@@ -28,12 +33,12 @@ final class PrimaryContext {
 
   /** Makes it current on this OS thread until {@link #leave}. */
   void enter() {
-    Driver.call("cuCtxPushCurrent", () -> cuCtxPushCurrent(context));
+    Driver.call("cuCtxPushCurrent", push);
   }
 
   /** Only a broken context fails to be popped, and every other call says so. */
   void leave() {
-    Driver.result(() -> cuCtxPopCurrent(new CUcontext()));
+    Driver.result(pop);
   }
 
   /** One call with the context current. */

@@ -12,8 +12,10 @@ import dev.fovea.Stream;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.AttentionCase;
 import dev.fovea.testkit.CaseBuilder;
+import dev.fovea.testkit.CaseGenerator;
 import dev.fovea.testkit.CaseRun;
 import dev.fovea.testkit.Comparison;
+import dev.fovea.testkit.Limits;
 import dev.fovea.testkit.Operands;
 import dev.fovea.testkit.Oracle;
 import dev.fovea.testkit.Precision;
@@ -55,6 +57,15 @@ class CudaAttentionTest {
         assertNull(Comparison.compare("out", outHere.segment(), expected.out()));
         assertNull(Comparison.compare("lse", lseHere.segment(), expected.lse()));
       }
+    }
+  }
+
+  /** Of every feature, in buffers of the device between canaries. */
+  @Test
+  void randomCasesPass() {
+    for (int i = 0; i < 40; i++) {
+      AttentionCase c = CaseGenerator.generate(11, i, Limits.SIM);
+      assertNull(CaseRun.check(c, Samples.FIRST), c::toString);
     }
   }
 

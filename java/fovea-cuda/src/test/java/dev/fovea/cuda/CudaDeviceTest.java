@@ -15,8 +15,9 @@ import org.junit.jupiter.api.Test;
 class CudaDeviceTest {
   @Test
   void everyDeviceOfTheDriverIsThere() {
-    assertEquals(
-        List.of("cpu", "cuda:0", "cuda:1"), Device.all().stream().map(Device::name).toList());
+    List<String> found =
+        Device.all().stream().map(Device::name).filter(name -> name.startsWith("cuda")).toList();
+    assertEquals(List.of("cuda:0", "cuda:1"), found);
     assertSame(Samples.FIRST, Device.byName("cuda"));
     assertEquals(
         "NVIDIA A100-SXM4-80GB (simulated), compute capability 8.0, 108 multiprocessors, 80 GiB",
@@ -33,7 +34,9 @@ class CudaDeviceTest {
             .orElseThrow();
     assertEquals("sim", report.library().orElseThrow().backend());
     assertTrue(report.library().get().origin().contains("libfovea_sim.so"), report.toString());
-    assertEquals(2, Device.loadReports().size(), "nothing is refused");
+    assertTrue(
+        Device.loadReports().stream().noneMatch(found -> found.name().startsWith("cuda")),
+        "no device is refused");
   }
 
   @Test
