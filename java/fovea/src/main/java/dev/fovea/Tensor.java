@@ -1,6 +1,5 @@
 package dev.fovea;
 
-import dev.fovea.ffi.Memory;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -100,15 +99,7 @@ public final class Tensor {
    */
   public static Tensor ofAddress(
       Device device, long address, DType dtype, long[] shape, long[] strides) {
-    long bytes = Layouts.spanBytes(shape, strides, dtype);
-    if (address == 0 && bytes > 0) {
-      throw new IllegalArgumentException("address is 0");
-    }
-    if (bytes > 0) {
-      device.backend().checkAddress(address);
-    }
-    return TensorMemory.view(
-        device, null, Memory.at(address, bytes), dtype, shape.clone(), strides.clone());
+    return TensorMemory.at(device, address, dtype, shape.clone(), strides.clone());
   }
 
   /** Element type. */

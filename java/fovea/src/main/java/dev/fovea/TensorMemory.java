@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import dev.fovea.ffi.Memory;
 import java.lang.foreign.MemorySegment;
 import java.nio.Buffer;
 import java.nio.ByteOrder;
@@ -34,6 +35,18 @@ final class TensorMemory {
               .formatted(data.address(), dtype.byteSize(), dtype));
     }
     return new Tensor(device, scope, data.asSlice(0, bytes), dtype, shape, strides);
+  }
+
+  /** As {@link #view}, of somebody else's memory. */
+  static Tensor at(Device device, long address, DType dtype, long[] shape, long[] strides) {
+    long bytes = Layouts.spanBytes(shape, strides, dtype);
+    if (address == 0 && bytes > 0) {
+      throw new IllegalArgumentException("address is 0");
+    }
+    if (bytes > 0) {
+      device.backend().checkAddress(address);
+    }
+    return view(device, null, Memory.at(address, bytes), dtype, shape, strides);
   }
 
   static MemorySegment of(Buffer buffer, ByteOrder order) {
