@@ -83,12 +83,14 @@ struct AttentionForward {
     return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
   }
 
-  // Item 2n of the ring is the n-th tile of keys, counted from the last, item 2n + 1 its values.
-  FOVEA_DEVICE void load_item(int32_t item, int slot) {
-    const int32_t tile = end - 1 - item / 2;
+  // Items of the ring: a tile of keys, its values, the next tile of keys, and so on.
+  enum Item { kKeyItem, kValueItem };
+
+  template <int kItem>
+  FOVEA_DEVICE void load_item(int32_t tile, int slot) {
     if (tile >= begin) {
       const uint32_t to = ring + slot * kSlotBytes;
-      if (item % 2 == 0) {
+      if constexpr (kItem == kKeyItem) {
         load_tile<kKeys, kDim, kThreads>(to, keys, p.key_stride[1], tile * kKeys, key_length,
                                          p.head_dim, p.key_copy);
       } else {
@@ -99,12 +101,19 @@ struct AttentionForward {
     tile::copy_async_commit();  // an empty group too, so that a wait counts items
   }
 
-  // Waits for item `item` and sends for the one that takes the slot before it, which nobody reads
-  // any more: all threads have passed the barrier. Returns the item's address.
-  FOVEA_DEVICE uint32_t next_item(int32_t item, int& slot) {
+  // Sends for the item that is kAhead behind the keys of `tile`.
+  template <int kAhead>
+  FOVEA_DEVICE void load_ahead(int32_t tile, int slot) {
+    load_item<kAhead % 2>(tile - kAhead / 2, slot);
+  }
+
+  // Waits for an item of `tile` and sends for the one that takes the slot before it, which nobody
+  // reads any more: all threads have passed the barrier. Returns the item's address.
+  template <int kItem>
+  FOVEA_DEVICE uint32_t next_item(int32_t tile, int& slot) {
     tile::copy_async_wait<kSlots - 2>();
     tile::sync_block();
-    load_item(item + kSlots - 1, slot == 0 ? kSlots - 1 : slot - 1);
+    load_ahead<kItem + kSlots - 1>(tile, slot == 0 ? kSlots - 1 : slot - 1);
     const uint32_t address = ring + slot * kSlotBytes;
     slot = slot == kSlots - 1 ? 0 : slot + 1;
     return address;
@@ -123,20 +132,20 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
-    FOVEA_UNROLL
-    for (int item = 0; item < kSlots - 1; ++item) load_item(item, item);
+    static_assert(kSlots == 2 || kSlots == 3);
+    load_ahead<0>(end - 1, 0);
+    if constexpr (kSlots == 3) load_ahead<1>(end - 1, 1);
     int slot = 0;
     FOVEA_NO_UNROLL
     for (int32_t tile = end - 1; tile >= begin; --tile) {
-      const int32_t item = 2 * (end - 1 - tile);
       float s[kM][kKeyColumns][4];
-      scores(s, next_item(item, slot), tile);
-      softmax.step(s, p.softmax_scale, out);
+      scores(s, next_item<kKeyItem>(tile, slot), tile);
+      softmax.template step<kIt.general>(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.dropout_threshold != 0)
           drop_weights(s, p, load_rows(shared_rows), mine.anew(), tile * kKeys);
       }
-      const uint32_t value_tile = next_item(item + 1, slot);
+      const uint32_t value_tile = next_item<kValueItem>(tile, slot);
       if constexpr (kIsHalf<kPrecision>) {
         multiply_weights_values_half<kPrecision, kValueBytes>(out, s, value_tile, first_column());
       } else {

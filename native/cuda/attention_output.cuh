@@ -20,7 +20,7 @@ struct RowResults {
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
         float sum = softmax.sum[i][h];
-        float zero = softmax.base(i, h, p.softmax_scale);
+        float zero = softmax.reference(i, h) * p.softmax_scale;
         float decay = 1;
         if (p.sinks != nullptr && int32_t(row) < rows.count) {
           // A sink is one more key, without a value: the sums move to a maximum that includes it.

@@ -8,6 +8,7 @@ namespace fovea::tile {
 
 constexpr float kInfinity = __builtin_huge_valf();
 constexpr float kLog2e = 1.44269504088896340736f;
+constexpr float kExact = 0x1p22f;  // products below are exact to a quarter
 constexpr float kLn2 = 0.69314718055994530942f;
 
 // Maximum and sum of the rows so far. The sum is this thread's share until finish().
@@ -27,14 +28,16 @@ struct Softmax {
     }
   }
 
-  // What exponents are taken relative to; a row without a visible key so far has none.
-  FOVEA_DEVICE float base(int i, int h, float scale) const {
-    return maximum[i][h] == -kInfinity ? 0.0f : maximum[i][h] * scale;
+  // What exponents are taken relative to; a row without a visible key so far has no maximum.
+  FOVEA_DEVICE float reference(int i, int h) const {
+    return maximum[i][h] == -kInfinity ? 0.0f : maximum[i][h];
   }
 
   // Turns scores s, of which s * scale is in units of log2 and scale > 0, into weights relative to the
-  // new maximum, and brings `out`, the weighted sums so far, to it.
-  template <int kColumns, int kOutColumns>
+  // new maximum, and brings `out`, the weighted sums so far, to it. Beyond 2^22 the rounding of the
+  // maximum's product alone is worth powers of two, and beyond 2^29 an overflow; kAnySize takes the
+  // difference first there, for the price of a branch and its registers.
+  template <bool kAnySize, int kColumns, int kOutColumns>
   FOVEA_DEVICE void step(float (&s)[kM][kColumns][4], float scale,
                          float (&out)[kM][kOutColumns][4]) {
     float decay[kM][2];
@@ -51,8 +54,16 @@ struct Softmax {
         highest = quad_max(highest);
         const float before = maximum[i][h];
         maximum[i][h] = highest;
-        const float reference = highest == -kInfinity ? 0.0f : highest;
-        const float zero = reference * scale;
+        const float reference = this->reference(i, h);
+        float zero = reference * scale;
+        if (kAnySize && (zero > kExact || zero < -kExact)) {
+          FOVEA_UNROLL
+          for (int j = 0; j < kColumns; ++j) {
+            s[i][j][2 * h] -= reference;
+            s[i][j][2 * h + 1] -= reference;
+          }
+          zero = 0;
+        }
         // Not the difference of products: where the maximum stays this is exactly one, so that the
         // sum does not drift and no row feels whether a neighbour's maximum moves.
         decay[i][h] = exp2_approx((before - reference) * scale);
