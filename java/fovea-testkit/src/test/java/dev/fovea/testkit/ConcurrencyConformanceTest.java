@@ -41,6 +41,7 @@ class ConcurrencyConformanceTest {
   @OnEveryDevice
   void eightThreadsOneAttention(TestDevice on) throws Exception {
     Device device = on.device();
+    int runs = on.size(12, 3);
     Attention attention = Attention.builder().causal().build();
     try (Scope scope = Scope.open();
         ExecutorService threads = Executors.newFixedThreadPool(8)) {
@@ -55,7 +56,7 @@ class ConcurrencyConformanceTest {
                 () -> {
                   AttentionCall call =
                       attention.call(q, k, k).out(scope.allocate(DType.FLOAT32, 2, 130, 4, 64));
-                  for (int n = 0; n < 12; n++) {
+                  for (int n = 0; n < runs; n++) {
                     Tensor out = scope.allocate(DType.FLOAT32, 2, 130, 4, 64).on(device);
                     if ((n + thread) % 2 == 0) {
                       call.out(out).parallelism(1 + n % 3).run();
