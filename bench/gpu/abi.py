@@ -3,7 +3,7 @@
 import ctypes
 from ctypes import c_char, c_double, c_float, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 
-OK, UNSUPPORTED = 0, 2
+OK, UNSUPPORTED, DEVICE_LOST = 0, 2, 4
 FLOAT32, FLOAT16, BFLOAT16 = 1, 2, 3
 CPU = 1  # fovea_device_info.kind
 
@@ -58,6 +58,7 @@ class Failure(Exception):
     def __init__(self, status, words):
         super().__init__(words)
         self.unsupported = status == UNSUPPORTED
+        self.lost = status == DEVICE_LOST
 
 
 def block(struct, **values):

@@ -22,6 +22,7 @@ import machine
 from results import Budget, Results
 
 RESTART = 75  # exit status: a CUDA error has spoilt this process, the cases that are left need another one
+LOST = "CUDA error"  # what PyTorch's words begin with then
 DEVICE = "cuda"
 SECONDS_PER_CASE = 15  # a case is not begun with less left
 ROUNDS = 5  # in each, every side has its turn; whose comes first changes
@@ -69,7 +70,7 @@ class Bench:
         # Ours decides where there is one: it is what is tested.
         status = said.get(cases.OURS, {}).get("status") or ("measured" if turns else "failed")
         print(json.dumps(self._results.add(problem.case(direction), status, **fields)), flush=True)
-        if any("CUDA error" in side.get("reason", "") for side in said.values()):
+        if any(LOST in side.get("reason", "") for side in said.values()):
             sys.exit(RESTART)
 
 
@@ -127,7 +128,8 @@ def attempt(run):
             synchronize()
             return value
         except abi.Failure as failure:
-            raise Unavailable("unsupported" if failure.unsupported else "failed", str(failure)) from failure
+            reason = f"{LOST}: {failure}" if failure.lost else str(failure)
+            raise Unavailable("unsupported" if failure.unsupported else "failed", reason) from failure
         except RuntimeError as error:
             reason = " | ".join(str(text).splitlines()[0] for text in (error, *(w.message for w in caught)))
             unsupported = reason.startswith(("No available kernel", "No viable backend"))

@@ -139,13 +139,22 @@ class MeasureTest(unittest.TestCase):
         self.assertEqual(line["ratios"], {})
 
     def test_a_cuda_error_ends_the_process_after_its_line(self):
-        def broken(*_):
-            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        for error in (RuntimeError("CUDA error: an illegal memory access was encountered"),
+                      abi.Failure(abi.DEVICE_LOST, "cudaLaunchKernel: an illegal memory access was encountered")):
+            with mock.patch.object(self.sides["fovea"], "forward", mock.Mock(side_effect=error)):
+                with self.assertRaises(SystemExit) as caught:
+                    self.measure(Problem("bf16", 32, 64, True))
+            self.assertEqual(caught.exception.code, bench.RESTART)
+            line = json.loads(self.path.read_text().splitlines()[-1])
+            self.assertEqual((line["status"], line["ratios"]), ("failed", {}))
+            self.assertIn("illegal memory access", line["sides"]["fovea"]["reason"])
 
-        with mock.patch.object(self.sides["fovea"], "forward", broken), self.assertRaises(SystemExit) as caught:
-            self.measure(Problem("bf16", 32, 64, True))
-        self.assertEqual(caught.exception.code, bench.RESTART)
-        self.assertIn("illegal memory access", self.path.read_text())
+    def test_what_the_library_refuses_is_unsupported(self):
+        refusal = abi.Failure(abi.UNSUPPORTED, "head_dim is 96, expected 64")
+        with mock.patch.object(self.sides["fovea"], "forward", mock.Mock(side_effect=refusal)):
+            line = self.measure(Problem("bf16", 32, 64, True))
+        self.assertEqual((line["status"], line["sides"]["fovea"]["reason"]), ("unsupported", str(refusal)))
+        self.assertIn("measured", [side["status"] for side in line["sides"].values()])
 
 
 if __name__ == "__main__":
