@@ -22,7 +22,8 @@ DEVICE = "cuda"
 SEEDS_PER_CASE, PROBE_CASES = 64, 16
 RANDOM_CASES, RANDOM_SLICES = 250, 10  # a slice is a seed of its own
 STREAM_SEEDS = 100
-_OF_HOST_MEMORY = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest")
+# Of the suite, what computes in the host's memory, and what plans for devices that are not here.
+_ELSEWHERE = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest", "PlanConformanceTest")
 SLICE = 8  # of the bundle's cases: so many go through a sanitizer together
 SANITIZERS = {
     "memcheck": ["--leak-check", "full"],
@@ -85,7 +86,7 @@ def suite():
     """The classes of the conformance suite whose cases lie in the device's own memory, from the sources."""
     tests = machine.ROOT / "java/fovea-testkit/src/test/java"
     return [".".join(path.relative_to(tests).with_suffix("").parts)
-            for path in sorted(tests.glob("**/*ConformanceTest.java")) if path.stem not in _OF_HOST_MEMORY]
+            for path in sorted(tests.glob("**/*ConformanceTest.java")) if path.stem not in _ELSEWHERE]
 
 
 def conform(run):
@@ -117,7 +118,10 @@ def judge_junit(reports, code, output, errors):
             passed += 1
         for kind, child in said:
             words = child.get("message") or (child.text or "").strip()
-            others["skipped" if kind == "skipped" else "failures"].append(f"{test.get('name')}: {words[:1000]}")
+            if kind == "skipped":
+                others["skipped"].append(f"{test.get('name')}: {words.partition(chr(10))[0]}")
+            else:
+                others["failures"].append(f"{test.get('name')}: {words[:1000]}")
     right = code == 0 and passed > 0 and not others["failures"]
     return "passed" if right else "failed", {"tests": passed, **others}
 

@@ -62,7 +62,7 @@ class JudgeTest(unittest.TestCase):
             return stages.judge_junit(pathlib.Path(folder), code, "", "")
 
     GOOD = '<testcase name="grid()[1]"/>'
-    SKIPPED = '<testcase name="huge()[1]"><skipped>org.Aborted: no device</skipped></testcase>'
+    SKIPPED = '<testcase name="huge()[1]"><skipped>org.Aborted: no device\n\tat Here.java:1</skipped></testcase>'
     BAD = '<testcase name="causal()[1]"><failure message="3 of 9 cases wrong"/></testcase>'
 
     def test_a_suite_passes_where_tests_ran_and_none_failed(self):
