@@ -3,6 +3,7 @@ package dev.fovea.bench;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.LongSupplier;
 
 /**
  * Times contestants in turns, A B C, B C A, C A B, and so on, so that each round's ratio compares
@@ -52,13 +53,21 @@ public final class Interleaved {
 
   /** Times {@code contestants} against each other. */
   public static Rounds run(List<Contestant> contestants, Settings settings) throws Exception {
+    return run(contestants, settings, System::nanoTime);
+  }
+
+  /** The same by another clock, in nanoseconds. */
+  static Rounds run(List<Contestant> contestants, Settings settings, LongSupplier clock)
+      throws Exception {
     int count = contestants.size();
     int[] repeats = new int[count];
     int[] stride = new int[count];
     for (int i = 0; i < count; i++) {
-      double once = seconds(contestants.get(i), 1);
+      double once = seconds(contestants.get(i), 1, clock);
       if (once < settings.turnSeconds()) {
-        once = Math.min(once, seconds(contestants.get(i), 1)); // a hiccup would leave turns short
+        once =
+            Math.min(
+                once, seconds(contestants.get(i), 1, clock)); // a hiccup would leave turns short
       }
       repeats[i] = (int) Math.clamp(Math.ceil(settings.turnSeconds() / once), 1, 1_000_000);
       double all = once * repeats[i] * settings.rounds();
@@ -74,19 +83,20 @@ public final class Interleaved {
       for (int turn = 0; turn < count; turn++) {
         int i = (round + turn) % count;
         if (round % stride[i] == 0) {
-          seconds.get(i)[round] = seconds(contestants.get(i), repeats[i]);
+          seconds.get(i)[round] = seconds(contestants.get(i), repeats[i], clock);
         }
       }
     }
     return new Rounds(contestants.stream().map(Contestant::name).toList(), seconds);
   }
 
-  private static double seconds(Contestant contestant, int repeats) throws Exception {
-    long start = System.nanoTime();
+  private static double seconds(Contestant contestant, int repeats, LongSupplier clock)
+      throws Exception {
+    long start = clock.getAsLong();
     for (int i = 0; i < repeats; i++) {
       contestant.work().run();
     }
-    double seconds = (System.nanoTime() - start) * 1e-9 / repeats;
+    double seconds = (clock.getAsLong() - start) * 1e-9 / repeats;
     if (contestant.quietMillis() > 0) {
       Thread.sleep(contestant.quietMillis());
     }
