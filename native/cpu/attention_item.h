@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/attention.h"
+#include "core/constants.h"
 #include "core/philox.h"
 #include "cpu/attention_layout.h"
 #include "cpu/attention_rows.h"
@@ -13,8 +14,6 @@
 
 namespace fovea::FOVEA_TIER {
 
-constexpr float kLog2E = 1.4426950408889634f;
-constexpr double kLn2 = 0.6931471805599453;
 constexpr int kMaxWidth = kPanelVectors * kLanes;
 
 template <typename T>
@@ -120,7 +119,7 @@ class AttentionItem : AttentionRows {
   void start(int panel) {
     constexpr int kWidth = kVectors * kLanes;
     // Softcap bounds the score in natural units; without it the units of log2 come for free.
-    const float scale = spec_.softcap > 0 ? spec_.scale / spec_.softcap : spec_.scale * kLog2E;
+    const float scale = spec_.softcap > 0 ? spec_.scale / spec_.softcap : spec_.scale * kLog2e;
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     const int64_t last = row_begin_ + panel_end(panel) - 1;
     for (int lane = 0; lane < kWidth; lane += 8) {
@@ -187,7 +186,7 @@ class AttentionItem : AttentionRows {
   void modify(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) {
     constexpr int kWidth = kVectors * kLanes;
     if (spec_.softcap > 0) {
-      const vfloat cap = splat(spec_.softcap * kLog2E);
+      const vfloat cap = splat(spec_.softcap * kLog2e);
       for (int at = begin * kWidth; at < end * kWidth; at += kLanes) {
         store(s + at, tanh(load(s + at)) * cap);
       }
@@ -209,7 +208,7 @@ class AttentionItem : AttentionRows {
       alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
       for (int lane = 0; lane < kWidth; ++lane) {
         const int64_t row = std::min(first + lane, last);
-        slopes[lane] = operands_.alibi_slopes[alibi_offset(row)] * kLog2E;
+        slopes[lane] = operands_.alibi_slopes[alibi_offset(row)] * kLog2e;
         distance[lane] = float(j - position(row));
       }
       for (int v = 0; v < kVectors; ++v) {
@@ -235,7 +234,7 @@ class AttentionItem : AttentionRows {
       }
       for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
         float* at = s + (begin + k) * kWidth + lane;
-        store8(at, load8(at) + bias * kLog2E);
+        store8(at, load8(at) + bias * kLog2e);
       });
     }
   }
@@ -296,7 +295,7 @@ class AttentionItem : AttentionRows {
       const int64_t row = first + std::min(lane, lanes - 1);
       float base = m(panel)[lane], sum = l(panel)[lane], rescale = kept;
       if (spec_.has_sinks) {
-        const float sink = operands_.sinks[head(row)] * kLog2E;
+        const float sink = operands_.sinks[head(row)] * kLog2e;
         const float highest = std::max(base, sink);
         if (highest > -kInfinity) {
           sum = sum * std::exp2(base - highest) + std::exp2(sink - highest);

@@ -1,6 +1,7 @@
 // From the sums of a block to what the caller gets: lse, out, and the weights themselves.
 #pragma once
 
+#include "core/constants.h"
 #include "cuda/attention_scores.cuh"
 
 namespace fovea {
@@ -24,7 +25,7 @@ struct RowResults {
         float decay = 1;
         if (p.sinks != nullptr && int32_t(row) < rows.count) {
           // A sink is one more key, without a value: the sums move to a maximum that includes it.
-          const float sink = tile::load_global(p.sinks + rows.head(row)) * tile::kLog2e;
+          const float sink = tile::load_global(p.sinks + rows.head(row)) * kLog2e;
           const float before = softmax.maximum[i][h] == -tile::kInfinity ? -tile::kInfinity : zero;
           const float highest = tile::maximum(before, sink);
           if (highest != -tile::kInfinity) {
@@ -57,7 +58,7 @@ FOVEA_DEVICE void store_lse(const RowResults<kM>& results, const AttentionParams
       if (!exists(p, rows, row)) continue;
       tile::store_global(
           p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)),
-          int32_t(row) < rows.count ? results.lse2[i][h] * tile::kLn2 : -tile::kInfinity);
+          int32_t(row) < rows.count ? results.lse2[i][h] * float(kLn2) : -tile::kInfinity);
     }
   }
 }
@@ -123,7 +124,8 @@ FOVEA_DEVICE void store_out(const float (&sums)[kM][kColumns][4], const RowResul
   }
 }
 
-// Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees the tile.
+// Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
+// the tile.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
                                      const RowResults<kM>& results, const AttentionParams& p,

@@ -55,7 +55,7 @@ FOVEA_DEVICE void mask_scores(float (&s)[kM][kColumns][4], const AttentionParams
   }
 }
 
-// Applies change(x, element) to every score of a thread, row by row.
+// Applies change(score, key of the tile) to the scores of one row of a thread.
 template <int kM, int kColumns, typename Change>
 FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change change) {
   FOVEA_UNROLL
@@ -74,17 +74,12 @@ FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p
     for (int h = 0; h < 2; ++h) {
       const uint32_t row = mine.row(i, h);
       if (int32_t(row) >= rows.count) continue;
-      const int32_t keys = rows.key_length - first_key - key_column(0, 0);
-      const Bias* const bias = static_cast<const Bias*>(p.bias) + first_key + key_column(0, 0) +
+      const int32_t keys = rows.key_length - first_key;
+      const Bias* const bias = static_cast<const Bias*>(p.bias) + first_key +
                                rows.score_offset(p.bias_stride, rows.position(row), rows.head(row));
-      FOVEA_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 2; ++e) {
-          if (8 * j + e < keys)
-            s[i][j][2 * h + e] += tile::widen(tile::load_global(bias + 8 * j + e));
-        }
-      }
+      change_row(s, i, h, [&](float x, int32_t key) {
+        return key < keys ? x + tile::widen(tile::load_global(bias + key)) : x;
+      });
     }
   }
 }
@@ -113,12 +108,13 @@ FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionP
       }
     }
   }
-  if (p.bias_dtype == FOVEA_FLOAT32)
+  if (p.bias_dtype == FOVEA_FLOAT32) {
     add_bias<float>(s, p, load_rows(shared_rows), mine.anew(), first_key);
-  if (p.bias_dtype == FOVEA_FLOAT16)
+  } else if (p.bias_dtype == FOVEA_FLOAT16) {
     add_bias<float16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
-  if (p.bias_dtype == FOVEA_BFLOAT16)
+  } else if (p.bias_dtype == FOVEA_BFLOAT16) {
     add_bias<bfloat16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
+  }
   if (p.alibi_slopes != nullptr) {
     const AttentionRows rows = load_rows(shared_rows);
     FOVEA_UNROLL

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "core/block.h"
+#include "core/constants.h"
 #include "core/philox.h"
 #include "cuda/attention_tiles.h"
 #include "cuda/device.h"
@@ -119,7 +120,6 @@ AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOpera
   p.has_window_left = spec.has_window_left;
   p.has_window_right = spec.has_window_right;
 
-  constexpr float kLog2e = 1.44269504088896340736f;
   p.scale = spec.scale;
   // The general kernel has scaled its scores already.
   p.softmax_scale = kAttentionVariants[plan.variant].general ? kLog2e : spec.scale * kLog2e;

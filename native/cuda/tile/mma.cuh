@@ -18,38 +18,28 @@ namespace fovea::tile {
 
 // ldmatrix: registers 4i to 4i+3 are thread l's part (row l / 4, bytes 4 (l % 4)) of four matrices of
 // eight rows of 16 bytes, whose row addresses the lanes 0-7, 8-15, 16-23, 24-31 give in addresses[i].
-template <int kCount>
+// Transposed, thread l gets rows 2 (l % 4), 2 (l % 4) + 1 of 16-bit column l / 4 instead.
+template <int kCount, bool kTransposed = false>
 FOVEA_DEVICE void load_matrices(uint32_t (&registers)[4 * kCount],
                                 const uint32_t (&addresses)[kCount] FOVEA_AND_WHERE) {
 #ifdef __CUDACC__
+#define FOVEA_LDMATRIX(transposed)                                                               \
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4" transposed ".shared.b16 {%0, %1, %2, %3}, [%4];"  \
+               : "=r"(registers[4 * i]), "=r"(registers[4 * i + 1]), "=r"(registers[4 * i + 2]), \
+                 "=r"(registers[4 * i + 3])                                                      \
+               : "r"(addresses[i])                                                               \
+               : "memory")
   FOVEA_UNROLL
   for (int i = 0; i < kCount; ++i) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(registers[4 * i]), "=r"(registers[4 * i + 1]), "=r"(registers[4 * i + 2]),
-                   "=r"(registers[4 * i + 3])
-                 : "r"(addresses[i])
-                 : "memory");
+    if constexpr (kTransposed) {
+      FOVEA_LDMATRIX(".trans");
+    } else {
+      FOVEA_LDMATRIX("");
+    }
   }
+#undef FOVEA_LDMATRIX
 #else
-  sim::load_matrices(registers, addresses, kCount, false, where);
-#endif
-}
-
-// The same, each matrix transposed: thread l gets rows 2 (l % 4), 2 (l % 4) + 1 of 16-bit column l / 4.
-template <int kCount>
-FOVEA_DEVICE void load_matrices_transposed(uint32_t (&registers)[4 * kCount],
-                                           const uint32_t (&addresses)[kCount] FOVEA_AND_WHERE) {
-#ifdef __CUDACC__
-  FOVEA_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(registers[4 * i]), "=r"(registers[4 * i + 1]), "=r"(registers[4 * i + 2]),
-                   "=r"(registers[4 * i + 3])
-                 : "r"(addresses[i])
-                 : "memory");
-  }
-#else
-  sim::load_matrices(registers, addresses, kCount, true, where);
+  sim::load_matrices(registers, addresses, kCount, kTransposed, where);
 #endif
 }
 

@@ -7,9 +7,7 @@
 namespace fovea::tile {
 
 constexpr float kInfinity = __builtin_huge_valf();
-constexpr float kLog2e = 1.44269504088896340736f;
 constexpr float kExact = 0x1p22f;  // products below are exact to a quarter
-constexpr float kLn2 = 0.69314718055994530942f;
 
 // Maximum and sum of the rows so far. The sum is this thread's share until finish().
 template <int kM>

@@ -14,9 +14,10 @@
 #define FOVEA_NO_UNROLL _Pragma("unroll 1")
 #define FOVEA_PRAGMA(text) _Pragma(#text)
 #define FOVEA_UNROLL_BY(count) FOVEA_PRAGMA(unroll(count))
-// The source position that simulator errors name, as a last parameter.
+// The source position that simulator errors name, as a last parameter, and handed on.
 #define FOVEA_WHERE
 #define FOVEA_AND_WHERE
+#define FOVEA_PASS_WHERE
 
 #else
 
@@ -30,6 +31,7 @@
 #define FOVEA_UNROLL_BY(count)
 #define FOVEA_WHERE ::fovea::sim::Where where = ::fovea::sim::Where::current()
 #define FOVEA_AND_WHERE , FOVEA_WHERE
+#define FOVEA_PASS_WHERE , where
 
 #endif
 

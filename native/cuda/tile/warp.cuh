@@ -16,23 +16,13 @@ FOVEA_DEVICE float shuffle_xor(float value, uint32_t lane_mask FOVEA_AND_WHERE) 
 
 // Over the four threads that hold one row of a product's sums.
 FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
-#ifdef __CUDACC__
-  value = fmaxf(value, shuffle_xor(value, 1));
-  return fmaxf(value, shuffle_xor(value, 2));
-#else
-  value = std::fmax(value, shuffle_xor(value, 1, where));
-  return std::fmax(value, shuffle_xor(value, 2, where));
-#endif
+  value = maximum(value, shuffle_xor(value, 1 FOVEA_PASS_WHERE));
+  return maximum(value, shuffle_xor(value, 2 FOVEA_PASS_WHERE));
 }
 
 FOVEA_DEVICE float quad_sum(float value FOVEA_AND_WHERE) {
-#ifdef __CUDACC__
-  value += shuffle_xor(value, 1);
-  return value + shuffle_xor(value, 2);
-#else
-  value += shuffle_xor(value, 1, where);
-  return value + shuffle_xor(value, 2, where);
-#endif
+  value += shuffle_xor(value, 1 FOVEA_PASS_WHERE);
+  return value + shuffle_xor(value, 2 FOVEA_PASS_WHERE);
 }
 
 // Whether it holds for any thread of the warp.

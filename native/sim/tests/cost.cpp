@@ -64,7 +64,7 @@ void tile_products() {
   for (int row = 0; row < 4; ++row) scores[0][0][row] = quad_max(scores[0][0][row]);
   for (uint32_t k = 0; k < 8; ++k) {
     address(k);
-    load_matrices_transposed<4>(b, addresses);
+    load_matrices<4, true>(b, addresses);
     mma<Factor>(out, k % 2 * 8, a, b);
   }
   sync_block();

@@ -68,7 +68,7 @@ FOVEA_KERNEL void load_matrices_kernel(const uint16_t* from, const uint32_t* row
                                  shared_base() + 16 * load_global(rows + 32 + lane)};
   uint32_t registers[8];
   if constexpr (kTransposed) {
-    load_matrices_transposed<2>(registers, addresses);
+    load_matrices<2, true>(registers, addresses);
   } else {
     load_matrices<2>(registers, addresses);
   }
