@@ -14,6 +14,63 @@ bool is_ours(const fovea_attention_plan& plan) {
   return plan.abi_version == FOVEA_ABI_VERSION && plan.device_kind == backend::kDeviceKind;
 }
 
+int32_t unreadable(const char* block, char (&error)[FOVEA_ERROR_LENGTH]) {
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              "%s is NULL, has no size, or sets fields that this library does not know", block);
+}
+
+// Clears the plan and fills what follows from `spec` alone; `device` is answered in known_device.
+int32_t begin_plan(const fovea_attention_spec* spec, const fovea_device_info* device,
+                   fovea_device_info& known_device, fovea_attention_plan* plan) {
+  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
+  std::memset(plan, 0, sizeof *plan);
+  plan->size = sizeof *plan;
+  fovea_attention_spec known_spec;
+  if (!read_block(spec, known_spec)) return unreadable("spec", plan->error);
+  if (!read_block(device, known_device)) return unreadable("device", plan->error);
+  if (known_device.kind != backend::kDeviceKind) {
+    return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend cannot plan for device kind %d",
+                backend::kName, known_device.kind);
+  }
+  plan->device_kind = backend::kDeviceKind;
+  return plan_common(known_spec, *plan);
+}
+
+int32_t check_blocks(const fovea_attention_plan* plan, fovea_attention_call* call, bool backward) {
+  if (call == nullptr || call->size != sizeof(fovea_attention_call)) return FOVEA_INVALID_ARGUMENT;
+  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan) || !is_ours(*plan)) {
+    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend",
+                backend::kName);
+  }
+  if (is_backward(*plan) != backward) {
+    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is that of a %s pass",
+                backward ? "forward" : "backward");
+  }
+  return FOVEA_OK;
+}
+
+int32_t check_memory(const fovea_attention_plan& plan, void* workspace, void* scratch,
+                     fovea_attention_call& call) {
+  const struct {
+    const char* name;
+    const void* address;
+    int64_t bytes;
+  } memory[] = {{"workspace", workspace, plan.workspace_bytes},
+                {"scratch", scratch, plan.scratch_bytes}};
+  for (const auto& block : memory) {
+    if (block.bytes > 0 && block.address == nullptr) {
+      return fail(call.error, FOVEA_INVALID_ARGUMENT,
+                  "%s is NULL, but the plan needs %lld bytes of it", block.name,
+                  (long long)block.bytes);
+    }
+    if (reinterpret_cast<uintptr_t>(block.address) % FOVEA_ALIGNMENT != 0) {
+      return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s must be aligned to %d bytes", block.name,
+                  FOVEA_ALIGNMENT);
+    }
+  }
+  return FOVEA_OK;
+}
+
 }  // namespace
 
 int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
@@ -35,26 +92,20 @@ int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
 
 int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
                              fovea_attention_plan* plan) {
-  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
-  std::memset(plan, 0, sizeof *plan);
-  plan->size = sizeof *plan;
-  fovea_attention_spec known_spec;
   fovea_device_info known_device;
-  if (!read_block(spec, known_spec)) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
-                "spec is NULL, has no size, or sets fields that this library does not know");
-  }
-  if (!read_block(device, known_device)) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT,
-                "device is NULL, has no size, or sets fields that this library does not know");
-  }
-  if (known_device.kind != backend::kDeviceKind) {
-    return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend cannot plan for device kind %d",
-                backend::kName, known_device.kind);
-  }
-  if (int32_t status = plan_common(known_spec, *plan)) return status;
-  plan->device_kind = backend::kDeviceKind;
+  if (int32_t status = begin_plan(spec, device, known_device, plan)) return status;
   return backend::plan(known_device, *plan);
+}
+
+int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
+                                      const fovea_attention_gradients* gradients,
+                                      const fovea_device_info* device, fovea_attention_plan* plan) {
+  fovea_device_info known_device;
+  if (int32_t status = begin_plan(spec, device, known_device, plan)) return status;
+  fovea_attention_gradients known_gradients;
+  if (!read_block(gradients, known_gradients)) return unreadable("gradients", plan->error);
+  if (int32_t status = plan_gradients(known_gradients, *plan)) return status;
+  return backend::plan_backward(known_device, *plan);
 }
 
 int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
@@ -73,32 +124,41 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
                             const int32_t* query_lengths, const int32_t* key_lengths, void* out,
                             float* lse, float* weights, void* workspace, void* scratch,
                             void* stream) {
-  if (call == nullptr || call->size != sizeof(fovea_attention_call)) return FOVEA_INVALID_ARGUMENT;
-  if (plan == nullptr || plan->size != sizeof(fovea_attention_plan) || !is_ours(*plan)) {
-    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend",
-                backend::kName);
-  }
-  const AttentionOperands operands = {
-      query,        key,           value,       bias, alibi_slopes, sinks,  cu_seqlens_q,
-      cu_seqlens_k, query_lengths, key_lengths, out,  lse,          weights};
+  if (int32_t status = check_blocks(plan, call, false)) return status;
+  const AttentionOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
+                                       cu_seqlens_k, query_lengths, key_lengths},
+                                      out,
+                                      lse,
+                                      weights};
   if (int32_t status = check_call(*plan, operands, *call)) return status;
   if (call->begin == call->end) return FOVEA_OK;
-  const struct {
-    const char* name;
-    const void* address;
-    int64_t bytes;
-  } memory[] = {{"workspace", workspace, plan->workspace_bytes},
-                {"scratch", scratch, plan->scratch_bytes}};
-  for (const auto& block : memory) {
-    if (block.bytes > 0 && block.address == nullptr) {
-      return fail(call->error, FOVEA_INVALID_ARGUMENT,
-                  "%s is NULL, but the plan needs %lld bytes of it", block.name,
-                  (long long)block.bytes);
-    }
-    if (reinterpret_cast<uintptr_t>(block.address) % FOVEA_ALIGNMENT != 0) {
-      return fail(call->error, FOVEA_INVALID_ARGUMENT, "%s must be aligned to %d bytes", block.name,
-                  FOVEA_ALIGNMENT);
-    }
-  }
+  if (int32_t status = check_memory(*plan, workspace, scratch, *call)) return status;
   return backend::run(*plan, operands, *call, workspace, scratch, stream);
+}
+
+int32_t fovea_run_attention_backward(const fovea_attention_plan* plan, fovea_attention_call* call,
+                                     const void* dout, const void* query, const void* key,
+                                     const void* value, const void* out, const float* lse,
+                                     const void* bias, const float* alibi_slopes,
+                                     const float* sinks, const int32_t* cu_seqlens_q,
+                                     const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+                                     const int32_t* key_lengths, void* dquery, void* dkey,
+                                     void* dvalue, float* dbias, float* dalibi_slopes,
+                                     float* dsinks, void* workspace, void* scratch, void* stream) {
+  if (int32_t status = check_blocks(plan, call, true)) return status;
+  const BackwardOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
+                                      cu_seqlens_k, query_lengths, key_lengths},
+                                     dout,
+                                     out,
+                                     lse,
+                                     dquery,
+                                     dkey,
+                                     dvalue,
+                                     dbias,
+                                     dalibi_slopes,
+                                     dsinks};
+  if (int32_t status = check_backward_call(*plan, operands, *call)) return status;
+  if (call->begin == call->end) return FOVEA_OK;
+  if (int32_t status = check_memory(*plan, workspace, scratch, *call)) return status;
+  return backend::run_backward(*plan, operands, *call, workspace, scratch, stream);
 }

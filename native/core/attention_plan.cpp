@@ -2,54 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <iterator>
 #include <limits>
 
 #include "core/attention.h"
 #include "core/block.h"
 #include "core/philox.h"
+#include "core/strides.h"
 
 namespace fovea {
 namespace {
 
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxHeadDim = 512;
-
-struct Dimension {
-  int64_t size, stride;
-};
-
-// Whether distinct indices reach distinct elements, given the extent of one contiguous row: sorted
-// by stride, every dimension must step over all that lies below it.
-template <size_t kCount>
-bool distinct(Dimension (&dimensions)[kCount], int64_t row) {
-  for (const Dimension& dimension : dimensions) {
-    if (dimension.size == 0) return true;
-  }
-  std::sort(dimensions, dimensions + kCount,
-            [](Dimension a, Dimension b) { return std::llabs(a.stride) < std::llabs(b.stride); });
-  __int128 extent = row;
-  for (const Dimension& dimension : dimensions) {
-    if (dimension.size == 1) continue;
-    const __int128 stride = dimension.stride < 0 ? -__int128{dimension.stride} : dimension.stride;
-    if (stride < extent) return false;
-    extent += stride * (dimension.size - 1);
-  }
-  return true;
-}
-
-// The offset of the farthest element must fit an int64 with room to count bytes.
-template <size_t kCount>
-bool reachable(const Dimension (&dimensions)[kCount], int64_t row) {
-  __int128 low = 0, high = row;
-  for (const Dimension& dimension : dimensions) {
-    if (dimension.size <= 1) continue;
-    const __int128 step = __int128{dimension.stride} * (dimension.size - 1);
-    (step < 0 ? low : high) += step;
-  }
-  return low > -(__int128{1} << 60) && high < (__int128{1} << 60);
-}
 
 bool known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
 
@@ -207,14 +172,7 @@ class Validation {
 
   template <size_t kCount>
   int32_t check(const char* name, Dimension (&dimensions)[kCount], int64_t row, bool written) {
-    if (!reachable(dimensions, row)) {
-      return invalid("the strides of %s reach beyond 2^60 elements", name);
-    }
-    if (written && row > 0 && !distinct(dimensions, row)) {
-      return invalid("the strides of %s make elements overlap; an output needs distinct elements",
-                     name);
-    }
-    return FOVEA_OK;
+    return check_strides(name, dimensions, row, written, plan_.error);
   }
 
   const fovea_attention_spec& spec_;
@@ -254,8 +212,7 @@ int32_t plan_common(const fovea_attention_spec& given, fovea_attention_plan& pla
   return FOVEA_OK;
 }
 
-int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& operands,
-                   fovea_attention_call& call) {
+int32_t check_items(const fovea_attention_plan& plan, fovea_attention_call& call) {
   if (call.phase < 0 || call.phase >= plan.phases) {
     return fail(call.error, FOVEA_INVALID_ARGUMENT, "phase is %d, expected 0 to %d", call.phase,
                 plan.phases - 1);
@@ -265,40 +222,57 @@ int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& op
                 "items are [%lld, %lld), expected within [0, %lld)", (long long)call.begin,
                 (long long)call.end, (long long)plan.items[call.phase]);
   }
-  const fovea_attention_spec& spec = plan.spec;
-  const bool any = spec.batch > 0 && spec.query_length > 0;
-  const bool keys = any && spec.key_length > 0;
-  const struct {
-    const char* name;
-    const void* address;
-    bool needed, allowed;
-  } all[] = {
-      {"query", operands.query, any, true},
-      {"key", operands.key, keys, true},
-      {"value", operands.value, keys, true},
-      {"out", operands.out, any, true},
-      {"bias", operands.bias, keys && spec.bias_dtype != 0, spec.bias_dtype != 0},
-      {"alibi_slopes", operands.alibi_slopes, any && spec.has_alibi, spec.has_alibi != 0},
-      {"sinks", operands.sinks, any && spec.has_sinks, spec.has_sinks != 0},
-      {"cu_seqlens_q", operands.cu_seqlens_q, any && spec.packed, spec.packed != 0},
-      {"cu_seqlens_k", operands.cu_seqlens_k, any && spec.packed, spec.packed != 0},
-      {"query_lengths", operands.query_lengths, any && spec.has_query_lengths,
-       spec.has_query_lengths != 0},
-      {"key_lengths", operands.key_lengths, any && spec.has_key_lengths, spec.has_key_lengths != 0},
-      {"lse", operands.lse, any && spec.has_lse, spec.has_lse != 0},
-      {"weights", operands.weights, keys && spec.has_weights, spec.has_weights != 0},
-  };
-  for (const auto& operand : all) {
-    if (operand.needed && operand.address == nullptr) {
+  return FOVEA_OK;
+}
+
+int32_t check_presence(const Presence* all, size_t count, fovea_attention_call& call) {
+  for (size_t i = 0; i < count; ++i) {
+    if (all[i].needed && all[i].address == nullptr) {
       return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it",
-                  operand.name);
+                  all[i].name);
     }
-    if (!operand.allowed && operand.address != nullptr) {
+    if (!all[i].allowed && all[i].address != nullptr) {
       return fail(call.error, FOVEA_INVALID_ARGUMENT,
-                  "%s is given, but the plan was made without it", operand.name);
+                  "%s is given, but the plan was made without it", all[i].name);
     }
   }
   return FOVEA_OK;
+}
+
+int32_t check_inputs(const fovea_attention_spec& spec, const AttentionInputs& inputs, bool lengths,
+                     fovea_attention_call& call) {
+  const bool any = spec.batch > 0 && spec.query_length > 0;
+  const bool keys = any && spec.key_length > 0;
+  const Presence all[] = {
+      {"query", inputs.query, any, true},
+      {"key", inputs.key, keys, true},
+      {"value", inputs.value, keys, true},
+      {"bias", inputs.bias, keys && spec.bias_dtype != 0, spec.bias_dtype != 0},
+      {"alibi_slopes", inputs.alibi_slopes, any && spec.has_alibi, spec.has_alibi != 0},
+      {"sinks", inputs.sinks, any && spec.has_sinks, spec.has_sinks != 0},
+      {"cu_seqlens_q", inputs.cu_seqlens_q, lengths && spec.packed, spec.packed != 0},
+      {"cu_seqlens_k", inputs.cu_seqlens_k, lengths && spec.packed, spec.packed != 0},
+      {"query_lengths", inputs.query_lengths, lengths && spec.has_query_lengths,
+       spec.has_query_lengths != 0},
+      {"key_lengths", inputs.key_lengths, lengths && spec.has_key_lengths,
+       spec.has_key_lengths != 0},
+  };
+  return check_presence(all, std::size(all), call);
+}
+
+int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& operands,
+                   fovea_attention_call& call) {
+  if (int32_t status = check_items(plan, call)) return status;
+  const fovea_attention_spec& spec = plan.spec;
+  const bool any = spec.batch > 0 && spec.query_length > 0;
+  if (int32_t status = check_inputs(spec, operands, any, call)) return status;
+  const Presence all[] = {
+      {"out", operands.out, any, true},
+      {"lse", operands.lse, any && spec.has_lse, spec.has_lse != 0},
+      {"weights", operands.weights, any && spec.key_length > 0 && spec.has_weights,
+       spec.has_weights != 0},
+  };
+  return check_presence(all, std::size(all), call);
 }
 
 }  // namespace fovea

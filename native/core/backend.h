@@ -20,10 +20,16 @@ int32_t query(int32_t index, fovea_device_info& device);
 // Picks kernel, tiles and memory; plan_common has run.
 int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan);
 
+// The same for a backward pass; plan_gradients has run.
+int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan);
+
 int32_t prepare(fovea_attention_plan& plan);
 
 // Runs one or more items; operands, phase and item range are checked.
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
             fovea_attention_call& call, void* workspace, void* scratch, void* stream);
+
+int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
+                     fovea_attention_call& call, void* workspace, void* scratch, void* stream);
 
 }  // namespace fovea::backend

@@ -141,6 +141,10 @@ int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
   return plan_cpu(device, plan);
 }
 
+int32_t plan_backward(const fovea_device_info&, fovea_attention_plan& plan) {
+  return fail(plan.error, FOVEA_UNSUPPORTED, "there is no backward pass");
+}
+
 int32_t prepare(fovea_attention_plan& plan) {
   if (!runs_here(plan.isa)) {
     return fail(plan.error, FOVEA_UNSUPPORTED, "this machine lacks the plan's instruction set, %s",
@@ -179,6 +183,11 @@ int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
     kernel(plan, call, operands, work, scratch);
   }
   return FOVEA_OK;
+}
+
+int32_t run_backward(const fovea_attention_plan&, const BackwardOperands&, fovea_attention_call&,
+                     void*, void*, void*) {
+  return FOVEA_UNSUPPORTED;
 }
 
 }  // namespace backend

@@ -146,12 +146,21 @@ int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
   return plan_cuda(device, plan);
 }
 
+int32_t plan_backward(const fovea_device_info&, fovea_attention_plan& plan) {
+  return fail(plan.error, FOVEA_UNSUPPORTED, "there is no backward pass");
+}
+
 int32_t prepare(fovea_attention_plan& plan) { return device::prepare(kernel_of(plan), plan.error); }
 
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
             fovea_attention_call& call, void*, void*, void* stream) {
   return device::launch(kernel_of(plan), uint32_t(call.end - call.begin),
                         params_of(plan, operands, call), plan, operands, stream, call.error);
+}
+
+int32_t run_backward(const fovea_attention_plan&, const BackwardOperands&, fovea_attention_call&,
+                     void*, void*, void*) {
+  return FOVEA_UNSUPPORTED;
 }
 
 }  // namespace backend

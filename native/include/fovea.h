@@ -28,9 +28,9 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 2
+#define FOVEA_ABI_VERSION 3
 #define FOVEA_ERROR_LENGTH 512
-#define FOVEA_MAX_PHASES 4
+#define FOVEA_MAX_PHASES 6
 /* Workspace and scratch must be aligned to this many bytes. */
 #define FOVEA_ALIGNMENT 64
 
@@ -124,9 +124,9 @@ typedef struct fovea_attention_spec {
   int32_t has_lse;           /* 1 = lse is written */
   int32_t has_weights;       /* 1 = weights is written */
 
-  float scale;       /* read where has_scale */
-  float softcap;     /* 0 = off; else > 0 */
-  float dropout;     /* probability of dropping, 0 <= dropout < 1 */
+  float scale;   /* read where has_scale */
+  float softcap; /* 0 = off; else > 0 */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
   /* 1 = a device may round the factors of float32 products to TF32 (11 bits) */
   int32_t allow_tf32;
 
@@ -154,6 +154,29 @@ typedef struct fovea_attention_spec {
 } fovea_attention_spec;
 
 /*
+ * What a backward pass writes beside the spec of its forward, whose has_lse is 1 and has_weights 0.
+ * dout is of out_dtype; dbias, dalibi_slopes and dsinks are float32.
+ */
+typedef struct fovea_attention_gradients {
+  uint32_t size;
+  int32_t dtype;         /* of dquery, dkey and dvalue; 0 = that of query */
+  int32_t deterministic; /* 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate;    /* 1 = dkey and dvalue are added to what is there */
+  int32_t has_dbias;     /* 1 = dbias is written; needs a bias */
+  int32_t has_dalibi;    /* 1 = dalibi_slopes is written; needs has_alibi */
+  int32_t has_dsinks;    /* 1 = dsinks is written; needs has_sinks */
+  int32_t reserved0;     /* zero */
+
+  int64_t dout_stride[3];   /* of batch, position, head */
+  int64_t dquery_stride[3]; /* of batch, position, head; elements must not overlap */
+  int64_t dkey_stride[3];   /* of batch, position, head; elements must not overlap */
+  int64_t dvalue_stride[3]; /* of batch, position, head; elements must not overlap */
+  /* 0 = dbias is the sum over that dimension; the others must not overlap */
+  int64_t dbias_stride[3];  /* of batch, head, query position */
+  int64_t dalibi_stride[2]; /* of batch, head; 0 = summed, as above */
+} fovea_attention_gradients;
+
+/*
  * Everything a run needs to know, decided once: plain data, free to copy, valid in any process on
  * a device like the one it was made for.
  */
@@ -164,15 +187,16 @@ typedef struct fovea_attention_plan {
   int32_t isa;          /* CPU: the tier whose kernel runs. CUDA: its least compute capability */
   int32_t tile_queries; /* rows of (query position, head of the group) in one item */
   int32_t tile_keys;
-  int32_t phases; /* phase p + 1 may start once every item of phase p has ended */
-  int32_t variant; /* CUDA: which of its kernels runs; 0 on the CPU */
+  int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
+  int32_t variant;                 /* CUDA: which of its kernels runs; 0 on the CPU */
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
   int64_t workspace_bytes;         /* shared by all workers of one run */
   int64_t scratch_bytes;           /* for each worker of one run */
   int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
-  double flops;                    /* upper bound, from the longest lengths */
+  double flops;    /* upper bound, from the longest lengths */
   char kernel[64];
-  fovea_attention_spec spec; /* defaults resolved */
+  fovea_attention_spec spec;           /* defaults resolved */
+  fovea_attention_gradients gradients; /* defaults resolved; size 0 in the plan of a forward */
   char error[FOVEA_ERROR_LENGTH];
 } fovea_attention_plan;
 
@@ -194,6 +218,14 @@ typedef struct fovea_attention_call {
  */
 FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
                                        const fovea_device_info* device, fovea_attention_plan* plan);
+
+/*
+ * The same for the backward pass of `spec`; plan->gradients says what it writes.
+ */
+FOVEA_API int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
+                                                const fovea_attention_gradients* gradients,
+                                                const fovea_device_info* device,
+                                                fovea_attention_plan* plan);
 
 /*
  * Does once per device and plan what a run may not: loads code, sets attributes. May write the plan's
@@ -230,6 +262,33 @@ FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_at
                                       const int32_t* cu_seqlens_k, const int32_t* query_lengths,
                                       const int32_t* key_lengths, void* out, float* lse,
                                       float* weights, void* workspace, void* scratch, void* stream);
+
+/*
+ * The exact gradients of fovea_run_attention, from what it was given and gave: with
+ * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
+ *
+ *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
+ *   dbias_ij = ds_ij;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
+ *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
+ *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
+ *
+ * where dkey and dvalue are summed over the query heads of their group. Padding has gradients of
+ * zero, as has a row that sees no key. Same dropout_seed and dropout_offset as the forward.
+ *
+ *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq, Sk]
+ *   dalibi_slopes  [Hq] or [B, Hq] float32
+ *   dsinks         [Hq] float32
+ *
+ * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
+ * workspace may hold anything before. (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
+ */
+FOVEA_API int32_t fovea_run_attention_backward(
+    const fovea_attention_plan* plan, fovea_attention_call* call, const void* dout,
+    const void* query, const void* key, const void* value, const void* out, const float* lse,
+    const void* bias, const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* dquery, void* dkey, void* dvalue, float* dbias, float* dalibi_slopes, float* dsinks,
+    void* workspace, void* scratch, void* stream);
 
 #ifdef __cplusplus
 }

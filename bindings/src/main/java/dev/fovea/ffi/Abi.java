@@ -3,10 +3,10 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 2;
+  public static final int VERSION = 3;
 
   public static final int ERROR_LENGTH = 512;
-  public static final int MAX_PHASES = 4;
+  public static final int MAX_PHASES = 6;
 
   /** Workspace and scratch are aligned to this many bytes. */
   public static final int ALIGNMENT = 64;

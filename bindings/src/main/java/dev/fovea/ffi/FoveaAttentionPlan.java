@@ -28,6 +28,7 @@ public final class FoveaAttentionPlan {
               ValueLayout.JAVA_DOUBLE.withName("flops"),
               MemoryLayout.sequenceLayout(64, ValueLayout.JAVA_BYTE).withName("kernel"),
               FoveaAttentionSpec.LAYOUT.withName("spec"),
+              FoveaAttentionGradients.LAYOUT.withName("gradients"),
               MemoryLayout.sequenceLayout(Abi.ERROR_LENGTH, ValueLayout.JAVA_BYTE)
                   .withName("error"))
           .withName("fovea_attention_plan");
@@ -47,6 +48,7 @@ public final class FoveaAttentionPlan {
   public static final Field.Float64 FLOPS = Field.Float64.of(LAYOUT, "flops");
   public static final Field.Text KERNEL = Field.Text.of(LAYOUT, "kernel");
   public static final Field.Struct SPEC = Field.Struct.of(LAYOUT, "spec");
+  public static final Field.Struct GRADIENTS = Field.Struct.of(LAYOUT, "gradients");
   public static final Field.Text ERROR = Field.Text.of(LAYOUT, "error");
 
   private FoveaAttentionPlan() {}

@@ -25,6 +25,9 @@ final class Handles {
   static final MethodHandle PLAN_ATTENTION =
       downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
 
+  static final MethodHandle PLAN_ATTENTION_BACKWARD =
+      downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+
   static final MethodHandle PREPARE_ATTENTION = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
   static final MethodHandle RUN_ATTENTION =
@@ -35,6 +38,18 @@ final class Handles {
               ADDRESS, ADDRESS, ADDRESS, // bias, alibi_slopes, sinks
               ADDRESS, ADDRESS, ADDRESS, ADDRESS, // cu_seqlens_q, _k, query_lengths, key_lengths
               ADDRESS, ADDRESS, ADDRESS, // out, lse, weights
+              ADDRESS, ADDRESS, ADDRESS)); // workspace, scratch, stream
+
+  static final MethodHandle RUN_ATTENTION_BACKWARD =
+      downcall(
+          FunctionDescriptor.of(
+              JAVA_INT, ADDRESS, ADDRESS, // plan, call
+              ADDRESS, ADDRESS, ADDRESS, ADDRESS, // dout, query, key, value
+              ADDRESS, ADDRESS, // out, lse
+              ADDRESS, ADDRESS, ADDRESS, // bias, alibi_slopes, sinks
+              ADDRESS, ADDRESS, ADDRESS, ADDRESS, // cu_seqlens_q, _k, query_lengths, key_lengths
+              ADDRESS, ADDRESS, ADDRESS, // dquery, dkey, dvalue
+              ADDRESS, ADDRESS, ADDRESS, // dbias, dalibi_slopes, dsinks
               ADDRESS, ADDRESS, ADDRESS)); // workspace, scratch, stream
 
   private Handles() {}

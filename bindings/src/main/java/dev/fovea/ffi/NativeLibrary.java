@@ -23,8 +23,10 @@ public final class NativeLibrary {
   private final MemorySegment libraryQuery;
   private final MemorySegment deviceQuery;
   private final MemorySegment planAttention;
+  private final MemorySegment planAttentionBackward;
   private final MemorySegment prepareAttention;
   private final MemorySegment runAttention;
+  private final MemorySegment runAttentionBackward;
 
   /** Throws {@link LoadRefusal} if the library is not one these bindings can call. */
   NativeLibrary(String name, String origin, SymbolLookup symbols) throws LoadRefusal {
@@ -35,8 +37,10 @@ public final class NativeLibrary {
     libraryQuery = find(symbols, "fovea_library_query");
     deviceQuery = find(symbols, "fovea_device_query");
     planAttention = find(symbols, "fovea_plan_attention");
+    planAttentionBackward = find(symbols, "fovea_plan_attention_backward");
     prepareAttention = find(symbols, "fovea_prepare_attention");
     runAttention = find(symbols, "fovea_run_attention");
+    runAttentionBackward = find(symbols, "fovea_run_attention_backward");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = FoveaLibraryInfo.allocate(arena);
       int status = libraryQuery(info);
@@ -111,6 +115,18 @@ public final class NativeLibrary {
     }
   }
 
+  /** {@code fovea_plan_attention_backward}. */
+  public int planAttentionBackward(
+      MemorySegment spec, MemorySegment gradients, MemorySegment device, MemorySegment plan) {
+    try {
+      return (int)
+          Handles.PLAN_ATTENTION_BACKWARD.invokeExact(
+              planAttentionBackward, spec, gradients, device, plan);
+    } catch (Throwable t) {
+      throw Handles.unchecked(t);
+    }
+  }
+
   /** {@code fovea_prepare_attention}. */
   public int prepareAttention(MemorySegment plan) {
     try {
@@ -159,6 +175,65 @@ public final class NativeLibrary {
               out,
               lse,
               weights,
+              workspace,
+              scratch,
+              stream);
+    } catch (Throwable t) {
+      throw Handles.unchecked(t);
+    }
+  }
+
+  /** {@code fovea_run_attention_backward}; absent operands are {@link MemorySegment#NULL}. */
+  public int runAttentionBackward(
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment dout,
+      MemorySegment query,
+      MemorySegment key,
+      MemorySegment value,
+      MemorySegment out,
+      MemorySegment lse,
+      MemorySegment bias,
+      MemorySegment alibiSlopes,
+      MemorySegment sinks,
+      MemorySegment cuSeqlensQ,
+      MemorySegment cuSeqlensK,
+      MemorySegment queryLengths,
+      MemorySegment keyLengths,
+      MemorySegment dquery,
+      MemorySegment dkey,
+      MemorySegment dvalue,
+      MemorySegment dbias,
+      MemorySegment dalibiSlopes,
+      MemorySegment dsinks,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream) {
+    try {
+      return (int)
+          Handles.RUN_ATTENTION_BACKWARD.invokeExact(
+              runAttentionBackward,
+              plan,
+              call,
+              dout,
+              query,
+              key,
+              value,
+              out,
+              lse,
+              bias,
+              alibiSlopes,
+              sinks,
+              cuSeqlensQ,
+              cuSeqlensK,
+              queryLengths,
+              keyLengths,
+              dquery,
+              dkey,
+              dvalue,
+              dbias,
+              dalibiSlopes,
+              dsinks,
               workspace,
               scratch,
               stream);

@@ -88,7 +88,7 @@ class NativeLoaderTest {
     Path file = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
     System.setProperty("fovea.native.cpu.path", file.toString());
     NativeLibrary library = NativeLoader.load("fovea_cpu").library().orElseThrow();
-    MemorySegment[] a = new MemorySegment[18];
+    MemorySegment[] a = new MemorySegment[24];
     for (int i = 0; i < a.length; i++) {
       a[i] = MemorySegment.ofAddress(4096 + i);
     }
@@ -97,6 +97,12 @@ class NativeLoaderTest {
         library.runAttention(
             a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
             a[14], a[15], a[16], a[17]));
+    assertEquals(5, library.planAttentionBackward(a[0], a[1], a[2], a[3]));
+    assertEquals(
+        6,
+        library.runAttentionBackward(
+            a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
+            a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23]));
   }
 
   @Test

@@ -28,6 +28,7 @@ class StructLayoutTest {
           FoveaLibraryInfo.LAYOUT,
           FoveaDeviceInfo.LAYOUT,
           FoveaAttentionSpec.LAYOUT,
+          FoveaAttentionGradients.LAYOUT,
           FoveaAttentionPlan.LAYOUT,
           FoveaAttentionCall.LAYOUT);
 

@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 
 /** Shared libraries of a few lines, to see what the loader makes of them. */
 final class TinyLibrary {
-  /** All six functions; {@code @ABI@} and {@code @BACKEND@} are filled in. */
+  /** Every function; {@code @ABI@} and {@code @BACKEND@} are filled in. */
   private static final String SOURCE =
       """
       #include <stdint.h>
@@ -25,6 +25,9 @@ final class TinyLibrary {
       }
       int32_t fovea_device_query(int32_t index, void* device) { return index == 0 ? 0 : 1; }
       int32_t fovea_plan_attention(void* spec, void* device, void* plan) { return 2; }
+      int32_t fovea_plan_attention_backward(void* spec, void* gradients, void* device, void* plan) {
+        return 5;
+      }
       int32_t fovea_prepare_attention(void* plan) { return 3; }
       int32_t fovea_run_attention(void* plan, void* call, void* query, void* key, void* value,
           void* bias, void* alibi, void* sinks, void* cu_q, void* cu_k, void* lengths_q,
@@ -36,6 +39,19 @@ final class TinyLibrary {
           if (all[i] != (char*)plan + i) return 100 + i;
         }
         return 4;
+      }
+      int32_t fovea_run_attention_backward(void* plan, void* call, void* dout, void* query,
+          void* key, void* value, void* out, void* lse, void* bias, void* alibi, void* sinks,
+          void* cu_q, void* cu_k, void* lengths_q, void* lengths_k, void* dquery, void* dkey,
+          void* dvalue, void* dbias, void* dalibi, void* dsinks, void* workspace, void* scratch,
+          void* stream) {
+        void* all[] = {plan, call, dout, query, key, value, out, lse, bias, alibi, sinks, cu_q,
+                       cu_k, lengths_q, lengths_k, dquery, dkey, dvalue, dbias, dalibi, dsinks,
+                       workspace, scratch, stream};
+        for (int i = 0; i < 24; i++) {
+          if (all[i] != (char*)plan + i) return 100 + i;
+        }
+        return 6;
       }
       """;
 

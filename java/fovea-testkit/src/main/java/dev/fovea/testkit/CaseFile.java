@@ -42,7 +42,7 @@ import java.nio.file.Path;
  */
 public final class CaseFile {
 
-  /** sizeof(fovea_attention_spec) of ABI version 2. */
+  /** sizeof(fovea_attention_spec). */
   static final int SPEC_BYTES = 344;
 
   private static final int BUFFER = 1 << 16;
