@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <limits>
 #include <utility>
 
 #include "core/attention.h"
 #include "core/block.h"
 #include "cuda/attention_tiles.h"
+#include "cuda/backward_layout.h"
 
 namespace fovea {
 namespace {
@@ -49,17 +51,26 @@ bool fits(const AttentionVariant& variant, const fovea_attention_spec& spec) {
   return spec.head_dim <= variant.tile.head_dim &&
          spec.value_head_dim <= variant.tile.value_head_dim;
 }
+bool fits(const BackwardVariant& variant, const fovea_attention_spec& spec) {
+  return spec.head_dim <= variant.tile.head_dim() &&
+         spec.value_head_dim <= variant.tile.value_head_dim();
+}
 
-// The first variant of the table that computes the spec; nullptr if none does.
-const AttentionVariant* find_variant(const fovea_attention_spec& spec) {
-  const Precision precision = precision_of(spec);
+// The first variant of a table that computes the spec; the reason why none does goes to `error`.
+template <typename Variants>
+int32_t find_variant(const Variants& all, const fovea_attention_spec& spec, Precision precision,
+                     int32_t& index, char (&error)[FOVEA_ERROR_LENGTH]) {
   const bool general = needs_general(spec);
-  for (const AttentionVariant& variant : kAttentionVariants) {
+  for (index = 0; index < int32_t(all.size()); ++index) {
+    const auto& variant = all[index];
     if (variant.precision == precision && variant.general >= general && fits(variant, spec)) {
-      return &variant;
+      return FOVEA_OK;
     }
   }
-  return nullptr;
+  return fail(error, FOVEA_UNSUPPORTED,
+              "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
+              (long long)spec.head_dim, (long long)spec.value_head_dim,
+              std::end(kHalfTiles)[-1].head_dim);
 }
 
 // Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
@@ -73,56 +84,137 @@ int64_t section_of(const fovea_attention_spec& spec, const fovea_device_info& de
   return std::clamp<int64_t>(device.cache_bytes / 2 / pair_bytes, 1, pairs);
 }
 
-}  // namespace
-
-int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan) {
+// What any kernel needs of device and lengths.
+int32_t check_device(const fovea_device_info& device, const fovea_attention_spec& spec,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
   const int capability = device.compute_capability;
   if (capability < kLeastCapability) {
-    return fail(plan.error, FOVEA_UNSUPPORTED,
+    return fail(error, FOVEA_UNSUPPORTED,
                 "the device has compute capability %d.%d, and Fovea's kernels need 8.0 or later",
                 capability / 10, capability % 10);
-  }
-  const fovea_attention_spec& spec = plan.spec;
-  const AttentionVariant* const variant = find_variant(spec);
-  if (variant == nullptr) {
-    return fail(plan.error, FOVEA_UNSUPPORTED,
-                "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
-                (long long)spec.head_dim, (long long)spec.value_head_dim,
-                std::end(kHalfTiles)[-1].head_dim);
-  }
-  if (variant->shared_bytes() > device.shared_memory) {
-    return fail(plan.error, FOVEA_UNSUPPORTED,
-                "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
-                (long long)spec.head_dim, variant->shared_bytes(), (long long)device.shared_memory);
   }
   // Kernels count positions in 32 bits, and look a little beyond the last.
   for (const auto& [name, length] :
        {std::pair("query_length", spec.query_length), std::pair("key_length", spec.key_length)}) {
     if (length > kLongest) {
-      return fail(plan.error, FOVEA_UNSUPPORTED, "%s is %lld, and CUDA kernels take up to %lld",
-                  name, (long long)length, (long long)kLongest);
+      return fail(error, FOVEA_UNSUPPORTED, "%s is %lld, and CUDA kernels take up to %lld", name,
+                  (long long)length, (long long)kLongest);
     }
   }
-  const AttentionTile& tile = variant->tile;
+  return FOVEA_OK;
+}
+
+int32_t check_shared(const fovea_device_info& device, const fovea_attention_spec& spec, int bytes,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (bytes <= device.shared_memory) return FOVEA_OK;
+  return fail(error, FOVEA_UNSUPPORTED,
+              "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
+              (long long)spec.head_dim, bytes, (long long)device.shared_memory);
+}
+
+// items = product of the counts, which are named by `what`.
+int32_t count_items(const char* what, std::initializer_list<int64_t> counts, int64_t& items,
+                    char (&error)[FOVEA_ERROR_LENGTH]) {
+  items = 1;
+  for (const int64_t count : counts) {
+    items *= count;
+    if (items > std::numeric_limits<int32_t>::max()) {
+      return fail(error, FOVEA_UNSUPPORTED, "%s are more blocks than a grid has", what);
+    }
+  }
+  return FOVEA_OK;
+}
+
+int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
+
+}  // namespace
+
+int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan) {
+  const fovea_attention_spec& spec = plan.spec;
+  if (int32_t status = check_device(device, spec, plan.error)) return status;
+  if (int32_t status =
+          find_variant(kAttentionVariants, spec, precision_of(spec), plan.variant, plan.error)) {
+    return status;
+  }
+  const AttentionVariant& variant = kAttentionVariants[plan.variant];
+  if (int32_t status = check_shared(device, spec, variant.shared_bytes(), plan.error)) {
+    return status;
+  }
+  const AttentionTile& tile = variant.tile;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
-  const int64_t tiles = (rows + tile.rows() - 1) / tile.rows();
-  const int64_t pairs = spec.batch * spec.key_heads;
-  if (__int128{tiles} * pairs > std::numeric_limits<int32_t>::max()) {
-    return fail(plan.error, FOVEA_UNSUPPORTED,
-                "%lld tiles of queries for each of %lld pairs of batch and key head are more "
-                "blocks than a grid has",
-                (long long)tiles, (long long)pairs);
+  if (int32_t status = count_items("tiles of queries for each pair of batch and key head",
+                                   {tiles_of(rows, tile.rows()), spec.batch, spec.key_heads},
+                                   plan.items[0], plan.error)) {
+    return status;
   }
   plan.isa = kLeastCapability;
   plan.tile_queries = tile.rows();
   plan.tile_keys = tile.keys;
-  plan.variant = int32_t(variant - kAttentionVariants.data());
   plan.phases = 1;
-  plan.items[0] = tiles * pairs;
-  plan.section = section_of(spec, device, variant->element_bytes());
+  plan.section = section_of(spec, device, variant.element_bytes());
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cuda_sm80_%s_%dx%d_d%d%s",
-                text(variant->precision), tile.rows(), tile.keys, tile.head_dim,
-                variant->general ? "_general" : "");
+                text(variant.precision), tile.rows(), tile.keys, tile.head_dim,
+                variant.general ? "_general" : "");
+  return FOVEA_OK;
+}
+
+int32_t plan_cuda_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  const fovea_attention_spec& spec = plan.spec;
+  const fovea_attention_gradients& gradients = plan.gradients;
+  if (int32_t status = check_device(device, spec, plan.error)) return status;
+  // TF32 is never asked for: float32 gradients are exact.
+  const Precision precision =
+      spec.dtype == FOVEA_FLOAT32 ? Precision::kFloat32 : precision_of(spec);
+  if (int32_t status = find_variant(kBackwardVariants, spec, precision, plan.variant, plan.error)) {
+    return status;
+  }
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  const int shared = std::max(variant.keys_shared_bytes(), variant.queries_shared_bytes());
+  if (int32_t status = check_shared(device, spec, shared, plan.error)) return status;
+
+  const KeysTile& keys = variant.tile.keys;
+  const AttentionTile& queries = variant.tile.queries;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  // A sum over a dimension is the work of one block.
+  const auto summed = [](int64_t count, int64_t stride) { return stride == 0 ? 1 : count; };
+  const int64_t dbias_batches = spec.packed ? summed(spec.batch, gradients.dbias_stride[2])
+                                            : summed(spec.batch, gradients.dbias_stride[0]);
+  const int64_t dbias_tiles =
+      summed(tiles_of(spec.query_length, queries.rows()), gradients.dbias_stride[2]);
+  const struct {
+    const char* what;
+    std::initializer_list<int64_t> counts;
+  } phases[kBackwardPhases] = {
+      {"tiles of queries for each pair of batch and key head",
+       {tiles_of(rows, variant.padding()), spec.batch, spec.key_heads}},
+      {"tiles of keys for each pair of batch and key head",
+       {tiles_of(spec.key_length, keys.keys()), spec.batch, spec.key_heads}},
+      {"tiles of queries for each pair of batch and key head",
+       {tiles_of(rows, gradients.deterministic ? queries.rows() : keys.rows), spec.batch,
+        spec.key_heads}},
+      {"tiles of dbias",
+       {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
+        summed(spec.query_heads, gradients.dbias_stride[1])}},
+      {"dalibi_slopes",
+       {gradients.has_dalibi, summed(spec.batch, gradients.dalibi_stride[0]),
+        summed(spec.query_heads, gradients.dalibi_stride[1])}},
+      {"dsinks", {gradients.has_dsinks, spec.query_heads}},
+  };
+  plan.phases = kBackwardPhases;
+  for (int phase = 0; phase < kBackwardPhases; ++phase) {
+    if (int32_t status =
+            count_items(phases[phase].what, phases[phase].counts, plan.items[phase], plan.error)) {
+      return status;
+    }
+  }
+  plan.isa = kLeastCapability;
+  plan.tile_queries = keys.rows;
+  plan.tile_keys = keys.keys();
+  plan.section = section_of(spec, device, variant.element_bytes());
+  plan.workspace_bytes = BackwardLayout(plan).bytes;
+  std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cuda_sm80_backward_%s_%dx%d_d%d%s%s",
+                text(variant.precision), keys.rows, keys.keys(), queries.head_dim,
+                variant.general ? "_general" : "", gradients.deterministic ? "_deterministic" : "");
   return FOVEA_OK;
 }
 

@@ -4,9 +4,9 @@
 // while one is multiplied the next are on their way. Scores and weights never leave registers.
 #pragma once
 
-#include "cuda/attention_load.cuh"
 #include "cuda/attention_output.cuh"
 #include "cuda/attention_products.cuh"
+#include "cuda/attention_ring.cuh"
 #include "cuda/attention_scores.cuh"
 
 namespace fovea {
@@ -23,40 +23,21 @@ struct AttentionForward {
   static constexpr int kM = kIt.tile.warp_rows / 16;
   static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
   static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
-  static constexpr int kQueryBytes = kIt.query_bytes(), kSlotBytes = kIt.slot_bytes();
+  static constexpr int kQueryBytes = kIt.query_bytes();
   static constexpr int kRowsOffset = kIt.rows_offset();
   using Element = typename Operands<kPrecision>::Element;
 
+  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys>;
+
   const AttentionParams& p;
   const ThreadRows mine;
-  const uint32_t queries, ring, shared_rows;  // in shared memory
-  int32_t key_length;
-  const Element* keys;
-  const Element* values;
+  const uint32_t queries, shared_rows;  // in shared memory
+  Ring ring;
   int32_t begin, end;  // tiles of keys that any row sees
 
   FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
-      : p(params),
-        mine(warp_row()),
-        queries(tile::shared_base()),
-        ring(queries + kQueryBytes),
-        shared_rows(queries + kRowsOffset) {
-    AttentionRows rows = locate_rows<kRows>(p, p.first_item + tile::block_index());
-    key_length = rows.key_length;
-    keys = static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
-    values = static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride);
-    begin = end = rows.full_begin = rows.full_end = 0;
-    if (rows.count > 0) {
-      const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
-      begin = rows.low(p, first) / kKeys;
-      end = (rows.high(p, last) + kKeys - 1) / kKeys;
-      rows.full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
-      rows.full_end = rows.high(p, first) / kKeys;
-    }
-    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
-    if (begin < end) load_queries<kRows, kDim, kThreads, Element>(queries, p, rows);
-    tile::sync_block();
-  }
+      : AttentionForward(params,
+                         locate_rows<kRows>(params, params.first_item + tile::block_index())) {}
 
   FOVEA_DEVICE void run() {
     float out[kM][kOutColumns][4] = {};
@@ -66,7 +47,8 @@ struct AttentionForward {
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
     RowResults<kM> results(softmax, p, rows, mine);
-    store_out(out, results, p, rows, mine, first_column());
+    store_query_rows(p.out, p.out_dtype, p.out_stride, p.value_head_dim, out, results.factor, p,
+                     rows, mine, first_column());
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
       if (p.weights != nullptr) store_weights(results);
@@ -83,40 +65,19 @@ struct AttentionForward {
     return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
   }
 
-  // Items of the ring: a tile of keys, its values, the next tile of keys, and so on.
-  enum Item { kKeyItem, kValueItem };
-
-  template <int kItem>
-  FOVEA_DEVICE void load_item(int32_t tile, int slot) {
-    if (tile >= begin) {
-      const uint32_t to = ring + slot * kSlotBytes;
-      if constexpr (kItem == kKeyItem) {
-        load_tile<kKeys, kDim, kThreads>(to, keys, p.key_stride[1], tile * kKeys, key_length,
-                                         p.head_dim, p.key_copy);
-      } else {
-        load_tile<kKeys, kValueDim, kThreads>(to, values, p.value_stride[1], tile * kKeys,
-                                              key_length, p.value_head_dim, p.value_copy);
-      }
+  FOVEA_DEVICE AttentionForward(const AttentionParams& params, AttentionRows rows)
+      : p(params),
+        mine(warp_row()),
+        queries(tile::shared_base()),
+        shared_rows(queries + kRowsOffset),
+        ring(params, rows, queries + kQueryBytes) {
+    set_visible_tiles<kKeys>(rows, p, begin, end);
+    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    if (begin < end) {
+      load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
+                                            p.query_stride, p.head_dim, p.query_copy, rows);
     }
-    tile::copy_async_commit();  // an empty group too, so that a wait counts items
-  }
-
-  // Sends for the item that is kAhead behind the keys of `tile`.
-  template <int kAhead>
-  FOVEA_DEVICE void load_ahead(int32_t tile, int slot) {
-    load_item<kAhead % 2>(tile - kAhead / 2, slot);
-  }
-
-  // Waits for an item of `tile` and sends for the one that takes the slot before it, which nobody
-  // reads any more: all threads have passed the barrier. Returns the item's address.
-  template <int kItem>
-  FOVEA_DEVICE uint32_t next_item(int32_t tile, int& slot) {
-    tile::copy_async_wait<kSlots - 2>();
     tile::sync_block();
-    load_ahead<kItem + kSlots - 1>(tile, slot == 0 ? kSlots - 1 : slot - 1);
-    const uint32_t address = ring + slot * kSlotBytes;
-    slot = slot == kSlots - 1 ? 0 : slot + 1;
-    return address;
   }
 
   FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
@@ -132,25 +93,19 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
-    static_assert(kSlots == 2 || kSlots == 3);
-    load_ahead<0>(end - 1, 0);
-    if constexpr (kSlots == 3) load_ahead<1>(end - 1, 1);
-    int slot = 0;
+    ring.start(begin, end);
     FOVEA_NO_UNROLL
     for (int32_t tile = end - 1; tile >= begin; --tile) {
       float s[kM][kKeyColumns][4];
-      scores(s, next_item<kKeyItem>(tile, slot), tile);
+      scores(s, ring.template next<RingItem::kKeys>(tile), tile);
       softmax.template step<kIt.general>(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
-        if (p.dropout_threshold != 0)
+        if (p.dropout_threshold != 0) {
           drop_weights(s, p, load_rows(shared_rows), mine.anew(), tile * kKeys);
+        }
       }
-      const uint32_t value_tile = next_item<kValueItem>(tile, slot);
-      if constexpr (kIsHalf<kPrecision>) {
-        multiply_weights_values_half<kPrecision, kValueBytes>(out, s, value_tile, first_column());
-      } else {
-        multiply_weights_values_float<kPrecision, kValueBytes>(out, s, value_tile, first_column());
-      }
+      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
+      multiply_weights_values<kPrecision, kValueBytes>(out, s, value_tile, first_column());
     }
   }
 
@@ -163,12 +118,12 @@ struct AttentionForward {
       const bool seen = tile >= begin && tile < end;
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
-        load_tile<kKeys, kDim, kThreads>(ring, keys, p.key_stride[1], tile * kKeys, key_length,
-                                         p.head_dim, p.key_copy);
+        const uint32_t key_tile = queries + kQueryBytes;
+        ring.template load<RingItem::kKeys>(tile, key_tile);
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();
-        scores(s, ring, tile);
+        scores(s, key_tile, tile);
       }
       if (first_column() == 0)
         store_weights_tile(s, seen, results, p, load_rows(shared_rows), mine, tile * kKeys);

@@ -11,11 +11,11 @@ namespace fovea {
 template <Precision kPrecision, size_t... kIndex>
 constexpr auto instantiate(std::index_sequence<kIndex...>) {
   return std::array<AttentionKernel*, sizeof...(kIndex)>{
-      attention_forward<int(first_variant(kPrecision) + kIndex)>...};
+      attention_forward<int(first_variant(kAttentionVariants, kPrecision) + kIndex)>...};
 }
 
 template <Precision kPrecision>
-constexpr auto kKernels =
-    instantiate<kPrecision>(std::make_index_sequence<count_variants(kPrecision)>());
+constexpr auto kKernels = instantiate<kPrecision>(
+    std::make_index_sequence<count_variants(kAttentionVariants, kPrecision)>());
 
 }  // namespace fovea

@@ -92,19 +92,18 @@ FOVEA_DEVICE void load_tile(uint32_t to, const Element* base, int64_t stride, in
   }
 }
 
-// The query rows of a block.
+// The rows of a block in a tensor like query, of `width` elements each.
 template <int kRows, int kWidth, int kThreads, typename Element>
-FOVEA_DEVICE void load_queries(uint32_t to, const AttentionParams& p, const AttentionRows& rows) {
+FOVEA_DEVICE void load_rows_tile(uint32_t to, const Element* tensor, const int64_t (&stride)[3],
+                                 int width, int copy_bytes, const AttentionRows& rows) {
   using Copy = TileCopy<kRows, kWidth, kThreads, Element>;
-  const auto* query = static_cast<const Element*>(p.query);
   FOVEA_UNROLL
   for (int i = 0; i < kRows / Copy::kStep; ++i) {
     const uint32_t row = Copy::first_row() + i * Copy::kStep;
     const bool present = int32_t(row) < rows.count;
     Copy::copy_row(
-        to, i,
-        present ? query + rows.offset(p.query_stride, rows.position(row), rows.head(row)) : query,
-        present ? p.head_dim : 0, p.query_copy);
+        to, i, present ? tensor + rows.offset(stride, rows.position(row), rows.head(row)) : tensor,
+        present ? width : 0, copy_bytes);
   }
 }
 

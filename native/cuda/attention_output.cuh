@@ -84,42 +84,54 @@ FOVEA_DEVICE void store_columns(Half* to, float x, float y, bool pair) {
   }
 }
 
+// One of a thread's rows, sums times `factor`, in the place of what is there or added to it.
 template <typename Out, int kColumns>
 FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, float factor,
-                            int width, int first_column) {
+                            int width, int first_column, bool add) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
     const int column = key_column(first_column + j, 0);
     if (column >= width) continue;
+    const bool pair = column + 1 < width;
     // Not sums * 0: a weight of zero times an infinite value is NaN, and still no part of the row.
-    const float x = factor == 0 ? 0.0f : sums[j][2 * h] * factor;
-    const float y = factor == 0 ? 0.0f : sums[j][2 * h + 1] * factor;
-    store_columns(to + column, x, y, column + 1 < width);
+    float x = factor == 0 ? 0.0f : sums[j][2 * h] * factor;
+    float y = factor == 0 ? 0.0f : sums[j][2 * h + 1] * factor;
+    if (add) {
+      x += tile::widen(tile::load_global(to + column));
+      if (pair) y += tile::widen(tile::load_global(to + column + 1));
+    }
+    store_columns(to + column, x, y, pair);
   }
 }
 
+template <int kColumns>
+FOVEA_DEVICE void store_row(void* tensor, int32_t dtype, int64_t offset,
+                            const float (&sums)[kColumns][4], int h, float factor, int width,
+                            int first_column, bool add = false) {
+  if (dtype == FOVEA_FLOAT32) {
+    store_row(static_cast<float*>(tensor) + offset, sums, h, factor, width, first_column, add);
+  } else if (dtype == FOVEA_FLOAT16) {
+    store_row(static_cast<float16*>(tensor) + offset, sums, h, factor, width, first_column, add);
+  } else {
+    store_row(static_cast<bfloat16*>(tensor) + offset, sums, h, factor, width, first_column, add);
+  }
+}
+
+// The block's rows of a tensor like query or out; padding becomes zero.
 template <int kM, int kColumns>
-FOVEA_DEVICE void store_out(const float (&sums)[kM][kColumns][4], const RowResults<kM>& results,
-                            const AttentionParams& p, const AttentionRows& rows,
-                            const ThreadRows& mine, int first_column) {
+FOVEA_DEVICE void store_query_rows(void* tensor, int32_t dtype, const int64_t (&stride)[3],
+                                   int width, const float (&sums)[kM][kColumns][4],
+                                   const float (&factor)[kM][2], const AttentionParams& p,
+                                   const AttentionRows& rows, const ThreadRows& mine,
+                                   int first_column) {
   FOVEA_UNROLL
   for (int i = 0; i < kM; ++i) {
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
       const uint32_t row = mine.row(i, h);
       if (!exists(p, rows, row)) continue;
-      const int64_t offset = rows.offset(p.out_stride, rows.position(row), rows.head(row));
-      const float factor = int32_t(row) < rows.count ? results.factor[i][h] : 0.0f;
-      if (p.out_dtype == FOVEA_FLOAT32) {
-        store_row(static_cast<float*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
-                  first_column);
-      } else if (p.out_dtype == FOVEA_FLOAT16) {
-        store_row(static_cast<float16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
-                  first_column);
-      } else {
-        store_row(static_cast<bfloat16*>(p.out) + offset, sums[i], h, factor, p.value_head_dim,
-                  first_column);
-      }
+      store_row(tensor, dtype, rows.offset(stride, rows.position(row), rows.head(row)), sums[i], h,
+                int32_t(row) < rows.count ? factor[i][h] : 0.0f, width, first_column);
     }
   }
 }

@@ -35,7 +35,7 @@ struct AttentionParams {
   int32_t query_heads, key_heads;
   int32_t head_dim, value_head_dim;
   int32_t tiles;  // of query rows, for each pair
-  int32_t out_dtype, bias_dtype;
+  int32_t dtype, out_dtype, bias_dtype;
   bool packed, causal, top_left, has_window_left, has_window_right;
   // Bytes of one copy into shared memory: the largest of 16, 8, 4 and 2 that address and strides are
   // multiples of.

@@ -197,4 +197,102 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
   }
 }
 
+template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
+FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
+                                          const float (&p)[kM][kKeyColumns][4], uint32_t values,
+                                          uint32_t first_column) {
+  if constexpr (kIsHalf<kPrecision>) {
+    multiply_weights_values_half<kPrecision, kRowBytes>(out, p, values, first_column);
+  } else {
+    multiply_weights_values_float<kPrecision, kRowBytes>(out, p, values, first_column);
+  }
+}
+
+// out += p * value where p lies in shared memory, transposed: a row of kStoredBytes for each of kKeys
+// keys, in which the rows of out begin at `first_row`.
+template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
+FOVEA_DEVICE void multiply_stored_values_half(float (&out)[kM][kColumns][4], uint32_t p,
+                                              uint32_t first_row, uint32_t values,
+                                              uint32_t first_column) {
+  using Stored = tile::Swizzle<kStoredBytes / 16>;
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t address = values + Swizzle::offset(lane % 16, first_column + lane / 16);
+  uint32_t p_address[kM];
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    p_address[i] =
+        p + Stored::offset(lane / 16 * 8 + lane % 8, first_row / 8 + 2 * i + lane / 8 % 2);
+  }
+  FOVEA_UNROLL
+  for (int step = 0; step < kKeys / 16; ++step) {
+    uint32_t a[4 * kM], a_addresses[kM];
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) a_addresses[i] = p_address[i] + 16 * step * Stored::kRowBytes;
+    tile::load_matrices<kM, true>(a, a_addresses);
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kGroup) {
+      uint32_t b[2 * kGroup], addresses[kGroup / 2];
+      FOVEA_UNROLL
+      for (int j = 0; j < kGroup / 2; ++j) {
+        addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
+      }
+      tile::load_matrices<kGroup / 2, true>(b, addresses);
+      multiply<kPrecision>(out, first, a, b);
+    }
+  }
+}
+
+// The same in TF32, with keys in the order of multiply_weights_values_float.
+template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
+FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], uint32_t p,
+                                               uint32_t first_row, uint32_t values,
+                                               uint32_t first_column) {
+  using Stored = tile::Swizzle<kStoredBytes / 16>;
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t g = lane / 4, t = lane % 4;
+  FOVEA_NO_UNROLL
+  for (int step = 0; step < kKeys / 8; ++step) {
+    const uint32_t key = 8 * step + 2 * t;
+    uint32_t a[4 * kM];
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const uint32_t row = first_row + 16 * i + 8 * (e % 2) + g;
+        a[4 * i + e] = tile::load_shared(p + Stored::offset(key + e / 2, row / 4) + row % 4 * 4);
+      }
+    }
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kGroup) {
+      uint32_t a_copy[4 * kM], b[2 * kGroup];  // multiply() splits its operands in place
+      FOVEA_UNROLL
+      for (int i = 0; i < 4 * kM; ++i) a_copy[i] = a[i];
+      FOVEA_UNROLL
+      for (int j = 0; j < 2 * kGroup; ++j) {
+        const uint32_t column = 8 * (first_column + first + j / 2) + g;
+        b[j] =
+            tile::load_shared(values + Swizzle::offset(key + j % 2, column / 4) + column % 4 * 4);
+      }
+      multiply<kPrecision>(out, first, a_copy, b);
+    }
+  }
+}
+
+template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
+FOVEA_DEVICE void multiply_stored_values(float (&out)[kM][kColumns][4], uint32_t p,
+                                         uint32_t first_row, uint32_t values,
+                                         uint32_t first_column) {
+  if constexpr (kIsHalf<kPrecision>) {
+    multiply_stored_values_half<kPrecision, kStoredBytes, kRowBytes, kKeys>(out, p, first_row,
+                                                                            values, first_column);
+  } else {
+    multiply_stored_values_float<kPrecision, kStoredBytes, kRowBytes, kKeys>(out, p, first_row,
+                                                                             values, first_column);
+  }
+}
+
 }  // namespace fovea

@@ -7,13 +7,14 @@
 #include <type_traits>
 
 #include "cuda/attention_params.h"
+#include "cuda/attention_tiles.h"
 #include "tile/memory.cuh"
 
 namespace fovea {
 
 struct AttentionRows {
   int32_t batch, key_head;
-  int32_t group;                     // query heads that share a key head
+  int32_t first_head, group;         // the query heads of its rows, which share the key head
   int32_t query_length, key_length;  // of this sequence
   int32_t query_start, key_start;    // its first rows in packed tensors, else 0
   int32_t shift;                     // position among the keys minus position of the query
@@ -21,12 +22,14 @@ struct AttentionRows {
   int32_t count;                     // rows of the block that belong to queries, none may
   int32_t full_begin, full_end;      // tiles of keys that every row of the block sees in full
 
+  // The block's first row among those of the sequence.
+  FOVEA_DEVICE int64_t first() const { return int64_t{position0} * group + head0; }
   // Position of a row of the block in its sequence, and its head.
   FOVEA_DEVICE int32_t position(uint32_t row) const {
     return position0 + int32_t((head0 + row) / uint32_t(group));
   }
   FOVEA_DEVICE int32_t head(uint32_t row) const {
-    return key_head * group + int32_t((head0 + row) % uint32_t(group));
+    return first_head + int32_t((head0 + row) % uint32_t(group));
   }
 
   // Keys [low, high) are visible to the query at `position`; both rise with the position.
@@ -84,22 +87,28 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
   length = clamp_length(int64_t{end} - start, longest);
 }
 
-// The rows of work item `item`. Within a section of pairs the last tile of queries comes first: under
-// a causal mask it is the longest, and the short ones fill the gaps at the end; all pairs of a
-// section share the L2 cache.
-template <int kRows>
-FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
-  const int64_t section = item / (p.section * p.tiles);
+// The part of a work item: one of the tiles of a (batch, key head) pair.
+struct AttentionItem {
+  int64_t pair, tile;
+};
+
+// Within a section of pairs the first tiles of all pairs come first; all pairs of a section share the
+// L2 cache.
+FOVEA_DEVICE AttentionItem locate_item(const AttentionParams& p, int64_t item, int64_t tiles) {
+  const int64_t section = item / (p.section * tiles);
   const int64_t first = section * p.section;
   const int64_t pairs = p.pairs - first < p.section ? p.pairs - first : p.section;
-  const int64_t within = item - first * p.tiles;
-  const int64_t pair = first + within % pairs;
-  const int64_t row = (p.tiles - 1 - within / pairs) * kRows;
+  const int64_t within = item - first * tiles;
+  return {first + within % pairs, within / pairs};
+}
 
+// The sequence and heads of a pair; set_rows() follows.
+FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, int64_t pair) {
   AttentionRows rows;
   rows.batch = int32_t(pair / p.key_heads);
   rows.key_head = int32_t(pair % p.key_heads);
   rows.group = p.query_heads / p.key_heads;
+  rows.first_head = rows.key_head * rows.group;
   rows.query_start = rows.key_start = 0;
   if (p.packed) {
     locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.query_total, rows.query_start,
@@ -118,17 +127,44 @@ FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
     }
   }
   rows.shift = p.top_left ? 0 : rows.key_length - rows.query_length;
+  return rows;
+}
+
+// Rows [row, row + most) of those of the pair.
+FOVEA_DEVICE void set_rows(AttentionRows& rows, int64_t row, int32_t most) {
   rows.position0 = int32_t(row / rows.group);
   rows.head0 = int32_t(row % rows.group);
-  const int64_t left = int64_t{rows.query_length} * rows.group - row;
-  rows.count = clamp_length(left, kRows);
+  rows.count = clamp_length(int64_t{rows.query_length} * rows.group - row, most);
+}
+
+// The tiles of kKeys keys that any of the rows sees, [begin, end), and those that all see in full.
+template <int kKeys>
+FOVEA_DEVICE void set_visible_tiles(AttentionRows& rows, const AttentionParams& p, int32_t& begin,
+                                    int32_t& end) {
+  begin = end = rows.full_begin = rows.full_end = 0;
+  if (rows.count <= 0) return;
+  const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
+  begin = rows.low(p, first) / kKeys;
+  end = (rows.high(p, last) + kKeys - 1) / kKeys;
+  rows.full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
+  rows.full_end = rows.high(p, first) / kKeys;
+}
+
+// The rows of work item `item`, the last tile of queries first: under a causal mask it is the
+// longest, and the short ones fill the gaps at the end.
+template <int kRows>
+FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
+  const AttentionItem at = locate_item(p, item, p.tiles);
+  AttentionRows rows = locate_pair(p, at.pair);
+  set_rows(rows, (p.tiles - 1 - at.tile) * kRows, kRows);
   return rows;
 }
 
 // The rows in shared memory, one word for each field: a kernel that kept them in registers through
 // its products would spill. One thread stores, all threads load behind a barrier.
 FOVEA_DEVICE void store_rows(uint32_t to, const AttentionRows& rows) {
-  static_assert(std::is_trivially_copyable_v<AttentionRows>);
+  static_assert(std::is_trivially_copyable_v<AttentionRows> &&
+                sizeof(AttentionRows) <= kAttentionRowsBytes);
   const auto words = __builtin_bit_cast(AttentionRowsWords, rows);
   FOVEA_UNROLL
   for (int i = 0; i < kAttentionRowsWords; ++i) tile::store_shared(to + 4 * i, words.word[i]);

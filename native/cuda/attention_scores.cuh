@@ -65,6 +65,29 @@ FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change c
   }
 }
 
+// Applies change(score) to all scores of a thread.
+template <int kM, int kColumns, typename Change>
+FOVEA_DEVICE void change_scores(float (&s)[kM][kColumns][4], Change change) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) s[i][j][e] = change(s[i][j][e]);
+    }
+  }
+}
+
+FOVEA_DEVICE float load_slope(const AttentionParams& p, int32_t batch, int32_t head) {
+  return tile::load_global(p.alibi_slopes + batch * p.alibi_stride[0] + head * p.alibi_stride[1]);
+}
+
+// What ALiBi multiplies the slope by, from the key's position minus the query's.
+FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) {
+  const float distance = float(difference);
+  return p.causal || distance < 0 ? distance : -distance;
+}
+
 template <typename Bias, int kM, int kColumns>
 FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p,
                            const AttentionRows& rows, const ThreadRows& mine, int32_t first_key) {
@@ -84,30 +107,11 @@ FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p
   }
 }
 
-// x = scale * x, then softcap, bias and ALiBi, in that order. One pass for each: the compiler then
-// holds one feature's addresses and slopes at a time, and the kernel does not spill.
+// Bias and ALiBi. One pass for each: the compiler then holds one feature's addresses and slopes at a
+// time, and the kernel does not spill.
 template <int kM, int kColumns>
-FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                                   uint32_t shared_rows, const ThreadRows& mine,
-                                   int32_t first_key) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      change_row(s, i, h, [&](float x, int32_t) { return x * p.scale; });
-    }
-  }
-  if (p.softcap != 0) {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        change_row(s, i, h, [&](float x, int32_t) {
-          return p.softcap * tile::tanh_accurate(x / p.softcap);
-        });
-      }
-    }
-  }
+FOVEA_DEVICE void bias_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                              uint32_t shared_rows, const ThreadRows& mine, int32_t first_key) {
   if (p.bias_dtype == FOVEA_FLOAT32) {
     add_bias<float>(s, p, load_rows(shared_rows), mine.anew(), first_key);
   } else if (p.bias_dtype == FOVEA_FLOAT16) {
@@ -123,17 +127,29 @@ FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionP
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
         if (int32_t(row) >= rows.count) continue;
-        const float slope = tile::load_global(p.alibi_slopes + rows.batch * p.alibi_stride[0] +
-                                              rows.head(row) * p.alibi_stride[1]);
+        const float slope = load_slope(p, rows.batch, rows.head(row));
         const int32_t origin = first_key - rows.position(row) - rows.shift;
         change_row(s, i, h, [&](float x, int32_t key) {
-          const float distance = float(origin + key);
-          return tile::fused_multiply_add(slope, p.causal || distance < 0 ? distance : -distance,
-                                          x);
+          return tile::fused_multiply_add(slope, alibi_distance(p, origin + key), x);
         });
       }
     }
   }
+}
+
+template <int kM, int kColumns>
+FOVEA_DEVICE void cap_scores(float (&s)[kM][kColumns][4], float softcap) {
+  change_scores(s, [&](float x) { return softcap * tile::tanh_accurate(x / softcap); });
+}
+
+// x = scale * x, then softcap, bias and ALiBi, in that order.
+template <int kM, int kColumns>
+FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                                   uint32_t shared_rows, const ThreadRows& mine,
+                                   int32_t first_key) {
+  change_scores(s, [&](float x) { return x * p.scale; });
+  if (p.softcap != 0) cap_scores(s, p.softcap);
+  bias_scores(s, p, shared_rows, mine, first_key);
 }
 
 // Zeroes the weights that dropout drops. One draw of Philox serves the eight keys that a thread holds

@@ -45,6 +45,9 @@ constexpr AttentionTile general(AttentionTile tile) {
   return tile;
 }
 
+// Of shared memory for what all threads of a block know of its rows.
+constexpr int kAttentionRowsBytes = 64;
+
 // One kernel. The general one computes every feature; the other leaves out what would cost registers
 // in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.
 struct AttentionVariant {
@@ -60,7 +63,7 @@ struct AttentionVariant {
   }
   // Behind the tiles lies what all threads know of the block's rows.
   constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
-  constexpr int shared_bytes() const { return rows_offset() + 64; }
+  constexpr int shared_bytes() const { return rows_offset() + kAttentionRowsBytes; }
 };
 
 constexpr auto kAttentionVariants = [] {
@@ -78,16 +81,17 @@ constexpr auto kAttentionVariants = [] {
   return all;
 }();
 
-// Where the variants of a precision begin in the table, and how many there are.
-constexpr size_t first_variant(Precision precision) {
+// Where the variants of a precision begin in a table, and how many there are.
+template <typename Variants>
+constexpr size_t first_variant(const Variants& all, Precision precision) {
   size_t first = 0;
-  while (kAttentionVariants[first].precision != precision) ++first;
+  while (all[first].precision != precision) ++first;
   return first;
 }
-constexpr size_t count_variants(Precision precision) {
+template <typename Variants>
+constexpr size_t count_variants(const Variants& all, Precision precision) {
   size_t count = 0;
-  for (const AttentionVariant& variant : kAttentionVariants)
-    count += variant.precision == precision;
+  for (const auto& variant : all) count += variant.precision == precision;
   return count;
 }
 

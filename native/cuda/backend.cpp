@@ -8,7 +8,10 @@
 #include "core/block.h"
 #include "core/constants.h"
 #include "core/philox.h"
+#include "cuda/attention_params.h"
 #include "cuda/attention_tiles.h"
+#include "cuda/backward_layout.h"
+#include "cuda/backward_table.h"
 #include "cuda/device.h"
 
 namespace fovea {
@@ -34,12 +37,21 @@ AttentionKernel* function_of(int32_t index) {
         return attention_kernels_f32();
     }
   }();
-  return all[index - first_variant(precision)];
+  return all[index - first_variant(kAttentionVariants, precision)];
+}
+
+const BackwardKernels& backward_kernels_of(int32_t index) {
+  const Precision precision = kBackwardVariants[index].precision;
+  const BackwardKernels* const all = precision == Precision::kFloat16    ? backward_kernels_f16()
+                                     : precision == Precision::kBfloat16 ? backward_kernels_bf16()
+                                                                         : backward_kernels_f32();
+  return all[index - first_variant(kBackwardVariants, precision)];
 }
 
 device::Kernel kernel_of(const fovea_attention_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
-  return {plan.kernel, function_of(plan.variant), variant.tile.threads(), variant.shared_bytes()};
+  return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
+                             variant.shared_bytes());
 }
 
 // The largest of 16, 8, 4 and 2 bytes that the address and every stride are multiples of.
@@ -66,8 +78,8 @@ void copy_strides(int64_t (&to)[kCount], const int64_t (&from)[kCount], bool pac
   if (packed) to[0] = 0;
 }
 
-AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOperands& operands,
-                          const fovea_attention_call& call) {
+AttentionParams input_params(const fovea_attention_plan& plan, const AttentionInputs& operands,
+                             const fovea_attention_call& call, bool general) {
   const fovea_attention_spec& spec = plan.spec;
   AttentionParams p = {};
   p.query = operands.query;
@@ -80,9 +92,6 @@ AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOpera
   p.cu_seqlens_k = operands.cu_seqlens_k;
   p.query_lengths = operands.query_lengths;
   p.key_lengths = operands.key_lengths;
-  p.out = operands.out;
-  p.lse = operands.lse;
-  p.weights = operands.weights;
 
   copy_strides(p.query_stride, spec.query_stride, spec.packed);
   copy_strides(p.key_stride, spec.key_stride, spec.packed);
@@ -111,7 +120,8 @@ AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOpera
   p.key_heads = int32_t(spec.key_heads);
   p.head_dim = int32_t(spec.head_dim);
   p.value_head_dim = int32_t(spec.value_head_dim);
-  p.tiles = int32_t(plan.items[0] / p.pairs);
+  if (p.pairs > 0) p.tiles = int32_t(plan.items[call.phase] / p.pairs);
+  p.dtype = spec.dtype;
   p.out_dtype = spec.out_dtype;
   p.bias_dtype = spec.bias_dtype;
   p.packed = spec.packed;
@@ -122,13 +132,86 @@ AttentionParams params_of(const fovea_attention_plan& plan, const AttentionOpera
 
   p.scale = spec.scale;
   // The general kernel has scaled its scores already.
-  p.softmax_scale = kAttentionVariants[plan.variant].general ? kLog2e : spec.scale * kLog2e;
+  p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   p.softcap = spec.softcap;
   p.dropout_threshold = dropout_threshold(spec.dropout);
   p.dropout_scale = 65536.0f / float(65536 - p.dropout_threshold);
   p.dropout_seed = call.dropout_seed;
   p.dropout_offset = call.dropout_offset;
   return p;
+}
+
+device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  const BackwardKernels& kernels = backward_kernels_of(plan.variant);
+  const auto queries = [&](BackwardKernel* function) {
+    return device::make_kernel(plan.kernel, function, variant.tile.queries.threads(),
+                               variant.queries_shared_bytes());
+  };
+  switch (phase) {
+    case kRowsPhase:
+      return device::make_kernel("backward_rows", backward_rows_kernel(), kRowThreads, 0);
+    case kKeysPhase:
+      return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
+                                 variant.keys_shared_bytes());
+    case kQueriesPhase:
+      return plan.gradients.deterministic
+                 ? queries(kernels.queries)
+                 : device::make_kernel("backward_convert", kernels.convert, kRowThreads, 0);
+    case kBiasPhase:
+      return queries(kernels.bias);
+    case kSlopesPhase:
+      return queries(kernels.slopes);
+    default:
+      return device::make_kernel("backward_sinks", backward_sinks_kernel(), kRowThreads,
+                                 4 * kRowThreads / 32);
+  }
+}
+
+BackwardParams backward_params(const fovea_attention_plan& plan, const BackwardOperands& operands,
+                               const fovea_attention_call& call, void* workspace) {
+  const fovea_attention_spec& spec = plan.spec;
+  const fovea_attention_gradients& gradients = plan.gradients;
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  BackwardParams b = {};
+  b.forward = input_params(plan, operands, call, variant.general);
+  b.forward.out = const_cast<void*>(operands.out);
+  b.forward.lse = const_cast<float*>(operands.lse);
+  b.dquery = operands.dquery;
+  b.dkey = operands.dkey;
+  b.dvalue = operands.dvalue;
+  b.dbias = operands.dbias;
+  b.dalibi_slopes = operands.dalibi_slopes;
+  b.dsinks = operands.dsinks;
+  b.dout = b.dout_given = operands.dout;
+
+  copy_strides(b.dout_stride, gradients.dout_stride, spec.packed);
+  copy_strides(b.dout_given_stride, gradients.dout_stride, spec.packed);
+  copy_strides(b.dquery_stride, gradients.dquery_stride, spec.packed);
+  copy_strides(b.dkey_stride, gradients.dkey_stride, spec.packed);
+  copy_strides(b.dvalue_stride, gradients.dvalue_stride, spec.packed);
+  copy_strides(b.dbias_stride, gradients.dbias_stride, spec.packed);
+  copy_strides(b.dalibi_stride, gradients.dalibi_stride, false);
+
+  const BackwardLayout layout(plan);
+  char* const base = static_cast<char*>(workspace);
+  b.lse2 = reinterpret_cast<float*>(base + layout.lse2);
+  b.delta = reinterpret_cast<float*>(base + layout.delta);
+  if (layout.sums >= 0) b.dquery_sums = reinterpret_cast<float*>(base + layout.sums);
+  const int64_t positions = spec.packed ? spec.query_total : spec.query_length;
+  if (layout.dout >= 0) {
+    b.dout = b.dout_copy = base + layout.dout;
+    b.dout_stride[2] = spec.value_head_dim;
+    b.dout_stride[1] = spec.query_heads * b.dout_stride[2];
+    b.dout_stride[0] = spec.packed ? 0 : spec.query_length * b.dout_stride[1];
+  }
+  b.dout_bytes = tensor_copy_bytes(spec, b.dout, b.dout_stride, positions, spec.query_heads);
+  b.head_rows = layout.head_rows;
+  b.padding = variant.padding();
+  b.sum_width = variant.tile.head_dim();
+  b.gradient_dtype = gradients.dtype;
+  b.accumulate = gradients.accumulate;
+  return b;
 }
 
 }  // namespace
@@ -146,21 +229,37 @@ int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
   return plan_cuda(device, plan);
 }
 
-int32_t plan_backward(const fovea_device_info&, fovea_attention_plan& plan) {
-  return fail(plan.error, FOVEA_UNSUPPORTED, "there is no backward pass");
+int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  return plan_cuda_backward(device, plan);
 }
 
-int32_t prepare(fovea_attention_plan& plan) { return device::prepare(kernel_of(plan), plan.error); }
+int32_t prepare(fovea_attention_plan& plan) {
+  if (!is_backward(plan)) return device::prepare(kernel_of(plan), plan.error);
+  for (int32_t phase = 0; phase < plan.phases; ++phase) {
+    if (plan.items[phase] == 0) continue;
+    if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
+      return status;
+    }
+  }
+  return FOVEA_OK;
+}
 
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
-            fovea_attention_call& call, void*, void*, void* stream) {
-  return device::launch(kernel_of(plan), uint32_t(call.end - call.begin),
-                        params_of(plan, operands, call), plan, operands, stream, call.error);
+            fovea_attention_call& call, void* workspace, void*, void* stream) {
+  AttentionParams params =
+      input_params(plan, operands, call, kAttentionVariants[plan.variant].general);
+  params.out = operands.out;
+  params.lse = operands.lse;
+  params.weights = operands.weights;
+  return device::launch(kernel_of(plan), uint32_t(call.end - call.begin), &params,
+                        {plan, call, &operands, nullptr, workspace}, stream, call.error);
 }
 
-int32_t run_backward(const fovea_attention_plan&, const BackwardOperands&, fovea_attention_call&,
-                     void*, void*, void*) {
-  return FOVEA_UNSUPPORTED;
+int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
+                     fovea_attention_call& call, void* workspace, void*, void* stream) {
+  const BackwardParams params = backward_params(plan, operands, call, workspace);
+  return device::launch(backward_kernel_of(plan, call.phase), uint32_t(call.end - call.begin),
+                        &params, {plan, call, nullptr, &operands, workspace}, stream, call.error);
 }
 
 }  // namespace backend

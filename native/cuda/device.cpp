@@ -47,8 +47,6 @@ int32_t failure(cudaError_t code, const char* call, Error& error) {
   }
 }
 
-const void* address(const Kernel& kernel) { return reinterpret_cast<const void*>(kernel.function); }
-
 }  // namespace
 
 const char* const kBackend = "cuda";
@@ -93,7 +91,7 @@ int32_t prepare(const Kernel& kernel, Error& error) {
 
   // Loads the kernel, too: code that a first launch loads lazily could not be captured.
   cudaFuncAttributes attributes;
-  const cudaError_t code = cudaFuncGetAttributes(&attributes, address(kernel));
+  const cudaError_t code = cudaFuncGetAttributes(&attributes, kernel.function);
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
     cudaGetLastError();
     return fail(error, FOVEA_UNSUPPORTED,
@@ -113,22 +111,22 @@ int32_t prepare(const Kernel& kernel, Error& error) {
                 (long long)device.shared_memory);
   }
   if (cudaError_t refused = cudaFuncSetAttribute(
-          address(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
+          kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
     return failure(refused, "cudaFuncSetAttribute", error);
   }
   return FOVEA_OK;
 }
 
-int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& params,
-               const fovea_attention_plan&, const AttentionOperands&, void* stream, Error& error) {
+int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run&, void* stream,
+               Error& error) {
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(blocks);
   config.blockDim = dim3(uint32_t(kernel.threads));
   config.dynamicSmemBytes = size_t(kernel.shared_bytes);
   config.stream = static_cast<cudaStream_t>(stream);
-  void* arguments[] = {const_cast<AttentionParams*>(&params)};
+  void* arguments[] = {const_cast<void*>(params)};
   // Its own code, not cudaGetLastError's: that may be an older one.
-  if (cudaError_t code = cudaLaunchKernelExC(&config, address(kernel), arguments)) {
+  if (cudaError_t code = cudaLaunchKernelExC(&config, kernel.function, arguments)) {
     char call[FOVEA_ERROR_LENGTH / 2];
     std::snprintf(call, sizeof call, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
                   kernel.threads);

@@ -1,18 +1,43 @@
-// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cpp
-// answers them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
+// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cpp answers
+// them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
 #pragma once
 
 #include "core/attention.h"
-#include "cuda/attention_params.h"
 
 namespace fovea::device {
 
 // One instantiation, and what a launch of it needs.
 struct Kernel {
   const char* name;
-  AttentionKernel* function;
+  const void* function;
+  void (*call)(const void* function, const void* params);  // as the simulator does
+  size_t params_bytes;
   int32_t threads;
   int32_t shared_bytes;  // dynamic
+};
+
+template <typename Params>
+Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
+                   int32_t shared_bytes) {
+  return {name,
+          reinterpret_cast<const void*>(function),
+          [](const void* address, const void* params) {
+            reinterpret_cast<void (*)(Params)>(const_cast<void*>(address))(
+                *static_cast<const Params*>(params));
+          },
+          sizeof(Params),
+          threads,
+          shared_bytes};
+}
+
+// What a launch is a part of: the simulator guards the memory that it describes. `forward` or
+// `backward` is null.
+struct Run {
+  const fovea_attention_plan& plan;
+  const fovea_attention_call& call;
+  const AttentionOperands* forward;
+  const BackwardOperands* backward;
+  const void* workspace;
 };
 
 // As fovea_library_query answers.
@@ -25,10 +50,8 @@ int32_t query(int32_t index, fovea_device_info& device);
 // Allows the kernel its shared memory on the current device.
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]);
 
-// Launches `blocks` blocks, 1 or more, on `stream`. `plan` and `operands` are what `params` was made
-// from: the simulator guards the memory they describe.
-int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& params,
-               const fovea_attention_plan& plan, const AttentionOperands& operands, void* stream,
-               char (&error)[FOVEA_ERROR_LENGTH]);
+// Launches `blocks` blocks, 1 or more, on `stream`. `params` is read before it returns.
+int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
+               void* stream, char (&error)[FOVEA_ERROR_LENGTH]);
 
 }  // namespace fovea::device

@@ -1,6 +1,7 @@
 #include "sim/block.h"
 
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace fovea::sim {
@@ -72,7 +73,18 @@ void Block::launch(const Launch& launch, const std::function<void()>& body) {
     explicit Current(Block* block) { current_block = block; }
     ~Current() { current_block = nullptr; }
   } const here(this);
-  for (uint32_t index = 0; index < launch.blocks; ++index) run(index);
+  // Blocks come in any order: at random, from some first one in steps that meet every one.
+  uint64_t first = 0, step = 1;
+  if (schedule() == Schedule::kRandom) {
+    Random random(~launch.options.seed);
+    first = random.below(launch.blocks);
+    do {
+      step = 1 + random.below(launch.blocks);
+    } while (std::gcd(step, uint64_t{launch.blocks}) != 1);
+  }
+  for (uint64_t i = 0; i < launch.blocks; ++i) {
+    run(uint32_t((first + i * step) % launch.blocks));
+  }
 }
 
 void Block::run(uint32_t index) {

@@ -10,9 +10,11 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <vector>
 
 #include "core/block.h"
 #include "sim/random.h"
+#include "sim/reach.h"
 #include "sim/sim.h"
 
 namespace fovea::device {
@@ -32,75 +34,6 @@ constexpr Model kModels[] = {
     {"NVIDIA B200", 100, 148, 232448, 126, 180},
 };
 constexpr int32_t kMostShared = 232448;
-
-int64_t bytes_of(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
-
-// The memory that an attention plan lets its kernel touch, operand by operand.
-class Reach {
- public:
-  struct Dimension {
-    int64_t size, stride;
-  };
-
-  // Rows of `row` elements at every combination of indices; strides may be negative.
-  void add(const char* name, const void* address, bool writable, int64_t element, int64_t row,
-           std::initializer_list<Dimension> dimensions) {
-    if (address == nullptr || row == 0) return;
-    int64_t low = 0, high = row;
-    for (const Dimension& dimension : dimensions) {
-      if (dimension.size == 0) return;
-      const int64_t step = dimension.stride * (dimension.size - 1);
-      (step < 0 ? low : high) += step;
-    }
-    extents.push_back({static_cast<const char*>(address) + low * element,
-                       size_t((high - low) * element), writable, name});
-  }
-
-  std::vector<sim::Extent> extents;
-};
-
-std::vector<sim::Extent> reach(const fovea_attention_spec& spec,
-                               const AttentionOperands& operands) {
-  const int64_t batch = spec.packed ? 1 : spec.batch;
-  const int64_t queries = spec.packed ? spec.query_total : spec.query_length;
-  const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
-  const int64_t heads = spec.query_heads;
-  Reach all;
-  const auto tensor = [&](const char* name, const void* address, bool writable, int32_t dtype,
-                          int64_t row, const int64_t(&stride)[3], int64_t positions,
-                          int64_t tensor_heads) {
-    all.add(name, address, writable, bytes_of(dtype), row,
-            {{batch, stride[0]}, {positions, stride[1]}, {tensor_heads, stride[2]}});
-  };
-  const auto scores = [&](const char* name, const void* address, bool writable, int32_t dtype,
-                          const int64_t(&stride)[3]) {
-    all.add(name, address, writable, bytes_of(dtype), spec.key_length,
-            {{batch, stride[0]}, {heads, stride[1]}, {queries, stride[2]}});
-  };
-  const auto list = [&](const char* name, const void* address, int64_t count) {
-    all.add(name, address, false, 4, count, {});
-  };
-  tensor("query", operands.query, false, spec.dtype, spec.head_dim, spec.query_stride, queries,
-         heads);
-  tensor("key", operands.key, false, spec.dtype, spec.head_dim, spec.key_stride, keys,
-         spec.key_heads);
-  tensor("value", operands.value, false, spec.dtype, spec.value_head_dim, spec.value_stride, keys,
-         spec.key_heads);
-  tensor("out", operands.out, true, spec.out_dtype, spec.value_head_dim, spec.out_stride, queries,
-         heads);
-  scores("bias", operands.bias, false, spec.bias_dtype, spec.bias_stride);
-  scores("weights", operands.weights, true, FOVEA_FLOAT32, spec.weights_stride);
-  all.add("lse", operands.lse, true, 4, queries,
-          {{batch, spec.lse_stride[0]}, {heads, spec.lse_stride[1]}});
-  all.add("alibi_slopes", operands.alibi_slopes, false, 4, 1,
-          {{spec.batch, spec.alibi_stride[0]}, {heads, spec.alibi_stride[1]}});
-  list("sinks", operands.sinks, heads);
-  list("cu_seqlens_q", operands.cu_seqlens_q, spec.batch + 1);
-  list("cu_seqlens_k", operands.cu_seqlens_k, spec.batch + 1);
-  list("query_lengths", operands.query_lengths, spec.batch);
-  list("key_lengths", operands.key_lengths, spec.batch);
-  return std::move(all.extents);
-}
 
 // FOVEA_SIM_SCHEDULE: eager, lazy, random or random:SEED. False where it is anything else.
 bool read_schedule(const char* text, sim::Options& options) {
@@ -123,12 +56,13 @@ bool read_schedule(const char* text, sim::Options& options) {
 }
 
 // A launch is scheduled alike whenever it is made again, and unlike others.
-uint64_t seed_of(uint32_t blocks, const AttentionParams& params) {
+uint64_t seed_of(uint32_t blocks, const Run& run) {
+  const fovea_attention_spec& spec = run.plan.spec;
   uint64_t seed = 0;
   for (const uint64_t part :
-       {uint64_t{blocks}, uint64_t(params.first_item), params.dropout_seed,
-        uint64_t{params.dropout_offset}, uint64_t(params.pairs), uint64_t(params.query_length),
-        uint64_t(params.key_length), uint64_t(params.head_dim)}) {
+       {uint64_t{blocks}, uint64_t(run.call.phase), uint64_t(run.call.begin), run.call.dropout_seed,
+        uint64_t{run.call.dropout_offset}, uint64_t(spec.batch * spec.key_heads),
+        uint64_t(spec.query_length), uint64_t(spec.key_length), uint64_t(spec.head_dim)}) {
     seed = sim::Random(seed ^ part).next();
   }
   return seed;
@@ -137,12 +71,12 @@ uint64_t seed_of(uint32_t blocks, const AttentionParams& params) {
 // A launch that the stub keeps in a stream, or in a graph to make it again and again.
 struct Queued {
   sim::Launch launch;
-  AttentionKernel* kernel;
-  AttentionParams params;
+  Kernel kernel;
+  std::vector<char> params;
   std::string error;
 
   void run() {
-    sim::launch(launch, [this] { kernel(params); });
+    sim::launch(launch, [this] { kernel.call(kernel.function, params.data()); });
   }
 };
 
@@ -200,25 +134,25 @@ int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
               kernel.shared_bytes, kMostShared);
 }
 
-int32_t launch(const Kernel& kernel, uint32_t blocks, const AttentionParams& params,
-               const fovea_attention_plan& plan, const AttentionOperands& operands, void* stream,
-               char (&error)[FOVEA_ERROR_LENGTH]) {
+int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
+               void* stream, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (int32_t status = prepare(kernel, error)) return status;
   try {
     sim::Options options;
-    options.seed = seed_of(blocks, params);
+    options.seed = seed_of(blocks, run);
     const char* const schedule = std::getenv("FOVEA_SIM_SCHEDULE");
     if (!read_schedule(schedule, options)) {
       return fail(error, FOVEA_DEVICE_ERROR,
                   "FOVEA_SIM_SCHEDULE is \"%s\", expected eager, lazy, random or random:SEED",
                   schedule);
     }
-    auto queued = std::make_unique<Queued>(
-        Queued{{kernel.name, blocks, uint32_t(kernel.threads), size_t(kernel.shared_bytes),
-                reach(plan.spec, operands), options},
-               kernel.function,
-               params,
-               {}});
+    const char* const bytes = static_cast<const char*>(params);
+    auto queued =
+        std::make_unique<Queued>(Queued{{kernel.name, blocks, uint32_t(kernel.threads),
+                                         size_t(kernel.shared_bytes), sim::reach(run), options},
+                                        kernel,
+                                        {bytes, bytes + kernel.params_bytes},
+                                        {}});
     static QueueFunction* const queue = find_queue();
     if (queue == nullptr) {
       queued->run();

@@ -72,4 +72,11 @@ void global_write(void* to, const void* from, uint32_t bytes, Where where) {
   std::memcpy(to, from, bytes);
 }
 
+// Blocks and threads take turns, so an addition is one step here as well.
+void global_add(float* to, float value, Where where) {
+  check_alignment(to, sizeof value, "global_add", where);
+  Block::running(where).global().check(to, sizeof value, true, "global_add", where);
+  *to += value;
+}
+
 }  // namespace fovea::sim

@@ -68,6 +68,7 @@ void shared_write(uint32_t address, const void* from, uint32_t bytes, Where wher
 // Global memory: inside an extent of the launch, naturally aligned.
 void global_read(const void* from, void* to, uint32_t bytes, Where where);
 void global_write(void* to, const void* from, uint32_t bytes, Where where);
+void global_add(float* to, float value, Where where);
 
 // Asynchronous copies from global to shared memory by the calling thread (cp.async): `bytes` is 4, 8
 // or 16, and both addresses are multiples of it; of them the first `valid` are read, the others are

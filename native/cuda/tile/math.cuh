@@ -10,6 +10,8 @@
 
 namespace fovea::tile {
 
+constexpr float kInfinity = __builtin_huge_valf();
+
 FOVEA_DEVICE uint32_t as_bits(float x) {
 #ifdef __CUDACC__
   return __float_as_uint(x);

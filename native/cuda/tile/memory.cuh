@@ -63,6 +63,42 @@ FOVEA_DEVICE void store_shared(uint32_t address, uint16_t value FOVEA_AND_WHERE)
 #endif
 }
 
+// Two words from or to an address that is a multiple of 8.
+FOVEA_DEVICE void load_shared_pair(uint32_t address, uint32_t& first,
+                                   uint32_t& second FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("ld.shared.v2.b32 {%0, %1}, [%2];"
+               : "=r"(first), "=r"(second)
+               : "r"(address)
+               : "memory");
+#else
+  uint32_t pair[2];
+  sim::shared_read(address, pair, sizeof pair, where);
+  first = pair[0];
+  second = pair[1];
+#endif
+}
+
+FOVEA_DEVICE void store_shared_pair(uint32_t address, uint32_t first,
+                                    uint32_t second FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(address), "r"(first), "r"(second)
+               : "memory");
+#else
+  const uint32_t pair[2] = {first, second};
+  sim::shared_write(address, pair, sizeof pair, where);
+#endif
+}
+
+// Adds to a float of global memory that others add to at the same time; in no fixed order.
+FOVEA_DEVICE void add_global(float* to, float value FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("red.global.add.f32 [%0], %1;" ::"l"(to), "f"(value) : "memory");
+#else
+  sim::global_add(to, value, where);
+#endif
+}
+
 // cp.async, sm_80: copies kBytes (4, 8 or 16) without passing through registers; both addresses are
 // multiples of kBytes. Only the first `valid` bytes are read, the others become zero. The data is
 // there for the issuing thread after copy_async_wait, for others after a barrier behind it.

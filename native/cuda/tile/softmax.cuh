@@ -6,7 +6,6 @@
 
 namespace fovea::tile {
 
-constexpr float kInfinity = __builtin_huge_valf();
 constexpr float kExact = 0x1p22f;  // products below are exact to a quarter
 
 // Maximum and sum of the rows so far. The sum is this thread's share until finish().

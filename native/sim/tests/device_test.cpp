@@ -43,7 +43,7 @@ const char* touched = nullptr;
 uint32_t touched_bytes = 0;
 bool touch_writes = false;
 
-void touch(AttentionParams) {
+void touch(char) {
   if (tile::thread_index() != 7) return;
   char data[4] = {};
   if (touch_writes) {
@@ -53,9 +53,14 @@ void touch(AttentionParams) {
   }
 }
 
+device::Kernel kernel(const char* name, int32_t shared_bytes) {
+  return device::make_kernel(name, touch, 32, shared_bytes);
+}
+
 // Operands that overlap nowhere: each lies in the middle of memory of its own.
 struct Case {
   fovea_attention_plan plan = {};
+  fovea_attention_call call = {};
   AttentionOperands operands = {};
   std::vector<std::vector<float>> memory;
   std::string error;
@@ -72,13 +77,14 @@ struct Case {
     place(operands.out), place(operands.lse), place(operands.weights);
   }
 
+  device::Run run() const { return {plan, call, &operands, nullptr, nullptr}; }
+
   int32_t touch(const void* address, uint32_t bytes, bool writes) {
     touched = static_cast<const char*>(address);
     touched_bytes = bytes;
     touch_writes = writes;
     char text[FOVEA_ERROR_LENGTH] = {};
-    const int32_t status =
-        device::launch({"touch", test::touch, 32, 1024}, 1, {}, plan, operands, nullptr, text);
+    const int32_t status = device::launch(kernel("touch", 1024), 1, "", run(), nullptr, text);
     error = text;
     return status;
   }
@@ -171,13 +177,12 @@ TEST(absent_and_empty_operands_cannot_be_touched) {
 
 TEST(shared_memory_limit) {
   char error[FOVEA_ERROR_LENGTH] = {};
-  CHECK_EQUAL(device::prepare({"large", touch, 32, 232448}, error), FOVEA_OK);
-  CHECK_EQUAL(device::prepare({"large", touch, 32, 232449}, error), FOVEA_DEVICE_ERROR);
+  CHECK_EQUAL(device::prepare(kernel("large", 232448), error), FOVEA_OK);
+  CHECK_EQUAL(device::prepare(kernel("large", 232449), error), FOVEA_DEVICE_ERROR);
   CHECK(contains(error, "large needs 232449 bytes of shared memory"));
   Case c = padded();
-  CHECK_EQUAL(
-      device::launch({"large", touch, 32, 1 << 20}, 1, {}, c.plan, c.operands, nullptr, error),
-      FOVEA_DEVICE_ERROR);
+  CHECK_EQUAL(device::launch(kernel("large", 1 << 20), 1, "", c.run(), nullptr, error),
+              FOVEA_DEVICE_ERROR);
 }
 
 TEST(schedule_from_the_environment) {

@@ -1,0 +1,207 @@
+// The gradients of scores in the orientation of the keys kernel, which multiplies key by query: a
+// thread holds some query rows of its keys, so what belongs to a row comes from shared memory. Element
+// e of piece j of a thread's sums is row 8 j + 2 (lane % 4) + e % 2 of the tile, for key lane / 4 +
+// 8 (e / 2) of the piece.
+#pragma once
+
+#include "cuda/attention_scores.cuh"
+#include "cuda/backward_params.h"
+#include "cuda/backward_tiles.h"
+
+namespace fovea {
+
+// A fact of the rows of a thread's columns in a stage of kRows rows.
+template <int kRows>
+struct RowFacts {
+  uint32_t address;  // of the stage's facts
+
+  FOVEA_DEVICE uint32_t of(RowFact fact, uint32_t row) const {
+    return address + 4 * (uint32_t(fact) * kRows + row);
+  }
+  // Of the two rows of piece j.
+  FOVEA_DEVICE void load(RowFact fact, int j, uint32_t (&pair)[2]) const {
+    tile::load_shared_pair(of(fact, row_column(j, 0)), pair[0], pair[1]);
+  }
+  FOVEA_DEVICE void load(RowFact fact, int j, float (&pair)[2]) const {
+    uint32_t bits[2];
+    load(fact, j, bits);
+    pair[0] = tile::as_float(bits[0]);
+    pair[1] = tile::as_float(bits[1]);
+  }
+  static FOVEA_DEVICE uint32_t row_column(int j, int e) { return uint32_t(key_column(j, e)); }
+};
+
+// Keys of a thread: 16 i + 8 h + lane / 4 after the first of its warp.
+struct ThreadKeys {
+  int32_t first;
+
+  FOVEA_DEVICE explicit ThreadKeys(int32_t warp_key)
+      : first(warp_key + int32_t(tile::thread_index() % tile::kWarp / 4)) {}
+  FOVEA_DEVICE int32_t key(int i, int h) const { return first + 16 * i + 8 * h; }
+};
+
+// s = -infinity and dp = 0 where a row does not see a key: neither reaches a sum, NaN or not.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void mask_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                               const AttentionParams& p, const AttentionRows& rows,
+                               RowFacts<kRows> facts, ThreadKeys mine) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    uint32_t position[2];
+    facts.load(kFactPosition, j, position);
+    FOVEA_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      const int32_t low = rows.low(p, int32_t(position[e]));
+      const int32_t high = rows.high(p, int32_t(position[e]));
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        FOVEA_UNROLL
+        for (int h = 0; h < 2; ++h) {
+          const int32_t key = mine.key(i, h);
+          if (key >= low && key < high) continue;
+          s[i][j][2 * h + e] = -tile::kInfinity;
+          dp[i][j][2 * h + e] = 0;
+        }
+      }
+    }
+  }
+}
+
+template <typename Bias, int kRows, int kM, int kColumns>
+FOVEA_DEVICE void add_column_bias(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                                  const AttentionRows& rows, RowFacts<kRows> facts,
+                                  ThreadKeys mine) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    uint32_t position[2], head[2];
+    facts.load(kFactPosition, j, position);
+    facts.load(kFactHead, j, head);
+    FOVEA_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      if (int32_t(RowFacts<kRows>::row_column(j, e)) >= rows.count) continue;
+      const Bias* const bias =
+          static_cast<const Bias*>(p.bias) +
+          rows.score_offset(p.bias_stride, int32_t(position[e]), int32_t(head[e]));
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        FOVEA_UNROLL
+        for (int h = 0; h < 2; ++h) {
+          const int32_t key = mine.key(i, h);
+          if (key < rows.key_length) {
+            s[i][j][2 * h + e] += tile::widen(tile::load_global(bias + key));
+          }
+        }
+      }
+    }
+  }
+}
+
+// As bias_scores; one pass for each.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void bias_columns(float (&s)[kM][kColumns][4], const AttentionParams& p,
+                               const AttentionRows& rows, RowFacts<kRows> facts, ThreadKeys mine) {
+  if (p.bias_dtype == FOVEA_FLOAT32) {
+    add_column_bias<float>(s, p, rows, facts, mine);
+  } else if (p.bias_dtype == FOVEA_FLOAT16) {
+    add_column_bias<float16>(s, p, rows, facts, mine);
+  } else if (p.bias_dtype == FOVEA_BFLOAT16) {
+    add_column_bias<bfloat16>(s, p, rows, facts, mine);
+  }
+  if (p.alibi_slopes == nullptr) return;
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    uint32_t position[2];
+    float slope[2];
+    facts.load(kFactPosition, j, position);
+    facts.load(kFactSlope, j, slope);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const int32_t difference = mine.key(i, e / 2) - int32_t(position[e % 2]) - rows.shift;
+        s[i][j][e] =
+            tile::fused_multiply_add(slope[e % 2], alibi_distance(p, difference), s[i][j][e]);
+      }
+    }
+  }
+}
+
+// Zeroes dp where dropout drops, scales the rest, and returns what was dropped, a bit for each element.
+// A draw of Philox serves eight keys of a row, of which a thread here has only two to four.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE uint32_t drop_columns(float (&dp)[kM][kColumns][4], const AttentionParams& p,
+                                   const AttentionRows& rows, RowFacts<kRows> facts,
+                                   ThreadKeys mine) {
+  static_assert(4 * kM * kColumns <= 32 && kM <= 2);
+  uint32_t dropped = 0;
+  const uint32_t key = uint32_t(mine.key(0, 0));
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    uint32_t position[2], head[2];
+    facts.load(kFactPosition, j, position);
+    facts.load(kFactHead, j, head);
+    FOVEA_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      uint32_t draw[4][1] = {{key / 32 * 4 + key / 2 % 4},
+                             {position[e]},
+                             {uint32_t(rows.batch) * p.query_heads + head[e]},
+                             {p.dropout_offset}};
+      philox4x32_10(draw, p.dropout_seed);
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        FOVEA_UNROLL
+        for (int h = 0; h < 2; ++h) {
+          // A warp's keys begin at a multiple of 16, or of 32 where it has as many.
+          const bool upper = kM == 1 && key / 16 % 2 == 1;
+          const uint32_t bits = upper ? draw[2 + h][0] : draw[2 * i + h][0];
+          float& x = dp[i][j][2 * h + e];
+          if ((key % 2 == 0 ? bits & 0xffff : bits >> 16) < p.dropout_threshold) {
+            x = 0;
+            dropped |= 1u << ((i * kColumns + j) * 4 + 2 * h + e);
+          } else {
+            x *= p.dropout_scale;
+          }
+        }
+      }
+    }
+  }
+  return dropped;
+}
+
+// s becomes the weights p_ij, dp the score gradients p_ij (dp_ij - delta_i); the general kernel has
+// taken delta away already.
+template <bool kGeneral, int kRows, int kM, int kColumns>
+FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                                float softmax_scale, RowFacts<kRows> facts) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    float lse2[2], delta[2];
+    facts.load(kFactLse, j, lse2);
+    if constexpr (!kGeneral) facts.load(kFactDelta, j, delta);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        s[i][j][e] =
+            tile::exp2_approx(tile::fused_multiply_add(s[i][j][e], softmax_scale, -lse2[e % 2]));
+        dp[i][j][e] = s[i][j][e] * (kGeneral ? dp[i][j][e] : dp[i][j][e] - delta[e % 2]);
+      }
+    }
+  }
+}
+
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void subtract_delta(float (&dp)[kM][kColumns][4], RowFacts<kRows> facts) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    float delta[2];
+    facts.load(kFactDelta, j, delta);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) dp[i][j][e] -= delta[e % 2];
+    }
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,313 @@
+// dkey and dvalue, and on the way sums of dquery: a block for each tile of keys, which stay in shared
+// memory while the query rows that see them come by (Dao, FlashAttention-2, arXiv 2307.08691,
+// algorithm 2). Scores are computed transposed, keys by rows, so that the weights and the score
+// gradients in a thread's registers are, packed, operands of the products that follow; each warp owns
+// its keys. Only dquery, a sum over keys, takes the gradients through shared memory.
+#pragma once
+
+#include "cuda/attention_output.cuh"
+#include "cuda/attention_products.cuh"
+#include "cuda/backward_columns.cuh"
+#include "cuda/backward_queries.cuh"
+
+namespace fovea {
+
+template <int kVariant>
+struct BackwardKeys {
+  static constexpr BackwardVariant kIt = kBackwardVariants[kVariant];
+  static constexpr KeysTile kTile = kIt.tile.keys;
+  static constexpr Precision kPrecision = kIt.precision;
+  static constexpr int kKeys = kTile.keys(), kThreads = kTile.threads(), kRows = kTile.rows;
+  static constexpr int kDim = kIt.tile.head_dim(), kValueDim = kIt.tile.value_head_dim();
+  static constexpr int kDimBytes = kDim * kIt.element_bytes();
+  static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
+  static constexpr int kM = kTile.warp_keys / 16, kColumns = kRows / 8;
+  static constexpr int kKeyWarps = kTile.warps / kTile.shares;
+  static constexpr int kDimColumns = kDim / 8 / kTile.shares;
+  static constexpr int kValueColumns = kValueDim / 8 / kTile.shares;
+  // How the warps share a tile of dquery: rows in pieces of 16, columns in pieces of 8.
+  static constexpr int kRowPieces = kRows % 32 == 0 ? 2 : 1;
+  static constexpr int kRowParts = kRows / 16 / kRowPieces;
+  static constexpr int kQueryColumns = kDim / 8 / (kTile.warps / kRowParts);
+  static_assert(kTile.warps % kRowParts == 0 && kQueryColumns > 0);
+  static constexpr int kStagesOffset = kIt.stages_offset(), kStageBytes = kIt.stage_bytes();
+  static constexpr int kGradientsOffset = kIt.gradients_offset();
+  static constexpr int kGradientBytes = kIt.gradient_row_bytes();
+  static constexpr int kFactsOffset = kIt.facts_offset(), kFactsBytes = kIt.facts_bytes();
+  static constexpr int kRowsOffset = kIt.keys_rows_offset();
+  using Element = typename Operands<kPrecision>::Element;
+
+  const BackwardParams& b;
+  const AttentionParams& p;
+  const uint32_t keys, values, stages, gradients, facts, shared_rows;  // in shared memory
+  int32_t first_key;
+  int32_t begin, end;  // tiles of rows that see any of the keys
+
+  FOVEA_DEVICE explicit BackwardKeys(const BackwardParams& params)
+      : b(params),
+        p(params.forward),
+        keys(tile::shared_base()),
+        values(keys + kKeys * kDimBytes),
+        stages(keys + kStagesOffset),
+        gradients(keys + kGradientsOffset),
+        facts(keys + kFactsOffset),
+        shared_rows(keys + kRowsOffset) {
+    const AttentionItem at = locate_item(p, p.first_item + tile::block_index(), p.tiles);
+    AttentionRows rows = locate_pair(p, at.pair);
+    set_rows(rows, 0, 0);
+    first_key = int32_t(at.tile) * kKeys;
+    set_seeing_tiles(rows);
+    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    if (begin < end) {
+      load_keys<kDim>(keys, p.key, p.key_stride, p.head_dim, p.key_copy, rows);
+      load_keys<kValueDim>(values, p.value, p.value_stride, p.value_head_dim, p.value_copy, rows);
+    }
+    tile::sync_block();
+  }
+
+  FOVEA_DEVICE void run() {
+    float dkey[kM][kDimColumns][4] = {}, dvalue[kM][kValueColumns][4] = {};
+    if (begin < end) attend(dkey, dvalue);
+    store_keys(b.dkey, b.dkey_stride, p.head_dim, dkey, p.scale, share() * kDimColumns);
+    store_keys(b.dvalue, b.dvalue_stride, p.value_head_dim, dvalue, p.dropout_scale,
+               share() * kValueColumns);
+  }
+
+ private:
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_index() / tile::kWarp; }
+  static FOVEA_DEVICE uint32_t warp_key() {
+    return (kTile.shares == 1 ? warp() : warp() % kKeyWarps) * kTile.warp_keys;
+  }
+  static FOVEA_DEVICE uint32_t share() { return kTile.shares == 1 ? 0 : warp() / kKeyWarps; }
+
+  FOVEA_DEVICE uint32_t stage_rows(int stage) const { return stages + stage * kStageBytes; }
+  FOVEA_DEVICE RowFacts<kRows> stage_facts(int stage) const {
+    return {facts + stage * kFactsBytes};
+  }
+
+  // Both bounds of what a row sees rise with its position, so the rows that see a key are a range, and
+  // so are those that see all of the tile: rows.full_begin to rows.full_end, here in tiles of rows.
+  FOVEA_DEVICE void set_seeing_tiles(AttentionRows& rows) {
+    begin = end = rows.full_begin = rows.full_end = 0;
+    if (first_key >= rows.key_length || rows.query_length == 0) return;
+    const int64_t last_key = first_key + kKeys - 1;
+    int64_t from = 0, to = rows.query_length;            // positions that see any
+    int64_t full_from = 0, full_to = rows.query_length;  // positions that see all
+    if (last_key >= rows.key_length) full_to = 0;
+    if (p.causal) {
+      from = first_key - int64_t{rows.shift};
+      full_from = last_key - rows.shift;
+    }
+    if (p.has_window_right) {
+      const int64_t right = int64_t{rows.shift} + p.window_right;
+      from = maximum(from, first_key - right);
+      full_from = maximum(full_from, last_key - right);
+    }
+    if (p.has_window_left) {
+      const int64_t left = int64_t{rows.shift} - p.window_left;
+      to = minimum(to, last_key - left + 1);
+      full_to = minimum(full_to, first_key - left + 1);
+    }
+    const int64_t group = rows.group;
+    from = maximum(from, 0);
+    full_from = maximum(full_from, 0);
+    if (from >= to) return;
+    begin = int32_t(from * group / kRows);
+    end = int32_t((to * group + kRows - 1) / kRows);
+    rows.full_begin = int32_t((full_from * group + kRows - 1) / kRows);
+    // Rows that are not there have weights of zero without a mask.
+    rows.full_end =
+        full_to >= rows.query_length ? end : int32_t(maximum(full_to, 0) * group / kRows);
+  }
+  static FOVEA_DEVICE int64_t maximum(int64_t x, int64_t y) { return x > y ? x : y; }
+  static FOVEA_DEVICE int64_t minimum(int64_t x, int64_t y) { return x < y ? x : y; }
+
+  template <int kWidth>
+  FOVEA_DEVICE void load_keys(uint32_t to, const void* tensor, const int64_t (&stride)[3],
+                              int width, int copy_bytes, const AttentionRows& rows) {
+    load_tile<kKeys, kWidth, kThreads>(
+        to, static_cast<const Element*>(tensor) + rows.key_offset(stride), stride[1], first_key,
+        rows.key_length, width, copy_bytes);
+  }
+
+  FOVEA_DEVICE AttentionRows rows_of(int32_t tile) const {
+    AttentionRows rows = load_rows(shared_rows);
+    set_rows(rows, int64_t{tile} * kRows, kRows);
+    return rows;
+  }
+
+  // Sends for a tile of rows in two groups: query with the facts, and dout.
+  FOVEA_DEVICE void load_stage(int32_t tile, int stage) {
+    if (tile < end) {
+      const AttentionRows rows = rows_of(tile);
+      const uint32_t to = stage_rows(stage);
+      load_rows_tile<kRows, kDim, kThreads>(to, static_cast<const Element*>(p.query),
+                                            p.query_stride, p.head_dim, p.query_copy, rows);
+      load_facts(stage_facts(stage), rows);
+      tile::copy_async_commit();
+      load_rows_tile<kRows, kValueDim, kThreads>(to + kRows * kDimBytes,
+                                                 static_cast<const Element*>(b.dout), b.dout_stride,
+                                                 p.value_head_dim, b.dout_bytes, rows);
+    } else {
+      tile::copy_async_commit();  // an empty group too, so that a wait counts them
+    }
+    tile::copy_async_commit();
+  }
+
+  FOVEA_DEVICE void load_facts(RowFacts<kRows> to, const AttentionRows& rows) {
+    const uint32_t row = tile::thread_index();
+    if (row >= kRows) return;
+    const int32_t position = rows.position(row), head = rows.head(row);
+    const int64_t at = workspace_row(b, rows, position, head);
+    tile::copy_async<4>(to.of(kFactLse, row), b.lse2 + at, 4);
+    tile::copy_async<4>(to.of(kFactDelta, row), b.delta + at, 4);
+    tile::store_shared(to.of(kFactPosition, row), uint32_t(position));
+    if constexpr (kIt.general) {
+      tile::store_shared(to.of(kFactHead, row), uint32_t(head));
+      if (p.alibi_slopes != nullptr) {
+        tile::store_shared(to.of(kFactSlope, row), tile::as_bits(load_slope(p, rows.batch, head)));
+      }
+    }
+  }
+
+  FOVEA_DEVICE void attend(float (&dkey)[kM][kDimColumns][4],
+                           float (&dvalue)[kM][kValueColumns][4]) {
+    FOVEA_UNROLL
+    for (int stage = 0; stage < kTile.stages; ++stage) load_stage(begin + stage, stage);
+    int stage = 0;
+    FOVEA_NO_UNROLL
+    for (int32_t tile = begin; tile < end; ++tile) {
+      const uint32_t query_tile = stage_rows(stage), dout_tile = query_tile + kRows * kDimBytes;
+      float s[kM][kColumns][4], dp[kM][kColumns][4];
+      tile::copy_async_wait<2 * kTile.stages - 1>();
+      tile::sync_block();
+      multiply_queries_keys<kPrecision, kDimBytes>(s, keys, warp_key(), query_tile);
+      tile::copy_async_wait<2 * kTile.stages - 2>();
+      tile::sync_block();
+      multiply_queries_keys<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
+      differentiate(s, dp, tile, stage_facts(stage));
+      multiply_weights_values<kPrecision, kValueBytes>(dvalue, s, dout_tile,
+                                                       share() * kValueColumns);
+      if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
+      multiply_weights_values<kPrecision, kDimBytes>(dkey, dp, query_tile, share() * kDimColumns);
+      tile::sync_block();  // the stage is free, the gradients are there
+      load_stage(tile + kTile.stages, stage);
+      if (b.dquery_sums != nullptr) add_queries(tile);
+      stage = stage == kTile.stages - 1 ? 0 : stage + 1;
+    }
+  }
+
+  // From scores and <value, dout> to weights, dropped where dropout drops, and score gradients.
+  FOVEA_DEVICE void differentiate(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                                  int32_t tile, RowFacts<kRows> row_facts) {
+    // Keys and what masks make of them are computed where they are needed: held through the products
+    // they would make the kernel of D 128 spill.
+    const ThreadKeys mine(int32_t(tile::opaque(first_key + warp_key())));
+    uint32_t dropped = 0;
+    if constexpr (kIt.general) {
+      if (p.dropout_threshold != 0) {
+        dropped = drop_columns(dp, p, rows_of(tile), row_facts, mine);
+      }
+      subtract_delta(dp, row_facts);
+      change_scores(s, [&](float x) { return x * p.scale; });
+      if (p.softcap != 0) cap_gradients(s, dp, p.softcap);
+      bias_columns(s, p, rows_of(tile), row_facts, mine);
+    }
+    if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
+        tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
+      mask_columns(s, dp, p, rows_of(tile), row_facts, mine);
+    }
+    weigh_columns<kIt.general>(s, dp, p.softmax_scale, row_facts);
+    if constexpr (kIt.general) {
+      FOVEA_UNROLL
+      for (int i = 0; i < kM; ++i) {
+        FOVEA_UNROLL
+        for (int j = 0; j < kColumns; ++j) {
+          FOVEA_UNROLL
+          for (int e = 0; e < 4; ++e) {
+            if (dropped >> ((i * kColumns + j) * 4 + e) & 1) s[i][j][e] = 0;
+          }
+        }
+      }
+    }
+  }
+
+  using GradientSwizzle = tile::Swizzle<kGradientBytes / 16>;
+
+  // The score gradients to shared memory, rounded as the product takes them: a row for each key.
+  FOVEA_DEVICE void store_gradients(const float (&ds)[kM][kColumns][4]) {
+    const uint32_t lane = tile::thread_index() % tile::kWarp, t = lane % 4;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t key = warp_key() + 16 * i + 8 * h + lane / 4;
+        FOVEA_UNROLL
+        for (int j = 0; j < kColumns; ++j) {
+          const float x = ds[i][j][2 * h], y = ds[i][j][2 * h + 1];
+          if constexpr (kIsHalf<kPrecision>) {
+            tile::store_shared(gradients + GradientSwizzle::offset(key, j) + 4 * t,
+                               tile::pack<Element>(x, y));
+          } else {
+            tile::store_shared_pair(
+                gradients + GradientSwizzle::offset(key, 2 * j + t / 2) + t % 2 * 8,
+                tile::as_bits(x), tile::as_bits(y));
+          }
+        }
+      }
+    }
+  }
+
+  // Adds this block's part of dquery for a tile of rows.
+  FOVEA_DEVICE void add_queries(int32_t tile) {
+    const uint32_t row_part = warp() % kRowParts, column_part = warp() / kRowParts;
+    const uint32_t first_column = column_part * kQueryColumns;
+    float dquery[kRowPieces][kQueryColumns][4] = {};
+    multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
+        dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
+    float* const sums = QuerySums<kVariant>::tile_of(b, rows_of(tile));
+    FOVEA_UNROLL
+    for (uint32_t i = 0; i < kRowPieces; ++i) {
+      FOVEA_UNROLL
+      for (uint32_t j = 0; j < kQueryColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          tile::add_global(
+              sums + QuerySums<kVariant>::offset(row_part * kRowPieces + i, first_column + j, e),
+              dquery[i][j][e]);
+        }
+      }
+    }
+  }
+
+  // The keys of the block in dkey or dvalue. Keys of padding have gradients of zero.
+  template <int kTensorColumns>
+  FOVEA_DEVICE void store_keys(void* tensor, const int64_t (&stride)[3], int width,
+                               const float (&sums)[kM][kTensorColumns][4], float factor,
+                               uint32_t first_column) {
+    const AttentionRows rows = load_rows(shared_rows);
+    const int32_t length = p.packed ? rows.key_length : p.key_length;
+    const ThreadKeys mine(first_key + int32_t(warp_key()));
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const int32_t key = mine.key(i, h);
+        if (key >= length) continue;
+        const bool present = key < rows.key_length;
+        if (b.accumulate && !present) continue;
+        store_row(tensor, b.gradient_dtype, rows.key_offset(stride) + key * stride[1], sums[i], h,
+                  present ? factor : 0.0f, width, int(first_column), b.accumulate);
+      }
+    }
+  }
+};
+
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
+    BackwardKeys<kVariant>::kThreads,
+    BackwardKeys<kVariant>::kTile.blocks) void backward_keys(const BackwardParams b) {
+  BackwardKeys<kVariant>(b).run();
+}
+
+}  // namespace fovea

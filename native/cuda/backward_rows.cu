@@ -1,0 +1,105 @@
+// What the backward pass knows of each query row before it looks at a key, and what it gathers from
+// rows alone: delta = <dout, out> (Dao, FlashAttention-2, arXiv 2307.08691, algorithm 2), lse in units
+// of log2, and the gradient of sinks.
+
+#include "cuda/backward_rows.cuh"
+
+#include "core/constants.h"
+#include "cuda/backward_table.h"
+
+namespace fovea {
+namespace {
+
+// Calls body with a null pointer of the type that `dtype` names.
+template <typename Body>
+FOVEA_DEVICE void with_type(int32_t dtype, Body body) {
+  if (dtype == FOVEA_FLOAT32) {
+    body(static_cast<float*>(nullptr));
+  } else if (dtype == FOVEA_FLOAT16) {
+    body(static_cast<float16*>(nullptr));
+  } else {
+    body(static_cast<bfloat16*>(nullptr));
+  }
+}
+
+FOVEA_DEVICE void store_rounded(float* to, float x) { tile::store_global(to, x); }
+template <typename Half>
+FOVEA_DEVICE void store_rounded(Half* to, float x) {
+  tile::store_global(to, Half{uint16_t(tile::pack<Half>(x, 0))});
+}
+
+// Rows [tile * padding, (tile + 1) * padding) of a pair, a warp for each row.
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const BackwardParams b) {
+  const AttentionParams& p = b.forward;
+  const int64_t item = p.first_item + tile::block_index();
+  AttentionRows rows = locate_pair(p, item / p.tiles);
+  const int64_t first = item % p.tiles * b.padding;
+  set_rows(rows, first, b.padding);
+  if (rows.count <= 0) return;
+  const int64_t base = workspace_row(b, rows, 0, rows.first_head) + first;
+  const int lane = int(tile::thread_index() % tile::kWarp);
+  for (int32_t row = int32_t(tile::thread_index() / tile::kWarp); row < b.padding;
+       row += kRowWarps) {
+    float lse2 = tile::kInfinity, delta = 0;
+    if (row < rows.count) {
+      const int32_t position = rows.position(row), head = rows.head(row);
+      const float lse = tile::load_global(p.lse + rows.lse_offset(p, position, head));
+      // A row that sees no key has gradients of zero, whatever its dout.
+      if (lse != -tile::kInfinity) lse2 = lse * kLog2e;
+      with_type(p.out_dtype, [&](auto* type) {
+        using Out = std::remove_pointer_t<decltype(type)>;
+        const Out* const out =
+            static_cast<const Out*>(p.out) + rows.offset(p.out_stride, position, head);
+        const Out* const dout = static_cast<const Out*>(b.dout_given) +
+                                rows.offset(b.dout_given_stride, position, head);
+        for (int d = lane; d < p.value_head_dim; d += tile::kWarp) {
+          const float x = tile::widen(tile::load_global(dout + d));
+          delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
+          if (b.dout_copy == nullptr) continue;
+          with_type(p.dtype, [&](auto* to) {
+            store_rounded(static_cast<decltype(to)>(b.dout_copy) +
+                              rows.offset(b.dout_stride, position, head) + d,
+                          x);
+          });
+        }
+      });
+      delta = tile::warp_sum(delta);
+      if (lse == -tile::kInfinity) delta = 0;
+    }
+    if (lane == 0) {
+      tile::store_global(b.lse2 + base + row, lse2);
+      tile::store_global(b.delta + base + row, delta);
+    }
+    if (b.dquery_sums != nullptr) {
+      for (int d = lane; d < b.sum_width; d += tile::kWarp) {
+        tile::store_global(b.dquery_sums + (base + row) * b.sum_width + d, 0.0f);
+      }
+    }
+  }
+}
+
+// dsink = -sum_i exp(sink - lse_i) delta_i, a block for each head.
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_sinks(const BackwardParams b) {
+  const AttentionParams& p = b.forward;
+  const int32_t head = int32_t(p.first_item + tile::block_index());
+  const int32_t key_head = head / (p.query_heads / p.key_heads);
+  const float sink = tile::load_global(p.sinks + head) * kLog2e;
+  float sum = 0;
+  for (int64_t pair = key_head; pair < p.pairs; pair += p.key_heads) {
+    const AttentionRows rows = locate_pair(p, pair);
+    for (int32_t i = int32_t(tile::thread_index()); i < rows.query_length; i += kRowThreads) {
+      const int64_t row = workspace_row(b, rows, i, head);
+      const float weight = tile::exp2_approx(sink - tile::load_global(b.lse2 + row));
+      sum = tile::fused_multiply_add(-weight, tile::load_global(b.delta + row), sum);
+    }
+  }
+  sum = block_sum(sum, tile::shared_base(), kRowWarps);
+  if (tile::thread_index() == 0) tile::store_global(b.dsinks + head, sum);
+}
+
+}  // namespace
+
+BackwardKernel* backward_rows_kernel() { return backward_rows; }
+BackwardKernel* backward_sinks_kernel() { return backward_sinks; }
+
+}  // namespace fovea

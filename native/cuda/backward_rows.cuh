@@ -1,0 +1,40 @@
+// Rows of queries in the workspace of the backward pass, and sums over a block.
+#pragma once
+
+#include "cuda/attention_rows.cuh"
+#include "cuda/backward_params.h"
+#include "cuda/backward_tiles.h"
+#include "tile/convert.cuh"
+#include "tile/warp.cuh"
+
+namespace fovea {
+
+constexpr int kRowWarps = kRowThreads / tile::kWarp;
+
+// The workspace's row of a query of a sequence. Rows of a key head lie side by side, those of one
+// position together, with `padding` rows behind each sequence, so that a tile never meets the next.
+FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows& rows,
+                                   int32_t position, int32_t head) {
+  const AttentionParams& p = b.forward;
+  const int32_t group = p.query_heads / p.key_heads;
+  const int64_t start = p.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
+  return rows.key_head * b.head_rows + int64_t{rows.batch} * b.padding +
+         (start + position) * group + (head - rows.key_head * group);
+}
+
+// The sum of `value` over the block, in a fixed order, for thread 0; `shared` has a word for each warp.
+FOVEA_DEVICE float block_sum(float value, uint32_t shared, int warps) {
+  const uint32_t warp = tile::thread_index() / tile::kWarp;
+  value = tile::warp_sum(value);
+  tile::sync_block();  // whoever read these words before has done so
+  if (tile::thread_index() % tile::kWarp == 0) {
+    tile::store_shared(shared + 4 * warp, tile::as_bits(value));
+  }
+  tile::sync_block();
+  if (tile::thread_index() != 0) return 0;
+  float sum = 0;
+  for (int i = 0; i < warps; ++i) sum += tile::as_float(tile::load_shared(shared + 4 * i));
+  return sum;
+}
+
+}  // namespace fovea

@@ -1,0 +1,13 @@
+// The memory that a plan lets its kernels touch, operand by operand.
+#pragma once
+
+#include <vector>
+
+#include "cuda/device.h"
+#include "sim/sim.h"
+
+namespace fovea::sim {
+
+std::vector<Extent> reach(const device::Run& run);
+
+}  // namespace fovea::sim
