@@ -97,7 +97,9 @@ final class Fanout {
     caller = Thread.currentThread();
     try {
       for (int p = 0; p < itemsOfPhase.length && failedWorker == NONE; p++) {
-        runPhase(p, itemsOfPhase[p], workers);
+        if (itemsOfPhase[p] > 0) {
+          runPhase(p, itemsOfPhase[p], workers);
+        }
       }
     } finally {
       caller = null; // a thread that ends must not be kept
