@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -134,7 +135,27 @@ public final class Attention {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
       SpecBlock.fill(spec, options, shape);
-      return plans.get(device.backend(), spec);
+      return plans.get(device.backend(), spec, MemorySegment.NULL);
+    }
+  }
+
+  /**
+   * Plans a backward pass without operands. Weights in {@code shape} have no part in it; lse must
+   * be there. Plans are kept as by {@link #plan}.
+   *
+   * @param shape of the forward pass
+   * @throws IllegalArgumentException if a number of a shape is out of its range, or the forward
+   *     pass lacks what a gradient is of
+   * @throws UnsupportedOperationException if the device has no kernel for this
+   * @throws FoveaException if the library cannot be loaded
+   */
+  public AttentionPlan planBackward(
+      Device device, AttentionShape shape, AttentionGradientShape gradients) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      MemorySegment block = FoveaAttentionGradients.allocate(arena);
+      SpecBlock.fill(spec, block, options, shape, gradients);
+      return plans.get(device.backend(), spec, block);
     }
   }
 

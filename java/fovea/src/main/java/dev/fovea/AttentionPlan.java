@@ -2,6 +2,7 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,13 +16,15 @@ import java.util.Objects;
 public final class AttentionPlan {
   private final DeviceBackend backend;
   private final MemorySegment block;
+  private final boolean backward;
   private final String kernel;
   private final long[] items;
   private boolean prepared; // guarded by this
 
-  private AttentionPlan(DeviceBackend backend, MemorySegment block) {
+  private AttentionPlan(DeviceBackend backend, MemorySegment block, boolean backward) {
     this.backend = backend;
     this.block = block;
+    this.backward = backward;
     this.kernel = FoveaAttentionPlan.KERNEL.get(block);
     this.items = new long[FoveaAttentionPlan.PHASES.get(block)];
     for (int phase = 0; phase < items.length; phase++) {
@@ -29,14 +32,20 @@ public final class AttentionPlan {
     }
   }
 
-  static AttentionPlan make(DeviceBackend backend, MemorySegment spec) {
+  /** {@code gradients} is {@link MemorySegment#NULL} for a forward pass. */
+  static AttentionPlan make(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
     // Lives as long as this object: every native call takes it as a segment, which keeps it.
     MemorySegment block = FoveaAttentionPlan.allocate(Arena.ofAuto());
-    int status = backend.library().planAttention(spec, backend.info(), block);
+    boolean backward = !gradients.equals(MemorySegment.NULL);
+    NativeLibrary library = backend.library();
+    int status =
+        backward
+            ? library.planAttentionBackward(spec, gradients, backend.info(), block)
+            : library.planAttention(spec, backend.info(), block);
     if (status != Abi.OK) {
       throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
     }
-    return new AttentionPlan(backend, block);
+    return new AttentionPlan(backend, block, backward);
   }
 
   /** Does once what a run may not do: loads code, sets attributes. */
@@ -92,11 +101,15 @@ public final class AttentionPlan {
   }
 
   /**
-   * Floating point operations: 2 Hq (D + Dv) for each pair of query and key that is not masked. An
-   * upper bound, from the longest lengths.
+   * Floating point operations: 2 Hq (D + Dv) for each pair of query and key that is not masked, 2.5
+   * times that for a backward pass. An upper bound, from the longest lengths.
    */
   public double flops() {
     return FoveaAttentionPlan.FLOPS.get(block);
+  }
+
+  boolean isBackward() {
+    return backward;
   }
 
   MemorySegment block() {

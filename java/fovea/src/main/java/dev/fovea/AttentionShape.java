@@ -57,7 +57,12 @@ public record AttentionShape(
     boolean keyLengths) {
 
   /** Elements from one index to the next, by what the dimension means; 0 where there is none. */
-  public record Strides(long batch, long position, long head) {}
+  public record Strides(long batch, long position, long head) {
+    /** Of dense [B, S, H, D] or [T, H, D]. */
+    static Strides rows(boolean packed, long length, long heads, long dim) {
+      return new Strides(packed ? 0 : length * heads * dim, heads * dim, dim);
+    }
+  }
 
   /** Checks only that nothing needed is missing: the planner checks the numbers. */
   public AttentionShape {
@@ -244,10 +249,10 @@ public record AttentionShape(
           keyHeads,
           headDim,
           valueHeadDim,
-          query != null ? query : rows(queryLength, queryHeads, headDim),
-          key != null ? key : rows(keyLength, keyHeads, headDim),
-          value != null ? value : rows(keyLength, keyHeads, valueHeadDim),
-          out != null ? out : rows(queryLength, queryHeads, valueHeadDim),
+          query != null ? query : Strides.rows(packed, queryLength, queryHeads, headDim),
+          key != null ? key : Strides.rows(packed, keyLength, keyHeads, headDim),
+          value != null ? value : Strides.rows(packed, keyLength, keyHeads, valueHeadDim),
+          out != null ? out : Strides.rows(packed, queryLength, queryHeads, valueHeadDim),
           lse,
           biasDType,
           bias,
@@ -256,10 +261,6 @@ public record AttentionShape(
           sinks,
           queryLengths,
           keyLengths);
-    }
-
-    private Strides rows(long length, long heads, long dim) {
-      return new Strides(packed ? 0 : length * heads * dim, heads * dim, dim);
     }
   }
 }

@@ -5,30 +5,36 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The last plans of one {@link Attention}. The key is the spec block itself, byte for byte, and the
+ * The last plans of one {@link Attention}. The key is the blocks themselves, byte for byte, and the
  * device. Reads take no lock: entries live in an array that is copied on every change.
  */
 final class PlanCache {
   /** Enough for the shapes of one model; a server with more shapes plans again, in microseconds. */
   private static final int CAPACITY = 16;
 
-  private record Entry(DeviceBackend backend, MemorySegment spec, AttentionPlan plan) {
-    boolean matches(DeviceBackend wanted, MemorySegment block) {
-      return backend == wanted && spec.mismatch(block) < 0;
+  private record Entry(
+      DeviceBackend backend, MemorySegment spec, MemorySegment gradients, AttentionPlan plan) {
+    boolean matches(DeviceBackend wanted, MemorySegment spec, MemorySegment gradients) {
+      return backend == wanted
+          && this.spec.mismatch(spec) < 0
+          && this.gradients.mismatch(gradients) < 0;
     }
   }
 
   private volatile Entry[] entries = {}; // newest first
 
-  /** {@code spec} may be reused afterwards: it is copied. */
-  AttentionPlan get(DeviceBackend backend, MemorySegment spec) {
+  /**
+   * The blocks may be reused afterwards: they are copied. {@code gradients} is {@link
+   * MemorySegment#NULL} for a forward pass.
+   */
+  AttentionPlan get(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
     for (Entry entry : entries) {
-      if (entry.matches(backend, spec)) {
+      if (entry.matches(backend, spec, gradients)) {
         return entry.plan;
       }
     }
-    AttentionPlan plan = AttentionPlan.make(backend, spec);
-    add(new Entry(backend, copy(spec), plan));
+    AttentionPlan plan = AttentionPlan.make(backend, spec, gradients);
+    add(new Entry(backend, copy(spec), copy(gradients), plan));
     return plan;
   }
 
@@ -40,7 +46,7 @@ final class PlanCache {
     entries = changed;
   }
 
-  private static MemorySegment copy(MemorySegment spec) {
-    return MemorySegment.ofArray(spec.toArray(ValueLayout.JAVA_BYTE));
+  private static MemorySegment copy(MemorySegment block) {
+    return MemorySegment.ofArray(block.toArray(ValueLayout.JAVA_BYTE));
   }
 }

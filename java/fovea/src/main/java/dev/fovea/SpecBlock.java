@@ -3,15 +3,48 @@ package dev.fovea;
 import dev.fovea.AttentionShape.Strides;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.MemorySegment;
 
-/** Options and shape as a {@code fovea_attention_spec}: the one place where the two sides meet. */
+/**
+ * Options and shapes as a {@code fovea_attention_spec} and a {@code fovea_attention_gradients}: the
+ * one place where the two sides meet.
+ */
 final class SpecBlock {
   private SpecBlock() {}
 
-  /** Fills a zeroed block. */
+  /** Fills a zeroed block for a forward pass. */
   static void fill(MemorySegment spec, Attention.Options options, AttentionShape shape) {
+    fillCommon(spec, options, shape);
+    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(shape.weights() != null));
+    batchHeadPosition(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, shape.weights());
+  }
+
+  /** Fills zeroed blocks for a backward pass, in which weights have no part. */
+  static void fill(
+      MemorySegment spec,
+      MemorySegment gradients,
+      Attention.Options options,
+      AttentionShape shape,
+      AttentionGradientShape wanted) {
+    fillCommon(spec, options, shape);
+    FoveaAttentionGradients.DTYPE.set(gradients, code(wanted.dtype()));
+    FoveaAttentionGradients.DETERMINISTIC.set(gradients, flag(wanted.deterministic()));
+    FoveaAttentionGradients.ACCUMULATE.set(gradients, flag(wanted.accumulate()));
+    FoveaAttentionGradients.HAS_DBIAS.set(gradients, flag(wanted.dbias() != null));
+    FoveaAttentionGradients.HAS_DALIBI.set(gradients, flag(wanted.dalibi() != null));
+    FoveaAttentionGradients.HAS_DSINKS.set(gradients, flag(wanted.dsinks()));
+    batchPositionHead(gradients, FoveaAttentionGradients.DOUT_STRIDE, wanted.dout());
+    batchPositionHead(gradients, FoveaAttentionGradients.DQUERY_STRIDE, wanted.dquery());
+    batchPositionHead(gradients, FoveaAttentionGradients.DKEY_STRIDE, wanted.dkey());
+    batchPositionHead(gradients, FoveaAttentionGradients.DVALUE_STRIDE, wanted.dvalue());
+    batchHeadPosition(gradients, FoveaAttentionGradients.DBIAS_STRIDE, wanted.dbias());
+    batchHead(gradients, FoveaAttentionGradients.DALIBI_STRIDE, wanted.dalibi());
+  }
+
+  private static void fillCommon(
+      MemorySegment spec, Attention.Options options, AttentionShape shape) {
     fillOptions(spec, options);
     fillSizes(spec, shape);
     fillStrides(spec, shape);
@@ -52,7 +85,6 @@ final class SpecBlock {
     FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(shape.queryLengths()));
     FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(shape.keyLengths()));
     FoveaAttentionSpec.HAS_LSE.set(spec, flag(shape.lse() != null));
-    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(shape.weights() != null));
     FoveaAttentionSpec.BATCH.set(spec, shape.batch());
     FoveaAttentionSpec.QUERY_LENGTH.set(spec, shape.queryLength());
     FoveaAttentionSpec.KEY_LENGTH.set(spec, shape.keyLength());
@@ -72,28 +104,27 @@ final class SpecBlock {
     batchHead(spec, FoveaAttentionSpec.LSE_STRIDE, shape.lse());
     batchHead(spec, FoveaAttentionSpec.ALIBI_STRIDE, shape.alibi());
     batchHeadPosition(spec, FoveaAttentionSpec.BIAS_STRIDE, shape.bias());
-    batchHeadPosition(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, shape.weights());
   }
 
   private static void batchPositionHead(
-      MemorySegment spec, Field.Int64Array field, Strides strides) {
-    field.set(spec, 0, strides.batch());
-    field.set(spec, 1, strides.position());
-    field.set(spec, 2, strides.head());
+      MemorySegment block, Field.Int64Array field, Strides strides) {
+    field.set(block, 0, strides.batch());
+    field.set(block, 1, strides.position());
+    field.set(block, 2, strides.head());
   }
 
-  private static void batchHead(MemorySegment spec, Field.Int64Array field, Strides strides) {
+  private static void batchHead(MemorySegment block, Field.Int64Array field, Strides strides) {
     if (strides != null) {
-      field.set(spec, 0, strides.batch());
-      field.set(spec, 1, strides.head());
+      field.set(block, 0, strides.batch());
+      field.set(block, 1, strides.head());
     }
   }
 
   private static void batchHeadPosition(
-      MemorySegment spec, Field.Int64Array field, Strides strides) {
+      MemorySegment block, Field.Int64Array field, Strides strides) {
     if (strides != null) {
-      batchHead(spec, field, strides);
-      field.set(spec, 2, strides.position());
+      batchHead(block, field, strides);
+      field.set(block, 2, strides.position());
     }
   }
 

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.AttentionShape.Strides;
 import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -196,11 +198,101 @@ class AttentionTest {
     }
   }
 
-  private static void assertStrides(
-      MemorySegment spec, dev.fovea.ffi.Field.Int64Array field, long... expected) {
+  @Test
+  void gradientsReachTheirBlock() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      MemorySegment block = FoveaAttentionGradients.allocate(arena);
+      AttentionShape shape =
+          AttentionShape.dense(DType.BFLOAT16, 2, 3, 5, 8, 4, 64)
+              .valueHeadDim(32)
+              .lse()
+              .weights()
+              .build();
+      SpecBlock.fill(
+          spec,
+          block,
+          Attention.create().options(),
+          shape,
+          AttentionGradientShape.dense(shape).build());
+      assertEquals(1, FoveaAttentionSpec.HAS_LSE.get(spec));
+      assertEquals(0, FoveaAttentionSpec.HAS_WEIGHTS.get(spec));
+      assertStrides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, 0, 0, 0);
+      assertEquals(Abi.BFLOAT16, FoveaAttentionGradients.DTYPE.get(block));
+      List<Field.Int32> flags =
+          List.of(
+              FoveaAttentionGradients.DETERMINISTIC,
+              FoveaAttentionGradients.ACCUMULATE,
+              FoveaAttentionGradients.HAS_DBIAS,
+              FoveaAttentionGradients.HAS_DALIBI,
+              FoveaAttentionGradients.HAS_DSINKS);
+      flags.forEach(flag -> assertEquals(0, flag.get(block)));
+      assertStrides(block, FoveaAttentionGradients.DOUT_STRIDE, 3 * 8 * 32, 8 * 32, 32);
+      assertStrides(block, FoveaAttentionGradients.DQUERY_STRIDE, 3 * 8 * 64, 8 * 64, 64);
+      assertStrides(block, FoveaAttentionGradients.DKEY_STRIDE, 5 * 4 * 64, 4 * 64, 64);
+      assertStrides(block, FoveaAttentionGradients.DVALUE_STRIDE, 5 * 4 * 32, 4 * 32, 32);
+
+      List<UnaryOperator<AttentionGradientShape.Builder>> changes =
+          List.of(
+              AttentionGradientShape.Builder::deterministic,
+              AttentionGradientShape.Builder::accumulate,
+              b -> b.dbias(new Strides(1, 2, 3)),
+              b -> b.dalibiSlopes(new Strides(8, 0, 1)),
+              AttentionGradientShape.Builder::dsinks);
+      for (int i = 0; i < changes.size(); i++) {
+        MemorySegment changed = FoveaAttentionGradients.allocate(arena);
+        SpecBlock.fill(
+            spec,
+            changed,
+            Attention.create().options(),
+            shape,
+            changes.get(i).apply(AttentionGradientShape.dense(shape)).build());
+        for (int j = 0; j < flags.size(); j++) {
+          assertEquals(i == j ? 1 : 0, flags.get(j).get(changed), "flag " + j);
+        }
+        boolean bias = i == 2;
+        assertStrides(
+            changed,
+            FoveaAttentionGradients.DBIAS_STRIDE, // batch, head, position
+            bias ? 1 : 0,
+            bias ? 3 : 0,
+            bias ? 2 : 0);
+        assertStrides(
+            changed, FoveaAttentionGradients.DALIBI_STRIDE, i == 3 ? 8 : 0, i == 3 ? 1 : 0);
+      }
+    }
+  }
+
+  @Test
+  void packedGradientsReachTheirBlock() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment block = FoveaAttentionGradients.allocate(arena);
+      AttentionShape shape =
+          AttentionShape.packed(DType.FLOAT16, 3, 10, 20, 25, 50, 8, 2, 64).lse().build();
+      AttentionGradientShape gradients =
+          AttentionGradientShape.dense(shape)
+              .dtype(DType.FLOAT32)
+              .dout(new Strides(0, 1, 2))
+              .dvalue(new Strides(0, 3, 4))
+              .build();
+      SpecBlock.fill(
+          FoveaAttentionSpec.allocate(arena),
+          block,
+          Attention.create().options(),
+          shape,
+          gradients);
+      assertEquals(Abi.FLOAT32, FoveaAttentionGradients.DTYPE.get(block));
+      assertStrides(block, FoveaAttentionGradients.DOUT_STRIDE, 0, 1, 2);
+      assertStrides(block, FoveaAttentionGradients.DQUERY_STRIDE, 0, 8 * 64, 64);
+      assertStrides(block, FoveaAttentionGradients.DKEY_STRIDE, 0, 2 * 64, 64);
+      assertStrides(block, FoveaAttentionGradients.DVALUE_STRIDE, 0, 3, 4);
+    }
+  }
+
+  private static void assertStrides(MemorySegment block, Field.Int64Array field, long... expected) {
     assertEquals(expected.length, field.length());
     for (int i = 0; i < expected.length; i++) {
-      assertEquals(expected[i], field.get(spec, i), "stride " + i);
+      assertEquals(expected[i], field.get(block, i), "stride " + i);
     }
   }
 }
