@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 
 /**
  * Scaled dot-product attention: what to compute, and nothing about shapes. Immutable and
@@ -72,7 +73,7 @@ public final class Attention {
   private final Options options;
   private final PlanCache plans = new PlanCache();
 
-  /** Memory of the last {@link #forward}, for the next one; null while one uses it. */
+  /** Memory of the last {@link #forward} or backward, for the next; null while one uses it. */
   private final AtomicReference<RunMemory> spare = new AtomicReference<>();
 
   private Attention(Options options) {
@@ -114,13 +115,42 @@ public final class Attention {
    * @throws FoveaException if the library or the device fails
    */
   public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
+    return withMemory(memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
+  }
+
+  /**
+   * Computes the gradients of query, key and value into new dense tensors of {@code scope}, in the
+   * type of query. Plans and memory are kept as by {@link #forward}. What this has no parameter
+   * for, a bias or lengths, needs an {@link AttentionCall}; so does the lse of the forward pass:
+   *
+   * {@snippet :
+   * Tensor lse = scope.allocate(DType.FLOAT32, batch, heads, length);
+   * Tensor out = attention.call(query, key, value).lse(lse).forward(scope);
+   * AttentionGradients gradients = attention.backward(scope, dout, query, key, value, out, lse);
+   * }
+   *
+   * @param dout the gradient of out, [B, Sq, Hq, Dv] in the type of out
+   * @param out what the forward pass gave
+   * @param lse what the forward pass gave, [B, Hq, Sq] {@link DType#FLOAT32}
+   * @throws RuntimeException as {@link AttentionBackward#run}
+   */
+  public AttentionGradients backward(
+      Scope scope, Tensor dout, Tensor query, Tensor key, Tensor value, Tensor out, Tensor lse) {
+    AttentionCall call =
+        call(query, key, value)
+            .out(Objects.requireNonNull(out, "out"))
+            .lse(Objects.requireNonNull(lse, "lse"));
+    return withMemory(memory -> new AttentionBackward(call, dout, memory).gradients(scope));
+  }
+
+  private <T> T withMemory(Function<RunMemory, T> run) {
     RunMemory memory = spare.getAndSet(null);
     if (memory == null) {
       memory = new RunMemory();
     }
-    Tensor out = new AttentionCall(this, query, key, value, memory).forward(scope);
+    T result = run.apply(memory);
     spare.set(memory.isReusable() ? memory : null);
-    return out;
+    return result;
   }
 
   /**

@@ -43,7 +43,8 @@ public final class AttentionCall {
   @SuppressWarnings("unused") // through BUSY
   private boolean busy;
 
-  private BoundAttention bound; // null: bindings have changed since the last run
+  private BoundForward bound; // null: bindings have changed since the last run
+  private long bindings; // counts their changes
   private Fanout fanout; // null: no executor has been used yet, or it has changed
 
   /** {@code memory} is null for a call that has its own. */
@@ -155,7 +156,7 @@ public final class AttentionCall {
 
   /**
    * Where the logarithms of the softmax sums go: [B, Hq, Sq] {@link DType#FLOAT32}; packed: [Hq,
-   * Tq]. Null if they are not wanted.
+   * Tq]. Null if they are not wanted; a {@linkplain #backward backward pass} needs them.
    */
   public AttentionCall lse(Tensor lse) {
     change();
@@ -241,11 +242,7 @@ public final class AttentionCall {
   public void run() {
     begin();
     try {
-      BoundAttention bound = bind();
-      if (bound.workers() > 1 && fanout == null) {
-        fanout = new Fanout(executor);
-      }
-      bound.run(fanout, dropoutSeed, dropoutOffset);
+      runBound(bind());
     } finally {
       end();
     }
@@ -270,31 +267,75 @@ public final class AttentionCall {
     return operands.out;
   }
 
-  private BoundAttention bind() {
+  /**
+   * The backward pass of this call: of what is bound here when it runs, out and lse among it, so
+   * that one object serves many steps of training.
+   *
+   * @param dout the gradient of out: its shape and element type, in any stride order but with a
+   *     contiguous last dimension
+   */
+  public AttentionBackward backward(Tensor dout) {
+    return new AttentionBackward(this, dout, new RunMemory());
+  }
+
+  private BoundForward bind() {
     if (bound == null) {
-      bound = new BoundAttention(attention, operands, stream, parallelism, memory);
+      AttentionShape shape = operands.shape(attention.options());
+      AttentionPlan plan = attention.plan(operands.query.device(), shape);
+      bound = new BoundForward(this, shape, plan, memory);
     }
     return bound;
+  }
+
+  /** Runs this, or its backward pass, between {@link #begin} and {@link #end}. */
+  void runBound(BoundAttention bound) {
+    if (bound.workers() > 1 && fanout == null) {
+      fanout = new Fanout(executor);
+    }
+    bound.run(fanout, dropoutSeed, dropoutOffset);
   }
 
   private void change() {
     requireIdle();
     bound = null;
+    bindings++;
   }
 
-  private void requireIdle() {
+  /** What was bound while this had another value is out of date. */
+  long bindings() {
+    return bindings;
+  }
+
+  Attention attention() {
+    return attention;
+  }
+
+  AttentionOperands operands() {
+    return operands;
+  }
+
+  /** Null for the device's own. */
+  Stream stream() {
+    return stream;
+  }
+
+  int parallelism() {
+    return parallelism;
+  }
+
+  void requireIdle() {
     if ((boolean) BUSY.getAcquire(this)) {
       throw busyElsewhere();
     }
   }
 
-  private void begin() {
+  void begin() {
     if (!BUSY.compareAndSet(this, false, true)) {
       throw busyElsewhere();
     }
   }
 
-  private void end() {
+  void end() {
     BUSY.setRelease(this, false);
   }
 

@@ -9,7 +9,8 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
 /**
- * One run of an {@link AttentionCall} in a flight recording. Off unless a recording asks for it.
+ * One run of an {@link AttentionCall} or {@link AttentionBackward} in a flight recording. Off
+ * unless a recording asks for it.
  */
 @Name("dev.fovea.Attention")
 @Label("Attention")
@@ -23,6 +24,9 @@ final class AttentionEvent extends Event {
 
   @Label("Device")
   String device;
+
+  @Label("Backward")
+  boolean backward;
 
   @Label("Kernel")
   String kernel;

@@ -1,17 +1,11 @@
 package dev.fovea;
 
 import dev.fovea.AttentionShape.Strides;
-import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Set;
 
 /** The operands of an {@link AttentionCall}; those that are absent are null. */
-final class AttentionOperands {
-  /** Only the owner of a confined arena gets at its segments; this thread never is one. */
-  private static final Thread SOME_OTHER_THREAD = Thread.ofVirtual().unstarted(() -> {});
-
+final class AttentionOperands extends OperandSet {
   final Tensor query;
   final Tensor key;
   final Tensor value;
@@ -38,67 +32,42 @@ final class AttentionOperands {
     return cuSeqlensQ != null;
   }
 
-  static MemorySegment segment(Tensor tensor) {
-    return tensor == null ? MemorySegment.NULL : tensor.rawSegment();
+  @Override
+  Map<String, Tensor> read() {
+    Map<String, Tensor> read = new LinkedHashMap<>();
+    read.put("query", query);
+    read.put("key", key);
+    read.put("value", value);
+    read.put("bias", bias);
+    read.put("alibiSlopes", alibiSlopes);
+    read.put("sinks", sinks);
+    read.put("cuSeqlens of query", cuSeqlensQ);
+    read.put("cuSeqlens of key", cuSeqlensK);
+    read.put("queryLengths", queryLengths);
+    read.put("keyLengths", keyLengths);
+    return read;
   }
 
-  /** Those that are there, by name. */
-  Map<String, Tensor> present() {
-    Map<String, Tensor> present = new LinkedHashMap<>();
-    present.put("query", query);
-    present.put("key", key);
-    present.put("value", value);
-    present.put("bias", bias);
-    present.put("alibiSlopes", alibiSlopes);
-    present.put("sinks", sinks);
-    present.put("cuSeqlens of query", cuSeqlensQ);
-    present.put("cuSeqlens of key", cuSeqlensK);
-    present.put("queryLengths", queryLengths);
-    present.put("keyLengths", keyLengths);
-    present.put("out", out);
-    present.put("lse", lse);
-    present.put("weights", weights);
-    present.values().removeIf(tensor -> tensor == null);
-    return present;
-  }
-
-  /** The scopes that own the operands, each once. */
-  Scope[] scopes() {
-    Set<Scope> scopes = new LinkedHashSet<>();
-    present().values().forEach(tensor -> scopes.add(tensor.scope()));
-    scopes.remove(null);
-    return scopes.toArray(Scope[]::new);
-  }
-
-  /** True if threads other than this one may read and write all operands. */
-  boolean accessibleByAll() {
-    return present().values().stream()
-        .allMatch(tensor -> tensor.rawSegment().isAccessibleBy(SOME_OTHER_THREAD));
+  @Override
+  Map<String, Tensor> written() {
+    Map<String, Tensor> written = new LinkedHashMap<>();
+    written.put("out", out);
+    written.put("lse", lse);
+    written.put("weights", weights);
+    return written;
   }
 
   /**
-   * Checks everything that can be checked without the library, and says what the planner must know.
+   * Checks everything that can be checked without the library, but not that results are writable,
+   * and says what the planner must know.
    */
   AttentionShape shape(Attention.Options options) {
     if (out == null) {
       throw new IllegalStateException("out is not set: a call needs a tensor to write to");
     }
-    checkDevice();
+    checkDevice(query.device());
     checkTypes(options);
     return packed() ? packedShape() : denseShape();
-  }
-
-  private void checkDevice() {
-    Device device = query.device();
-    present()
-        .forEach(
-            (name, tensor) -> {
-              if (!tensor.device().sharesMemoryWith(device)) {
-                throw new IllegalArgumentException(
-                    "%s is on %s, expected the device of query, %s"
-                        .formatted(name, tensor.device(), device));
-              }
-            });
   }
 
   private void checkTypes(Attention.Options options) {
@@ -106,17 +75,14 @@ final class AttentionOperands {
     Check.dtype("key", key, query.dtype());
     Check.dtype("value", value, query.dtype());
     Check.dtype("out", out, options.outDType() != null ? options.outDType() : query.dtype());
-    Check.writable("out", out);
     if (bias != null) {
       Check.floating("bias", bias);
     }
     if (lse != null) {
       Check.dtype("lse", lse, DType.FLOAT32);
-      Check.writable("lse", lse);
     }
     if (weights != null) {
       Check.dtype("weights", weights, DType.FLOAT32);
-      Check.writable("weights", weights);
     }
   }
 
@@ -255,7 +221,7 @@ final class AttentionOperands {
   }
 
   /** Strides of [B, S, H, D] or [T, H, D]. */
-  private static Strides rowStrides(String name, Tensor tensor) {
+  static Strides rowStrides(String name, Tensor tensor) {
     Check.innermost(name, tensor);
     int head = tensor.rank() - 2;
     return new Strides(

@@ -6,55 +6,63 @@ import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.ffi.NativeLibrary;
 import java.lang.foreign.MemorySegment;
 
-/** Operands, plan and memory put together: everything a run reads, resolved once. */
-final class BoundAttention implements Fanout.Work {
+/**
+ * Operands, plan and memory put together: everything a run reads, resolved once. A subclass knows
+ * the native function, and the operands that it alone takes.
+ */
+abstract class BoundAttention implements Fanout.Work {
   /** Below this, handing items to another thread takes longer than doing them. */
   private static final double INLINE_FLOPS = 2e6;
 
   private final Attention.Options options;
   private final AttentionShape shape;
   private final AttentionPlan plan;
-  private final NativeLibrary library;
   private final RunMemory memory;
   private final Scope[] scopes;
   private final long[] items;
   private final int workers;
-
-  private final MemorySegment planBlock;
-  private final MemorySegment query;
-  private final MemorySegment key;
-  private final MemorySegment value;
-  private final MemorySegment bias;
-  private final MemorySegment alibiSlopes;
-  private final MemorySegment sinks;
-  private final MemorySegment cuSeqlensQ;
-  private final MemorySegment cuSeqlensK;
-  private final MemorySegment queryLengths;
-  private final MemorySegment keyLengths;
-  private final MemorySegment out;
-  private final MemorySegment lse;
-  private final MemorySegment weights;
-
   private final Stream stream; // null where calls are done when they return
-  private final MemorySegment streamHandle;
+
+  final NativeLibrary library;
+  final MemorySegment planBlock;
+  final MemorySegment query;
+  final MemorySegment key;
+  final MemorySegment value;
+  final MemorySegment bias;
+  final MemorySegment alibiSlopes;
+  final MemorySegment sinks;
+  final MemorySegment cuSeqlensQ;
+  final MemorySegment cuSeqlensK;
+  final MemorySegment queryLengths;
+  final MemorySegment keyLengths;
+  final MemorySegment out;
+  final MemorySegment lse;
+  final MemorySegment streamHandle;
 
   /** Of the run in progress. */
   private long dropoutSeed;
 
   private int dropoutOffset;
 
+  /**
+   * {@code operands} are all that a run touches; they and {@code shape} have been checked against
+   * each other.
+   */
   BoundAttention(
-      Attention attention,
-      AttentionOperands operands,
-      Stream wanted,
-      int parallelism,
+      AttentionCall call,
+      OperandSet operands,
+      AttentionShape shape,
+      AttentionPlan plan,
       RunMemory memory) {
-    options = attention.options();
-    shape = operands.shape(options);
-    Device device = operands.query.device();
-    stream = stream(device, wanted);
+    operands.checkWritable();
+    this.options = call.attention().options();
+    this.shape = shape;
+    this.plan = plan;
+    this.memory = memory;
+    AttentionOperands forward = call.operands();
+    Device device = forward.query.device();
+    stream = stream(device, call.stream());
     streamHandle = stream == null ? MemorySegment.NULL : stream.segment();
-    plan = attention.plan(device, shape);
     plan.prepare();
     library = device.backend().library();
     scopes = operands.scopes();
@@ -62,24 +70,25 @@ final class BoundAttention implements Fanout.Work {
     for (int phase = 0; phase < items.length; phase++) {
       items[phase] = plan.items(phase);
     }
-    workers = workers(device, operands, parallelism);
-    this.memory = memory;
+    workers = workers(device, operands, call.parallelism());
     memory.ensure(device, plan, workers);
     planBlock = plan.block();
-    query = AttentionOperands.segment(operands.query);
-    key = AttentionOperands.segment(operands.key);
-    value = AttentionOperands.segment(operands.value);
-    bias = AttentionOperands.segment(operands.bias);
-    alibiSlopes = AttentionOperands.segment(operands.alibiSlopes);
-    sinks = AttentionOperands.segment(operands.sinks);
-    cuSeqlensQ = AttentionOperands.segment(operands.cuSeqlensQ);
-    cuSeqlensK = AttentionOperands.segment(operands.cuSeqlensK);
-    queryLengths = AttentionOperands.segment(operands.queryLengths);
-    keyLengths = AttentionOperands.segment(operands.keyLengths);
-    out = AttentionOperands.segment(operands.out);
-    lse = AttentionOperands.segment(operands.lse);
-    weights = AttentionOperands.segment(operands.weights);
+    query = OperandSet.segment(forward.query);
+    key = OperandSet.segment(forward.key);
+    value = OperandSet.segment(forward.value);
+    bias = OperandSet.segment(forward.bias);
+    alibiSlopes = OperandSet.segment(forward.alibiSlopes);
+    sinks = OperandSet.segment(forward.sinks);
+    cuSeqlensQ = OperandSet.segment(forward.cuSeqlensQ);
+    cuSeqlensK = OperandSet.segment(forward.cuSeqlensK);
+    queryLengths = OperandSet.segment(forward.queryLengths);
+    keyLengths = OperandSet.segment(forward.keyLengths);
+    out = OperandSet.segment(forward.out);
+    lse = OperandSet.segment(forward.lse);
   }
+
+  /** The downcall. Returns a status of {@link Abi}. */
+  abstract int compute(MemorySegment call, MemorySegment workspace, MemorySegment scratch);
 
   private static Stream stream(Device device, Stream wanted) {
     if (wanted == null) {
@@ -92,7 +101,7 @@ final class BoundAttention implements Fanout.Work {
     return wanted;
   }
 
-  private int workers(Device device, AttentionOperands operands, int parallelism) {
+  private int workers(Device device, OperandSet operands, int parallelism) {
     long most = 1;
     for (long count : items) {
       most = Math.max(most, count);
@@ -122,14 +131,14 @@ final class BoundAttention implements Fanout.Work {
       if (AttentionEvent.PROBE.isEnabled()) {
         runRecorded(fanout);
       } else {
-        compute(fanout);
+        runInStream(fanout);
       }
     } finally {
       releaseScopes(scopes.length);
     }
   }
 
-  private void compute(Fanout fanout) {
+  private void runInStream(Fanout fanout) {
     if (stream == null) {
       runItems(fanout);
       return;
@@ -187,25 +196,7 @@ final class BoundAttention implements Fanout.Work {
     FoveaAttentionCall.END.set(call, end);
     FoveaAttentionCall.DROPOUT_SEED.set(call, dropoutSeed);
     FoveaAttentionCall.DROPOUT_OFFSET.set(call, dropoutOffset);
-    return library.runAttention(
-        planBlock,
-        call,
-        query,
-        key,
-        value,
-        bias,
-        alibiSlopes,
-        sinks,
-        cuSeqlensQ,
-        cuSeqlensK,
-        queryLengths,
-        keyLengths,
-        out,
-        lse,
-        weights,
-        memory.workspace(),
-        memory.scratch(worker),
-        streamHandle);
+    return compute(call, memory.workspace(), memory.scratch(worker));
   }
 
   private RuntimeException failure(int worker, int status) {
@@ -236,11 +227,12 @@ final class BoundAttention implements Fanout.Work {
     AttentionEvent event = new AttentionEvent();
     event.begin();
     try {
-      compute(fanout);
+      runInStream(fanout);
     } finally {
       event.end();
       if (event.shouldCommit()) {
         event.device = plan.backend().name();
+        event.backward = plan.isBackward();
         event.kernel = plan.kernel();
         event.dtype = shape.dtype().name();
         event.mask = options.mask();

@@ -58,10 +58,4 @@ final class Check {
               .formatted(name, tensor.stride(last)));
     }
   }
-
-  static void writable(String name, Tensor tensor) {
-    if (tensor.rawSegment().isReadOnly()) {
-      throw new IllegalArgumentException(name + " is over a read-only segment");
-    }
-  }
 }

@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
@@ -25,7 +26,7 @@ class CostTest {
    * Bytes of one run. The first rounds are interpreted and compiled, which may allocate, so the
    * least of several counts; more are made only while that is above what is allowed.
    */
-  private static double bytesPerRun(AttentionCall call, int runs, double allowed) {
+  private static double bytesPerRun(Runnable call, int runs, double allowed) {
     double least = Double.MAX_VALUE;
     for (int round = 0; round < 20 && least > allowed; round++) {
       long before = AllocatedBytes.get();
@@ -53,7 +54,26 @@ class CostTest {
               .out(scope.allocate(DType.FLOAT32, 1, 2, 2, 16))
               .lse(lse)
               .keyLengths(other.copyOf(new int[] {2}, 1));
-      assertEquals(0, bytesPerRun(call, 2000, 0));
+      assertEquals(0, bytesPerRun(call::run, 2000, 0));
+    }
+  }
+
+  @Test
+  void anInlineBackwardRunAllocatesNothing() {
+    try (Scope scope = Scope.open(Recorder.DEVICE)) {
+      Tensor query = scope.allocate(DType.FLOAT32, 1, 128, 4, 64); // holds what is recorded
+      Tensor key = scope.allocate(DType.FLOAT32, 1, 8, 2, 64);
+      AttentionBackward backward =
+          Attention.create()
+              .call(query, key, key)
+              .out(query)
+              .lse(scope.allocate(DType.FLOAT32, 1, 4, 128))
+              .parallelism(1)
+              .backward(query)
+              .dquery(query)
+              .dkey(key)
+              .dvalue(key);
+      assertEquals(0, bytesPerRun(backward::run, 2000, 0));
     }
   }
 
@@ -69,7 +89,7 @@ class CostTest {
               .executor(pool);
       for (int workers = 2; workers <= 4; workers++) {
         double allowed = 64 * (workers - 1);
-        double bytes = bytesPerRun(call.parallelism(workers), 50, allowed);
+        double bytes = bytesPerRun(call.parallelism(workers)::run, 50, allowed);
         assertTrue(bytes <= allowed, workers + " workers: " + bytes + " B");
       }
     }
@@ -83,11 +103,12 @@ class CostTest {
       Attention attention = Attention.builder().causal().build();
       AttentionCall call =
           attention.call(query, key, key).out(scope.allocate(DType.FLOAT32, 2, 3, 4, 16));
-      assertEquals(0, record(call, folder.resolve("off.jfr"), false).size());
-      List<RecordedEvent> events = record(call, folder.resolve("on.jfr"), true);
+      assertEquals(0, record(call::run, folder.resolve("off.jfr"), false).size());
+      List<RecordedEvent> events = record(call::run, folder.resolve("on.jfr"), true);
       assertEquals(3, events.size());
       RecordedEvent event = events.getFirst();
       assertEquals("cpu", event.getString("device"));
+      assertFalse(event.getBoolean("backward"));
       assertEquals(call.plan().kernel(), event.getString("kernel"));
       assertEquals("FLOAT32", event.getString("dtype"));
       assertEquals("causal", event.getString("mask"));
@@ -104,7 +125,27 @@ class CostTest {
     }
   }
 
-  private static List<RecordedEvent> record(AttentionCall call, Path file, boolean enabled)
+  @Test
+  void aRecordingTellsABackwardPassFromItsForward(@TempDir Path folder) throws Exception {
+    try (Scope scope = Scope.open(Recorder.DEVICE)) {
+      Tensor tensor = scope.allocate(DType.FLOAT32, 1, 128, 4, 64);
+      AttentionCall call =
+          Attention.create()
+              .call(tensor, tensor, tensor)
+              .out(tensor)
+              .lse(scope.allocate(DType.FLOAT32, 1, 4, 128));
+      AttentionBackward backward = call.backward(tensor).dquery(tensor).dkey(tensor).dvalue(tensor);
+      List<RecordedEvent> events = record(backward::run, folder.resolve("on.jfr"), true);
+      assertEquals(3, events.size());
+      RecordedEvent event = events.getFirst();
+      assertTrue(event.getBoolean("backward"));
+      assertEquals("recorder", event.getString("device"));
+      assertEquals(backward.plan().kernel(), event.getString("kernel"));
+      assertEquals(128, event.getLong("keyLength"));
+    }
+  }
+
+  private static List<RecordedEvent> record(Runnable call, Path file, boolean enabled)
       throws Exception {
     try (Recording recording = new Recording()) {
       if (enabled) {

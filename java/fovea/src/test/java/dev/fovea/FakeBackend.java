@@ -1,22 +1,35 @@
 package dev.fovea;
 
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** A device made of host memory, which it may hide. */
+/** A device made of host memory, which it may hide; without streams, like the CPU. */
 final class FakeBackend implements DeviceBackend {
   private final String name;
   private final boolean hostMemory;
+  private final NativeLibrary library; // null: that of the CPU
   private final MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
   int copiesIn;
   int copiesOut;
 
   FakeBackend(String name, boolean hostMemory) {
+    this(name, hostMemory, null);
+  }
+
+  /** A CPU with another library. */
+  FakeBackend(String name, NativeLibrary library) {
+    this(name, true, library);
+    FoveaDeviceInfo.KIND.set(info, Abi.DEVICE_CPU);
+  }
+
+  private FakeBackend(String name, boolean hostMemory, NativeLibrary library) {
     this.name = name;
     this.hostMemory = hostMemory;
+    this.library = library;
   }
 
   @Override
@@ -31,7 +44,7 @@ final class FakeBackend implements DeviceBackend {
 
   @Override
   public NativeLibrary library() {
-    return Device.cpu().backend().library();
+    return library != null ? library : Device.cpu().backend().library();
   }
 
   @Override

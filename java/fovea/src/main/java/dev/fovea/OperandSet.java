@@ -1,0 +1,70 @@
+package dev.fovea;
+
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+
+/** The tensors of one kind of run, by the name that messages call them. */
+abstract class OperandSet {
+  /** Only the owner of a confined arena gets at its segments; this thread never is one. */
+  private static final Thread SOME_OTHER_THREAD = Thread.ofVirtual().unstarted(() -> {});
+
+  /** As native calls take it. */
+  static MemorySegment segment(Tensor tensor) {
+    return tensor == null ? MemorySegment.NULL : tensor.rawSegment();
+  }
+
+  /** What a run reads; null where absent. A new map. */
+  abstract Map<String, Tensor> read();
+
+  /** What a run writes; null where absent. A new map. */
+  abstract Map<String, Tensor> written();
+
+  /** Those that are there. */
+  Map<String, Tensor> present() {
+    Map<String, Tensor> present = new LinkedHashMap<>(read());
+    present.putAll(written());
+    present.values().removeIf(tensor -> tensor == null);
+    return present;
+  }
+
+  /** The scopes that own the operands, each once. */
+  Scope[] scopes() {
+    Set<Scope> scopes = new LinkedHashSet<>();
+    present().values().forEach(tensor -> scopes.add(tensor.scope()));
+    scopes.remove(null);
+    return scopes.toArray(Scope[]::new);
+  }
+
+  /** True if threads other than this one may read and write all operands. */
+  boolean accessibleByAll() {
+    return present().values().stream()
+        .allMatch(tensor -> tensor.rawSegment().isAccessibleBy(SOME_OTHER_THREAD));
+  }
+
+  /** Checks that all lie where {@code device}, that of query, gets at them. */
+  void checkDevice(Device device) {
+    present()
+        .forEach(
+            (name, tensor) -> {
+              if (!tensor.device().sharesMemoryWith(device)) {
+                throw new IllegalArgumentException(
+                    "%s is on %s, expected the device of query, %s"
+                        .formatted(name, tensor.device(), device));
+              }
+            });
+  }
+
+  /** Checks that what a run writes may be written. */
+  void checkWritable() {
+    written()
+        .forEach(
+            (name, tensor) -> {
+              if (tensor != null && tensor.rawSegment().isReadOnly()) {
+                throw new IllegalArgumentException(name + " is over a read-only segment");
+              }
+            });
+  }
+}

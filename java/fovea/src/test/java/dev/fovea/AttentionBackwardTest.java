@@ -1,0 +1,410 @@
+package dev.fovea;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.AttentionShape.Strides;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ForkJoinPool;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
+
+/** What a backward pass hands to its library, and what of its call it follows. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class AttentionBackwardTest {
+  private final Attention attention = Attention.create();
+  private final Scope scope = Scope.open(Recorder.DEVICE);
+  private final Tensor query = floats(1, 128, 4, 64); // holds what is recorded
+  private final Tensor key = floats(1, 8, 2, 64);
+  private final Tensor value = floats(1, 8, 2, 32);
+  private final Tensor out = floats(1, 128, 4, 32);
+  private final Tensor lse = floats(1, 4, 128);
+  private final Tensor dout = floats(1, 128, 4, 32);
+  private final Tensor dquery = floats(1, 128, 4, 64);
+  private final Tensor dkey = floats(1, 8, 2, 64);
+  private final Tensor dvalue = floats(1, 8, 2, 32);
+  private final AttentionCall call =
+      attention.call(query, key, value).out(out).lse(lse).parallelism(1);
+  private final AttentionBackward backward =
+      call.backward(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private Tensor floats(long... shape) {
+    return scope.allocate(DType.FLOAT32, shape);
+  }
+
+  private static List<Long> addresses(Tensor... tensors) {
+    return Stream.of(tensors).map(tensor -> tensor == null ? 0 : tensor.address()).toList();
+  }
+
+  private static void assertRefused(Class<? extends Exception> type, String text, Executable run) {
+    String message = assertThrows(type, run).getMessage();
+    assertTrue(message.contains(text), message);
+  }
+
+  @Test
+  void everyOperandIsInItsPlace() {
+    backward.run();
+    List<Long> few =
+        addresses(
+            dout, query, key, value, out, lse, null, null, null, null, null, null, null, dquery,
+            dkey, dvalue, null, null, null);
+    assertEquals(few, Recorder.take(query).getFirst().operands());
+
+    Tensor bias = floats(1, 4, 128, 8);
+    Tensor slopes = floats(4);
+    Tensor sinks = floats(4);
+    Tensor queryLengths = scope.allocate(DType.INT32, 1);
+    Tensor keyLengths = scope.allocate(DType.INT32, 1);
+    Tensor dbias = floats(1, 4, 128, 8);
+    Tensor dslopes = floats(4);
+    Tensor dsinks = floats(4);
+    call.bias(bias).alibiSlopes(slopes).sinks(sinks);
+    call.queryLengths(queryLengths).keyLengths(keyLengths);
+    backward.dbias(dbias).dalibiSlopes(dslopes).dsinks(dsinks).run();
+    List<Long> all =
+        addresses(
+            dout,
+            query,
+            key,
+            value,
+            out,
+            lse,
+            bias,
+            slopes,
+            sinks,
+            null,
+            null,
+            queryLengths,
+            keyLengths,
+            dquery,
+            dkey,
+            dvalue,
+            dbias,
+            dslopes,
+            dsinks);
+    assertEquals(all, Recorder.take(query).getFirst().operands());
+  }
+
+  @Test
+  void packedOperandsAreInTheirPlace() {
+    Tensor cuQ = scope.allocate(DType.INT32, 3);
+    Tensor cuK = scope.allocate(DType.INT32, 3);
+    attention
+        .call(query.select(0, 0), key.select(0, 0), value.select(0, 0))
+        .cuSeqlens(cuQ, cuK, 100, 6)
+        .out(out.select(0, 0))
+        .lse(lse.select(0, 0))
+        .backward(dout.select(0, 0))
+        .dquery(dquery.select(0, 0))
+        .dkey(dkey.select(0, 0))
+        .dvalue(dvalue.select(0, 0))
+        .run();
+    assertEquals(
+        addresses(
+            dout, query, key, value, out, lse, null, null, null, cuQ, cuK, null, null, dquery, dkey,
+            dvalue, null, null, null),
+        Recorder.take(query).getFirst().operands());
+  }
+
+  @Test
+  void phasesRunInOrderWithSeedAndOffsetOfTheCall() {
+    AttentionPlan plan = backward.plan();
+    assertEquals("backward", plan.kernel());
+    assertEquals(List.of(3L, 0L, 7L, 0L), Stream.of(0, 1, 2, 3).map(plan::items).toList());
+    call.dropoutSeed(-5, 6);
+    backward.run();
+    List<Recorder.Entry> entries = Recorder.take(query);
+    assertEquals(2, entries.size(), "phases without items are none");
+    assertEquals(List.of(0L, 2L), entries.stream().map(Recorder.Entry::phase).toList());
+    assertEquals(List.of(3L, 7L), entries.stream().map(Recorder.Entry::end).toList());
+    for (Recorder.Entry entry : entries) {
+      assertEquals(0, entry.begin());
+      assertEquals(-5, entry.seed());
+      assertEquals(6, entry.offset());
+    }
+  }
+
+  @Test
+  void workersShareItemsAndWorkspace() {
+    try (ForkJoinPool pool = new ForkJoinPool(3)) {
+      call.parallelism(4).executor(pool);
+      for (int run = 0; run < 20; run++) {
+        backward.run();
+        List<Recorder.Entry> entries = Recorder.take(query);
+        for (int phase = 0; phase < 4; phase++) {
+          int wanted = phase;
+          assertEquals(
+              backward.plan().items(phase),
+              entries.stream()
+                  .filter(entry -> entry.phase() == wanted)
+                  .mapToLong(entry -> entry.end() - entry.begin())
+                  .sum());
+        }
+        assertEquals(1, entries.stream().map(Recorder.Entry::workspace).distinct().count());
+        for (Recorder.Entry entry : entries) {
+          assertTrue(entry.workspace() != 0 && entry.workspace() % 64 == 0);
+          assertTrue(entry.scratch() != 0 && entry.scratch() % 64 == 0);
+          assertNotEquals(entry.workspace(), entry.scratch());
+        }
+      }
+    }
+  }
+
+  @Test
+  void itFollowsItsCall() {
+    AttentionPlan plan = backward.plan();
+    assertSame(plan, backward.plan());
+    Tensor other = floats(1, 128, 4, 32);
+    call.out(other);
+    backward.run();
+    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(4));
+    assertSame(plan, backward.plan(), "same strides, same plan");
+    call.keyLengths(scope.allocate(DType.INT32, 1));
+    assertNotSame(plan, backward.plan());
+    call.keyLengths(null);
+    assertSame(plan, backward.plan());
+    assertNotSame(plan, call.plan());
+    Tensor forward = call.forward(scope);
+    backward.run();
+    assertEquals(forward.address(), Recorder.take(query).getFirst().operands().get(4));
+    call.lse(null);
+    assertRefused(IllegalStateException.class, "lse of the call is not set", backward::run);
+  }
+
+  @Test
+  void itsOwnBindingsMayChangeToo() {
+    AttentionPlan plan = backward.plan();
+    Tensor otherDout = floats(1, 128, 4, 32);
+    Tensor otherDkey = floats(1, 8, 2, 64);
+    backward.dout(otherDout).dkey(otherDkey).run();
+    Recorder.Entry entry = Recorder.take(query).getFirst();
+    assertEquals(otherDout.address(), entry.operands().getFirst());
+    assertEquals(otherDkey.address(), entry.operands().get(14));
+    assertSame(plan, backward.plan());
+    AttentionPlan accumulating = backward.accumulate(true).plan();
+    assertNotSame(plan, accumulating);
+    assertNotSame(accumulating, backward.deterministic(true).plan());
+    assertSame(plan, backward.accumulate(false).deterministic(false).plan());
+    assertThrows(NullPointerException.class, () -> backward.dout(null));
+    assertThrows(NullPointerException.class, () -> call.backward(null));
+  }
+
+  @Test
+  void weightsHaveNoPartInIt() {
+    AttentionPlan plan = backward.plan();
+    try (Scope other = Scope.open(Recorder.DEVICE)) {
+      call.weights(other.allocate(DType.FLOAT32, 1, 4, 128, 8));
+      assertSame(plan, backward.plan());
+    }
+    backward.run();
+    assertThrows(IllegalStateException.class, call::run);
+  }
+
+  @Test
+  void gradientsAreNewWhereTheyAreNotSet() {
+    AttentionBackward fresh = call.backward(dout);
+    AttentionGradients gradients = fresh.gradients(scope);
+    assertArrayEquals(query.shape(), gradients.query().shape());
+    assertArrayEquals(key.shape(), gradients.key().shape());
+    assertArrayEquals(value.shape(), gradients.value().shape());
+    assertEquals(
+        addresses(gradients.query(), gradients.key(), gradients.value()),
+        Recorder.take(query).getFirst().operands().subList(13, 16));
+    assertNotEquals(gradients.key().address(), fresh.gradients(scope).key().address());
+    assertRefused(IllegalStateException.class, "dquery is not set", fresh::run);
+
+    Tensor half = scope.allocate(DType.FLOAT16, 1, 8, 2, 64);
+    AttentionGradients mixed = fresh.dkey(half).gradients(scope);
+    assertSame(half, mixed.key());
+    assertEquals(DType.FLOAT16, mixed.query().dtype());
+    assertEquals(DType.FLOAT16, mixed.value().dtype());
+  }
+
+  @Test
+  void inOneCall() {
+    AttentionGradients gradients = attention.backward(scope, dout, query, key, value, out, lse);
+    Recorder.Entry entry = Recorder.take(query).getFirst();
+    assertEquals(
+        addresses(
+            dout,
+            query,
+            key,
+            value,
+            out,
+            lse,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            gradients.query(),
+            gradients.key(),
+            gradients.value(),
+            null,
+            null,
+            null),
+        entry.operands());
+    attention.backward(scope, dout, query, key, value, out, lse);
+    assertEquals(entry.workspace(), Recorder.take(query).getFirst().workspace(), "memory is kept");
+    assertThrows(
+        NullPointerException.class,
+        () -> attention.backward(scope, dout, query, key, value, out, null));
+  }
+
+  @Test
+  void plansAreKeptByBothShapes() {
+    AttentionShape shape =
+        AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse().weights().build();
+    AttentionGradientShape gradients = AttentionGradientShape.dense(shape).build();
+    AttentionPlan plan = attention.planBackward(Recorder.DEVICE, shape, gradients);
+    assertSame(plan, attention.planBackward(Recorder.DEVICE, shape, gradients));
+    assertNotSame(plan, attention.plan(Recorder.DEVICE, shape));
+    assertNotSame(
+        plan,
+        attention.planBackward(
+            Recorder.DEVICE, shape, AttentionGradientShape.dense(shape).accumulate().build()));
+    assertEquals("forward", attention.plan(Recorder.DEVICE, shape).kernel());
+    assertEquals("backward", plan.kernel());
+  }
+
+  /** By the library of the CPU, which checks the numbers before it looks for a kernel. */
+  @Test
+  void whatThePlannerRefusesIsAnExceptionWithItsText() {
+    NativeTest.requireLibrary();
+    var builder = AttentionShape.dense(DType.FLOAT32, 2, 16, 16, 2, 2, 64);
+    AttentionShape without = builder.build();
+    assertRefused(
+        IllegalArgumentException.class,
+        "the backward pass needs the forward's lse",
+        () ->
+            attention.planBackward(
+                Device.cpu(), without, AttentionGradientShape.dense(without).build()));
+    AttentionShape shape = builder.lse().build();
+    assertRefused(
+        IllegalArgumentException.class,
+        "the forward had no sinks",
+        () ->
+            attention.planBackward(
+                Device.cpu(), shape, AttentionGradientShape.dense(shape).dsinks().build()));
+    assertRefused(
+        IllegalArgumentException.class,
+        "the strides of dvalue make elements overlap",
+        () ->
+            attention.planBackward(
+                Device.cpu(),
+                shape,
+                AttentionGradientShape.dense(shape).dvalue(new Strides(0, 64, 32)).build()));
+  }
+
+  @Test
+  void whatTheDeviceLacksIsAnExceptionWithItsText() {
+    backward.dquery(scope.allocate(DType.BFLOAT16, 1, 128, 4, 64));
+    backward.dkey(scope.allocate(DType.BFLOAT16, 1, 8, 2, 64));
+    backward.dvalue(scope.allocate(DType.BFLOAT16, 1, 8, 2, 32));
+    assertRefused(UnsupportedOperationException.class, "there is no backward pass", backward::plan);
+    assertRefused(UnsupportedOperationException.class, "there is no backward pass", backward::run);
+    backward.dquery(dquery).dkey(dkey).dvalue(dvalue).run(); // and it works again
+  }
+
+  @Test
+  void whatARunRefusesIsAnExceptionWithItsText() {
+    call.dropoutSeed(0, 99);
+    for (int workers = 1; workers <= 4; workers++) {
+      call.parallelism(workers);
+      assertRefused(IllegalArgumentException.class, "offset 99 is to fail", backward::run);
+    }
+    call.dropoutSeed(0, 0);
+    backward.run();
+  }
+
+  @Test
+  void callAndBackwardAreNotForTwoThreads() {
+    List<String> refused = new ArrayList<>();
+    call.parallelism(2)
+        .executor(
+            task -> {
+              for (Runnable use :
+                  List.<Runnable>of(
+                      call::run,
+                      backward::run,
+                      backward::plan,
+                      () -> backward.gradients(scope),
+                      () -> call.out(out),
+                      () -> backward.dout(dout),
+                      () -> backward.dkey(dkey),
+                      () -> backward.accumulate(true))) {
+                refused.add(assertThrows(IllegalStateException.class, use::run).getMessage());
+              }
+              task.run(); // or there would be no other in the next phase
+            });
+    backward.run();
+    assertEquals(2 * 8, refused.size(), "two phases have items");
+    call.run();
+    assertEquals(3 * 8, refused.size());
+    for (String message : refused) {
+      assertTrue(message.startsWith("this AttentionCall is running"), message);
+    }
+  }
+
+  @Test
+  void aClosedScopeIsRefused() {
+    Scope own = Scope.open(Recorder.DEVICE);
+    backward.dkey(own.allocate(DType.FLOAT32, 1, 8, 2, 64)).run();
+    own.close();
+    assertRefused(IllegalStateException.class, "the scope of this memory is closed", backward::run);
+    assertThrows(IllegalStateException.class, () -> call.backward(dout).gradients(own));
+    backward.dkey(dkey).run();
+  }
+
+  @Test
+  void aScopeInUseStaysOpen() {
+    Scope own = Scope.open(Recorder.DEVICE);
+    backward.dkey(own.allocate(DType.FLOAT32, 1, 8, 2, 64));
+    List<String> refused = new ArrayList<>();
+    call.parallelism(2)
+        .executor(
+            task ->
+                refused.add(assertThrows(IllegalStateException.class, own::close).getMessage()));
+    backward.run();
+    assertTrue(refused.getFirst().contains("it stays open"), refused.getFirst());
+    own.close();
+  }
+
+  @Test
+  void confinedMemoryRunsOnItsThreadAlone() {
+    List<Runnable> submitted = new ArrayList<>();
+    call.parallelism(4).executor(submitted::add);
+    try (Arena arena = Arena.ofConfined()) {
+      Tensor confined = Tensor.of(arena.allocate(4096, 64), DType.FLOAT32, 1, 8, 2, 64);
+      backward.dkey(confined.on(Recorder.DEVICE)).run();
+      assertEquals(0, submitted.size());
+    }
+    backward.dkey(dkey).run();
+    assertTrue(submitted.size() > 0);
+  }
+
+  @Test
+  void resultsMustBeWritable() {
+    Tensor locked =
+        Tensor.of(Arena.ofAuto().allocate(4096, 64).asReadOnly(), DType.FLOAT32, 1, 8, 2, 64);
+    backward.dkey(locked);
+    assertRefused(IllegalArgumentException.class, "dkey is over a read-only", backward::run);
+  }
+}

@@ -1,0 +1,104 @@
+package dev.fovea;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.NativeLoader;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A device whose library computes nothing: a backward run writes down what it was given, in the
+ * memory of query. What it plans is in recorder.cpp.
+ */
+final class Recorder {
+  static final Device DEVICE = load();
+
+  /** Operands in the order of {@code fovea.h}, then workspace, scratch and stream. */
+  private static final int ADDRESSES = 22;
+
+  private static final int WORKSPACE = 19;
+  private static final int SCRATCH = 20;
+
+  /** One native call. */
+  record Entry(long phase, long begin, long end, long seed, long offset, List<Long> addresses) {
+    List<Long> operands() {
+      return addresses.subList(0, WORKSPACE);
+    }
+
+    long workspace() {
+      return addresses.get(WORKSPACE);
+    }
+
+    long scratch() {
+      return addresses.get(SCRATCH);
+    }
+  }
+
+  private Recorder() {}
+
+  /** What was written to {@code query}, which is then empty. */
+  static List<Entry> take(Tensor query) {
+    MemorySegment log = query.segment();
+    List<Entry> entries = new ArrayList<>();
+    long at = 1;
+    for (long i = 0; i < log.getAtIndex(ValueLayout.JAVA_LONG, 0); i++) {
+      long[] head = new long[5];
+      for (int field = 0; field < head.length; field++) {
+        head[field] = log.getAtIndex(ValueLayout.JAVA_LONG, at++);
+      }
+      List<Long> addresses = new ArrayList<>();
+      for (int address = 0; address < ADDRESSES; address++) {
+        addresses.add(log.getAtIndex(ValueLayout.JAVA_LONG, at++));
+      }
+      entries.add(new Entry(head[0], head[1], head[2], head[3], head[4], addresses));
+    }
+    log.fill((byte) 0);
+    return entries;
+  }
+
+  /** Needs g++, as the build of the real libraries does. */
+  private static Device load() {
+    try {
+      Path folder = Files.createTempDirectory("recorder");
+      Path source = folder.resolve("recorder.cpp");
+      Path library = folder.resolve(System.mapLibraryName("fovea_recorder"));
+      try (var in = Recorder.class.getResourceAsStream("recorder.cpp")) {
+        Files.copy(in, source);
+      }
+      compile(source, library);
+      System.setProperty("fovea.native.recorder.path", library.toString());
+      LoadReport report = NativeLoader.load("fovea_recorder");
+      Files.delete(source);
+      Files.delete(library);
+      Files.delete(folder);
+      assertTrue(report.library().isPresent(), report::toString);
+      return Device.of(new FakeBackend("recorder", report.library().orElseThrow()));
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static void compile(Path source, Path library) throws Exception {
+    Process process =
+        new ProcessBuilder(
+                System.getenv().getOrDefault("CXX", "g++"),
+                "-std=c++20",
+                "-shared",
+                "-fPIC",
+                "-I",
+                Path.of(System.getProperty("basedir", "."), "../../native/include").toString(),
+                "-o",
+                library.toString(),
+                source.toString())
+            .redirectErrorStream(true)
+            .start();
+    String output = new String(process.getInputStream().readAllBytes());
+    assertEquals(0, process.waitFor(), output);
+  }
+}

@@ -1,0 +1,106 @@
+// A library that plans what it is told to and computes nothing: a backward run writes down what it
+// was given. Compiled by Recorder.java.
+
+#include <cstdio>
+#include <cstring>
+
+#include "fovea.h"
+
+namespace {
+
+// Read by Recorder.java: 64-bit words, as they lie here.
+struct Entry {
+  int64_t phase, begin, end;
+  uint64_t seed;
+  int64_t offset;
+  const void* addresses[22];
+};
+
+struct Log {
+  int64_t count;
+  Entry entries[];
+};
+
+constexpr int64_t kMostEntries = 100;
+
+int32_t fill(const fovea_attention_spec* spec, const char* kernel, fovea_attention_plan* plan) {
+  plan->abi_version = FOVEA_ABI_VERSION;
+  plan->device_kind = FOVEA_DEVICE_CPU;
+  plan->flops = 1e9;
+  plan->spec = *spec;
+  std::snprintf(plan->kernel, sizeof plan->kernel, "%s", kernel);
+  return FOVEA_OK;
+}
+
+}  // namespace
+
+int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
+
+int32_t fovea_library_query(fovea_library_info* info) {
+  std::strcpy(info->backend, "recorder");
+  return FOVEA_OK;
+}
+
+int32_t fovea_device_query(int32_t, fovea_device_info*) { return FOVEA_OK; }
+
+int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info*,
+                             fovea_attention_plan* plan) {
+  plan->phases = 1;
+  plan->items[0] = 4;
+  return fill(spec, "forward", plan);
+}
+
+int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
+                                      const fovea_attention_gradients* gradients,
+                                      const fovea_device_info*, fovea_attention_plan* plan) {
+  if (gradients->dtype == FOVEA_BFLOAT16) {
+    std::strcpy(plan->error, "there is no backward pass");
+    return FOVEA_UNSUPPORTED;
+  }
+  plan->phases = 4;
+  plan->items[0] = 3;
+  plan->items[2] = 7;
+  plan->workspace_bytes = 200;
+  plan->scratch_bytes = 10;
+  plan->gradients = *gradients;
+  return fill(spec, "backward", plan);
+}
+
+int32_t fovea_prepare_attention(fovea_attention_plan*) { return FOVEA_OK; }
+
+int32_t fovea_run_attention(const fovea_attention_plan*, fovea_attention_call*, const void*,
+                            const void*, const void*, const void*, const float*, const float*,
+                            const int32_t*, const int32_t*, const int32_t*, const int32_t*, void*,
+                            float*, float*, void*, void*, void*) {
+  return FOVEA_OK;
+}
+
+// The log lies where the query does: that is memory which the test can read. Offset 99 fails.
+int32_t fovea_run_attention_backward(const fovea_attention_plan*, fovea_attention_call* call,
+                                     const void* dout, const void* query, const void* key,
+                                     const void* value, const void* out, const float* lse,
+                                     const void* bias, const float* alibi_slopes,
+                                     const float* sinks, const int32_t* cu_seqlens_q,
+                                     const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+                                     const int32_t* key_lengths, void* dquery, void* dkey,
+                                     void* dvalue, float* dbias, float* dalibi_slopes,
+                                     float* dsinks, void* workspace, void* scratch, void* stream) {
+  if (call->dropout_offset == 99) {
+    std::strcpy(call->error, "offset 99 is to fail");
+    return FOVEA_INVALID_ARGUMENT;
+  }
+  Log* const log = static_cast<Log*>(const_cast<void*>(query));
+  const int64_t number = __atomic_fetch_add(&log->count, 1, __ATOMIC_SEQ_CST);
+  if (number < kMostEntries) {
+    log->entries[number] = {
+        call->phase,
+        call->begin,
+        call->end,
+        call->dropout_seed,
+        call->dropout_offset,
+        {dout,  query,         key,          value,         out,         lse,    bias, alibi_slopes,
+         sinks, cu_seqlens_q,  cu_seqlens_k, query_lengths, key_lengths, dquery, dkey, dvalue,
+         dbias, dalibi_slopes, dsinks,       workspace,     scratch,     stream}};
+  }
+  return FOVEA_OK;
+}
