@@ -51,6 +51,13 @@ class AttentionBackwardTest {
     return Stream.of(tensors).map(tensor -> tensor == null ? 0 : tensor.address()).toList();
   }
 
+  /** Of a run without anything optional. */
+  private List<Long> required(Tensor dquery, Tensor dkey, Tensor dvalue) {
+    return addresses(
+        dout, query, key, value, out, lse, null, null, null, null, null, null, null, dquery, dkey,
+        dvalue, null, null, null);
+  }
+
   private static void assertRefused(Class<? extends Exception> type, String text, Executable run) {
     String message = assertThrows(type, run).getMessage();
     assertTrue(message.contains(text), message);
@@ -59,11 +66,7 @@ class AttentionBackwardTest {
   @Test
   void everyOperandIsInItsPlace() {
     backward.run();
-    List<Long> few =
-        addresses(
-            dout, query, key, value, out, lse, null, null, null, null, null, null, null, dquery,
-            dkey, dvalue, null, null, null);
-    assertEquals(few, Recorder.take(query).getFirst().operands());
+    assertEquals(required(dquery, dkey, dvalue), Recorder.take(query).getFirst().operands());
 
     Tensor bias = floats(1, 4, 128, 8);
     Tensor slopes = floats(4);
@@ -239,28 +242,7 @@ class AttentionBackwardTest {
   void inOneCall() {
     AttentionGradients gradients = attention.backward(scope, dout, query, key, value, out, lse);
     Recorder.Entry entry = Recorder.take(query).getFirst();
-    assertEquals(
-        addresses(
-            dout,
-            query,
-            key,
-            value,
-            out,
-            lse,
-            null,
-            null,
-            null,
-            null,
-            null,
-            null,
-            null,
-            gradients.query(),
-            gradients.key(),
-            gradients.value(),
-            null,
-            null,
-            null),
-        entry.operands());
+    assertEquals(required(gradients.query(), gradients.key(), gradients.value()), entry.operands());
     attention.backward(scope, dout, query, key, value, out, lse);
     assertEquals(entry.workspace(), Recorder.take(query).getFirst().workspace(), "memory is kept");
     assertThrows(
