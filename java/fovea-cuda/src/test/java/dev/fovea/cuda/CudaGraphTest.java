@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.AttentionBackward;
 import dev.fovea.AttentionCall;
 import dev.fovea.DType;
 import dev.fovea.FoveaException;
@@ -60,6 +61,31 @@ class CudaGraphTest {
         graph.launch(stream);
         assertTrue(Stub.pending(stream.handle()) > 0, "a launch does not wait");
         Samples.assertHolds(round, to);
+      }
+    }
+  }
+
+  /** One query and one key: all of dout goes to value. */
+  @Test
+  void aBackwardReplaysToo() {
+    Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, 1);
+    Tensor dvalue = scope.allocate(DType.FLOAT32, Samples.SHAPE);
+    Tensor unused = scope.allocate(DType.FLOAT32, Samples.SHAPE);
+    AttentionBackward backward =
+        first.lse(lse).backward(from).dquery(middle).dkey(unused).dvalue(dvalue);
+    first.out(to);
+    backward.plan();
+    try (Graph graph =
+        stream.capture(
+            () -> {
+              first.run();
+              backward.run();
+            })) {
+      for (int round = 2; round < 5; round++) {
+        from.fill(round);
+        graph.launch(stream);
+        Samples.assertHolds(round, dvalue);
+        Samples.assertHolds(0, middle);
       }
     }
   }

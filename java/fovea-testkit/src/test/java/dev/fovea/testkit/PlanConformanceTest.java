@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Attention;
+import dev.fovea.AttentionGradientShape;
 import dev.fovea.AttentionPlan;
 import dev.fovea.AttentionShape;
 import dev.fovea.DType;
@@ -15,6 +16,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
 /** Plans for GPUs that are not here: pure, so they can be made and looked at anywhere. */
@@ -192,5 +194,74 @@ class PlanConformanceTest {
       }
     }
     assertTrue(compared > 0, "no two architectures take the same tiles");
+  }
+
+  private static AttentionPlan backward(
+      Device device, AttentionShape shape, UnaryOperator<AttentionGradientShape.Builder> change) {
+    var gradients = change.apply(AttentionGradientShape.dense(shape)).build();
+    return Attention.create().planBackward(device, shape, gradients);
+  }
+
+  @Test
+  void everyHeadDimHasABackward() {
+    for (Device device : gpus()) {
+      for (DType type : TYPES) {
+        for (int d : HEAD_DIMS) {
+          for (int dv : new int[] {1, d, 256}) {
+            AttentionShape shape =
+                AttentionShape.dense(type, 2, 300, 500, 6, 2, d).valueHeadDim(dv).lse().build();
+            AttentionPlan plan = backward(device, shape, gradients -> gradients);
+            assertTrue(plan.kernel().contains("backward"), plan.toString());
+            assertEquals(6, plan.phases(), plan.toString());
+            long keyTiles = (500 + plan.tileKeys() - 1) / plan.tileKeys();
+            assertEquals(2 * 2 * keyTiles, plan.items(1), plan.toString());
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * Memory grows with the lengths, not with their product; sums of dquery are what most of it is.
+   */
+  @Test
+  void theWorkspaceOfABackwardIsLinearInTheLength() {
+    for (Device device : gpus()) {
+      for (DType type : TYPES) {
+        long[] bytes = new long[2];
+        for (int i = 0; i < 2; i++) {
+          int length = 8192 << (4 * i);
+          AttentionShape shape =
+              AttentionShape.dense(type, 1, length, length, 4, 2, 64).lse().build();
+          bytes[i] = backward(device, shape, gradients -> gradients).workspaceBytes();
+          long sums = 4L * length * 4 * 64;
+          assertTrue(bytes[i] < 1.2 * sums, bytes[i] + " bytes for sums of " + sums);
+          assertTrue(
+              backward(device, shape, AttentionGradientShape.Builder::deterministic)
+                      .workspaceBytes()
+                  < sums / 8);
+        }
+        assertEquals(16, (double) bytes[1] / bytes[0], 0.5);
+      }
+    }
+  }
+
+  @Test
+  void gradientsThatAreNotAskedForAreNoWork() {
+    Device device = gpus().getFirst();
+    AttentionShape shape =
+        AttentionShape.dense(DType.FLOAT16, 2, 100, 200, 4, 2, 64)
+            .lse()
+            .bias(DType.FLOAT16, new AttentionShape.Strides(0, 200, 20_000))
+            .sinks()
+            .build();
+    AttentionPlan none = backward(device, shape, gradients -> gradients);
+    assertEquals(0, none.items(3) + none.items(4) + none.items(5), none.toString());
+    AttentionPlan all =
+        backward(
+            device,
+            shape,
+            gradients -> gradients.dbias(new AttentionShape.Strides(0, 200, 20_000)).dsinks());
+    assertTrue(all.items(3) > 0 && all.items(4) == 0 && all.items(5) == 4, all.toString());
   }
 }
