@@ -120,6 +120,12 @@ public record AttentionCase(
     return geometry.packed() ? layout.at(0, cu[b] + i, h) : layout.at(b, i, h);
   }
 
+  /** Buffer index of row (b, h, i) of lse. */
+  int lseIndex(int[] cu, int b, int h, int i) {
+    Layout lse = layouts.lse();
+    return geometry.packed() ? lse.at(0, h, 0) + cu[b] + i : lse.at(b, h, 0) + i;
+  }
+
   /** One line for people. */
   @Override
   public String toString() {

@@ -3,7 +3,6 @@ package dev.fovea.testkit;
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
 import dev.fovea.testkit.GuardedMemory.Side;
-import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
 import java.util.Arrays;
@@ -34,11 +33,13 @@ public final class CaseGenerator {
 
   private final Gaussian random;
   private final Limits limits;
+  private final double share; // of the usual cost
   private boolean isLong;
   private final CaseBuilder c = new CaseBuilder();
 
-  private CaseGenerator(long seed, long index, Limits limits) {
+  private CaseGenerator(long seed, long index, Limits limits, double share) {
     this.limits = limits;
+    this.share = share;
     random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
     c.repeat = "--seed " + seed + " --case " + index;
     c.dataSeed = random.nextLong();
@@ -46,10 +47,15 @@ public final class CaseGenerator {
 
   /** Case {@code index} of the sequence {@code seed}. */
   public static AttentionCase generate(long seed, long index, Limits limits) {
-    return new CaseGenerator(seed, index, limits).generate();
+    return draw(seed, index, limits, 1).build();
   }
 
-  private AttentionCase generate() {
+  /** The case before it is built, made to cost no more than a share of the usual. */
+  static CaseBuilder draw(long seed, long index, Limits limits, double share) {
+    return new CaseGenerator(seed, index, limits, share).draw();
+  }
+
+  private CaseBuilder draw() {
     c.dtype = random.pick(DType.FLOAT32, DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
     c.outDType =
         random.chance(0.2) ? random.pick(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16) : c.dtype;
@@ -65,7 +71,7 @@ public final class CaseGenerator {
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
     c.parallelism = random.among(1, 1, 1, 2, 3);
     c.allowTf32 = random.chance(0.4) && c.dtype == DType.FLOAT32;
-    return c.build();
+    return c;
   }
 
   private void sizes() {
@@ -174,8 +180,8 @@ public final class CaseGenerator {
 
   /** Makes the case affordable: fewer sequences, then heads, then columns, then positions. */
   private void trim() {
-    while (products() > (isLong ? LONG_BUDGET : BUDGET)
-        || tiles() > (isLong ? 2 : 1) * limits.tiles()) {
+    while (products() > share * (isLong ? LONG_BUDGET : BUDGET)
+        || tiles() > share * (isLong ? 2 : 1) * limits.tiles()) {
       if (c.batch > 1) {
         c.batch--;
       } else if (c.queryHeads > c.keyHeads && c.keyHeads > 1) {
@@ -257,44 +263,14 @@ public final class CaseGenerator {
       c.key = Style.slice(c.queryHeads, c.keyHeads, c.headDim);
       c.value = Style.slice(c.queryHeads + c.keyHeads, 0, c.headDim);
     } else {
-      c.query = input();
-      c.key = input();
-      c.value = random.chance(0.6) ? c.key : input();
+      c.query = Style.drawInput(random);
+      c.key = Style.drawInput(random);
+      c.value = random.chance(0.6) ? c.key : Style.drawInput(random);
     }
-    c.out = output();
-    c.lseStyle = output();
-    c.weightsStyle = output();
-    c.biasStyle = output();
-    c.alibiStyle = output();
-  }
-
-  private Style input() {
-    Style style = output();
-    if (random.chance(0.06)) {
-      return style.withBroadcast(random.among(0, 2));
-    }
-    return style;
-  }
-
-  private Style output() {
-    double kind = random.nextDouble();
-    if (kind < 0.35) {
-      return Style.DENSE;
-    }
-    if (kind < 0.6) {
-      return Style.ordered(Order.SWAPPED);
-    }
-    if (kind < 0.7) {
-      return Style.ordered(random.pick(Order.SEQUENCE_FIRST, Order.HEADS_FIRST));
-    }
-    Style gaps =
-        Style.gaps(
-            random.pick(Order.values()),
-            random.nextInt(6),
-            random.nextInt(9),
-            random.nextInt(9),
-            random.nextInt(9),
-            random.among(0, 1, 3, 8));
-    return kind < 0.88 ? gaps : gaps.withAbsurd();
+    c.out = Style.draw(random);
+    c.lseStyle = Style.draw(random);
+    c.weightsStyle = Style.draw(random);
+    c.biasStyle = Style.draw(random);
+    c.alibiStyle = Style.draw(random);
   }
 }

@@ -26,6 +26,7 @@ public final class Expected {
   private final double[] allowed;
   private final byte[] state;
   private double weightVariance;
+  private double rowSquares;
   private double outputVariance;
   private double roundingVariance;
   private double arithmeticSquares;
@@ -70,6 +71,11 @@ public final class Expected {
     state[i] = COMPARE;
   }
 
+  void free(int i, double exact) {
+    value[i] = exact;
+    state[i] = FREE;
+  }
+
   void set(int begin, int end, byte what) {
     Arrays.fill(state, begin, end, what);
   }
@@ -91,6 +97,14 @@ public final class Expected {
   }
 
   /**
+   * Says that the elements counted since the last time share the errors of their weights, whose
+   * variances sum to {@code weights}; see {@link #allowedRmse}.
+   */
+  void countRow(double weights) {
+    rowSquares += weights * weights;
+  }
+
+  /**
    * The bound of the root mean square error; infinite where there are too few elements.
    *
    * <p>With rounded weights it is the specification's, 1.3 sqrt(mean(u^2/6 (...))) plus the float32
@@ -101,6 +115,11 @@ public final class Expected {
    * and d the float32 error before rounding. If d does not carry the result over a rounding
    * boundary, the error is e. If it does, e was within d of half a step and the error is at most
    * |e| + 2d. So the root mean square is at most rms(e) + 2 rms(d).
+   *
+   * <p>Where rows are counted, their variances E_r are exact for the sizes of their weights, and
+   * the room above them is that of chance: the sum of squared errors of a row is a quadratic form
+   * in independent errors, whose variance is at most 2 E_r^2, rows are independent of each other,
+   * and four standard deviations are allowed.
    */
   public double allowedRmse() {
     if (counted < RMSE_MINIMUM) {
@@ -111,6 +130,8 @@ public final class Expected {
       return Math.sqrt(roundingVariance / counted) + 2 * arithmetic;
     }
     double output = Math.max(1.69 * outputVariance, roundingVariance);
-    return Math.sqrt((1.69 * weightVariance + output) / counted) + arithmetic;
+    double weights =
+        rowSquares == 0 ? 1.69 * weightVariance : weightVariance + 4 * Math.sqrt(2 * rowSquares);
+    return Math.sqrt((weights + output) / counted) + arithmetic;
   }
 }

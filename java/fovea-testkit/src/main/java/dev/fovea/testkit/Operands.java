@@ -32,19 +32,30 @@ public record Operands(
     int[] cuQ = geometry.cuQ();
     int[] cuK = geometry.cuK();
     float factor = c.content() == Content.EXTREME ? EXTREME_FACTOR : 1;
-    float[] query = fill(c, c.layouts().query(), cuQ, true, type, factor, 1);
-    float[] key = fill(c, c.layouts().key(), cuK, false, type, 1, 2);
+    float[] query = fill(c, c.layouts().query(), cuQ, true, type, factor, seed(c, 1));
+    float[] key = fill(c, c.layouts().key(), cuK, false, type, 1, seed(c, 2));
     float tiny = c.content() == Content.TINY ? TINY_FACTOR : 1;
-    float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, 3);
+    float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
     return new Operands(query, key, value, bias, alibi(c), sinks(c));
   }
 
-  private static float[] fill(
-      AttentionCase c, Layout layout, int[] cu, boolean query, DType type, float factor, int salt) {
+  private static long seed(AttentionCase c, int salt) {
+    return Gaussian.mix(c.dataSeed() * 8 + salt);
+  }
+
+  /** A buffer with values inside the lengths, of the queries or of the keys. */
+  static float[] fill(
+      AttentionCase c,
+      Layout layout,
+      int[] cu,
+      boolean query,
+      DType type,
+      float factor,
+      long seed) {
     float[] buffer = poisoned(layout);
-    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed() * 8 + salt));
+    Gaussian random = new Gaussian(seed);
     boolean outliers = c.content() == Content.OUTLIERS;
     float constant = Rounding.round(type, random.nextNormal());
     Geometry geometry = c.geometry();
@@ -80,7 +91,7 @@ public record Operands(
     if (geometry.batch() == 0 || geometry.lenQ(b) == 0 || geometry.lenK(b) == 0) {
       return;
     }
-    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed() * 8 + 4));
+    Gaussian random = new Gaussian(seed(c, 4));
     int i = random.nextInt(geometry.lenQ(b));
     int j = random.nextInt(geometry.lenK(b));
     int h = random.nextInt(geometry.queryHeads());
@@ -101,7 +112,7 @@ public record Operands(
     Geometry geometry = c.geometry();
     DType type = c.options().biasDType();
     float[] buffer = poisoned(layout);
-    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed() * 8 + 5));
+    Gaussian random = new Gaussian(seed(c, 5));
     boolean holes = c.content() == Content.BIAS_HOLES;
     boolean allMasked = c.content() == Content.BIAS_ALL_MASKED;
     boolean hideMasked = c.content() == Content.BIAS_NAN_AT_MASKED;
@@ -138,7 +149,7 @@ public record Operands(
     if (layout == null) {
       return null;
     }
-    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed() * 8 + 6));
+    Gaussian random = new Gaussian(seed(c, 6));
     float[] buffer = poisoned(layout);
     for (int b = 0; b < layout.size()[0]; b++) {
       for (int h = 0; h < layout.size()[1]; h++) {
@@ -155,7 +166,7 @@ public record Operands(
     if (!c.options().sinks()) {
       return null;
     }
-    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed() * 8 + 7));
+    Gaussian random = new Gaussian(seed(c, 7));
     float[] sinks = new float[c.geometry().queryHeads()];
     for (int h = 0; h < sinks.length; h++) {
       sinks[h] = 3 * random.nextNormal();
@@ -163,7 +174,8 @@ public record Operands(
     return sinks;
   }
 
-  private static float[] poisoned(Layout layout) {
+  /** NaN everywhere. */
+  static float[] poisoned(Layout layout) {
     float[] buffer = new float[layout.elements()];
     Arrays.fill(buffer, Float.NaN);
     return buffer;

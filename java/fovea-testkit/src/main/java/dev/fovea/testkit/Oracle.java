@@ -2,7 +2,6 @@ package dev.fovea.testkit;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
-import dev.fovea.testkit.Options.Alibi;
 
 /**
  * Naive attention in float64 over the exact values of the operands, with the error that a right
@@ -33,14 +32,11 @@ import dev.fovea.testkit.Options.Alibi;
  */
 public final class Oracle {
 
-  /** Relative error of float32 arithmetic on scores: about seven roundings. */
-  static final double ARITHMETIC = 4e-7;
-
   /** Room above a unit roundoff for second-order terms. */
   static final double SLACK = 1.02;
 
   /** exp may flush what is not a normal float32. */
-  private static final double FLUSHED = 0x1p-125;
+  static final double FLUSHED = 0x1p-125;
 
   private final AttentionCase c;
   private final Operands data;
@@ -52,13 +48,11 @@ public final class Oracle {
   private final Expected out;
   private final Expected lse;
   private final Expected weights;
-  private final double scale;
   private final double perScore;
   private final double dropFactor;
-  private final OracleRow row;
+  private final OracleHead head;
   private final RoundedFactors rounded; // null: products take their factors as they are
-  private final double[] keysTransposed;
-  private final double[] values;
+  private OracleRow row;
 
   /** Expected outputs; lse and weights are null where the case does not ask for them. */
   public record Outputs(Expected out, Expected lse, Expected weights) {}
@@ -75,17 +69,10 @@ public final class Oracle {
     lse = options.lse() ? new Expected(DType.FLOAT32, c.layouts().lse().elements()) : null;
     weights =
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
-    scale = options.scale() != null ? options.scale() : 1 / Math.sqrt(geometry.headDim());
-    perScore =
-        c.content() == Content.CONSTANT
-            ? Math.max(ARITHMETIC, Rounding.unit(DType.FLOAT32) * geometry.headDim())
-            : ARITHMETIC;
+    head = new OracleHead(c, data, precision);
+    rounded = head.rounded();
+    perScore = head.perProduct(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
-    keysTransposed = new double[geometry.headDim() * geometry.keyLength()];
-    values = new double[geometry.keyLength() * geometry.valueHeadDim()];
-    row = new OracleRow(geometry.keyLength(), geometry.headDim(), geometry.valueHeadDim());
-    double factorUnit = precision.factorUnit(options);
-    rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
   }
 
   /** Computes a case. */
@@ -96,7 +83,7 @@ public final class Oracle {
   private Outputs run() {
     for (int b = 0; b < geometry.batch(); b++) {
       for (int kv = 0; kv < geometry.keyHeads(); kv++) {
-        boolean poisoned = load(b, kv);
+        boolean poisoned = head.load(b, kv);
         for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
           for (int i = 0; i < geometry.lenQ(b); i++) {
             row(b, h, i, poisoned);
@@ -112,25 +99,6 @@ public final class Oracle {
     return new Outputs(out, lse, weights);
   }
 
-  /** Gathers one key/value head; true if it holds a NaN. */
-  private boolean load(int b, int kv) {
-    int length = geometry.lenK(b);
-    boolean poisoned = false;
-    for (int j = 0; j < length; j++) {
-      int at = c.rowIndex(c.layouts().key(), cuK, b, j, kv);
-      for (int d = 0; d < geometry.headDim(); d++) {
-        keysTransposed[d * length + j] = data.key()[at + d];
-        poisoned |= Float.isNaN(data.key()[at + d]);
-      }
-      at = c.rowIndex(c.layouts().value(), cuK, b, j, kv);
-      for (int d = 0; d < geometry.valueHeadDim(); d++) {
-        values[j * geometry.valueHeadDim() + d] = data.value()[at + d];
-        poisoned |= Float.isNaN(data.value()[at + d]);
-      }
-    }
-    return poisoned;
-  }
-
   /** A query row behind its sequence: out = 0, lse = -inf, weights = 0. */
   private void padding(int b, int h, int i) {
     int at = c.layouts().out().at(b, i, h);
@@ -138,7 +106,7 @@ public final class Oracle {
       out.expect(at + d, 0, 0);
     }
     if (lse != null) {
-      lse.expect(lseIndex(b, h, i), Double.NEGATIVE_INFINITY, 0);
+      lse.expect(c.lseIndex(cuQ, b, h, i), Double.NEGATIVE_INFINITY, 0);
     }
     if (weights != null) {
       expectZero(weightsRow(b, h, i), 0);
@@ -153,31 +121,12 @@ public final class Oracle {
   }
 
   private void row(int b, int h, int i, boolean poisoned) {
-    int begin = c.visibleBegin(b, i);
-    int end = Math.max(begin, c.visibleEnd(b, i));
-    row.scores(
-        data.query(),
-        c.rowIndex(c.layouts().query(), cuQ, b, i, h),
-        keysTransposed,
-        geometry.lenK(b),
-        begin,
-        end,
-        scale);
-    if (rounded != null) {
-      rounded.scores(row, keysTransposed, geometry.lenK(b), begin, scale);
-    }
-    if (options.softcap() > 0) {
-      if (rounded != null) {
-        rounded.cap(row, options.softcap());
-      }
-      row.cap(options.softcap());
-    }
-    addBias(b, h, i, begin, end);
+    row = head.scores(h, i);
+    int begin = head.begin();
+    double[] values = head.values();
     double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
     row.softmax(sink);
-    if (options.dropout() > 0) {
-      row.drop(begin, i, b * geometry.queryHeads() + h, options);
-    }
+    head.drop(h, i);
     row.product(values, begin, geometry.valueHeadDim());
     if (rounded != null) {
       rounded.weigh(row, values, begin);
@@ -185,36 +134,19 @@ public final class Oracle {
     int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
     // A NaN that this row does not see may or may not have been multiplied by zero.
     boolean free = poisoned && !row.sawNaN(values, begin, geometry.valueHeadDim());
-    if (free) {
-      out.set(outRow, outRow + geometry.valueHeadDim(), Expected.FREE);
-    } else {
-      for (int d = 0; d < geometry.valueHeadDim(); d++) {
+    for (int d = 0; d < geometry.valueHeadDim(); d++) {
+      if (free) {
+        out.free(outRow + d, row.out(d));
+      } else {
         expectOut(outRow + d, d);
       }
     }
     boolean scoresFree = free && c.content() == Content.NAN_IN_KEY;
     if (lse != null) {
-      expectLse(lseIndex(b, h, i), scoresFree);
+      expectLse(c.lseIndex(cuQ, b, h, i), scoresFree);
     }
     if (weights != null) {
-      expectWeights(weightsRow(b, h, i), begin, end, geometry.lenK(b), scoresFree);
-    }
-  }
-
-  private void addBias(int b, int h, int i, int begin, int end) {
-    if (data.bias() != null) {
-      int at = Operands.biasRow(c, c.layouts().bias(), cuQ, b, h, i);
-      for (int j = begin; j < end; j++) {
-        row.add(j - begin, data.bias()[at + j]);
-      }
-    }
-    if (data.alibi() != null) {
-      Layout layout = c.layouts().alibi();
-      double slope = data.alibi()[layout.at(options.alibi() == Alibi.PER_BATCH_HEAD ? b : 0, h, 0)];
-      for (int j = begin; j < end; j++) {
-        double distance = j - c.position(b, i);
-        row.add(j - begin, options.causal() ? slope * distance : -slope * Math.abs(distance));
-      }
+      expectWeights(weightsRow(b, h, i), begin, geometry.lenK(b), scoresFree);
     }
   }
 
@@ -231,7 +163,7 @@ public final class Oracle {
                 * ((1 + row.largestScore()) * row.absolute(d)
                     + row.biasedAbsolute(d)
                     + Math.abs(exact) * row.biasError())
-            + summation() * (row.absolute(d) + Math.abs(exact))
+            + head.summation(row.count()) * (row.absolute(d) + Math.abs(exact))
             + FLUSHED * dropFactor * row.plain(d);
     double output = SLACK * unit * Math.abs(exact);
     if (exact != 0) {
@@ -257,22 +189,17 @@ public final class Oracle {
     out.count(weightVariance, unit * unit / 6 * exact * exact, rounding, arithmetic);
   }
 
-  private int lseIndex(int b, int h, int i) {
-    Layout layout = c.layouts().lse();
-    return geometry.packed() ? layout.at(0, h, 0) + cuQ[b] + i : layout.at(b, h, 0) + i;
-  }
-
   private int weightsRow(int b, int h, int i) {
     Layout layout = c.layouts().weights();
     return geometry.packed() ? layout.at(0, h, cuQ[b] + i) : layout.at(b, h, i);
   }
 
   private void expectLse(int index, boolean free) {
+    double exact = row.lse();
     if (free) {
-      lse.set(index, index + 1, Expected.FREE);
+      lse.free(index, exact);
       return;
     }
-    double exact = row.lse();
     double moved = rounded == null ? 0 : rounded.lse();
     double error =
         Double.isInfinite(exact)
@@ -282,22 +209,16 @@ public final class Oracle {
   }
 
   private double lseArithmetic() {
-    return perScore * (1 + row.largestScore() + row.biasError()) + summation();
+    return perScore * (1 + row.largestScore() + row.biasError()) + head.summation(row.count());
   }
 
-  /** Relative error of a float32 sum over the keys of the row; see the class comment. */
-  private double summation() {
-    double unit = Rounding.unit(DType.FLOAT32);
-    return c.content() == Content.CONSTANT ? unit * row.count() : 2 * unit * Math.sqrt(row.count());
-  }
-
-  private void expectWeights(int at, int begin, int end, int length, boolean free) {
+  private void expectWeights(int at, int begin, int length, boolean free) {
     if (free) {
       weights.set(at, at + length, Expected.FREE);
     } else {
       double common = lseArithmetic();
       for (int j = 0; j < length; j++) {
-        boolean seen = j >= begin && j < end;
+        boolean seen = j >= begin && j < begin + row.count();
         if (!seen && Double.isNaN(row.lse())) {
           // exp(-inf - NaN): NaN by the formula, 0 by common sense.
           weights.set(at + j, at + j + 1, Expected.FREE);

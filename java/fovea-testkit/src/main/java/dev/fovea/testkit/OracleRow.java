@@ -10,6 +10,8 @@ final class OracleRow {
   private final double[] scores;
   private final double[] errors;
   private final double[] biases;
+  private final double[] slopes;
+  private final double[] slopeErrors;
   private final double[] weights;
   private final double[] dropped;
   private final boolean[] keep;
@@ -30,6 +32,8 @@ final class OracleRow {
     scores = new double[keys];
     errors = new double[keys];
     biases = new double[keys];
+    slopes = new double[keys];
+    slopeErrors = new double[keys];
     weights = new double[keys];
     dropped = new double[keys];
     keep = new boolean[keys];
@@ -55,6 +59,8 @@ final class OracleRow {
     java.util.Arrays.fill(scores, 0, count, 0);
     java.util.Arrays.fill(errors, 0, count, 0);
     java.util.Arrays.fill(biases, 0, count, 0);
+    java.util.Arrays.fill(slopes, 0, count, 1);
+    java.util.Arrays.fill(slopeErrors, 0, count, 0);
     for (int d = 0; d < query.length && count > 0; d++) {
       query[d] = queries[at + d];
       accumulate(scores, errors, keysTransposed, d * stride + begin, query[d], count);
@@ -67,14 +73,22 @@ final class OracleRow {
     }
   }
 
-  /** Bounds the scores. */
+  /**
+   * Bounds the scores, whose slope then is 1 - tanh^2. An error of c in units of tanh and of c
+   * sum_d |q_d k_d| in its argument moves the slope by c (1 + 2 slope |tanh| sum_d |q_d k_d| /
+   * softcap).
+   */
   void cap(double softcap) {
     for (int j = 0; j < count; j++) {
-      scores[j] = softcap * Math.tanh(scores[j] / softcap);
+      double tanh = Math.tanh(scores[j] / softcap);
+      scores[j] = softcap * tanh;
+      slopes[j] = 1 - tanh * tanh;
+      slopeErrors[j] = 1 + 2 * slopes[j] * Math.abs(tanh) * errors[j] / softcap;
     }
   }
 
-  private static void accumulate(
+  /** Adds factor times a row of a transposed matrix to a sum, and its size to another. */
+  static void accumulate(
       double[] sum, double[] absolute, double[] key, int at, double factor, int count) {
     double size = Math.abs(factor);
     for (int j = 0; j < count; j++) {
@@ -125,6 +139,15 @@ final class OracleRow {
       double weight = Math.exp(sink - lse);
       biasError += weight * Math.abs(sink);
       largestWeight = Math.max(largestWeight, weight);
+    }
+  }
+
+  /** Weights for an lse that is given and finite. */
+  void weigh(double lse) {
+    this.lse = lse;
+    for (int j = 0; j < count; j++) {
+      weights[j] = Math.exp(scores[j] - lse);
+      dropped[j] = weights[j];
     }
   }
 
@@ -254,6 +277,21 @@ final class OracleRow {
 
   double score(int j) {
     return scores[j];
+  }
+
+  /** What the softcap leaves of a change of the score before it; 1 without one. */
+  double slope(int j) {
+    return slopes[j];
+  }
+
+  /** The error of {@link #slope} in units of that of float32 arithmetic. */
+  double slopeError(int j) {
+    return slopeErrors[j];
+  }
+
+  /** scale * sum_d |q_d k_jd| + |b_j|, by key. */
+  double[] errors() {
+    return errors;
   }
 
   /** scale * sum_d |q_d k_jd| + |b_j|. */

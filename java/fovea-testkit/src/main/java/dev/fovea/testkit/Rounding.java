@@ -38,6 +38,12 @@ public final class Rounding {
     };
   }
 
+  /** The largest error of rounding a number of that size to nearest, subnormal or not. */
+  public static double halfUlp(DType type, double size) {
+    int exponent = Math.max(Math.getExponent(size), type == DType.FLOAT16 ? -14 : -126);
+    return Math.scalb(unit(type), exponent);
+  }
+
   /** Rounds to nearest even; the result is exact in float for every type. */
   public static float round(DType type, float value) {
     return switch (type) {

@@ -57,4 +57,33 @@ public record Style(
     }
     return absurd ? layout.withAbsurdStrides() : layout;
   }
+
+  /** A random style for an operand that is written. */
+  static Style draw(Gaussian random) {
+    double kind = random.nextDouble();
+    if (kind < 0.35) {
+      return DENSE;
+    }
+    if (kind < 0.6) {
+      return ordered(Order.SWAPPED);
+    }
+    if (kind < 0.7) {
+      return ordered(random.pick(Order.SEQUENCE_FIRST, Order.HEADS_FIRST));
+    }
+    Style gaps =
+        gaps(
+            random.pick(Order.values()),
+            random.nextInt(6),
+            random.nextInt(9),
+            random.nextInt(9),
+            random.nextInt(9),
+            random.among(0, 1, 3, 8));
+    return kind < 0.88 ? gaps : gaps.withAbsurd();
+  }
+
+  /** A random style for an operand that is read: its elements may share memory. */
+  static Style drawInput(Gaussian random) {
+    Style style = draw(random);
+    return random.chance(0.06) ? style.withBroadcast(random.among(0, 2)) : style;
+  }
 }

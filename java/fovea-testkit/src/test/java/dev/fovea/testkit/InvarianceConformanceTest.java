@@ -34,10 +34,7 @@ class InvarianceConformanceTest {
     for (int d = 0; d < g.valueHeadDim(); d++) {
       bits[d] = Rounding.bitsAt(run.out(), type, at + d);
     }
-    int lse =
-        g.packed()
-            ? c.layouts().lse().at(0, h, 0) + g.cuQ()[b] + i
-            : c.layouts().lse().at(b, h, 0) + i;
+    int lse = c.lseIndex(g.cuQ(), b, h, i);
     bits[g.valueHeadDim()] = Rounding.bitsAt(run.lse(), DType.FLOAT32, lse);
     return bits;
   }

@@ -1,0 +1,56 @@
+package dev.fovea.testkit;
+
+import dev.fovea.DType;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * The backward pass of one attention call, described completely. Immutable; {@link BackwardBuilder}
+ * and {@link BackwardGenerator} make them.
+ *
+ * @param forward the call, which has an lse and no weights
+ * @param dtype of dquery, dkey and dvalue
+ * @param deterministic the same bits on every run are asked for
+ * @param accumulate dkey and dvalue are added to what is there
+ * @param dsinks is asked for
+ * @param layouts where the operands that the forward has not lie in memory
+ */
+public record BackwardCase(
+    AttentionCase forward,
+    DType dtype,
+    boolean deterministic,
+    boolean accumulate,
+    boolean dsinks,
+    Layouts layouts) {
+
+  /**
+   * The layouts; null where the case has no such operand. dbias has the sizes of the bias and
+   * dalibi those of the slopes: dimensions of one element are summed over.
+   */
+  public record Layouts(
+      Layout dout, Layout dquery, Layout dkey, Layout dvalue, Layout dbias, Layout dalibi) {
+
+    Stream<Layout> all() {
+      return Stream.of(dout, dquery, dkey, dvalue, dbias, dalibi).filter(Objects::nonNull);
+    }
+  }
+
+  /** One line for people. */
+  @Override
+  public String toString() {
+    return "backward %s%s%s%s%s%s %s | dout%s dq%s dk%s dv%s%s"
+        .formatted(
+            dtype,
+            deterministic ? " deterministic" : "",
+            accumulate ? " accumulate" : "",
+            layouts.dbias == null ? "" : " dbias",
+            layouts.dalibi == null ? "" : " dalibi",
+            dsinks ? " dsinks" : "",
+            forward,
+            layouts.dout,
+            layouts.dquery,
+            layouts.dkey,
+            layouts.dvalue,
+            layouts.dbias == null ? "" : " dbias" + layouts.dbias);
+  }
+}

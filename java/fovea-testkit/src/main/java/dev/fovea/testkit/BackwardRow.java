@@ -1,0 +1,196 @@
+package dev.fovea.testkit;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.RoundedFactors.Products;
+import java.util.Arrays;
+
+/**
+ * One query row of the backward oracle: the terms of its visible keys, with the bounds that {@link
+ * BackwardOracle} derives.
+ */
+final class BackwardRow {
+
+  private final OracleHead head;
+  private final DType weightType; // that weights are rounded to for products; null: they are not
+  private final double factorUnit; // of every factor of a product; 0: taken as they are
+  private final double dropFactor;
+  private final double perScore;
+  private final double perValue;
+  private final double[] valuesTransposed;
+  private final double[] dout;
+  private final double[] lost;
+  private final double[] products;
+  private final double[] sizes;
+  private final double[] lostProducts;
+  private final double[] lostSizes;
+  private final Terms weights;
+  private final Terms scores;
+  private final Terms unscaled;
+  private double delta;
+  private double deltaSize;
+
+  BackwardRow(AttentionCase c, OracleHead head, Precision precision) {
+    this.head = head;
+    Geometry g = c.geometry();
+    weightType = precision.weightUnit(c.options()) > 0 ? c.options().dtype() : null;
+    factorUnit = precision.factorUnit(c.options());
+    dropFactor = OracleRow.dropFactor(c.options());
+    perScore = head.perProduct(g.headDim());
+    perValue = head.perProduct(g.valueHeadDim());
+    valuesTransposed = new double[g.keyLength() * g.valueHeadDim()];
+    dout = new double[g.valueHeadDim()];
+    lost = new double[g.valueHeadDim()];
+    products = new double[g.keyLength()];
+    sizes = new double[g.keyLength()];
+    lostProducts = new double[g.keyLength()];
+    lostSizes = new double[g.keyLength()];
+    weights = new Terms(g.keyLength());
+    scores = new Terms(g.keyLength());
+    unscaled = new Terms(g.keyLength());
+  }
+
+  /** Takes the values of the head that was loaded. */
+  void load() {
+    int keys = head.length();
+    for (int j = 0; j < keys; j++) {
+      for (int d = 0; d < dout.length; d++) {
+        valuesTransposed[d * keys + j] = head.values()[j * dout.length + d];
+      }
+    }
+  }
+
+  /** Takes a row of dout and one of out. */
+  void load(float[] douts, int doutRow, float[] outs, int outRow) {
+    delta = 0;
+    deltaSize = 0;
+    for (int d = 0; d < dout.length; d++) {
+      dout[d] = douts[doutRow + d];
+      lost[d] = weightType == null ? 0 : Rounding.round(weightType, douts[doutRow + d]) - dout[d];
+      delta += dout[d] * outs[outRow + d];
+      deltaSize += Math.abs(dout[d] * outs[outRow + d]);
+    }
+  }
+
+  double[] dout() {
+    return dout;
+  }
+
+  /** What dout changes by if it is rounded for products. */
+  double[] lost() {
+    return lost;
+  }
+
+  double delta() {
+    return delta;
+  }
+
+  /** The error of delta. */
+  double deltaError() {
+    return perValue * deltaSize;
+  }
+
+  /** r_ij p_ij, the terms of dvalue. */
+  Terms weights() {
+    return weights;
+  }
+
+  /** ds_ij, the terms of dbias and of the slopes' gradients. */
+  Terms scores() {
+    return scores;
+  }
+
+  /** t_ij / scale, the terms of dquery and dkey. */
+  Terms unscaled() {
+    return unscaled;
+  }
+
+  /** Computes the terms of query {@code i} of head {@code h}, whose lse is not -inf. */
+  OracleRow compute(int h, int i, double lse) {
+    OracleRow row = head.scores(h, i);
+    row.weigh(lse);
+    head.drop(h, i);
+    multiply(dout, row.count(), products, sizes);
+    if (weightType != null) {
+      multiply(lost, row.count(), lostProducts, lostSizes);
+    }
+    if (head.rounded() != null) {
+      int from = head.begin();
+      Products of = new Products(dout, valuesTransposed, head.length(), from, row.count());
+      head.rounded().products(of, sizes);
+    }
+    for (int j = 0; j < row.count(); j++) {
+      term(row, j, Math.expm1(perScore * (1 + row.error(j) + Math.abs(lse))));
+    }
+    return row;
+  }
+
+  private void multiply(double[] factors, int count, double[] sums, double[] sizes) {
+    Arrays.fill(sums, 0, count, 0);
+    Arrays.fill(sizes, 0, count, 0);
+    for (int d = 0; d < factors.length; d++) {
+      int at = d * head.length() + head.begin();
+      OracleRow.accumulate(sums, sizes, valuesTransposed, at, factors[d], count);
+    }
+  }
+
+  /** {@code relative} is the error of p. */
+  private void term(OracleRow row, int j, double relative) {
+    double p = row.weight(j);
+    double w = row.dropped(j);
+    double ds = w * products[j] - p * delta;
+    double dsError =
+        relative * Math.abs(ds)
+            + perValue * (w * sizes[j] + p * deltaSize)
+            + Oracle.FLUSHED * (1 + dropFactor * sizes[j] + deltaSize);
+    double slope = row.slope(j);
+    double slopeError = perScore * row.slopeError(j);
+    weights.set(j, w, relative * w + Oracle.FLUSHED * dropFactor);
+    scores.set(j, ds, dsError);
+    unscaled.set(j, slope * ds, slope * dsError + slopeError * Math.abs(ds));
+    if (weightType != null) {
+      roundWeights(j, p, w, slope);
+    } else if (head.rounded() != null) {
+      roundFactors(j, head.rounded(), w, slope);
+    }
+  }
+
+  /** Weights of products are rounded to the input dtype, and so is dout. */
+  private void roundWeights(int j, double p, double w, double slope) {
+    double moved = w * Math.abs(lostProducts[j]);
+    scores.rounded(j, moved, moved * moved);
+    moved *= slope;
+    double step = Rounding.halfUlp(weightType, unscaled.size(j) + moved);
+    unscaled.rounded(j, step + moved, step * step / 3 + moved * moved);
+    if (w > 0) {
+      // p may be rounded before dropout scales it, or after.
+      double before = w / p * Rounding.halfUlp(weightType, p / w * weights.size(j));
+      step = Math.max(before, Rounding.halfUlp(weightType, weights.size(j)));
+      weights.rounded(j, step, step * step / 3);
+    } else {
+      weights.rounded(j, 0, 0);
+    }
+  }
+
+  /**
+   * Products round both their factors to TF32; the variances are those of {@link RoundedFactors}.
+   */
+  private void roundFactors(int j, RoundedFactors rounded, double w, double slope) {
+    double ds = Math.abs(scores.value()[j]);
+    double change = rounded.score(j);
+    double deviation = rounded.scoreDeviation(j);
+    double moved = change * ds + (1 + change) * w * rounded.product(j);
+    double usual = deviation * ds + w * rounded.productDeviation(j);
+    scores.rounded(j, moved, 4 * usual * usual);
+    moved = slope * moved + (1 + change) * ds * rounded.slope(j);
+    usual = slope * usual + ds * rounded.slopeDeviation(j);
+    double both = 2 * factorUnit + factorUnit * factorUnit;
+    double square = factorUnit * factorUnit / 2;
+    double t = unscaled.value()[j];
+    unscaled.rounded(
+        j, moved + both * (unscaled.size(j) + moved), 4 * usual * usual + square * t * t);
+    moved = change * w;
+    usual = deviation * w;
+    weights.rounded(
+        j, moved + both * (weights.size(j) + moved), 4 * usual * usual + square * w * w);
+  }
+}
