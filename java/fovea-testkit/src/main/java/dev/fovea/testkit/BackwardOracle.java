@@ -1,6 +1,8 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * The naive gradients of attention in float64, by the formulas of fovea.h from exactly the operands
@@ -35,8 +37,8 @@ import dev.fovea.DType;
  * </ul>
  *
  * <p>The root mean square is bounded from the same roundings as independent errors, uniform within
- * their half ulps, see {@link Expected#allowedRmse}. Constant data and a scale of 0 make weights
- * alike, which round alike: they have no bound of the mean.
+ * their half ulps, see {@link Expected#allowedRmse}. Constant data, a scale of 0 and queries that
+ * share memory make weights alike, which round alike: they have no bound of the mean.
  */
 public final class BackwardOracle {
 
@@ -66,7 +68,17 @@ public final class BackwardOracle {
       Expected dvalue,
       Expected dbias,
       Expected dalibi,
-      Expected dsinks) {}
+      Expected dsinks) {
+
+    /** What {@link #all} are called. */
+    static final List<String> NAMES =
+        List.of("dquery", "dkey", "dvalue", "dbias", "dalibiSlopes", "dsinks");
+
+    /** All gradients in one order; those that are not asked for are null. */
+    List<Expected> all() {
+      return Arrays.asList(dquery, dkey, dvalue, dbias, dalibi, dsinks);
+    }
+  }
 
   private BackwardOracle(BackwardCase backward, BackwardOperands data, Precision precision) {
     this.backward = backward;

@@ -108,10 +108,8 @@ public final class Features {
     if (Arrays.stream(layout.stride()).anyMatch(s -> s >= Layout.ABSURD)) {
       return "absurd";
     }
-    for (int i = 0; i < 3; i++) {
-      if (layout.stride()[i] == 0 && layout.size()[i] > 1) {
-        return "broadcast";
-      }
+    if (layout.isShared()) {
+      return "broadcast";
     }
     long dense = layout.size()[3];
     if (layout.stride()[2] == dense && layout.stride()[1] == dense * layout.size()[2]) {

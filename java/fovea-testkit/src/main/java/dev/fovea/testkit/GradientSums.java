@@ -34,7 +34,8 @@ final class GradientSums {
     this.head = head;
     this.rounds = rounds;
     // Equal weights round alike: no mean says more than an element then.
-    independent = c.content() != Content.CONSTANT && head.scale() != 0;
+    boolean alike = c.content() == Content.CONSTANT || head.scale() == 0;
+    independent = !alike && !c.layouts().query().isShared();
     value = new double[rows * width];
     absolute = new double[rows * width];
     arithmetic = new double[rows * width];

@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Where the elements of one operand lie in its buffer: element (a, b, c, d) at {@code offset +
@@ -122,7 +123,12 @@ public record Layout(long offset, long[] stride, long[] size, int elements) {
     return at(size[0] == 1 ? 0 : a, size[1] == 1 ? 0 : b, size[2] == 1 ? 0 : c);
   }
 
-  /** True if the layout has any element. */
+  /** True if elements of an outer dimension share memory. */
+  public boolean isShared() {
+    return IntStream.range(0, 3).anyMatch(i -> stride[i] == 0 && size[i] > 1);
+  }
+
+  /** True if the layout has no element. */
   public boolean isEmpty() {
     return elements == 0;
   }

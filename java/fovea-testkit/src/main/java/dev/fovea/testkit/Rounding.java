@@ -134,30 +134,31 @@ public final class Rounding {
     };
   }
 
+  /** Writes one value that is exact in {@code type}; NaN becomes poison. */
+  public static void set(MemorySegment memory, DType type, long index, float value) {
+    setBits(memory, type, index, bits(type, value));
+  }
+
+  private static void setBits(MemorySegment memory, DType type, long index, int bits) {
+    if (bytes(type) == 2) {
+      memory.set(SHORT, 2 * index, (short) bits);
+    } else {
+      memory.set(INT, 4 * index, bits);
+    }
+  }
+
   /** Writes values that are exact in {@code type}; NaN becomes poison. */
   public static void write(MemorySegment memory, DType type, float[] values) {
-    if (bytes(type) == 2) {
-      for (int i = 0; i < values.length; i++) {
-        memory.set(SHORT, 2L * i, (short) bits(type, values[i]));
-      }
-    } else {
-      for (int i = 0; i < values.length; i++) {
-        memory.set(INT, 4L * i, bits(type, values[i]));
-      }
+    for (int i = 0; i < values.length; i++) {
+      set(memory, type, i, values[i]);
     }
   }
 
   /** Fills {@code elements} elements with {@link #canary}. */
   public static void prefill(MemorySegment memory, DType type, long elements) {
     int pattern = canary(type);
-    if (bytes(type) == 2) {
-      for (long i = 0; i < elements; i++) {
-        memory.set(SHORT, 2 * i, (short) pattern);
-      }
-    } else {
-      for (long i = 0; i < elements; i++) {
-        memory.set(INT, 4 * i, pattern);
-      }
+    for (long i = 0; i < elements; i++) {
+      setBits(memory, type, i, pattern);
     }
   }
 }
