@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
+import dev.fovea.testkit.Operation;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,6 +24,13 @@ import picocli.CommandLine.Option;
 final class CheckCommand extends CliCommand {
 
   @Mixin private DeviceOption device;
+
+  @Option(
+      names = "--op",
+      defaultValue = "forward",
+      paramLabel = "OPERATION",
+      description = "What to check: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+  private Operation operation;
 
   @Option(
       names = "--cases",
@@ -74,6 +82,7 @@ final class CheckCommand extends CliCommand {
     CheckOptions options =
         new CheckOptions(
             backend,
+            operation,
             cases,
             seed,
             only,
@@ -97,6 +106,7 @@ final class CheckCommand extends CliCommand {
     json.addProperty("failed", report.failed());
     json.addProperty("ok", report.ok());
     json.addProperty("backend", report.backend());
+    json.addProperty("op", report.operation().toString());
     json.addProperty("cases", report.cases());
     json.addProperty("seed", report.seed());
     json.addProperty("seconds", report.seconds());

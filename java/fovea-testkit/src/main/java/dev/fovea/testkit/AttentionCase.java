@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.Device;
 import java.util.List;
 
 /**
@@ -23,7 +24,8 @@ public record AttentionCase(
     long dataSeed,
     GuardedMemory.Side guard,
     int parallelism,
-    String repeat) {
+    String repeat)
+    implements CheckedCase {
 
   /** The layouts of the operands; null where the case has no such operand. */
   public record Layouts(
@@ -67,6 +69,21 @@ public record AttentionCase(
     NAN_IN_VALUE,
     /** A NaN in one query row: stays in its row. */
     NAN_IN_QUERY
+  }
+
+  @Override
+  public AttentionCase forward() {
+    return this;
+  }
+
+  @Override
+  public Result check(Device device) {
+    Operands data = Operands.of(this);
+    Oracle.Outputs expected = Oracle.run(this, data, Precision.of(device.name()));
+    try (CaseRun run = new CaseRun(this, data, device)) {
+      String wrong = run.run().compare(expected);
+      return new Result(wrong, Comparison.worstRatio(run.out(), expected.out()), run.plan());
+    }
   }
 
   /** The key/value head of query head {@code h}. */

@@ -1,6 +1,8 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.testkit.BackwardOracle.Gradients;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -21,7 +23,8 @@ public record BackwardCase(
     boolean deterministic,
     boolean accumulate,
     boolean dsinks,
-    Layouts layouts) {
+    Layouts layouts)
+    implements CheckedCase {
 
   /**
    * The layouts; null where the case has no such operand. dbias has the sizes of the bias and
@@ -32,6 +35,22 @@ public record BackwardCase(
 
     Stream<Layout> all() {
       return Stream.of(dout, dquery, dkey, dvalue, dbias, dalibi).filter(Objects::nonNull);
+    }
+  }
+
+  @Override
+  public Result check(Device device) {
+    BackwardOperands data = BackwardOperands.of(this);
+    Gradients expected = BackwardOracle.run(this, data, Precision.of(device.name()));
+    try (BackwardRun run = new BackwardRun(this, data, device)) {
+      String wrong = run.run().compare(expected);
+      double worst =
+          Math.max(
+              Comparison.worstRatio(run.dquery(), expected.dquery()),
+              Math.max(
+                  Comparison.worstRatio(run.dkey(), expected.dkey()),
+                  Comparison.worstRatio(run.dvalue(), expected.dvalue())));
+      return new Result(wrong, worst, run.plan());
     }
   }
 

@@ -70,10 +70,6 @@ public final class BackwardOracle {
       Expected dalibi,
       Expected dsinks) {
 
-    /** What {@link #all} are called. */
-    static final List<String> NAMES =
-        List.of("dquery", "dkey", "dvalue", "dbias", "dalibiSlopes", "dsinks");
-
     /** All gradients in one order; those that are not asked for are null. */
     List<Expected> all() {
       return Arrays.asList(dquery, dkey, dvalue, dbias, dalibi, dsinks);

@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.BackwardOracle.Gradients;
 import dev.fovea.testkit.Options.Alibi;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -18,22 +19,25 @@ import java.nio.file.Path;
  * <p>The format, little-endian throughout, nothing aligned, one case after another in a file:
  *
  * <pre>
- * char[8]   "FOVCASE1"
+ * char[8]   "FOVCASE1", or "FOVBACK1" for a backward pass
  * int32     n, then n bytes           description, UTF-8
  * int32     n, then n bytes           fovea_attention_spec of fovea.h, its own size first
+ * backward: int32 n, then n bytes     fovea_attention_gradients, its own size first
  * uint64    dropout_seed
  * uint32    dropout_offset
- * 10 operands, in the order of fovea_run_attention's arguments: query, key, value, bias,
- * alibi_slopes, sinks, cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths:
+ * the inputs, in the order of the arguments of fovea_run_attention: query, key, value, bias,
+ * alibi_slopes, sinks, cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths; or of
+ * fovea_run_attention_backward: dout, query, key, value, out, lse, bias and so on:
  *   int32   present: 0 or 1; the rest only if 1
  *   int64   byte offset of element 0 in the buffer
  *   int64   n, then n bytes           the whole buffer, poison included
- * 3 outputs: out, lse, weights:
+ * the outputs: out, lse, weights; or dquery, dkey, dvalue, dbias, dalibi_slopes, dsinks:
  *   int32   present: 0 or 1; the rest only if 1
  *   int32   dtype, FOVEA_FLOAT32 ...
- *   uint32  canary: bits of every element before the call, in the low bytes
+ *   uint32  canary: bits that an element which is not to be written keeps, in the low bytes
  *   int64   byte offset of element 0 in the buffer
  *   int64   n, elements of the buffer
+ *   backward: int32 present, then the whole buffer as it is before the call; else all canary
  *   uint8   state[n]                  0 must keep the canary, 1 compare, 2 free
  *   float64 (expected, allowed absolute error) for every element of state 1, in order;
  *           NaN is met by NaN only, an infinity by itself only
@@ -45,6 +49,9 @@ public final class CaseFile {
   /** sizeof(fovea_attention_spec). */
   static final int SPEC_BYTES = 344;
 
+  /** sizeof(fovea_attention_gradients). */
+  static final int GRADIENTS_BYTES = 168;
+
   private static final int BUFFER = 1 << 16;
 
   private final OutputStream out;
@@ -55,41 +62,84 @@ public final class CaseFile {
   }
 
   /** Writes one case, with outputs as a device of that precision is held to them. */
-  public static void write(Path path, AttentionCase c, Precision precision) throws IOException {
+  public static void write(Path path, CheckedCase c, Precision precision) throws IOException {
     try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(path))) {
       write(stream, c, precision);
     }
   }
 
   /** Appends one case to a stream. */
-  public static void write(OutputStream stream, AttentionCase c, Precision precision)
+  public static void write(OutputStream stream, CheckedCase c, Precision precision)
       throws IOException {
-    Operands data = Operands.of(c);
-    Oracle.Outputs expected = Oracle.run(c, data, precision);
     CaseFile file = new CaseFile(stream);
-    file.write(c, data);
-    file.output(c.layouts().out(), expected.out());
-    file.output(c.layouts().lse(), expected.lse());
-    file.output(c.layouts().weights(), expected.weights());
+    switch (c) {
+      case AttentionCase forward -> file.write(forward, precision);
+      case BackwardCase backward -> file.write(backward, precision);
+    }
     file.flush();
   }
 
-  private void write(AttentionCase c, Operands data) throws IOException {
-    Geometry g = c.geometry();
-    Options o = c.options();
-    bytes("FOVCASE1".getBytes(StandardCharsets.US_ASCII));
-    byte[] description = (c.repeat() + " " + c).getBytes(StandardCharsets.UTF_8);
-    i32(description.length);
-    bytes(description);
-    byte[] spec = spec(c);
-    i32(spec.length);
-    bytes(spec);
+  private void write(AttentionCase c, Precision precision) throws IOException {
+    Operands data = Operands.of(c);
+    Oracle.Outputs expected = Oracle.run(c, data, precision);
+    head("FOVCASE1", c);
+    block(spec(c));
+    dropout(c.options());
+    rows(c, data);
+    optional(c, data);
+    output(c.layouts().out(), expected.out());
+    output(c.layouts().lse(), expected.lse());
+    output(c.layouts().weights(), expected.weights());
+  }
+
+  private void write(BackwardCase backward, Precision precision) throws IOException {
+    AttentionCase c = backward.forward();
+    BackwardCase.Layouts layouts = backward.layouts();
+    BackwardOperands data = BackwardOperands.of(backward);
+    Gradients expected = BackwardOracle.run(backward, data, precision);
+    DType outType = c.options().outDType();
+    head("FOVBACK1", backward);
+    block(spec(c));
+    block(gradients(backward));
+    dropout(c.options());
+    operand(layouts.dout(), outType, data.dout());
+    rows(c, data.forward());
+    operand(c.layouts().out(), outType, data.out());
+    operand(c.layouts().lse(), DType.FLOAT32, data.lse());
+    optional(c, data.forward());
+    gradient(layouts.dquery(), expected.dquery(), null);
+    gradient(layouts.dkey(), expected.dkey(), data.dkey());
+    gradient(layouts.dvalue(), expected.dvalue(), data.dvalue());
+    gradient(layouts.dbias(), expected.dbias(), null);
+    gradient(layouts.dalibi(), expected.dalibi(), null);
+    gradient(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
+  }
+
+  private void head(String magic, CheckedCase c) throws IOException {
+    bytes(magic.getBytes(StandardCharsets.US_ASCII));
+    block((c.repeat() + " " + c).getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void block(byte[] values) throws IOException {
+    i32(values.length);
+    bytes(values);
+  }
+
+  private void dropout(Options o) throws IOException {
     i64(o.seed());
     i32(o.offset());
-    operand(c.layouts().query(), o.dtype(), data.query());
-    operand(c.layouts().key(), o.dtype(), data.key());
-    operand(c.layouts().value(), o.dtype(), data.value());
-    operand(c.layouts().bias(), o.biasDType(), data.bias());
+  }
+
+  private void rows(AttentionCase c, Operands data) throws IOException {
+    DType type = c.options().dtype();
+    operand(c.layouts().query(), type, data.query());
+    operand(c.layouts().key(), type, data.key());
+    operand(c.layouts().value(), type, data.value());
+  }
+
+  private void optional(AttentionCase c, Operands data) throws IOException {
+    Geometry g = c.geometry();
+    operand(c.layouts().bias(), c.options().biasDType(), data.bias());
     operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
     operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
     ints(g.packed() ? g.cuQ() : null);
@@ -126,10 +176,32 @@ public final class CaseFile {
     broadcastStrides(s, c.layouts().bias(), 3, g.packed());
     strides(s, c.layouts().weights(), 3);
     broadcastStrides(s, c.layouts().alibi(), 2, false);
-    if (s.hasRemaining()) {
-      throw new AssertionError(s.remaining() + " bytes of the spec are not set");
+    return full(s);
+  }
+
+  /** The struct of fovea.h for what a backward case adds. */
+  static byte[] gradients(BackwardCase c) {
+    BackwardCase.Layouts layouts = c.layouts();
+    boolean packed = c.forward().geometry().packed();
+    ByteBuffer s = ByteBuffer.allocate(GRADIENTS_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    s.putInt(GRADIENTS_BYTES).putInt(dtype(c.dtype()));
+    s.putInt(flag(c.deterministic())).putInt(flag(c.accumulate()));
+    s.putInt(flag(layouts.dbias() != null)).putInt(flag(layouts.dalibi() != null));
+    s.putInt(flag(c.dsinks())).putInt(0);
+    strides(s, layouts.dout(), 3);
+    strides(s, layouts.dquery(), 3);
+    strides(s, layouts.dkey(), 3);
+    strides(s, layouts.dvalue(), 3);
+    broadcastStrides(s, layouts.dbias(), 3, packed);
+    broadcastStrides(s, layouts.dalibi(), 2, false);
+    return full(s);
+  }
+
+  private static byte[] full(ByteBuffer struct) {
+    if (struct.hasRemaining()) {
+      throw new AssertionError(struct.remaining() + " bytes of a struct are not set");
     }
-    return s.array();
+    return struct.array();
   }
 
   private static void strides(ByteBuffer s, Layout layout, int count) {
@@ -168,11 +240,15 @@ public final class CaseFile {
     i64(layout.isEmpty() ? 0 : layout.offset() * size);
     i64((long) values.length * size);
     for (float value : values) {
-      if (size == 2) {
-        room(2).putShort((short) Rounding.bits(type, value));
-      } else {
-        i32(Rounding.bits(type, value));
-      }
+      element(size, Rounding.bits(type, value));
+    }
+  }
+
+  private void element(int size, int bits) throws IOException {
+    if (size == 2) {
+      room(2).putShort((short) bits);
+    } else {
+      i32(bits);
     }
   }
 
@@ -189,14 +265,38 @@ public final class CaseFile {
   }
 
   private void output(Layout layout, Expected expected) throws IOException {
+    if (outputHead(layout, expected)) {
+      expectation(expected);
+    }
+  }
+
+  private void gradient(Layout layout, Expected expected, float[] before) throws IOException {
+    if (!outputHead(layout, expected)) {
+      return;
+    }
+    DType type = expected.dtype();
+    i32(flag(before != null));
+    for (int i = 0; before != null && i < before.length; i++) {
+      boolean canary = Float.isNaN(before[i]);
+      element(
+          Rounding.bytes(type), canary ? Rounding.canary(type) : Rounding.bits(type, before[i]));
+    }
+    expectation(expected);
+  }
+
+  private boolean outputHead(Layout layout, Expected expected) throws IOException {
     i32(flag(expected != null));
     if (expected == null) {
-      return;
+      return false;
     }
     i32(dtype(expected.dtype()));
     i32(Rounding.canary(expected.dtype()));
     i64(layout.isEmpty() ? 0 : layout.offset() * Rounding.bytes(expected.dtype()));
     i64(expected.elements());
+    return true;
+  }
+
+  private void expectation(Expected expected) throws IOException {
     for (int i = 0; i < expected.elements(); i++) {
       room(1).put(expected.state(i));
     }

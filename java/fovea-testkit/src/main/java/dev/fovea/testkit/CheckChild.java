@@ -26,7 +26,8 @@ public final class CheckChild {
   /**
    * Runs the cases [from, to).
    *
-   * @param arguments backend, seed, from, to, threads, directory for the cases (or empty)
+   * @param arguments backend, seed, from, to, threads, directory for the cases (or empty),
+   *     operation
    */
   public static void main(String[] arguments) throws InterruptedException {
     String backend = arguments[0];
@@ -35,6 +36,7 @@ public final class CheckChild {
     long to = Long.parseLong(arguments[3]);
     int threads = Integer.parseInt(arguments[4]);
     Path dump = arguments[5].isEmpty() ? null : Path.of(arguments[5]);
+    Operation operation = Operation.valueOf(arguments[6]);
     Device device = Device.byName(backend);
     List<Thread> workers = new ArrayList<>();
     for (int t = 0; t < threads; t++) {
@@ -42,7 +44,7 @@ public final class CheckChild {
           () -> {
             for (long i = next.getAndIncrement(); i < to; i = next.getAndIncrement()) {
               say("S " + i);
-              say(run(seed, i, device, dump));
+              say(run(operation, seed, i, device, dump));
             }
           };
       workers.add(Thread.ofPlatform().start(work));
@@ -52,24 +54,20 @@ public final class CheckChild {
     }
   }
 
-  private static String run(long seed, long index, Device device, Path dump) {
+  private static String run(Operation operation, long seed, long index, Device device, Path dump) {
     try {
-      AttentionCase c = CaseGenerator.generate(seed, index, Limits.of(device.name()));
-      Precision precision = Precision.of(device.name());
+      CheckedCase c = operation.generate(seed, index, Limits.of(device.name()));
       if (dump != null) { // before it runs: it may be the one that crashes
-        CaseFile.write(dump.resolve("case-" + seed + "-" + index + ".fovcase"), c, precision);
+        Path file = dump.resolve(operation + "-" + seed + "-" + index + ".fovcase");
+        CaseFile.write(file, c, Precision.of(device.name()));
       }
-      Operands data = Operands.of(c);
-      Oracle.Outputs expected = Oracle.run(c, data, precision);
-      try (CaseRun run = new CaseRun(c, data, device)) {
-        String wrong = run.run().compare(expected);
-        if (wrong != null) {
-          return "F " + index + " wrong " + oneLine(wrong);
-        }
-        AttentionPlan plan = run.plan();
-        double worst = Comparison.worstRatio(run.out(), expected.out());
-        return "P %d %.4f %d %d".formatted(index, worst, plan.tileQueries(), plan.tileKeys());
+      CheckedCase.Result result = c.check(device);
+      if (result.wrong() != null) {
+        return "F " + index + " wrong " + oneLine(result.wrong());
       }
+      AttentionPlan plan = result.plan();
+      return "P %d %.4f %d %d"
+          .formatted(index, result.worst(), plan.tileQueries(), plan.tileKeys());
     } catch (Throwable failure) {
       StackTraceElement[] trace = failure.getStackTrace();
       String at = trace.length == 0 ? "" : " at " + trace[0];

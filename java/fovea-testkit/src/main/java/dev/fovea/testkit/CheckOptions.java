@@ -7,6 +7,7 @@ import java.time.Duration;
  * What to check.
  *
  * @param backend device name, "cpu", "cpu:avx2" or "sim:sm_80"
+ * @param operation what the cases are of
  * @param cases number of cases, from index 0
  * @param seed of the sequence of cases
  * @param onlyCase index of the one case to run, or -1
@@ -17,6 +18,7 @@ import java.time.Duration;
  */
 public record CheckOptions(
     String backend,
+    Operation operation,
     long cases,
     long seed,
     long onlyCase,
@@ -25,43 +27,56 @@ public record CheckOptions(
     Path dump,
     boolean failFast) {
 
-  /** 1,000 cases of seed 1, on two threads, two minutes of patience. */
+  /** 1,000 forward cases of seed 1, on two threads, two minutes of patience. */
   public static CheckOptions of(String backend) {
-    return new CheckOptions(backend, 1000, 1, -1, 2, Duration.ofMinutes(2), null, false);
+    return new CheckOptions(
+        backend, Operation.FORWARD, 1000, 1, -1, 2, Duration.ofMinutes(2), null, false);
+  }
+
+  /** Cases of another operation. */
+  public CheckOptions withOperation(Operation what) {
+    return new CheckOptions(backend, what, cases, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Another number of cases. */
   public CheckOptions withCases(long number) {
-    return new CheckOptions(backend, number, seed, onlyCase, threads, timeout, dump, failFast);
+    return new CheckOptions(
+        backend, operation, number, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Another seed. */
   public CheckOptions withSeed(long number) {
-    return new CheckOptions(backend, cases, number, onlyCase, threads, timeout, dump, failFast);
+    return new CheckOptions(
+        backend, operation, cases, number, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** One case alone. */
   public CheckOptions withOnlyCase(long index) {
-    return new CheckOptions(backend, cases, seed, index, threads, timeout, dump, failFast);
+    return new CheckOptions(
+        backend, operation, cases, seed, index, threads, timeout, dump, failFast);
   }
 
   /** Another number of cases in flight. */
   public CheckOptions withThreads(int number) {
-    return new CheckOptions(backend, cases, seed, onlyCase, number, timeout, dump, failFast);
+    return new CheckOptions(
+        backend, operation, cases, seed, onlyCase, number, timeout, dump, failFast);
   }
 
   /** Other patience. */
   public CheckOptions withTimeout(Duration patience) {
-    return new CheckOptions(backend, cases, seed, onlyCase, threads, patience, dump, failFast);
+    return new CheckOptions(
+        backend, operation, cases, seed, onlyCase, threads, patience, dump, failFast);
   }
 
   /** Stops at the first failure. */
   public CheckOptions withFailFast() {
-    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, dump, true);
+    return new CheckOptions(
+        backend, operation, cases, seed, onlyCase, threads, timeout, dump, true);
   }
 
   /** Writes each case to a file. */
   public CheckOptions withDump(Path directory) {
-    return new CheckOptions(backend, cases, seed, onlyCase, threads, timeout, directory, failFast);
+    return new CheckOptions(
+        backend, operation, cases, seed, onlyCase, threads, timeout, directory, failFast);
   }
 }

@@ -7,6 +7,7 @@ import java.util.Map;
  * What a check found.
  *
  * @param backend device name
+ * @param operation what the cases are of
  * @param seed of the cases
  * @param cases asked for
  * @param passed cases that were right
@@ -24,6 +25,7 @@ import java.util.Map;
  */
 public record CheckReport(
     String backend,
+    Operation operation,
     long seed,
     long cases,
     long passed,
@@ -72,8 +74,8 @@ public record CheckReport(
                   failure.kind(), failure.message(), failure.repeat(), failure.description()));
     }
     text.append(
-        "%s: %d of %d cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
-            .formatted(backend, passed, cases, failed, seconds, worstError));
+        "%s: %d of %d %s cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
+            .formatted(backend, passed, cases, operation, failed, seconds, worstError));
     sizes.forEach(
         (name, q) ->
             text.append(

@@ -29,7 +29,7 @@ public final class CheckRunner {
     this.options = options;
     this.program = program;
     limits = Limits.of(options.backend());
-    coverage = new Coverage(limits);
+    coverage = new Coverage(options.operation(), limits);
   }
 
   /**
@@ -64,6 +64,7 @@ public final class CheckRunner {
     failures.sort(Comparator.comparingLong(Failure::index));
     return new CheckReport(
         options.backend(),
+        options.operation(),
         options.seed(),
         one ? 1 : options.cases(),
         passed,
@@ -129,7 +130,7 @@ public final class CheckRunner {
         worst = Math.max(worst, Double.parseDouble(words[2]));
         String[] tiles = words[3].split(" ");
         coverage.add(
-            CaseGenerator.generate(options.seed(), index, limits),
+            options.operation().generate(options.seed(), index, limits),
             Integer.parseInt(tiles[0]),
             Integer.parseInt(tiles[1]));
       }
@@ -165,7 +166,7 @@ public final class CheckRunner {
   }
 
   private void fail(long index, String kind, String message) {
-    AttentionCase c = CaseGenerator.generate(options.seed(), index, limits);
+    CheckedCase c = options.operation().generate(options.seed(), index, limits);
     String repeat = "./fovea check --backend " + options.backend() + " " + c.repeat();
     failures.add(new Failure(index, kind, repeat, message, c.toString()));
   }

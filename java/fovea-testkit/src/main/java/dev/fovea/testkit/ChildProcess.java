@@ -58,6 +58,7 @@ final class ChildProcess implements AutoCloseable {
       command.add(String.valueOf(to));
       command.add(String.valueOf(threads));
       command.add(options.dump() == null ? "" : options.dump().toString());
+      command.add(options.operation().name());
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
       process.getOutputStream().close();
       return new ChildProcess(process, directory);

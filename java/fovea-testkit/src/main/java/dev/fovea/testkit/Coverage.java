@@ -26,13 +26,13 @@ final class Coverage {
   private final Properties minima;
   private long cases;
 
-  Coverage(Limits limits) {
+  Coverage(Operation operation, Limits limits) {
     this.limits = limits;
-    minima = load(limits.minima());
+    minima = load(operation.minima(limits));
   }
 
   /** Adds a finished case. */
-  void add(AttentionCase c, int tileQueries, int tileKeys) {
+  void add(CheckedCase c, int tileQueries, int tileKeys) {
     cases++;
     List<String> values = new ArrayList<>();
     Features.of(c)
@@ -46,8 +46,8 @@ final class Coverage {
         pairs.merge(values.get(i) + "\t" + values.get(j), 1, Integer::sum);
       }
     }
-    Geometry g = c.geometry();
-    int keys = Features.keysPerRow(c);
+    Geometry g = c.forward().geometry();
+    int keys = Features.keysPerRow(c.forward());
     size("Sq", g.queryLength());
     size("Sk", g.keyLength());
     size("D", g.headDim());

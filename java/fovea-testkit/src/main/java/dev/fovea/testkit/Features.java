@@ -11,7 +11,35 @@ public final class Features {
   private Features() {}
 
   /** Feature values of a case, by feature. */
-  public static Map<String, String> of(AttentionCase c) {
+  public static Map<String, String> of(CheckedCase c) {
+    return switch (c) {
+      case AttentionCase forward -> of(forward);
+      case BackwardCase backward -> of(backward);
+    };
+  }
+
+  private static Map<String, String> of(BackwardCase c) {
+    Map<String, String> f = of(c.forward());
+    AttentionCase forward = c.forward();
+    f.remove("lse"); // always on, and weights off
+    f.remove("weights");
+    f.put("gradients", c.dtype() == forward.options().dtype() ? "same" : c.dtype().name());
+    f.put("deterministic", c.deterministic() ? "on" : "off");
+    f.put("accumulate", c.accumulate() ? "on" : "off");
+    f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
+    f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
+    f.put("dsinks", asked(forward.options().sinks(), c.dsinks()));
+    f.put("doutLayout", layout(c.layouts().dout()));
+    f.put("dqueryLayout", layout(c.layouts().dquery()));
+    f.put("dkeyLayout", layout(c.layouts().dkey()));
+    return f;
+  }
+
+  private static String asked(boolean there, boolean asked) {
+    return asked ? "on" : there ? "not-asked" : "off";
+  }
+
+  private static Map<String, String> of(AttentionCase c) {
     Geometry g = c.geometry();
     Options o = c.options();
     Map<String, String> f = new LinkedHashMap<>();

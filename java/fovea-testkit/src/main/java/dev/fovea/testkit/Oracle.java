@@ -2,6 +2,8 @@ package dev.fovea.testkit;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * Naive attention in float64 over the exact values of the operands, with the error that a right
@@ -55,7 +57,12 @@ public final class Oracle {
   private OracleRow row;
 
   /** Expected outputs; lse and weights are null where the case does not ask for them. */
-  public record Outputs(Expected out, Expected lse, Expected weights) {}
+  public record Outputs(Expected out, Expected lse, Expected weights) {
+
+    List<Expected> all() {
+      return Arrays.asList(out, lse, weights);
+    }
+  }
 
   private Oracle(AttentionCase c, Operands data, Precision precision) {
     this.c = c;

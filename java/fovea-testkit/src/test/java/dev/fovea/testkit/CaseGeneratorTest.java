@@ -23,6 +23,23 @@ class CaseGeneratorTest {
     }
   }
 
+  /** A backward case draws its forward as a forward case does, and the rest apart from that. */
+  @Test
+  void backwardCasesAreFunctionsOfTheirNumbersToo() {
+    for (int i = 0; i < 50; i++) {
+      BackwardCase a = BackwardGenerator.generate(7, i, Limits.CPU);
+      BackwardCase b = BackwardGenerator.generate(7, i, Limits.CPU);
+      assertEquals(a.toString(), b.toString());
+      assertEquals(a.layouts(), b.layouts());
+      assertEquals("--op backward --seed 7 --case " + i, a.repeat());
+      AttentionCase forward = CaseGenerator.generate(7, i, Limits.CPU);
+      assertEquals(forward.dataSeed(), a.forward().dataSeed());
+      assertEquals(forward.options().dtype(), a.forward().options().dtype());
+      assertTrue(a.forward().options().lse() && !a.forward().options().weights());
+      assertArrayEquals(BackwardOperands.of(a).dout(), BackwardOperands.of(b).dout());
+    }
+  }
+
   @Test
   void everyCaseIsLegal() {
     for (int i = 0; i < 3000; i++) {
@@ -41,27 +58,37 @@ class CaseGeneratorTest {
 
   @Test
   void coverageReachesItsMinima() {
-    assertCovered(Limits.CPU, 1, 5000);
-    assertCovered(Limits.CUDA, 1, 5000);
-    for (int seed = 1; seed <= 20; seed++) {
-      assertCovered(Limits.SIM, seed, 500);
+    for (Operation operation : Operation.values()) {
+      assertCovered(operation, Limits.CPU, 1, 5000);
+      assertCovered(operation, Limits.CUDA, 1, 5000);
+      for (int seed = 1; seed <= 20; seed++) {
+        assertCovered(operation, Limits.SIM, seed, 500);
+      }
     }
   }
 
-  private static void assertCovered(Limits limits, long seed, int cases) {
-    Coverage coverage = new Coverage(limits);
+  private static void assertCovered(Operation operation, Limits limits, long seed, int cases) {
+    Coverage coverage = new Coverage(operation, limits);
     for (int i = 0; i < cases; i++) {
-      coverage.add(CaseGenerator.generate(seed, i, limits), 64, 64);
+      coverage.add(operation.generate(seed, i, limits), 64, 64);
     }
     assertTrue(coverage.judged());
-    assertEquals(java.util.List.of(), coverage.belowMinimum(), limits + ", seed " + seed);
+    assertEquals(
+        java.util.List.of(), coverage.belowMinimum(), operation + ", " + limits + ", seed " + seed);
   }
 
   @Test
   void limitsAreKept() {
+    double most = mostTiles(Operation.FORWARD);
+    assertTrue(most > 200 && most <= 600, "the largest case has " + most + " tiles");
+    most = mostTiles(Operation.BACKWARD);
+    assertTrue(most > 70 && most <= 200, "the largest backward case has " + most + " tiles");
+  }
+
+  private static double mostTiles(Operation operation) {
     double most = 0;
     for (int i = 0; i < 3000; i++) {
-      AttentionCase c = CaseGenerator.generate(5, i, Limits.SIM);
+      AttentionCase c = operation.generate(5, i, Limits.SIM).forward();
       Geometry g = c.geometry();
       assertTrue(Math.max(g.headDim(), g.valueHeadDim()) <= 256, c.toString());
       for (int b = 0; b < g.batch(); b++) {
@@ -70,12 +97,12 @@ class CaseGeneratorTest {
         most = Math.max(most, tiles * (g.headDim() + g.valueHeadDim()) / 256);
       }
     }
-    assertTrue(most > 200 && most <= 600, "the largest case has " + most + " tiles");
+    return most;
   }
 
   @Test
   void tooFewFeaturesAreSaid() {
-    Coverage coverage = new Coverage(Limits.CPU);
+    Coverage coverage = new Coverage(Operation.FORWARD, Limits.CPU);
     AttentionCase c = new CaseBuilder().build();
     for (int i = 0; i < 1000; i++) {
       coverage.add(c, 64, 64);

@@ -24,20 +24,20 @@ final class Failed {
   }
 
   /** Runs a case and keeps what is wrong with it. */
-  void check(AttentionCase c) {
+  void check(CheckedCase c) {
     if (given++ % oneIn != 0) {
       return;
     }
     count++;
     try {
-      note(c, CaseRun.check(c, device));
+      note(c, c.check(device).wrong());
     } catch (RuntimeException failure) {
       note(c, failure.toString());
     }
   }
 
   /** Keeps a line if there is one. */
-  void note(AttentionCase c, String wrong) {
+  void note(CheckedCase c, String wrong) {
     if (wrong != null) {
       String repeat =
           c.repeat().startsWith("--")

@@ -1,0 +1,111 @@
+package dev.fovea.testkit;
+
+import dev.fovea.AttentionBackward;
+import dev.fovea.AttentionCall;
+import dev.fovea.AttentionPlan;
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.testkit.BoundCase.Output;
+import java.lang.foreign.MemorySegment;
+
+/** A backward case in guarded memory, as {@link CaseRun} has a forward one. */
+public final class BackwardRun implements AutoCloseable {
+
+  private final BoundCase bound;
+  private final AttentionBackward backward;
+  private final Output dquery;
+  private final Output dkey;
+  private final Output dvalue;
+  private String damage; // by the last run
+
+  /** Lays the operands out in memory of {@code device} and binds them; runs nothing. */
+  public BackwardRun(BackwardCase c, BackwardOperands data, Device device) {
+    AttentionCase forward = c.forward();
+    bound = new BoundCase(forward, data.forward(), device);
+    boolean built = false;
+    try {
+      DType outType = forward.options().outDType();
+      int[] dims = bound.dims();
+      call().out(bound.input(outType, forward.layouts().out(), data.out(), dims));
+      int[] lseDims = bound.lseDims();
+      call().lse(bound.input(DType.FLOAT32, forward.layouts().lse(), data.lse(), lseDims));
+      BackwardCase.Layouts layouts = c.layouts();
+      backward = call().backward(bound.input(outType, layouts.dout(), data.dout(), dims));
+      backward.accumulate(c.accumulate()).deterministic(c.deterministic());
+      dquery = bound.output("dquery", c.dtype(), layouts.dquery(), null, dims);
+      dkey = bound.output("dkey", c.dtype(), layouts.dkey(), data.dkey(), dims);
+      dvalue = bound.output("dvalue", c.dtype(), layouts.dvalue(), data.dvalue(), dims);
+      backward.dquery(dquery.tensor()).dkey(dkey.tensor()).dvalue(dvalue.tensor());
+      bindOptional(c);
+      built = true;
+    } finally {
+      if (!built) {
+        close();
+      }
+    }
+  }
+
+  private void bindOptional(BackwardCase c) {
+    Layout dbias = c.layouts().dbias();
+    if (dbias != null) {
+      backward.dbias(bound.output("dbias", DType.FLOAT32, dbias, null, bound.dims()).tensor());
+    }
+    Layout dalibi = c.layouts().dalibi();
+    if (dalibi != null) {
+      int[] dims = bound.slopeDims();
+      Output output = bound.output("dalibiSlopes", DType.FLOAT32, dalibi, null, dims);
+      backward.dalibiSlopes(output.tensor());
+    }
+    if (c.dsinks()) {
+      Output output = bound.output("dsinks", DType.FLOAT32, bound.perHead(), null, 3);
+      backward.dsinks(output.tensor());
+    }
+  }
+
+  /** The bound forward call, for tests that set its executor or parallelism; it is never run. */
+  public AttentionCall call() {
+    return bound.call();
+  }
+
+  /** The plan of the backward. */
+  public AttentionPlan plan() {
+    return backward.plan();
+  }
+
+  /** Fills the gradients as they are before, runs the backward and brings them to the host. */
+  public BackwardRun run() {
+    damage = bound.run(backward::run);
+    return this;
+  }
+
+  /** Memory of dquery, on the host. */
+  public MemorySegment dquery() {
+    return dquery.memory().segment();
+  }
+
+  /** Memory of dkey, on the host. */
+  public MemorySegment dkey() {
+    return dkey.memory().segment();
+  }
+
+  /** Memory of dvalue, on the host. */
+  public MemorySegment dvalue() {
+    return dvalue.memory().segment();
+  }
+
+  /** Bytes of all gradients, one after the other: two runs with the same bits have the same. */
+  public byte[] outputBytes() {
+    return bound.outputBytes();
+  }
+
+  /** What is wrong with the gradients of the last run, or null. */
+  public String compare(BackwardOracle.Gradients expected) {
+    String wrong = bound.compare(expected.all());
+    return wrong == null ? damage : wrong;
+  }
+
+  @Override
+  public void close() {
+    bound.close();
+  }
+}
