@@ -159,7 +159,7 @@ final class BackwardOperands extends OperandSet {
    * A stride that cannot be taken for a sum: the kernel would write elements that are not there.
    */
   private static long kept(String name, Tensor tensor, int dim) {
-    if (tensor.size(dim) > 1 && tensor.stride(dim) == 0) {
+    if (tensor.size(dim) > 1 && tensor.stride(dim) == 0 && tensor.elements() > 0) {
       throw new IllegalArgumentException(
           "%s has stride 0 in dimension %d of size %d, expected distinct elements"
               .formatted(name, dim, tensor.size(dim)));

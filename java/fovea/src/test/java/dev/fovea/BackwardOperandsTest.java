@@ -184,6 +184,26 @@ class BackwardOperandsTest {
     assertEquals(new Strides(60, 5, 15), shape(operands).dbias());
   }
 
+  /** Where there are no elements, no two are the same. */
+  @Test
+  void anEmptyGradientOfTheBiasMayHaveAnyStrides() {
+    BackwardOperands operands =
+        of(
+            floats(2, 3, 4, 8),
+            floats(2, 0, 2, 8),
+            floats(2, 0, 2, 6),
+            floats(2, 3, 4, 6),
+            floats(2, 4, 3));
+    operands.dquery = floats(2, 3, 4, 8);
+    operands.dkey = floats(2, 0, 2, 8);
+    operands.dvalue = floats(2, 0, 2, 6);
+    long[] sizes = {2, 4, 3, 0};
+    operands.forward.bias = floats(sizes);
+    operands.dbias =
+        Tensor.of(Arena.ofAuto().allocate(64, 64), DType.FLOAT32, sizes, new long[] {0, 0, 0, 1});
+    assertEquals(new Strides(1, 1, 1), shape(operands).dbias());
+  }
+
   /** To the planner stride 0 is a sum, so it must not come from a view that repeats elements. */
   @Test
   void gradientsThatRepeatElementsAreNoSums() {
