@@ -9,7 +9,7 @@ import dev.fovea.testkit.BackwardCase.Layouts;
  */
 public final class BackwardBuilder {
 
-  private final CaseBuilder forward;
+  final CaseBuilder forward;
   DType dtype;
   boolean deterministic;
   boolean accumulate;

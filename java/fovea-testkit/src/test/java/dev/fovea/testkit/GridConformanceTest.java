@@ -108,7 +108,8 @@ class GridConformanceTest {
     failed.orPass();
   }
 
-  private static Map<String, Consumer<CaseBuilder>> features() {
+  /** Features by name. */
+  static Map<String, Consumer<CaseBuilder>> features() {
     Map<String, Consumer<CaseBuilder>> all = new LinkedHashMap<>();
     all.put("float16", c -> c.dtype(DType.FLOAT16));
     all.put("bfloat16", c -> c.dtype(DType.BFLOAT16));

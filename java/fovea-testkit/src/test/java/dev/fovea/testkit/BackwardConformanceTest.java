@@ -1,0 +1,200 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.AttentionCase.Content;
+import dev.fovea.testkit.GuardedMemory.Side;
+import dev.fovea.testkit.Layout.Order;
+import dev.fovea.testkit.Options.Alibi;
+import dev.fovea.testkit.Options.Bias;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/** Gradients against the oracle: a fixed grid and random cases. */
+class BackwardConformanceTest {
+
+  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
+  private static final int[] SIZES = {
+    0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 193, 257
+  };
+  private static final int[] HEAD_DIMS = {
+    1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 48, 59, 63, 64, 65, 80, 96, 111, 127, 128,
+    129, 160, 192, 255, 256, 257, 333, 512
+  };
+
+  @OnEveryDevice
+  void whoHasNoBackwardPassSaysSo(TestDevice on) {
+    assumeFalse(on.hasBackward(), on + " has a backward pass, which the other tests are of");
+    BackwardCase c = new BackwardBuilder(new CaseBuilder()).build();
+    UnsupportedOperationException refusal =
+        assertThrows(UnsupportedOperationException.class, () -> c.check(on.device()));
+    assertTrue(refusal.getMessage().contains("backward"), refusal.getMessage());
+  }
+
+  @OnEveryBackward
+  void randomCases(TestDevice on) {
+    Failed failed = new Failed(on.device(), 1);
+    // Another sequence for every device: together they cover more.
+    long seed = 1000 + on.name().hashCode() % 1000;
+    for (int i = 0; i < on.cases(); i++) {
+      failed.check(BackwardGenerator.generate(seed, i, on.limits()));
+    }
+    failed.orPass();
+  }
+
+  @OnEveryBackward
+  void everyPairOfSizes(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    int n = 0;
+    for (int queries : SIZES) {
+      for (int keys : SIZES) {
+        n++;
+        CaseBuilder forward =
+            new CaseBuilder()
+                .dtype(TYPES[n % 3])
+                .lengths(1, queries, keys)
+                .headDim(16)
+                .content(Content.NORMAL, n)
+                .guard(n % 2 == 0 ? Side.END : Side.BEGIN);
+        failed.check(new BackwardBuilder(n % 2 == 0 ? forward.causal() : forward).build());
+      }
+    }
+    failed.orPass();
+  }
+
+  @OnEveryBackward
+  void everyHeadDim(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (DType type : TYPES) {
+      for (int d : HEAD_DIMS) {
+        if (d > on.limits().headDim()) {
+          continue; // that the planner refuses them is PlanConformanceTest's
+        }
+        CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 26, 67).heads(2, 1).causal();
+        failed.check(new BackwardBuilder(forward.headDim(d)).build());
+        failed.check(new BackwardBuilder(forward.headDim(d, 24)).build());
+        failed.check(new BackwardBuilder(forward.headDim(24, d)).build());
+      }
+    }
+    failed.orPass();
+  }
+
+  @OnEveryBackward
+  void groupsOfHeads(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
+      for (int queries : new int[] {1, 3, 24, 50}) {
+        CaseBuilder forward =
+            new CaseBuilder().lengths(2, queries, 70).heads(2 * group, 2).headDim(32);
+        failed.check(new BackwardBuilder(forward).build());
+        failed.check(
+            new BackwardBuilder(forward.causal().bias(Bias.FULL, DType.FLOAT32).sinks()).build());
+      }
+    }
+    failed.orPass();
+  }
+
+  /** A sum over nothing is zero, and what is added to stays as it is. */
+  @OnEveryBackward
+  void noSequencesQueriesOrKeys(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (int[] size : new int[][] {{0, 5, 5}, {3, 0, 5}, {3, 5, 0}, {3, 0, 0}, {0, 0, 0}}) {
+      for (Bias bias : Bias.values()) {
+        CaseBuilder forward = new CaseBuilder().lengths(size[0], size[1], size[2]).heads(2, 1);
+        forward.bias(bias, DType.FLOAT32);
+        failed.check(new BackwardBuilder(forward).build());
+        failed.check(new BackwardBuilder(forward.causal().sinks()).accumulate().build());
+        forward.alibi(Alibi.PER_HEAD);
+        failed.check(new BackwardBuilder(forward).build());
+        forward.alibi(Alibi.PER_BATCH_HEAD);
+        failed.check(new BackwardBuilder(forward).build());
+      }
+    }
+    int[][] lengths = {{}, {}, {0, 0}, {0, 0}, {0, 4}, {3, 0}, {4, 0}, {0, 0}, {0, 0}, {3, 2}};
+    for (int n = 0; n < lengths.length; n += 2) {
+      CaseBuilder forward = new CaseBuilder().packed(lengths[n], lengths[n + 1]).heads(2, 1);
+      failed.check(new BackwardBuilder(forward).build());
+      forward.sinks().alibi(Alibi.PER_HEAD).bias(Bias.FULL, DType.FLOAT16);
+      failed.check(new BackwardBuilder(forward).build());
+      failed.check(new BackwardBuilder(forward).accumulate().build());
+    }
+    failed.orPass();
+  }
+
+  /** Rows that see nothing, wherever they are. */
+  @OnEveryBackward
+  void rowsThatSeeNothing(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (DType type : TYPES) {
+      for (boolean sinks : new boolean[] {false, true}) {
+        CaseBuilder forward = new CaseBuilder().dtype(type).heads(4, 2).headDim(24);
+        forward.sinks = sinks;
+        // Bottom-right, the first 60 queries are before every key.
+        failed.check(new BackwardBuilder(forward.lengths(2, 100, 40).causal()).build());
+        forward.causal = false;
+        failed.check(new BackwardBuilder(forward.topLeft().window(3, -1)).build());
+        forward.window(-1, -1).bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_ALL_MASKED, 3);
+        failed.check(new BackwardBuilder(forward).build());
+        failed.check(new BackwardBuilder(forward.content(Content.BIAS_HOLES, 4)).build());
+      }
+    }
+    failed.orPass();
+  }
+
+  /** A feature alone, and every two together. */
+  @OnEveryBackward
+  void everyPairOfFeatures(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    Map<String, Consumer<BackwardBuilder>> features = features();
+    List<String> names = List.copyOf(features.keySet());
+    for (int a = 0; a < names.size(); a++) {
+      for (int b = a; b < names.size(); b++) {
+        CaseBuilder forward =
+            new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40).content(Content.NORMAL, a);
+        forward.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
+        BackwardBuilder builder = new BackwardBuilder(forward);
+        features.get(names.get(a)).accept(builder);
+        features.get(names.get(b)).accept(builder);
+        failed.check(builder.build());
+      }
+    }
+    failed.orPass();
+  }
+
+  private static Map<String, Consumer<BackwardBuilder>> features() {
+    Map<String, Consumer<BackwardBuilder>> all = new LinkedHashMap<>();
+    GridConformanceTest.features()
+        .forEach((name, feature) -> all.put(name, c -> feature.accept(c.forward)));
+    all.keySet().removeAll(List.of("weights", "no lse"));
+    all.put("bias queries", c -> c.forward.bias(Bias.BATCH_HEAD, DType.FLOAT32));
+    all.put("bias expanded", BackwardConformanceTest::expandedBias);
+    all.put("gradients float32", c -> c.dtype(DType.FLOAT32));
+    all.put("gradients float16", c -> c.dtype(DType.FLOAT16));
+    all.put("gradients bfloat16", c -> c.dtype(DType.BFLOAT16));
+    all.put("deterministic", BackwardBuilder::deterministic);
+    all.put("accumulate", BackwardBuilder::accumulate);
+    all.put("nothing optional", c -> c.gradients(false, false, false));
+    all.put("gradients bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd(), bhsd()));
+    all.put("gradients gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4), gaps(5)));
+    all.put("shared dout", c -> c.dout = Style.DENSE.withBroadcast(2));
+    return all;
+  }
+
+  private static void expandedBias(BackwardBuilder c) {
+    c.forward.bias(Bias.HEAD, DType.FLOAT32);
+    c.forward.biasExpanded = true;
+  }
+
+  private static Style bhsd() {
+    return Style.ordered(Order.SWAPPED);
+  }
+
+  private static Style gaps(int n) {
+    return Style.gaps(Order.SEQUENCE_FIRST, n, 3, n, 1, 2).withAbsurd();
+  }
+}
