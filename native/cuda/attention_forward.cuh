@@ -47,8 +47,8 @@ struct AttentionForward {
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
     RowResults<kM> results(softmax, p, rows, mine);
-    store_query_rows(p.out, p.out_dtype, p.out_stride, p.value_head_dim, out, results.factor, p,
-                     rows, mine, first_column());
+    store_query_rows(p.out, p.out_dtype, p.out_stride, p.value_head_dim, out, results.factor, true,
+                     p, rows, mine, first_column());
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
       if (p.weights != nullptr) store_weights(results);

@@ -84,18 +84,18 @@ FOVEA_DEVICE void store_columns(Half* to, float x, float y, bool pair) {
   }
 }
 
-// One of a thread's rows, sums times `factor`, in the place of what is there or added to it.
+// One of a thread's rows, sums times `factor`, in the place of what is there or added to it. A row
+// that is not `present` is zero, not sums * 0: a weight of zero times an infinite value is NaN.
 template <typename Out, int kColumns>
 FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, float factor,
-                            int width, int first_column, bool add) {
+                            bool present, int width, int first_column, bool add) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
     const int column = key_column(first_column + j, 0);
     if (column >= width) continue;
     const bool pair = column + 1 < width;
-    // Not sums * 0: a weight of zero times an infinite value is NaN, and still no part of the row.
-    float x = factor == 0 ? 0.0f : sums[j][2 * h] * factor;
-    float y = factor == 0 ? 0.0f : sums[j][2 * h + 1] * factor;
+    float x = present ? sums[j][2 * h] * factor : 0.0f;
+    float y = present ? sums[j][2 * h + 1] * factor : 0.0f;
     if (add) {
       x += tile::widen(tile::load_global(to + column));
       if (pair) y += tile::widen(tile::load_global(to + column + 1));
@@ -106,32 +106,37 @@ FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, fl
 
 template <int kColumns>
 FOVEA_DEVICE void store_row(void* tensor, int32_t dtype, int64_t offset,
-                            const float (&sums)[kColumns][4], int h, float factor, int width,
-                            int first_column, bool add = false) {
+                            const float (&sums)[kColumns][4], int h, float factor, bool present,
+                            int width, int first_column, bool add = false) {
   if (dtype == FOVEA_FLOAT32) {
-    store_row(static_cast<float*>(tensor) + offset, sums, h, factor, width, first_column, add);
+    store_row(static_cast<float*>(tensor) + offset, sums, h, factor, present, width, first_column,
+              add);
   } else if (dtype == FOVEA_FLOAT16) {
-    store_row(static_cast<float16*>(tensor) + offset, sums, h, factor, width, first_column, add);
+    store_row(static_cast<float16*>(tensor) + offset, sums, h, factor, present, width, first_column,
+              add);
   } else {
-    store_row(static_cast<bfloat16*>(tensor) + offset, sums, h, factor, width, first_column, add);
+    store_row(static_cast<bfloat16*>(tensor) + offset, sums, h, factor, present, width,
+              first_column, add);
   }
 }
 
-// The block's rows of a tensor like query or out; padding becomes zero.
+// The block's rows of a tensor like query or out; padding becomes zero, as do rows with a factor of
+// zero where that means that they have nothing.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_query_rows(void* tensor, int32_t dtype, const int64_t (&stride)[3],
                                    int width, const float (&sums)[kM][kColumns][4],
-                                   const float (&factor)[kM][2], const AttentionParams& p,
-                                   const AttentionRows& rows, const ThreadRows& mine,
-                                   int first_column) {
+                                   const float (&factor)[kM][2], bool zero_means_none,
+                                   const AttentionParams& p, const AttentionRows& rows,
+                                   const ThreadRows& mine, int first_column) {
   FOVEA_UNROLL
   for (int i = 0; i < kM; ++i) {
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
       const uint32_t row = mine.row(i, h);
       if (!exists(p, rows, row)) continue;
+      const bool none = int32_t(row) >= rows.count || (zero_means_none && factor[i][h] == 0);
       store_row(tensor, dtype, rows.offset(stride, rows.position(row), rows.head(row)), sums[i], h,
-                int32_t(row) < rows.count ? factor[i][h] : 0.0f, width, first_column);
+                factor[i][h], !none, width, first_column);
     }
   }
 }

@@ -185,7 +185,7 @@ struct BackwardBias : BackwardScores<kVariant> {
         const int32_t position = at.position + int32_t(mine.row(i, h));
         if (position >= positions) continue;
         store_row(row_of(at, int64_t{start} + position) + at.key_tile * kKeys, sums[i], h, 1.0f,
-                  p.key_length - at.key_tile * kKeys, 0, false);
+                  true, p.key_length - at.key_tile * kKeys, 0, false);
       }
     }
   }

@@ -297,7 +297,7 @@ struct BackwardKeys {
         const bool present = key < rows.key_length;
         if (b.accumulate && !present) continue;
         store_row(tensor, b.gradient_dtype, rows.key_offset(stride) + key * stride[1], sums[i], h,
-                  present ? factor : 0.0f, width, int(first_column), b.accumulate);
+                  factor, present, width, int(first_column), b.accumulate);
       }
     }
   }

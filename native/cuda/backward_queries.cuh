@@ -39,8 +39,8 @@ struct BackwardQueries : BackwardScores<kVariant> {
     float factor[kM][2];
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) factor[i][0] = factor[i][1] = p.scale;
-    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, p,
-                     load_rows(this->shared_rows), mine, first_column());
+    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, false,
+                     p, load_rows(this->shared_rows), mine, first_column());
   }
 
  private:
@@ -93,8 +93,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const Bac
       }
     }
     const float factor[1][2] = {{p.scale, p.scale}};
-    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, p,
-                     rows, ThreadRows(piece * 16), 0);
+    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, false,
+                     p, rows, ThreadRows(piece * 16), 0);
   }
 }
 
