@@ -108,6 +108,15 @@ class MainTest {
   }
 
   @Test
+  void checkRunsBackwardCases() {
+    Cli cli = Cli.run("check --op backward --cases 10 --seed 7 --json".split(" "));
+    assertEquals(0, cli.code(), cli.err());
+    assertEquals("backward", cli.json().get("op").getAsString());
+    assertEquals(10, cli.json().get("passed").getAsInt());
+    assertEquals(2, Cli.run("check", "--op", "sideways").code());
+  }
+
+  @Test
   void checkRunsOnASimulatedGpu() {
     String line = "check --backend sim --arch sm_90 --cases 4 --seed 7 --fail-fast --json";
     Cli cli = Cli.run(line.split(" "));

@@ -134,6 +134,15 @@ public final class Rounding {
     };
   }
 
+  /** Reads values. */
+  static float[] read(MemorySegment memory, DType type, int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = value(type, bitsAt(memory, type, i));
+    }
+    return values;
+  }
+
   /** Writes one value that is exact in {@code type}; NaN becomes poison. */
   public static void set(MemorySegment memory, DType type, long index, float value) {
     setBits(memory, type, index, bits(type, value));

@@ -25,6 +25,16 @@ class CheckRunnerTest {
   }
 
   @Test
+  void runsBackwardCases() {
+    CheckOptions options = CheckOptions.of("cpu").withOperation(Operation.BACKWARD).withCases(20);
+    CheckReport report = CheckRunner.run(options.withSeed(9));
+    assertEquals(20, report.passed(), report.summary());
+    assertTrue(report.ok());
+    assertTrue(report.summary().contains("20 of 20 backward cases passed"), report.summary());
+    assertTrue(report.coverage().containsKey("gradients"));
+  }
+
+  @Test
   void runsCasesOnTheSimulator() {
     CheckReport report = CheckRunner.run(CheckOptions.of("sim:sm_90").withCases(6).withSeed(9));
     assertEquals(6, report.passed(), report.summary());
@@ -52,6 +62,9 @@ class CheckRunnerTest {
     assertEquals("./fovea check --backend cpu --seed 1 --case 5", crash.repeat());
     assertTrue(crash.message().contains("134"), crash.message());
     assertTrue(report.summary().contains("off by one"));
+    CheckOptions backward = CheckOptions.of("cpu").withOperation(Operation.BACKWARD);
+    Failure wrong = CheckRunner.run(backward.withOnlyCase(3), program).failures().get(0);
+    assertEquals("./fovea check --backend cpu --op backward --seed 1 --case 3", wrong.repeat());
   }
 
   @Test
