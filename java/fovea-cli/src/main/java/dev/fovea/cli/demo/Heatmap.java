@@ -1,17 +1,15 @@
 package dev.fovea.cli.demo;
 
+import dev.fovea.cli.plot.Picture;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.FontMetrics;
 import java.awt.Graphics2D;
-import java.awt.RenderingHints;
-import java.awt.geom.AffineTransform;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import javax.imageio.ImageIO;
 
 /**
  * A picture of attention weights: one row for each token that looks, one column for each token that
@@ -66,16 +64,7 @@ final class Heatmap {
    * @throws IOException if it cannot be written, or this machine has no fonts
    */
   void write(Path file) throws IOException {
-    BufferedImage image;
-    try {
-      image = draw();
-    } catch (LinkageError | InternalError | RuntimeException e) {
-      throw new IOException(
-          "text cannot be drawn here: install the packages fontconfig and fonts-dejavu-core", e);
-    }
-    if (!ImageIO.write(image, "png", file.toFile())) {
-      throw new IOException("this JDK writes no PNG files");
-    }
+    Picture.write(this::draw, file);
   }
 
   BufferedImage draw() {
@@ -92,24 +81,17 @@ final class Heatmap {
     int barLeft = left + side + 28;
     int width = Math.max(barLeft + BAR_WIDTH + 70, MARGIN + titleWidth + MARGIN);
     int height = top + Math.max(side, 120) + MARGIN;
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    try {
-      g.setRenderingHint(
-          RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
-      g.setColor(Color.WHITE);
-      g.fillRect(0, 0, width, height);
-      g.setColor(Color.BLACK);
-      g.setFont(titleFont);
-      g.drawString(title, MARGIN, MARGIN + 16);
-      float max = max();
-      drawCells(g, left, top, max);
-      drawLabels(g, left, top);
-      drawBar(g, barLeft, top, Math.max(side, 120), max);
-    } finally {
-      g.dispose();
-    }
-    return image;
+    return Picture.draw(
+        width,
+        height,
+        g -> {
+          g.setFont(titleFont);
+          g.drawString(title, MARGIN, MARGIN + 16);
+          float max = max();
+          drawCells(g, left, top, max);
+          drawLabels(g, left, top);
+          drawBar(g, barLeft, top, Math.max(side, 120), max);
+        });
   }
 
   private float max() {
@@ -159,22 +141,13 @@ final class Heatmap {
     for (int i = 0; i < tokens.size(); i++) {
       String token = tokens.get(i);
       g.drawString(token, left - GAP - metrics.stringWidth(token), top + i * cell + middle);
-      upward(g, token, left + i * cell + middle, top - GAP);
+      Picture.upward(g, token, left + i * cell + middle, top - GAP);
     }
     g.setFont(smallFont);
     g.setColor(Color.GRAY);
     int side = cell * tokens.size();
-    upward(g, "this token looks at", MARGIN + 8, Math.max(top + side, top + 120));
+    Picture.upward(g, "this token looks at", MARGIN + 8, Math.max(top + side, top + 120));
     g.drawString("these tokens", left, MARGIN + 48);
-  }
-
-  /** Text that runs from bottom to top. */
-  private static void upward(Graphics2D g, String text, int x, int y) {
-    AffineTransform saved = g.getTransform();
-    g.translate(x, y);
-    g.rotate(-Math.PI / 2);
-    g.drawString(text, 0, 0);
-    g.setTransform(saved);
   }
 
   private void drawBar(Graphics2D g, int left, int top, int height, float max) {
