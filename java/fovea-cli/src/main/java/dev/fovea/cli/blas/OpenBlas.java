@@ -174,7 +174,7 @@ public final class OpenBlas {
     check("a", a, m, k, lda);
     check("b", b, n, k, ldb);
     check("c", c, m, n, ldc);
-    sgemm(TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    sgemm(NO_TRANSPOSE, TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 
   /**
@@ -198,10 +198,35 @@ public final class OpenBlas {
     check("a", a, m, k, lda);
     check("b", b, k, n, ldb);
     check("c", c, m, n, ldc);
-    sgemm(NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    sgemm(NO_TRANSPOSE, NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
+
+  /**
+   * {@code c = alpha * a^T * b + beta * c} for row-major matrices: {@code a} is k x m, {@code b} is
+   * k x n, {@code c} is m x n.
+   *
+   * @throws IndexOutOfBoundsException if a matrix does not lie inside its segment
+   */
+  public static void sgemmTransposedLeft(
+      int m,
+      int n,
+      int k,
+      float alpha,
+      MemorySegment a,
+      int lda,
+      MemorySegment b,
+      int ldb,
+      float beta,
+      MemorySegment c,
+      int ldc) {
+    check("a", a, k, m, lda);
+    check("b", b, k, n, ldb);
+    check("c", c, m, n, ldc);
+    sgemm(TRANSPOSE, NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 
   private static void sgemm(
+      int transposeA,
       int transposeB,
       int m,
       int n,
@@ -217,7 +242,7 @@ public final class OpenBlas {
     Functions.check();
     try {
       Functions.SGEMM.invokeExact(
-          ROW_MAJOR, NO_TRANSPOSE, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+          ROW_MAJOR, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     } catch (Throwable e) {
       throw unexpected(e);
     }

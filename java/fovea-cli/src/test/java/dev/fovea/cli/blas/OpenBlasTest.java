@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class OpenBlasTest {
 
   @Test
-  void multipliesBothWays() {
+  void multipliesEveryWay() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment a = matrix(arena, 1, 2, 3, 4, 5, 6); // 2 x 3
       MemorySegment b = matrix(arena, 1, 0, 2, 1, 0, 3); // 3 x 2, or 2 x 3 to be transposed
@@ -21,6 +21,9 @@ class OpenBlasTest {
       assertMatrix(c, 5, 11, 14, 23);
       OpenBlas.sgemmTransposed(2, 2, 3, 2, a, 3, b, 3, 1, c, 2);
       assertMatrix(c, 5 + 14, 11 + 20, 14 + 32, 23 + 44);
+      MemorySegment d = matrix(arena, new float[9]);
+      OpenBlas.sgemmTransposedLeft(3, 3, 2, 1, a, 3, b, 3, 0, d, 3);
+      assertMatrix(d, 5, 0, 14, 7, 0, 19, 9, 0, 24);
     }
     assertTrue(OpenBlas.config().contains("OpenBLAS"), OpenBlas.config());
   }
