@@ -5,6 +5,7 @@ import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.cli.attend.Attend;
 import java.nio.file.Path;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -15,11 +16,18 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
     name = "attend",
     description = {
-      "Run one operation on NumPy files, to check it from Python.",
+      "Run one operation on NumPy files, to check it from Python; with --dout its backward pass"
+          + " too.",
       "query [B,Sq,Hq,D], key [B,Sk,Hk,D], value [B,Sk,Hk,Dv]; Hq is a multiple of Hk. Files are"
           + " float32, float16, float64 (converted to float32) or bfloat16 as ml_dtypes saves it,"
           + " little-endian, in C order. NumPy has no bfloat16: results of that type are written as"
           + " float32, which holds them exactly."
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  fovea attend --query q.npy --key k.npy --value v.npy --out o.npy --causal",
+      "  fovea attend --query q.npy --key k.npy --value v.npy --out o.npy \\",
+      "    --dout do.npy --dquery dq.npy --dkey dk.npy --dvalue dv.npy"
     })
 final class AttendCommand extends CliCommand {
 
@@ -112,7 +120,7 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
-      description = "Convert query, key and value: float32, float16 or bfloat16.")
+      description = "Convert query, key, value and dout: float32, float16 or bfloat16.")
   private FloatType dtype;
 
   @Mixin private DeviceOption device;
@@ -128,6 +136,9 @@ final class AttendCommand extends CliCommand {
 
   @Option(names = "--weights", paramLabel = "P.npy", description = "Write weights: [B,Hq,Sq,Sk]")
   private Path weights;
+
+  @ArgGroup(validate = false, heading = "%nThe backward pass, from the gradient of out:%n")
+  private GradientOptions gradients; // null: none of them is given
 
   @Override
   public Integer call() throws Exception {
@@ -147,9 +158,13 @@ final class AttendCommand extends CliCommand {
         new Attend.Inputs(
             query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);
     Attend.Results results = new Attend.Results(out, lse, weights);
+    Attend.Gradients wanted =
+        gradients == null
+            ? null
+            : gradients.files(bias != null, alibiSlopes != null, sinks != null);
     DType type = dtype == null ? null : dtype.dtype();
     Attend attend = new Attend(builder.build(), device.device(), type, workers);
-    document(attend.run(operation.toString(), inputs, results, text()));
+    document(attend.run(operation.toString(), inputs, results, wanted, text()));
     return 0;
   }
 

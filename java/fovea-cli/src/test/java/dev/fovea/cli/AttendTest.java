@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +36,12 @@ class AttendTest {
   @TempDir private Path folder;
 
   private final Arena arena = Arena.ofShared();
+  private NpyFiles files;
+
+  @BeforeEach
+  void nameFiles() {
+    files = new NpyFiles(folder, arena);
+  }
 
   @AfterEach
   void unmap() {
@@ -132,27 +139,27 @@ class AttendTest {
     AttentionCase c = sizes().dtype(DType.FLOAT16).build();
     Operands data = Operands.of(c);
     List<String> line = new ArrayList<>(List.of("attend", "--json", "--dtype", "float16"));
-    line.addAll(operand("query", NpyType.FLOAT64, data.query(), c.layouts().query().size()));
-    line.addAll(operand("key", NpyType.FLOAT32, data.key(), c.layouts().key().size()));
-    line.addAll(operand("value", NpyType.FLOAT16, data.value(), c.layouts().value().size()));
+    line.addAll(files.operand("query", NpyType.FLOAT64, data.query(), c.layouts().query().size()));
+    line.addAll(files.operand("key", NpyType.FLOAT32, data.key(), c.layouts().key().size()));
+    line.addAll(files.operand("value", NpyType.FLOAT16, data.value(), c.layouts().value().size()));
     compare(c, Oracle.run(c, data, Precision.CPU), line);
   }
 
   @Test
   void misshapenOperandsAreNamed() throws IOException {
     float[] values = new float[24];
-    List<String> line = new ArrayList<>(List.of("attend", "--out", file("out").toString()));
-    line.addAll(operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
-    line.addAll(operand("key", NpyType.FLOAT32, values, 1, 3, 2, 4));
-    line.addAll(operand("value", NpyType.FLOAT32, values, 24));
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    line.addAll(files.operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(files.operand("key", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(files.operand("value", NpyType.FLOAT32, values, 24));
     refused(line, "value has shape [24], expected four dimensions");
-    line.addAll(operand("value", NpyType.FLOAT32, values, 1, 2, 3, 4));
+    line.addAll(files.operand("value", NpyType.FLOAT32, values, 1, 2, 3, 4));
     line.remove(line.lastIndexOf("--value"));
     refused(List.of(line.getFirst(), "--query"), "--query");
-    line = new ArrayList<>(List.of("attend", "--out", file("out").toString()));
-    line.addAll(operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
-    line.addAll(operand("key", NpyType.INT32, values, 1, 3, 2, 4));
-    line.addAll(operand("value", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    line.addAll(files.operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
+    line.addAll(files.operand("key", NpyType.INT32, values, 1, 3, 2, 4));
+    line.addAll(files.operand("value", NpyType.FLOAT32, values, 1, 3, 2, 4));
     refused(line, "key: ");
   }
 
@@ -172,33 +179,33 @@ class AttendTest {
         };
     List<String> line = new ArrayList<>(List.of("attend", "--json"));
     line.addAll(List.of(options));
-    line.addAll(operand("query", type, data.query(), c.layouts().query().size()));
-    line.addAll(operand("key", type, data.key(), c.layouts().key().size()));
-    line.addAll(operand("value", type, data.value(), c.layouts().value().size()));
+    line.addAll(files.operand("query", type, data.query(), c.layouts().query().size()));
+    line.addAll(files.operand("key", type, data.key(), c.layouts().key().size()));
+    line.addAll(files.operand("value", type, data.value(), c.layouts().value().size()));
     if (data.bias() != null) {
       NpyType biasType =
           c.options().biasDType() == DType.FLOAT16 ? NpyType.FLOAT16 : NpyType.FLOAT32;
-      line.addAll(operand("bias", biasType, data.bias(), c.layouts().bias().size()));
+      line.addAll(files.operand("bias", biasType, data.bias(), c.layouts().bias().size()));
     }
     if (data.alibi() != null) {
       long[] size = c.layouts().alibi().size();
       long[] shape = size[0] == 1 ? new long[] {size[1]} : new long[] {size[0], size[1]};
-      line.addAll(operand("alibi-slopes", NpyType.FLOAT32, data.alibi(), shape));
+      line.addAll(files.operand("alibi-slopes", NpyType.FLOAT32, data.alibi(), shape));
     }
     if (data.sinks() != null) {
-      line.addAll(operand("sinks", NpyType.FLOAT32, data.sinks(), data.sinks().length));
+      line.addAll(files.operand("sinks", NpyType.FLOAT32, data.sinks(), data.sinks().length));
     }
-    line.addAll(lengths("query-lengths", NpyType.INT32, c.geometry().queryLengths()));
-    line.addAll(lengths("key-lengths", NpyType.INT64, c.geometry().keyLengths()));
+    line.addAll(files.lengths("query-lengths", NpyType.INT32, c.geometry().queryLengths()));
+    line.addAll(files.lengths("key-lengths", NpyType.INT64, c.geometry().keyLengths()));
     Precision precision = line.contains("sim") ? Precision.TENSOR_CORE : Precision.CPU;
     compare(c, Oracle.run(c, data, precision), line);
   }
 
   private void compare(AttentionCase c, Oracle.Outputs expected, List<String> line)
       throws IOException {
-    line.addAll(List.of("--out", file("out").toString()));
-    line.addAll(List.of("--lse", file("lse").toString()));
-    line.addAll(List.of("--weights", file("weights").toString()));
+    line.addAll(files.result("out"));
+    line.addAll(files.result("lse"));
+    line.addAll(files.result("weights"));
     Cli cli = Cli.run(line.toArray(String[]::new));
     assertEquals(0, cli.code(), cli.err());
     assertEquals("scaled-dot-product", cli.json().get("op").getAsString());
@@ -210,7 +217,7 @@ class AttendTest {
 
   /** Null if the file holds what is expected; padding, which is free to be anything, as zeros. */
   private String wrong(String name, Expected expected, long... shape) throws IOException {
-    Npy array = Npy.read(file(name), arena);
+    Npy array = files.read(name);
     assertArrayEquals(shape, array.shape(), name);
     DType type = expected.dtype();
     MemorySegment memory = arena.allocate((long) expected.elements() * type.byteSize() + 8, 8);
@@ -232,40 +239,5 @@ class AttendTest {
     } else {
       memory.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, index, bits);
     }
-  }
-
-  private Path file(String name) {
-    return folder.resolve(name + ".npy");
-  }
-
-  private List<String> operand(String name, NpyType type, float[] values, long... shape)
-      throws IOException {
-    MemorySegment data = arena.allocate((long) values.length * type.byteSize() + 8, 8);
-    for (int i = 0; i < values.length; i++) {
-      switch (type) {
-        case FLOAT64 -> data.setAtIndex(ValueLayout.JAVA_DOUBLE, i, values[i]);
-        case FLOAT32 -> data.setAtIndex(ValueLayout.JAVA_FLOAT, i, values[i]);
-        case INT32 -> data.setAtIndex(ValueLayout.JAVA_INT, i, (int) values[i]);
-        case INT64 -> data.setAtIndex(ValueLayout.JAVA_LONG, i, (long) values[i]);
-        case FLOAT16, BFLOAT16 -> {
-          DType narrow = type == NpyType.FLOAT16 ? DType.FLOAT16 : DType.BFLOAT16;
-          data.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) Rounding.bits(narrow, values[i]));
-        }
-      }
-    }
-    MemorySegment exact = data.asSlice(0, (long) values.length * type.byteSize());
-    new Npy(type, shape, exact).write(file(name));
-    return List.of("--" + name, file(name).toString());
-  }
-
-  private List<String> lengths(String name, NpyType type, int[] values) throws IOException {
-    if (values == null) {
-      return List.of();
-    }
-    float[] exact = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      exact[i] = values[i];
-    }
-    return operand(name, type, exact, values.length);
   }
 }

@@ -33,6 +33,21 @@ public final class Attend {
   /** Files to write; all but {@code out} may be null. */
   public record Results(Path out, Path lse, Path weights) {}
 
+  /**
+   * Files of the backward pass: {@code dout} to read, the others to write; those may be null.
+   *
+   * @param deterministic whether every run is to give the same bits
+   */
+  public record Gradients(
+      Path dout,
+      Path dquery,
+      Path dkey,
+      Path dvalue,
+      Path dbias,
+      Path dalibiSlopes,
+      Path dsinks,
+      boolean deterministic) {}
+
   private final Attention attention;
   private final Device device;
   private final DType dtype;
@@ -42,7 +57,7 @@ public final class Attend {
    * A run.
    *
    * @param device where it runs
-   * @param dtype type to convert query, key and value to; null: that of the query's file
+   * @param dtype type to convert query, key, value and dout to; null: each that of its file
    */
   public Attend(Attention attention, Device device, DType dtype, int threads) {
     this.attention = attention;
@@ -55,61 +70,46 @@ public final class Attend {
    * Runs it.
    *
    * @param operation its name, for the document
-   * @param text where a line for people goes
+   * @param gradients null: no backward pass
+   * @param text where lines for people go
    * @return what was computed
    */
-  public JsonObject run(String operation, Inputs inputs, Results results, PrintStream text)
+  public JsonObject run(
+      String operation, Inputs inputs, Results results, Gradients gradients, PrintStream text)
       throws IOException {
     try (Scope scope = Scope.open(device);
         Arena mappings = Arena.ofShared()) {
       NpyTensors files = new NpyTensors(scope, mappings);
-      Tensor query = files.floats("query", inputs.query(), dtype);
-      Tensor key = files.floats("key", inputs.key(), dtype);
-      Tensor value = files.floats("value", inputs.value(), dtype);
-      rank4("query", query);
-      rank4("key", key);
-      rank4("value", value);
+      Operands operands = Operands.read(files, inputs, dtype);
+      Tensor query = operands.query();
       long batch = query.size(0);
       long rows = query.size(1);
       long heads = query.size(2);
-      Tensor out = scope.allocate(query.dtype(), batch, rows, heads, value.size(3));
+      Tensor out = scope.allocate(query.dtype(), batch, rows, heads, operands.value().size(3));
       AttentionCall call =
-          attention
-              .call(query, key, value)
+          operands
+              .call(attention)
               .out(out)
               .dropoutSeed(inputs.dropoutSeed(), inputs.dropoutOffset())
               .parallelism(threads);
-      if (inputs.bias() != null) {
-        call.bias(files.floats("bias", inputs.bias(), null));
-      }
-      if (inputs.alibiSlopes() != null) {
-        call.alibiSlopes(files.floats("alibi-slopes", inputs.alibiSlopes(), DType.FLOAT32));
-      }
-      if (inputs.sinks() != null) {
-        call.sinks(files.floats("sinks", inputs.sinks(), DType.FLOAT32));
-      }
-      if (inputs.queryLengths() != null) {
-        call.queryLengths(files.lengths("query-lengths", inputs.queryLengths()));
-      }
-      if (inputs.keyLengths() != null) {
-        call.keyLengths(files.lengths("key-lengths", inputs.keyLengths()));
-      }
       Tensor lse = null;
-      if (results.lse() != null) {
+      if (results.lse() != null || gradients != null) {
         lse = scope.allocate(DType.FLOAT32, batch, heads, rows);
         call.lse(lse);
       }
       Tensor weights = null;
       if (results.weights() != null) {
-        weights = scope.allocate(DType.FLOAT32, batch, heads, rows, key.size(1));
+        weights = scope.allocate(DType.FLOAT32, batch, heads, rows, operands.key().size(1));
         call.weights(weights);
       }
-
       String kernel = call.plan().kernel();
-      long start = System.nanoTime();
-      call.run();
-      double milliseconds = (System.nanoTime() - start) * 1e-6;
+      Backward backward = null;
+      if (gradients != null) {
+        Tensor dout = files.floats("dout", gradients.dout(), dtype);
+        backward = new Backward(gradients, call, operands, dout, scope);
+      }
 
+      double milliseconds = milliseconds(call::run);
       JsonObject document = new JsonObject();
       document.addProperty("op", operation);
       document.addProperty("device", device.name());
@@ -128,22 +128,22 @@ public final class Attend {
           NpyTensors.text(out),
           results.out(),
           milliseconds);
+      if (backward != null) {
+        document.add("backward", backward.run(text));
+      }
       return document;
     }
   }
 
-  /** Before out is shaped after them; the call checks all the rest. */
-  private static void rank4(String name, Tensor tensor) {
-    if (tensor.rank() != 4) {
-      throw new IllegalArgumentException(
-          "%s has shape %s, expected four dimensions [batch, sequence, head, width]"
-              .formatted(name, NpyTensors.text(tensor)));
-    }
+  static double milliseconds(Runnable work) {
+    long start = System.nanoTime();
+    work.run();
+    return (System.nanoTime() - start) * 1e-6;
   }
 
-  private static void write(JsonObject document, String name, Tensor tensor, Path file)
-      throws IOException {
-    if (tensor == null) {
+  /** Writes a result, unless its file is null. */
+  static void write(JsonObject document, String name, Tensor tensor, Path file) throws IOException {
+    if (file == null) {
       return;
     }
     NpyTensors.write(tensor, file);
