@@ -1,4 +1,4 @@
-/** The command {@code fovea}, and the sentence encoder of its demo. */
+/** The command {@code fovea}, and the models of its demo. */
 @SuppressWarnings("requires-automatic") // artifacts of others that have no module descriptor
 module dev.fovea.cli {
   requires ai.djl.tokenizers;

@@ -47,4 +47,12 @@ abstract class CliCommand implements Callable<Integer> {
       main.out().println(gson.toJson(document));
     }
   }
+
+  /** Refuses a number that is too small. */
+  static void atLeast(String option, int value, int least) {
+    if (value < least) {
+      throw new IllegalArgumentException(
+          option + " is " + value + ", expected " + least + " or more");
+    }
+  }
 }

@@ -2,9 +2,14 @@ package dev.fovea.cli;
 
 import com.google.gson.JsonObject;
 import dev.fovea.cli.demo.Demo;
+import dev.fovea.cli.train.TrainDemo;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -13,7 +18,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "demo",
     description = {
-      "Search questions and answers by meaning, with a real encoder.",
+      "Search questions and answers by meaning, with a real encoder; or train a model.",
       "Embeds questions and answers about machine learning on the JVM with all-MiniLM-L6-v2, whose"
           + " attention is Fovea's, finds the best answers, and compares numbers and speed with"
           + " ONNX Runtime in the same run."
@@ -84,8 +89,14 @@ final class DemoCommand extends CliCommand {
       description = "Rounds of timing beside ONNX Runtime, 0 for none; default ${DEFAULT-VALUE}.")
   private int rounds;
 
+  @ArgGroup(validate = false, heading = "%nTraining:%n")
+  private TrainOptions training; // null: none of them is given
+
   @Override
   public Integer call() throws Exception {
+    if (training != null) {
+      return train();
+    }
     atLeast("--top", top, 1);
     atLeast("--rounds", rounds, 0);
     int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
@@ -101,10 +112,14 @@ final class DemoCommand extends CliCommand {
     return document.get("agrees").getAsBoolean() ? 0 : Main.FAILED;
   }
 
-  private static void atLeast(String option, int value, int least) {
-    if (value < least) {
-      throw new IllegalArgumentException(
-          option + " is " + value + ", expected " + least + " or more");
+  private int train() throws IOException {
+    TrainDemo.Settings settings = training.settings();
+    if (!questions.isEmpty()
+        || Stream.of(text, out, heatmap, sentence, threads).anyMatch(Objects::nonNull)) {
+      throw new IllegalArgumentException("--train goes with --steps, --seed and --plot alone");
     }
+    JsonObject document = new TrainDemo(settings, text()).run();
+    document(document);
+    return document.get("learnt").getAsBoolean() ? 0 : Main.FAILED;
   }
 }

@@ -53,11 +53,23 @@ class MainTest {
         "attend --query q --key k --value v --out o --softcap -1",
         "attend --query q --key k --value v --out o --dropout 1",
         "attend --query q --key k --value v --out o --threads 0",
+        "attend --query q --key k --value v --out o --dquery dq",
+        "attend --query q --key k --value v --out o --dout g",
+        "attend --query q --key k --value v --out o --deterministic",
+        "attend --query q --key k --value v --out o --dout g --dbias db",
+        "attend --query q --key k --value v --out o --dout g --dalibi-slopes ds",
+        "attend --query q --key k --value v --out o --dout g --dsinks ds",
         "demo --text no-such-file.txt",
         "demo --out embeddings.npy",
         "demo --top 0",
         "demo --heatmap h.png --layer 6",
-        "demo --heatmap h.png --head 12"
+        "demo --heatmap h.png --head 12",
+        "demo --steps 5",
+        "demo --plot loss.png",
+        "demo --train --steps 0",
+        "demo --train --plot no-such-folder/loss.png",
+        "demo --train why",
+        "demo --train --heatmap h.png"
       })
   void mistakesGiveOneSentenceAndCode2(String line) {
     Cli cli = Cli.run(line.split(" "));
@@ -140,6 +152,21 @@ class MainTest {
     assertEquals(80, json.get("rowsVerified").getAsInt());
     assertTrue(json.get("foveaGflops").getAsDouble() > 0);
     assertTrue(json.get("timesUnfused").getAsDouble() > 0);
+  }
+
+  @Test
+  void aFewStepsAreNotEnoughToLearn() throws Exception {
+    Path plot = folder.resolve("loss.png");
+    Cli cli = Cli.run("demo", "--train", "--steps", "3", "--plot", plot.toString(), "--json");
+    assertEquals(Main.FAILED, cli.code(), cli.err());
+    JsonObject json = cli.json();
+    assertFalse(json.get("learnt").getAsBoolean());
+    assertTrue(json.get("accuracy").getAsDouble() < 0.5, cli.out());
+    assertTrue(json.get("loss").getAsDouble() > 0.5, cli.out());
+    assertEquals(3, json.get("steps").getAsInt());
+    assertTrue(json.get("seconds").getAsDouble() > 0);
+    assertTrue(cli.err().contains("it has not learnt to sort"), cli.err());
+    assertTrue(javax.imageio.ImageIO.read(plot.toFile()).getWidth() > 100);
   }
 
   @Test
