@@ -5,7 +5,9 @@ import java.awt.Graphics2D;
 import java.awt.RenderingHints;
 import java.awt.geom.AffineTransform;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -55,8 +57,15 @@ public final class Picture {
       throw new IOException(
           "text cannot be drawn here: install the packages fontconfig and fonts-dejavu-core", e);
     }
-    if (!ImageIO.write(image, "png", file.toFile())) {
+    // Not straight into the file: ImageIO prints a stack trace where it cannot open one.
+    ByteArrayOutputStream png = new ByteArrayOutputStream();
+    if (!ImageIO.write(image, "png", png)) {
       throw new IOException("this JDK writes no PNG files");
+    }
+    try {
+      Files.write(file, png.toByteArray());
+    } catch (IOException e) {
+      throw new IOException(file + " cannot be written", e);
     }
   }
 }
