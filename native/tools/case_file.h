@@ -55,11 +55,12 @@ struct File {
 };
 
 struct Operand {
+  const char* name = "";
   bool present = false;
   int64_t offset = 0;
   Bytes bytes;
 
-  void read(File& file) {
+  void read(File& file, bool /*of_backward*/) {
     present = file.get<int32_t>() != 0;
     if (!present) return;
     offset = file.get<int64_t>();
@@ -81,16 +82,22 @@ struct Output : Operand {
   std::vector<uint8_t> state;
   std::vector<double> expected;  // (value, allowed error) of each element of state kCompare
   double allowed_rmse = 0;
+  Bytes before;  // what a run adds to; empty if it replaces what is there
 
   size_t width() const { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
 
-  void read(File& file) {
+  void read(File& file, bool of_backward) {
     present = file.get<int32_t>() != 0;
     if (!present) return;
     dtype = file.get<int32_t>();
     canary = file.get<uint32_t>();
     offset = file.get<int64_t>();
     elements = file.get<int64_t>();
+    bytes.allocate(elements * static_cast<int64_t>(width()));
+    if (of_backward && file.get<int32_t>() != 0) {
+      before.allocate(bytes.size);
+      file.read(before.data.get(), static_cast<size_t>(before.size));
+    }
     state.resize(static_cast<size_t>(elements));
     file.read(state.data(), state.size());
     size_t compared = 0;
@@ -98,10 +105,15 @@ struct Output : Operand {
     expected.resize(2 * compared);
     file.read(expected.data(), expected.size() * sizeof(double));
     allowed_rmse = file.get<double>();
-    bytes.allocate(elements * static_cast<int64_t>(width()));
     for (int64_t i = 0; i < elements; ++i) {
       std::memcpy(bytes.data.get() + i * static_cast<int64_t>(width()), &canary, width());
     }
+    reset();
+  }
+
+  // Before each run: what was added must not be added twice.
+  void reset() {
+    std::memcpy(bytes.data.get(), before.data.get(), static_cast<size_t>(before.size));
   }
 
   static double value(int32_t dtype, uint32_t bits) {
@@ -120,7 +132,7 @@ struct Output : Operand {
   }
 
   // Empty if all is right.
-  std::string check(const char* name) const {
+  std::string check() const {
     if (!present) return "";
     double squares = 0;
     int64_t finite = 0;
@@ -163,28 +175,54 @@ struct Output : Operand {
   }
 };
 
+// In the order of the arguments of a run.
+const std::vector<const char*> kForwardInputs = {
+    "query", "key",          "value",        "bias",          "alibi_slopes",
+    "sinks", "cu_seqlens_q", "cu_seqlens_k", "query_lengths", "key_lengths"};
+const std::vector<const char*> kForwardOutputs = {"out", "lse", "weights"};
+const std::vector<const char*> kBackwardInputs = {
+    "dout",         "query", "key",          "value",        "out",           "lse",        "bias",
+    "alibi_slopes", "sinks", "cu_seqlens_q", "cu_seqlens_k", "query_lengths", "key_lengths"};
+const std::vector<const char*> kBackwardOutputs = {"dquery", "dkey",          "dvalue",
+                                                   "dbias",  "dalibi_slopes", "dsinks"};
+
 struct Case {
   std::string description;
-  Bytes spec;
+  bool backward = false;
+  Bytes spec, gradients;
   uint64_t seed = 0;
   uint32_t dropout_offset = 0;
-  Operand in[10];
-  Output out, lse, weights;
+  std::vector<Operand> in;
+  std::vector<Output> out;
 
   void read(File& file) {
     char magic[8];
     file.read(magic, sizeof magic);
-    if (std::memcmp(magic, "FOVCASE1", sizeof magic) != 0) die("not a case file");
+    backward = std::memcmp(magic, "FOVBACK1", sizeof magic) == 0;
+    if (!backward && std::memcmp(magic, "FOVCASE1", sizeof magic) != 0) die("not a case file");
     description.resize(static_cast<size_t>(file.get<int32_t>()));
     file.read(description.data(), description.size());
-    spec.allocate(file.get<int32_t>());
-    file.read(spec.data.get(), static_cast<size_t>(spec.size));
+    read_block(file, spec);
+    if (backward) read_block(file, gradients);
     seed = file.get<uint64_t>();
     dropout_offset = file.get<uint32_t>();
-    for (Operand& operand : in) operand.read(file);
-    out.read(file);
-    lse.read(file);
-    weights.read(file);
+    read_all(file, in, backward ? kBackwardInputs : kForwardInputs);
+    read_all(file, out, backward ? kBackwardOutputs : kForwardOutputs);
+  }
+
+ private:
+  static void read_block(File& file, Bytes& block) {
+    block.allocate(file.get<int32_t>());
+    file.read(block.data.get(), static_cast<size_t>(block.size));
+  }
+
+  template <typename T>
+  void read_all(File& file, std::vector<T>& operands, const std::vector<const char*>& names) const {
+    operands.resize(names.size());
+    for (size_t i = 0; i < names.size(); ++i) {
+      operands[i].name = names[i];
+      operands[i].read(file, backward);
+    }
   }
 };
 

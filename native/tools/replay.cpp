@@ -29,8 +29,9 @@ constexpr int kTimedRuns = 20;
 
 #ifdef FOVEA_REPLAY_LINKED
 Library load(const char*) {
-  return {fovea_library_query, fovea_device_query, fovea_plan_attention, fovea_prepare_attention,
-          fovea_run_attention};
+  return {fovea_library_query,           fovea_device_query,      fovea_plan_attention,
+          fovea_plan_attention_backward, fovea_prepare_attention, fovea_run_attention,
+          fovea_run_attention_backward};
 }
 #else
 Library load(const char* path) {
@@ -44,8 +45,10 @@ Library load(const char* path) {
   find(library.library_query, "fovea_library_query");
   find(library.device_query, "fovea_device_query");
   find(library.plan, "fovea_plan_attention");
+  find(library.plan_backward, "fovea_plan_attention_backward");
   find(library.prepare, "fovea_prepare_attention");
   find(library.run, "fovea_run_attention");
+  find(library.run_backward, "fovea_run_attention_backward");
   return library;
 }
 #endif
@@ -70,14 +73,12 @@ struct AlignedBlock {
 };
 
 // In the case's own buffers: the CPU library, and the simulator's.
-Verdict run_on_host(const Library& library, const fovea_attention_plan& plan, const Case& c,
+Verdict run_on_host(const Library& library, const fovea_attention_plan& plan, Case& c,
                     const Options& options) {
   AlignedBlock workspace(plan.workspace_bytes);
   Addresses at{};
-  for (int i = 0; i < 10; ++i) at.in[i] = c.in[i].address();
-  at.out = c.out.address();
-  at.lse = c.lse.address();
-  at.weights = c.weights.address();
+  for (const Operand& operand : c.in) at.in.push_back(operand.address());
+  for (const Output& output : c.out) at.out.push_back(output.address());
   at.workspace = workspace.data.get();
   // A device takes all items of a phase in one call.
   const bool whole = plan.device_kind != FOVEA_DEVICE_CPU;
@@ -86,6 +87,7 @@ Verdict run_on_host(const Library& library, const fovea_attention_plan& plan, co
   for (size_t t = 0; t < threads; ++t) scratch.emplace_back(plan.scratch_bytes);
   std::vector<std::string> errors(threads);
   for (int r = 0; r < options.runs; ++r) {
+    for (Output& output : c.out) output.reset();
     for (int32_t phase = 0; phase < plan.phases; ++phase) {
       const int64_t items = plan.items[phase];
       const int64_t step = whole ? items : 1;
@@ -134,7 +136,9 @@ Status replay(const Library& library, const fovea_device_info& device, bool on_g
   plan.size = sizeof plan;
   auto* spec = reinterpret_cast<fovea_attention_spec*>(c.spec.data.get());
   Verdict verdict;
-  int32_t status = library.plan(spec, &device, &plan);
+  auto* gradients = reinterpret_cast<fovea_attention_gradients*>(c.gradients.data.get());
+  int32_t status = c.backward ? library.plan_backward(spec, gradients, &device, &plan)
+                              : library.plan(spec, &device, &plan);
   if (status != FOVEA_OK) {
     verdict.wrong = std::string("plan: ") + plan.error;
   } else if (library.prepare(&plan) != FOVEA_OK) {
@@ -147,9 +151,8 @@ Status replay(const Library& library, const fovea_device_info& device, bool on_g
     (void)on_gpu;
     verdict = run_on_host(library, plan, c, options);
 #endif
-    for (const std::string& wrong :
-         {c.out.check("out"), c.lse.check("lse"), c.weights.check("weights")}) {
-      if (verdict.wrong.empty()) verdict.wrong = wrong;
+    for (const Output& output : c.out) {
+      if (verdict.wrong.empty()) verdict.wrong = output.check();
     }
   }
   const Status said = verdict.wrong.empty()         ? Status::kPassed

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "case_file.h"
 #include "fovea.h"
@@ -13,8 +14,10 @@ struct Library {
   decltype(&fovea_library_query) library_query;
   decltype(&fovea_device_query) device_query;
   decltype(&fovea_plan_attention) plan;
+  decltype(&fovea_plan_attention_backward) plan_backward;
   decltype(&fovea_prepare_attention) prepare;
   decltype(&fovea_run_attention) run;
+  decltype(&fovea_run_attention_backward) run_backward;
 };
 
 struct Options {
@@ -24,12 +27,9 @@ struct Options {
   bool bare = false;  // on a GPU: no guards, nothing filled that a kernel should write first
 };
 
-// Where the operands of a case lie, in the order of fovea_run_attention.
+// Where the operands of a case lie, in its order.
 struct Addresses {
-  void* in[10];
-  void* out;
-  void* lse;
-  void* weights;
+  std::vector<void*> in, out;
   void* workspace;
 };
 
@@ -51,10 +51,17 @@ inline std::string run_items(const Library& library, const fovea_attention_plan&
   call.dropout_offset = c.dropout_offset;
   auto floats = [](void* p) { return static_cast<float*>(p); };
   auto ints = [](void* p) { return static_cast<const int32_t*>(p); };
+  const auto& in = at.in;
+  const auto& out = at.out;
   int32_t status =
-      library.run(&plan, &call, at.in[0], at.in[1], at.in[2], at.in[3], floats(at.in[4]),
-                  floats(at.in[5]), ints(at.in[6]), ints(at.in[7]), ints(at.in[8]), ints(at.in[9]),
-                  at.out, floats(at.lse), floats(at.weights), at.workspace, scratch, stream);
+      c.backward
+          ? library.run_backward(&plan, &call, in[0], in[1], in[2], in[3], in[4], floats(in[5]),
+                                 in[6], floats(in[7]), floats(in[8]), ints(in[9]), ints(in[10]),
+                                 ints(in[11]), ints(in[12]), out[0], out[1], out[2], floats(out[3]),
+                                 floats(out[4]), floats(out[5]), at.workspace, scratch, stream)
+          : library.run(&plan, &call, in[0], in[1], in[2], in[3], floats(in[4]), floats(in[5]),
+                        ints(in[6]), ints(in[7]), ints(in[8]), ints(in[9]), out[0], floats(out[1]),
+                        floats(out[2]), at.workspace, scratch, stream);
   return status == FOVEA_OK ? "" : std::string("run: ") + call.error;
 }
 

@@ -82,24 +82,27 @@ class Placed {
  public:
   Placed(Case& c, int64_t workspace_bytes, const Options& options, cudaStream_t stream)
       : stream_(stream) {
-    constexpr const char* names[] = {"query",         "key",        "value",        "bias",
-                                     "alibi_slopes",  "sinks",      "cu_seqlens_q", "cu_seqlens_k",
-                                     "query_lengths", "key_lengths"};
-    for (int i = 0; i < 10; ++i) addresses_.in[i] = place(c.in[i], names[i], true, options);
-    addresses_.out = place(c.out, "out", false, options);
-    addresses_.lse = place(c.lse, "lse", false, options);
-    addresses_.weights = place(c.weights, "weights", false, options);
+    for (Operand& operand : c.in) addresses_.in.push_back(place(operand, nullptr, options));
+    for (Output& output : c.out) addresses_.out.push_back(place(output, &output.before, options));
     workspace_.size = workspace_bytes;
     addresses_.workspace = nullptr;
     if (workspace_bytes > 0) {
       workspace_.allocate(workspace_bytes);
-      items_.push_back({Buffer(workspace_bytes, options, stream), &workspace_, "workspace", false});
+      items_.push_back(
+          {Buffer(workspace_bytes, options, stream), &workspace_, nullptr, "workspace", false});
       addresses_.workspace = items_.back().buffer.data();
     }
     CHECK(cudaStreamSynchronize(stream));
   }
 
   const Addresses& addresses() const { return addresses_; }
+
+  // Before each run: what was added must not be added twice.
+  void reset() {
+    for (Item& item : items_) {
+      if (item.before != nullptr && item.before->size > 0) item.buffer.fill(*item.before);
+    }
+  }
 
   // Brings the outputs to the host; returns what was written that must not be.
   std::string fetch() {
@@ -122,16 +125,17 @@ class Placed {
   struct Item {
     Buffer buffer;
     Bytes* host;
+    const Bytes* before;  // of an output
     const char* name;
     bool input;
   };
 
-  void* place(Operand& operand, const char* name, bool input, const Options& options) {
+  void* place(Operand& operand, const Bytes* before, const Options& options) {
     if (!operand.present) return nullptr;
     Buffer buffer(operand.bytes.size, options, stream_);
     buffer.fill(operand.bytes);
     void* address = buffer.data() + operand.offset;
-    items_.push_back({std::move(buffer), &operand.bytes, name, input});
+    items_.push_back({std::move(buffer), &operand.bytes, before, operand.name, before == nullptr});
     return address;
   }
 
@@ -174,6 +178,7 @@ Verdict run_on_gpu(const Library& library, const fovea_attention_plan& plan, Cas
     std::vector<double> microseconds;
     for (int i = 0; options.time && i < kWarmUps; ++i) run();
     for (int i = 0; i < options.runs && verdict.wrong.empty(); ++i) {
+      placed.reset();
       if (!options.time) {
         run();
         continue;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
+import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
@@ -12,7 +13,11 @@ import java.lang.foreign.MemoryLayout.PathElement;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The file's struct is that of the bindings, written a second time. */
 class CaseFileTest {
@@ -61,6 +66,63 @@ class CaseFileTest {
     assertEquals(1, spec.getLong((int) offset("alibi_stride") + 8));
   }
 
+  private static BackwardCase richBackward() {
+    CaseBuilder forward =
+        new CaseBuilder().lengths(2, 5, 9).heads(4, 2).headDim(3, 7).outDType(DType.FLOAT16);
+    forward.bias(Bias.HEAD, DType.FLOAT32).alibi(Alibi.PER_HEAD).sinks();
+    BackwardBuilder backward = new BackwardBuilder(forward).dtype(DType.BFLOAT16).accumulate();
+    return backward.gradients(true, true, false).build();
+  }
+
+  private static int gradientsOffset(String field) {
+    PathElement element = PathElement.groupElement(field);
+    return (int) FoveaAttentionGradients.LAYOUT.byteOffset(element);
+  }
+
+  @Test
+  void gradientsAreTheStruct() {
+    assertEquals(FoveaAttentionGradients.LAYOUT.byteSize(), CaseFile.GRADIENTS_BYTES);
+    ByteBuffer block = ByteBuffer.wrap(CaseFile.gradients(richBackward()));
+    block.order(ByteOrder.LITTLE_ENDIAN);
+    assertEquals(CaseFile.GRADIENTS_BYTES, block.getInt(gradientsOffset("size")));
+    assertEquals(3, block.getInt(gradientsOffset("dtype")));
+    assertEquals(0, block.getInt(gradientsOffset("deterministic")));
+    assertEquals(1, block.getInt(gradientsOffset("accumulate")));
+    assertEquals(1, block.getInt(gradientsOffset("has_dbias")));
+    assertEquals(1, block.getInt(gradientsOffset("has_dalibi")));
+    assertEquals(0, block.getInt(gradientsOffset("has_dsinks")));
+    assertEquals(5 * 4 * 7, block.getLong(gradientsOffset("dout_stride")));
+    assertEquals(5 * 4 * 3, block.getLong(gradientsOffset("dquery_stride")));
+    assertEquals(9 * 2 * 3, block.getLong(gradientsOffset("dkey_stride")));
+    assertEquals(2 * 7, block.getLong(gradientsOffset("dvalue_stride") + 8));
+    assertEquals(0, block.getLong(gradientsOffset("dbias_stride")));
+    assertEquals(9, block.getLong(gradientsOffset("dbias_stride") + 8));
+    assertEquals(0, block.getLong(gradientsOffset("dalibi_stride")));
+    assertEquals(1, block.getLong(gradientsOffset("dalibi_stride") + 8));
+  }
+
+  /** Twice each, so that what is added is seen not to be added to twice. */
+  @Test
+  void theDriverReplaysCases(@TempDir Path folder) throws Exception {
+    Path built = Path.of(System.getProperty("fovea.native.sim.path")).getParent().getParent();
+    List<String> command = new ArrayList<>();
+    command.add(built.resolve("bin/fovea_replay").toString());
+    command.add(built.resolve("lib/libfovea_cpu.so").toString());
+    command.addAll(List.of("--threads", "2", "--repeat", "2"));
+    for (Operation operation : Operation.values()) {
+      for (int i = 0; i < 25; i++) {
+        Path file = folder.resolve(operation + "-" + i);
+        CaseFile.write(file, operation.generate(13, i, Limits.SIM), Precision.CPU);
+        command.add(file.toString());
+      }
+    }
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    List<String> lines = process.inputReader().lines().toList();
+    String end = "{\"passed\": 50, \"failed\": 0, \"unsupported\": 0}";
+    assertEquals(end, lines.getLast(), () -> String.join("\n", lines));
+    assertEquals(0, process.waitFor());
+  }
+
   @Test
   void fileBeginsWithItsMagicAndHoldsEverything() throws Exception {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -69,5 +131,8 @@ class CaseFileTest {
     assertEquals("FOVCASE1", new String(file, 0, 8, StandardCharsets.US_ASCII));
     // 2*5*4*7 values with two doubles each, and as many again and more for weights.
     assertTrue(file.length > 16 * (280 + 360) + 344);
+    bytes.reset();
+    CaseFile.write(bytes, richBackward(), Precision.CPU);
+    assertEquals("FOVBACK1", new String(bytes.toByteArray(), 0, 8, StandardCharsets.US_ASCII));
   }
 }
