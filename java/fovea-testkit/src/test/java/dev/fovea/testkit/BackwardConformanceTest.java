@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
+import dev.fovea.testkit.BackwardOracle.Gradients;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
@@ -43,6 +44,32 @@ class BackwardConformanceTest {
     long seed = 1000 + on.name().hashCode() % 1000;
     for (int i = 0; i < on.cases() / 2; i++) {
       failed.check(BackwardGenerator.generate(seed, i, on.limits()));
+    }
+    failed.orPass();
+  }
+
+  /** With out and lse as the device's own forward leaves them, padding included. */
+  @OnEveryBackward
+  void afterItsForward(TestDevice on) {
+    Failed failed = new Failed(on.device(), 1);
+    for (int i = 0; i < on.size(30, 12); i++) {
+      BackwardCase c = BackwardGenerator.generate(88, i, on.limits());
+      BackwardOperands drawn = BackwardOperands.of(c);
+      DType outType = c.forward().options().outDType();
+      float[] out;
+      float[] lse;
+      try (CaseRun forward = new CaseRun(c.forward(), drawn.forward(), on.device())) {
+        forward.run();
+        out = Rounding.read(forward.out(), outType, drawn.out().length);
+        lse = Rounding.read(forward.lse(), DType.FLOAT32, drawn.lse().length);
+      }
+      BackwardOperands data =
+          new BackwardOperands(
+              drawn.forward(), drawn.dout(), out, lse, drawn.dkey(), drawn.dvalue());
+      Gradients expected = BackwardOracle.run(c, data, Precision.of(on.name()));
+      try (BackwardRun run = new BackwardRun(c, data, on.device())) {
+        failed.note(c, run.run().compare(expected));
+      }
     }
     failed.orPass();
   }

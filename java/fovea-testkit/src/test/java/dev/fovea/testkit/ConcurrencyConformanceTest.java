@@ -8,7 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.fovea.Attention;
+import dev.fovea.AttentionBackward;
 import dev.fovea.AttentionCall;
+import dev.fovea.AttentionGradients;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
@@ -64,6 +66,49 @@ class ConcurrencyConformanceTest {
                       out = attention.forward(scope, q, k, k);
                     }
                     assertArrayEquals(expected, out.toFloatArray());
+                  }
+                  return null;
+                }));
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+    }
+  }
+
+  @OnEveryBackward
+  void eightThreadsOneBackwardPass(TestDevice on) throws Exception {
+    Device device = on.device();
+    int runs = on.size(6, 1);
+    Attention attention = Attention.builder().causal().build();
+    try (Scope scope = Scope.open();
+        ExecutorService threads = Executors.newFixedThreadPool(8)) {
+      Tensor q = scope.copyOf(normal(2 * 130 * 4 * 32, 1), 2, 130, 4, 32).on(device);
+      Tensor k = scope.copyOf(normal(2 * 130 * 2 * 32, 2), 2, 130, 2, 32).on(device);
+      Tensor dout = scope.copyOf(normal(2 * 130 * 4 * 32, 3), 2, 130, 4, 32).on(device);
+      Tensor lse = scope.allocate(DType.FLOAT32, 2, 4, 130).on(device);
+      Tensor out = attention.call(q, k, k).lse(lse).forward(scope);
+      AttentionCall first = attention.call(q, k, k).out(out).lse(lse);
+      AttentionGradients expected = first.backward(dout).deterministic(true).gradients(scope);
+      float[] dquery = expected.query().toFloatArray();
+      float[] dkey = expected.key().toFloatArray();
+      List<Future<?>> all = new ArrayList<>();
+      for (int t = 0; t < 8; t++) {
+        int thread = t;
+        all.add(
+            threads.submit(
+                () -> {
+                  AttentionCall call = attention.call(q, k, k).out(out).lse(lse);
+                  AttentionBackward backward = call.backward(dout).deterministic(true);
+                  for (int n = 0; n < runs; n++) {
+                    call.parallelism(1 + n % 3);
+                    // The short way is not deterministic but on the CPU.
+                    AttentionGradients got =
+                        on.isCpu() && (n + thread) % 2 == 0
+                            ? attention.backward(scope, dout, q, k, k, out, lse)
+                            : backward.gradients(scope);
+                    assertArrayEquals(dquery, got.query().toFloatArray());
+                    assertArrayEquals(dkey, got.key().toFloatArray());
                   }
                   return null;
                 }));

@@ -238,6 +238,16 @@ class ErrorConformanceTest {
         () -> call().queryLengths(scope.copyOf(new int[] {Integer.MIN_VALUE, 1}, 2)).run());
   }
 
+  @Test
+  void lengthsOutOfRangeOfABackwardPass() {
+    Tensor out = floats(2, 4, 4, 8);
+    for (int[] lengths : new int[][] {{7, 1}, {1, -1}, {Integer.MIN_VALUE, 0}}) {
+      AttentionCall call = call().out(out).lse(floats(2, 4, 4));
+      call.keyLengths(scope.copyOf(lengths, 2));
+      refused("keyLengths", () -> call.backward(out).gradients(scope));
+    }
+  }
+
   /** A device reads lengths when its kernel runs, which is too late to refuse them. */
   @OnEveryDevice
   void aDeviceTakesTheNearestLengths(TestDevice on) {

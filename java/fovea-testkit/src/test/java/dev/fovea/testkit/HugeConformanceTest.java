@@ -39,19 +39,29 @@ class HugeConformanceTest {
         .on(dense.device());
   }
 
+  private static Tensor normal(Scope scope, Device device, long seed, DType type, long... shape) {
+    Tensor tensor = scope.allocate(type, shape);
+    Gaussian random = new Gaussian(seed);
+    float[] values = new float[(int) tensor.elements()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = random.nextNormal();
+    }
+    return tensor.copyFrom(values).on(device);
+  }
+
   @OnEveryDevice
   void strides(TestDevice on) {
     Device device = on.device();
     for (int dim = 0; dim < 3; dim++) {
       List<GuardedMemory> mapped = new ArrayList<>();
       try (Scope scope = Scope.open()) {
-        Tensor q = Drawn.normal(scope, device, 1, DType.FLOAT32, 2, 3, 2, 16);
-        Tensor k = Drawn.normal(scope, device, 2, DType.FLOAT32, 2, 4, 2, 16);
-        Tensor v = Drawn.normal(scope, device, 3, DType.FLOAT32, 2, 4, 2, 16);
-        Tensor bias = Drawn.normal(scope, device, 4, DType.FLOAT32, 2, 2, 3, 4);
-        Tensor out = Drawn.normal(scope, device, 5, DType.FLOAT32, 2, 3, 2, 16);
-        Tensor lse = Drawn.normal(scope, device, 6, DType.FLOAT32, 2, 2, 3);
-        Tensor weights = Drawn.normal(scope, device, 7, DType.FLOAT32, 2, 2, 3, 4);
+        Tensor q = normal(scope, device, 1, DType.FLOAT32, 2, 3, 2, 16);
+        Tensor k = normal(scope, device, 2, DType.FLOAT32, 2, 4, 2, 16);
+        Tensor v = normal(scope, device, 3, DType.FLOAT32, 2, 4, 2, 16);
+        Tensor bias = normal(scope, device, 4, DType.FLOAT32, 2, 2, 3, 4);
+        Tensor out = normal(scope, device, 5, DType.FLOAT32, 2, 3, 2, 16);
+        Tensor lse = normal(scope, device, 6, DType.FLOAT32, 2, 2, 3);
+        Tensor weights = normal(scope, device, 7, DType.FLOAT32, 2, 2, 3, 4);
         Attention attention = Attention.builder().causal().build();
         AttentionCall call = attention.call(q, k, v).bias(bias).out(out).lse(lse).weights(weights);
         call.run();
@@ -84,15 +94,15 @@ class HugeConformanceTest {
     for (int dim = 0; dim < 3; dim++) {
       List<GuardedMemory> mapped = new ArrayList<>();
       try (Scope scope = Scope.open()) {
-        Tensor q = Drawn.normal(scope, device, 1, DType.FLOAT32, 2, 3, 2, 16);
-        Tensor k = Drawn.normal(scope, device, 2, DType.FLOAT32, 2, 4, 2, 16);
-        Tensor v = Drawn.normal(scope, device, 3, DType.FLOAT32, 2, 4, 2, 16);
-        Tensor bias = Drawn.normal(scope, device, 4, DType.FLOAT32, 2, 2, 3, 4);
-        Tensor dout = Drawn.normal(scope, device, 5, DType.FLOAT32, 2, 3, 2, 16);
-        Tensor lse = Drawn.normal(scope, device, 6, DType.FLOAT32, 2, 2, 3);
+        Tensor q = normal(scope, device, 1, DType.FLOAT32, 2, 3, 2, 16);
+        Tensor k = normal(scope, device, 2, DType.FLOAT32, 2, 4, 2, 16);
+        Tensor v = normal(scope, device, 3, DType.FLOAT32, 2, 4, 2, 16);
+        Tensor bias = normal(scope, device, 4, DType.FLOAT32, 2, 2, 3, 4);
+        Tensor dout = normal(scope, device, 5, DType.FLOAT32, 2, 3, 2, 16);
+        Tensor lse = normal(scope, device, 6, DType.FLOAT32, 2, 2, 3);
         AttentionCall call = attention.call(q, k, v).bias(bias).lse(lse);
         Tensor out = call.forward(scope);
-        Tensor dbias = Drawn.normal(scope, device, 7, DType.FLOAT32, 2, 2, 3, 4);
+        Tensor dbias = normal(scope, device, 7, DType.FLOAT32, 2, 2, 3, 4);
         AttentionBackward near = call.backward(dout).dbias(dbias).deterministic(true);
         AttentionGradients expected = near.gradients(scope);
         Tensor dquery = spread(mapped, q, dim).fill(-1);
@@ -139,14 +149,14 @@ class HugeConformanceTest {
         mapped.add(memory);
         far[n] = Tensor.of(memory.segment(), DType.BFLOAT16, batch, rows, heads, width).on(device);
       }
-      Tensor query = Drawn.normal(scope, device, 8, DType.BFLOAT16, batch, 2, heads, width);
-      Tensor small = Drawn.normal(scope, device, 9, DType.BFLOAT16, 1, 3, heads, width);
+      Tensor query = normal(scope, device, 8, DType.BFLOAT16, batch, 2, heads, width);
+      Tensor small = normal(scope, device, 9, DType.BFLOAT16, 1, 3, heads, width);
       for (Tensor tensor : far) {
         tensor.slice(0, 2, 3).slice(1, 0, 3).copyFrom(small);
       }
       float[] expected =
           Attention.create().forward(scope, query.slice(0, 2, 3), small, small).toFloatArray();
-      Tensor out = Drawn.normal(scope, device, 10, DType.BFLOAT16, batch, 2, heads, width);
+      Tensor out = normal(scope, device, 10, DType.BFLOAT16, batch, 2, heads, width);
       Attention.create()
           .call(query, far[0], far[1])
           .keyLengths(scope.copyOf(new int[] {0, 0, 3}, 3).on(device))

@@ -252,7 +252,8 @@ class InvarianceConformanceTest {
     }
   }
 
-  private static float[] spread(float[] packed, int[] lengths, int rows, int width) {
+  /** Packed rows with padding of NaN behind every sequence. */
+  static float[] spread(float[] packed, int[] lengths, int rows, int width) {
     float[] padded = new float[lengths.length * rows * width];
     Arrays.fill(padded, Float.NaN);
     int from = 0;
@@ -352,7 +353,8 @@ class InvarianceConformanceTest {
     }
   }
 
-  private static float[] move(float[] values, Layout from, Layout to) {
+  /** The same elements elsewhere, NaN between them. */
+  static float[] move(float[] values, Layout from, Layout to) {
     float[] moved = new float[to.elements()];
     Arrays.fill(moved, Float.NaN);
     for (int a = 0; a < from.size()[0]; a++) {
