@@ -63,6 +63,9 @@ int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan);
 int32_t plan_cpu_backward(const fovea_device_info& device, fovea_attention_plan& plan);
 int32_t plan_cuda_backward(const fovea_device_info& device, fovea_attention_plan& plan);
 
+// Sets plan.isa to that of a CPU, if the device has it.
+int32_t pick_cpu_tier(const fovea_device_info& device, fovea_attention_plan& plan);
+
 // Checks what a run is given against its plan: presence of operands, phase and item range.
 int32_t check_call(const fovea_attention_plan& plan, const AttentionOperands& operands,
                    fovea_attention_call& call);

@@ -36,4 +36,7 @@ inline uint32_t dropout_threshold(float probability) {
   return uint32_t(std::lround(65536.0 * double(probability)));
 }
 
+// What the others are multiplied by.
+inline float dropout_scale(uint32_t threshold) { return 65536.0f / float(65536 - threshold); }
+
 }  // namespace fovea

@@ -9,15 +9,21 @@
 
 namespace fovea {
 
-int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t pick_cpu_tier(const fovea_device_info& device, fovea_attention_plan& plan) {
   if (device.isa < FOVEA_ISA_PORTABLE || device.isa > FOVEA_ISA_AVX512) {
     return fail(plan.error, FOVEA_INVALID_ARGUMENT,
                 "isa is %d, expected portable (1) to avx512 (3)", device.isa);
   }
-  const CpuTier& tier = kCpuTiers[device.isa];
   if (!(device.isa_available >> device.isa & 1)) {
-    return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", tier.name);
+    return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", kCpuTiers[device.isa].name);
   }
+  plan.isa = device.isa;
+  return FOVEA_OK;
+}
+
+int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
+  if (int32_t status = pick_cpu_tier(device, plan)) return status;
+  const CpuTier& tier = kCpuTiers[plan.isa];
   const fovea_attention_spec& spec = plan.spec;
   // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on
   // nothing else. Large heads take half of it to stay in L2.
@@ -38,7 +44,6 @@ int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
     tiles = std::max(tiles, std::min(panels, (wanted + sequences - 1) / sequences));
   const int64_t tile = (panels + tiles - 1) / tiles * width;
 
-  plan.isa = device.isa;
   plan.tile_queries = int32_t(tile);
   plan.tile_keys = tile_keys;
   plan.phases = 1;

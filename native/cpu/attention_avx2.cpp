@@ -6,3 +6,7 @@ void fovea::attention_avx2(const fovea_attention_plan& plan, const fovea_attenti
                            void* scratch) {
   avx2::run_attention(plan, call, operands, work, scratch);
 }
+
+void fovea::backward_avx2(const BackwardRun& run, const BackwardWork& work) {
+  avx2::run_backward(run, work);
+}

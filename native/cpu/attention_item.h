@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "core/attention.h"
-#include "core/constants.h"
 #include "core/philox.h"
 #include "cpu/attention_layout.h"
 #include "cpu/attention_rows.h"
@@ -60,7 +59,7 @@ class AttentionItem : AttentionRows {
   void pad(int64_t begin, int64_t end) {
     const size_t bytes = size_t(spec_.value_head_dim) * (spec_.out_dtype == FOVEA_FLOAT32 ? 4 : 2);
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = offset(spec_.out_stride, sequence_.query_start, row / group_, head(row));
+      const int64_t at = query_offset(spec_.out_stride, row);
       std::memset(static_cast<char*>(operands_.out) + at * int64_t(bytes / spec_.value_head_dim), 0,
                   bytes);
       if (spec_.has_lse) operands_.lse[lse_offset(row)] = -kInfinity;
@@ -102,13 +101,11 @@ class AttentionItem : AttentionRows {
   float* l(int panel) const { return scratch_ + layout_.l + panel * kMaxWidth; }
 
   void load_keys(int64_t j, int count) {
-    const T* from = static_cast<const T*>(operands_.key) +
-                    offset(spec_.key_stride, sequence_.key_start, j, key_head_);
+    const T* from = static_cast<const T*>(operands_.key) + key_offset(spec_.key_stride, j);
     pack_keys<kGroup>(from, spec_.key_stride[1], count, spec_.head_dim, keys());
   }
   void load_values(int64_t j, int count) {
-    const T* from = static_cast<const T*>(operands_.value) +
-                    offset(spec_.value_stride, sequence_.key_start, j, key_head_);
+    const T* from = static_cast<const T*>(operands_.value) + key_offset(spec_.value_stride, j);
     pack_values<kGroup>(from, spec_.value_stride[1], count, spec_.value_head_dim, plan_.tile_keys,
                         values());
   }
@@ -118,18 +115,15 @@ class AttentionItem : AttentionRows {
   template <int kVectors>
   void start(int panel) {
     constexpr int kWidth = kVectors * kLanes;
-    // Softcap bounds the score in natural units; without it the units of log2 come for free.
-    const float scale = spec_.softcap > 0 ? spec_.scale / spec_.softcap : spec_.scale * kLog2e;
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     const int64_t last = row_begin_ + panel_end(panel) - 1;
     for (int lane = 0; lane < kWidth; lane += 8) {
       const T* rows[8];
       for (int r = 0; r < 8; ++r) {
         const int64_t row = std::min(first + lane + r, last);
-        rows[r] = static_cast<const T*>(operands_.query) +
-                  offset(spec_.query_stride, sequence_.query_start, row / group_, head(row));
+        rows[r] = static_cast<const T*>(operands_.query) + query_offset(spec_.query_stride, row);
       }
-      pack_rows8(rows, spec_.head_dim, scale, queries(panel) + lane, kWidth);
+      pack_rows8(rows, spec_.head_dim, query_scale(), queries(panel) + lane, kWidth);
     }
     std::fill_n(outputs(panel), layout_.value_groups * kGroup * kWidth, 0.0f);
     std::fill_n(m(panel), kWidth, -kInfinity);
@@ -191,18 +185,10 @@ class AttentionItem : AttentionRows {
         store(s + at, tanh(load(s + at)) * cap);
       }
     }
-    switch (spec_.bias_dtype) {
-      case FOVEA_FLOAT32:
-        add_bias<float, kWidth>(first, last, j, begin, end, s);
-        break;
-      case FOVEA_FLOAT16:
-        add_bias<float16, kWidth>(first, last, j, begin, end, s);
-        break;
-      case FOVEA_BFLOAT16:
-        add_bias<bfloat16, kWidth>(first, last, j, begin, end, s);
-        break;
-      default:
-        break;
+    if (spec_.bias_dtype != 0) {
+      with_type(spec_.bias_dtype, [&](auto zero) {
+        add_bias<decltype(zero), kWidth>(first, last, j, begin, end, s);
+      });
     }
     if (spec_.has_alibi) {
       alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
@@ -216,8 +202,7 @@ class AttentionItem : AttentionRows {
         for (int k = begin; k < end; ++k) {
           const vfloat d = from + splat(float(k));
           float* at = s + k * kWidth + v * kLanes;
-          const vfloat toward = spec_.causal ? d : min(d, splat(0.0f) - d);
-          store(at, fma(slope, toward, load(at)));
+          store(at, fma(slope, alibi_distance(d), load(at)));
         }
       }
     }
@@ -290,7 +275,7 @@ class AttentionItem : AttentionRows {
     const int lanes = panel_end(panel) - panel * kMaxWidth;
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     float* scale = alpha();
-    const float kept = 65536.0f / float(65536 - dropout_threshold(spec_.dropout));
+    const float kept = dropout_scale(dropout_threshold(spec_.dropout));
     for (int lane = 0; lane < kWidth; ++lane) {
       const int64_t row = first + std::min(lane, lanes - 1);
       float base = m(panel)[lane], sum = l(panel)[lane], rescale = kept;
@@ -319,14 +304,8 @@ class AttentionItem : AttentionRows {
         store(at, load(at) * load(scale + v * kLanes));
       }
     }
-    switch (spec_.out_dtype) {
-      case FOVEA_FLOAT32:
-        return write_out<float, kWidth>(first, lanes, o);
-      case FOVEA_FLOAT16:
-        return write_out<float16, kWidth>(first, lanes, o);
-      default:
-        return write_out<bfloat16, kWidth>(first, lanes, o);
-    }
+    with_type(spec_.out_dtype,
+              [&](auto zero) { write_out<decltype(zero), kWidth>(first, lanes, o); });
   }
 
   template <typename Out, int kWidth>
@@ -336,8 +315,7 @@ class AttentionItem : AttentionRows {
       const int count = std::min(8, lanes - lane);
       for (int r = 0; r < count; ++r) {
         const int64_t row = first + lane + r;
-        rows[r] = static_cast<Out*>(operands_.out) +
-                  offset(spec_.out_stride, sequence_.query_start, row / group_, head(row));
+        rows[r] = static_cast<Out*>(operands_.out) + query_offset(spec_.out_stride, row);
       }
       unpack_rows8(o + lane, kWidth, spec_.value_head_dim, rows, count);
     }

@@ -6,3 +6,7 @@ void fovea::attention_portable(const fovea_attention_plan& plan, const fovea_att
                                void* scratch) {
   portable::run_attention(plan, call, operands, work, scratch);
 }
+
+void fovea::backward_portable(const BackwardRun& run, const BackwardWork& work) {
+  portable::run_backward(run, work);
+}

@@ -1,8 +1,9 @@
-// The kernel of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
+// The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
 #pragma once
 
 #include "core/attention.h"
 #include "cpu/attention_item.h"
+#include "cpu/backward_item.h"
 #include "cpu/tiers.h"
 
 namespace fovea::FOVEA_TIER {
@@ -28,14 +29,8 @@ void run_item(const fovea_attention_plan& plan, const fovea_attention_call& call
 inline void run_attention(const fovea_attention_plan& plan, const fovea_attention_call& call,
                           const AttentionOperands& operands, const AttentionWork& work,
                           void* scratch) {
-  switch (plan.spec.dtype) {
-    case FOVEA_FLOAT32:
-      return run_item<float>(plan, call, operands, work, scratch);
-    case FOVEA_FLOAT16:
-      return run_item<float16>(plan, call, operands, work, scratch);
-    default:
-      return run_item<bfloat16>(plan, call, operands, work, scratch);
-  }
+  with_type(plan.spec.dtype,
+            [&](auto zero) { run_item<decltype(zero)>(plan, call, operands, work, scratch); });
 }
 
 }  // namespace fovea::FOVEA_TIER

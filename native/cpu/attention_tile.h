@@ -8,8 +8,6 @@
 // Scores are in units of log2: the caller folds scale * log2(e) into Q^T.
 #pragma once
 
-#include <limits>
-
 #include "cpu/simd.h"
 
 namespace fovea::FOVEA_TIER {
@@ -21,8 +19,6 @@ constexpr int kGroup = 8;
 #else
 constexpr int kGroup = 4;
 #endif
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Scores of keys [begin, end), both multiples of kGroup; raises `maximum` to each row's largest.
 template <int kVectors>

@@ -8,6 +8,8 @@
 #include <cstdio>
 
 #include "core/block.h"
+#include "cpu/backward.h"
+#include "cpu/sequences.h"
 #include "cpu/tiers.h"
 
 namespace fovea {
@@ -28,17 +30,27 @@ bool runs_here(int isa) {
   return false;
 }
 
-RunAttention* kernel_of(int isa) {
+struct Kernels {
+  RunAttention* forward;
+  RunBackward* backward;
+};
+
+Kernels kernels_of(int isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case FOVEA_ISA_AVX2:
-      return attention_avx2;
+      return {attention_avx2, backward_avx2};
     case FOVEA_ISA_AVX512:
-      return attention_avx512;
+      return {attention_avx512, backward_avx512};
 #endif
     default:
-      return attention_portable;
+      return {attention_portable, backward_portable};
   }
+}
+
+int32_t check_stream(const void* stream, fovea_attention_call& call) {
+  if (stream == nullptr) return FOVEA_OK;
+  return fail(call.error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
 }
 
 void name_processor(char (&name)[128]) {
@@ -54,58 +66,6 @@ void name_processor(char (&name)[128]) {
     }
   }
   std::fclose(file);
-}
-
-// Cumulative lengths rise from 0 to their total, plain lengths lie within the longest.
-int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total,
-                   fovea_attention_call& call) {
-  if (cu[0] == 0 && cu[batch] == total) return FOVEA_OK;
-  return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s goes from %d to %d, expected from 0 to %lld",
-              name, cu[0], cu[batch], (long long)total);
-}
-
-int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_t longest,
-                      int64_t total, int64_t& start, int64_t& length, fovea_attention_call& call) {
-  start = cu[batch];
-  length = int64_t{cu[batch + 1]} - start;
-  if (start < 0 || length < 0 || start + length > total || length > longest) {
-    return fail(call.error, FOVEA_INVALID_ARGUMENT,
-                "%s[%lld] is %d and %s[%lld] is %d, expected rising by at most %lld within "
-                "[0, %lld]",
-                name, (long long)batch, cu[batch], name, (long long)batch + 1, cu[batch + 1],
-                (long long)longest, (long long)total);
-  }
-  return FOVEA_OK;
-}
-
-int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
-                      int64_t& length, fovea_attention_call& call) {
-  length = lengths == nullptr ? longest : lengths[batch];
-  if (length < 0 || length > longest) {
-    return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s[%lld] is %lld, expected 0 to %lld", name,
-                (long long)batch, (long long)length, (long long)longest);
-  }
-  return FOVEA_OK;
-}
-
-int32_t locate(const fovea_attention_spec& spec, const AttentionOperands& operands, int64_t batch,
-               Sequence& sequence, fovea_attention_call& call) {
-  sequence = {};
-  if (spec.packed) {
-    if (int32_t status =
-            locate_packed("cu_seqlens_q", operands.cu_seqlens_q, batch, spec.query_length,
-                          spec.query_total, sequence.query_start, sequence.query_length, call)) {
-      return status;
-    }
-    return locate_packed("cu_seqlens_k", operands.cu_seqlens_k, batch, spec.key_length,
-                         spec.key_total, sequence.key_start, sequence.key_length, call);
-  }
-  if (int32_t status = locate_padded("query_lengths", operands.query_lengths, batch,
-                                     spec.query_length, sequence.query_length, call)) {
-    return status;
-  }
-  return locate_padded("key_lengths", operands.key_lengths, batch, spec.key_length,
-                       sequence.key_length, call);
 }
 
 }  // namespace
@@ -141,8 +101,8 @@ int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
   return plan_cpu(device, plan);
 }
 
-int32_t plan_backward(const fovea_device_info&, fovea_attention_plan& plan) {
-  return fail(plan.error, FOVEA_UNSUPPORTED, "there is no backward pass");
+int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  return plan_cpu_backward(device, plan);
 }
 
 int32_t prepare(fovea_attention_plan& plan) {
@@ -155,21 +115,10 @@ int32_t prepare(fovea_attention_plan& plan) {
 
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
             fovea_attention_call& call, void*, void* scratch, void* stream) {
-  if (stream != nullptr) {
-    return fail(call.error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
-  }
-  RunAttention* const kernel = kernel_of(plan.isa);
+  if (int32_t status = check_stream(stream, call)) return status;
+  RunAttention* const kernel = kernels_of(plan.isa).forward;
   const fovea_attention_spec& spec = plan.spec;
-  if (spec.packed) {
-    if (int32_t status =
-            check_ends("cu_seqlens_q", operands.cu_seqlens_q, spec.batch, spec.query_total, call)) {
-      return status;
-    }
-    if (int32_t status =
-            check_ends("cu_seqlens_k", operands.cu_seqlens_k, spec.batch, spec.key_total, call)) {
-      return status;
-    }
-  }
+  if (int32_t status = check_ends(spec, operands, call)) return status;
   const int64_t sequences = spec.batch * spec.key_heads;
   const int64_t tiles = sequences == 0 ? 0 : plan.items[0] / sequences;
   for (int64_t item = call.begin; item < call.end; ++item) {
@@ -185,9 +134,10 @@ int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
   return FOVEA_OK;
 }
 
-int32_t run_backward(const fovea_attention_plan&, const BackwardOperands&, fovea_attention_call&,
-                     void*, void*, void*) {
-  return FOVEA_UNSUPPORTED;
+int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
+                     fovea_attention_call& call, void* workspace, void* scratch, void* stream) {
+  if (int32_t status = check_stream(stream, call)) return status;
+  return run_cpu_backward(plan, operands, call, kernels_of(plan.isa).backward, workspace, scratch);
 }
 
 }  // namespace backend

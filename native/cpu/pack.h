@@ -119,6 +119,26 @@ inline void for_each_block(const T* const (&rows)[8], int64_t columns, Body body
   }
 }
 
+// Calls body(T{}) with the type that a FOVEA_* dtype names.
+template <typename Body>
+inline void with_type(int32_t dtype, Body body) {
+  switch (dtype) {
+    case FOVEA_FLOAT32:
+      return body(float{});
+    case FOVEA_FLOAT16:
+      return body(float16{});
+    default:
+      return body(bfloat16{});
+  }
+}
+
+// Rows [j, j + 8) of `count`; those beyond are zeros.
+template <typename T>
+inline void gather_rows8(const T* from, int64_t stride, int j, int count, const T* (&rows)[8]) {
+  static const T kZeros[512] = {};
+  for (int r = 0; r < 8; ++r) rows[r] = j + r < count ? from + (j + r) * stride : kZeros;
+}
+
 // Eight rows, transposed and scaled: to[c * to_stride + r] = rows[r][c] * scale.
 template <typename T>
 [[gnu::noinline]] void pack_rows8(const T* const (&rows)[8], int64_t columns, float scale,
@@ -147,15 +167,61 @@ template <typename T>
   }
 }
 
+// Rows as columns, to[c * to_stride + j] = from[j * stride + c], filled up with zeros to a whole vector.
+template <typename T>
+inline void pack_columns(const T* from, int64_t stride, int count, int64_t columns, float* to,
+                         int64_t to_stride) {
+  for (int j = 0; j < round_to_vectors(count); j += 8) {
+    const T* rows[8];
+    gather_rows8(from, stride, j, count, rows);
+    pack_rows8(rows, columns, 1.0f, to + j, to_stride);
+  }
+}
+
+template <typename T>
+[[gnu::noinline]] float dot(const T* a, const T* b, int64_t columns) {
+  float8 sum = {};
+  int64_t c = 0;
+  for (; c + 8 <= columns; c += 8) sum += load8(a + c) * load8(b + c);
+  if (c < columns) sum += load_some(a + c, columns - c) * load_some(b + c, columns - c);
+  float total = 0;
+  for (int lane = 0; lane < 8; ++lane) total += sum[lane];
+  return total;
+}
+
+// One row, scaled and filled up with zeros to a whole vector.
+template <typename T>
+[[gnu::noinline]] void load_row(const T* from, int64_t columns, float scale, float* to) {
+  int64_t c = 0;
+  for (; c + 8 <= columns; c += 8) store8(to + c, load8(from + c) * scale);
+  for (const int64_t end = round_to_vectors(columns); c < end; c += 8) {
+    const int64_t left = columns - c;
+    store8(to + c, left > 0 ? load_some(from + c, left) * scale : float8{});
+  }
+}
+
+// The way back, on top of what is there if `add`.
+template <typename T>
+[[gnu::noinline]] void store_row(const float* from, int64_t columns, float scale, bool add, T* to) {
+  int64_t c = 0;
+  for (; c + 8 <= columns; c += 8) {
+    const float8 v = load8(from + c) * scale;
+    store8(to + c, add ? load8(to + c) + v : v);
+  }
+  for (; c < columns; ++c) {
+    const float v = from[c] * scale;
+    to[c] = from_float<T>(add ? to_float(to[c]) + v : v);
+  }
+}
+
 // Keys into groups of kGroup: to[((j / kGroup) * columns + c) * kGroup + j % kGroup]. The last
 // group is filled up with zeros.
 template <int kGroup, typename T>
 [[gnu::noinline]] void pack_keys(const T* from, int64_t stride, int count, int64_t columns,
                                  float* to) {
-  static const T kZeros[512] = {};
   for (int j = 0; j < count; j += 8) {
     const T* rows[8];
-    for (int r = 0; r < 8; ++r) rows[r] = j + r < count ? from + (j + r) * stride : kZeros;
+    gather_rows8(from, stride, j, count, rows);
     float* group = to + int64_t(j / kGroup) * columns * kGroup;
     if constexpr (kGroup == 8) {
       for_each_block(rows, columns, [&](int64_t c, float8 keys) { store8(group + c * 8, keys); });

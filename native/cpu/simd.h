@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "fovea.h"
 
@@ -25,11 +26,22 @@ constexpr int kIsa = FOVEA_ISA_PORTABLE;
 constexpr int kLanes = 8;  // two registers of a baseline x86-64 or AArch64
 #endif
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 using vfloat = float __attribute__((vector_size(4 * kLanes)));
 using vint = int32_t __attribute__((vector_size(4 * kLanes)));
 
+inline int64_t round_to_vectors(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
 inline vfloat splat(float x) { return x - vfloat{}; }
 inline vint splat(int32_t x) { return x - vint{}; }
+
+// 0, 1, 2, ...
+inline vint lane_numbers() {
+  vint v;
+  for (int lane = 0; lane < kLanes; ++lane) v[lane] = lane;
+  return v;
+}
 
 inline vfloat load(const float* p) { return *reinterpret_cast<const vfloat*>(p); }
 inline vint load(const int32_t* p) { return *reinterpret_cast<const vint*>(p); }
@@ -37,6 +49,7 @@ inline void store(float* p, vfloat v) { *reinterpret_cast<vfloat*>(p) = v; }
 
 inline vint bits(vfloat v) { return reinterpret_cast<vint>(v); }
 inline vfloat from_bits(vint v) { return reinterpret_cast<vfloat>(v); }
+inline vfloat floats(vint v) { return __builtin_convertvector(v, vfloat); }
 inline vfloat select(vint mask, vfloat a, vfloat b) {
   return from_bits((mask & bits(a)) | (~mask & bits(b)));
 }

@@ -135,7 +135,7 @@ AttentionParams input_params(const fovea_attention_plan& plan, const AttentionIn
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   p.softcap = spec.softcap;
   p.dropout_threshold = dropout_threshold(spec.dropout);
-  p.dropout_scale = 65536.0f / float(65536 - p.dropout_threshold);
+  p.dropout_scale = dropout_scale(p.dropout_threshold);
   p.dropout_seed = call.dropout_seed;
   p.dropout_offset = call.dropout_offset;
   return p;

@@ -1,0 +1,105 @@
+// The items of the backward pass, one function for each phase of vectors.
+#pragma once
+
+#include "cpu/backward_keys.h"
+
+namespace fovea::FOVEA_TIER {
+
+static_assert(kLanes == kCpuTiers[kIsa].lanes,
+              "the planner reserves a workspace for another width");
+
+// kRowPhase. A row that sees nothing gets lse = +inf, so that its weights are 0.
+inline void row_item(const BackwardRun& run, const BackwardWork& work) {
+  const fovea_attention_spec& spec = run.plan.spec;
+  const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
+  float* lse = run.workspace + run.workspace_layout.lse + work.first_row;
+  float* delta = run.workspace + run.workspace_layout.delta + work.first_row;
+  with_type(spec.out_dtype, [&](auto zero) {
+    for (int64_t row = work.begin; row < work.end; ++row) {
+      const auto at = [&](const void* base, const int64_t(&stride)[3]) {
+        return static_cast<const decltype(zero)*>(base) + rows.query_offset(stride, row);
+      };
+      const float natural = run.operands.lse[rows.lse_offset(row)];
+      const bool dead = natural == -kInfinity;
+      lse[row] = dead ? kInfinity : float(double(natural) / kLn2);
+      delta[row] = dead ? 0.0f
+                        : dot(at(run.operands.dout, run.plan.gradients.dout_stride),
+                              at(run.operands.out, spec.out_stride), spec.value_head_dim);
+    }
+  });
+}
+
+// kQueryPhase. Rows beyond the sequence's are padding.
+inline void query_item(const BackwardRun& run, const BackwardWork& work) {
+  const fovea_attention_spec& spec = run.plan.spec;
+  const fovea_attention_gradients& gradients = run.plan.gradients;
+  const BackwardWorkspace& workspace = run.workspace_layout;
+  const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
+  const int64_t length = work.sequence.query_length * (spec.query_heads / spec.key_heads);
+  float* const sum = run.scratch + run.scratch_layout.queries;
+  with_type(gradients.dtype, [&](auto zero) {
+    for (int64_t row = work.begin; row < work.end; ++row) {
+      const int64_t chunks = row < length ? work.chunks : 0;
+      for (int64_t d = 0; d < workspace.query_row; d += kLanes) {
+        vfloat total{};
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+          const int64_t at = chunk * workspace.rows + work.first_row + row;
+          total += load(run.workspace + workspace.dqueries + at * workspace.query_row + d);
+        }
+        store(sum + d, total);
+      }
+      store_row(sum, spec.head_dim, spec.scale, false,
+                static_cast<decltype(zero)*>(run.operands.dquery) +
+                    rows.query_offset(gradients.dquery_stride, row));
+    }
+  });
+}
+
+// kBiasPhase: adds the rows to dbias, for one tile of keys.
+inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
+  const fovea_attention_spec& spec = run.plan.spec;
+  const int64_t(&stride)[3] = run.plan.gradients.dbias_stride;
+  const int tile_rows = run.plan.tile_queries, tile_keys = run.plan.tile_keys;
+  const int64_t j = work.keys * tile_keys;
+  const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));
+  if (keys <= 0) return;
+  BackwardTile tile(run, work);
+  tile.load_keys(j, keys);
+  const int64_t group = spec.query_heads / spec.key_heads;
+  const int64_t end = std::min(work.end, tile.last_row(j + keys - 1));
+  for (int64_t row = std::max(work.begin, tile.first_row(j)); row < end; row += tile_rows) {
+    const int rows = int(std::min<int64_t>(tile_rows, end - row));
+    tile.load_rows(row, rows);
+    tile.weigh(true, nullptr);
+    const Panel<float> ds = tile.gradients();
+    const auto add = [keys](const float* from, float* to) {
+      for (int k = 0; k < keys; ++k) to[k] += from[k];
+    };
+    // Where queries are summed over, first within the tile: fewer roundings in the large sum.
+    int64_t distinct = rows;
+    if (stride[2] == 0) {
+      distinct = std::min<int64_t>(rows, group);
+      for (int64_t r = distinct; r < rows; ++r) {
+        add(ds.at + r * ds.row, ds.at + r % distinct * ds.row);
+      }
+    }
+    for (int64_t r = 0; r < distinct; ++r) {
+      add(ds.at + r * ds.row, run.operands.dbias + tile.score_offset(stride, row + r) + j);
+    }
+  }
+}
+
+inline void run_backward(const BackwardRun& run, const BackwardWork& work) {
+  switch (run.call.phase) {
+    case kRowPhase:
+      return row_item(run, work);
+    case kKeyPhase:
+      return BackwardKeys(run, work).run();
+    case kQueryPhase:
+      return query_item(run, work);
+    default:
+      return bias_item(run, work);
+  }
+}
+
+}  // namespace fovea::FOVEA_TIER
