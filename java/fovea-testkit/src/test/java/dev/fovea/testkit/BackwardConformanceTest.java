@@ -1,9 +1,5 @@
 package dev.fovea.testkit;
 
-import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeFalse;
-
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
 import dev.fovea.testkit.BackwardOracle.Gradients;
@@ -29,15 +25,6 @@ class BackwardConformanceTest {
   };
 
   @OnEveryDevice
-  void whoHasNoBackwardPassSaysSo(TestDevice on) {
-    assumeFalse(on.hasBackward(), on + " has a backward pass, which the other tests are of");
-    BackwardCase c = new BackwardBuilder(new CaseBuilder()).build();
-    UnsupportedOperationException refusal =
-        assertThrows(UnsupportedOperationException.class, () -> c.check(on.device()));
-    assertTrue(refusal.getMessage().contains("backward"), refusal.getMessage());
-  }
-
-  @OnEveryBackward
   void randomCases(TestDevice on) {
     Failed failed = new Failed(on.device(), 1);
     // Another sequence for every device: together they cover more.
@@ -49,7 +36,7 @@ class BackwardConformanceTest {
   }
 
   /** With out and lse as the device's own forward leaves them, padding included. */
-  @OnEveryBackward
+  @OnEveryDevice
   void afterItsForward(TestDevice on) {
     Failed failed = new Failed(on.device(), 1);
     for (int i = 0; i < on.size(30, 12); i++) {
@@ -74,7 +61,7 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void everyPairOfSizes(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     int n = 0;
@@ -94,7 +81,7 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void everyHeadDim(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     for (DType type : TYPES) {
@@ -111,7 +98,7 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void groupsOfHeads(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
@@ -127,7 +114,7 @@ class BackwardConformanceTest {
   }
 
   /** A sum over nothing is zero, and what is added to stays as it is. */
-  @OnEveryBackward
+  @OnEveryDevice
   void noSequencesQueriesOrKeys(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     for (int[] size : new int[][] {{0, 5, 5}, {3, 0, 5}, {3, 5, 0}, {3, 0, 0}, {0, 0, 0}}) {
@@ -154,7 +141,7 @@ class BackwardConformanceTest {
   }
 
   /** Rows that see nothing, wherever they are. */
-  @OnEveryBackward
+  @OnEveryDevice
   void rowsThatSeeNothing(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     for (DType type : TYPES) {
@@ -174,7 +161,7 @@ class BackwardConformanceTest {
   }
 
   /** A feature alone, and every two together. */
-  @OnEveryBackward
+  @OnEveryDevice
   void everyPairOfFeatures(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
     Map<String, Consumer<BackwardBuilder>> features = features();

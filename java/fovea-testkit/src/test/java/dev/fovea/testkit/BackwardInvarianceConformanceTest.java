@@ -76,7 +76,7 @@ class BackwardInvarianceConformanceTest {
     }
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void anyNumberOfThreads(TestDevice on) {
     on.assumeCpu("a device has threads of its own");
     Device device = on.device();
@@ -126,7 +126,7 @@ class BackwardInvarianceConformanceTest {
     assertTrue(helpers.get() > 0, "no run asked for a helper, so this test tested nothing");
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void everyRun(TestDevice on) {
     for (DType type : TYPES) {
       CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 130, 200).heads(4, 1);
@@ -144,7 +144,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** Whatever lies in workspace and scratch before a run, NaN here, has no part in it. */
-  @OnEveryBackward
+  @OnEveryDevice
   void memoryOfARun(TestDevice on) {
     Device device = on.device();
     assumeTrue(device.backend().hostMemory(), on + " allocates where the host cannot write");
@@ -169,7 +169,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** The first sequence with others of other lengths beside it. */
-  @OnEveryBackward
+  @OnEveryDevice
   void lengthsOfOthers(TestDevice on) {
     for (DType type : TYPES) {
       CaseBuilder base =
@@ -185,7 +185,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** Sequence 1 of three against the same sequence alone. */
-  @OnEveryBackward
+  @OnEveryDevice
   void neighboursInTheBatch(TestDevice on) {
     for (DType type : TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).heads(4, 2).headDim(48).causal();
@@ -217,7 +217,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** The same sequences packed, and padded with lengths; padding is NaN. */
-  @OnEveryBackward
+  @OnEveryDevice
   void packedAndPadded(TestDevice on) {
     int[] queries = {33, 0, 70, 5};
     int[] keys = {90, 12, 70, 0};
@@ -248,7 +248,7 @@ class BackwardInvarianceConformanceTest {
     }
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void layouts(TestDevice on) {
     Style gaps = Style.gaps(Order.HEADS_FIRST, 3, 5, 1, 2, 7);
     Style swapped = Style.ordered(Order.SWAPPED);
@@ -285,7 +285,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** What is added to zeros is what replaces anything. */
-  @OnEveryBackward
+  @OnEveryDevice
   void addingToZeros(TestDevice on) {
     for (DType type : TYPES) {
       CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 40, 70).heads(4, 2);
@@ -304,7 +304,7 @@ class BackwardInvarianceConformanceTest {
   }
 
   /** Allowing TF32 changes float32 on a device that has it, and nothing else. */
-  @OnEveryBackward
+  @OnEveryDevice
   void tf32IsForFloat32OnADevice(TestDevice on) {
     for (DType type : TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, 40, 70).headDim(32);

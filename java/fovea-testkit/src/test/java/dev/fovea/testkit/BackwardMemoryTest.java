@@ -13,7 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** A sequence of 64k tokens, whose scores would take 16 GiB: the backward pass keeps none of them. */
+/**
+ * A sequence of 64k tokens, whose scores would take 16 GiB: the backward pass keeps none of them.
+ */
 class BackwardMemoryTest {
 
   private static final int LENGTH = 1 << 16;

@@ -76,7 +76,7 @@ class ConcurrencyConformanceTest {
     }
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void eightThreadsOneBackwardPass(TestDevice on) throws Exception {
     Device device = on.device();
     int runs = on.size(6, 1);

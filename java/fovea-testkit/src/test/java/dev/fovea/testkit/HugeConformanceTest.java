@@ -87,7 +87,7 @@ class HugeConformanceTest {
     }
   }
 
-  @OnEveryBackward
+  @OnEveryDevice
   void stridesOfGradients(TestDevice on) {
     Device device = on.device();
     Attention attention = Attention.builder().causal().build();

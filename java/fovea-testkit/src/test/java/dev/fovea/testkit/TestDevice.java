@@ -29,17 +29,6 @@ record TestDevice(String name) {
         .map(TestDevice::new);
   }
 
-  /**
-   * Those of them that have a backward pass: {@link BackwardConformanceTest} sees to the others.
-   */
-  static Stream<TestDevice> backward() {
-    return all().filter(TestDevice::hasBackward);
-  }
-
-  boolean hasBackward() {
-    return isCpu();
-  }
-
   /** The device; skips the test with the reason if it is not here. A broken library fails it. */
   Device device() {
     try {
