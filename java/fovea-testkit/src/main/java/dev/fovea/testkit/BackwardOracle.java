@@ -24,7 +24,8 @@ import java.util.List;
  *   <li>g and delta err by c times G = sum |dout v| and D = sum |dout out|, the sums of sizes:
  *       their difference may cancel, its error does not. So ds errs by e |ds| + c (w G + p D). That
  *       is what dbias and the slopes' gradients sum.
- *   <li>1 - tanh^2 errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap), see {@link OracleRow#cap}.
+ *   <li>1 - tanh^2, of a tanh within two ulps, errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap),
+ *       see {@link OracleRow#cap}.
  *   <li>Sums of n terms err by s times the sum of their sizes; all else is summed as it stands,
  *       size by size, which allows all errors to lean the same way.
  *   <li>Tensor cores take w and T rounded to the input dtype: half an ulp of each, subnormal or
@@ -32,8 +33,8 @@ import java.util.List;
  *       has another dtype than they take, it too is rounded, to what is known: it moves g by
  *       exactly &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
  *   <li>TF32 rounds both factors of all five products: {@link RoundedFactors}.
- *   <li>The last rounding is that of the gradient's dtype; what is added to adds a float32
- *       rounding.
+ *   <li>The last rounding, to the gradient's dtype, is that of the computed sum, which may be
+ *       larger than the exact one; what is added to adds a float32 rounding.
  * </ul>
  *
  * <p>The root mean square is bounded from the same roundings as independent errors, uniform within

@@ -147,12 +147,12 @@ final class GradientSums {
             + head.summation(terms) * absolute[at]
             + Oracle.FLUSHED * terms
             + (added ? FLOAT_UNIT * Math.abs(exact) : 0);
+    // What is rounded last is the computed sum, which may be larger than the exact one.
+    double before = Oracle.SLACK * rounding[at] + float32;
     double unit = Rounding.unit(gradient.dtype());
-    double last = Oracle.SLACK * unit * Math.abs(exact);
-    if (exact != 0) {
-      last = Math.max(last, Rounding.subnormalHalf(gradient.dtype()));
-    }
-    gradient.expect(index, exact, Oracle.SLACK * rounding[at] + last + float32);
+    double last = before == 0 ? 0 : Rounding.subnormalHalf(gradient.dtype());
+    last = Math.max(last, unit * (Math.abs(exact) + before));
+    gradient.expect(index, exact, before + last);
     if (independent) {
       double rounded = Rounding.round(gradient.dtype(), exact) - exact;
       gradient.count(variance[at], unit * unit / 6 * exact * exact, rounded, float32);

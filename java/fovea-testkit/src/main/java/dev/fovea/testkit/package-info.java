@@ -8,5 +8,8 @@
  * its exact outputs and their bounds, {@link dev.fovea.testkit.CaseRun} runs it on a device, {@link
  * dev.fovea.testkit.Comparison} judges. {@link dev.fovea.testkit.CheckRunner} does that for
  * thousands in a child process, and {@link dev.fovea.testkit.CaseFile} takes a case to native code.
+ *
+ * <p>A {@link dev.fovea.testkit.BackwardCase} is the backward pass of such a call, with a builder,
+ * a generator, operands, an oracle and a run of its own.
  */
 package dev.fovea.testkit;
