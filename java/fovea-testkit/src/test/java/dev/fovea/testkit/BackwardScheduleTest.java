@@ -30,7 +30,7 @@ class BackwardScheduleTest {
   private static Set<Integer> differentBits(BackwardCase c) {
     Device device = Device.byName("sim:sm_80");
     BackwardOperands data = BackwardOperands.of(c);
-    BackwardOracle.Outputs expected = BackwardOracle.run(c, data, Precision.of(device.name()));
+    BackwardOracle.Gradients expected = BackwardOracle.run(c, data, Precision.of(device.name()));
     Set<Integer> bits = new HashSet<>();
     try (BackwardRun run = new BackwardRun(c, data, device)) {
       byte[] first = run.run().outputBytes();
