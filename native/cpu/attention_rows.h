@@ -1,7 +1,7 @@
-// The query rows of one sequence and one key/value head: which keys each sees, how its scores are
-// scaled, where its elements lie. A row is a (position, head of the group) pair, the group running fastest, so that
-// grouped-query attention reads each key once for all its heads and a causal tile stays as narrow as
-// without groups.
+// The query rows of one sequence and one key/value head: how their scores are scaled, which keys
+// each sees, where its elements lie. A row is a (position, head of the group) pair, the group
+// running fastest, so that grouped-query attention reads each key once for all its heads and a
+// causal tile stays as narrow as without groups.
 #pragma once
 
 #include <algorithm>
@@ -50,12 +50,12 @@ class AttentionRows {
     return std::max<int64_t>(bound, 0);
   }
 
-  // Rows [first_row(key), last_row(key)) are those that see it: the inverse of low and high.
-  int64_t first_row(int64_t key) const {
+  // The other way round: rows [row_low, row_high) see a key.
+  int64_t row_low(int64_t key) const {
     if (!spec_.causal && !spec_.has_window_right) return 0;
     return row_at(key - (spec_.causal ? 0 : spec_.window_right));
   }
-  int64_t last_row(int64_t key) const {
+  int64_t row_high(int64_t key) const {
     return row_at(spec_.has_window_left ? key + spec_.window_left + 1
                                         : sequence_.query_length + shift_);
   }

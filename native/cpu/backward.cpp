@@ -84,7 +84,7 @@ class Backward {
     return FOVEA_OK;
   }
 
-  // ---- dbias -------------------------------------------------------------------------------------
+  // ---- dbias ------------------------------------------------------------------------------------
 
   // A piece of dbias, from all that is summed into it in the order of the batch.
   int32_t sum_bias(int64_t item) {
@@ -141,7 +141,7 @@ class Backward {
     return FOVEA_OK;
   }
 
-  // ---- dsinks and dalibi_slopes ------------------------------------------------------------------
+  // ---- dsinks and dalibi_slopes -----------------------------------------------------------------
 
   int32_t sum_heads(int64_t item) {
     const fovea_attention_gradients& gradients = plan_.gradients;

@@ -64,10 +64,11 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
   const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));
   if (keys <= 0) return;
   BackwardTile tile(run, work);
-  tile.load_keys(j, keys);
   const int64_t group = spec.query_heads / spec.key_heads;
-  const int64_t end = std::min(work.end, tile.last_row(j + keys - 1));
-  for (int64_t row = std::max(work.begin, tile.first_row(j)); row < end; row += tile_rows) {
+  const int64_t begin = std::max(work.begin, tile.row_low(j));
+  const int64_t end = std::min(work.end, tile.row_high(j + keys - 1));
+  if (begin < end) tile.load_keys(j, keys);
+  for (int64_t row = begin; row < end; row += tile_rows) {
     const int rows = int(std::min<int64_t>(tile_rows, end - row));
     tile.load_rows(row, rows);
     tile.weigh(true, nullptr);

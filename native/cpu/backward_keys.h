@@ -57,9 +57,9 @@ class BackwardKeys {
         load_row(key + k * spec_.key_stride[1], spec_.head_dim, 1.0f, keys_.at + k * keys_.row);
       }
     });
-    const int64_t last = tile_.last_row(j + count - 1);
+    const int64_t last = tile_.row_high(j + count - 1);
     const int64_t tile = run_.plan.tile_queries;
-    int64_t row = tile_.first_row(j);
+    int64_t row = tile_.row_low(j);
     if (row >= last) {
       std::fill_n(dkeys_.at, count * dkeys_.row, 0.0f);
       std::fill_n(dvalues_.at, count * dvalues_.row, 0.0f);

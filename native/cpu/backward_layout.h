@@ -1,5 +1,5 @@
-// How the backward pass on a CPU cuts its work and its memory: what the planner counts and reserves,
-// and the kernels use.
+// How the backward pass on a CPU cuts its work and its memory: what the planner counts and
+// reserves, and the kernels use.
 #pragma once
 
 #include <algorithm>
@@ -22,21 +22,20 @@ enum BackwardPhase {
 // No tile is larger.
 constexpr int kMostTileRows = 96, kMostTileKeys = 256;
 
-// The tiles of keys of a sequence are dealt out to so many items, so that masks load these alike. Each
-// has a dquery of its own, whence the limit; a function of the sequence's length, so that its results
-// depend on nothing else.
+// The tiles of keys of a sequence are dealt out to so many items. Each of these has a dquery of its
+// own, whence the limit. A function of the sequence's own length: its bits depend on nothing else.
 inline int64_t key_chunks(int64_t key_length) {
   return std::min<int64_t>((key_length + 1023) / 1024, 4);
 }
 
-// The items of each phase, the last named piece running fastest.
+// What the items of each phase are. A dimension of an output that is summed over is one piece.
 struct BackwardPieces {
-  int64_t sequences;  // (batch, key head) pairs
-  int64_t rows, row_tiles;
-  int64_t chunks;
-  // Of dbias: a dimension that is summed over is one piece.
-  bool batches_summed, heads_summed, queries_summed;
-  int64_t bias_batches, bias_heads, bias_queries, bias_tiles, bias_keys;
+  int64_t sequences;        // (batch, key head) pairs, in each of the first three phases
+  int64_t rows, row_tiles;  // of a sequence
+  int64_t chunks;           // of a sequence's keys
+  bool batches_summed, heads_summed, queries_summed;  // of dbias
+  int64_t bias_batches, bias_heads, bias_tiles, bias_keys;
+  int64_t bias_queries;  // in each of bias_tiles
   int64_t heads;
 
   static constexpr int64_t kRowTile = 512;
@@ -111,7 +110,7 @@ struct BackwardWorkspace {
   int64_t distances, dqueries;  // for each chunk, all rows
   __int128 total;
 
-  BackwardWorkspace(const fovea_attention_plan& plan) {
+  explicit BackwardWorkspace(const fovea_attention_plan& plan) {
     const fovea_attention_spec& spec = plan.spec;
     const int64_t lanes = kCpuTiers[plan.isa].lanes;
     rows = (spec.packed ? spec.query_total : spec.batch * spec.query_length) * spec.query_heads;

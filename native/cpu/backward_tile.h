@@ -1,5 +1,5 @@
-// A tile of query rows against a tile of keys: its weights P and the gradients dS of its scores, the
-// keys in the SIMD lanes.
+// A tile of query rows against a tile of keys: its weights P and the gradients dS of its scores,
+// the keys in the SIMD lanes.
 //
 //   S = Q K^T;  P = exp2(S - lse);  dP = dO V^T;  dS = P (dP - delta)
 //
@@ -120,7 +120,7 @@ class BackwardTile : public AttentionRows {
     for (int k = 0; k < keys_; k += kBlockRows) {
       const int64_t first = key_ + k, last = key_ + std::min(k + kBlockRows, keys_) - 1;
       key_spans_[k / kBlockRows] =
-          clear ? Span{0, rows_} : Span{row_in_tile(first_row(first)), row_in_tile(last_row(last))};
+          clear ? Span{0, rows_} : Span{row_in_tile(row_low(first)), row_in_tile(row_high(last))};
     }
   }
 
@@ -173,19 +173,18 @@ class BackwardTile : public AttentionRows {
           g = from_bits(bits(g) & keep);
         }
       }
-      vfloat t = w * (g - delta);
+      const vfloat t = w * (g - delta);
+      vfloat t_toward = t * toward, t_scores = t * derivative;
       if (k < seen.begin || k + kLanes > seen.end) {
         const vint key = splat(int32_t(k)) + lane_numbers();
         const vint mask = (key >= splat(int32_t(seen.begin))) & (key < splat(int32_t(seen.end)));
         w_kept = select(mask, w_kept, vfloat{});
-        t = select(mask, t, vfloat{});
+        t_toward = select(mask, t_toward, vfloat{});
+        t_scores = select(mask, t_scores, vfloat{});
       }
       store(p + k, w_kept);
-      if constexpr (!kPlain) {
-        sum += t * toward;
-        t *= derivative;
-      }
-      store(ds + k, t);
+      store(ds + k, t_scores);
+      sum += t_toward;
     }
     if constexpr (!kPlain) {
       if (distances == nullptr) return;

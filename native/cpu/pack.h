@@ -167,7 +167,8 @@ template <typename T>
   }
 }
 
-// Rows as columns, to[c * to_stride + j] = from[j * stride + c], filled up with zeros to a whole vector.
+// Rows as columns: to[c * to_stride + j] = from[j * stride + c], filled up with zeros to a whole
+// vector.
 template <typename T>
 inline void pack_columns(const T* from, int64_t stride, int count, int64_t columns, float* to,
                          int64_t to_stride) {
