@@ -113,7 +113,9 @@ struct Output : Operand {
 
   // Before each run: what was added must not be added twice.
   void reset() {
-    std::memcpy(bytes.data.get(), before.data.get(), static_cast<size_t>(before.size));
+    if (before.size > 0) {
+      std::memcpy(bytes.data.get(), before.data.get(), static_cast<size_t>(before.size));
+    }
   }
 
   static double value(int32_t dtype, uint32_t bits) {

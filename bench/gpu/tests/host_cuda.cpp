@@ -23,6 +23,12 @@ struct Free {
   void operator()(void* p) const { std::free(p); }
 };
 
+// The CPU's kernels need it, a GPU's do not.
+std::unique_ptr<void, Free> scratch_of(const fovea_attention_plan* plan) {
+  size_t bytes = static_cast<size_t>(plan->scratch_bytes + 127) / 64 * 64;
+  return std::unique_ptr<void, Free>(std::aligned_alloc(64, bytes));
+}
+
 }  // namespace
 
 extern "C" {
@@ -42,6 +48,13 @@ int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_devic
   return of_cpu<decltype(fovea_plan_attention)>("fovea_plan_attention")(spec, device, plan);
 }
 
+int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
+                                      const fovea_attention_gradients* gradients,
+                                      const fovea_device_info* device, fovea_attention_plan* plan) {
+  return of_cpu<decltype(fovea_plan_attention_backward)>("fovea_plan_attention_backward")(
+      spec, gradients, device, plan);
+}
+
 int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
   return of_cpu<decltype(fovea_prepare_attention)>("fovea_prepare_attention")(plan);
 }
@@ -53,8 +66,7 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
                             void* out, float* lse, float* weights, void* workspace, void* scratch,
                             void* stream) {
   if (stream == nullptr || scratch != nullptr) std::abort();
-  size_t bytes = static_cast<size_t>(plan->scratch_bytes + 127) / 64 * 64;
-  std::unique_ptr<void, Free> own(std::aligned_alloc(64, bytes));
+  std::unique_ptr<void, Free> own = scratch_of(plan);
   int32_t status = of_cpu<decltype(fovea_run_attention)>("fovea_run_attention")(
       plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q, lengths_k, out, lse,
       weights, workspace, own.get(), nullptr);
@@ -64,6 +76,22 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
   if (touch == "after") first[std::atol(std::getenv("BYTES"))] = 1;
   if (touch == "input") first[0] ^= 1;
   return status;
+}
+
+int32_t fovea_run_attention_backward(const fovea_attention_plan* plan, fovea_attention_call* call,
+                                     const void* dout, const void* query, const void* key,
+                                     const void* value, const void* out, const float* lse,
+                                     const void* bias, const float* alibi, const float* sinks,
+                                     const int32_t* cu_q, const int32_t* cu_k,
+                                     const int32_t* lengths_q, const int32_t* lengths_k,
+                                     void* dquery, void* dkey, void* dvalue, float* dbias,
+                                     float* dalibi, float* dsinks, void* workspace, void* scratch,
+                                     void* stream) {
+  if (stream == nullptr || scratch != nullptr) std::abort();
+  std::unique_ptr<void, Free> own = scratch_of(plan);
+  return of_cpu<decltype(fovea_run_attention_backward)>("fovea_run_attention_backward")(
+      plan, call, dout, query, key, value, out, lse, bias, alibi, sinks, cu_q, cu_k, lengths_q,
+      lengths_k, dquery, dkey, dvalue, dbias, dalibi, dsinks, workspace, own.get(), nullptr);
 }
 
 cudaError_t cudaMalloc(void** p, size_t n) {

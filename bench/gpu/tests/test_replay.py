@@ -42,6 +42,31 @@ def case(path, error=0.0, state=1):
     path.write_bytes(data[: -len(tail)] + bytes([state]) * 16 + (expected if state == 1 else b"") + tail[16:])
 
 
+def backward_case(path):
+    """The backward pass of that problem, added to ones: the gradient of the value is that of the output, the others are 0."""
+    dim = Problem.head_dim
+    query, key, value, dout = (casefile._operand(abi.FLOAT32, seed, dim) for seed in range(4))
+    score = sum(a * b for a, b in zip(struct.unpack("<16f", query), struct.unpack("<16f", key))) / dim**0.5
+    spec = bytes(abi.block(
+        abi.AttentionSpec, dtype=abi.FLOAT32, has_lse=1, batch=1, query_length=1, key_length=1, query_heads=1, key_heads=1,
+        head_dim=dim, value_head_dim=dim))
+    gradients = struct.pack("<8i17q", 168, 0, 0, 1, *[0] * 21)  # accumulate
+    data = b"FOVBACK1"
+    for blob in (b"one key, backward", spec, gradients):
+        data += struct.pack("<i", len(blob)) + blob
+    data += struct.pack("<QI", 0, 0)
+    for operand in (dout, query, key, value, value, struct.pack("<f", score)):
+        data += struct.pack("<iqq", 1, 0, len(operand)) + operand
+    data += struct.pack("<i", 0) * 7
+    ones = struct.pack("<16f", *[1] * dim)
+    for gradient, before in ((bytes(4 * dim), None), (ones, ones), (None, ones)):
+        after = struct.unpack("<16f", gradient) if gradient else [1 + x for x in struct.unpack("<16f", dout)]
+        data += struct.pack("<iiIqq", 1, abi.FLOAT32, 0x7FC00001, 0, dim)
+        data += struct.pack("<i", before is not None) + (before or b"") + bytes([1]) * dim
+        data += b"".join(struct.pack("<dd", number, 1e-5) for number in after) + struct.pack("<d", float("inf"))
+    path.write_bytes(data + struct.pack("<i", 0) * 3)
+
+
 @unittest.skipUnless(CPU_LIBRARY.exists(), f"{CPU_LIBRARY} is not there: run native/build.sh")
 class ReplayTest(unittest.TestCase):
     @classmethod
@@ -49,6 +74,8 @@ class ReplayTest(unittest.TestCase):
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.case = cls.folder / "one.fovcase"
         case(cls.case)
+        cls.backward = cls.folder / "backward.fovcase"
+        backward_case(cls.backward)
 
     def run_on(self, program, *arguments, **environment):
         done = subprocess.run([*program, *arguments], capture_output=True, text=True,
@@ -58,6 +85,9 @@ class ReplayTest(unittest.TestCase):
     def verdicts(self, program):
         """What holds wherever the buffers lie."""
         self.assertEqual(self.run_on(program, self.case)[1][-1], {"passed": 1, "failed": 0, "unsupported": 0})
+        # Three runs, and each adds to what was there before the first.
+        code, lines, _ = self.run_on(program, "--repeat", "3", self.backward)
+        self.assertEqual((code, lines[-1]), (0, {"passed": 1, "failed": 0, "unsupported": 0}), lines)
         for name, how, reason in (("off", {"error": 1e-3}, "out[0] = "), ("untouched", {"state": 0}, "out[0] = ")):
             bad = self.folder / name
             case(bad, **how)
