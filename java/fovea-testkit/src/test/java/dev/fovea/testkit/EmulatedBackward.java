@@ -59,7 +59,8 @@ final class EmulatedBackward {
   private final AttentionCase c;
   private final BackwardOperands data;
   private final Operands forward;
-  private final Precision precision;
+  private final boolean weights16; // weights and dout are rounded to the dtype of the case
+  private final boolean factors11; // every factor is rounded to 11 bits
   private final Bug bug;
   private final Geometry g;
   private final Options o;
@@ -75,12 +76,13 @@ final class EmulatedBackward {
       BackwardCase backward, BackwardOperands data, Precision precision, Bug bug) {
     this.backward = backward;
     this.data = data;
-    this.precision = precision;
     this.bug = bug;
     c = backward.forward();
     forward = data.forward();
     g = c.geometry();
     o = c.options();
+    weights16 = precision.weightUnit(o) > 0;
+    factors11 = precision.factorUnit(o) > 0;
     scale = o.scale() != null ? o.scale() : (float) (1 / Math.sqrt(g.headDim()));
     BackwardCase.Layouts layouts = backward.layouts();
     dquery = new float[layouts.dquery().elements()];
@@ -160,17 +162,12 @@ final class EmulatedBackward {
 
   /** A factor that was an operand. */
   private float factor(float value) {
-    return precision.factorUnit(o) > 0 ? elevenBits(value) : value;
+    return factors11 ? elevenBits(value) : value;
   }
 
-  /** dout as a factor: in the dtype of the other. */
-  private float doutFactor(float value) {
-    return precision.weightUnit(o) > 0 ? Rounding.round(o.dtype(), value) : factor(value);
-  }
-
-  /** A weight as a factor. */
-  private float weight(float value) {
-    return precision.weightUnit(o) > 0 ? Rounding.round(o.dtype(), value) : factor(value);
+  /** A factor of another dtype than that of the case: a weight, or dout. */
+  private float converted(float value) {
+    return weights16 ? Rounding.round(o.dtype(), value) : factor(value);
   }
 
   private static float elevenBits(float value) {
@@ -259,22 +256,24 @@ final class EmulatedBackward {
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
-      product += doutFactor(data.dout()[doutRow + d]) * factor(forward.value()[valueRow + d]);
+      product += converted(data.dout()[doutRow + d]) * factor(forward.value()[valueRow + d]);
     }
     float r = kept ? (float) OracleRow.dropFactor(o) : 0;
     float all = bug == Bug.DROPOUT_LOST_IN_SCORES ? 1 : r;
     float ds = p * (all * product - (bug == Bug.LOST_DELTA ? 0 : delta));
     boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
     if (last) {
-      addKey(b, kv, i, j, queryRow, weight(ds * slope));
+      addKey(b, kv, i, j, queryRow, converted(ds * slope));
       int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
+      float w = converted(r * p);
       for (int d = 0; d < g.valueHeadDim(); d++) {
-        dvalue[at + d] += weight(r * p) * doutFactor(data.dout()[doutRow + d]);
+        dvalue[at + d] += w * converted(data.dout()[doutRow + d]);
       }
     }
     int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);
+    float t = converted(ds * slope);
     for (int d = 0; d < g.headDim(); d++) {
-      dquery[at + d] += weight(ds * slope) * factor(forward.key()[keyRow + d]) * scale;
+      dquery[at + d] += t * factor(forward.key()[keyRow + d]) * scale;
     }
     if (dbias.length > 0) {
       int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
