@@ -9,6 +9,7 @@ CPU = 1  # fovea_device_info.kind
 
 _ERROR = c_char * 512
 _THREE, _TWO = c_int64 * 3, c_int64 * 2
+_OPTIONAL = (0,) * 7  # bias to key_lengths, none of which is there
 
 
 def _struct(name, *fields):
@@ -39,17 +40,23 @@ AttentionSpec = _struct(
     *_all(_THREE, "query_stride", "key_stride", "value_stride", "out_stride"), ("lse_stride", _TWO),
     *_all(_THREE, "bias_stride", "weights_stride"), ("alibi_stride", _TWO))
 
+AttentionGradients = _struct(
+    "fovea_attention_gradients",
+    *_all(c_int32, "dtype", "deterministic", "accumulate", "has_dbias", "has_dalibi", "has_dsinks", "reserved0"),
+    *_all(_THREE, "dout_stride", "dquery_stride", "dkey_stride", "dvalue_stride", "dbias_stride"),
+    ("dalibi_stride", _TWO))
+
 AttentionPlan = _struct(
     "fovea_attention_plan",
     *_all(c_int32, "abi_version", "device_kind", "isa", "tile_queries", "tile_keys", "phases", "variant"),
-    ("items", c_int64 * 4), *_all(c_int64, "workspace_bytes", "scratch_bytes", "section"), ("flops", c_double),
-    ("kernel", c_char * 64), ("spec", AttentionSpec), ("error", _ERROR))
+    ("items", c_int64 * 6), *_all(c_int64, "workspace_bytes", "scratch_bytes", "section"), ("flops", c_double),
+    ("kernel", c_char * 64), ("spec", AttentionSpec), ("gradients", AttentionGradients), ("error", _ERROR))
 
 AttentionCall = _struct(
     "fovea_attention_call", ("phase", c_int32), *_all(c_int64, "begin", "end"), ("dropout_seed", c_uint64),
     ("dropout_offset", c_uint32), ("reserved0", c_int32), ("error", _ERROR))
 
-STRUCTS = (LibraryInfo, DeviceInfo, AttentionSpec, AttentionPlan, AttentionCall)
+STRUCTS = (LibraryInfo, DeviceInfo, AttentionSpec, AttentionGradients, AttentionPlan, AttentionCall)
 
 
 class Failure(Exception):
@@ -70,9 +77,11 @@ class Library:
 
     def __init__(self, path):
         self._functions = ctypes.CDLL(str(path))
-        for name in ("library_query", "device_query", "plan_attention", "prepare_attention", "run_attention"):
+        for name in ("library_query", "device_query", "plan_attention", "plan_attention_backward", "prepare_attention",
+                     "run_attention", "run_attention_backward"):
             getattr(self._functions, f"fovea_{name}").restype = c_int32
         self._functions.fovea_run_attention.argtypes = [c_void_p] * 18
+        self._functions.fovea_run_attention_backward.argtypes = [c_void_p] * 24
         self.info = block(LibraryInfo)
         _check(self._functions.fovea_library_query(ctypes.byref(self.info)), self.info)
 
@@ -82,20 +91,33 @@ class Library:
         return device
 
     def plan(self, spec, device):
+        return self._plan(self._functions.fovea_plan_attention, spec, device)
+
+    def plan_backward(self, spec, gradients, device):
+        return self._plan(self._functions.fovea_plan_attention_backward, spec, gradients, device)
+
+    def _plan(self, function, *blocks):
         plan = block(AttentionPlan)
-        _check(self._functions.fovea_plan_attention(ctypes.byref(spec), ctypes.byref(device), ctypes.byref(plan)), plan)
+        _check(function(*map(ctypes.byref, (*blocks, plan))), plan)
         return plan
 
     def prepare(self, plan):
         _check(self._functions.fovea_prepare_attention(ctypes.byref(plan)), plan)
 
-    def runner(self, plan, query, key, value, out, workspace=0, scratch=0, stream=0):
-        """A function that runs all phases; what the addresses point to must outlive it."""
+    def runner(self, plan, query, key, value, out, lse=0, **memory):
+        """A function that runs all phases; what the addresses point to must outlive it. `memory` is what _runner takes."""
+        operands = (query, key, value, *_OPTIONAL, out, lse, 0)
+        return self._runner(self._functions.fovea_run_attention, plan, operands, **memory)
+
+    def backward_runner(self, plan, dout, query, key, value, out, lse, dquery, dkey, dvalue, **memory):
+        """The same of a backward pass."""
+        operands = (dout, query, key, value, out, lse, *_OPTIONAL, dquery, dkey, dvalue, 0, 0, 0)
+        return self._runner(self._functions.fovea_run_attention_backward, plan, operands, **memory)
+
+    def _runner(self, function, plan, operands, workspace=0, scratch=0, stream=0):
         calls = [block(AttentionCall, phase=phase, end=plan.items[phase]) for phase in range(plan.phases)]
-        optional = [0] * 7  # bias to key_lengths
-        arguments = [(call, (ctypes.addressof(plan), ctypes.addressof(call), query, key, value, *optional, out, 0, 0,
-                             workspace, scratch, stream)) for call in calls if call.end > 0]
-        function = self._functions.fovea_run_attention
+        arguments = [(call, (ctypes.addressof(plan), ctypes.addressof(call), *operands, workspace, scratch, stream))
+                     for call in calls if call.end > 0]
 
         def run(_keep=plan):
             for call, values in arguments:

@@ -218,16 +218,16 @@ def ratios(turns, said):
 
 
 def table(lines):
-    """TFLOP/s by problem and side, and ours over each peer; "-" where there is no figure, without rows that have none."""
-    peer_names = ("cudnn", "flash", "efficient", "math")
-    rows = [f"{'TFLOP/s':32}{cases.OURS:>10}" + "".join(f"{name:>11}     x" for name in peer_names)]
+    """TFLOP/s by problem and side, and ours over each other; "-" where there is no figure, without rows that have none."""
+    others = ("cudnn", "flash", "efficient", "math", cases.DETERMINISTIC)
+    rows = [f"{'TFLOP/s':32}{cases.OURS:>10}" + "".join(f"{name:>14}     x" for name in others)]
     for problem, direction in cases.cases():
         line = lines.get(problem.case(direction), {})
         sides, over = line.get("sides", {}), line.get("ratios", {})
         if any("tflops" in side for side in sides.values()):
-            figure = [sides.get(name, {}).get("tflops") for name in (cases.OURS, *peer_names)]
+            figure = [sides.get(name, {}).get("tflops") for name in (cases.OURS, *others)]
             rows.append(f"{problem.case(direction):32}{_cell(figure[0], 10, 0)}" + "".join(
-                _cell(value, 11, 0) + _cell(over.get(name), 6, 2) for name, value in zip(peer_names, figure[1:])))
+                _cell(value, 14, 0) + _cell(over.get(name), 6, 2) for name, value in zip(others, figure[1:])))
     return "\n".join(rows + cases.verdicts(lines))
 
 

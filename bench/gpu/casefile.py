@@ -2,6 +2,7 @@
 operands of any size within a second, and no expected values, since `bench` checks the same shapes."""
 
 import array
+import math
 import random
 import struct
 
@@ -9,37 +10,57 @@ import abi
 
 _PERIOD = 65537  # elements; a prime, so that no two rows of a tile are alike
 _ABSENT = struct.pack("<i", 0)
+_OPTIONAL = _ABSENT * 7  # bias to key_lengths
 _FREE = 2  # the state of an output's element that is not compared
 _CANARY = {abi.FLOAT32: 0x7FC00000, abi.FLOAT16: 0x7E00, abi.BFLOAT16: 0x7FC0}  # NaN
 
 
-def write(path, problem):
+def write(path, problem, direction="fwd"):
     """`problem` is a cases.Problem."""
     dtype = {"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32)
-    dims = (problem.batch, problem.length, problem.head_dim)
+    backward = direction == "bwd"
 
     def strides(heads):
-        _, length, head_dim = dims
-        return (length * heads * head_dim, heads * head_dim, head_dim)
+        row = heads * problem.head_dim
+        return (problem.length * row, row, problem.head_dim)
 
     query, key = strides(problem.heads), strides(problem.key_heads)
     spec = abi.block(
         abi.AttentionSpec, dtype=dtype, causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch,
         query_length=problem.length, key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads,
         head_dim=problem.head_dim, value_head_dim=problem.head_dim, query_stride=query, key_stride=key,
-        value_stride=key, out_stride=query)
-    elements = problem.batch * query[0]
+        value_stride=key, out_stride=query, has_lse=backward, lse_stride=(problem.heads * problem.length, problem.length))
+    gradients = abi.block(abi.AttentionGradients, dout_stride=query, dquery_stride=query, dkey_stride=key, dvalue_stride=key)
+    of_query, of_key = problem.batch * query[0], problem.batch * key[0]
+
+    def inputs(counts):
+        return b"".join(_input(_operand(dtype, seed, count)) for seed, count in enumerate(counts))
+
     with open(path, "wb") as file:
-        file.write(b"FOVCASE1")
-        for blob in (problem.name.encode(), bytes(spec)):
+        file.write(b"FOVBACK1" if backward else b"FOVCASE1")
+        for blob in (problem.name.encode(), bytes(spec), *([bytes(gradients)] if backward else [])):
             file.write(struct.pack("<i", len(blob)) + blob)
         file.write(struct.pack("<QI", 0, 0))  # of dropout
-        for seed, count in enumerate((elements, problem.batch * key[0], problem.batch * key[0])):
-            operand = _operand(dtype, seed, count)
-            file.write(struct.pack("<iqq", 1, 0, len(operand)) + operand)
-        file.write(_ABSENT * 7)
-        file.write(struct.pack("<iiIqq", 1, dtype, _CANARY[dtype], 0, elements) + bytes([_FREE]) * elements)
-        file.write(struct.pack("<d", float("inf")) + _ABSENT * 2)
+        if backward:
+            # About what the scores of normal numbers sum to, so that the weights are of their size.
+            lse = array.array("f", [math.log(problem.length) + 0.5]) * (problem.batch * problem.heads * problem.length)
+            file.write(inputs((of_query, of_query, of_key, of_key, of_query)) + _input(lse.tobytes()) + _OPTIONAL)
+            for count in (of_query, of_key, of_key):
+                file.write(_output(dtype, count, backward))
+            file.write(_ABSENT * 3)  # dbias, dalibi_slopes, dsinks
+        else:
+            file.write(inputs((of_query, of_key, of_key)) + _OPTIONAL)
+            file.write(_output(dtype, of_query, backward) + _ABSENT * 2)  # lse, weights
+
+
+def _input(data):
+    return struct.pack("<iqq", 1, 0, len(data)) + data
+
+
+def _output(dtype, count, backward):
+    before = _ABSENT if backward else b""
+    head = struct.pack("<iiIqq", 1, dtype, _CANARY[dtype], 0, count)
+    return head + before + bytes([_FREE]) * count + struct.pack("<d", float("inf"))
 
 
 def _operand(dtype, seed, count):

@@ -7,7 +7,9 @@ import itertools
 TOKENS = 16384  # of a batch, whatever its sequences' length
 WIDTH = 2048  # heads * head_dim, or a little less where the head does not divide it
 DIRECTIONS = ("fwd", "bwd")
+OPERATIONS = ("forward", "backward")  # the same, as `fovea check` spells them
 OURS = "fovea"
+DETERMINISTIC = "deterministic"  # ours too: a backward pass with the same bits on every run
 
 # Dense 16-bit operations of the tensor cores per cycle and multiprocessor, with float32 sums, by compute capability.
 _OPERATIONS_PER_CYCLE = {"8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096, "10.0": 8192, "10.3": 8192, "12.0": 1024}
@@ -49,7 +51,7 @@ class Problem:
             peers = ("efficient", "math")
         else:
             peers = ("cudnn", "flash", "efficient")
-        return (*peers, OURS) if direction == "fwd" else peers
+        return (*peers, OURS) if direction == "fwd" else (*peers, DETERMINISTIC, OURS)
 
     def flops(self, direction):
         """Two products of every query with the keys it sees; the backward pass has five where the forward has two."""
@@ -67,16 +69,18 @@ def cases():
         return [Problem(dtype, head_dim, length, causal, group)
                 for length, head_dim, causal in itertools.product(lengths, head_dims, masks)]
 
-    every = (128, 64, 96, 256)
-    forward = [
-        *grid("bf16", lengths, every),
-        *grid("bf16", (8192, 2048), (128, 64), group=4),
-        *grid("f32", (4096, 1024), (128, 64)),
-        *grid("tf32", (4096, 1024), (128, 64)),
-        *grid("f16", lengths, every),
+    every, common = (128, 64, 96, 256), (128, 64, 256)
+
+    def directed(direction, *grids):
+        return [(problem, direction) for problem in itertools.chain(*grids)]
+
+    return [
+        *directed("fwd", grid("bf16", lengths, every)),
+        *directed("bwd", grid("bf16", lengths, common)),
+        *directed("fwd", grid("bf16", (8192, 2048), (128, 64), group=4), grid("f32", (4096, 1024), (128, 64)),
+                  grid("tf32", (4096, 1024), (128, 64)), grid("f16", lengths, every)),
+        *directed("bwd", grid("f16", lengths, common)),
     ]
-    backward = [*grid("bf16", lengths, (128, 64, 256)), *grid("f16", lengths, (128, 64, 256))]
-    return [*((problem, "fwd") for problem in forward), *((problem, "bwd") for problem in backward)]
 
 
 def limit_flops(compute_capability, multiprocessors, max_mhz, dtype):

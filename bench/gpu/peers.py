@@ -35,27 +35,48 @@ class Ours:
 
     chosen = contextlib.nullcontext
 
-    def __init__(self, library):
+    def __init__(self, library, deterministic=False):
         self._library = library
         self._device = library.device()
+        self._deterministic = deterministic
 
     def forward(self, problem, query, key, value):
-        out = torch.full_like(query, float("nan"))  # the same strides
+        out = _unwritten(query)
         plan = self._library.plan(spec(problem, query, key, value, out), self._device)
+        return self._run(self._library.runner, plan, (query, key, value), (out,))
+
+    def backward(self, problem, query, key, value, gradient):
+        """From our own out and log-sum-exp, made here."""
+        out = _unwritten(query)
+        lse = torch.full(query.shape[:3], float("nan"), dtype=torch.float32, device=query.device)
+        asked = spec(problem, query, key, value, out)
+        asked.has_lse, asked.lse_stride = True, lse.stride()[:2]
+        forward = self._library.plan(asked, self._device)
+        self._run(self._library.runner, forward, (query, key, value), (out, lse))()
+        results = tuple(map(_unwritten, (query, key, value)))
+        strides = {f"{name}_stride": _strides(view)
+                   for name, view in zip(("dout", "dquery", "dkey", "dvalue"), (gradient, *results))}
+        gradients = abi.block(abi.AttentionGradients, deterministic=self._deterministic, **strides)
+        plan = self._library.plan_backward(asked, gradients, self._device)
+        return self._run(self._library.backward_runner, plan, (gradient, query, key, value, out, lse), results)
+
+    def _run(self, runner, plan, inputs, results):
+        """A function that runs the plan and returns the results."""
         self._library.prepare(plan)
-        workspace, scratch = (torch.empty(max(bytes, 1), dtype=torch.uint8, device=query.device)
+        device = results[0].device
+        workspace, scratch = (torch.empty(max(bytes, 1), dtype=torch.uint8, device=device)
                               for bytes in (plan.workspace_bytes, plan.scratch_bytes))
-        stream = torch.cuda.current_stream().cuda_stream if query.is_cuda else 0
-        launch = self._library.runner(
-            plan, *(tensor.data_ptr() for tensor in (query, key, value, out)),
-            workspace.data_ptr() if plan.workspace_bytes else 0, scratch.data_ptr() if plan.scratch_bytes else 0, stream)
-        keep = (query, key, value, workspace, scratch)
+        launch = runner(
+            plan, *(tensor.data_ptr() for tensor in (*inputs, *results)),
+            workspace=workspace.data_ptr() if plan.workspace_bytes else 0,
+            scratch=scratch.data_ptr() if plan.scratch_bytes else 0,
+            stream=torch.cuda.current_stream().cuda_stream if results[0].is_cuda else 0)
 
         def run():
             launch()
-            return [out]
+            return results
 
-        run.keep = keep
+        run.keep = (inputs, workspace, scratch)
         run.kernel = plan.kernel.decode()
         return run
 
@@ -63,19 +84,26 @@ class Ours:
 def sides(library):
     """By name; a `library` that is None is left out."""
     all_peers = {name: Peer(kernel) for name, kernel in KERNELS.items()}
-    return all_peers if library is None else all_peers | {cases.OURS: Ours(library)}
+    ours = {cases.OURS: Ours(library), cases.DETERMINISTIC: Ours(library, deterministic=True)} if library else {}
+    return all_peers | ours
 
 
 def spec(problem, query, key, value, out):
     """What fovea_plan_attention is asked; operands are views [batch, heads, length, head_dim]."""
-
-    def strides(view):
-        batch, head, position, _ = view.stride()
-        return (batch, position, head)
-
     return abi.block(
         abi.AttentionSpec, dtype={"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32),
         causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch, query_length=problem.length,
         key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads, head_dim=problem.head_dim,
-        value_head_dim=problem.head_dim, query_stride=strides(query), key_stride=strides(key),
-        value_stride=strides(value), out_stride=strides(out))
+        value_head_dim=problem.head_dim, query_stride=_strides(query), key_stride=_strides(key),
+        value_stride=_strides(value), out_stride=_strides(out))
+
+
+def _strides(view):
+    """Of batch, position and head."""
+    batch, head, position, _ = view.stride()
+    return (batch, position, head)
+
+
+def _unwritten(like):
+    """NaN in the same strides: what a kernel leaves out is seen."""
+    return torch.full_like(like, float("nan"))

@@ -1,6 +1,7 @@
 """The stages: which commands they run, and what they make of the output."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import re
@@ -20,7 +21,7 @@ from cases import Problem
 
 DEVICE = "cuda"
 SEEDS_PER_CASE, PROBE_CASES = 64, 16
-RANDOM_CASES, RANDOM_SLICES = 250, 10  # a slice is a seed of its own
+RANDOM_CASES, RANDOM_SLICES = 250, 10  # of each operation; a slice is a seed of its own
 STREAM_SEEDS = 100
 # Of the suite, what computes in the host's memory, and what plans for devices that are not here.
 _ELSEWHERE = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest", "PlanConformanceTest")
@@ -32,16 +33,19 @@ SANITIZERS = {
     "synccheck": [],
 }
 PROFILED = [
-    Problem("bf16", 128, 8192, False),
-    Problem("bf16", 128, 8192, True),
-    Problem("bf16", 64, 8192, False),
-    Problem("bf16", 96, 8192, False),
-    Problem("bf16", 256, 8192, False),
-    Problem("bf16", 128, 512, False),
-    Problem("bf16", 128, 8192, False, group=4),
-    Problem("f16", 128, 8192, False),
-    Problem("tf32", 128, 4096, False),
-    Problem("f32", 128, 4096, False),
+    (Problem("bf16", 128, 8192, False), "fwd"),
+    (Problem("bf16", 128, 8192, True), "fwd"),
+    (Problem("bf16", 128, 8192, False), "bwd"),
+    (Problem("bf16", 64, 8192, False), "fwd"),
+    (Problem("bf16", 64, 8192, False), "bwd"),
+    (Problem("bf16", 96, 8192, False), "fwd"),
+    (Problem("bf16", 256, 8192, False), "fwd"),
+    (Problem("bf16", 256, 8192, False), "bwd"),
+    (Problem("bf16", 128, 512, False), "fwd"),
+    (Problem("bf16", 128, 8192, False, group=4), "fwd"),
+    (Problem("f16", 128, 8192, False), "fwd"),
+    (Problem("tf32", 128, 4096, False), "fwd"),
+    (Problem("f32", 128, 4096, False), "fwd"),
 ]
 # What tools say where the machine, not the code, is the reason: without hardware counters, in some containers.
 _DENIED = re.compile(r"Device not supported|ERR_NVGPUCTRPERM|LibraryNotLoaded|No such file or directory: '\S*(ncu|sanitizer)")
@@ -99,10 +103,10 @@ def conform(run):
         run.case(results, name.rpartition(".")[2], command, partial(judge_junit, reports))
     run.case(results, f"streams and graphs, seeds 1-{STREAM_SEEDS}",
              java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines)
-    for seed in range(1, 1 + RANDOM_SLICES):
-        run.case(results, f"random seed {seed}, {RANDOM_CASES} cases",
-                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--cases", RANDOM_CASES, "--seed", seed,
-                      "--json"), judge_check)
+    for seed, operation in itertools.product(range(1, 1 + RANDOM_SLICES), cases.OPERATIONS):
+        run.case(results, f"random {operation} seed {seed}, {RANDOM_CASES} cases",
+                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--op", operation, "--cases", RANDOM_CASES,
+                      "--seed", seed, "--json"), judge_check)
 
 
 def judge_junit(reports, code, output, errors):
@@ -202,10 +206,10 @@ def profile(run):
     natives = run.natives()
     with tempfile.TemporaryDirectory(prefix="fovea-profile-") as folder:
         file, report = pathlib.Path(folder) / "case.fovcase", pathlib.Path(folder) / "ncu.csv"
-        for problem in PROFILED:
-            run.case(results, problem.name,
+        for problem, direction in PROFILED:
+            run.case(results, problem.case(direction),
                      ncu.command(report, [str(natives.replay), str(natives.library), str(file)]),
-                     partial(judge_ncu, report), before=partial(casefile.write, file, problem))
+                     partial(judge_ncu, report), before=partial(casefile.write, file, problem, direction))
 
 
 def judge_ncu(report, code, output, errors):
@@ -225,7 +229,7 @@ class Stage:
 
 STAGES = {
     "probe": Stage(probe, lambda: 1 + PROBE_CASES),
-    "conform": Stage(conform, lambda: len(suite()) + 1 + RANDOM_SLICES),
+    "conform": Stage(conform, lambda: len(suite()) + 1 + len(cases.OPERATIONS) * RANDOM_SLICES),
     "sanitize": Stage(sanitize, lambda: len(SANITIZERS) * (1 + len(small_cases()))),
     "call": Stage(call, lambda: 1),
     "bench": Stage(bench, lambda: len(cases.cases())),

@@ -49,15 +49,40 @@ class LibraryTest(unittest.TestCase):
         floats = ctypes.c_float * self.HEAD_DIM
         query, key, value = (floats(*(random.Random(seed).gauss(0, 1) for _ in range(self.HEAD_DIM)))
                              for seed in range(3))
-        out, scratch = floats(), ctypes.create_string_buffer(plan.scratch_bytes + 64)
-        aligned = -ctypes.addressof(scratch) % 64 + ctypes.addressof(scratch)
+        out, (_scratch, aligned) = floats(), _aligned(plan.scratch_bytes)
         self.library.runner(plan, *map(ctypes.addressof, (query, key, value, out)), scratch=aligned)()
         self.assertEqual(list(out), list(value))
+
+    def test_with_one_key_the_gradient_of_its_value_is_that_of_out(self):
+        floats = ctypes.c_float * self.HEAD_DIM
+        rows = [floats(*(random.Random(seed).gauss(0, 1) for _ in range(self.HEAD_DIM))) for seed in range(4)]
+        gradients = [floats(*(float("nan"),) * self.HEAD_DIM) for _ in range(3)]
+        dout, query, key, value = rows
+        lse = ctypes.c_float(sum(a * b for a, b in zip(query, key)) / self.HEAD_DIM**0.5)
+        strides = dict.fromkeys(("dout_stride", "dquery_stride", "dkey_stride", "dvalue_stride"), (self.HEAD_DIM,) * 3)
+        plan = self.library.plan_backward(
+            self.spec(has_lse=1, lse_stride=(1, 1)), abi.block(abi.AttentionGradients, **strides), self.device)
+        self.library.prepare(plan)
+        memory = {name: _aligned(size) for name, size in (("workspace", plan.workspace_bytes),
+                                                           ("scratch", plan.scratch_bytes))}
+        operands = map(ctypes.addressof, (dout, query, key, value, value, lse, *gradients))
+        self.library.backward_runner(plan, *operands, **{name: at for name, (_, at) in memory.items()})()
+        dquery, dkey, dvalue = map(list, gradients)
+        for got, right in zip(dvalue, dout):
+            self.assertAlmostEqual(got, right, delta=1e-5 * abs(right))
+        for got in dquery + dkey:  # ds = p (dout value - dout out), of equal terms
+            self.assertAlmostEqual(got, 0, delta=1e-4)
 
     def test_a_refusal_has_the_librarys_words(self):
         with self.assertRaisesRegex(abi.Failure, "head_dim") as caught:
             self.library.plan(self.spec(head_dim=0), self.device)
         self.assertFalse(caught.exception.unsupported)
+
+
+def _aligned(size):
+    """Memory, and an address in it that suits a library; 0 for no bytes."""
+    memory = ctypes.create_string_buffer(size + 64)
+    return memory, ctypes.addressof(memory) + -ctypes.addressof(memory) % 64 if size else 0
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from cases import Problem
 from results import Results
 
 LIBRARY = machine.ROOT / "native/build/lib/libfovea_cpu.so"
+SIMULATOR = LIBRARY.with_name("libfovea_sim.so")
 
 
 def measured(*rounds):
@@ -59,7 +60,7 @@ class TableTest(unittest.TestCase):
         }
         head, first, second, *verdicts = bench.table(lines).splitlines()
         self.assertEqual(len({len(head), len(first), len(second)}), 1)
-        self.assertEqual(first.split(), ["bf16/d128/s8192/full/fwd", "451", "-", "-", "465", "0.97", *"----"])
+        self.assertEqual(first.split(), ["bf16/d128/s8192/full/fwd", "451", "-", "-", "465", "0.97", *"------"])
         self.assertEqual(len(verdicts), 9)
         self.assertIn("target bf16/d128/s8192/full: TFLOP/s 350 or more: 451.20, met", verdicts)
         self.assertIn("target bf16/d64/s8192/full: times flash 0.95 or more: 0.90, missed", verdicts)
@@ -119,11 +120,18 @@ class MeasureTest(unittest.TestCase):
             self.assertLess(line["sides"]["fovea"]["error_" + right[0]], bench.RELATIVE_ERROR[problem.dtype])
             self.assertEqual(len(line["sides"]["fovea"]["rounds_ms"]), bench.ROUNDS)
 
-    def test_the_backward_pass_has_the_peers_alone(self):
-        line = self.measure(Problem("bf16", 32, 64, True), "bwd")
-        self.assertEqual(line["status"], "measured")
-        self.assertNotIn("fovea", line["sides"])
-        self.assertEqual(line["ratios"], {})
+    def test_gradients_are_timed_and_agree(self):
+        import peers
+
+        for library in (LIBRARY, SIMULATOR):  # the second runs the very kernels of libfovea_cuda
+            self.sides = peers.sides(abi.Library(library))
+            for problem in (Problem("bf16", 32, 64, True), Problem("f16", 16, 32, False)):
+                line = self.measure(problem, "bwd")
+                self.assertEqual(line["status"], "measured", line)
+                right = {name for name, side in line["sides"].items() if side["status"] == "measured"}
+                self.assertLessEqual({"fovea", "deterministic"}, right)
+                self.assertEqual(set(line["ratios"]), right - {"fovea"})
+                self.assertIn("backward", line["sides"]["fovea"]["kernel"])
 
     def test_a_wrong_result_of_ours_is_not_timed(self):
         forward = self.sides["fovea"].forward

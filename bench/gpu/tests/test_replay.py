@@ -50,7 +50,7 @@ def backward_case(path):
     spec = bytes(abi.block(
         abi.AttentionSpec, dtype=abi.FLOAT32, has_lse=1, batch=1, query_length=1, key_length=1, query_heads=1, key_heads=1,
         head_dim=dim, value_head_dim=dim))
-    gradients = struct.pack("<8i17q", 168, 0, 0, 1, *[0] * 21)  # accumulate
+    gradients = bytes(abi.block(abi.AttentionGradients, accumulate=1))
     data = b"FOVBACK1"
     for blob in (b"one key, backward", spec, gradients):
         data += struct.pack("<i", len(blob)) + blob

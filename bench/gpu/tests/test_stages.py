@@ -1,5 +1,6 @@
 """What the stages plan, and what they make of the output of their programs."""
 
+import itertools
 import pathlib
 import struct
 import subprocess
@@ -11,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import abi
 import casefile
+import cases
 import machine
 import native
 import ncu
@@ -36,10 +38,13 @@ class DryRunTest(unittest.TestCase):
             self.assertEqual(len(steps), stage.count(), name)
             self.assertEqual(len({step.partition(": ")[0] for step in steps}), len(steps), name)
 
-    def test_conform_has_the_suite_and_two_thousand_random_cases(self):
+    def test_conform_has_the_suite_and_two_thousand_random_cases_of_each_operation(self):
         self.assertIn("dev.fovea.testkit.GridConformanceTest", stages.suite())
+        self.assertIn("dev.fovea.testkit.BackwardConformanceTest", stages.suite())
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
-        self.assertIn(f"check --backend cuda --cases {stages.RANDOM_CASES} --seed 1 --json", dry_run("conform").stdout)
+        for operation in ("forward", "backward"):
+            self.assertIn(f"check --backend cuda --op {operation} --cases {stages.RANDOM_CASES} --seed 1 --json",
+                          dry_run("conform").stdout)
 
     def test_budgets_are_checked(self):
         self.assertEqual(dry_run("probe:20", "sanitize:30.5").returncode, 0)
@@ -146,11 +151,11 @@ class CaseFileTest(unittest.TestCase):
     def test_replay_reads_it(self):
         small = {"batch": 1, "heads": 2, "key_heads": 1}
         with tempfile.TemporaryDirectory() as folder:
-            for dtype in ("bf16", "f16", "f32", "tf32"):
+            for dtype, direction in itertools.product(("bf16", "f16", "f32", "tf32"), cases.DIRECTIONS):
                 problem = type("Small", (), {**small, "dtype": dtype, "head_dim": 16, "length": 40, "causal": True,
                                              "name": dtype})
-                path = pathlib.Path(folder) / f"{dtype}.fovcase"
-                casefile.write(path, problem)
+                path = pathlib.Path(folder) / f"{dtype}.{direction}.fovcase"
+                casefile.write(path, problem, direction)
                 done = subprocess.run([REPLAY, CPU_LIBRARY, path], capture_output=True, text=True)
                 case, end = stages.json_lines(done.stdout)
                 self.assertEqual((done.returncode, case["status"], end["passed"]), (0, "passed", 1), done)

@@ -2,9 +2,10 @@ package dev.fovea.bench;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.Rounding;
+import java.util.List;
 
 /**
- * Compares our whole output with the peer's. Neither is exact, and the peer rounds the weights of
+ * Compares our whole outputs with the peer's. Neither is exact, and the peer rounds the weights of
  * 16-bit types, so this is looser than {@link OracleRows}; but it sees every element.
  */
 final class Agreement {
@@ -14,12 +15,20 @@ final class Agreement {
   /**
    * Compares {@code theirs} with what {@code attention} wrote.
    *
-   * @param theirs [B, S, H, D]
-   * @return the root mean square of the difference, relative to that of the values
+   * @param theirs as {@link FoveaAttention#outputs}, each [B, S, H, D]
+   * @return the root mean square of the difference, relative to that of the values, of the output
+   *     that differs most
    */
-  static double check(FoveaAttention attention, float[] theirs) {
-    float[] ours = attention.out().toFloatArray();
-    DType dtype = attention.problem().dtype();
+  static double check(FoveaAttention attention, List<float[]> theirs) {
+    double worst = 0;
+    for (int i = 0; i < theirs.size(); i++) {
+      float[] ours = attention.outputs().get(i).toFloatArray();
+      worst = Math.max(worst, check(attention.problem(), i, ours, theirs.get(i)));
+    }
+    return worst;
+  }
+
+  private static double check(AttentionProblem problem, int output, float[] ours, float[] theirs) {
     double squares = 0;
     double differences = 0;
     double largest = 0;
@@ -30,30 +39,43 @@ final class Agreement {
       largest = difference <= largest ? largest : difference; // a NaN counts
     }
     double relative = Math.sqrt(differences / squares);
-    if (!(largest <= largestAllowed(dtype) && relative <= relativeAllowed(dtype))) {
+    if (!(largest <= largestAllowed(problem) && relative <= relativeAllowed(problem))) {
       throw new WrongOutputException(
-          "%s: libtorch differs by %.3g, root mean square %.3g of the values; allowed %.3g and %.3g"
-              .formatted(
-                  attention.problem(),
-                  largest,
-                  relative,
-                  largestAllowed(dtype),
-                  relativeAllowed(dtype)));
+          "%s: output %d of libtorch differs by %.3g, root mean square %.3g of the values; allowed"
+                  .formatted(problem, output, largest, relative)
+              + " %.3g and %.3g".formatted(largestAllowed(problem), relativeAllowed(problem)));
     }
     return relative;
   }
 
-  /** Two roundings of values up to 4, the largest that a mean of N(0,1) is. */
-  private static double largestAllowed(DType dtype) {
-    return dtype == DType.FLOAT32 ? 1e-5 : 2 * 4 * unit(dtype);
+  /** Roundings of values up to 4: a mean of N(0,1) is no larger, a gradient hardly. */
+  private static double largestAllowed(AttentionProblem problem) {
+    return problem.dtype() == DType.FLOAT32 ? 1e-5 : roundings(problem) * 4 * unit(problem);
   }
 
-  /** Of rounding weights and output, at random signs about half a unit each. */
-  private static double relativeAllowed(DType dtype) {
-    return dtype == DType.FLOAT32 ? 1e-5 : 2 * unit(dtype);
+  /** As much as two roundings of the values themselves; more add up at random signs. */
+  private static double relativeAllowed(AttentionProblem problem) {
+    return problem.dtype() == DType.FLOAT32
+        ? 1e-5
+        : 2 * Math.sqrt(roundings(problem) / 2.0) * unit(problem);
   }
 
-  private static double unit(DType dtype) {
-    return Rounding.unit(dtype);
+  /** To a 16-bit type: of weights and of the output, and of what libtorch adds its gradients to. */
+  private static int roundings(AttentionProblem problem) {
+    int sums =
+        switch (problem.operation()) {
+          case FORWARD -> 0;
+          case BACKWARD -> Math.ceilDiv(problem.sequence(), libtorchBlock(problem.sequence()));
+        };
+    return 2 + sums;
+  }
+
+  /** Queries after which libtorch's kernel rounds its gradients of keys and values. */
+  private static int libtorchBlock(int sequence) {
+    return sequence >= 768 ? 256 : sequence >= 192 ? 64 : 32;
+  }
+
+  private static double unit(AttentionProblem problem) {
+    return Rounding.unit(problem.dtype());
   }
 }

@@ -3,6 +3,7 @@ package dev.fovea.bench;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.testkit.Operation;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,14 +12,17 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * CPU attention beside libtorch's scaled_dot_product_attention and beside OpenBLAS sgemm. One
- * process for each number of threads: peers read theirs when they start.
+ * CPU attention, or its backward pass, beside libtorch's scaled_dot_product_attention and beside
+ * OpenBLAS sgemm. One process for each number of threads: peers read theirs when they start.
  */
 @Command(name = "bench/run attention", mixinStandardHelpOptions = true)
 public final class AttentionComparison extends Comparison {
 
   private static final double TURN_SECONDS = 0.02;
   private static final double BUDGET_SECONDS = 3;
+
+  @Option(names = "--op", description = "forward or backward; default ${DEFAULT-VALUE}")
+  private Operation operation = Operation.FORWARD;
 
   @Option(names = "--sequences", split = ",", description = "only these of 512,1024,2048,4096")
   private List<Integer> sequences = List.of();
@@ -28,12 +32,15 @@ public final class AttentionComparison extends Comparison {
 
   /** Started by bench/run. */
   public static void main(String[] args) {
-    System.exit(new CommandLine(new AttentionComparison()).execute(args));
+    System.exit(
+        new CommandLine(new AttentionComparison())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .execute(args));
   }
 
   @Override
   String benchmark() {
-    return "attention";
+    return operation == Operation.FORWARD ? "attention" : "backward";
   }
 
   @Override
@@ -41,15 +48,15 @@ public final class AttentionComparison extends Comparison {
     if (!Libtorch.isPresent()) {
       throw new IllegalStateException("libtorch is not on the class path: build with -Ppeers");
     }
-    try (Libtorch libtorch = new Libtorch(threads);
-        Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
+    Libtorch libtorch = new Libtorch(threads);
+    try (Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
       Report report = Report.begin(benchmark(), versions(libtorch));
       Ceiling ceiling = new Ceiling();
       ceiling.measure();
       Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
       AttentionMeasurement measurement =
           new AttentionMeasurement(threads, settings, libtorch, sgemm, ceiling);
-      for (AttentionProblem problem : AttentionGrid.problems(threads)) {
+      for (AttentionProblem problem : AttentionGrid.problems(operation, threads)) {
         if (isAsked(problem)) {
           Row row = measurement.measure(problem);
           report.rows().add(row);
@@ -74,7 +81,7 @@ public final class AttentionComparison extends Comparison {
   }
 
   private static String line(AttentionProblem problem, Row row) {
-    StringBuilder line = new StringBuilder(String.format("%-46s", problem));
+    StringBuilder line = new StringBuilder(String.format("%-55s", problem));
     row.figures()
         .forEach(
             (name, value) ->

@@ -2,6 +2,7 @@ package dev.fovea.bench;
 
 import dev.fovea.DType;
 import dev.fovea.bench.AttentionProblem.Order;
+import dev.fovea.testkit.Operation;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,6 +15,10 @@ final class AttentionGrid {
   private static final int ROWS = 4096;
 
   private static final int[] SEQUENCES = {512, 1024, 2048, 4096};
+
+  /** The length at which there is every kind of problem. */
+  private static final int COMMON = 2048;
+
   private static final int[] HEAD_DIMS = {64, 128};
 
   private AttentionGrid() {}
@@ -21,21 +26,23 @@ final class AttentionGrid {
   /**
    * In float32 everything: sequences, head dims, masks, orders. In the 16-bit types, where peers
    * may take a minute for what takes us a second, BSHD and two threads at one sequence length
-   * alone.
+   * alone. The backward pass has on two threads, and in 16-bit types, that length alone, and in
+   * those one order and one thread.
    *
    * @param threads of the session
    */
-  static List<AttentionProblem> problems(int threads) {
+  static List<AttentionProblem> problems(Operation operation, int threads) {
     List<AttentionProblem> problems = new ArrayList<>();
     for (DType dtype : List.of(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16)) {
       for (Order order : Order.values()) {
         for (int headDim : HEAD_DIMS) {
           for (boolean causal : new boolean[] {false, true}) {
             for (int sequence : SEQUENCES) {
-              boolean plain = dtype == DType.FLOAT32 || (threads == 1 && order == Order.BHSD);
-              if (plain || sequence == 2048) {
+              if (isMeasured(operation, dtype, order, sequence, threads)) {
                 int heads = ROWS / sequence;
-                problems.add(new AttentionProblem(dtype, sequence, heads, headDim, causal, order));
+                problems.add(
+                    new AttentionProblem(
+                        operation, dtype, sequence, heads, headDim, causal, order));
               }
             }
           }
@@ -43,5 +50,16 @@ final class AttentionGrid {
       }
     }
     return problems;
+  }
+
+  private static boolean isMeasured(
+      Operation operation, DType dtype, Order order, int sequence, int threads) {
+    boolean float32 = dtype == DType.FLOAT32;
+    boolean plain = order == Order.BHSD && threads == 1;
+    boolean common = sequence == COMMON;
+    return switch (operation) {
+      case FORWARD -> float32 || plain || common;
+      case BACKWARD -> float32 ? threads == 1 || common : plain && common;
+    };
   }
 }

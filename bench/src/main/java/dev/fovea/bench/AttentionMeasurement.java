@@ -1,6 +1,5 @@
 package dev.fovea.bench;
 
-import dev.fovea.AttentionCall;
 import dev.fovea.DType;
 import dev.fovea.bench.Interleaved.Contestant;
 import dev.fovea.bench.Interleaved.Settings;
@@ -45,26 +44,26 @@ final class AttentionMeasurement {
   /** Measures one problem. */
   Row measure(AttentionProblem problem) throws Exception {
     boolean narrow = problem.dtype() != DType.FLOAT32;
-    try (FoveaAttention ours = new FoveaAttention(problem);
-        FoveaAttention float32 = narrow ? new FoveaAttention(problem.as(DType.FLOAT32)) : null;
+    try (FoveaAttention ours = FoveaAttention.of(problem);
+        FoveaAttention float32 = narrow ? FoveaAttention.of(problem.as(DType.FLOAT32)) : null;
         Libtorch.Call theirs = libtorch == null ? null : libtorch.call(ours)) {
       Row row = Row.of(parameters(problem, ours));
       List<Contestant> contestants = new ArrayList<>();
-      AttentionCall call = ours.call(threads);
-      row.check("error, of allowed", ours.verify(call));
-      contestants.add(new Contestant(FOVEA, call::run));
+      Runnable work = ours.work(threads);
+      row.check("error, of allowed", ours.verify(work));
+      contestants.add(new Contestant(FOVEA, work::run));
       if (theirs != null) {
-        row.check("rms difference to libtorch", Agreement.check(ours, theirs.result()));
+        row.check("rms difference to libtorch", Agreement.check(ours, theirs.results()));
         contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
       }
       contestants.add(new Contestant(SGEMM, sgemm::run));
       if (float32 != null) {
-        AttentionCall twin = float32.call(threads);
+        Runnable twin = float32.work(threads);
         float32.verify(twin);
         contestants.add(new Contestant(FLOAT32, twin::run));
       }
       if (threads > 1) {
-        contestants.add(new Contestant(ONE_THREAD, ours.call(1)::run));
+        contestants.add(new Contestant(ONE_THREAD, ours.work(1)::run));
       }
       contestants.add(new Contestant(PEAK, FmaPeak::run));
       Rounds measured = Interleaved.run(contestants, settings);

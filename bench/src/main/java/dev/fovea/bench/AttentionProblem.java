@@ -1,12 +1,14 @@
 package dev.fovea.bench;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.Operation;
 import java.util.Locale;
 
 /**
  * One self-attention to time: a batch of one, as many queries as keys, D = Dv.
  *
- * @param dtype of query, key, value and out
+ * @param operation forward or backward pass
+ * @param dtype of query, key, value and out, and of their gradients
  * @param sequence length S
  * @param heads H
  * @param headDim D
@@ -14,7 +16,16 @@ import java.util.Locale;
  * @param order of the operands in memory
  */
 record AttentionProblem(
-    DType dtype, int sequence, int heads, int headDim, boolean causal, Order order) {
+    Operation operation,
+    DType dtype,
+    int sequence,
+    int heads,
+    int headDim,
+    boolean causal,
+    Order order) {
+
+  /** Products of the backward pass, over the two of the forward pass. */
+  private static final double BACKWARD = 2.5;
 
   /** Orders of the dimensions in memory, outermost first. */
   enum Order {
@@ -30,14 +41,17 @@ record AttentionProblem(
     return heads * (causal ? s * (s + 1) / 2 : s * s);
   }
 
-  /** Operations that the result needs: 2 (D + Dv) for each pair, nothing for what is masked. */
+  /**
+   * Operations that the result needs: 2 (D + Dv) for each pair, in the backward pass 2.5 times
+   * that, nothing for what is masked.
+   */
   double flops() {
-    return 4.0 * headDim * pairs();
+    return 4.0 * headDim * pairs() * (operation == Operation.BACKWARD ? BACKWARD : 1);
   }
 
   /** The same problem in another dtype. */
   AttentionProblem as(DType other) {
-    return new AttentionProblem(other, sequence, heads, headDim, causal, order);
+    return new AttentionProblem(operation, other, sequence, heads, headDim, causal, order);
   }
 
   String dtypeName() {
@@ -50,7 +64,7 @@ record AttentionProblem(
 
   @Override
   public String toString() {
-    return "%s %s S %d H %d D %d %s"
-        .formatted(dtypeName(), order, sequence, heads, headDim, mask());
+    return "%s %s %s S %d H %d D %d %s"
+        .formatted(operation, dtypeName(), order, sequence, heads, headDim, mask());
   }
 }

@@ -8,11 +8,13 @@ import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.bench.AttentionProblem.Order;
 import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.Operation;
 import dev.fovea.testkit.Rounding;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** A problem's operands, N(0,1), and Fovea's call over them. */
-final class FoveaAttention implements AutoCloseable {
+class FoveaAttention implements AutoCloseable {
 
   private final AttentionProblem problem;
   private final Scope scope = Scope.open(Device.cpu());
@@ -20,19 +22,26 @@ final class FoveaAttention implements AutoCloseable {
   private final Tensor key;
   private final Tensor value;
   private final Tensor out;
-  private final MemorySegment verified;
+  private List<MemorySegment> verified;
 
-  /** Allocates the operands. */
+  /** Allocates the operands of a forward pass. */
   FoveaAttention(AttentionProblem problem) {
     this.problem = problem;
     query = random(1);
     key = random(2);
     value = random(3);
     out = allocate();
-    verified = allocate().segment();
   }
 
-  private Tensor allocate() {
+  /** The side of {@code problem}, whichever operation it is of. */
+  static FoveaAttention of(AttentionProblem problem) {
+    return problem.operation() == Operation.FORWARD
+        ? new FoveaAttention(problem)
+        : new FoveaBackward(problem);
+  }
+
+  /** [1, S, H, D]. */
+  final Tensor allocate() {
     long s = problem.sequence();
     long h = problem.heads();
     long d = problem.headDim();
@@ -41,7 +50,7 @@ final class FoveaAttention implements AutoCloseable {
         : scope.allocate(problem.dtype(), 1, s, h, d);
   }
 
-  private Tensor random(long seed) {
+  final Tensor random(long seed) {
     Gaussian random = new Gaussian(seed);
     Tensor tensor = allocate();
     float[] values = new float[(int) tensor.elements()];
@@ -51,61 +60,87 @@ final class FoveaAttention implements AutoCloseable {
     return tensor.copyFrom(values);
   }
 
-  AttentionProblem problem() {
+  final AttentionProblem problem() {
     return problem;
   }
 
+  final Scope scope() {
+    return scope;
+  }
+
   /** [1, S, H, D]. */
-  Tensor query() {
+  final Tensor query() {
     return query;
   }
 
   /** [1, S, H, D]. */
-  Tensor key() {
+  final Tensor key() {
     return key;
   }
 
   /** [1, S, H, D]. */
-  Tensor value() {
+  final Tensor value() {
     return value;
   }
 
   /** [1, S, H, D]. */
-  Tensor out() {
+  final Tensor out() {
     return out;
   }
 
-  /** A call that writes {@link #out} with at most {@code threads} threads. */
+  /** A forward call that writes {@link #out} with at most {@code threads} threads. */
   AttentionCall call(int threads) {
     Attention attention =
         problem.causal() ? Attention.builder().causal().build() : Attention.create();
     return attention.call(query, key, value).out(out).parallelism(threads);
   }
 
-  /** What the planner chose. */
+  /** What is timed, with at most {@code threads} threads: it writes all {@link #outputs}. */
+  Runnable work(int threads) {
+    return call(threads)::run;
+  }
+
+  /** What the planner chose for it. */
   AttentionPlan plan() {
     return call(1).plan();
   }
 
+  /** What is compared, each [1, S, H, D]. */
+  List<Tensor> outputs() {
+    return List.of(out);
+  }
+
   /**
-   * Runs {@code call} and compares rows of its output with the oracle.
+   * Compares rows of the outputs with the oracle.
    *
    * @return the largest error in units of what is allowed
    */
-  double verify(AttentionCall call) {
-    out.fill(Float.NaN);
-    call.run();
-    double worst = OracleRows.verify(this);
-    verified.copyFrom(out.segment());
+  double verifyRows() {
+    return OracleRows.verify(this);
+  }
+
+  /**
+   * Does {@code work} and compares rows of its outputs with the oracle.
+   *
+   * @return the largest error in units of what is allowed
+   */
+  final double verify(Runnable work) {
+    outputs().forEach(output -> output.fill(Float.NaN));
+    work.run();
+    double worst = verifyRows();
+    verified =
+        outputs().stream().map(output -> allocate().segment().copyFrom(output.segment())).toList();
     return worst;
   }
 
-  /** Refuses an output that has changed since {@link #verify}: not a bit may. */
-  void verifyUnchanged() {
-    long at = verified.mismatch(out.segment());
-    if (at >= 0) {
-      throw new WrongOutputException(
-          problem + ": byte " + at + " of the output changed while it was timed");
+  /** Refuses outputs that have changed since {@link #verify}: not a bit may. */
+  final void verifyUnchanged() {
+    for (int i = 0; i < verified.size(); i++) {
+      long at = verified.get(i).mismatch(outputs().get(i).segment());
+      if (at >= 0) {
+        throw new WrongOutputException(
+            "%s: byte %d of output %d changed while it was timed".formatted(problem, at, i));
+      }
     }
   }
 

@@ -1,30 +1,30 @@
 package dev.fovea.bench;
 
 import dev.fovea.Tensor;
+import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.InferenceMode;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The peer: libtorch's scaled_dot_product_attention on the CPU, over the very memory that Fovea
- * reads. Belongs to one thread.
+ * The peer: libtorch's scaled_dot_product_attention on the CPU and its gradients by autograd, over
+ * the very memory that Fovea reads. Belongs to one thread.
  *
- * <p>Its best setting: inference mode, its flash kernel and never the plain one, as many OpenMP
- * threads as the benchmark has, but one thread of OpenBLAS in each. Its own switch for threads does
- * not reach OpenBLAS, and two of both oversubscribe two cores: {@code bench/run} sets
+ * <p>Its best setting: its flash kernel and never the plain one, forward in inference mode, as many
+ * OpenMP threads as the benchmark has, but one thread of OpenBLAS in each. Its own switch for
+ * threads does not reach OpenBLAS, and two of both oversubscribe two cores: {@code bench/run} sets
  * OPENBLAS_NUM_THREADS=1 before the process starts.
  */
-final class Libtorch implements AutoCloseable {
+final class Libtorch {
 
   private static final String LIBRARY = "/org/bytedeco/pytorch/linux-x86_64/libtorch_cpu.so";
-
-  private final InferenceMode inference = new InferenceMode(true);
-  private final TensorOptional noMask = new TensorOptional();
-  private final DoubleOptional defaultScale = new DoubleOptional();
 
   /** Loads the library; {@code threads} for OpenMP. */
   Libtorch(int threads) {
@@ -48,45 +48,39 @@ final class Libtorch implements AutoCloseable {
         .formatted(version, torch.get_cpu_capability().getString());
   }
 
-  /** Binds the operands of {@code attention}. */
+  /** Binds the operands of {@code attention}. Calls are closed in the reverse order. */
   Call call(FoveaAttention attention) {
-    return new Call(attention);
+    return attention instanceof FoveaBackward backward
+        ? new Backward(backward)
+        : new Forward(attention);
   }
 
   /** The operands, without a copy, as libtorch's tensors [B, H, S, D] of any stride order. */
-  final class Call implements AutoCloseable {
+  abstract static sealed class Call implements AutoCloseable {
 
-    private final FoveaAttention attention;
-    private final org.bytedeco.pytorch.Tensor query;
-    private final org.bytedeco.pytorch.Tensor key;
-    private final org.bytedeco.pytorch.Tensor value;
+    private final InferenceMode inference;
+    private final TensorOptional noMask = new TensorOptional();
+    private final DoubleOptional defaultScale = new DoubleOptional();
+    private final boolean causal;
+    final org.bytedeco.pytorch.Tensor query;
+    final org.bytedeco.pytorch.Tensor key;
+    final org.bytedeco.pytorch.Tensor value;
 
-    private Call(FoveaAttention attention) {
-      this.attention = attention;
+    private Call(FoveaAttention attention, boolean inference) {
+      this.inference = new InferenceMode(inference);
+      causal = attention.problem().causal();
       query = tensor(attention.query());
       key = tensor(attention.key());
       value = tensor(attention.value());
     }
 
-    /** Computes attention into a new tensor, which libtorch always does, and frees it. */
-    void run() {
-      compute().close();
-    }
+    /** Computes into new tensors, which libtorch always does, and frees them. */
+    abstract void run();
 
-    /** The result in the order [B, S, H, D]. */
-    float[] result() {
-      try (org.bytedeco.pytorch.Tensor out = compute();
-          org.bytedeco.pytorch.Tensor ordered = out.transpose(1, 2);
-          org.bytedeco.pytorch.Tensor floats = ordered.toType(ScalarType.Float);
-          org.bytedeco.pytorch.Tensor dense = floats.contiguous()) {
-        float[] values = new float[Math.toIntExact(dense.numel())];
-        dense.data_ptr_float().get(values);
-        return values;
-      }
-    }
+    /** The results in the order [B, S, H, D], as {@link FoveaAttention#outputs} has them. */
+    abstract List<float[]> results();
 
-    private org.bytedeco.pytorch.Tensor compute() {
-      boolean causal = attention.problem().causal();
+    final org.bytedeco.pytorch.Tensor forward() {
       return torch.scaled_dot_product_attention(
           query, key, value, noMask, 0, causal, defaultScale, false);
     }
@@ -96,6 +90,86 @@ final class Libtorch implements AutoCloseable {
       query.close();
       key.close();
       value.close();
+      inference.close();
+    }
+  }
+
+  private static final class Forward extends Call {
+
+    private Forward(FoveaAttention attention) {
+      super(attention, true);
+    }
+
+    @Override
+    void run() {
+      forward().close();
+    }
+
+    @Override
+    List<float[]> results() {
+      try (org.bytedeco.pytorch.Tensor out = forward()) {
+        return List.of(values(out));
+      }
+    }
+  }
+
+  /** The graph of the forward pass is built once and kept; what runs is autograd through it. */
+  private static final class Backward extends Call {
+
+    private final org.bytedeco.pytorch.Tensor dout;
+    private final org.bytedeco.pytorch.Tensor out;
+    private final TensorVector outs;
+    private final TensorVector leaves;
+    private final TensorVector douts;
+    private final BoolOptional retainGraph = new BoolOptional(true);
+
+    private Backward(FoveaBackward backward) {
+      super(backward, false);
+      query.set_requires_grad(true);
+      key.set_requires_grad(true);
+      value.set_requires_grad(true);
+      dout = tensor(backward.dout());
+      out = forward();
+      outs = new TensorVector(out);
+      leaves = new TensorVector(query, key, value);
+      douts = new TensorVector(dout);
+    }
+
+    @Override
+    void run() {
+      gradients().close();
+    }
+
+    @Override
+    List<float[]> results() {
+      try (TensorVector gradients = gradients()) {
+        return Arrays.stream(gradients.get()).map(Libtorch::values).toList();
+      }
+    }
+
+    private TensorVector gradients() {
+      return torch.grad(outs, leaves, douts, retainGraph, false, false);
+    }
+
+    @Override
+    public void close() {
+      douts.close();
+      leaves.close();
+      outs.close();
+      out.close();
+      dout.close();
+      super.close();
+    }
+  }
+
+  /** The values of a tensor [B, H, S, D] in the order [B, S, H, D]. */
+  private static float[] values(org.bytedeco.pytorch.Tensor tensor) {
+    try (org.bytedeco.pytorch.Tensor ordered = tensor.transpose(1, 2);
+        org.bytedeco.pytorch.Tensor floats = ordered.toType(ScalarType.Float);
+        org.bytedeco.pytorch.Tensor dense = floats.contiguous()) {
+      float[] values = new float[Math.toIntExact(dense.numel())];
+      dense.data_ptr_float().get(values);
+      return values;
     }
   }
 
@@ -112,10 +186,5 @@ final class Libtorch implements AutoCloseable {
         TensorOptions options = new TensorOptions(type)) {
       return torch.from_blob(memory, t.shape(), t.strides(), options);
     }
-  }
-
-  @Override
-  public void close() {
-    inference.close();
   }
 }

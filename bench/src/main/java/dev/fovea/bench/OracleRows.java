@@ -20,6 +20,12 @@ final class OracleRows {
 
   private static final int RANDOM_ROWS = 6;
 
+  /** Compares one row and gives its largest error in units of what is allowed. */
+  @FunctionalInterface
+  interface RowCheck {
+    double verify(int head, int row);
+  }
+
   private OracleRows() {}
 
   /**
@@ -28,11 +34,15 @@ final class OracleRows {
    * @return the largest error in units of what is allowed
    */
   static double verify(FoveaAttention attention) {
+    return each(attention.problem(), (head, row) -> verify(attention, head, row));
+  }
+
+  /** The largest of what {@code check} gives for the rows that are compared. */
+  static double each(AttentionProblem problem, RowCheck check) {
     double worst = 0;
-    AttentionProblem problem = attention.problem();
     for (int head : new TreeSet<>(List.of(0, problem.heads() - 1))) {
       for (int row : rows(problem.sequence())) {
-        worst = Math.max(worst, verify(attention, head, row));
+        worst = Math.max(worst, check.verify(head, row));
       }
     }
     return worst;
@@ -56,13 +66,7 @@ final class OracleRows {
   private static double verify(FoveaAttention attention, int head, int row) {
     AttentionProblem problem = attention.problem();
     int keys = problem.causal() ? row + 1 : problem.sequence();
-    AttentionCase c =
-        new CaseBuilder()
-            .dtype(problem.dtype())
-            .lengths(1, 1, keys)
-            .headDim(problem.headDim())
-            .outputs(false, false)
-            .build();
+    AttentionCase c = part(problem, 1, keys).outputs(false, false).build();
     Operands data =
         new Operands(
             rows(attention.query(), head, row, row + 1),
@@ -72,21 +76,37 @@ final class OracleRows {
             null,
             null);
     Expected expected = Oracle.run(c, data, Precision.CPU).out();
-    float[] got = rows(attention.out(), head, row, row + 1);
+    return compare(problem, "out", attention.out(), head, row, expected);
+  }
+
+  /** A case of some queries and keys of one head, all of which see each other. */
+  static CaseBuilder part(AttentionProblem problem, int queries, int keys) {
+    return new CaseBuilder()
+        .dtype(problem.dtype())
+        .lengths(1, queries, keys)
+        .headDim(problem.headDim());
+  }
+
+  /** Compares one row of an output; gives its largest error in units of what is allowed. */
+  static double compare(
+      AttentionProblem problem, String name, Tensor output, int head, int row, Expected expected) {
+    float[] got = rows(output, head, row, row + 1);
     double worst = 0;
     for (int d = 0; d < got.length; d++) {
       double error = Math.abs(got[d] - expected.value(d));
       if (!(error <= expected.allowed(d))) {
         throw new WrongOutputException(
-            "%s: out[%d, %d, %d] is %s, exact %s, allowed error %.3g"
-                .formatted(problem, row, head, d, got[d], expected.value(d), expected.allowed(d)));
+            "%s: %s[%d, %d, %d] is %s, exact %s, allowed error %.3g"
+                .formatted(
+                    problem, name, row, head, d, got[d], expected.value(d), expected.allowed(d)));
       }
       worst = Math.max(worst, error / expected.allowed(d));
     }
     return worst;
   }
 
-  private static float[] rows(Tensor tensor, int head, int from, int to) {
+  /** Rows of one head, of a tensor [1, S, H, D]. */
+  static float[] rows(Tensor tensor, int head, int from, int to) {
     return tensor.select(0, 0).select(1, head).slice(0, from, to).toFloatArray();
   }
 }

@@ -20,13 +20,12 @@ import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
 
 /**
- * The plot: float32 attention on one thread against libtorch and against sgemm, one column for each
- * instruction set.
+ * The plots: float32 attention and its backward pass on one thread against libtorch and against
+ * sgemm, one column for each instruction set.
  */
-final class RatioPlot {
-
-  /** Its name in the folder of the results. */
-  static final String FILE = "cpu-attention.png";
+enum RatioPlot {
+  ATTENTION("attention", "Attention"),
+  BACKWARD("backward", "Backward pass of attention");
 
   private static final int WIDTH = 900;
   private static final int HEIGHT = 400;
@@ -36,11 +35,31 @@ final class RatioPlot {
   /** Dark blue and orange: apart for every kind of eye, and in grey. */
   private static final Color[] COLORS = {new Color(0x1f, 0x4e, 0x79), new Color(0xf2, 0x9f, 0x3d)};
 
-  private RatioPlot() {}
+  private final String benchmark;
+  private final String what;
 
-  /** Whether the plot shows anything of a report. */
-  static boolean shows(Report report) {
-    return report.benchmark().equals("attention")
+  RatioPlot(String benchmark, String what) {
+    this.benchmark = benchmark;
+    this.what = what;
+  }
+
+  /** Its name in the folder of the results. */
+  String file() {
+    return "cpu-" + benchmark + ".png";
+  }
+
+  /** What it shows, in words. */
+  String title() {
+    return what + ": ratio to libtorch and to sgemm";
+  }
+
+  /** Whether there is anything to draw. */
+  boolean shows(List<List<Report>> all) {
+    return all.stream().flatMap(List::stream).anyMatch(this::shows);
+  }
+
+  private boolean shows(Report report) {
+    return report.benchmark().equals(benchmark)
         && !report.isa().equals("portable")
         && report.rows().stream().anyMatch(RatioPlot::shows);
   }
@@ -52,11 +71,11 @@ final class RatioPlot {
         && row.ratios().containsKey(AttentionMeasurement.LIBTORCH);
   }
 
-  /** Draws it, if there is anything to draw. */
-  static void write(List<List<Report>> all, Path file) throws IOException {
+  /** Draws it into {@code folder}, and says whether there was anything to draw. */
+  boolean write(List<List<Report>> all, Path folder) throws IOException {
     // Nothing here needs a display.
     System.setProperty("java.awt.headless", "true");
-    List<Report> reports = all.stream().flatMap(List::stream).filter(RatioPlot::shows).toList();
+    List<Report> reports = all.stream().flatMap(List::stream).filter(this::shows).toList();
     List<CategoryChart> charts = new ArrayList<>();
     reports.forEach(
         report ->
@@ -65,17 +84,19 @@ final class RatioPlot {
         report ->
             charts.add(chart(report, AttentionMeasurement.SGEMM, "times OpenBLAS sgemm's speed")));
     if (!charts.isEmpty()) {
-      BitmapEncoder.saveBitmap(charts, 2, reports.size(), file.toString(), BitmapFormat.PNG);
+      String file = folder.resolve(file()).toString();
+      BitmapEncoder.saveBitmap(charts, 2, reports.size(), file, BitmapFormat.PNG);
     }
+    return !charts.isEmpty();
   }
 
-  private static CategoryChart chart(Report report, String ratio, String title) {
+  private CategoryChart chart(Report report, String ratio, String title) {
     String isa = report.isa().toUpperCase(Locale.ROOT).replace("AVX512", "AVX-512");
     CategoryChart chart =
         new CategoryChartBuilder()
             .width(WIDTH)
             .height(HEIGHT)
-            .title("Attention by Fovea, %s: %s".formatted(isa, title))
+            .title("%s by Fovea, %s: %s".formatted(what, isa, title))
             .xAxisTitle("sequence length / head dim; float32, BHSD, one thread")
             .build();
     style(chart.getStyler());

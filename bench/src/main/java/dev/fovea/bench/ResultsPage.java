@@ -6,14 +6,17 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /** Makes the page and the plot from the reports, so that no figure is ever typed by hand. */
 public final class ResultsPage {
 
   private static final List<String> ISAS = List.of("portable", "avx2", "avx512");
-  private static final List<String> BENCHMARKS = List.of("call", "attention", "encoder");
+  private static final List<String> BENCHMARKS =
+      List.of("call", "attention", "backward", "encoder");
 
   private ResultsPage() {}
 
@@ -42,24 +45,27 @@ public final class ResultsPage {
       }
     }
     Files.writeString(folder.resolve("README.md"), page);
-    RatioPlot.write(all, folder.resolve(RatioPlot.FILE));
-    System.out.println(folder.resolve("README.md") + ", " + folder.resolve(RatioPlot.FILE));
+    System.out.println(folder.resolve("README.md"));
+    for (RatioPlot plot : RatioPlot.values()) {
+      if (plot.write(all, folder)) {
+        System.out.println(folder.resolve(plot.file()));
+      }
+    }
   }
 
-  /** The reports in {@code folder}, those of one instruction set together. */
+  /** The reports in {@code folder}, those of one instruction set and processor together. */
   static List<List<Report>> read(Path folder) throws IOException {
     List<List<Report>> all = new ArrayList<>();
     for (String isa : ISAS.reversed()) {
-      List<Report> reports = new ArrayList<>();
+      Map<String, List<Report>> byProcessor = new LinkedHashMap<>();
       for (String benchmark : BENCHMARKS) {
         Path file = folder.resolve(benchmark + "-" + isa + ".json");
         if (Files.exists(file)) {
-          reports.add(Report.read(file));
+          Report report = Report.read(file);
+          byProcessor.computeIfAbsent(report.machine().cpu(), cpu -> new ArrayList<>()).add(report);
         }
       }
-      if (!reports.isEmpty()) {
-        all.add(reports);
-      }
+      all.addAll(byProcessor.values());
     }
     if (all.isEmpty()) {
       throw new NoSuchFileException(folder.toString(), null, "no reports there: bench/run all");
@@ -68,7 +74,6 @@ public final class ResultsPage {
   }
 
   private static String introduction(List<List<Report>> all) {
-    boolean plot = all.stream().flatMap(List::stream).anyMatch(RatioPlot::shows);
     return Stream.of(
             "# Speed on the CPU",
             "",
@@ -78,14 +83,31 @@ public final class ResultsPage {
                 + " speed the median of the rounds. Every output was verified first: rows of ours"
                 + " against the float64 oracle, all of ours against libtorch's, sgemm against"
                 + " float64, embeddings against ONNX Runtime's. Operations are those of unmasked"
-                + " pairs, 2 (D + Dv) each. A figure above the peak of the multiply-add units would"
-                + " have been refused. libtorch has its best setting: inference mode, the flash"
-                + " kernel, one OpenMP thread a core, OpenBLAS inside it on one thread. *sgemm* is"
-                + " OpenBLAS's product of two 1024 x 1024 matrices, on two threads one product"
-                + " each; *peak* is what fused multiply-adds on registers reach.",
+                + " pairs, 2 (D + Dv) each, in the backward pass 2.5 times that. A figure above the"
+                + " peak of the multiply-add units would have been refused. libtorch has its best"
+                + " setting: the flash kernel, forward in inference mode, one OpenMP thread a core,"
+                + " OpenBLAS inside it on one thread. *sgemm* is OpenBLAS's product of two"
+                + " 1024 x 1024 matrices, on two threads one product each; *peak* is what fused"
+                + " multiply-adds on registers reach.",
             "",
-            plot ? "![Ratio to libtorch and to sgemm](" + RatioPlot.FILE + ")\n\n" : "")
+            "The backward pass is timed alone, from query, key, value, out, log-sum-exp and dout to"
+                + " dquery, dkey and dvalue: ours as one `AttentionBackward.run()`, libtorch's as"
+                + " one `torch::autograd::grad` through the graph of a forward pass that was run"
+                + " before and is kept. Its kernel gives each head to one thread, and on 16-bit"
+                + " types rounds the sums of its blocks to 16 bits.",
+            "",
+            plots(all))
         .reduce((a, b) -> a + "\n" + b)
         .orElseThrow();
+  }
+
+  private static String plots(List<List<Report>> all) {
+    StringBuilder text = new StringBuilder();
+    for (RatioPlot plot : RatioPlot.values()) {
+      if (plot.shows(all)) {
+        text.append("![%s](%s)\n\n".formatted(plot.title(), plot.file()));
+      }
+    }
+    return text.toString();
   }
 }

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
 
-/** The part of the page about one instruction set, as Markdown. */
+/** The part of the page about one instruction set of one processor, as Markdown. */
 final class ResultsSection {
 
   private static final String GFLOPS = " GFLOP/s";
@@ -24,11 +24,14 @@ final class ResultsSection {
 
   String text() {
     Report first = reports.getFirst();
-    line("## %s", first.isa().toUpperCase(Locale.ROOT).replace("AVX512", "AVX-512"));
+    line(
+        "## %s on %s",
+        first.isa().toUpperCase(Locale.ROOT).replace("AVX512", "AVX-512"), first.machine().cpu());
     line("");
     provenance();
     targets();
-    report("attention").ifPresent(this::attention);
+    report("attention").ifPresent(report -> attention(report, "Attention"));
+    report("backward").ifPresent(report -> attention(report, "Backward pass"));
     report("encoder").ifPresent(this::encoder);
     report("call").ifPresent(this::call);
     return text.toString();
@@ -37,8 +40,7 @@ final class ResultsSection {
   private void provenance() {
     Machine machine = reports.getFirst().machine();
     line(
-        "%s, %d cores%s, %d GiB, %s. %s; %s. Features: %s.",
-        machine.cpu(),
+        "%d cores%s, %d GiB, %s. %s; %s. Features: %s.",
         machine.cores(),
         machine.virtual() ? " of a virtual machine" : "",
         machine.memoryGiB(),
@@ -93,11 +95,11 @@ final class ResultsSection {
     line("");
   }
 
-  private void attention(Report report) {
+  private void attention(Report report, String what) {
     Predicate<Row> float32 = row -> row.is("dtype", "float32");
-    rows(report, "Attention, float32, one thread", float32.and(row -> row.is("threads", 1)));
-    rows(report, "Attention, float32, two threads", float32.and(row -> row.is("threads", 2)));
-    rows(report, "Attention, float16 and bfloat16", float32.negate());
+    rows(report, what + ", float32, one thread", float32.and(row -> row.is("threads", 1)));
+    rows(report, what + ", float32, two threads", float32.and(row -> row.is("threads", 2)));
+    rows(report, what + ", float16 and bfloat16", float32.negate());
     line(
         "Half of all rounds lie within %.1f %% of the median ratio to libtorch, %.1f %% to sgemm.",
         100 * spread(report, AttentionMeasurement.LIBTORCH),

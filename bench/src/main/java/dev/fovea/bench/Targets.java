@@ -53,7 +53,7 @@ final class Targets {
     public String toString() {
       return String.format(
           Locale.ROOT,
-          "%-4s %-62s %-8s worst %7.3f  median %7.3f  (%d; %s)",
+          "%-4s %-64s %-8s worst %7.3f  median %7.3f  (%d; %s)",
           met ? "ok" : "MISS",
           text,
           wanted,
@@ -69,29 +69,29 @@ final class Targets {
 
   private static final List<Target> ALL =
       List.of(
-          attention(
+          forward(
               "of sgemm: BHSD full, S >= 1024",
               SGEMM,
               0.95,
               r -> bhsd(r) && full(r) && s(r) >= 1024),
-          attention(
+          forward(
               "of sgemm: BHSD causal, S >= 1024",
               SGEMM,
               0.90,
               r -> bhsd(r) && !full(r) && s(r) >= 1024),
-          attention("of sgemm: BSHD, S >= 1024", SGEMM, 0.88, r -> !bhsd(r) && s(r) >= 1024),
-          attention(
+          forward("of sgemm: BSHD, S >= 1024", SGEMM, 0.88, r -> !bhsd(r) && s(r) >= 1024),
+          forward(
               "times libtorch: BHSD full, D 64",
               LIBTORCH,
               1.5,
               r -> bhsd(r) && full(r) && r.is("headDim", 64)),
-          attention(
+          forward(
               "times libtorch: BHSD full, D 128",
               LIBTORCH,
               1.3,
               r -> bhsd(r) && full(r) && r.is("headDim", 128)),
-          attention("times libtorch: BHSD causal", LIBTORCH, 1.5, r -> bhsd(r) && !full(r)),
-          attention(
+          forward("times libtorch: BHSD causal", LIBTORCH, 1.5, r -> bhsd(r) && !full(r)),
+          forward(
               "times libtorch: BHSD causal, S 512",
               LIBTORCH,
               2.5,
@@ -110,6 +110,11 @@ final class Targets {
               AttentionMeasurement.ONE_THREAD,
               1.8,
               false),
+          backward("of sgemm: full, S >= 1024", SGEMM, 0.9, r -> full(r) && s(r) >= 1024),
+          backward("of sgemm: causal, S >= 1024", SGEMM, 0.9, r -> !full(r) && s(r) >= 1024),
+          backward("times libtorch: full, S >= 1024", LIBTORCH, 1.5, r -> full(r) && s(r) >= 1024),
+          backward(
+              "times libtorch: causal, S >= 1024", LIBTORCH, 1.5, r -> !full(r) && s(r) >= 1024),
           new Target(
               "encoder, times ONNX Runtime padded, one thread",
               "encoder",
@@ -137,10 +142,19 @@ final class Targets {
 
   private Targets() {}
 
-  private static Target attention(String text, String ratio, double wanted, Predicate<Row> rows) {
+  private static Target forward(String text, String ratio, double wanted, Predicate<Row> rows) {
+    return float32("float32, one thread, " + text, "attention", ratio, wanted, rows);
+  }
+
+  private static Target backward(String text, String ratio, double wanted, Predicate<Row> rows) {
+    return float32("backward, float32, one thread, " + text, "backward", ratio, wanted, rows);
+  }
+
+  private static Target float32(
+      String text, String benchmark, String ratio, double wanted, Predicate<Row> rows) {
     return new Target(
-        "float32, one thread, " + text,
-        "attention",
+        text,
+        benchmark,
         r -> r.is("dtype", "float32") && r.is("threads", 1) && rows.test(r),
         ratio,
         wanted,

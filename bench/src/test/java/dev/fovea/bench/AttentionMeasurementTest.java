@@ -6,14 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fovea.DType;
+import dev.fovea.Tensor;
 import dev.fovea.bench.AttentionProblem.Order;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
+import dev.fovea.testkit.Operation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class AttentionMeasurementTest {
@@ -22,13 +25,21 @@ class AttentionMeasurementTest {
 
   static Stream<AttentionProblem> problems() {
     List<AttentionProblem> problems = new ArrayList<>();
-    for (DType dtype : List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)) {
-      for (Order order : Order.values()) {
-        problems.add(new AttentionProblem(dtype, 37, 3, 8, false, order));
-        problems.add(new AttentionProblem(dtype, 70, 2, 16, true, order));
+    for (Operation operation : Operation.values()) {
+      for (DType dtype : List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)) {
+        for (Order order : Order.values()) {
+          problems.add(new AttentionProblem(operation, dtype, 37, 3, 8, false, order));
+          problems.add(new AttentionProblem(operation, dtype, 70, 2, 16, true, order));
+        }
       }
     }
     return problems.stream();
+  }
+
+  /** Of heads of 8, in float32. */
+  private static AttentionProblem small(
+      Operation operation, int sequence, int heads, boolean causal, Order order) {
+    return new AttentionProblem(operation, DType.FLOAT32, sequence, heads, 8, causal, order);
   }
 
   @ParameterizedTest
@@ -49,8 +60,8 @@ class AttentionMeasurementTest {
   @Test
   void agreesWithLibtorch() throws Exception {
     assumeTrue(Libtorch.isPresent(), "libtorch is not on the class path: mvn -Ppeers verify");
-    try (Libtorch libtorch = new Libtorch(1);
-        Sgemm sgemm = new Sgemm(64, 1)) {
+    Libtorch libtorch = new Libtorch(1);
+    try (Sgemm sgemm = new Sgemm(64, 1)) {
       AttentionMeasurement measurement =
           new AttentionMeasurement(1, ONCE, libtorch, sgemm, new Ceiling());
       for (AttentionProblem problem : problems().toList()) {
@@ -59,49 +70,68 @@ class AttentionMeasurementTest {
     }
   }
 
-  @Test
-  void refusesAWrongRow() {
-    AttentionProblem problem = new AttentionProblem(DType.FLOAT32, 20, 2, 8, true, Order.BHSD);
-    try (FoveaAttention attention = new FoveaAttention(problem)) {
-      attention.verify(attention.call(1));
-      attention.verifyUnchanged();
-      attention.out().setFloat(attention.out().getFloat(0, 19, 1, 7) + 1e-4f, 0, 19, 1, 7);
-      assertThrows(WrongOutputException.class, () -> OracleRows.verify(attention));
-      assertThrows(WrongOutputException.class, attention::verifyUnchanged);
-      attention.out().setFloat(Float.NaN, 0, 19, 1, 7);
-      assertThrows(WrongOutputException.class, () -> OracleRows.verify(attention));
+  @ParameterizedTest
+  @EnumSource
+  void refusesAWrongRow(Operation operation) {
+    AttentionProblem problem = small(operation, 20, 2, true, Order.BHSD);
+    try (FoveaAttention attention = FoveaAttention.of(problem)) {
+      for (Tensor output : attention.outputs()) {
+        attention.verify(attention.work(1));
+        attention.verifyUnchanged();
+        output.setFloat(output.getFloat(0, 19, 1, 7) + 1e-4f, 0, 19, 1, 7);
+        assertThrows(WrongOutputException.class, attention::verifyRows);
+        assertThrows(WrongOutputException.class, attention::verifyUnchanged);
+        output.setFloat(Float.NaN, 0, 19, 1, 7);
+        assertThrows(WrongOutputException.class, attention::verifyRows);
+      }
     }
   }
 
-  @Test
-  void refusesADisagreement() {
-    AttentionProblem problem = new AttentionProblem(DType.FLOAT32, 20, 2, 8, false, Order.BSHD);
-    try (FoveaAttention attention = new FoveaAttention(problem)) {
-      attention.verify(attention.call(1));
-      float[] theirs = attention.out().toFloatArray();
+  @ParameterizedTest
+  @EnumSource
+  void refusesADisagreement(Operation operation) {
+    AttentionProblem problem = small(operation, 20, 2, false, Order.BSHD);
+    try (FoveaAttention attention = FoveaAttention.of(problem)) {
+      attention.verify(attention.work(1));
+      List<float[]> theirs = attention.outputs().stream().map(Tensor::toFloatArray).toList();
       assertEquals(0, Agreement.check(attention, theirs));
-      theirs[100] += 1e-3f;
-      assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
-      theirs[100] = Float.NaN;
-      assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
+      for (float[] output : theirs) {
+        float right = output[100];
+        output[100] += 1e-3f;
+        assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
+        output[100] = Float.NaN;
+        assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
+        output[100] = right;
+      }
     }
   }
 
   @Test
   void countsOperationsOfUnmaskedPairs() {
-    AttentionProblem full = new AttentionProblem(DType.FLOAT32, 4, 3, 8, false, Order.BHSD);
-    AttentionProblem causal = new AttentionProblem(DType.FLOAT32, 4, 3, 8, true, Order.BHSD);
+    AttentionProblem full = small(Operation.FORWARD, 4, 3, false, Order.BHSD);
+    AttentionProblem causal = small(Operation.FORWARD, 4, 3, true, Order.BHSD);
     assertEquals(2.0 * 3 * 16 * 16, full.flops());
     assertEquals(2.0 * 3 * 16 * 10, causal.flops());
+    AttentionProblem backward = small(Operation.BACKWARD, 4, 3, true, Order.BHSD);
+    assertEquals(5.0 * 3 * 16 * 10, backward.flops());
   }
 
   @Test
   void gridHasEveryFloat32Combination() {
-    assertEquals(
-        32,
-        AttentionGrid.problems(2).stream()
-            .filter(problem -> problem.dtype() == DType.FLOAT32)
-            .count());
-    assertTrue(AttentionGrid.problems(1).size() > AttentionGrid.problems(2).size());
+    assertEquals(32, float32Problems(Operation.FORWARD, 1));
+    assertEquals(32, float32Problems(Operation.FORWARD, 2));
+    assertEquals(32, float32Problems(Operation.BACKWARD, 1));
+    assertEquals(8, float32Problems(Operation.BACKWARD, 2), "one length");
+    for (Operation operation : Operation.values()) {
+      assertTrue(
+          AttentionGrid.problems(operation, 1).size()
+              > AttentionGrid.problems(operation, 2).size());
+    }
+  }
+
+  private static long float32Problems(Operation operation, int threads) {
+    return AttentionGrid.problems(operation, threads).stream()
+        .filter(problem -> problem.dtype() == DType.FLOAT32)
+        .count();
   }
 }

@@ -43,7 +43,11 @@ class ReportTest {
   }
 
   private static Report report(Row... rows) {
-    Report report = Report.begin("attention", Map.of("libtorch", "2.7.1"));
+    return report("attention", rows);
+  }
+
+  private static Report report(String benchmark, Row... rows) {
+    Report report = Report.begin(benchmark, Map.of("libtorch", "2.7.1"));
     report.sessions().add(new Session(1, 9, Map.of("OMP_NUM_THREADS", "1"), 0.1, 100));
     report.rows().addAll(List.of(rows));
     return report;
@@ -87,6 +91,15 @@ class ReportTest {
   }
 
   @Test
+  void theBackwardPassHasTargetsOfItsOwn() {
+    Report report =
+        report("backward", row("causal", 1024, 1, 1.6, 0.89), row("full", 512, 1, 1, 1));
+    List<Outcome> outcomes = Targets.evaluate(List.of(report));
+    assertEquals(List.of(false, true), outcomes.stream().map(Outcome::met).toList());
+    assertTrue(outcomes.stream().allMatch(outcome -> outcome.text().startsWith("backward, ")));
+  }
+
+  @Test
   void aCallMayCostAtMostItsTarget() {
     Report report = Report.begin("call", Map.of());
     Row row = Row.of(Map.of("shape", "tiny"));
@@ -98,7 +111,7 @@ class ReportTest {
   }
 
   @Test
-  void makesPageAndPlot() throws IOException {
+  void makesPageAndPlots() throws IOException {
     report(
             row("full", 512, 1, 1.6, 0.98),
             row("causal", 512, 1, 2.5, 0.9),
@@ -108,9 +121,31 @@ class ReportTest {
     String page = Files.readString(folder.resolve("README.md"));
     assertTrue(page.contains("| BHSD | 512 | 64 | full | 71.2 |"), page);
     assertTrue(page.contains("Attention, float32, two threads"), page);
-    assertTrue(page.contains("(" + RatioPlot.FILE + ")"), page);
-    BufferedImage plot = ImageIO.read(folder.resolve(RatioPlot.FILE).toFile());
-    assertTrue(plot.getWidth() >= 800 && plot.getHeight() >= 800);
+    assertPlot(RatioPlot.ATTENTION, page);
+    assertFalse(page.contains(RatioPlot.BACKWARD.file()), page);
+
+    report("backward", row("full", 512, 1, 1.6, 0.98)).write(Report.file(folder, "backward"));
+    ResultsPage.write(folder);
+    page = Files.readString(folder.resolve("README.md"));
+    assertTrue(page.contains("Backward pass, float32, one thread"), page);
+    assertPlot(RatioPlot.BACKWARD, page);
+  }
+
+  @Test
+  void figuresOfTwoProcessorsStandApart() throws IOException {
+    report("attention", row("full", 512, 1, 1, 1)).write(Report.file(folder, "attention"));
+    Path file = Report.file(folder, "backward");
+    report("backward", row("full", 512, 1, 1, 1)).write(file);
+    assertEquals(1, ResultsPage.read(folder).size());
+    String here = "\"cpu\": \"" + Machine.here().cpu() + "\"";
+    Files.writeString(file, Files.readString(file).replace(here, "\"cpu\": \"another\""));
+    assertEquals(2, ResultsPage.read(folder).size());
+  }
+
+  private void assertPlot(RatioPlot plot, String page) throws IOException {
+    assertTrue(page.contains("(" + plot.file() + ")"), page);
+    BufferedImage image = ImageIO.read(folder.resolve(plot.file()).toFile());
+    assertTrue(image.getWidth() >= 800 && image.getHeight() >= 800);
   }
 
   @Test

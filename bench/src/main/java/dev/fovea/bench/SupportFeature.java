@@ -1,0 +1,150 @@
+package dev.fovea.bench;
+
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionGradients;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.testkit.Operation;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Something that a planner may be asked for beyond plain attention.
+ *
+ * @param name for people
+ * @param ofGradients true if a forward pass has no such thing
+ * @param set asks for it
+ */
+record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) {
+
+  /**
+   * What a planner is asked.
+   *
+   * @param spec of the forward pass
+   * @param gradients of the backward pass
+   */
+  record Question(MemorySegment spec, MemorySegment gradients) {
+
+    /** Plain attention, laid out so that every feature fits. */
+    static Question plain(Arena arena, Operation operation) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      FoveaAttentionSpec.DTYPE.set(spec, Abi.FLOAT32);
+      FoveaAttentionSpec.BATCH.set(spec, 2);
+      FoveaAttentionSpec.QUERY_LENGTH.set(spec, 50);
+      FoveaAttentionSpec.KEY_LENGTH.set(spec, 100);
+      FoveaAttentionSpec.QUERY_HEADS.set(spec, 4);
+      FoveaAttentionSpec.KEY_HEADS.set(spec, 4);
+      FoveaAttentionSpec.HEAD_DIM.set(spec, 64);
+      FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 64);
+      FoveaAttentionSpec.HAS_LSE.set(spec, operation == Operation.BACKWARD ? 1 : 0);
+      MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
+      // Wide enough for every feature: rows of 512 elements or 100 scores never overlap.
+      long[] rows = {200 * 2048, 2048, 512};
+      long[] scores = {400 * 400, 200 * 200, 200};
+      for (int i = 0; i < 3; i++) {
+        FoveaAttentionSpec.QUERY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.KEY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.VALUE_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.OUT_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
+        FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
+        FoveaAttentionGradients.DOUT_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionGradients.DQUERY_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionGradients.DKEY_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, i, scores[i]);
+      }
+      FoveaAttentionSpec.LSE_STRIDE.set(spec, 0, 800);
+      FoveaAttentionSpec.LSE_STRIDE.set(spec, 1, 200);
+      FoveaAttentionGradients.DALIBI_STRIDE.set(gradients, 1, 1);
+      return new Question(spec, gradients);
+    }
+  }
+
+  /** All of them, in the order of the table. */
+  static List<SupportFeature> all() {
+    List<SupportFeature> features = new ArrayList<>();
+    for (int dtype = Abi.FLOAT32; dtype <= Abi.BFLOAT16; dtype++) {
+      String name = List.of("float32", "float16", "bfloat16").get(dtype - 1);
+      features.add(forward(name, FoveaAttentionSpec.DTYPE, dtype));
+    }
+    features.add(forward("out in another type", FoveaAttentionSpec.OUT_DTYPE, Abi.FLOAT32));
+    features.add(forward("head dim 1", s -> FoveaAttentionSpec.HEAD_DIM.set(s, 1)));
+    features.add(forward("head dim 256", s -> FoveaAttentionSpec.HEAD_DIM.set(s, 256)));
+    features.add(forward("head dim 512", s -> FoveaAttentionSpec.HEAD_DIM.set(s, 512)));
+    features.add(
+        forward("another value head dim", s -> FoveaAttentionSpec.VALUE_HEAD_DIM.set(s, 127)));
+    features.add(forward("grouped and multi-query", s -> FoveaAttentionSpec.KEY_HEADS.set(s, 1)));
+    features.add(
+        forward(
+            "packed sequences (cu_seqlens)",
+            s -> {
+              FoveaAttentionSpec.PACKED.set(s, 1);
+              FoveaAttentionSpec.QUERY_TOTAL.set(s, 100);
+              FoveaAttentionSpec.KEY_TOTAL.set(s, 200);
+            }));
+    features.add(forward("query lengths", FoveaAttentionSpec.HAS_QUERY_LENGTHS, 1));
+    features.add(forward("key lengths", FoveaAttentionSpec.HAS_KEY_LENGTHS, 1));
+    features.add(forward("causal", FoveaAttentionSpec.CAUSAL, 1));
+    features.add(forward("top-left alignment", FoveaAttentionSpec.ALIGNMENT, Abi.TOP_LEFT));
+    features.add(forward("window, left", FoveaAttentionSpec.HAS_WINDOW_LEFT, 1));
+    features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
+    features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
+    features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI, 1));
+    features.add(forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, 2));
+    features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
+    features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
+    features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
+    features.add(forward("attention weights", FoveaAttentionSpec.HAS_WEIGHTS, 1));
+    addGradients(features);
+    return features;
+  }
+
+  private static void addGradients(List<SupportFeature> features) {
+    features.add(
+        gradient("gradients in another type", FoveaAttentionGradients.DTYPE, Abi.BFLOAT16));
+    features.add(
+        gradient("gradients of key and value accumulated", FoveaAttentionGradients.ACCUMULATE, 1));
+    features.add(gradient("deterministic gradients", FoveaAttentionGradients.DETERMINISTIC, 1));
+    features.add(
+        gradient(
+            "gradient of the bias",
+            q -> {
+              FoveaAttentionSpec.BIAS_DTYPE.set(q.spec(), 2);
+              FoveaAttentionGradients.HAS_DBIAS.set(q.gradients(), 1);
+            }));
+    features.add(
+        gradient(
+            "gradient of ALiBi slopes",
+            q -> {
+              FoveaAttentionSpec.HAS_ALIBI.set(q.spec(), 1);
+              FoveaAttentionGradients.HAS_DALIBI.set(q.gradients(), 1);
+            }));
+    features.add(
+        gradient(
+            "gradient of the sinks",
+            q -> {
+              FoveaAttentionSpec.HAS_SINKS.set(q.spec(), 1);
+              FoveaAttentionGradients.HAS_DSINKS.set(q.gradients(), 1);
+            }));
+  }
+
+  private static SupportFeature forward(String name, Consumer<MemorySegment> set) {
+    return new SupportFeature(name, false, question -> set.accept(question.spec()));
+  }
+
+  private static SupportFeature forward(String name, Field.Int32 field, int value) {
+    return forward(name, spec -> field.set(spec, value));
+  }
+
+  private static SupportFeature gradient(String name, Consumer<Question> set) {
+    return new SupportFeature(name, true, set);
+  }
+
+  private static SupportFeature gradient(String name, Field.Int32 field, int value) {
+    return gradient(name, question -> field.set(question.gradients(), value));
+  }
+}
