@@ -17,7 +17,11 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
   with_type(spec.out_dtype, [&](auto zero) {
     for (int64_t row = work.begin; row < work.end; ++row) {
       const auto at = [&](const void* base, const int64_t(&stride)[3]) {
-        return static_cast<const decltype(zero)*>(base) + rows.query_offset(stride, row);
+        const auto* rows_of = static_cast<const decltype(zero)*>(base);
+        if (row + kRowsAhead < work.end) {
+          prefetch_row(rows_of + rows.query_offset(stride, row + kRowsAhead), spec.value_head_dim);
+        }
+        return rows_of + rows.query_offset(stride, row);
       };
       const float natural = run.operands.lse[rows.lse_offset(row)];
       const bool dead = natural == -kInfinity;
@@ -39,6 +43,11 @@ inline void query_item(const BackwardRun& run, const BackwardWork& work) {
   float* const sum = run.scratch + run.scratch_layout.queries;
   with_type(gradients.dtype, [&](auto zero) {
     for (int64_t row = work.begin; row < work.end; ++row) {
+      auto* dquery = static_cast<decltype(zero)*>(run.operands.dquery);
+      if (row + kRowsAhead < work.end) {
+        prefetch_row(dquery + rows.query_offset(gradients.dquery_stride, row + kRowsAhead),
+                     spec.head_dim);
+      }
       const int64_t chunks = row < length ? work.chunks : 0;
       for (int64_t d = 0; d < workspace.query_row; d += kLanes) {
         vfloat total{};
@@ -49,8 +58,7 @@ inline void query_item(const BackwardRun& run, const BackwardWork& work) {
         store(sum + d, total);
       }
       store_row(sum, spec.head_dim, spec.scale, false,
-                static_cast<decltype(zero)*>(run.operands.dquery) +
-                    rows.query_offset(gradients.dquery_stride, row));
+                dquery + rows.query_offset(gradients.dquery_stride, row));
     }
   });
 }

@@ -29,7 +29,7 @@ class BackwardKeys {
       for (int64_t turn = 0; turn * work_.chunks * tile < length; ++turn) {
         const int64_t place = turn % 2 == 0 ? work_.keys : work_.chunks - 1 - work_.keys;
         const int64_t j = (turn * work_.chunks + place) * tile;
-        if (j < length) run_tile(j, int(std::min(tile, length - j)));
+        if (j < length) run_tile(j, int(std::min(tile, length - j)), turn == 0);
       }
     }
     // Packed sequences have no padding.
@@ -42,13 +42,14 @@ class BackwardKeys {
     const int64_t row = work_.keys * workspace.rows + work_.first_row;
     dqueries_ = {run_.workspace + workspace.dqueries + row * workspace.query_row,
                  workspace.query_row};
-    std::fill_n(dqueries_.at, rows_ * dqueries_.row, 0.0f);
     if (!run_.plan.gradients.has_dalibi) return;
     distances_ = run_.workspace + workspace.distances + row;
     std::fill_n(distances_, rows_, 0.0f);
   }
 
-  void run_tile(int64_t j, int count) {
+  // The first tile, which every chunk has, writes its rows of dquery, and zeros elsewhere; the others
+  // add theirs.
+  void run_tile(int64_t j, int count, bool first) {
     tile_.load_keys(j, count);
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
@@ -60,17 +61,22 @@ class BackwardKeys {
     const int64_t last = tile_.row_high(j + count - 1);
     const int64_t tile = run_.plan.tile_queries;
     int64_t row = tile_.row_low(j);
+    if (first) {
+      const int64_t low = std::min(row, last);
+      std::fill_n(dqueries_.at, low * dqueries_.row, 0.0f);
+      std::fill_n(dqueries_.at + last * dqueries_.row, (rows_ - last) * dqueries_.row, 0.0f);
+    }
     if (row >= last) {
       std::fill_n(dkeys_.at, count * dkeys_.row, 0.0f);
       std::fill_n(dvalues_.at, count * dvalues_.row, 0.0f);
     }
     for (bool add = false; row < last; row += tile, add = true) {
-      run_rows(row, int(std::min(tile, last - row)), count, add);
+      run_rows(row, int(std::min(tile, last - row)), count, add, !first);
     }
     write(j, count);
   }
 
-  void run_rows(int64_t row, int rows, int keys, bool add) {
+  void run_rows(int64_t row, int rows, int keys, bool add, bool add_queries) {
     const int head_dim = int(spec_.head_dim), value_head_dim = int(spec_.value_head_dim);
     const Panel<float> dqueries = {dqueries_.at + row * dqueries_.row, dqueries_.row};
     tile_.load_rows(row, rows);
@@ -81,7 +87,7 @@ class BackwardKeys {
     multiply_spans({ds.at, 1, ds.row}, tile_.queries(), keys, head_dim, tile_.key_spans(), add,
                    dkeys_);
     multiply_spans({ds.at, ds.row, 1}, {keys_.at, keys_.row}, rows, head_dim, tile_.row_spans(),
-                   true, dqueries);
+                   add_queries, dqueries);
   }
 
   // The queries behind dkeys were scaled for the units of S, the rows of dout by the scale of
@@ -94,6 +100,7 @@ class BackwardKeys {
                             int64_t columns, float scale) {
         auto* at = static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, j);
         for (int k = 0; k < count; ++k) {
+          if (k + kRowsAhead < count) prefetch_row(at + (k + kRowsAhead) * stride[1], columns);
           store_row(from.at + k * from.row, columns, scale, gradients.accumulate != 0,
                     at + k * stride[1]);
         }

@@ -98,7 +98,12 @@ class BackwardTile : public AttentionRows {
   template <typename T>
   void load_rows(const T* from, const int64_t (&stride)[3], int64_t columns, float scale, float* to,
                  int64_t to_row) {
-    for_each_row(row_, row_ + rows_, [&](int64_t, int64_t i, int64_t head) {
+    // Of the next tile, too.
+    const int64_t end = sequence_.query_length * group_;
+    for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
+      if (row + kRowsAhead < end) {
+        prefetch_row(from + query_offset(stride, row + kRowsAhead), columns);
+      }
       load_row(from + query_offset(stride, i, head), columns, scale, to);
       to += to_row;
     });

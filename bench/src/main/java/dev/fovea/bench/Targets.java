@@ -110,8 +110,17 @@ final class Targets {
               AttentionMeasurement.ONE_THREAD,
               1.8,
               false),
-          backward("of sgemm: full, S >= 1024", SGEMM, 0.9, r -> full(r) && s(r) >= 1024),
-          backward("of sgemm: causal, S >= 1024", SGEMM, 0.9, r -> !full(r) && s(r) >= 1024),
+          backward(
+              "of sgemm: BHSD full, S >= 1024",
+              SGEMM,
+              0.9,
+              r -> bhsd(r) && full(r) && s(r) >= 1024),
+          backward(
+              "of sgemm: BHSD causal, S >= 1024",
+              SGEMM,
+              0.9,
+              r -> bhsd(r) && !full(r) && s(r) >= 1024),
+          backward("of sgemm: BSHD, S >= 1024", SGEMM, 0.9, r -> !bhsd(r) && s(r) >= 1024),
           backward("times libtorch: full, S >= 1024", LIBTORCH, 1.5, r -> full(r) && s(r) >= 1024),
           backward(
               "times libtorch: causal, S >= 1024", LIBTORCH, 1.5, r -> !full(r) && s(r) >= 1024),
