@@ -23,6 +23,8 @@ import java.util.List;
  *       Constant data err the same way at every step: n 2^-24, and D 2^-24 in place of c for the
  *       scores, where lse or a sink sees what softmax alone cancels (Higham, Accuracy and Stability
  *       of Numerical Algorithms, sec. 4.2).
+ *   <li>A product of outliers keeps the partial sum of a score at its size, so that each of the D
+ *       steps rounds like a step of the sums above: 2 sqrt(D) 2^-24 in place of c there.
  *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij

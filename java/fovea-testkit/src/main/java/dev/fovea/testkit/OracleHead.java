@@ -144,9 +144,10 @@ final class OracleHead {
 
   /** Relative error of a float32 sum of so many products, in units of the sum of their sizes. */
   double perProduct(int width) {
-    return c.content() == Content.CONSTANT
-        ? Math.max(ARITHMETIC, Rounding.unit(DType.FLOAT32) * width)
-        : ARITHMETIC;
+    return switch (c.content()) {
+      case CONSTANT, OUTLIERS -> Math.max(ARITHMETIC, summation(width));
+      default -> ARITHMETIC;
+    };
   }
 
   /** Relative error of a float32 sum of {@code terms} terms that were summed in any order. */

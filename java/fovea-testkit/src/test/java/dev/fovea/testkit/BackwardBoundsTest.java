@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.AttentionCase.Content;
 import dev.fovea.testkit.BackwardOracle.Gradients;
 import dev.fovea.testkit.EmulatedBackward.Bug;
 import dev.fovea.testkit.Options.Alibi;
@@ -88,6 +89,25 @@ class BackwardBoundsTest {
       }
     }
     assertEquals("", String.join("\n", wrong));
+  }
+
+  /** An outlier keeps the partial sums of a product large, and so what each of its steps rounds. */
+  @Test
+  void rightKernelsPassLongProductsOfOutliers() {
+    int width = 512;
+    CaseBuilder forward = new CaseBuilder().lengths(1, 1, 100).heads(8, 8).headDim(width);
+    BackwardCase c = new BackwardBuilder(forward.content(Content.OUTLIERS, 1)).build();
+    BackwardOperands drawn = BackwardOperands.of(c);
+    Operands operands = drawn.forward();
+    for (int at = 0; at < operands.query().length; at += width) {
+      operands.query()[at] = 40;
+    }
+    for (int at = 0; at < operands.key().length; at += width) {
+      operands.key()[at] = 7;
+    }
+    BackwardOperands data = BackwardOperands.of(c.forward(), operands, drawn.dout(), null, null);
+    Gradients expected = BackwardOracle.run(c, data, Precision.CPU);
+    assertNull(EmulatedBackward.verdict(c, data, Precision.CPU, Bug.NONE, expected));
   }
 
   /** Of what is allowed, right kernels use a good part: a bound that nothing comes near is none. */
