@@ -127,7 +127,7 @@ typedef struct fovea_attention_spec {
   float scale;   /* read where has_scale */
   float softcap; /* 0 = off; else > 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  /* 1 = a device may round the factors of float32 products to TF32 (11 bits) */
+  /* 1 = a device may round the factors of float32 products to TF32 (11 bits); gradients it may not */
   int32_t allow_tf32;
 
   int64_t window_left;  /* >= 0 */

@@ -335,7 +335,8 @@ public final class Attention {
     /**
      * Whether the factors of float32 products may be rounded to TF32, 11 significant bits, on
      * devices that have it: tensor cores then take float32 as well. Off unless set; sums, softmax
-     * and out stay float32. The CPU always computes float32, and other types are not affected.
+     * and out stay float32, and so do all products of a backward pass. The CPU always computes
+     * float32, and other types are not affected.
      */
     public Builder allowTf32(boolean allow) {
       allowTf32 = allow;

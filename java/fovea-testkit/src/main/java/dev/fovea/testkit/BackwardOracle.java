@@ -32,7 +32,7 @@ import java.util.List;
  *       not, and what p's half ulp becomes where it is rounded before dropout scales it. If dout
  *       has another dtype than they take, it too is rounded, to what is known: it moves g by
  *       exactly &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
- *   <li>TF32 rounds both factors of all five products: {@link RoundedFactors}.
+ *   <li>Products of float32 are exact to float32, whatever the forward was allowed to round.
  *   <li>The last rounding, to the gradient's dtype, is that of the computed sum, which may be
  *       larger than the exact one; what is added to adds a float32 rounding.
  * </ul>
@@ -84,7 +84,7 @@ public final class BackwardOracle {
     geometry = c.geometry();
     cuQ = geometry.cuQ();
     cuK = geometry.cuK();
-    head = new OracleHead(c, data.forward(), precision);
+    head = new OracleHead(c, data.forward(), null);
     terms = new BackwardRow(c, head, precision);
     rounds = precision.tensorCores();
     keys = new double[geometry.keyLength() * geometry.headDim()];

@@ -1,7 +1,6 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
-import dev.fovea.testkit.RoundedFactors.Products;
 import java.util.Arrays;
 
 /**
@@ -12,7 +11,6 @@ final class BackwardRow {
 
   private final OracleHead head;
   private final DType weightType; // that weights are rounded to for products; null: they are not
-  private final double factorUnit; // of every factor of a product; 0: taken as they are
   private final double dropFactor;
   private final double perScore;
   private final double perValue;
@@ -33,7 +31,6 @@ final class BackwardRow {
     this.head = head;
     Geometry g = c.geometry();
     weightType = precision.weightUnit(c.options()) > 0 ? c.options().dtype() : null;
-    factorUnit = precision.factorUnit(c.options());
     dropFactor = OracleRow.dropFactor(c.options());
     perScore = head.perProduct(g.headDim());
     perValue = head.perProduct(g.valueHeadDim());
@@ -113,11 +110,6 @@ final class BackwardRow {
     if (weightType != null) {
       multiply(lost, row.count(), lostProducts, lostSizes);
     }
-    if (head.rounded() != null) {
-      int from = head.begin();
-      Products of = new Products(dout, valuesTransposed, head.length(), from, row.count());
-      head.rounded().products(of, sizes);
-    }
     for (int j = 0; j < row.count(); j++) {
       term(row, j, Math.expm1(perScore * (1 + row.error(j) + Math.abs(lse))));
     }
@@ -149,8 +141,6 @@ final class BackwardRow {
     unscaled.set(j, slope * ds, slope * dsError + slopeError * Math.abs(ds));
     if (weightType != null) {
       roundWeights(j, p, w, slope);
-    } else if (head.rounded() != null) {
-      roundFactors(j, head.rounded(), w, slope);
     }
   }
 
@@ -169,28 +159,5 @@ final class BackwardRow {
     } else {
       weights.rounded(j, 0, 0);
     }
-  }
-
-  /**
-   * Products round both their factors to TF32; the variances are those of {@link RoundedFactors}.
-   */
-  private void roundFactors(int j, RoundedFactors rounded, double w, double slope) {
-    double ds = Math.abs(scores.value()[j]);
-    double change = rounded.score(j);
-    double deviation = rounded.scoreDeviation(j);
-    double moved = change * ds + (1 + change) * w * rounded.product(j);
-    double usual = deviation * ds + w * rounded.productDeviation(j);
-    scores.rounded(j, moved, 4 * usual * usual);
-    moved = slope * moved + (1 + change) * ds * rounded.slope(j);
-    usual = slope * usual + ds * rounded.slopeDeviation(j);
-    double both = 2 * factorUnit + factorUnit * factorUnit;
-    double square = factorUnit * factorUnit / 2;
-    double t = unscaled.value()[j];
-    unscaled.rounded(
-        j, moved + both * (unscaled.size(j) + moved), 4 * usual * usual + square * t * t);
-    moved = change * w;
-    usual = deviation * w;
-    weights.rounded(
-        j, moved + both * (weights.size(j) + moved), 4 * usual * usual + square * w * w);
   }
 }

@@ -78,8 +78,9 @@ public final class Oracle {
     lse = options.lse() ? new Expected(DType.FLOAT32, c.layouts().lse().elements()) : null;
     weights =
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
-    head = new OracleHead(c, data, precision);
-    rounded = head.rounded();
+    double factorUnit = precision.factorUnit(options);
+    rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
+    head = new OracleHead(c, data, rounded);
     perScore = head.perProduct(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
   }

@@ -25,7 +25,12 @@ final class OracleHead {
   private int keys;
   private int begin;
 
-  OracleHead(AttentionCase c, Operands data, Precision precision) {
+  /**
+   * A head of which nothing is loaded yet.
+   *
+   * @param rounded what rounded factors do to its rows; null where they are not rounded
+   */
+  OracleHead(AttentionCase c, Operands data, RoundedFactors rounded) {
     this.c = c;
     this.data = data;
     geometry = c.geometry();
@@ -36,8 +41,7 @@ final class OracleHead {
     keysTransposed = new double[geometry.headDim() * geometry.keyLength()];
     values = new double[geometry.keyLength() * geometry.valueHeadDim()];
     row = new OracleRow(geometry.keyLength(), geometry.headDim(), geometry.valueHeadDim());
-    double factorUnit = precision.factorUnit(options);
-    rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
+    this.rounded = rounded;
   }
 
   /** Gathers head {@code kv} of sequence {@code b}; true if it holds a NaN. */
@@ -125,11 +129,6 @@ final class OracleHead {
   /** Factor of the scores. */
   double scale() {
     return scale;
-  }
-
-  /** What rounded factors do to the row; null where they are not rounded. */
-  RoundedFactors rounded() {
-    return rounded;
   }
 
   /** Keys by columns, [D, length]. */

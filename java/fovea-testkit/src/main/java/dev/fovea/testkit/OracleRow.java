@@ -289,11 +289,6 @@ final class OracleRow {
     return slopeErrors[j];
   }
 
-  /** scale * sum_d |q_d k_jd| + |b_j|, by key. */
-  double[] errors() {
-    return errors;
-  }
-
   /** scale * sum_d |q_d k_jd| + |b_j|. */
   double error(int j) {
     return errors[j];

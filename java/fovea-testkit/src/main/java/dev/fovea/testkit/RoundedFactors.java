@@ -31,10 +31,6 @@ import java.util.Arrays;
  * six standard deviations 6 u sqrt(sum_j (w_j v_j)^2 / 3) where that is less, and then u |out| for
  * weights that are equal and round alike.
  *
- * <p><b>Backward.</b> There lse is given, so p_j becomes p_j exp(dx_j) and nothing divides it. The
- * products of dout and values move as scores do, by at most the lesser of the worst case and six
- * standard deviations; the slope of a softcap, by what it differs at x_ij - e_j and x_ij + e_j.
- *
  * <p>Constant data round all the same way and are held to the worst cases.
  */
 final class RoundedFactors {
@@ -45,10 +41,6 @@ final class RoundedFactors {
   private final boolean constant;
   private final double[] deviations; // sum_d (q_d k_jd)^2, then 6 s_j
   private final double[] bounds; // e_j
-  private final double[] slopeBounds;
-  private final double[] slopeDeviations;
-  private final double[] productBounds; // of dout and values
-  private final double[] productDeviations;
   private final double[] worst;
   private final double[] squares;
   private double growth; // H
@@ -59,43 +51,25 @@ final class RoundedFactors {
     int keys = c.geometry().keyLength();
     deviations = new double[keys];
     bounds = new double[keys];
-    slopeBounds = new double[keys];
-    slopeDeviations = new double[keys];
-    productBounds = new double[keys];
-    productDeviations = new double[keys];
     worst = new double[c.geometry().valueHeadDim()];
     squares = new double[c.geometry().valueHeadDim()];
   }
 
   /** Bounds the scores of a row, before softcap and bias change them. */
   void scores(OracleRow row, double[] keysTransposed, int stride, int begin, double scale) {
-    Products scores = new Products(row.query(), keysTransposed, stride, begin, row.count());
-    bound(scores, Math.abs(scale), row.errors(), bounds, deviations);
-    Arrays.fill(slopeBounds, 0, row.count(), 0);
-    Arrays.fill(slopeDeviations, 0, row.count(), 0);
-  }
-
-  /** Bounds the products of dout with the values of a row, whose sums of sizes are given. */
-  void products(Products products, double[] sizes) {
-    bound(products, 1, sizes, productBounds, productDeviations);
-  }
-
-  /** One row times a transposed matrix, whose visible keys are {@code count} from {@code begin}. */
-  record Products(double[] factors, double[] transposed, int stride, int begin, int count) {}
-
-  private void bound(
-      Products of, double scale, double[] sizes, double[] bounds, double[] deviations) {
-    Arrays.fill(deviations, 0, of.count, 0);
-    for (int d = 0; d < of.factors.length; d++) {
-      int at = d * of.stride + of.begin;
-      double factor = of.factors[d] * of.factors[d];
-      for (int j = 0; j < of.count; j++) {
-        deviations[j] += factor * (of.transposed[at + j] * of.transposed[at + j]);
+    int count = row.count();
+    Arrays.fill(deviations, 0, count, 0);
+    double[] query = row.query();
+    for (int d = 0; d < query.length; d++) {
+      int at = d * stride + begin;
+      double factor = query[d] * query[d];
+      for (int j = 0; j < count; j++) {
+        deviations[j] += factor * (keysTransposed[at + j] * keysTransposed[at + j]);
       }
     }
-    for (int j = 0; j < of.count; j++) {
-      double most = (2 * unit + unit * unit) * sizes[j];
-      deviations[j] = DEVIATIONS * unit * scale * Math.sqrt(deviations[j] / 3);
+    for (int j = 0; j < count; j++) {
+      double most = (2 * unit + unit * unit) * row.error(j);
+      deviations[j] = DEVIATIONS * unit * Math.abs(scale) * Math.sqrt(deviations[j] / 3);
       bounds[j] = constant ? most : Math.min(most, deviations[j]);
     }
   }
@@ -103,27 +77,9 @@ final class RoundedFactors {
   /** What a softcap leaves of it. */
   void cap(OracleRow row, double softcap) {
     for (int j = 0; j < row.count(); j++) {
-      slopeBounds[j] = slopeChange(row.score(j), bounds[j], softcap);
-      slopeDeviations[j] = slopeChange(row.score(j), deviations[j], softcap);
       bounds[j] = capped(row.score(j), bounds[j], softcap);
       deviations[j] = capped(row.score(j), deviations[j], softcap);
     }
-  }
-
-  /** How far the slope may be off where the score is: at the ends, or at the peak in between. */
-  private static double slopeChange(double x, double bound, double softcap) {
-    double middle = slope(x / softcap);
-    double least = Math.min(slope((x + bound) / softcap), slope((x - bound) / softcap));
-    double most =
-        Math.abs(x) < bound
-            ? 1
-            : Math.max(slope((x + bound) / softcap), slope((x - bound) / softcap));
-    return Math.max(most - middle, middle - least);
-  }
-
-  private static double slope(double x) {
-    double tanh = Math.tanh(x);
-    return 1 - tanh * tanh;
   }
 
   private static double capped(double x, double bound, double softcap) {
@@ -190,35 +146,5 @@ final class RoundedFactors {
   /** The relative change of weight {@code j}. */
   double weight(int j) {
     return Math.expm1(bounds[j] + lse());
-  }
-
-  /** The relative change of weight {@code j} for an lse that is given. */
-  double score(int j) {
-    return Math.expm1(bounds[j]);
-  }
-
-  /** One standard deviation of it. */
-  double scoreDeviation(int j) {
-    return Math.expm1(deviations[j]) / DEVIATIONS;
-  }
-
-  /** The change of the softcap's slope. */
-  double slope(int j) {
-    return slopeBounds[j];
-  }
-
-  /** One standard deviation of it. */
-  double slopeDeviation(int j) {
-    return slopeDeviations[j] / DEVIATIONS;
-  }
-
-  /** How far the product of dout and value {@code j} moves. */
-  double product(int j) {
-    return productBounds[j];
-  }
-
-  /** One standard deviation of it. */
-  double productDeviation(int j) {
-    return productDeviations[j] / DEVIATIONS;
   }
 }

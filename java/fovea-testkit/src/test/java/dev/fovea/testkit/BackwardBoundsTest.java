@@ -28,22 +28,20 @@ class BackwardBoundsTest {
 
   /** What computes: the dtype of its operands and what it rounds. */
   enum Kernel {
-    CPU_FLOAT32(DType.FLOAT32, Precision.CPU, false, 0.05),
-    CPU_FLOAT16(DType.FLOAT16, Precision.CPU, false, 0.05),
-    CPU_BFLOAT16(DType.BFLOAT16, Precision.CPU, false, 0.05),
-    TENSOR_FLOAT16(DType.FLOAT16, Precision.TENSOR_CORE, false, 0.5),
-    TENSOR_BFLOAT16(DType.BFLOAT16, Precision.TENSOR_CORE, false, 0.5),
-    TENSOR_TF32(DType.FLOAT32, Precision.TENSOR_CORE, true, 0.1);
+    CPU_FLOAT32(DType.FLOAT32, Precision.CPU, 0.05),
+    CPU_FLOAT16(DType.FLOAT16, Precision.CPU, 0.05),
+    CPU_BFLOAT16(DType.BFLOAT16, Precision.CPU, 0.05),
+    TENSOR_FLOAT32(DType.FLOAT32, Precision.TENSOR_CORE, 0.05),
+    TENSOR_FLOAT16(DType.FLOAT16, Precision.TENSOR_CORE, 0.5),
+    TENSOR_BFLOAT16(DType.BFLOAT16, Precision.TENSOR_CORE, 0.5);
 
     private final DType type;
     private final Precision precision;
-    private final boolean allowTf32;
     private final double near; // share of the bound that a right kernel uses
 
-    Kernel(DType type, Precision precision, boolean allowTf32, double near) {
+    Kernel(DType type, Precision precision, double near) {
       this.type = type;
       this.precision = precision;
-      this.allowTf32 = allowTf32;
       this.near = near;
     }
 
@@ -56,8 +54,7 @@ class BackwardBoundsTest {
 
     /** A right kernel passes, and one with the bug does not. */
     private void tells(CaseBuilder forward, Bug bug) {
-      forward.dtype(type).allowTf32 = allowTf32;
-      BackwardBuilder backward = new BackwardBuilder(forward);
+      BackwardBuilder backward = new BackwardBuilder(forward.dtype(type).allowTf32());
       assertNull(verdict(backward, Bug.NONE), toString());
       assertNotNull(verdict(backward, bug), bug + " on " + this + " is not seen");
     }
@@ -114,9 +111,7 @@ class BackwardBoundsTest {
   @ParameterizedTest
   @EnumSource
   void theBoundsAreNear(Kernel kernel) {
-    CaseBuilder forward = usual().dtype(kernel.type);
-    forward.allowTf32 = kernel.allowTf32;
-    BackwardCase c = new BackwardBuilder(forward).dtype(DType.FLOAT32).build();
+    BackwardCase c = new BackwardBuilder(usual().dtype(kernel.type)).dtype(DType.FLOAT32).build();
     BackwardOperands data = BackwardOperands.of(c);
     Gradients expected = BackwardOracle.run(c, data, kernel.precision);
     List<MemorySegment> memory =
@@ -172,9 +167,8 @@ class BackwardBoundsTest {
 
   @Test
   void theCpuIsNotLetOff() {
-    for (Kernel kernel : new Kernel[] {Kernel.TENSOR_FLOAT16, Kernel.TENSOR_TF32}) {
+    for (Kernel kernel : new Kernel[] {Kernel.TENSOR_FLOAT16, Kernel.TENSOR_BFLOAT16}) {
       CaseBuilder forward = usual().dtype(kernel.type);
-      forward.allowTf32 = kernel.allowTf32;
       BackwardCase c = new BackwardBuilder(forward).dtype(DType.FLOAT32).build();
       BackwardOperands data = BackwardOperands.of(c);
       Gradients expected = BackwardOracle.run(c, data, Precision.CPU);

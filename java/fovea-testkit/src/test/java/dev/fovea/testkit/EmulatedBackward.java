@@ -60,7 +60,6 @@ final class EmulatedBackward {
   private final BackwardOperands data;
   private final Operands forward;
   private final boolean weights16; // weights and dout are rounded to the dtype of the case
-  private final boolean factors11; // every factor is rounded to 11 bits
   private final Bug bug;
   private final Geometry g;
   private final Options o;
@@ -82,7 +81,6 @@ final class EmulatedBackward {
     g = c.geometry();
     o = c.options();
     weights16 = precision.weightUnit(o) > 0;
-    factors11 = precision.factorUnit(o) > 0;
     scale = o.scale() != null ? o.scale() : (float) (1 / Math.sqrt(g.headDim()));
     BackwardCase.Layouts layouts = backward.layouts();
     dquery = new float[layouts.dquery().elements()];
@@ -160,22 +158,9 @@ final class EmulatedBackward {
     }
   }
 
-  /** A factor that was an operand. */
-  private float factor(float value) {
-    return factors11 ? elevenBits(value) : value;
-  }
-
   /** A factor of another dtype than that of the case: a weight, or dout. */
   private float converted(float value) {
-    return weights16 ? Rounding.round(o.dtype(), value) : factor(value);
-  }
-
-  private static float elevenBits(float value) {
-    if (value == 0 || !Float.isFinite(value)) {
-      return value;
-    }
-    double step = 2 * Rounding.unit(DType.FLOAT16) * Math.scalb(1.0, Math.getExponent(value));
-    return (float) (Math.rint(value / step) * step);
+    return weights16 ? Rounding.round(o.dtype(), value) : value;
   }
 
   private void row(int b, int h, int i) {
@@ -235,7 +220,7 @@ final class EmulatedBackward {
     int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);
     float x = 0;
     for (int d = 0; d < g.headDim(); d++) {
-      x += factor(forward.query()[queryRow + d]) * factor(forward.key()[keyRow + d]);
+      x += forward.query()[queryRow + d] * forward.key()[keyRow + d];
     }
     x *= scale;
     float slope = 1;
@@ -256,7 +241,7 @@ final class EmulatedBackward {
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
-      product += converted(data.dout()[doutRow + d]) * factor(forward.value()[valueRow + d]);
+      product += converted(data.dout()[doutRow + d]) * forward.value()[valueRow + d];
     }
     float r = kept ? (float) OracleRow.dropFactor(o) : 0;
     float all = bug == Bug.DROPOUT_LOST_IN_SCORES ? 1 : r;
@@ -273,7 +258,7 @@ final class EmulatedBackward {
     int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);
     float t = converted(ds * slope);
     for (int d = 0; d < g.headDim(); d++) {
-      dquery[at + d] += t * factor(forward.key()[keyRow + d]) * scale;
+      dquery[at + d] += t * forward.key()[keyRow + d] * scale;
     }
     if (dbias.length > 0) {
       int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
@@ -290,7 +275,7 @@ final class EmulatedBackward {
     int at = c.rowIndex(backward.layouts().dkey(), g.cuK(), b, row, kv);
     float by = bug == Bug.LOST_SCALE ? 1 : scale;
     for (int d = 0; d < g.headDim(); d++) {
-      dkey[at + d] += t * factor(forward.query()[queryRow + d]) * by;
+      dkey[at + d] += t * forward.query()[queryRow + d] * by;
     }
   }
 }
