@@ -16,6 +16,7 @@ final class AttentionMeasurement {
   static final String FLOAT32 = "fovea float32";
   static final String ONE_THREAD = "fovea one thread";
   static final String LIBTORCH = "libtorch";
+  static final String LIBTORCH_KERNEL = "libtorch kernel";
   static final String SGEMM = "sgemm";
   static final String PEAK = "peak";
 
@@ -53,6 +54,7 @@ final class AttentionMeasurement {
       row.check("error, of allowed", ours.verify(work));
       contestants.add(new Contestant(FOVEA, work::run));
       if (theirs != null) {
+        row.parameters().put(LIBTORCH_KERNEL, theirs.kernel().toString());
         row.check("rms difference to libtorch", Agreement.check(ours, theirs.results()));
         contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
       }

@@ -3,6 +3,7 @@ package dev.fovea.bench;
 import dev.fovea.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
@@ -17,21 +18,37 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * The peer: libtorch's scaled_dot_product_attention on the CPU and its gradients by autograd, over
  * the very memory that Fovea reads. Belongs to one thread.
  *
- * <p>Its best setting: its flash kernel and never the plain one, forward in inference mode, as many
- * OpenMP threads as the benchmark has, but one thread of OpenBLAS in each. Its own switch for
- * threads does not reach OpenBLAS, and two of both oversubscribe two cores: {@code bench/run} sets
- * OPENBLAS_NUM_THREADS=1 before the process starts.
+ * <p>Its best setting: for each problem the faster of its two kernels, forward in inference mode,
+ * as many OpenMP threads as the benchmark has, but one thread of OpenBLAS in each. Its own switch
+ * for threads does not reach OpenBLAS, and two of both oversubscribe two cores: {@code bench/run}
+ * sets OPENBLAS_NUM_THREADS=1 before the process starts.
  */
 final class Libtorch {
 
+  /** A kernel of scaled_dot_product_attention. */
+  enum Kernel {
+    FLASH,
+    /**
+     * Holds all weights at once and, in the backward pass, has them from the forward. Several times
+     * as fast as the other where that has no fast product of a 16-bit type: bfloat16 without AMX.
+     */
+    PLAIN;
+
+    /** In tables and reports. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
   private static final String LIBRARY = "/org/bytedeco/pytorch/linux-x86_64/libtorch_cpu.so";
+
+  /** Runs of each kernel, of which the fastest says which is used: the first is slow. */
+  private static final int TRIALS = 3;
 
   /** Loads the library; {@code threads} for OpenMP. */
   Libtorch(int threads) {
     torch.set_num_threads(threads);
-    // With the plain kernel forbidden, a call that the flash kernel cannot do is an error.
-    torch.globalContext().setSDPUseMath(false);
-    torch.globalContext().setSDPUseFlash(true);
   }
 
   /** Whether the natives are on the class path: {@code -Ppeers} puts them there. */
@@ -48,11 +65,14 @@ final class Libtorch {
         .formatted(version, torch.get_cpu_capability().getString());
   }
 
-  /** Binds the operands of {@code attention}. Calls are closed in the reverse order. */
+  /** Binds the operands of {@code attention}, to the kernel that is faster there. One at a time. */
   Call call(FoveaAttention attention) {
-    return attention instanceof FoveaBackward backward
-        ? new Backward(backward)
-        : new Forward(attention);
+    Call call =
+        attention instanceof FoveaBackward backward
+            ? new Backward(backward)
+            : new Forward(attention);
+    call.choose();
+    return call;
   }
 
   /** The operands, without a copy, as libtorch's tensors [B, H, S, D] of any stride order. */
@@ -65,6 +85,7 @@ final class Libtorch {
     final org.bytedeco.pytorch.Tensor query;
     final org.bytedeco.pytorch.Tensor key;
     final org.bytedeco.pytorch.Tensor value;
+    private Kernel kernel;
 
     private Call(FoveaAttention attention, boolean inference) {
       this.inference = new InferenceMode(inference);
@@ -72,6 +93,35 @@ final class Libtorch {
       query = tensor(attention.query());
       key = tensor(attention.key());
       value = tensor(attention.value());
+    }
+
+    private void choose() {
+      long flash = nanoseconds(Kernel.FLASH);
+      long plain = nanoseconds(Kernel.PLAIN);
+      use(flash <= plain ? Kernel.FLASH : Kernel.PLAIN);
+    }
+
+    private long nanoseconds(Kernel kernel) {
+      use(kernel);
+      long best = Long.MAX_VALUE;
+      for (int i = 0; i < TRIALS; i++) {
+        long start = System.nanoTime();
+        run();
+        best = Math.min(best, System.nanoTime() - start);
+      }
+      return best;
+    }
+
+    /** With the other kernel forbidden, what this one cannot do is an error. */
+    void use(Kernel kernel) {
+      this.kernel = kernel;
+      torch.globalContext().setSDPUseFlash(kernel == Kernel.FLASH);
+      torch.globalContext().setSDPUseMath(kernel == Kernel.PLAIN);
+    }
+
+    /** The kernel that runs. */
+    final Kernel kernel() {
+      return kernel;
     }
 
     /** Computes into new tensors, which libtorch always does, and frees them. */
@@ -113,15 +163,14 @@ final class Libtorch {
     }
   }
 
-  /** The graph of the forward pass is built once and kept; what runs is autograd through it. */
+  /** The graph of the forward pass is built before and kept; what runs is autograd through it. */
   private static final class Backward extends Call {
 
     private final org.bytedeco.pytorch.Tensor dout;
-    private final org.bytedeco.pytorch.Tensor out;
-    private final TensorVector outs;
     private final TensorVector leaves;
     private final TensorVector douts;
     private final BoolOptional retainGraph = new BoolOptional(true);
+    private TensorVector outs = new TensorVector();
 
     private Backward(FoveaBackward backward) {
       super(backward, false);
@@ -129,10 +178,17 @@ final class Libtorch {
       key.set_requires_grad(true);
       value.set_requires_grad(true);
       dout = tensor(backward.dout());
-      out = forward();
-      outs = new TensorVector(out);
       leaves = new TensorVector(query, key, value);
       douts = new TensorVector(dout);
+    }
+
+    @Override
+    void use(Kernel kernel) {
+      super.use(kernel);
+      outs.close();
+      try (org.bytedeco.pytorch.Tensor out = forward()) {
+        outs = new TensorVector(out);
+      }
     }
 
     @Override
@@ -156,7 +212,6 @@ final class Libtorch {
       douts.close();
       leaves.close();
       outs.close();
-      out.close();
       dout.close();
       super.close();
     }

@@ -85,16 +85,18 @@ public final class ResultsPage {
                 + " float64, embeddings against ONNX Runtime's. Operations are those of unmasked"
                 + " pairs, 2 (D + Dv) each, in the backward pass 2.5 times that. A figure above the"
                 + " peak of the multiply-add units would have been refused. libtorch has its best"
-                + " setting: the flash kernel, forward in inference mode, one OpenMP thread a core,"
-                + " OpenBLAS inside it on one thread. *sgemm* is OpenBLAS's product of two"
+                + " setting: for each problem the faster of its flash and its *plain* kernel, which"
+                + " holds all weights in memory; forward in inference mode, one OpenMP thread a"
+                + " core, OpenBLAS inside it on one thread. *sgemm* is OpenBLAS's product of two"
                 + " 1024 x 1024 matrices, on two threads one product each; *peak* is what fused"
                 + " multiply-adds on registers reach.",
             "",
             "The backward pass is timed alone, from query, key, value, out, log-sum-exp and dout to"
                 + " dquery, dkey and dvalue: ours as one `AttentionBackward.run()`, libtorch's as"
                 + " one `torch::autograd::grad` through the graph of a forward pass that was run"
-                + " before and is kept. Its kernel gives each head to one thread, and on 16-bit"
-                + " types rounds the sums of its blocks to 16 bits.",
+                + " before and is kept. Its flash kernel gives each head to one thread, and on"
+                + " 16-bit types rounds the sums of its blocks to 16 bits; its plain kernel has the"
+                + " weights from the forward pass, and so four products to do instead of five.",
             "",
             plots(all))
         .reduce((a, b) -> a + "\n" + b)

@@ -1,5 +1,6 @@
 package dev.fovea.bench;
 
+import dev.fovea.bench.Libtorch.Kernel;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.bench.Report.Session;
 import dev.fovea.bench.Targets.Outcome;
@@ -138,7 +139,8 @@ final class ResultsSection {
         cells.add(row.parameters().get("threads"));
       }
       cells.add(number(row.figures().get(AttentionMeasurement.FOVEA + GFLOPS)));
-      cells.add(number(row.figures().get(AttentionMeasurement.LIBTORCH + GFLOPS)));
+      String plain = row.is(AttentionMeasurement.LIBTORCH_KERNEL, Kernel.PLAIN) ? " plain" : "";
+      cells.add(number(row.figures().get(AttentionMeasurement.LIBTORCH + GFLOPS)) + plain);
       cells.add(ratio(row, AttentionMeasurement.LIBTORCH));
       cells.add(ratio(row, AttentionMeasurement.SGEMM));
       if (narrow) {
