@@ -26,8 +26,8 @@ final class AttentionGrid {
   /**
    * In float32 everything: sequences, head dims, masks, orders. In the 16-bit types, where peers
    * may take a minute for what takes us a second, BSHD and two threads at one sequence length
-   * alone. The backward pass has on two threads, and in 16-bit types, that length alone, and in
-   * those one order and one thread.
+   * alone. The backward pass has that length alone on two threads and in 16-bit types, and in those
+   * BHSD and one thread alone.
    *
    * @param threads of the session
    */

@@ -94,7 +94,8 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
     features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI, 1));
-    features.add(forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, 2));
+    features.add(
+        forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
@@ -113,7 +114,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         gradient(
             "gradient of the bias",
             q -> {
-              FoveaAttentionSpec.BIAS_DTYPE.set(q.spec(), 2);
+              FoveaAttentionSpec.BIAS_DTYPE.set(q.spec(), Abi.FLOAT16);
               FoveaAttentionGradients.HAS_DBIAS.set(q.gradients(), 1);
             }));
     features.add(
