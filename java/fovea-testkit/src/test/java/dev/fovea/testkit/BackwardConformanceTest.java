@@ -3,7 +3,6 @@ package dev.fovea.testkit;
 import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
 import dev.fovea.testkit.BackwardOracle.Gradients;
-import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
@@ -64,20 +63,8 @@ class BackwardConformanceTest {
   @OnEveryDevice
   void everyPairOfSizes(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    int n = 0;
-    for (int queries : SIZES) {
-      for (int keys : SIZES) {
-        n++;
-        CaseBuilder forward =
-            new CaseBuilder()
-                .dtype(TYPES[n % 3])
-                .lengths(1, queries, keys)
-                .headDim(16)
-                .content(Content.NORMAL, n)
-                .guard(n % 2 == 0 ? Side.END : Side.BEGIN);
-        failed.check(new BackwardBuilder(n % 2 == 0 ? forward.causal() : forward).build());
-      }
-    }
+    GridConformanceTest.pairsOfSizes(SIZES)
+        .forEach(forward -> failed.check(new BackwardBuilder(forward).build()));
     failed.orPass();
   }
 
@@ -160,23 +147,11 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  /** A feature alone, and every two together. */
   @OnEveryDevice
   void everyPairOfFeatures(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    Map<String, Consumer<BackwardBuilder>> features = features();
-    List<String> names = List.copyOf(features.keySet());
-    for (int a = 0; a < names.size(); a++) {
-      for (int b = a; b < names.size(); b++) {
-        CaseBuilder forward =
-            new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40).content(Content.NORMAL, a);
-        forward.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
-        BackwardBuilder builder = new BackwardBuilder(forward);
-        features.get(names.get(a)).accept(builder);
-        features.get(names.get(b)).accept(builder);
-        failed.check(builder.build());
-      }
-    }
+    GridConformanceTest.pairsOfFeatures(features(), BackwardBuilder::new)
+        .forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 

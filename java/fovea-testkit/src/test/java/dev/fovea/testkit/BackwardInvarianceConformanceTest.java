@@ -2,7 +2,6 @@ package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fovea.DType;
@@ -13,10 +12,6 @@ import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /** What must not change a single bit of deterministic gradients: threads, neighbours, layouts. */
 class BackwardInvarianceConformanceTest {
@@ -79,13 +74,7 @@ class BackwardInvarianceConformanceTest {
   void anyNumberOfThreads(TestDevice on) {
     on.assumeCpu("a device has threads of its own");
     Device device = on.device();
-    AtomicInteger helpers = new AtomicInteger();
-    try (ExecutorService pool = Executors.newFixedThreadPool(7)) {
-      Executor counting =
-          task -> {
-            helpers.incrementAndGet();
-            pool.execute(task);
-          };
+    try (AnyThreads threads = new AnyThreads()) {
       for (int n = 0; n < 12; n++) {
         // The second half has few queries and many keys, or the other way round.
         int few = 1 + n % 2;
@@ -109,20 +98,11 @@ class BackwardInvarianceConformanceTest {
         }
         BackwardCase c = new BackwardBuilder(forward).build();
         try (BackwardRun run = new BackwardRun(c, BackwardOperands.of(c), device)) {
-          run.call().executor(counting);
-          byte[] first = null;
-          for (int workers : new int[] {1, 2, 3, 8, 1}) {
-            run.call().parallelism(workers);
-            byte[] bytes = run.run().outputBytes();
-            if (first == null) {
-              first = bytes;
-            }
-            assertArrayEquals(first, bytes, workers + " workers: " + c);
-          }
+          threads.check(c, run.call(), () -> run.run().outputBytes());
         }
       }
+      threads.assertShared();
     }
-    assertTrue(helpers.get() > 0, "no run asked for a helper, so this test tested nothing");
   }
 
   @OnEveryDevice

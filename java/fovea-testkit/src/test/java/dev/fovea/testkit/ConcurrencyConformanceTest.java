@@ -25,6 +25,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Timeout;
 
 /** Many threads on one spec and its plans, and owners that want their memory back. */
@@ -40,35 +41,13 @@ class ConcurrencyConformanceTest {
     return values;
   }
 
-  @OnEveryDevice
-  void eightThreadsOneAttention(TestDevice on) throws Exception {
-    Device device = on.device();
-    int runs = on.size(12, 3);
-    Attention attention = Attention.builder().causal().build();
-    try (Scope scope = Scope.open();
-        ExecutorService threads = Executors.newFixedThreadPool(8)) {
-      Tensor q = scope.copyOf(normal(2 * 130 * 4 * 64, 1), 2, 130, 4, 64).on(device);
-      Tensor k = scope.copyOf(normal(2 * 130 * 2 * 64, 2), 2, 130, 2, 64).on(device);
-      float[] expected = attention.forward(scope, q, k, k).toFloatArray();
+  /** Does {@code work} on eight threads at once, each with a number of its own. */
+  private static void onEightThreads(IntConsumer work) throws Exception {
+    try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
       List<Future<?>> all = new ArrayList<>();
       for (int t = 0; t < 8; t++) {
         int thread = t;
-        all.add(
-            threads.submit(
-                () -> {
-                  AttentionCall call =
-                      attention.call(q, k, k).out(scope.allocate(DType.FLOAT32, 2, 130, 4, 64));
-                  for (int n = 0; n < runs; n++) {
-                    Tensor out = scope.allocate(DType.FLOAT32, 2, 130, 4, 64).on(device);
-                    if ((n + thread) % 2 == 0) {
-                      call.out(out).parallelism(1 + n % 3).run();
-                    } else {
-                      out = attention.forward(scope, q, k, k);
-                    }
-                    assertArrayEquals(expected, out.toFloatArray());
-                  }
-                  return null;
-                }));
+        all.add(threads.submit(() -> work.accept(thread)));
       }
       for (Future<?> one : all) {
         one.get();
@@ -77,12 +56,37 @@ class ConcurrencyConformanceTest {
   }
 
   @OnEveryDevice
+  void eightThreadsOneAttention(TestDevice on) throws Exception {
+    Device device = on.device();
+    int runs = on.size(12, 3);
+    Attention attention = Attention.builder().causal().build();
+    try (Scope scope = Scope.open()) {
+      Tensor q = scope.copyOf(normal(2 * 130 * 4 * 64, 1), 2, 130, 4, 64).on(device);
+      Tensor k = scope.copyOf(normal(2 * 130 * 2 * 64, 2), 2, 130, 2, 64).on(device);
+      float[] expected = attention.forward(scope, q, k, k).toFloatArray();
+      onEightThreads(
+          thread -> {
+            AttentionCall call =
+                attention.call(q, k, k).out(scope.allocate(DType.FLOAT32, 2, 130, 4, 64));
+            for (int n = 0; n < runs; n++) {
+              Tensor out = scope.allocate(DType.FLOAT32, 2, 130, 4, 64).on(device);
+              if ((n + thread) % 2 == 0) {
+                call.out(out).parallelism(1 + n % 3).run();
+              } else {
+                out = attention.forward(scope, q, k, k);
+              }
+              assertArrayEquals(expected, out.toFloatArray());
+            }
+          });
+    }
+  }
+
+  @OnEveryDevice
   void eightThreadsOneBackwardPass(TestDevice on) throws Exception {
     Device device = on.device();
     int runs = on.size(6, 1);
     Attention attention = Attention.builder().causal().build();
-    try (Scope scope = Scope.open();
-        ExecutorService threads = Executors.newFixedThreadPool(8)) {
+    try (Scope scope = Scope.open()) {
       Tensor q = scope.copyOf(normal(2 * 130 * 4 * 32, 1), 2, 130, 4, 32).on(device);
       Tensor k = scope.copyOf(normal(2 * 130 * 2 * 32, 2), 2, 130, 2, 32).on(device);
       Tensor dout = scope.copyOf(normal(2 * 130 * 4 * 32, 3), 2, 130, 4, 32).on(device);
@@ -92,30 +96,21 @@ class ConcurrencyConformanceTest {
       AttentionGradients expected = first.backward(dout).deterministic(true).gradients(scope);
       float[] dquery = expected.query().toFloatArray();
       float[] dkey = expected.key().toFloatArray();
-      List<Future<?>> all = new ArrayList<>();
-      for (int t = 0; t < 8; t++) {
-        int thread = t;
-        all.add(
-            threads.submit(
-                () -> {
-                  AttentionCall call = attention.call(q, k, k).out(out).lse(lse);
-                  AttentionBackward backward = call.backward(dout).deterministic(true);
-                  for (int n = 0; n < runs; n++) {
-                    call.parallelism(1 + n % 3);
-                    // The short way is not deterministic but on the CPU.
-                    AttentionGradients got =
-                        on.isCpu() && (n + thread) % 2 == 0
-                            ? attention.backward(scope, dout, q, k, k, out, lse)
-                            : backward.gradients(scope);
-                    assertArrayEquals(dquery, got.query().toFloatArray());
-                    assertArrayEquals(dkey, got.key().toFloatArray());
-                  }
-                  return null;
-                }));
-      }
-      for (Future<?> one : all) {
-        one.get();
-      }
+      onEightThreads(
+          thread -> {
+            AttentionCall call = attention.call(q, k, k).out(out).lse(lse);
+            AttentionBackward backward = call.backward(dout).deterministic(true);
+            for (int n = 0; n < runs; n++) {
+              call.parallelism(1 + n % 3);
+              // The short way is not deterministic but on the CPU.
+              AttentionGradients got =
+                  on.isCpu() && (n + thread) % 2 == 0
+                      ? attention.backward(scope, dout, q, k, k, out, lse)
+                      : backward.gradients(scope);
+              assertArrayEquals(dquery, got.query().toFloatArray());
+              assertArrayEquals(dkey, got.key().toFloatArray());
+            }
+          });
     }
   }
 

@@ -6,10 +6,12 @@ import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /** The fixed grid: sizes around the edges of tiles, all head dims, all pairs of features. */
 class GridConformanceTest {
@@ -24,13 +26,12 @@ class GridConformanceTest {
     127, 128, 129, 160, 192, 255, 256, 257, 320, 333, 384, 511, 512
   };
 
-  @OnEveryDevice
-  void everyPairOfSizes(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
-    int n = 0;
-    for (int queries : SIZES) {
-      for (int keys : SIZES) {
-        n++;
+  /** A case of every pair of sizes, every other one causal. */
+  static List<CaseBuilder> pairsOfSizes(int[] sizes) {
+    List<CaseBuilder> all = new ArrayList<>();
+    for (int queries : sizes) {
+      for (int keys : sizes) {
+        int n = all.size() + 1;
         CaseBuilder builder =
             new CaseBuilder()
                 .dtype(TYPES[n % 3])
@@ -38,9 +39,16 @@ class GridConformanceTest {
                 .headDim(16)
                 .content(Content.NORMAL, n)
                 .guard(n % 2 == 0 ? Side.END : Side.BEGIN);
-        failed.check(n % 2 == 0 ? builder.causal().build() : builder.build());
+        all.add(n % 2 == 0 ? builder.causal() : builder);
       }
     }
+    return all;
+  }
+
+  @OnEveryDevice
+  void everyPairOfSizes(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    pairsOfSizes(SIZES).forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 
@@ -89,22 +97,33 @@ class GridConformanceTest {
     failed.orPass();
   }
 
-  /** A feature alone, and every two together. */
-  @OnEveryDevice
-  void everyPairOfFeatures(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
-    Map<String, Consumer<CaseBuilder>> features = features();
+  /**
+   * A case with each feature alone, and with every two together.
+   *
+   * @param of makes what features are set on, of a case without any
+   */
+  static <T> List<T> pairsOfFeatures(
+      Map<String, Consumer<T>> features, Function<CaseBuilder, T> of) {
+    List<T> all = new ArrayList<>();
     List<String> names = List.copyOf(features.keySet());
     for (int a = 0; a < names.size(); a++) {
       for (int b = a; b < names.size(); b++) {
-        CaseBuilder builder =
+        CaseBuilder plain =
             new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40).content(Content.NORMAL, a);
-        features.get(names.get(a)).accept(builder);
-        features.get(names.get(b)).accept(builder);
-        builder.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
-        failed.check(builder.build());
+        plain.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
+        T both = of.apply(plain);
+        features.get(names.get(a)).accept(both);
+        features.get(names.get(b)).accept(both);
+        all.add(both);
       }
     }
+    return all;
+  }
+
+  @OnEveryDevice
+  void everyPairOfFeatures(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    pairsOfFeatures(features(), Function.identity()).forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 

@@ -3,7 +3,6 @@ package dev.fovea.testkit;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
@@ -14,10 +13,6 @@ import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
 import java.util.Arrays;
-import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /** What must not change a single bit: threads, neighbours, layouts, the way heads are shared. */
@@ -43,13 +38,7 @@ class InvarianceConformanceTest {
   void anyNumberOfThreads(TestDevice on) {
     on.assumeCpu("a device has threads of its own, see aDeviceIsOneCall");
     Device device = on.device();
-    AtomicInteger helpers = new AtomicInteger();
-    try (ExecutorService pool = Executors.newFixedThreadPool(7)) {
-      Executor counting =
-          task -> {
-            helpers.incrementAndGet();
-            pool.execute(task);
-          };
+    try (AnyThreads threads = new AnyThreads()) {
       for (int n = 0; n < 12; n++) {
         // The second half is decoding: few queries, many keys.
         CaseBuilder builder =
@@ -67,20 +56,11 @@ class InvarianceConformanceTest {
         }
         AttentionCase c = builder.build();
         try (CaseRun run = new CaseRun(c, Operands.of(c), device)) {
-          run.call().executor(counting);
-          byte[] first = null;
-          for (int workers : new int[] {1, 2, 3, 8, 1}) {
-            run.call().parallelism(workers);
-            byte[] bytes = run.run().outputBytes();
-            if (first == null) {
-              first = bytes;
-            }
-            assertArrayEquals(first, bytes, workers + " workers: " + c);
-          }
+          threads.check(c, run.call(), () -> run.run().outputBytes());
         }
       }
+      threads.assertShared();
     }
-    assertTrue(helpers.get() > 0, "no run asked for a helper, so this test tested nothing");
   }
 
   /** A device does all items of a phase in one call: no executor is asked to help. */
