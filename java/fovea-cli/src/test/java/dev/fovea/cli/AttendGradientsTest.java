@@ -9,14 +9,12 @@ import com.google.gson.JsonObject;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,17 +33,11 @@ class AttendGradientsTest {
 
   @TempDir private Path folder;
 
-  private final Arena arena = Arena.ofShared();
   private NpyFiles files;
 
   @BeforeEach
   void nameFiles() {
-    files = new NpyFiles(folder, arena);
-  }
-
-  @AfterEach
-  void unmap() {
-    arena.close();
+    files = new NpyFiles(folder);
   }
 
   private static PlainAttention sizes() {

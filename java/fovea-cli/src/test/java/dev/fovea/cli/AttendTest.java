@@ -25,7 +25,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,17 +34,11 @@ class AttendTest {
 
   @TempDir private Path folder;
 
-  private final Arena arena = Arena.ofShared();
   private NpyFiles files;
 
   @BeforeEach
   void nameFiles() {
-    files = new NpyFiles(folder, arena);
-  }
-
-  @AfterEach
-  void unmap() {
-    arena.close();
+    files = new NpyFiles(folder);
   }
 
   private CaseBuilder sizes() {
@@ -220,7 +213,8 @@ class AttendTest {
     Npy array = files.read(name);
     assertArrayEquals(shape, array.shape(), name);
     DType type = expected.dtype();
-    MemorySegment memory = arena.allocate((long) expected.elements() * type.byteSize() + 8, 8);
+    MemorySegment memory =
+        Arena.ofAuto().allocate((long) expected.elements() * type.byteSize() + 8, 8);
     for (int i = 0; i < expected.elements(); i++) {
       // bfloat16 comes back as float32.
       int bits =

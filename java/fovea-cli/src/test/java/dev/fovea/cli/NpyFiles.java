@@ -11,19 +11,15 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
 
-/**
- * The files of one command line, each named as its option.
- *
- * @param arena owns what is read
- */
-record NpyFiles(Path folder, Arena arena) {
+/** The files of one command line, each named as its option. */
+record NpyFiles(Path folder) {
 
   Path file(String name) {
     return folder.resolve(name + ".npy");
   }
 
   Npy read(String name) throws IOException {
-    return Npy.read(file(name), arena);
+    return Npy.read(file(name), Arena.ofAuto());
   }
 
   /** The option for a file to be written. */
@@ -34,7 +30,7 @@ record NpyFiles(Path folder, Arena arena) {
   /** Writes a file, rounding to {@code type}, and returns the option for it. */
   List<String> operand(String name, NpyType type, float[] values, long... shape)
       throws IOException {
-    MemorySegment data = arena.allocate((long) values.length * type.byteSize() + 8, 8);
+    MemorySegment data = Arena.ofAuto().allocate((long) values.length * type.byteSize() + 8, 8);
     for (int i = 0; i < values.length; i++) {
       switch (type) {
         case FLOAT64 -> data.setAtIndex(ValueLayout.JAVA_DOUBLE, i, values[i]);
