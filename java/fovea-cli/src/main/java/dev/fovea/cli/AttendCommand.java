@@ -154,6 +154,7 @@ final class AttendCommand extends CliCommand {
     }
     builder.softcap(softcap).dropout(dropout).allowTf32(allowTf32);
     int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    atLeast("--threads", workers, 1);
     Attend.Inputs inputs =
         new Attend.Inputs(
             query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);

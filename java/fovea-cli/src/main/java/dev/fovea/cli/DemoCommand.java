@@ -7,12 +7,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.stream.Stream;
+import java.util.Set;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Search by meaning with a real encoder. */
 @Command(
@@ -24,6 +26,11 @@ import picocli.CommandLine.Parameters;
           + " ONNX Runtime in the same run."
     })
 final class DemoCommand extends CliCommand {
+
+  private static final Set<String> WITH_TRAIN =
+      Set.of("--train", "--steps", "--seed", "--plot", "--json");
+
+  @Spec private CommandSpec spec;
 
   @Parameters(
       paramLabel = "QUESTION",
@@ -114,8 +121,11 @@ final class DemoCommand extends CliCommand {
 
   private int train() throws IOException {
     TrainDemo.Settings settings = training.settings();
-    if (!questions.isEmpty()
-        || Stream.of(text, out, heatmap, sentence, threads).anyMatch(Objects::nonNull)) {
+    boolean alone =
+        spec.commandLine().getParseResult().matchedOptions().stream()
+            .map(OptionSpec::longestName)
+            .allMatch(WITH_TRAIN::contains);
+    if (!questions.isEmpty() || !alone) {
       throw new IllegalArgumentException("--train goes with --steps, --seed and --plot alone");
     }
     JsonObject document = new TrainDemo(settings, text()).run();

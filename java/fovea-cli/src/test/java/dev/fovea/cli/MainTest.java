@@ -69,7 +69,9 @@ class MainTest {
         "demo --train --steps 0",
         "demo --train --plot no-such-folder/loss.png",
         "demo --train why",
-        "demo --train --heatmap h.png"
+        "demo --train --plot .",
+        "demo --train --heatmap h.png",
+        "demo --train --rounds 0"
       })
   void mistakesGiveOneSentenceAndCode2(String line) {
     Cli cli = Cli.run(line.split(" "));

@@ -94,7 +94,9 @@ public final class TrainDemo {
   /** Before any work: a wrong name should not cost a minute. */
   private void checkPlot() throws IOException {
     Path plot = settings.plot();
-    if (plot != null && !Files.isWritable(plot.toAbsolutePath().resolveSibling("."))) {
+    if (plot != null
+        && (Files.isDirectory(plot)
+            || !Files.isWritable(plot.toAbsolutePath().resolveSibling(".")))) {
       throw new IOException(plot + " cannot be written");
     }
   }
