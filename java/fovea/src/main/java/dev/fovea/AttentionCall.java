@@ -341,7 +341,7 @@ public final class AttentionCall {
 
   private static IllegalStateException busyElsewhere() {
     return new IllegalStateException(
-        "this AttentionCall is running: make one for each thread; they may share attention and"
-            + " tensors");
+        "this AttentionCall is running, or its backward pass: make one for each thread; they may"
+            + " share attention and tensors");
   }
 }
