@@ -209,11 +209,11 @@ def figures(rounds, tflop, limit):
 
 
 def ratios(turns, said):
-    """How many times as fast as each peer we are: the median over the rounds, each of which has its own clocks."""
+    """How many times as fast as each other side we are: the median over the rounds, each of which has its own clocks."""
     if said.get(cases.OURS, {}).get("status") != "measured":
         return {}
     ours = said[cases.OURS]["rounds_ms"]
-    return {name: statistics.median(peer / own for peer, own in zip(said[name]["rounds_ms"], ours))
+    return {name: statistics.median(other / own for other, own in zip(said[name]["rounds_ms"], ours))
             for name in turns if name != cases.OURS and said[name]["status"] == "measured"}
 
 
