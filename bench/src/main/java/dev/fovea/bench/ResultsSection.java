@@ -105,6 +105,10 @@ final class ResultsSection {
         "Half of all rounds lie within %.1f %% of the median ratio to libtorch, %.1f %% to sgemm.",
         100 * spread(report, AttentionMeasurement.LIBTORCH),
         100 * spread(report, AttentionMeasurement.SGEMM));
+    if (report.rows().stream()
+        .noneMatch(row -> row.parameters().containsKey(AttentionMeasurement.LIBTORCH_KERNEL))) {
+      line("These figures of libtorch are older than the choice: its flash kernel everywhere.");
+    }
     line("");
   }
 

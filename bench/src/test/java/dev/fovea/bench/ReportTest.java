@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.bench.Libtorch.Kernel;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.bench.Report.Session;
 import dev.fovea.bench.Targets.Outcome;
@@ -124,9 +125,17 @@ class ReportTest {
     assertPlot(RatioPlot.ATTENTION, page);
     assertFalse(page.contains(RatioPlot.BACKWARD.file()), page);
 
-    report("backward", row("full", 512, 1, 1.6, 0.98)).write(Report.file(folder, "backward"));
+    assertTrue(page.contains("flash kernel everywhere"), page);
+
+    Row plain = row("full", 512, 1, 1.6, 0.98);
+    plain.figure("libtorch GFLOP/s", 44.5);
+    plain.parameters().put(AttentionMeasurement.LIBTORCH_KERNEL, Kernel.PLAIN.toString());
+    report("backward", plain).write(Report.file(folder, "backward"));
+    Files.delete(Report.file(folder, "attention"));
     ResultsPage.write(folder);
     page = Files.readString(folder.resolve("README.md"));
+    assertTrue(page.contains("| full | 71.2 | 44.5 plain |"), page);
+    assertFalse(page.contains("flash kernel everywhere"), page);
     assertTrue(page.contains("Backward pass, float32, one thread"), page);
     assertPlot(RatioPlot.BACKWARD, page);
   }
