@@ -50,14 +50,6 @@ class BackwardKeys {
   // The first tile, which every chunk has, writes its rows of dquery, and zeros elsewhere; the others
   // add theirs.
   void run_tile(int64_t j, int count, bool first) {
-    tile_.load_keys(j, count);
-    with_type(spec_.dtype, [&](auto zero) {
-      const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
-                        tile_.key_offset(spec_.key_stride, j);
-      for (int k = 0; k < count; ++k) {
-        load_row(key + k * spec_.key_stride[1], spec_.head_dim, 1.0f, keys_.at + k * keys_.row);
-      }
-    });
     const int64_t last = tile_.row_high(j + count - 1);
     const int64_t tile = run_.plan.tile_queries;
     int64_t row = tile_.row_low(j);
@@ -66,7 +58,9 @@ class BackwardKeys {
       std::fill_n(dqueries_.at, low * dqueries_.row, 0.0f);
       std::fill_n(dqueries_.at + last * dqueries_.row, (rows_ - last) * dqueries_.row, 0.0f);
     }
-    if (row >= last) {
+    if (row < last) {
+      load_keys(j, count);
+    } else {  // nor need the keys be there, if there is no query
       std::fill_n(dkeys_.at, count * dkeys_.row, 0.0f);
       std::fill_n(dvalues_.at, count * dvalues_.row, 0.0f);
     }
@@ -74,6 +68,17 @@ class BackwardKeys {
       run_rows(row, int(std::min(tile, last - row)), count, add, !first);
     }
     write(j, count);
+  }
+
+  void load_keys(int64_t j, int count) {
+    tile_.load_keys(j, count);
+    with_type(spec_.dtype, [&](auto zero) {
+      const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
+                        tile_.key_offset(spec_.key_stride, j);
+      for (int k = 0; k < count; ++k) {
+        load_row(key + k * spec_.key_stride[1], spec_.head_dim, 1.0f, keys_.at + k * keys_.row);
+      }
+    });
   }
 
   void run_rows(int64_t row, int rows, int keys, bool add, bool add_queries) {
