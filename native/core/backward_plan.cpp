@@ -106,10 +106,13 @@ int32_t check_backward_call(const fovea_attention_plan& plan, const BackwardOper
   const fovea_attention_gradients& gradients = plan.gradients;
   const bool queries = spec.batch > 0 && spec.query_length > 0;
   const bool keys = spec.batch > 0 && spec.key_length > 0;
-  if (int32_t status = check_inputs(spec, operands, queries || keys, call)) return status;
+  // Sums over whole heads look at the lengths even where there is neither query nor key.
+  if (int32_t status = check_inputs(spec, operands, spec.batch > 0, call)) return status;
   // A sum over nothing is zero, and is written.
   const auto any = [](int64_t size, int64_t stride) { return size > 0 || stride == 0; };
-  const bool dbias = spec.key_length > 0 && any(spec.batch, gradients.dbias_stride[0]) &&
+  // Packed sequences share a dbias only where their positions do.
+  const int64_t shared = gradients.dbias_stride[spec.packed ? 2 : 0];
+  const bool dbias = spec.key_length > 0 && any(spec.batch, shared) &&
                      any(spec.query_length, gradients.dbias_stride[2]);
   const bool dalibi = any(spec.batch, gradients.dalibi_stride[0]);
   const Presence all[] = {
@@ -122,6 +125,7 @@ int32_t check_backward_call(const fovea_attention_plan& plan, const BackwardOper
       {"dbias", operands.dbias, gradients.has_dbias && dbias, gradients.has_dbias != 0},
       {"dalibi_slopes", operands.dalibi_slopes, gradients.has_dalibi && dalibi,
        gradients.has_dalibi != 0},
+      {"sinks", operands.sinks, gradients.has_dsinks != 0, true},
       {"dsinks", operands.dsinks, gradients.has_dsinks != 0, gradients.has_dsinks != 0},
   };
   return check_presence(all, std::size(all), call);
