@@ -211,7 +211,13 @@ int32_t plan_cuda_backward(const fovea_device_info& device, fovea_attention_plan
   plan.tile_queries = keys.rows;
   plan.tile_keys = keys.keys();
   plan.section = section_of(spec, device, variant.element_bytes());
-  plan.workspace_bytes = BackwardLayout(plan).bytes;
+  const __int128 workspace = BackwardLayout(plan).bytes;
+  if (workspace > (__int128{1} << 62)) {
+    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
+                "the gradients of %lld heads need more than 2^62 bytes of workspace",
+                (long long)spec.query_heads);
+  }
+  plan.workspace_bytes = int64_t(workspace);
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cuda_sm80_backward_%s_%dx%d_d%d%s%s",
                 text(variant.precision), keys.rows, keys.keys(), queries.head_dim,
                 variant.general ? "_general" : "", gradients.deterministic ? "_deterministic" : "");

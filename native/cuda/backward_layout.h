@@ -9,26 +9,26 @@ namespace fovea {
 struct BackwardLayout {
   int64_t head_rows;  // for each key head: those of all sequences, each with its padding
   int64_t lse2, delta, sums, dout;  // bytes from the start; -1 = not kept
-  int64_t bytes;
+  __int128 bytes;
 
   explicit BackwardLayout(const fovea_attention_plan& plan) {
     const fovea_attention_spec& spec = plan.spec;
     const BackwardVariant& variant = kBackwardVariants[plan.variant];
     const int64_t queries = spec.packed ? spec.query_total : spec.batch * spec.query_length;
     head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * variant.padding();
-    const int64_t rows = head_rows * spec.key_heads;
+    const __int128 rows = __int128{head_rows} * spec.key_heads;
     bytes = 0;
     lse2 = add(rows * 4);
     delta = add(rows * 4);
     sums = plan.gradients.deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
-    dout = spec.out_dtype == spec.dtype
-               ? -1
-               : add(queries * spec.query_heads * spec.value_head_dim * variant.element_bytes());
+    dout = spec.out_dtype == spec.dtype ? -1
+                                        : add(__int128{queries} * spec.query_heads *
+                                              spec.value_head_dim * variant.element_bytes());
   }
 
  private:
-  int64_t add(int64_t size) {
-    const int64_t at = bytes;
+  int64_t add(__int128 size) {
+    const int64_t at = int64_t(bytes);
     bytes += (size + 255) / 256 * 256;
     return at;
   }
