@@ -5,8 +5,7 @@
 #pragma once
 
 #include "cuda/attention_scores.cuh"
-#include "cuda/backward_params.h"
-#include "cuda/backward_tiles.h"
+#include "cuda/backward_rows.cuh"
 
 namespace fovea {
 
@@ -182,8 +181,7 @@ FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kCo
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) {
-        s[i][j][e] =
-            tile::exp2_approx(tile::fused_multiply_add(s[i][j][e], softmax_scale, -lse2[e % 2]));
+        s[i][j][e] = weight_of<kGeneral>(s[i][j][e], softmax_scale, lse2[e % 2]);
         dp[i][j][e] = s[i][j][e] * (kGeneral ? dp[i][j][e] : dp[i][j][e] - delta[e % 2]);
       }
     }

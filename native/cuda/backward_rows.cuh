@@ -22,6 +22,14 @@ FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows&
          (start + position) * group + (head - rows.key_head * group);
 }
 
+// The weight of a score. It is never above 1, but where a bias makes scores large they and lse are
+// rounded apart by more than exp2 takes: a row whose every bias is -1e10 had gradients of NaN.
+template <bool kGeneral>
+FOVEA_DEVICE float weight_of(float score, float softmax_scale, float lse2) {
+  const float x = tile::fused_multiply_add(score, softmax_scale, -lse2);
+  return tile::exp2_approx(kGeneral ? tile::minimum_or_nan(x, 0.0f) : x);
+}
+
 // The sum of `value` over the block, in a fixed order, for thread 0; `shared` has a word for each warp.
 FOVEA_DEVICE float block_sum(float value, uint32_t shared, int warps) {
   const uint32_t warp = tile::thread_index() / tile::kWarp;

@@ -146,8 +146,7 @@ struct BackwardScores {
         FOVEA_UNROLL
         for (int e = 0; e < 4; ++e) {
           const float x = s[i][j][e];
-          const float weight =
-              tile::exp2_approx(tile::fused_multiply_add(x, p.softmax_scale, -row.lse2[i][e / 2]));
+          const float weight = weight_of<kIt.general>(x, p.softmax_scale, row.lse2[i][e / 2]);
           // Not 0 * dp: what a row does not see may be NaN.
           dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
         }

@@ -78,6 +78,17 @@ FOVEA_DEVICE float maximum(float x, float y) {
 #endif
 }
 
+// The smaller; NaN if one is NaN. sm_80.
+FOVEA_DEVICE float minimum_or_nan(float x, float y) {
+#ifdef __CUDACC__
+  float z;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+#else
+  return x < y || std::isnan(x) ? x : y;
+#endif
+}
+
 FOVEA_DEVICE float fused_multiply_add(float x, float y, float z) {
 #ifdef __CUDACC__
   return fmaf(x, y, z);
