@@ -145,6 +145,15 @@ struct BackwardBias : BackwardScores<kVariant> {
     tile::sync_block();
     this->multiply_values(ds, value_tile);
     this->template differentiate<false>(ds, key_tile, tile);
+    // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const bool present = int32_t(mine.row(i, h)) < rows.count;
+        change_row(ds, i, h, [&](float x, int32_t) { return present ? x : 0.0f; });
+      }
+    }
     return true;
   }
 
