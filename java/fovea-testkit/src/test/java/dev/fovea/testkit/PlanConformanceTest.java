@@ -17,6 +17,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Plans for GPUs that are not here: pure, so they can be made and looked at anywhere. */
@@ -244,6 +245,35 @@ class PlanConformanceTest {
         assertEquals(16, (double) bytes[1] / bytes[0], 0.5);
       }
     }
+  }
+
+  /** Packed sequences may claim lengths that their totals do not bound. */
+  @Test
+  void backwardsTooLargeToCountAreRefused() {
+    long longest = Integer.MAX_VALUE - 1024;
+    var bias = new AttentionShape.Strides(0, longest, longest);
+    AttentionShape tiles =
+        AttentionShape.packed(DType.FLOAT32, 1L << 29, longest, longest, 1, 1, 1, 1, 1)
+            .lse()
+            .bias(DType.FLOAT32, bias)
+            .build();
+    AttentionShape rows =
+        AttentionShape.packed(DType.FLOAT32, 1, 1, 1, longest, 1, 1 << 27, 1, 1).lse().build();
+    Stream.concat(Stream.of(Device.cpu()), gpus().stream())
+        .forEach(
+            device -> {
+              // A GPU refuses more items than a grid has as something it does not support.
+              Exception refusal =
+                  assertThrows(
+                      RuntimeException.class,
+                      () -> backward(device, tiles, gradients -> gradients.dbias(bias)));
+              assertTrue(refusal.getMessage().contains("tiles"), refusal.getMessage());
+              refusal =
+                  assertThrows(
+                      IllegalArgumentException.class,
+                      () -> backward(device, rows, gradients -> gradients));
+              assertTrue(refusal.getMessage().contains("workspace"), refusal.getMessage());
+            });
   }
 
   @Test

@@ -1,0 +1,126 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.Scope;
+import dev.fovea.Tensor;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaAttentionCall;
+import dev.fovea.ffi.FoveaAttentionGradients;
+import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.NativeLibrary;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A backward pass without queries, keys or sequences whose caller, of the flat ABI, leaves operands
+ * NULL: a run does without them or refuses them by name. Java itself always passes an address.
+ */
+class NullOperandsConformanceTest {
+
+  private static final MemorySegment NONE = MemorySegment.NULL;
+
+  private final Arena arena = Arena.ofAuto();
+  private final MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+  private final MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
+  private final MemorySegment plan = FoveaAttentionPlan.allocate(arena);
+
+  /** One head of 8 columns; nothing optional. */
+  private void shape(long batch, long queries, long keys) {
+    FoveaAttentionSpec.DTYPE.set(spec, Abi.FLOAT32);
+    FoveaAttentionSpec.HAS_LSE.set(spec, 1);
+    FoveaAttentionSpec.BATCH.set(spec, batch);
+    FoveaAttentionSpec.QUERY_LENGTH.set(spec, queries);
+    FoveaAttentionSpec.KEY_LENGTH.set(spec, keys);
+    FoveaAttentionSpec.QUERY_HEADS.set(spec, 1);
+    FoveaAttentionSpec.KEY_HEADS.set(spec, 1);
+    FoveaAttentionSpec.HEAD_DIM.set(spec, 8);
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 8);
+    FoveaAttentionGradients.DKEY_STRIDE.set(gradients, 1, 8);
+    FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, 1, 8);
+  }
+
+  /** What the first phase with work says, given these and no other operand; empty if all ran. */
+  private String run(TestDevice on, MemorySegment sinks, MemorySegment dkey, MemorySegment dvalue) {
+    Device device = on.device();
+    NativeLibrary library = device.backend().library();
+    int planned = library.planAttentionBackward(spec, gradients, device.backend().info(), plan);
+    assertEquals(Abi.OK, planned, () -> FoveaAttentionPlan.ERROR.get(plan));
+    MemorySegment call = FoveaAttentionCall.allocate(arena);
+    try (Scope scope = Scope.open()) {
+      MemorySegment workspace = memory(scope, device, FoveaAttentionPlan.WORKSPACE_BYTES.get(plan));
+      MemorySegment scratch = memory(scope, device, FoveaAttentionPlan.SCRATCH_BYTES.get(plan));
+      for (int phase = 0; phase < FoveaAttentionPlan.PHASES.get(plan); phase++) {
+        FoveaAttentionCall.PHASE.set(call, phase);
+        FoveaAttentionCall.END.set(call, FoveaAttentionPlan.ITEMS.get(plan, phase));
+        int status =
+            library.runAttentionBackward(
+                plan, call, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, sinks, NONE, NONE, NONE,
+                NONE, NONE, dkey, dvalue, NONE, NONE, NONE, workspace, scratch, NONE);
+        if (status != Abi.OK) {
+          assertEquals(Abi.INVALID_ARGUMENT, status);
+          return FoveaAttentionCall.ERROR.get(call);
+        }
+      }
+    }
+    return "";
+  }
+
+  private static MemorySegment memory(Scope scope, Device device, long bytes) {
+    return bytes == 0
+        ? NONE
+        : MemorySegment.ofAddress(scope.allocate(DType.FLOAT32, bytes / 4).on(device).address());
+  }
+
+  private void refused(String operand, TestDevice on, MemorySegment sinks) {
+    String refusal = run(on, sinks, NONE, NONE);
+    assertTrue(refusal.startsWith(operand + " is NULL"), refusal);
+  }
+
+  @OnEveryDevice
+  void keysThatNoQuerySeesAreNotRead(TestDevice on) {
+    shape(1, 0, 3);
+    try (Scope scope = Scope.open()) {
+      Tensor dkey = scope.allocate(DType.FLOAT32, 3, 8).fill(1).on(on.device());
+      Tensor dvalue = scope.allocate(DType.FLOAT32, 3, 8).fill(1).on(on.device());
+      MemorySegment to = MemorySegment.ofAddress(dkey.address());
+      assertEquals("", run(on, NONE, to, MemorySegment.ofAddress(dvalue.address())));
+      assertArrayEquals(new float[24], dkey.toFloatArray());
+      assertArrayEquals(new float[24], dvalue.toFloatArray());
+    }
+  }
+
+  /** A gradient of sinks is that of all heads, each of which looks at its sink. */
+  @OnEveryDevice
+  void sinksOfNoQueries(TestDevice on) {
+    shape(0, 5, 0);
+    FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
+    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
+    refused("sinks", on, NONE);
+  }
+
+  @OnEveryDevice
+  void offsetsOfNoQueriesAndKeys(TestDevice on) {
+    shape(2, 0, 0);
+    FoveaAttentionSpec.PACKED.set(spec, 1);
+    FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
+    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
+    refused("cu_seqlens_q", on, MemorySegment.ofAddress(64));
+  }
+
+  /** The sum over the positions of no packed sequence is written, whatever the batch stride. */
+  @OnEveryDevice
+  void dbiasOfNoPackedSequences(TestDevice on) {
+    shape(0, 4, 8);
+    FoveaAttentionSpec.PACKED.set(spec, 1);
+    FoveaAttentionSpec.BIAS_DTYPE.set(spec, Abi.FLOAT32);
+    FoveaAttentionGradients.HAS_DBIAS.set(gradients, 1);
+    FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, 0, 8);
+    refused("dbias", on, NONE);
+  }
+}
