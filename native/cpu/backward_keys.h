@@ -47,8 +47,8 @@ class BackwardKeys {
     std::fill_n(distances_, rows_, 0.0f);
   }
 
-  // The first tile, which every chunk has, writes its rows of dquery, and zeros elsewhere; the others
-  // add theirs.
+  // The first tile, which every chunk has, writes its rows of dquery, and zeros elsewhere; the
+  // others add theirs.
   void run_tile(int64_t j, int count, bool first) {
     const int64_t last = tile_.row_high(j + count - 1);
     const int64_t tile = run_.plan.tile_queries;

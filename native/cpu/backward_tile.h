@@ -170,8 +170,8 @@ class BackwardTile : public AttentionRows {
           x = fma(slope, toward, x);
         }
       }
-      // No weight is above 1, but x and lse, rounded apart, may differ by more than exp2 takes: a row
-      // whose every bias is -1e9 had gradients of NaN.
+      // No weight is above 1, but x and lse, rounded apart, may differ by more than exp2 takes: a
+      // row whose every bias is -1e9 had gradients of NaN.
       vfloat w = exp2(min(splat(0.0f), x - lse)), w_kept = w;
       if constexpr (!kPlain) {
         if (threshold_ > 0) {

@@ -51,7 +51,7 @@ struct AttentionForward {
                      p, rows, mine, first_column());
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
-      if (p.weights != nullptr) store_weights(results);
+      if (p.weights != nullptr) store_weights(softmax, results);
     }
   }
 
@@ -110,7 +110,7 @@ struct AttentionForward {
   }
 
   // The weights themselves, once their sums are known: the scores a second time, from keys alone.
-  FOVEA_DEVICE void store_weights(const RowResults<kM>& results) {
+  FOVEA_DEVICE void store_weights(const tile::Softmax<kM>& softmax, const RowResults<kM>& results) {
     const int32_t tiles = (p.key_length + kKeys - 1) / kKeys;
     FOVEA_NO_UNROLL
     for (int32_t tile = 0; tile < tiles; ++tile) {
@@ -126,7 +126,8 @@ struct AttentionForward {
         scores(s, key_tile, tile);
       }
       if (first_column() == 0)
-        store_weights_tile(s, seen, results, p, load_rows(shared_rows), mine, tile * kKeys);
+        store_weights_tile(s, seen, softmax, results, p, load_rows(shared_rows), mine,
+                           tile * kKeys);
     }
   }
 };

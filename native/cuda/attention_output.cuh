@@ -34,8 +34,10 @@ struct RowResults {
             zero = highest;
           }
         }
-        lse2[i][h] = sum == 0 ? -tile::kInfinity : zero + tile::log2_approx(sum);
-        factor[i][h] = sum == 0 ? 0.0f : decay * p.dropout_scale / sum;
+        // What overflows in units of log2 is masked, as it is on the CPU.
+        const bool none = sum == 0 || zero == -tile::kInfinity;
+        lse2[i][h] = none ? -tile::kInfinity : zero + tile::log2_approx(sum);
+        factor[i][h] = none ? 0.0f : decay * p.dropout_scale / sum;
       }
     }
   }
@@ -145,6 +147,7 @@ FOVEA_DEVICE void store_query_rows(void* tensor, int32_t dtype, const int64_t (&
 // the tile.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
+                                     const tile::Softmax<kM>& softmax,
                                      const RowResults<kM>& results, const AttentionParams& p,
                                      const AttentionRows& rows, const ThreadRows& mine,
                                      int32_t first_key) {
@@ -154,15 +157,18 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
     for (int h = 0; h < 2; ++h) {
       const uint32_t row = mine.row(i, h);
       if (!exists(p, rows, row)) continue;
-      const bool none =
-          !seen || int32_t(row) >= rows.count || results.lse2[i][h] == -tile::kInfinity;
+      const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
+      // Relative to the maximum, not to lse: large scores and lse are rounded apart by more than a
+      // weight is worth.
+      const float reference = softmax.reference(i, h);
+      const float share = results.factor[i][h] / p.dropout_scale;
       float* to =
           p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
       const auto weight = [&](float x) {
         // A masked key weighs nothing even where NaN has reached the row.
-        return none || x == -tile::kInfinity ? 0.0f
-                                             : tile::exp2_approx(tile::fused_multiply_add(
-                                                   x, p.softmax_scale, -results.lse2[i][h]));
+        return none || x == -tile::kInfinity
+                   ? 0.0f
+                   : tile::exp2_approx((x - reference) * p.softmax_scale) * share;
       };
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {

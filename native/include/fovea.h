@@ -102,8 +102,9 @@ FOVEA_API int32_t fovea_device_query(int32_t index, fovea_device_info* device);
  *   x_ij = -inf where masked;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
  *
- * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one). Query head h reads
- * key/value head h / (Hq / Hk). (Dao, FlashAttention-2, arXiv 2307.08691.)
+ * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
+ * -2.3e38 count as -inf. Query head h reads key/value head h / (Hq / Hk). (Dao, FlashAttention-2,
+ * arXiv 2307.08691.)
  */
 typedef struct fovea_attention_spec {
   uint32_t size;
@@ -127,7 +128,7 @@ typedef struct fovea_attention_spec {
   float scale;   /* read where has_scale */
   float softcap; /* 0 = off; else > 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  /* 1 = a device may round the factors of float32 products to TF32 (11 bits); gradients it may not */
+  /* 1 = a device may round the factors of float32 products to TF32 (11 bits), but for gradients */
   int32_t allow_tf32;
 
   int64_t window_left;  /* >= 0 */

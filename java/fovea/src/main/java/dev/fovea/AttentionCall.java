@@ -60,7 +60,8 @@ public final class AttentionCall {
 
   /**
    * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type;
-   * packed: [Hq or 1, Tq, longest Sk]. Null for none.
+   * packed: [Hq or 1, Tq, longest Sk]. Null for none. A finite mask may serve as well as -inf, but
+   * a row that has nothing else then attends to all its keys; scores below -2.3e38 count as -inf.
    */
   public AttentionCall bias(Tensor bias) {
     change();
