@@ -46,7 +46,7 @@ struct AttentionForward {
     if (begin < end) attend(out, softmax);
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
-    RowResults<kM> results(softmax, p, rows, mine);
+    RowResults<kM> results(softmax, kIt.general, p, rows, mine);
     store_query_rows(p.out, p.out_dtype, p.out_stride, p.value_head_dim, out, results.factor, true,
                      p, rows, mine, first_column());
     if (first_column() == 0) store_lse(results, p, rows, mine);
@@ -80,6 +80,10 @@ struct AttentionForward {
     tile::sync_block();
   }
 
+  FOVEA_DEVICE int32_t key_length() const {
+    return load_rows_field<offsetof(AttentionRows, key_length)>(shared_rows);
+  }
+
   FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const int32_t first_key = tile * kKeys;
@@ -93,18 +97,18 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
-    ring.start(begin, end);
+    ring.start(begin, end, key_length());
     FOVEA_NO_UNROLL
     for (int32_t tile = end - 1; tile >= begin; --tile) {
       float s[kM][kKeyColumns][4];
-      scores(s, ring.template next<RingItem::kKeys>(tile), tile);
+      scores(s, ring.template next<RingItem::kKeys>(tile, key_length()), tile);
       softmax.template step<kIt.general>(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.dropout_threshold != 0) {
           drop_weights(s, p, load_rows(shared_rows), mine.anew(), tile * kKeys);
         }
       }
-      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
+      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile, key_length());
       multiply_weights_values<kPrecision, kValueBytes>(out, s, value_tile, first_column());
     }
   }
@@ -119,7 +123,7 @@ struct AttentionForward {
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
         const uint32_t key_tile = queries + kQueryBytes;
-        ring.template load<RingItem::kKeys>(tile, key_tile);
+        ring.template load<RingItem::kKeys>(tile, key_tile, key_length());
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();

@@ -12,8 +12,9 @@ struct RowResults {
   float factor[kM][2];  // of the weighted sums: out = factor * sums
   float lse2[kM][2];    // log2 of the sum of all exponentials
 
-  // `softmax` has finished. A row without a visible key has sums of zero.
-  FOVEA_DEVICE RowResults(const tile::Softmax<kM>& softmax, const AttentionParams& p,
+  // `softmax` has finished. A row without a visible key has sums of zero. Where scores are of any
+  // size, those that overflow in units of log2 are masked, as they are on the CPU.
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM>& softmax, bool any_size, const AttentionParams& p,
                           const AttentionRows& rows, const ThreadRows& mine) {
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
@@ -34,8 +35,7 @@ struct RowResults {
             zero = highest;
           }
         }
-        // What overflows in units of log2 is masked, as it is on the CPU.
-        const bool none = sum == 0 || zero == -tile::kInfinity;
+        const bool none = sum == 0 || (any_size && zero == -tile::kInfinity);
         lse2[i][h] = none ? -tile::kInfinity : zero + tile::log2_approx(sum);
         factor[i][h] = none ? 0.0f : decay * p.dropout_scale / sum;
       }

@@ -137,8 +137,8 @@ struct BackwardBias : BackwardScores<kVariant> {
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     typename Base::Ring ring(p, rows, this->ring_base);
     const uint32_t key_tile = this->ring_base, value_tile = key_tile + Base::kSlotBytes;
-    ring.template load<RingItem::kKeys>(tile, key_tile);
-    ring.template load<RingItem::kValues>(tile, value_tile);
+    ring.template load<RingItem::kKeys>(tile, key_tile, rows.key_length);
+    ring.template load<RingItem::kValues>(tile, value_tile, rows.key_length);
     this->load_queries(rows);
     tile::copy_async_commit();
     tile::copy_async_wait<0>();

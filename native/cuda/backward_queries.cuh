@@ -23,12 +23,12 @@ struct BackwardQueries : BackwardScores<kVariant> {
     if (begin < end) {
       this->load_queries(rows);
       typename Base::Ring ring(p, rows, this->ring_base);
-      ring.start(begin, end);
+      ring.start(begin, end, rows.key_length);
       FOVEA_NO_UNROLL
       for (int32_t tile = end - 1; tile >= begin; --tile) {
         float dp[kM][Base::kKeyColumns][4];
-        this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
-        const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
+        this->multiply_values(dp, ring.template next<RingItem::kValues>(tile, rows.key_length));
+        const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile, rows.key_length);
         this->template differentiate<true>(dp, key_tile, tile);
         multiply_weights_values<Base::kPrecision, Base::kDimBytes>(dquery, dp, key_tile,
                                                                    first_column());
