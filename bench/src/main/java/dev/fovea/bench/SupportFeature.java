@@ -111,26 +111,17 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         gradient("gradients of key and value accumulated", FoveaAttentionGradients.ACCUMULATE, 1));
     features.add(gradient("deterministic gradients", FoveaAttentionGradients.DETERMINISTIC, 1));
     features.add(
-        gradient(
-            "gradient of the bias",
-            q -> {
-              FoveaAttentionSpec.BIAS_DTYPE.set(q.spec(), Abi.FLOAT16);
-              FoveaAttentionGradients.HAS_DBIAS.set(q.gradients(), 1);
-            }));
+        gradientOf(
+            "the bias",
+            FoveaAttentionSpec.BIAS_DTYPE,
+            Abi.FLOAT16,
+            FoveaAttentionGradients.HAS_DBIAS));
     features.add(
-        gradient(
-            "gradient of ALiBi slopes",
-            q -> {
-              FoveaAttentionSpec.HAS_ALIBI.set(q.spec(), 1);
-              FoveaAttentionGradients.HAS_DALIBI.set(q.gradients(), 1);
-            }));
+        gradientOf(
+            "ALiBi slopes", FoveaAttentionSpec.HAS_ALIBI, 1, FoveaAttentionGradients.HAS_DALIBI));
     features.add(
-        gradient(
-            "gradient of the sinks",
-            q -> {
-              FoveaAttentionSpec.HAS_SINKS.set(q.spec(), 1);
-              FoveaAttentionGradients.HAS_DSINKS.set(q.gradients(), 1);
-            }));
+        gradientOf(
+            "the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionGradients.HAS_DSINKS));
   }
 
   private static SupportFeature forward(String name, Consumer<MemorySegment> set) {
@@ -141,11 +132,19 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     return forward(name, spec -> field.set(spec, value));
   }
 
-  private static SupportFeature gradient(String name, Consumer<Question> set) {
-    return new SupportFeature(name, true, set);
+  private static SupportFeature gradient(String name, Field.Int32 field, int value) {
+    return new SupportFeature(name, true, question -> field.set(question.gradients(), value));
   }
 
-  private static SupportFeature gradient(String name, Field.Int32 field, int value) {
-    return gradient(name, question -> field.set(question.gradients(), value));
+  /** The gradient of an operand that the forward pass has where {@code has} is {@code value}. */
+  private static SupportFeature gradientOf(
+      String operand, Field.Int32 has, int value, Field.Int32 asked) {
+    return new SupportFeature(
+        "gradient of " + operand,
+        true,
+        question -> {
+          has.set(question.spec(), value);
+          asked.set(question.gradients(), 1);
+        });
   }
 }

@@ -14,7 +14,6 @@ import java.util.function.Consumer;
 /** Gradients against the oracle: a fixed grid and random cases. */
 class BackwardConformanceTest {
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
   private static final int[] SIZES = {
     0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 193, 257
   };
@@ -71,7 +70,7 @@ class BackwardConformanceTest {
   @OnEveryDevice
   void everyHeadDim(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       for (int d : HEAD_DIMS) {
         if (d > on.limits().headDim()) {
           continue; // that the planner refuses them is PlanConformanceTest's
@@ -131,7 +130,7 @@ class BackwardConformanceTest {
   @OnEveryDevice
   void rowsThatSeeNothing(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       for (boolean sinks : new boolean[] {false, true}) {
         CaseBuilder forward = new CaseBuilder().dtype(type).heads(4, 2).headDim(24);
         forward.sinks = sinks;

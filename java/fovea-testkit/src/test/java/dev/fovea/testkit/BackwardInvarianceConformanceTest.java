@@ -16,8 +16,6 @@ import java.util.Arrays;
 /** What must not change a single bit of deterministic gradients: threads, neighbours, layouts. */
 class BackwardInvarianceConformanceTest {
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
-
   private static BackwardCase deterministic(CaseBuilder forward) {
     return new BackwardBuilder(forward).deterministic().build();
   }
@@ -82,7 +80,7 @@ class BackwardInvarianceConformanceTest {
             n < 6 ? new int[] {150, 300} : n < 9 ? new int[] {few, 1900} : new int[] {900, 7};
         CaseBuilder forward =
             new CaseBuilder()
-                .dtype(TYPES[n % 3])
+                .dtype(TestDevice.TYPES.get(n % 3))
                 .lengths(2, size[0], size[1])
                 .heads(4, 2)
                 .headDim(64)
@@ -107,7 +105,7 @@ class BackwardInvarianceConformanceTest {
 
   @OnEveryDevice
   void everyRun(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 130, 200).heads(4, 1);
       forward.headDim(64).causal().bias(Bias.KEY_ONLY, DType.FLOAT32).alibi(Alibi.PER_HEAD).sinks();
       BackwardCase c = deterministic(forward);
@@ -150,7 +148,7 @@ class BackwardInvarianceConformanceTest {
   /** The first sequence with others of other lengths beside it. */
   @OnEveryDevice
   void lengthsOfOthers(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base =
           new CaseBuilder().dtype(type).lengths(3, 60, 200).heads(4, 2).headDim(64).causal();
       BackwardCase one =
@@ -166,7 +164,7 @@ class BackwardInvarianceConformanceTest {
   /** Sequence 1 of three against the same sequence alone. */
   @OnEveryDevice
   void neighboursInTheBatch(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).heads(4, 2).headDim(48).causal();
       base.alibi(Alibi.PER_HEAD).softcap(9);
       BackwardCase three = deterministic(base.lengths(3, 60, 130));
@@ -200,7 +198,7 @@ class BackwardInvarianceConformanceTest {
   void packedAndPadded(TestDevice on) {
     int[] queries = {33, 0, 70, 5};
     int[] keys = {90, 12, 70, 0};
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder a = new CaseBuilder().dtype(type).heads(4, 2).headDim(40).packed(queries, keys);
       CaseBuilder b = new CaseBuilder().dtype(type).heads(4, 2).headDim(40);
       BackwardCase packed = deterministic(a.causal());
@@ -231,7 +229,7 @@ class BackwardInvarianceConformanceTest {
   void layouts(TestDevice on) {
     Style gaps = Style.gaps(Order.HEADS_FIRST, 3, 5, 1, 2, 7);
     Style swapped = Style.ordered(Order.SWAPPED);
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(2, 40, 70).heads(4, 2).headDim(33);
       BackwardCase plain = deterministic(base);
       BackwardBuilder elsewhere = new BackwardBuilder(base.styles(swapped, gaps, swapped, gaps));
@@ -266,7 +264,7 @@ class BackwardInvarianceConformanceTest {
   /** What is added to zeros is what replaces anything. */
   @OnEveryDevice
   void addingToZeros(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 40, 70).heads(4, 2);
       BackwardCase replaced = deterministic(forward.causal());
       BackwardCase added = new BackwardBuilder(forward).deterministic().accumulate().build();
@@ -285,7 +283,7 @@ class BackwardInvarianceConformanceTest {
   /** Gradients of float32 are exact, whatever the forward may do. */
   @OnEveryDevice
   void allowingTf32(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, 40, 70).headDim(32);
       BackwardCase not = deterministic(base);
       BackwardCase allowed = deterministic(base.allowTf32());

@@ -2,7 +2,6 @@ package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
-import dev.fovea.DType;
 import dev.fovea.Device;
 import java.util.Arrays;
 
@@ -18,11 +17,10 @@ class DropoutConformanceTest {
   private static final long[] SEEDS = {0, 1, -1, Long.MIN_VALUE, 0x123456789abcdef0L};
   private static final int[] OFFSETS = {0, 1, -1, Integer.MIN_VALUE};
   private static final float[] PROBABILITIES = {0.1f, 0.5f, 0.9f};
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
 
   private static CaseBuilder usual(int n) {
     return new CaseBuilder()
-        .dtype(TYPES[n % 3])
+        .dtype(TestDevice.TYPES.get(n % 3))
         .heads(4, 2)
         .headDim(8, COLUMNS)
         .dropout(PROBABILITIES[n / 2 % 3], SEEDS[n % 5], OFFSETS[n % 4]);

@@ -21,7 +21,6 @@ class FiniteMaskConformanceTest {
 
   private static final int QUERIES = 16;
   private static final int KEYS = 5;
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
 
   private static float[] masks(float mask) {
     float[] masks = new float[QUERIES * KEYS];
@@ -42,7 +41,7 @@ class FiniteMaskConformanceTest {
 
   private static void assertForward(
       TestDevice on, float[] masks, float weight, float out, String what) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       try (Scope scope = Scope.open()) {
         Tensor weights = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
         AttentionCall call = call(scope, on.device(), type, masks).weights(weights);
@@ -81,7 +80,7 @@ class FiniteMaskConformanceTest {
   /** Weights are at most 1, though score and lse, both near -1e9, are rounded a hundred apart. */
   @OnEveryDevice
   void gradientsAreBounded(TestDevice on) {
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       try (Scope scope = Scope.open()) {
         AttentionCall call = call(scope, on.device(), type, masks(-1e9f));
         call.forward(scope);

@@ -16,7 +16,6 @@ import java.util.function.Function;
 /** The fixed grid: sizes around the edges of tiles, all head dims, all pairs of features. */
 class GridConformanceTest {
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
   private static final int[] SIZES = {
     0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 95, 96, 97, 127, 128, 129,
     191, 192, 193, 255, 256, 257
@@ -34,7 +33,7 @@ class GridConformanceTest {
         int n = all.size() + 1;
         CaseBuilder builder =
             new CaseBuilder()
-                .dtype(TYPES[n % 3])
+                .dtype(TestDevice.TYPES.get(n % 3))
                 .lengths(1, queries, keys)
                 .headDim(16)
                 .content(Content.NORMAL, n)
@@ -55,7 +54,7 @@ class GridConformanceTest {
   @OnEveryDevice
   void everyHeadDim(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       for (int d : HEAD_DIMS) {
         if (d > on.limits().headDim()) {
           continue; // that the planner refuses them is PlanConformanceTest's

@@ -18,8 +18,6 @@ import java.util.function.Consumer;
 /** What must not change a single bit: threads, neighbours, layouts, the way heads are shared. */
 class InvarianceConformanceTest {
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
-
   /** The bits of out for row (b, i, h), then its lse: what the row computes. */
   private static int[] row(CaseRun run, AttentionCase c, int b, int i, int h) {
     Geometry g = c.geometry();
@@ -43,7 +41,7 @@ class InvarianceConformanceTest {
         // The second half is decoding: few queries, many keys.
         CaseBuilder builder =
             new CaseBuilder()
-                .dtype(TYPES[n % 3])
+                .dtype(TestDevice.TYPES.get(n % 3))
                 .lengths(2, n < 6 ? 150 : 1 + n % 2, n < 6 ? 300 : 1900)
                 .heads(4, 2)
                 .headDim(64)
@@ -79,7 +77,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void tf32IsForFloat32OnADevice(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, 40, 70).headDim(32);
       AttentionCase not = base.build();
       AttentionCase allowed = base.allowTf32().build();
@@ -96,7 +94,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void lengthsOfOthers(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base =
           new CaseBuilder().dtype(type).lengths(3, 60, 200).heads(4, 2).headDim(64).causal();
       AttentionCase one = base.ragged(new int[] {50, 60, 7}, new int[] {130, 200, 64}).build();
@@ -118,7 +116,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void neighboursInTheBatch(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       Consumer<CaseBuilder> options =
           b -> b.dtype(type).heads(4, 2).headDim(48).causal().alibi(Alibi.PER_HEAD).softcap(9);
       CaseBuilder three = new CaseBuilder().lengths(3, 60, 130);
@@ -160,7 +158,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void neighboursInTheSequence(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       for (int queries : new int[] {2, 17, 64, 130}) {
         AttentionCase many =
             new CaseBuilder().dtype(type).lengths(1, queries, 200).heads(3, 1).headDim(64).build();
@@ -188,7 +186,7 @@ class InvarianceConformanceTest {
     Device device = on.device();
     int[] queries = {33, 0, 70, 5};
     int[] keys = {90, 12, 70, 0};
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       for (boolean causal : new boolean[] {false, true}) {
         CaseBuilder a = new CaseBuilder().dtype(type).heads(4, 2).headDim(40).packed(queries, keys);
         CaseBuilder b =
@@ -248,7 +246,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void groupedAndRepeatedHeads(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(2, 50, 90).headDim(64).causal();
       AttentionCase grouped = base.heads(6, 1).build();
       AttentionCase repeated = base.heads(6, 6).build();
@@ -303,7 +301,7 @@ class InvarianceConformanceTest {
   @OnEveryDevice
   void layouts(TestDevice on) {
     Device device = on.device();
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       CaseBuilder base = new CaseBuilder().dtype(type).lengths(2, 40, 70).heads(4, 2).headDim(33);
       AttentionCase plain = base.build();
       Style gaps = Style.gaps(Order.HEADS_FIRST, 3, 5, 1, 2, 7);

@@ -23,7 +23,6 @@ import org.junit.jupiter.api.Test;
 /** Plans for GPUs that are not here: pure, so they can be made and looked at anywhere. */
 class PlanConformanceTest {
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
   private static final int[] HEAD_DIMS = {1, 3, 32, 64, 65, 80, 96, 128, 129, 192, 255, 256};
 
   private static List<Device> gpus() {
@@ -62,7 +61,7 @@ class PlanConformanceTest {
   void everyHeadDimIsPlannedAndItsTilesFit() {
     for (Device device : gpus()) {
       long shared = FoveaDeviceInfo.SHARED_MEMORY.get(device.backend().info());
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         for (int d : HEAD_DIMS) {
           for (int dv : new int[] {1, d, 256}) {
             AttentionPlan plan =
@@ -106,7 +105,7 @@ class PlanConformanceTest {
   void tilesDoNotDependOnTheNumberOfMultiprocessors() {
     for (Device device : gpus()) {
       Device small = other(device, info -> FoveaDeviceInfo.MULTIPROCESSORS.set(info, 1));
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         for (int d : HEAD_DIMS) {
           for (int queries : new int[] {1, 100, 5000}) {
             AttentionShape shape = AttentionShape.dense(type, 2, queries, 900, 4, 2, d).build();
@@ -123,7 +122,7 @@ class PlanConformanceTest {
   @Test
   void keysOfATileDependOnHeadDimAndTypeOnly() {
     for (Device device : gpus()) {
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         for (int d : HEAD_DIMS) {
           AttentionPlan one =
               plan(device, AttentionShape.dense(type, 1, 1, 1, 1, 1, d).lse().build());
@@ -138,7 +137,7 @@ class PlanConformanceTest {
   @Test
   void headsTooWideAreRefusedByName() {
     for (Device device : gpus()) {
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         for (int d : new int[] {257, 333, 512}) {
           AttentionShape.Builder shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, d);
           String refusal = refusal(device, shape.valueHeadDim(64).build());
@@ -171,7 +170,7 @@ class PlanConformanceTest {
   @Test
   void architecturesOfTheSameTilesGiveTheSameBits() {
     int compared = 0;
-    for (DType type : TYPES) {
+    for (DType type : TestDevice.TYPES) {
       AttentionCase c =
           new CaseBuilder()
               .dtype(type)
@@ -206,7 +205,7 @@ class PlanConformanceTest {
   @Test
   void everyHeadDimHasABackward() {
     for (Device device : gpus()) {
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         for (int d : HEAD_DIMS) {
           for (int dv : new int[] {1, d, 256}) {
             AttentionShape shape =
@@ -228,7 +227,7 @@ class PlanConformanceTest {
   @Test
   void theWorkspaceOfABackwardIsLinearInTheLength() {
     for (Device device : gpus()) {
-      for (DType type : TYPES) {
+      for (DType type : TestDevice.TYPES) {
         long[] bytes = new long[2];
         for (int i = 0; i < 2; i++) {
           int length = 8192 << (4 * i);

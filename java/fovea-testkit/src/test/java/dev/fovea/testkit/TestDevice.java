@@ -2,8 +2,10 @@ package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.fovea.DType;
 import dev.fovea.Device;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
@@ -18,6 +20,9 @@ import org.junit.jupiter.api.Assumptions;
  * @param name as {@link Device#byName} takes it
  */
 record TestDevice(String name) {
+
+  /** What every device computes in. */
+  static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
   private static final String DEVICES = "cpu:portable,cpu:avx2,cpu:avx512,sim:sm_80,sim:sm_90";
 
