@@ -1,15 +1,14 @@
 // The one place that picks tiles for a GPU.
 
 #include <algorithm>
-#include <cstdio>
 #include <initializer_list>
 #include <limits>
 #include <utility>
 
 #include "core/attention.h"
 #include "core/block.h"
-#include "cuda/attention_tiles.h"
 #include "cuda/backward_layout.h"
+#include "cuda/kernel_names.h"
 
 namespace fovea {
 namespace {
@@ -28,49 +27,51 @@ Precision precision_of(const fovea_attention_spec& spec) {
   }
 }
 
-const char* text(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat16:
-      return "f16";
-    case Precision::kBfloat16:
-      return "bf16";
-    case Precision::kTf32:
-      return "tf32";
-    default:
-      return "f32";
-  }
-}
-
 bool needs_general(const fovea_attention_spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
   return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi || spec.dropout != 0 ||
          spec.has_weights || !(spec.scale > 0);
 }
 
-bool fits(const AttentionVariant& variant, const fovea_attention_spec& spec) {
-  return spec.head_dim <= variant.tile.head_dim &&
-         spec.value_head_dim <= variant.tile.value_head_dim;
-}
-bool fits(const BackwardVariant& variant, const fovea_attention_spec& spec) {
-  return spec.head_dim <= variant.tile.head_dim() &&
-         spec.value_head_dim <= variant.tile.value_head_dim();
+int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
+int shared_bytes(const BackwardVariant& variant) { return variant.keys_shared_bytes(); }
+
+// Whether a multiprocessor holds as many blocks as the kernel's registers allow. It has 1 KiB more
+// than a block may have, and each block takes as much for itself.
+bool is_resident(const auto& variant, const fovea_device_info& device) {
+  constexpr int64_t kReserved = 1024;
+  return variant.blocks() * (shared_bytes(variant) + kReserved) <= device.shared_memory + kReserved;
 }
 
-// The first variant of a table that computes the spec; the reason why none does goes to `error`.
+// The first variant of a table that is wide enough, and of those that differ in tiles alone the first
+// that the device holds, else the last; the reason why none is goes to `error`.
 template <typename Variants>
-int32_t find_variant(const Variants& all, const fovea_attention_spec& spec, Precision precision,
-                     int32_t& index, char (&error)[FOVEA_ERROR_LENGTH]) {
+int32_t find_variant(const Variants& all, const fovea_device_info& device,
+                     const fovea_attention_spec& spec, Precision precision, int32_t& index,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
   const bool general = needs_general(spec);
-  for (index = 0; index < int32_t(all.size()); ++index) {
-    const auto& variant = all[index];
-    if (variant.precision == precision && variant.general >= general && fits(variant, spec)) {
-      return FOVEA_OK;
-    }
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
+    return variant.precision == precision && variant.general >= general &&
+           spec.head_dim <= variant.head_dim() && spec.value_head_dim <= variant.value_head_dim();
+  });
+  if (found == all.end()) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
+                (long long)spec.head_dim, (long long)spec.value_head_dim,
+                std::end(kHalfTiles)[-1].head_dim);
   }
-  return fail(error, FOVEA_UNSUPPORTED,
-              "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
-              (long long)spec.head_dim, (long long)spec.value_head_dim,
-              std::end(kHalfTiles)[-1].head_dim);
+  auto chosen = found;
+  for (auto next = found; next != all.end(); ++next) {
+    if (next->precision != precision || next->general != found->general ||
+        next->head_dim() != found->head_dim() ||
+        next->value_head_dim() != found->value_head_dim()) {
+      break;
+    }
+    chosen = next;
+    if (is_resident(*next, device)) break;
+  }
+  index = int32_t(chosen - all.begin());
+  return FOVEA_OK;
 }
 
 // Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
@@ -92,6 +93,13 @@ int32_t check_device(const fovea_device_info& device, const fovea_attention_spec
     return fail(error, FOVEA_UNSUPPORTED,
                 "the device has compute capability %d.%d, and Fovea's kernels need 8.0 or later",
                 capability / 10, capability % 10);
+  }
+  // A tile has up to 128 rows of each head that shares a key head, which a kernel counts in 31 bits.
+  constexpr int64_t kMostHeads = 1 << 24;
+  if (spec.query_heads / spec.key_heads > kMostHeads) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "%lld query heads share a key head, and CUDA kernels take up to %lld",
+                (long long)(spec.query_heads / spec.key_heads), (long long)kMostHeads);
   }
   // Kernels count positions in 32 bits, and look a little beyond the last.
   for (const auto& [name, length] :
@@ -133,7 +141,8 @@ int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan) {
   const fovea_attention_spec& spec = plan.spec;
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   if (int32_t status =
-          find_variant(kAttentionVariants, spec, precision_of(spec), plan.variant, plan.error)) {
+          find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
+                       plan.error)) {
     return status;
   }
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
@@ -152,9 +161,7 @@ int32_t plan_cuda(const fovea_device_info& device, fovea_attention_plan& plan) {
   plan.tile_keys = tile.keys;
   plan.phases = 1;
   plan.section = section_of(spec, device, variant.element_bytes());
-  std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cuda_sm80_%s_%dx%d_d%d%s",
-                text(variant.precision), tile.rows(), tile.keys, tile.head_dim,
-                variant.general ? "_general" : "");
+  write_name(plan.kernel, variant);
   return FOVEA_OK;
 }
 
@@ -165,7 +172,8 @@ int32_t plan_cuda_backward(const fovea_device_info& device, fovea_attention_plan
   // TF32 is never asked for: float32 gradients are exact.
   const Precision precision =
       spec.dtype == FOVEA_FLOAT32 ? Precision::kFloat32 : precision_of(spec);
-  if (int32_t status = find_variant(kBackwardVariants, spec, precision, plan.variant, plan.error)) {
+  if (int32_t status = find_variant(kBackwardVariants, device, spec, precision, plan.variant,
+                                    plan.error)) {
     return status;
   }
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
@@ -218,9 +226,7 @@ int32_t plan_cuda_backward(const fovea_device_info& device, fovea_attention_plan
                 (long long)spec.query_heads);
   }
   plan.workspace_bytes = int64_t(workspace);
-  std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cuda_sm80_backward_%s_%dx%d_d%d%s%s",
-                text(variant.precision), keys.rows, keys.keys(), queries.head_dim,
-                variant.general ? "_general" : "", gradients.deterministic ? "_deterministic" : "");
+  write_name(plan.kernel, variant, gradients.deterministic);
   return FOVEA_OK;
 }
 

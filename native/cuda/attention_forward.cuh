@@ -26,29 +26,31 @@ struct AttentionForward {
   static constexpr int kQueryBytes = kIt.query_bytes();
   static constexpr int kRowsOffset = kIt.rows_offset();
   using Element = typename Operands<kPrecision>::Element;
-
+  using Softmax = tile::Softmax<kM, kIt.general>;
   using Ring = TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys>;
+  static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
 
   const AttentionParams& p;
   const ThreadRows mine;
   const uint32_t queries, shared_rows;  // in shared memory
   Ring ring;
-  int32_t begin, end;  // tiles of keys that any row sees
+  int32_t tiles;  // of keys that any row sees
 
   FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
-      : AttentionForward(params,
-                         locate_rows<kRows>(params, params.first_item + tile::block_index())) {}
+      : AttentionForward(params, locate_rows<kRows>(params)) {}
 
   FOVEA_DEVICE void run() {
     float out[kM][kOutColumns][4] = {};
-    tile::Softmax<kM> softmax;
+    Softmax softmax;
     softmax.start();
-    if (begin < end) attend(out, softmax);
+    if (tiles > 0) attend(out, softmax);
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
-    RowResults<kM> results(softmax, kIt.general, p, rows, mine);
-    store_query_rows(p.out, p.out_dtype, p.out_stride, p.value_head_dim, out, results.factor, true,
-                     p, rows, mine, first_column());
+    RowResults<kM> results(softmax, p, rows, mine);
+    tile::sync_block();  // the ring's last readers are done: the sums take its place
+    store_query_rows({p.out, p.out_dtype, p.value_head_dim, false}, p.out_stride,
+                     queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+                     results.factor, true, p, rows, warp_row());
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
       if (p.weights != nullptr) store_weights(softmax, results);
@@ -70,64 +72,62 @@ struct AttentionForward {
         mine(warp_row()),
         queries(tile::shared_base()),
         shared_rows(queries + kRowsOffset),
-        ring(params, rows, queries + kQueryBytes) {
-    set_visible_tiles<kKeys>(rows, p, begin, end);
+        ring(params, rows, queries + kQueryBytes, shared_rows) {
+    tiles = set_visible_tiles<kKeys>(rows, p);
     if (tile::thread_index() == 0) store_rows(shared_rows, rows);
-    if (begin < end) {
+    if (tiles > 0) {
       load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
                                             p.query_stride, p.head_dim, p.query_copy, rows);
     }
     tile::sync_block();
   }
 
-  FOVEA_DEVICE int32_t key_length() const {
-    return load_rows_field<offsetof(AttentionRows, key_length)>(shared_rows);
-  }
-
   FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
-    const int32_t first_key = tile * kKeys;
     if constexpr (kIt.general) {
-      transform_scores(s, p, shared_rows, mine, first_key);
+      transform_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
     }
-    if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
-        tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
-      mask_scores(s, p, load_rows(shared_rows), mine.anew(), first_key);
+    if (is_masked(tile, shared_rows)) {
+      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
+                  first_key_of<kKeys>(tile, shared_rows));
     }
   }
 
-  FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], tile::Softmax<kM>& softmax) {
-    ring.start(begin, end, key_length());
+  FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], Softmax& softmax) {
+    ring.start(load_rows_field<offsetof(AttentionRows, begin)>(shared_rows), tiles);
     FOVEA_NO_UNROLL
-    for (int32_t tile = end - 1; tile >= begin; --tile) {
+    for (int32_t tile = tiles - 1; tile >= 0; --tile) {
       float s[kM][kKeyColumns][4];
-      scores(s, ring.template next<RingItem::kKeys>(tile, key_length()), tile);
-      softmax.template step<kIt.general>(s, p.softmax_scale, out);
+      scores(s, ring.template next<RingItem::kKeys>(tile), tile);
+      softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.dropout_threshold != 0) {
-          drop_weights(s, p, load_rows(shared_rows), mine.anew(), tile * kKeys);
+          drop_weights(s, p, load_rows(shared_rows), mine.anew(),
+                       first_key_of<kKeys>(tile, shared_rows));
         }
       }
-      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile, key_length());
+      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
       multiply_weights_values<kPrecision, kValueBytes>(out, s, value_tile, first_column());
     }
   }
 
   // The weights themselves, once their sums are known: the scores a second time, from keys alone.
-  FOVEA_DEVICE void store_weights(const tile::Softmax<kM>& softmax, const RowResults<kM>& results) {
-    const int32_t tiles = (p.key_length + kKeys - 1) / kKeys;
+  FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
+    const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+    if (tiles > 0) ring.seek(tiles);  // back to the last tile
     FOVEA_NO_UNROLL
-    for (int32_t tile = 0; tile < tiles; ++tile) {
+    for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
       float s[kM][kKeyColumns][4];
-      const bool seen = tile >= begin && tile < end;
+      const int32_t visible = tile - begin;
+      const bool seen = visible >= 0 && visible < tiles;
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
         const uint32_t key_tile = queries + kQueryBytes;
-        ring.template load<RingItem::kKeys>(tile, key_tile, key_length());
+        ring.template load<RingItem::kKeys>(visible, key_tile);
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();
-        scores(s, key_tile, tile);
+        scores(s, key_tile, visible);
       }
       if (first_column() == 0)
         store_weights_tile(s, seen, softmax, results, p, load_rows(shared_rows), mine,

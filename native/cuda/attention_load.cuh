@@ -47,63 +47,105 @@ struct TileCopy {
   static constexpr int kElements = 16 / sizeof(Element);
   static constexpr int kChunks = kWidth / kElements;
   static constexpr int kLanes = kThreads / kRows > 4 ? kThreads / kRows : 4;
-  static constexpr int kStep = kThreads / kLanes;
+  static constexpr int kStep = kThreads / kLanes, kSteps = kRows / kStep;
   using Swizzle = tile::Swizzle<kChunks>;
   static_assert(kChunks % kLanes == 0 && kRows % kStep == 0 && kStep % 8 == 0);
 
-  static FOVEA_DEVICE uint32_t first_row() { return tile::thread_index() / kLanes; }
-  static FOVEA_DEVICE int first_chunk() { return int(tile::thread_index() % kLanes); }
+  // Eight lanes write at once. Four to a row, they have two rows, whose chunks must be permuted to
+  // different halves of the banks: rows four apart, where the pattern is one of eight rows.
+  static FOVEA_DEVICE uint32_t first_row() {
+    const uint32_t row = tile::thread_index() / kLanes;
+    if constexpr (kLanes == 4 && Swizzle::kPeriod == 8) {
+      return (row & ~7u) | (row & 1) << 2 | (row >> 1 & 3);
+    } else {
+      return row;
+    }
+  }
+  static FOVEA_DEVICE int first_column() {
+    return int(tile::thread_index() % kLanes) * kElements;
+  }
+  // Of this thread's first chunk in a tile at `tile`.
+  static FOVEA_DEVICE uint32_t first_address(uint32_t tile) {
+    return tile + Swizzle::offset(first_row(), tile::thread_index() % kLanes);
+  }
 
-  // This thread's chunks of row first_row() + i * kStep, of which `width` elements exist.
-  static FOVEA_DEVICE void copy_row(uint32_t to, int i, const Element* row, int width,
+  // Of this thread's first chunk among rows that begin at `base`.
+  static FOVEA_DEVICE const Element* first_source(const Element* base, int64_t stride) {
+    return base + first_row() * stride + first_column();
+  }
+
+  // The chunks of one row from `row` on, the address of this thread's first, all of which exist.
+  static FOVEA_DEVICE void copy_whole_row(uint32_t address, const Element* row) {
+    FOVEA_UNROLL
+    for (int chunk = 0; chunk < kChunks; chunk += kLanes) {
+      tile::copy_async_16(Swizzle::move(address, chunk), row + chunk * kElements);
+    }
+  }
+
+  // The same where `width` elements of the row exist.
+  static FOVEA_DEVICE void copy_row(uint32_t address, const Element* row, int width,
                                     int copy_bytes) {
-    const uint32_t address =
-        to + Swizzle::offset(first_row(), first_chunk()) + i * kStep * Swizzle::kRowBytes;
-    const int column = first_chunk() * kElements;
+    const int left = width - first_column();
     if (copy_bytes == 16) {
       FOVEA_UNROLL
       for (int chunk = 0; chunk < kChunks; chunk += kLanes) {
-        const int first = column + chunk * kElements;
+        const int first = chunk * kElements;
         tile::copy_async<16>(Swizzle::move(address, chunk), row + first,
-                             valid_bytes<Element>(width - first));
+                             valid_bytes<Element>(left - first));
       }
     } else {
       FOVEA_NO_UNROLL
       for (int chunk = 0; chunk < kChunks; chunk += kLanes) {
-        const int first = column + chunk * kElements;
+        const int first = chunk * kElements;
         copy_unaligned_chunk(Swizzle::move(address, chunk), row + first,
-                             valid_bytes<Element>(width - first), copy_bytes >= 4);
+                             valid_bytes<Element>(left - first), copy_bytes >= 4);
       }
+    }
+  }
+
+  // All rows of a tile from `from` on, this thread's first chunk.
+  static FOVEA_DEVICE void copy_whole(uint32_t to, const Element* from, int64_t stride) {
+    const uint32_t address = first_address(to);
+    FOVEA_UNROLL
+    for (int i = 0; i < kSteps; ++i, from += kStep * stride) {
+      copy_whole_row(address + i * kStep * Swizzle::kRowBytes, from);
+    }
+  }
+
+  // The same where `rows` of the tile's rows exist, with `width` elements each. A row that does not
+  // is copied from `anywhere`, no byte of it.
+  static FOVEA_DEVICE void copy(uint32_t to, const Element* from, int64_t stride, int32_t rows,
+                                int width, int copy_bytes, const Element* anywhere) {
+    const uint32_t address = first_address(to);
+    FOVEA_UNROLL
+    for (int i = 0; i < kSteps; ++i, from += kStep * stride) {
+      const bool present = int32_t(first_row()) + i * kStep < rows;
+      copy_row(address + i * kStep * Swizzle::kRowBytes, present ? from : anywhere,
+               present ? width : 0, copy_bytes);
     }
   }
 };
 
-// Rows [first, first + kRows) of a tile that is kWidth elements wide, by all threads; rows from `end`
-// on are zero. `base` is row 0, of `width` elements; `stride` leads to the next.
-template <int kRows, int kWidth, int kThreads, typename Element>
-FOVEA_DEVICE void load_tile(uint32_t to, const Element* base, int64_t stride, int32_t first,
-                            int32_t end, int width, int copy_bytes) {
-  using Copy = TileCopy<kRows, kWidth, kThreads, Element>;
-  FOVEA_UNROLL
-  for (int i = 0; i < kRows / Copy::kStep; ++i) {
-    const int32_t row = first + int32_t(Copy::first_row()) + i * Copy::kStep;
-    const bool present = row < end;
-    Copy::copy_row(to, i, present ? base + row * stride : base, present ? width : 0, copy_bytes);
-  }
-}
-
 // The rows of a block in a tensor like query, of `width` elements each.
 template <int kRows, int kWidth, int kThreads, typename Element>
 FOVEA_DEVICE void load_rows_tile(uint32_t to, const Element* tensor, const int64_t (&stride)[3],
-                                 int width, int copy_bytes, const AttentionRows& rows) {
+                                 int width, RowCopy copy, const AttentionRows& rows) {
   using Copy = TileCopy<kRows, kWidth, kThreads, Element>;
+  const uint32_t address = Copy::first_address(to);
+  const Element* const base = tensor + Copy::first_column();
+  const bool whole = copy.whole && rows.count == kRows;
   FOVEA_UNROLL
-  for (int i = 0; i < kRows / Copy::kStep; ++i) {
+  for (int i = 0; i < Copy::kSteps; ++i) {
     const uint32_t row = Copy::first_row() + i * Copy::kStep;
+    const uint32_t place = address + i * Copy::kStep * Copy::Swizzle::kRowBytes;
     const bool present = int32_t(row) < rows.count;
-    Copy::copy_row(
-        to, i, present ? tensor + rows.offset(stride, rows.position(row), rows.head(row)) : tensor,
-        present ? width : 0, copy_bytes);
+    const Element* const from =
+        present ? base + rows.offset(stride, rows.position(row), rows.head(row)) : tensor;
+    if (whole) {
+      Copy::copy_whole_row(place, from);
+    } else {
+      Copy::copy_row(place, from, present ? width : 0, copy.bytes);
+    }
   }
 }
 

@@ -12,9 +12,10 @@ struct RowResults {
   float factor[kM][2];  // of the weighted sums: out = factor * sums
   float lse2[kM][2];    // log2 of the sum of all exponentials
 
-  // `softmax` has finished. A row without a visible key has sums of zero. Where scores are of any
-  // size, those that overflow in units of log2 are masked, as they are on the CPU.
-  FOVEA_DEVICE RowResults(const tile::Softmax<kM>& softmax, bool any_size, const AttentionParams& p,
+  // `softmax` has finished. A row without a visible key has sums of zero. Scores that overflow in
+  // units of log2 are masked, as they are on the CPU.
+  template <bool kAnySize>
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kAnySize>& softmax, const AttentionParams& p,
                           const AttentionRows& rows, const ThreadRows& mine) {
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
@@ -22,20 +23,19 @@ struct RowResults {
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
         float sum = softmax.sum[i][h];
-        float zero = softmax.reference(i, h) * p.softmax_scale;
+        float zero = softmax.reference2(i, h, p.softmax_scale);
         float decay = 1;
         if (p.sinks != nullptr && int32_t(row) < rows.count) {
           // A sink is one more key, without a value: the sums move to a maximum that includes it.
           const float sink = tile::load_global(p.sinks + rows.head(row)) * kLog2e;
-          const float before = softmax.maximum[i][h] == -tile::kInfinity ? -tile::kInfinity : zero;
-          const float highest = tile::maximum(before, sink);
+          const float highest = tile::maximum(zero, sink);
           if (highest != -tile::kInfinity) {
-            decay = tile::exp2_approx(before - highest);
+            decay = tile::exp2_approx(zero - highest);
             sum = tile::fused_multiply_add(sum, decay, tile::exp2_approx(sink - highest));
             zero = highest;
           }
         }
-        const bool none = sum == 0 || (any_size && zero == -tile::kInfinity);
+        const bool none = sum == 0 || (sum > 0 && zero == -tile::kInfinity);  // not where it is NaN
         lse2[i][h] = none ? -tile::kInfinity : zero + tile::log2_approx(sum);
         factor[i][h] = none ? 0.0f : decay * p.dropout_scale / sum;
       }
@@ -75,79 +75,168 @@ FOVEA_DEVICE void store_columns(float* to, float x, float y, bool pair) {
   }
 }
 
-template <typename Half>
-FOVEA_DEVICE void store_columns(Half* to, float x, float y, bool pair) {
-  const uint32_t bits = tile::pack<Half>(x, y);
-  if (pair && reinterpret_cast<uintptr_t>(to) % 4 == 0) {
-    tile::store_global(reinterpret_cast<uint32_t*>(to), bits);
-  } else {
-    tile::store_global(to, Half{uint16_t(bits)});
-    if (pair) tile::store_global(to + 1, Half{uint16_t(bits >> 16)});
-  }
-}
+// Rows of sums on their way to global memory, by way of shared memory: there the fragments of a warp
+// become rows, which leave in pieces of 16 bytes, and one code serves every type and alignment. (Stored
+// from registers, it took 87 of the 144 KB of the D 128 kernel.)
+struct RowsOut {
+  void* tensor;
+  int32_t dtype;
+  int width;  // elements of a row
+  bool add;   // to what is there
+};
 
-// One of a thread's rows, sums times `factor`, in the place of what is there or added to it. A row
-// that is not `present` is zero, not sums * 0: a weight of zero times an infinite value is NaN.
-template <typename Out, int kColumns>
-FOVEA_DEVICE void store_row(Out* to, const float (&sums)[kColumns][4], int h, float factor,
-                            bool present, int width, int first_column, bool add) {
-  FOVEA_UNROLL
-  for (int j = 0; j < kColumns; ++j) {
-    const int column = key_column(first_column + j, 0);
-    if (column >= width) continue;
-    const bool pair = column + 1 < width;
-    float x = present ? sums[j][2 * h] * factor : 0.0f;
-    float y = present ? sums[j][2 * h + 1] * factor : 0.0f;
-    if (add) {
-      x += tile::widen(tile::load_global(to + column));
-      if (pair) y += tile::widen(tile::load_global(to + column + 1));
+// A row of a tensor, if it has it.
+struct RowPlace {
+  bool exists;
+  int64_t offset;  // in elements
+};
+
+template <int kPieces>
+struct StagedRows {
+  uint32_t address;
+  static constexpr int kColumns = 8 * kPieces;
+  static_assert(kColumns >= 32 && 16 * kColumns * 4 <= kStagedBytes);
+
+  // Of a chunk of four floats. A store of the fragments meets four rows and two chunks of each at a
+  // time, which must differ in bank.
+  FOVEA_DEVICE uint32_t chunk(uint32_t row, uint32_t index) const {
+    return address + row * kColumns * 4 + (index ^ row % 4 * 2) * 16;
+  }
+
+  // The part of the warp's sums that is element e of pieces `first` to `first + kPieces`.
+  template <int kAll, typename Scaled>
+  FOVEA_DEVICE void put(const float (&sums)[kAll][4], int first, Scaled scaled) const {
+    const uint32_t lane = tile::thread_index() % tile::kWarp;
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      FOVEA_UNROLL
+      for (int j = 0; j < kPieces; ++j) {
+        tile::store_shared_pair(chunk(lane / 4 + 8 * h, 2 * j + lane % 4 / 2) + lane % 2 * 8,
+                                tile::as_bits(scaled(h, sums[first + j][2 * h])),
+                                tile::as_bits(scaled(h, sums[first + j][2 * h + 1])));
+      }
     }
-    store_columns(to + column, x, y, pair);
   }
-}
 
-template <int kColumns>
-FOVEA_DEVICE void store_row(void* tensor, int32_t dtype, int64_t offset,
-                            const float (&sums)[kColumns][4], int h, float factor, bool present,
-                            int width, int first_column, bool add = false) {
-  if (dtype == FOVEA_FLOAT32) {
-    store_row(static_cast<float*>(tensor) + offset, sums, h, factor, present, width, first_column,
-              add);
-  } else if (dtype == FOVEA_FLOAT16) {
-    store_row(static_cast<float16*>(tensor) + offset, sums, h, factor, present, width, first_column,
-              add);
-  } else {
-    store_row(static_cast<bfloat16*>(tensor) + offset, sums, h, factor, present, width,
-              first_column, add);
+  // Elements [column, column + 16 / sizeof(Out)) of a row, of which `count` exist.
+  template <typename Out>
+  FOVEA_DEVICE void take(uint32_t row, uint32_t column, Out* to, int count, bool add) const {
+    constexpr int kElements = 16 / int(sizeof(Out));
+    if (count >= kElements && reinterpret_cast<uintptr_t>(to) % 16 == 0) {
+      uint32_t words[kElements];
+      FOVEA_UNROLL
+      for (int i = 0; i < kElements / 4; ++i) {
+        uint32_t quad[4];
+        tile::load_shared_quad(chunk(row, column / 4 + i), quad);
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) words[4 * i + e] = quad[e];
+      }
+      uint32_t quad[4];
+      if (add) {
+        tile::load_quad(to, quad);
+        FOVEA_UNROLL
+        for (int e = 0; e < kElements; ++e) {
+          words[e] = tile::as_bits(tile::as_float(words[e]) + tile::element<Out>(quad, e));
+        }
+      }
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        if constexpr (sizeof(Out) == 4) {
+          quad[e] = words[e];
+        } else {
+          quad[e] = tile::pack<Out>(tile::as_float(words[2 * e]), tile::as_float(words[2 * e + 1]));
+        }
+      }
+      tile::store_quad(to, quad);
+    } else {
+      FOVEA_NO_UNROLL
+      for (int e = 0; e < kElements && e < count; ++e) {
+        const uint32_t at = column + e;
+        float x = tile::as_float(tile::load_shared(chunk(row, at / 4) + at % 4 * 4));
+        if (add) x += tile::widen(tile::load_global(to + e));
+        tile::store_rounded(to + e, x);
+      }
+    }
   }
-}
 
-// The block's rows of a tensor like query or out; padding becomes zero, as do rows with a factor of
-// zero where that means that they have nothing.
-template <int kM, int kColumns>
-FOVEA_DEVICE void store_query_rows(void* tensor, int32_t dtype, const int64_t (&stride)[3],
-                                   int width, const float (&sums)[kM][kColumns][4],
-                                   const float (&factor)[kM][2], bool zero_means_none,
-                                   const AttentionParams& p, const AttentionRows& rows,
-                                   const ThreadRows& mine, int first_column) {
+  // All 16 rows; `width` elements are left of each.
+  template <typename Out, typename Place>
+  FOVEA_DEVICE void take_rows(Out* tensor, int first_column, int width, bool add,
+                              Place place) const {
+    constexpr int kElements = 16 / int(sizeof(Out));
+    constexpr uint32_t kChunks = kColumns / kElements;
+    const uint32_t lane = tile::thread_index() % tile::kWarp, column = lane % kChunks * kElements;
+    FOVEA_NO_UNROLL
+    for (uint32_t row = lane / kChunks; row < 16; row += tile::kWarp / kChunks) {
+      const RowPlace at = place(row);
+      if (!at.exists) continue;
+      const int from = first_column + int(column);
+      take(row, column, tensor + at.offset + from, width - from, add);
+    }
+  }
+};
+
+// The sums of a warp: 16 kM rows, of which place(row) tells where they go; columns from the piece of
+// eight `first_piece` on. scaled(i, h, x) is what becomes of sums of a thread's rows 16 i + 8 h +
+// lane / 4. `stage` is shared memory of the warp's own.
+template <int kM, int kColumns, typename Scaled, typename Place>
+FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
+                             const float (&sums)[kM][kColumns][4], int first_piece, Scaled scaled,
+                             Place place) {
+  constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
+  static_assert(kColumns % kPieces == 0);
+  const StagedRows<kPieces> staged{stage};
   FOVEA_UNROLL
   for (int i = 0; i < kM; ++i) {
     FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t row = mine.row(i, h);
-      if (!exists(p, rows, row)) continue;
-      const bool none = int32_t(row) >= rows.count || (zero_means_none && factor[i][h] == 0);
-      store_row(tensor, dtype, rows.offset(stride, rows.position(row), rows.head(row)), sums[i], h,
-                factor[i][h], !none, width, first_column);
+    for (int first = 0; first < kColumns; first += kPieces) {
+      tile::sync_warp();  // the last rows have been read
+      staged.put(sums[i], first, [&](int h, float x) { return scaled(i, h, x); });
+      tile::sync_warp();
+      const auto take = [&](auto* tensor) {
+        staged.take_rows(tensor, 8 * (first_piece + first), out.width, out.add,
+                         [&](uint32_t row) { return place(16 * i + row); });
+      };
+      if (out.dtype == FOVEA_FLOAT32) {
+        take(static_cast<float*>(out.tensor));
+      } else if (out.dtype == FOVEA_FLOAT16) {
+        take(static_cast<float16*>(out.tensor));
+      } else {
+        take(static_cast<bfloat16*>(out.tensor));
+      }
     }
   }
+}
+
+// The block's rows of a tensor like query or out, which begin at `warp_row` for this warp; padding
+// becomes zero, as do rows with a factor of zero where that means that they have nothing: not sums * 0,
+// since a weight of zero times an infinite value is NaN.
+template <int kM, int kColumns>
+FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3], uint32_t stage,
+                                   const float (&sums)[kM][kColumns][4], int first_piece,
+                                   const float (&factor)[kM][2], bool zero_means_none,
+                                   const AttentionParams& p, const AttentionRows& rows,
+                                   uint32_t warp_row) {
+  const ThreadRows mine(warp_row);
+  store_sums(
+      out, stage, sums, first_piece,
+      [&](int i, int h, float x) {
+        const bool none = int32_t(mine.row(i, h)) >= rows.count ||
+                          (zero_means_none && factor[i][h] == 0);
+        return none ? 0.0f : x * factor[i][h];
+      },
+      [&](uint32_t row) {
+        row += warp_row;
+        return RowPlace{exists(p, rows, row),
+                        rows.offset(stride, rows.position(row), rows.head(row))};
+      });
 }
 
 // Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
 // the tile.
-template <int kM, int kColumns>
+template <int kM, int kColumns, bool kAnySize>
 FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
-                                     const tile::Softmax<kM>& softmax,
+                                     const tile::Softmax<kM, kAnySize>& softmax,
                                      const RowResults<kM>& results, const AttentionParams& p,
                                      const AttentionRows& rows, const ThreadRows& mine,
                                      int32_t first_key) {
@@ -158,9 +247,8 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
       const uint32_t row = mine.row(i, h);
       if (!exists(p, rows, row)) continue;
       const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
-      // Relative to the maximum, not to lse: large scores and lse are rounded apart by more than a
+      // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
       // weight is worth.
-      const float reference = softmax.reference(i, h);
       const float share = results.factor[i][h] / p.dropout_scale;
       float* to =
           p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
@@ -168,7 +256,7 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
         // A masked key weighs nothing even where NaN has reached the row.
         return none || x == -tile::kInfinity
                    ? 0.0f
-                   : tile::exp2_approx((x - reference) * p.softmax_scale) * share;
+                   : tile::exp2_approx(softmax.above(x, i, h, p.softmax_scale)) * share;
       };
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {

@@ -7,6 +7,27 @@
 
 namespace fovea {
 
+// Division by a number that is known before the launch, see divide() (Granlund and Montgomery, Division
+// by invariant integers using multiplication, PLDI 1994).
+struct Divisor {
+  uint32_t value, multiplier, shift;
+
+  // ceil(2^(31 + shift) / value) is off by less than 2^shift parts in 2^(31 + shift) n.
+  static constexpr Divisor of(uint32_t value) {
+    uint32_t shift = 0;
+    while (uint64_t{1} << shift < value) ++shift;
+    const uint64_t power = uint64_t{1} << (31 + shift);
+    return {value, uint32_t((power + value - 1) / value), shift};
+  }
+};
+
+// How rows come to shared memory: in copies of so many bytes, the largest of 16, 8, 4 and 2 that
+// address and strides are multiples of. `whole`: by 16, and a row is as wide as the kernel's tile.
+struct RowCopy {
+  uint8_t bytes;
+  bool whole;
+};
+
 struct AttentionParams {
   const void* query;
   const void* key;
@@ -33,13 +54,12 @@ struct AttentionParams {
   int64_t query_total, key_total;
   int32_t query_length, key_length;  // the longest
   int32_t query_heads, key_heads;
+  Divisor group;  // query heads to a key head
   int32_t head_dim, value_head_dim;
   int32_t tiles;  // of query rows, for each pair
   int32_t dtype, out_dtype, bias_dtype;
   bool packed, causal, top_left, has_window_left, has_window_right;
-  // Bytes of one copy into shared memory: the largest of 16, 8, 4 and 2 that address and strides are
-  // multiples of.
-  uint8_t query_copy, key_copy, value_copy;
+  RowCopy query_copy, key_copy, value_copy;
 
   float scale;
   float softmax_scale;         // of the scores that enter the softmax, to units of log2

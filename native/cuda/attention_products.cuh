@@ -36,38 +36,48 @@ struct Operands<Precision::kFloat32> {
   using Factor = tile::Tf32;
 };
 
-// One step of k: c[i][first + j] += a[i] * b[j].
+// A thread's part of an operand, as it came from memory until prepare(). For kFloat32, `value` and
+// `rest` are two TF32 numbers each, whose sum is the factor.
+template <Precision kPrecision, int kCount>
+struct Factors {
+  uint32_t value[kCount];
+  uint32_t rest[kPrecision == Precision::kFloat32 ? kCount : 1];
+
+  FOVEA_DEVICE void prepare() {
+    FOVEA_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      if constexpr (kPrecision == Precision::kTf32) {
+        value[i] = tile::round_to_tf32(value[i]);
+      } else if constexpr (kPrecision == Precision::kFloat32) {
+        tile::split_tf32(value[i], rest[i]);
+      }
+    }
+  }
+};
+
+// One step of k: c[i][first + j] += a[i] * b[j], of prepared factors.
 //
-// kFloat32 splits each factor into two TF32 numbers, high + low, and adds three of the four products:
-// what is lost is at most 2^-21 of |a||b|, on average about 2^-24. The sum of one step starts at zero
-// and joins c by an ordinary addition, because the tensor core truncates where it adds (Ootomo and
-// Yokota, arXiv 2203.03341): left there, the error of a long sum would be a bias, not a random walk.
+// kFloat32 adds three of the four products of its split factors: what is lost is at most 2^-21 of
+// |a||b|, on average about 2^-24. The sum of one step starts at zero and joins c by an ordinary
+// addition, because the tensor core truncates where it adds (Ootomo and Yokota, arXiv 2203.03341):
+// left there, the error of a long sum would be a bias, not a random walk.
 template <Precision kPrecision, int kM, int kColumns, int kA, int kB>
-FOVEA_DEVICE void multiply(float (&c)[kM][kColumns][4], int first, uint32_t (&a)[kA],
-                           uint32_t (&b)[kB]) {
+FOVEA_DEVICE void multiply(float (&c)[kM][kColumns][4], int first,
+                           const Factors<kPrecision, kA>& a, const Factors<kPrecision, kB>& b) {
   using Factor = typename Operands<kPrecision>::Factor;
-  if constexpr (kIsHalf<kPrecision>) {
-    tile::mma<Factor>(c, first, a, b);
+  if constexpr (kPrecision != Precision::kFloat32) {
+    tile::mma<Factor>(c, first, a.value, b.value);
   } else {
-    uint32_t a_low[kA], b_low[kB];
+    float sums[kM][kB / 2][4] = {};
+    tile::mma<Factor>(sums, 0, a.rest, b.value);
+    tile::mma<Factor>(sums, 0, a.value, b.rest);
+    tile::mma<Factor>(sums, 0, a.value, b.value);
     FOVEA_UNROLL
-    for (int i = 0; i < kA; ++i) tile::split_tf32(a[i], a_low[i]);
-    FOVEA_UNROLL
-    for (int i = 0; i < kB; ++i) tile::split_tf32(b[i], b_low[i]);
-    if constexpr (kPrecision == Precision::kTf32) {
-      tile::mma<Factor>(c, first, a, b);
-    } else {
-      float sums[kM][kB / 2][4] = {};
-      tile::mma<Factor>(sums, 0, a_low, b);
-      tile::mma<Factor>(sums, 0, a, b_low);
-      tile::mma<Factor>(sums, 0, a, b);
+    for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
+      for (int j = 0; j < kB / 2; ++j) {
         FOVEA_UNROLL
-        for (int j = 0; j < kB / 2; ++j) {
-          FOVEA_UNROLL
-          for (int e = 0; e < 4; ++e) c[i][first + j][e] += sums[i][j][e];
-        }
+        for (int e = 0; e < 4; ++e) c[i][first + j][e] += sums[i][j][e];
       }
     }
   }
@@ -86,6 +96,7 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
+  tile::sync_warp();  // ldmatrix and mma are .aligned, and what came before may have parted the threads
   const uint32_t lane = tile::thread_index() % tile::kWarp;
   // Where this thread's rows of the operands' first pieces lie.
   const uint32_t query_address = queries + Swizzle::offset(row + lane % 16, lane / 16);
@@ -100,29 +111,26 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
   }
   FOVEA_UNROLL_BY(kPrecision == Precision::kFloat32 ? 1 : kRowBytes / 32)
   for (int step = 0; step < kRowBytes / 32; ++step) {
-    uint32_t a[4 * kM], a_addresses[kM];
+    Factors<kPrecision, 4 * kM> a;
+    uint32_t a_addresses[kM];
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       a_addresses[i] = Swizzle::move(query_address, 2 * step) + 16 * i * Swizzle::kRowBytes;
     }
-    tile::load_matrices<kM>(a, a_addresses);
+    tile::load_matrices<kM>(a.value, a_addresses);
+    a.prepare();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      uint32_t b[2 * kGroup], b_addresses[kGroup / 2];
+      Factors<kPrecision, 2 * kGroup> b;
+      uint32_t b_addresses[kGroup / 2];
       FOVEA_UNROLL
       for (int j = 0; j < kGroup / 2; ++j) {
         b_addresses[j] =
             Swizzle::move(key_address, 2 * step) + (8 * first + 16 * j) * Swizzle::kRowBytes;
       }
-      tile::load_matrices<kGroup / 2>(b, b_addresses);
-      if constexpr (kIsHalf<kPrecision>) {
-        multiply<kPrecision>(s, first, a, b);
-      } else {  // multiply() splits its operands in place, and a serves several groups
-        uint32_t a_copy[4 * kM];
-        FOVEA_UNROLL
-        for (int i = 0; i < 4 * kM; ++i) a_copy[i] = a[i];
-        multiply<kPrecision>(s, first, a_copy, b);
-      }
+      tile::load_matrices<kGroup / 2>(b.value, b_addresses);
+      b.prepare();
+      multiply(s, first, a, b);
     }
   }
 }
@@ -140,24 +148,25 @@ FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
   const uint32_t address = values + Swizzle::offset(lane % 16, first_column + lane / 16);
   FOVEA_UNROLL
   for (int step = 0; step < kKeyColumns / 2; ++step) {
-    uint32_t a[4 * kM];
+    Factors<kPrecision, 4 * kM> a;
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) {
         const float(&from)[4] = p[i][2 * step + e / 2];
-        a[4 * i + e] = tile::pack<Element>(from[e % 2 * 2], from[e % 2 * 2 + 1]);
+        a.value[4 * i + e] = tile::pack<Element>(from[e % 2 * 2], from[e % 2 * 2 + 1]);
       }
     }
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      uint32_t b[2 * kGroup], addresses[kGroup / 2];
+      Factors<kPrecision, 2 * kGroup> b;
+      uint32_t addresses[kGroup / 2];
       FOVEA_UNROLL
       for (int j = 0; j < kGroup / 2; ++j) {
         addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
       }
-      tile::load_matrices<kGroup / 2, true>(b, addresses);
-      multiply<kPrecision>(out, first, a, b);
+      tile::load_matrices<kGroup / 2, true>(b.value, addresses);
+      multiply(out, first, a, b);
     }
   }
 }
@@ -177,22 +186,23 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
       values + Swizzle::offset(2 * t + 1, 2 * first_column + g / 4) + g % 4 * 4};
   FOVEA_UNROLL
   for (int step = 0; step < kKeyColumns; ++step) {
+    Factors<kPrecision, 4 * kM> a;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) a.value[4 * i + e] = tile::as_bits(p[i][step][e % 2 * 2 + e / 2]);
+    }
+    a.prepare();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      uint32_t a[4 * kM], b[2 * kGroup];
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        a[4 * i] = tile::as_bits(p[i][step][0]);
-        a[4 * i + 1] = tile::as_bits(p[i][step][2]);
-        a[4 * i + 2] = tile::as_bits(p[i][step][1]);
-        a[4 * i + 3] = tile::as_bits(p[i][step][3]);
-      }
+      Factors<kPrecision, 2 * kGroup> b;
       FOVEA_UNROLL
       for (int j = 0; j < 2 * kGroup; ++j) {
-        b[j] = tile::load_shared(Swizzle::move(address[j % 2], 2 * (first + j / 2)) +
-                                 8 * step * Swizzle::kRowBytes);
+        b.value[j] = tile::load_shared(Swizzle::move(address[j % 2], 2 * (first + j / 2)) +
+                                       8 * step * Swizzle::kRowBytes);
       }
-      multiply<kPrecision>(out, first, a, b);
+      b.prepare();
+      multiply(out, first, a, b);
     }
   }
 }
@@ -201,6 +211,7 @@ template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kCol
 FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
                                           const float (&p)[kM][kKeyColumns][4], uint32_t values,
                                           uint32_t first_column) {
+  tile::sync_warp();
   if constexpr (kIsHalf<kPrecision>) {
     multiply_weights_values_half<kPrecision, kRowBytes>(out, p, values, first_column);
   } else {
@@ -227,19 +238,21 @@ FOVEA_DEVICE void multiply_stored_values_half(float (&out)[kM][kColumns][4], uin
   }
   FOVEA_UNROLL
   for (int step = 0; step < kKeys / 16; ++step) {
-    uint32_t a[4 * kM], a_addresses[kM];
+    Factors<kPrecision, 4 * kM> a;
+    uint32_t a_addresses[kM];
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) a_addresses[i] = p_address[i] + 16 * step * Stored::kRowBytes;
-    tile::load_matrices<kM, true>(a, a_addresses);
+    tile::load_matrices<kM, true>(a.value, a_addresses);
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      uint32_t b[2 * kGroup], addresses[kGroup / 2];
+      Factors<kPrecision, 2 * kGroup> b;
+      uint32_t addresses[kGroup / 2];
       FOVEA_UNROLL
       for (int j = 0; j < kGroup / 2; ++j) {
         addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
       }
-      tile::load_matrices<kGroup / 2, true>(b, addresses);
-      multiply<kPrecision>(out, first, a, b);
+      tile::load_matrices<kGroup / 2, true>(b.value, addresses);
+      multiply(out, first, a, b);
     }
   }
 }
@@ -257,27 +270,28 @@ FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], ui
   FOVEA_NO_UNROLL
   for (int step = 0; step < kKeys / 8; ++step) {
     const uint32_t key = 8 * step + 2 * t;
-    uint32_t a[4 * kM];
+    Factors<kPrecision, 4 * kM> a;
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) {
         const uint32_t row = first_row + 16 * i + 8 * (e % 2) + g;
-        a[4 * i + e] = tile::load_shared(p + Stored::offset(key + e / 2, row / 4) + row % 4 * 4);
+        a.value[4 * i + e] =
+            tile::load_shared(p + Stored::offset(key + e / 2, row / 4) + row % 4 * 4);
       }
     }
+    a.prepare();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      uint32_t a_copy[4 * kM], b[2 * kGroup];  // multiply() splits its operands in place
-      FOVEA_UNROLL
-      for (int i = 0; i < 4 * kM; ++i) a_copy[i] = a[i];
+      Factors<kPrecision, 2 * kGroup> b;
       FOVEA_UNROLL
       for (int j = 0; j < 2 * kGroup; ++j) {
         const uint32_t column = 8 * (first_column + first + j / 2) + g;
-        b[j] =
+        b.value[j] =
             tile::load_shared(values + Swizzle::offset(key + j % 2, column / 4) + column % 4 * 4);
       }
-      multiply<kPrecision>(out, first, a_copy, b);
+      b.prepare();
+      multiply(out, first, a, b);
     }
   }
 }
@@ -286,6 +300,7 @@ template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int 
 FOVEA_DEVICE void multiply_stored_values(float (&out)[kM][kColumns][4], uint32_t p,
                                          uint32_t first_row, uint32_t values,
                                          uint32_t first_column) {
+  tile::sync_warp();
   if constexpr (kIsHalf<kPrecision>) {
     multiply_stored_values_half<kPrecision, kStoredBytes, kRowBytes, kKeys>(out, p, first_row,
                                                                             values, first_column);

@@ -12,36 +12,47 @@
 
 namespace fovea {
 
+// n / divisor for 0 <= n < 2^31: three instructions, where the GPU's own way takes about twenty.
+FOVEA_DEVICE uint32_t divide(uint32_t n, const Divisor& divisor) {
+  return uint32_t(uint64_t{2 * n} * divisor.multiplier >> 32) >> divisor.shift;
+}
+
 struct AttentionRows {
   int32_t batch, key_head;
-  int32_t first_head, group;         // the query heads of its rows, which share the key head
+  int32_t first_head;                // of the query heads of its rows, which share the key head
   int32_t query_length, key_length;  // of this sequence
   int32_t query_start, key_start;    // its first rows in packed tensors, else 0
-  int32_t shift;                     // position among the keys minus position of the query
   int32_t position0, head0;          // of the block's first row
   int32_t count;                     // rows of the block that belong to queries, none may
-  int32_t full_begin, full_end;      // tiles of keys that every row of the block sees in full
+  int32_t begin;                     // the first tile of keys that any row of the block sees
+  int32_t full_begin, full_end;      // tiles that every row sees in full, counted from `begin`
+  Divisor group;                     // how many those heads are
 
   // The block's first row among those of the sequence.
-  FOVEA_DEVICE int64_t first() const { return int64_t{position0} * group + head0; }
+  FOVEA_DEVICE int64_t first() const { return int64_t{position0} * group.value + head0; }
   // Position of a row of the block in its sequence, and its head.
   FOVEA_DEVICE int32_t position(uint32_t row) const {
-    return position0 + int32_t((head0 + row) / uint32_t(group));
+    return position0 + int32_t(divide(head0 + row, group));
   }
   FOVEA_DEVICE int32_t head(uint32_t row) const {
-    return first_head + int32_t((head0 + row) % uint32_t(group));
+    const uint32_t n = head0 + row;
+    return first_head + int32_t(n - divide(n, group) * group.value);
   }
 
+  // A query's position among the keys minus that among the queries.
+  FOVEA_DEVICE int32_t shift(const AttentionParams& p) const {
+    return p.top_left ? 0 : key_length - query_length;
+  }
   // Keys [low, high) are visible to the query at `position`; both rise with the position.
   FOVEA_DEVICE int32_t low(const AttentionParams& p, int32_t position) const {
     if (!p.has_window_left) return 0;
-    return clamp(int64_t{position} + shift - p.window_left);
+    return clamp(int64_t{position} + shift(p) - p.window_left);
   }
   FOVEA_DEVICE int32_t high(const AttentionParams& p, int32_t position) const {
     int32_t bound = key_length;
-    if (p.causal) bound = clamp(int64_t{position} + shift + 1);
+    if (p.causal) bound = clamp(int64_t{position} + shift(p) + 1);
     if (p.has_window_right) {
-      const int32_t right = clamp(int64_t{position} + shift + p.window_right + 1);
+      const int32_t right = clamp(int64_t{position} + shift(p) + p.window_right + 1);
       bound = right < bound ? right : bound;
     }
     return bound;
@@ -69,9 +80,9 @@ struct AttentionRows {
   }
 };
 
-constexpr int kAttentionRowsWords = sizeof(AttentionRows) / 4;
-struct AttentionRowsWords {
-  uint32_t word[kAttentionRowsWords];
+constexpr int kAttentionRowsQuads = sizeof(AttentionRows) / 16;
+struct AttentionRowsQuads {
+  uint32_t quad[kAttentionRowsQuads][4];
 };
 
 // A length that the caller put in device memory, kept within what the tensors hold.
@@ -89,26 +100,30 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
 
 // The part of a work item: one of the tiles of a (batch, key head) pair.
 struct AttentionItem {
-  int64_t pair, tile;
+  uint32_t batch, key_head, tile;
 };
 
-// Within a section of pairs the first tiles of all pairs come first; all pairs of a section share the
-// L2 cache.
-FOVEA_DEVICE AttentionItem locate_item(const AttentionParams& p, int64_t item, int64_t tiles) {
-  const int64_t section = item / (p.section * tiles);
-  const int64_t first = section * p.section;
-  const int64_t pairs = p.pairs - first < p.section ? p.pairs - first : p.section;
-  const int64_t within = item - first * tiles;
-  return {first + within % pairs, within / pairs};
+// What this block does. Within a section of pairs the first tiles of all pairs come first; all pairs
+// of a section share the L2 cache. A grid has fewer than 2^31 blocks: 32 bits are enough.
+FOVEA_DEVICE AttentionItem locate_item(const AttentionParams& p) {
+  const uint32_t item = uint32_t(p.first_item) + tile::block_index();
+  const uint32_t all = uint32_t(p.pairs), most = uint32_t(p.section), tiles = uint32_t(p.tiles);
+  const uint32_t first = item / (most * tiles) * most;
+  const uint32_t pairs = all - first < most ? all - first : most;
+  const uint32_t within = item - first * tiles;
+  const uint32_t tile = within / pairs, pair = first + within - tile * pairs;
+  const uint32_t batch = pair / uint32_t(p.key_heads);
+  return {batch, pair - batch * uint32_t(p.key_heads), tile};
 }
 
-// The sequence and heads of a pair; set_rows() follows.
-FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, int64_t pair) {
+// A sequence and the heads that share a key head; set_rows() follows.
+FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, uint32_t batch,
+                                       uint32_t key_head) {
   AttentionRows rows;
-  rows.batch = int32_t(pair / p.key_heads);
-  rows.key_head = int32_t(pair % p.key_heads);
-  rows.group = p.query_heads / p.key_heads;
-  rows.first_head = rows.key_head * rows.group;
+  rows.batch = int32_t(batch);
+  rows.key_head = int32_t(key_head);
+  rows.group = p.group;
+  rows.first_head = int32_t(key_head * p.group.value);
   rows.query_start = rows.key_start = 0;
   if (p.packed) {
     locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.query_total, rows.query_start,
@@ -126,37 +141,40 @@ FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, int64_t pair) {
       rows.key_length = clamp_length(tile::load_global(p.key_lengths + rows.batch), p.key_length);
     }
   }
-  rows.shift = p.top_left ? 0 : rows.key_length - rows.query_length;
   return rows;
 }
 
-// Rows [row, row + most) of those of the pair.
-FOVEA_DEVICE void set_rows(AttentionRows& rows, int64_t row, int32_t most) {
-  rows.position0 = int32_t(row / rows.group);
-  rows.head0 = int32_t(row % rows.group);
-  rows.count = clamp_length(int64_t{rows.query_length} * rows.group - row, most);
+// Rows [tile * most, (tile + 1) * most) of those of the pair. `tile` goes round all heads first, so
+// that no product leaves 32 bits.
+FOVEA_DEVICE void set_rows(AttentionRows& rows, uint32_t tile, uint32_t most) {
+  const uint32_t group = rows.group.value, rounds = divide(tile, rows.group);
+  const uint32_t rest = (tile - rounds * group) * most, positions = divide(rest, rows.group);
+  rows.position0 = int32_t(rounds * most + positions);
+  rows.head0 = int32_t(rest - positions * group);
+  rows.count = clamp_length(int64_t{rows.query_length} * group - int64_t{tile} * most, most);
 }
 
-// The tiles of kKeys keys that any of the rows sees, [begin, end), and those that all see in full.
+// The number of tiles of kKeys keys that any of the rows sees; says where they begin, and which of them
+// all rows see in full.
 template <int kKeys>
-FOVEA_DEVICE void set_visible_tiles(AttentionRows& rows, const AttentionParams& p, int32_t& begin,
-                                    int32_t& end) {
-  begin = end = rows.full_begin = rows.full_end = 0;
-  if (rows.count <= 0) return;
+FOVEA_DEVICE int32_t set_visible_tiles(AttentionRows& rows, const AttentionParams& p) {
+  rows.begin = rows.full_begin = rows.full_end = 0;
+  if (rows.count <= 0) return 0;
   const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
-  begin = rows.low(p, first) / kKeys;
-  end = (rows.high(p, last) + kKeys - 1) / kKeys;
-  rows.full_begin = (rows.low(p, last) + kKeys - 1) / kKeys;
-  rows.full_end = rows.high(p, first) / kKeys;
+  rows.begin = rows.low(p, first) / kKeys;
+  rows.full_begin = (rows.low(p, last) + kKeys - 1) / kKeys - rows.begin;
+  rows.full_end = rows.high(p, first) / kKeys - rows.begin;
+  const int32_t tiles = (rows.high(p, last) + kKeys - 1) / kKeys - rows.begin;
+  return tiles > 0 ? tiles : 0;
 }
 
-// The rows of work item `item`, the last tile of queries first: under a causal mask it is the
-// longest, and the short ones fill the gaps at the end.
+// The rows of this block, the last tile of queries first: under a causal mask it is the longest, and
+// the short ones fill the gaps at the end.
 template <int kRows>
-FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
-  const AttentionItem at = locate_item(p, item, p.tiles);
-  AttentionRows rows = locate_pair(p, at.pair);
-  set_rows(rows, (p.tiles - 1 - at.tile) * kRows, kRows);
+FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p) {
+  const AttentionItem at = locate_item(p);
+  AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+  set_rows(rows, uint32_t(p.tiles) - 1 - at.tile, kRows);
   return rows;
 }
 
@@ -164,16 +182,21 @@ FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p, int64_t item) {
 // its products would spill. One thread stores, all threads load behind a barrier.
 FOVEA_DEVICE void store_rows(uint32_t to, const AttentionRows& rows) {
   static_assert(std::is_trivially_copyable_v<AttentionRows> &&
-                sizeof(AttentionRows) <= kAttentionRowsBytes);
-  const auto words = __builtin_bit_cast(AttentionRowsWords, rows);
+                sizeof(AttentionRows) == kAttentionRowsBytes);
+  const auto words = __builtin_bit_cast(AttentionRowsQuads, rows);
   FOVEA_UNROLL
-  for (int i = 0; i < kAttentionRowsWords; ++i) tile::store_shared(to + 4 * i, words.word[i]);
+  for (int i = 0; i < kAttentionRowsQuads; ++i) {
+    FOVEA_UNROLL
+    for (int e = 0; e < 4; ++e) tile::store_shared(to + 16 * i + 4 * e, words.quad[i][e]);
+  }
 }
 
 FOVEA_DEVICE AttentionRows load_rows(uint32_t from) {
-  AttentionRowsWords words;
+  AttentionRowsQuads words;
   FOVEA_UNROLL
-  for (int i = 0; i < kAttentionRowsWords; ++i) words.word[i] = tile::load_shared(from + 4 * i);
+  for (int i = 0; i < kAttentionRowsQuads; ++i) {
+    tile::load_shared_quad(from + 16 * i, words.quad[i]);
+  }
   return __builtin_bit_cast(AttentionRows, words);
 }
 
@@ -181,6 +204,17 @@ FOVEA_DEVICE AttentionRows load_rows(uint32_t from) {
 template <size_t kOffset>
 FOVEA_DEVICE int32_t load_rows_field(uint32_t from) {
   return int32_t(tile::load_shared(from + kOffset));
+}
+
+// The first key of a tile that is counted from the first visible one.
+template <int kKeys>
+FOVEA_DEVICE int32_t first_key_of(int32_t tile, uint32_t rows) {
+  return (load_rows_field<offsetof(AttentionRows, begin)>(rows) + tile) * kKeys;
+}
+// Whether some row of the block does not see all of the tile.
+FOVEA_DEVICE bool is_masked(int32_t tile, uint32_t rows) {
+  return tile < load_rows_field<offsetof(AttentionRows, full_begin)>(rows) ||
+         tile >= load_rows_field<offsetof(AttentionRows, full_end)>(rows);
 }
 
 }  // namespace fovea

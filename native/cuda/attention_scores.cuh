@@ -42,13 +42,22 @@ FOVEA_DEVICE void mask_scores(float (&s)[kM][kColumns][4], const AttentionParams
     for (int h = 0; h < 2; ++h) {
       const int32_t position = rows.position(mine.row(i, h));
       // Relative to the tile, so that an element compares with a constant.
-      const int32_t low = rows.low(p, position) - first_key - key_column(0, 0);
-      const int32_t high = rows.high(p, position) - first_key - key_column(0, 0);
+      const int32_t origin = first_key + key_column(0, 0);
+      const int32_t high = rows.high(p, position) - origin;
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {
         FOVEA_UNROLL
         for (int e = 2 * h; e < 2 * h + 2; ++e) {
-          if (8 * j + e % 2 < low || 8 * j + e % 2 >= high) s[i][j][e] = -tile::kInfinity;
+          if (8 * j + e % 2 >= high) s[i][j][e] = -tile::kInfinity;
+        }
+      }
+      if (!p.has_window_left) continue;
+      const int32_t low = rows.low(p, position) - origin;
+      FOVEA_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 2 * h; e < 2 * h + 2; ++e) {
+          if (8 * j + e % 2 < low) s[i][j][e] = -tile::kInfinity;
         }
       }
     }
@@ -128,7 +137,7 @@ FOVEA_DEVICE void bias_scores(float (&s)[kM][kColumns][4], const AttentionParams
         const uint32_t row = mine.row(i, h);
         if (int32_t(row) >= rows.count) continue;
         const float slope = load_slope(p, rows.batch, rows.head(row));
-        const int32_t origin = first_key - rows.position(row) - rows.shift;
+        const int32_t origin = first_key - rows.position(row) - rows.shift(p);
         change_row(s, i, h, [&](float x, int32_t key) {
           return tile::fused_multiply_add(slope, alibi_distance(p, origin + key), x);
         });

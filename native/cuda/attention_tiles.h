@@ -29,21 +29,25 @@ struct AttentionTile {
   constexpr int threads() const { return warps * 32; }
 };
 
+// Of tiles of the same width, the first one whose blocks the device's shared memory holds is taken.
 constexpr AttentionTile kHalfTiles[] = {
     {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 64, 3, 1, 2},   {128, 128, 4, 32, 64, 3, 1, 2},
+    {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 64, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
+};
+// The general kernel needs registers for its features: half the keys where rows are wide.
+constexpr AttentionTile kGeneralHalfTiles[] = {
+    {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 32, 3, 1, 2},   {128, 128, 4, 32, 32, 3, 1, 2},
     {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
 };
 constexpr AttentionTile kFloatTiles[] = {
-    {64, 64, 4, 16, 32, 3, 1, 2},
-    {128, 128, 8, 16, 32, 3, 2, 1},
+    {64, 64, 4, 32, 32, 3, 1, 2},
+    {128, 128, 4, 16, 32, 3, 1, 2},
     {256, 256, 8, 16, 16, 2, 2, 1},
 };
 
-// The general kernel needs registers for its features: half the keys where rows are wide.
-constexpr AttentionTile general(AttentionTile tile) {
-  if (tile.warp_rows == 32 && tile.head_dim > 64) tile.keys = 32;
-  return tile;
-}
+// Of shared memory for rows on their way from a warp's registers to global memory: 16 rows of up to 64
+// floats.
+constexpr int kStagedBytes = 16 * 64 * 4;
 
 // Of shared memory for what all threads of a block know of its rows.
 constexpr int kAttentionRowsBytes = 64;
@@ -64,16 +68,19 @@ struct AttentionVariant {
   // Behind the tiles lies what all threads know of the block's rows.
   constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
   constexpr int shared_bytes() const { return rows_offset() + kAttentionRowsBytes; }
+  constexpr int blocks() const { return tile.blocks; }
+  constexpr int head_dim() const { return tile.head_dim; }
+  constexpr int value_head_dim() const { return tile.value_head_dim; }
 };
 
 constexpr auto kAttentionVariants = [] {
-  std::array<AttentionVariant, 4 * std::size(kHalfTiles) + 2 * std::size(kFloatTiles)> all{};
+  std::array<AttentionVariant,
+             2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) + std::size(kFloatTiles))>
+      all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
-    for (const AttentionTile& tile : kHalfTiles) {
-      all[count++] = {precision, tile, false};
-      all[count++] = {precision, general(tile), true};
-    }
+    for (const AttentionTile& tile : kHalfTiles) all[count++] = {precision, tile, false};
+    for (const AttentionTile& tile : kGeneralHalfTiles) all[count++] = {precision, tile, true};
   }
   for (Precision precision : {Precision::kTf32, Precision::kFloat32}) {
     for (const AttentionTile& tile : kFloatTiles) all[count++] = {precision, tile, true};

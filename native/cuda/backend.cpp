@@ -64,12 +64,15 @@ uint8_t copy_bytes(const void* address, std::initializer_list<int64_t> strides, 
 // A dimension of size 1 may have any stride: it is never stepped over.
 int64_t used(int64_t stride, int64_t size) { return size > 1 ? stride : 0; }
 
-uint8_t tensor_copy_bytes(const fovea_attention_spec& spec, const void* address,
-                          const int64_t (&stride)[3], int64_t positions, int64_t heads) {
-  return copy_bytes(address,
-                    {spec.packed ? 0 : used(stride[0], spec.batch), used(stride[1], positions),
-                     used(stride[2], heads)},
-                    spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
+// Rows of `width` elements go to tiles that are `tile_width` wide.
+RowCopy row_copy(const fovea_attention_spec& spec, const void* address, const int64_t (&stride)[3],
+                 int64_t positions, int64_t heads, int64_t width, int tile_width) {
+  const uint8_t bytes =
+      copy_bytes(address,
+                 {spec.packed ? 0 : used(stride[0], spec.batch), used(stride[1], positions),
+                  used(stride[2], heads)},
+                 spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
+  return {bytes, bytes == 16 && width == tile_width};
 }
 
 template <size_t kCount>
@@ -79,7 +82,8 @@ void copy_strides(int64_t (&to)[kCount], const int64_t (&from)[kCount], bool pac
 }
 
 AttentionParams input_params(const fovea_attention_plan& plan, const AttentionInputs& operands,
-                             const fovea_attention_call& call, bool general) {
+                             const fovea_attention_call& call, const AttentionTile& tile,
+                             bool general) {
   const fovea_attention_spec& spec = plan.spec;
   AttentionParams p = {};
   p.query = operands.query;
@@ -103,9 +107,12 @@ AttentionParams input_params(const fovea_attention_plan& plan, const AttentionIn
   copy_strides(p.alibi_stride, spec.alibi_stride, false);
   const int64_t queries = spec.packed ? spec.query_total : spec.query_length;
   const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
-  p.query_copy = tensor_copy_bytes(spec, p.query, spec.query_stride, queries, spec.query_heads);
-  p.key_copy = tensor_copy_bytes(spec, p.key, spec.key_stride, keys, spec.key_heads);
-  p.value_copy = tensor_copy_bytes(spec, p.value, spec.value_stride, keys, spec.key_heads);
+  p.query_copy = row_copy(spec, p.query, spec.query_stride, queries, spec.query_heads,
+                          spec.head_dim, tile.head_dim);
+  p.key_copy = row_copy(spec, p.key, spec.key_stride, keys, spec.key_heads, spec.head_dim,
+                        tile.head_dim);
+  p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
+                          spec.value_head_dim, tile.value_head_dim);
 
   p.window_left = spec.window_left;
   p.window_right = spec.window_right;
@@ -118,6 +125,7 @@ AttentionParams input_params(const fovea_attention_plan& plan, const AttentionIn
   p.key_length = int32_t(spec.key_length);
   p.query_heads = int32_t(spec.query_heads);
   p.key_heads = int32_t(spec.key_heads);
+  p.group = Divisor::of(uint32_t(spec.query_heads / spec.key_heads));
   p.head_dim = int32_t(spec.head_dim);
   p.value_head_dim = int32_t(spec.value_head_dim);
   if (p.pairs > 0) p.tiles = int32_t(plan.items[call.phase] / p.pairs);
@@ -157,7 +165,8 @@ device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phas
     case kQueriesPhase:
       return plan.gradients.deterministic
                  ? queries(kernels.queries)
-                 : device::make_kernel("backward_convert", kernels.convert, kRowThreads, 0);
+                 : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
+                                       kRowThreads / 32 * kStagedBytes);
     case kBiasPhase:
       return queries(kernels.bias);
     case kSlopesPhase:
@@ -174,7 +183,7 @@ BackwardParams backward_params(const fovea_attention_plan& plan, const BackwardO
   const fovea_attention_gradients& gradients = plan.gradients;
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   BackwardParams b = {};
-  b.forward = input_params(plan, operands, call, variant.general);
+  b.forward = input_params(plan, operands, call, variant.tile.queries, variant.general);
   b.forward.out = const_cast<void*>(operands.out);
   b.forward.lse = const_cast<float*>(operands.lse);
   b.dquery = operands.dquery;
@@ -205,7 +214,8 @@ BackwardParams backward_params(const fovea_attention_plan& plan, const BackwardO
     b.dout_stride[1] = spec.query_heads * b.dout_stride[2];
     b.dout_stride[0] = spec.packed ? 0 : spec.query_length * b.dout_stride[1];
   }
-  b.dout_bytes = tensor_copy_bytes(spec, b.dout, b.dout_stride, positions, spec.query_heads);
+  b.dout_rows = row_copy(spec, b.dout, b.dout_stride, positions, spec.query_heads,
+                         spec.value_head_dim, variant.tile.value_head_dim());
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();
@@ -246,8 +256,8 @@ int32_t prepare(fovea_attention_plan& plan) {
 
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
             fovea_attention_call& call, void* workspace, void*, void* stream) {
-  AttentionParams params =
-      input_params(plan, operands, call, kAttentionVariants[plan.variant].general);
+  const AttentionVariant& variant = kAttentionVariants[plan.variant];
+  AttentionParams params = input_params(plan, operands, call, variant.tile, variant.general);
   params.out = operands.out;
   params.lse = operands.lse;
   params.weights = operands.weights;

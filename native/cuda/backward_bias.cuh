@@ -48,9 +48,8 @@ struct BackwardBias : BackwardScores<kVariant> {
     float sum = 0;
     for_each_head(at, [&](AttentionRows& rows) {
       for_each_tile(rows, at, [&] {
-        int32_t begin, end;
-        set_visible_tiles<kKeys>(rows, p, begin, end);
-        for (int32_t tile = begin; tile < end; ++tile) {
+        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
           float ds[kM][kKeyColumns][4];
           if (gradients(ds, rows, tile)) sum += weigh_distances(ds, rows, tile * kKeys);
         }
@@ -106,13 +105,12 @@ struct BackwardBias : BackwardScores<kVariant> {
   template <typename Body>
   FOVEA_DEVICE void for_each_head(const Item& at, Body body) {
     const int32_t batches = int32_t(p.pairs / p.key_heads);
-    const int32_t group = p.query_heads / p.key_heads;
     for (int32_t batch = at.all_batches ? 0 : at.batch;
          batch < (at.all_batches ? batches : at.batch + 1); ++batch) {
       for (int32_t head = at.all_heads ? 0 : at.head;
            head < (at.all_heads ? p.query_heads : at.head + 1); ++head) {
-        AttentionRows rows = locate_pair(p, int64_t{batch} * p.key_heads + head / group);
-        rows.group = 1;
+        AttentionRows rows = locate_pair(p, batch, divide(head, p.group));
+        rows.group = {1, 1u << 31, 0};  // Divisor::of(1)
         rows.first_head = head;
         body(rows);
       }
@@ -123,28 +121,29 @@ struct BackwardBias : BackwardScores<kVariant> {
   FOVEA_DEVICE void for_each_tile(AttentionRows& rows, const Item& at, Body body) {
     const int32_t end = at.all_positions ? rows.query_length : at.position + 1;
     for (int32_t position = at.position; position < end; position += kRows) {
-      set_rows(rows, position, kRows);
+      set_rows(rows, uint32_t(position) / kRows, kRows);
       body();
     }
   }
 
   // False if no row sees a key of the tile.
   FOVEA_DEVICE bool gradients(float (&ds)[kM][kKeyColumns][4], AttentionRows& rows, int32_t tile) {
-    int32_t begin, end;
-    set_visible_tiles<kKeys>(rows, p, begin, end);
-    if (tile < begin || tile >= end) return false;
+    const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
+    if (visible < 0 || visible >= tiles) return false;
     tile::sync_block();  // the last tile's readers are done
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
-    typename Base::Ring ring(p, rows, this->ring_base);
+    tile::sync_block();
+    typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
     const uint32_t key_tile = this->ring_base, value_tile = key_tile + Base::kSlotBytes;
-    ring.template load<RingItem::kKeys>(tile, key_tile, rows.key_length);
-    ring.template load<RingItem::kValues>(tile, value_tile, rows.key_length);
+    ring.seek(tile);
+    ring.template load<RingItem::kKeys>(visible, key_tile);
+    ring.template load<RingItem::kValues>(visible, value_tile);
     this->load_queries(rows);
     tile::copy_async_commit();
     tile::copy_async_wait<0>();
     tile::sync_block();
     this->multiply_values(ds, value_tile);
-    this->template differentiate<false>(ds, key_tile, tile);
+    this->template differentiate<false>(ds, key_tile, visible);
     // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
@@ -167,7 +166,7 @@ struct BackwardBias : BackwardScores<kVariant> {
       for (int j = 0; j < kKeyColumns; ++j) {
         FOVEA_UNROLL
         for (int e = 0; e < 4; ++e) {
-          const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift;
+          const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift(p);
           sum = tile::fused_multiply_add(
               ds[i][j][e], alibi_distance(p, first_key + key_column(j, e) - position), sum);
         }
@@ -193,8 +192,12 @@ struct BackwardBias : BackwardScores<kVariant> {
       for (int h = 0; h < 2; ++h) {
         const int32_t position = at.position + int32_t(mine.row(i, h));
         if (position >= positions) continue;
-        store_row(row_of(at, int64_t{start} + position) + at.key_tile * kKeys, sums[i], h, 1.0f,
-                  true, p.key_length - at.key_tile * kKeys, 0, false);
+        float* const row = row_of(at, int64_t{start} + position) + at.key_tile * kKeys;
+        FOVEA_UNROLL
+        for (int j = 0; j < kKeyColumns; ++j) {
+          const int32_t key = key_column(j, 0), left = p.key_length - at.key_tile * kKeys - key;
+          if (left > 0) store_columns(row + key, sums[i][j][2 * h], sums[i][j][2 * h + 1], left > 1);
+        }
       }
     }
   }

@@ -39,31 +39,42 @@ struct ThreadKeys {
   FOVEA_DEVICE int32_t key(int i, int h) const { return first + 16 * i + 8 * h; }
 };
 
-// s = -infinity and dp = 0 where a row does not see a key: neither reaches a sum, NaN or not.
-template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE void mask_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                               const AttentionParams& p, const AttentionRows& rows,
-                               RowFacts<kRows> facts, ThreadKeys mine) {
+// s = -infinity and dp = 0 where hides(key, position of the row).
+template <int kRows, int kM, int kColumns, typename Hides>
+FOVEA_DEVICE void hide_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                               RowFacts<kRows> facts, ThreadKeys mine, Hides hides) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
     uint32_t position[2];
     facts.load(kFactPosition, j, position);
     FOVEA_UNROLL
     for (int e = 0; e < 2; ++e) {
-      const int32_t low = rows.low(p, int32_t(position[e]));
-      const int32_t high = rows.high(p, int32_t(position[e]));
+      const auto hidden = hides(int32_t(position[e]));
       FOVEA_UNROLL
       for (int i = 0; i < kM; ++i) {
         FOVEA_UNROLL
         for (int h = 0; h < 2; ++h) {
-          const int32_t key = mine.key(i, h);
-          if (key >= low && key < high) continue;
+          if (!hidden(mine.key(i, h))) continue;
           s[i][j][2 * h + e] = -tile::kInfinity;
           dp[i][j][2 * h + e] = 0;
         }
       }
     }
   }
+}
+
+// Hides what a row does not see: it reaches no sum, NaN or not. A pass for each bound that exists.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void mask_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                               const AttentionParams& p, const AttentionRows& rows,
+                               RowFacts<kRows> facts, ThreadKeys mine) {
+  hide_columns(s, dp, facts, mine, [&](int32_t position) {
+    return [high = rows.high(p, position)](int32_t key) { return key >= high; };
+  });
+  if (!p.has_window_left) return;
+  hide_columns(s, dp, facts, mine, [&](int32_t position) {
+    return [low = rows.low(p, position)](int32_t key) { return key < low; };
+  });
 }
 
 template <typename Bias, int kRows, int kM, int kColumns>
@@ -117,7 +128,8 @@ FOVEA_DEVICE void bias_columns(float (&s)[kM][kColumns][4], const AttentionParam
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) {
-        const int32_t difference = mine.key(i, e / 2) - int32_t(position[e % 2]) - rows.shift;
+        const int32_t difference =
+            mine.key(i, e / 2) - int32_t(position[e % 2]) - rows.shift(p);
         s[i][j][e] =
             tile::fused_multiply_add(slope[e % 2], alibi_distance(p, difference), s[i][j][e]);
       }

@@ -35,13 +35,16 @@ struct BackwardKeys {
   static constexpr int kGradientBytes = kIt.gradient_row_bytes();
   static constexpr int kFactsOffset = kIt.facts_offset(), kFactsBytes = kIt.facts_bytes();
   static constexpr int kRowsOffset = kIt.keys_rows_offset();
+  static_assert(kTile.warps * kStagedBytes <= kStagesOffset);
+  // Groups of copies to a stage: with only one stage, dout may come while query is multiplied.
+  static constexpr int kGroups = kTile.stages == 1 ? 2 : 1;
   using Element = typename Operands<kPrecision>::Element;
 
   const BackwardParams& b;
   const AttentionParams& p;
   const uint32_t keys, values, stages, gradients, facts, shared_rows;  // in shared memory
   int32_t first_key;
-  int32_t begin, end;  // tiles of rows that see any of the keys
+  int32_t tiles;  // of rows that see any of the keys
 
   FOVEA_DEVICE explicit BackwardKeys(const BackwardParams& params)
       : b(params),
@@ -52,13 +55,13 @@ struct BackwardKeys {
         gradients(keys + kGradientsOffset),
         facts(keys + kFactsOffset),
         shared_rows(keys + kRowsOffset) {
-    const AttentionItem at = locate_item(p, p.first_item + tile::block_index(), p.tiles);
-    AttentionRows rows = locate_pair(p, at.pair);
+    const AttentionItem at = locate_item(p);
+    AttentionRows rows = locate_pair(p, at.batch, at.key_head);
     set_rows(rows, 0, 0);
     first_key = int32_t(at.tile) * kKeys;
-    set_seeing_tiles(rows);
+    tiles = set_seeing_tiles(rows);
     if (tile::thread_index() == 0) store_rows(shared_rows, rows);
-    if (begin < end) {
+    if (tiles > 0) {
       load_keys<kDim>(keys, p.key, p.key_stride, p.head_dim, p.key_copy, rows);
       load_keys<kValueDim>(values, p.value, p.value_stride, p.value_head_dim, p.value_copy, rows);
     }
@@ -67,10 +70,12 @@ struct BackwardKeys {
 
   FOVEA_DEVICE void run() {
     float dkey[kM][kDimColumns][4] = {}, dvalue[kM][kValueColumns][4] = {};
-    if (begin < end) attend(dkey, dvalue);
-    store_keys(b.dkey, b.dkey_stride, p.head_dim, dkey, p.scale, share() * kDimColumns);
-    store_keys(b.dvalue, b.dvalue_stride, p.value_head_dim, dvalue, p.dropout_scale,
-               share() * kValueColumns);
+    if (tiles > 0) attend(dkey, dvalue);
+    tile::sync_block();  // the keys have been read: their gradients take their place
+    store_keys({b.dkey, b.gradient_dtype, p.head_dim, b.accumulate}, b.dkey_stride, dkey, p.scale,
+               share() * kDimColumns);
+    store_keys({b.dvalue, b.gradient_dtype, p.value_head_dim, b.accumulate}, b.dvalue_stride,
+               dvalue, p.dropout_scale, share() * kValueColumns);
   }
 
  private:
@@ -85,70 +90,78 @@ struct BackwardKeys {
     return {facts + stage * kFactsBytes};
   }
 
-  // Both bounds of what a row sees rise with its position, so the rows that see a key are a range, and
-  // so are those that see all of the tile: rows.full_begin to rows.full_end, here in tiles of rows.
-  FOVEA_DEVICE void set_seeing_tiles(AttentionRows& rows) {
-    begin = end = rows.full_begin = rows.full_end = 0;
-    if (first_key >= rows.key_length || rows.query_length == 0) return;
-    const int64_t last_key = first_key + kKeys - 1;
+  // As set_visible_tiles, in tiles of rows. Both bounds of what a row sees rise with its position, so the
+  // rows that see a key are a range, and so are those that see all of the tile.
+  FOVEA_DEVICE int32_t set_seeing_tiles(AttentionRows& rows) {
+    rows.begin = rows.full_begin = rows.full_end = 0;
+    if (first_key >= rows.key_length || rows.query_length == 0) return 0;
+    const int64_t last_key = first_key + kKeys - 1, shift = rows.shift(p);
     int64_t from = 0, to = rows.query_length;            // positions that see any
     int64_t full_from = 0, full_to = rows.query_length;  // positions that see all
     if (last_key >= rows.key_length) full_to = 0;
     if (p.causal) {
-      from = first_key - int64_t{rows.shift};
-      full_from = last_key - rows.shift;
+      from = first_key - shift;
+      full_from = last_key - shift;
     }
     if (p.has_window_right) {
-      const int64_t right = int64_t{rows.shift} + p.window_right;
+      const int64_t right = shift + p.window_right;
       from = maximum(from, first_key - right);
       full_from = maximum(full_from, last_key - right);
     }
     if (p.has_window_left) {
-      const int64_t left = int64_t{rows.shift} - p.window_left;
+      const int64_t left = shift - p.window_left;
       to = minimum(to, last_key - left + 1);
       full_to = minimum(full_to, first_key - left + 1);
     }
-    const int64_t group = rows.group;
+    const int64_t group = rows.group.value;
     from = maximum(from, 0);
     full_from = maximum(full_from, 0);
-    if (from >= to) return;
-    begin = int32_t(from * group / kRows);
-    end = int32_t((to * group + kRows - 1) / kRows);
-    rows.full_begin = int32_t((full_from * group + kRows - 1) / kRows);
+    if (from >= to) return 0;
+    rows.begin = int32_t(from * group / kRows);
+    const int32_t end = int32_t((to * group + kRows - 1) / kRows);
+    rows.full_begin = int32_t((full_from * group + kRows - 1) / kRows) - rows.begin;
     // Rows that are not there have weights of zero without a mask.
-    rows.full_end =
+    const int32_t full_end =
         full_to >= rows.query_length ? end : int32_t(maximum(full_to, 0) * group / kRows);
+    rows.full_end = full_end - rows.begin;
+    return end - rows.begin;
   }
   static FOVEA_DEVICE int64_t maximum(int64_t x, int64_t y) { return x > y ? x : y; }
   static FOVEA_DEVICE int64_t minimum(int64_t x, int64_t y) { return x < y ? x : y; }
 
   template <int kWidth>
   FOVEA_DEVICE void load_keys(uint32_t to, const void* tensor, const int64_t (&stride)[3],
-                              int width, int copy_bytes, const AttentionRows& rows) {
-    load_tile<kKeys, kWidth, kThreads>(
-        to, static_cast<const Element*>(tensor) + rows.key_offset(stride), stride[1], first_key,
-        rows.key_length, width, copy_bytes);
+                              int width, RowCopy copy, const AttentionRows& rows) {
+    using Copy = TileCopy<kKeys, kWidth, kThreads, Element>;
+    const auto* const all = static_cast<const Element*>(tensor);
+    const Element* const from = Copy::first_source(
+        all + rows.key_offset(stride) + first_key * stride[1], stride[1]);
+    if (copy.whole && first_key + kKeys <= rows.key_length) {
+      Copy::copy_whole(to, from, stride[1]);
+    } else {
+      Copy::copy(to, from, stride[1], rows.key_length - first_key, width, copy.bytes, all);
+    }
   }
 
   FOVEA_DEVICE AttentionRows rows_of(int32_t tile) const {
     AttentionRows rows = load_rows(shared_rows);
-    set_rows(rows, int64_t{tile} * kRows, kRows);
+    set_rows(rows, uint32_t(rows.begin + tile), kRows);
     return rows;
   }
 
-  // Sends for a tile of rows in two groups: query with the facts, and dout.
+  // Sends for a tile of rows: query with the facts, and dout.
   FOVEA_DEVICE void load_stage(int32_t tile, int stage) {
-    if (tile < end) {
+    if (tile >= 0) {
       const AttentionRows rows = rows_of(tile);
       const uint32_t to = stage_rows(stage);
       load_rows_tile<kRows, kDim, kThreads>(to, static_cast<const Element*>(p.query),
                                             p.query_stride, p.head_dim, p.query_copy, rows);
       load_facts(stage_facts(stage), rows);
-      tile::copy_async_commit();
+      if constexpr (kGroups == 2) tile::copy_async_commit();
       load_rows_tile<kRows, kValueDim, kThreads>(to + kRows * kDimBytes,
                                                  static_cast<const Element*>(b.dout), b.dout_stride,
-                                                 p.value_head_dim, b.dout_bytes, rows);
-    } else {
+                                                 p.value_head_dim, b.dout_rows, rows);
+    } else if constexpr (kGroups == 2) {
       tile::copy_async_commit();  // an empty group too, so that a wait counts them
     }
     tile::copy_async_commit();
@@ -156,16 +169,18 @@ struct BackwardKeys {
 
   FOVEA_DEVICE void load_facts(RowFacts<kRows> to, const AttentionRows& rows) {
     const uint32_t row = tile::thread_index();
-    if (row >= kRows) return;
-    const int32_t position = rows.position(row), head = rows.head(row);
-    const int64_t at = workspace_row(b, rows, position, head);
-    tile::copy_async<4>(to.of(kFactLse, row), b.lse2 + at, 4);
-    tile::copy_async<4>(to.of(kFactDelta, row), b.delta + at, 4);
-    tile::store_shared(to.of(kFactPosition, row), uint32_t(position));
-    if constexpr (kIt.general) {
-      tile::store_shared(to.of(kFactHead, row), uint32_t(head));
-      if (p.alibi_slopes != nullptr) {
-        tile::store_shared(to.of(kFactSlope, row), tile::as_bits(load_slope(p, rows.batch, head)));
+    if (row < kRows) {
+      const int32_t position = rows.position(row), head = rows.head(row);
+      const int64_t at = workspace_row(b, rows, position, head);
+      tile::copy_async<4>(to.of(kFactLse, row), b.lse2 + at, 4);
+      tile::copy_async<4>(to.of(kFactDelta, row), b.delta + at, 4);
+      tile::store_shared(to.of(kFactPosition, row), uint32_t(position));
+      if constexpr (kIt.general) {
+        tile::store_shared(to.of(kFactHead, row), uint32_t(head));
+        if (p.alibi_slopes != nullptr) {
+          tile::store_shared(to.of(kFactSlope, row),
+                             tile::as_bits(load_slope(p, rows.batch, head)));
+        }
       }
     }
   }
@@ -173,17 +188,19 @@ struct BackwardKeys {
   FOVEA_DEVICE void attend(float (&dkey)[kM][kDimColumns][4],
                            float (&dvalue)[kM][kValueColumns][4]) {
     FOVEA_UNROLL
-    for (int stage = 0; stage < kTile.stages; ++stage) load_stage(begin + stage, stage);
+    for (int stage = 0; stage < kTile.stages; ++stage) load_stage(tiles - 1 - stage, stage);
     int stage = 0;
     FOVEA_NO_UNROLL
-    for (int32_t tile = begin; tile < end; ++tile) {
+    for (int32_t tile = tiles - 1; tile >= 0; --tile) {
       const uint32_t query_tile = stage_rows(stage), dout_tile = query_tile + kRows * kDimBytes;
       float s[kM][kColumns][4], dp[kM][kColumns][4];
-      tile::copy_async_wait<2 * kTile.stages - 1>();
+      tile::copy_async_wait<kGroups * kTile.stages - 1>();
       tile::sync_block();
       multiply_queries_keys<kPrecision, kDimBytes>(s, keys, warp_key(), query_tile);
-      tile::copy_async_wait<2 * kTile.stages - 2>();
-      tile::sync_block();
+      if constexpr (kGroups == 2) {
+        tile::copy_async_wait<kGroups * kTile.stages - 2>();
+        tile::sync_block();
+      }
       multiply_queries_keys<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
       differentiate(s, dp, tile, stage_facts(stage));
       multiply_weights_values<kPrecision, kValueBytes>(dvalue, s, dout_tile,
@@ -191,7 +208,7 @@ struct BackwardKeys {
       if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
       multiply_weights_values<kPrecision, kDimBytes>(dkey, dp, query_tile, share() * kDimColumns);
       tile::sync_block();  // the stage is free, the gradients are there
-      load_stage(tile + kTile.stages, stage);
+      load_stage(tile - kTile.stages, stage);
       if (b.dquery_sums != nullptr) add_queries(tile);
       stage = stage == kTile.stages - 1 ? 0 : stage + 1;
     }
@@ -213,8 +230,7 @@ struct BackwardKeys {
       if (p.softcap != 0) cap_gradients(s, dp, p.softcap);
       bias_columns(s, p, rows_of(tile), row_facts, mine);
     }
-    if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
-        tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
+    if (is_masked(tile, shared_rows)) {
       mask_columns(s, dp, p, rows_of(tile), row_facts, mine);
     }
     weigh_columns<kIt.general>(s, dp, p.softmax_scale, row_facts);
@@ -265,41 +281,34 @@ struct BackwardKeys {
     float dquery[kRowPieces][kQueryColumns][4] = {};
     multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
         dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
-    float* const sums = QuerySums<kVariant>::tile_of(b, rows_of(tile));
+    using Sums = QuerySums<kVariant>;
+    float* const sums = Sums::tile_of(b, rows_of(tile)) +
+                        Sums::piece(row_part * kRowPieces, first_column);
     FOVEA_UNROLL
     for (uint32_t i = 0; i < kRowPieces; ++i) {
       FOVEA_UNROLL
       for (uint32_t j = 0; j < kQueryColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) {
-          tile::add_global(
-              sums + QuerySums<kVariant>::offset(row_part * kRowPieces + i, first_column + j, e),
-              dquery[i][j][e]);
-        }
+        Sums::add(sums + Sums::piece_step(i, j), dquery[i][j]);
       }
     }
   }
 
   // The keys of the block in dkey or dvalue. Keys of padding have gradients of zero.
   template <int kTensorColumns>
-  FOVEA_DEVICE void store_keys(void* tensor, const int64_t (&stride)[3], int width,
+  FOVEA_DEVICE void store_keys(const RowsOut& out, const int64_t (&stride)[3],
                                const float (&sums)[kM][kTensorColumns][4], float factor,
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
-    const int32_t length = p.packed ? rows.key_length : p.key_length;
-    const ThreadKeys mine(first_key + int32_t(warp_key()));
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const int32_t key = mine.key(i, h);
-        if (key >= length) continue;
-        const bool present = key < rows.key_length;
-        if (b.accumulate && !present) continue;
-        store_row(tensor, b.gradient_dtype, rows.key_offset(stride) + key * stride[1], sums[i], h,
-                  factor, present, width, int(first_column), b.accumulate);
-      }
-    }
+    const int32_t exist = (p.packed || b.accumulate) ? rows.key_length : p.key_length;
+    const int32_t first = first_key + int32_t(warp_key());
+    const ThreadKeys mine(first);
+    store_sums(
+        out, keys + warp() * kStagedBytes, sums, int(first_column),
+        [&](int i, int h, float x) { return mine.key(i, h) < rows.key_length ? x * factor : 0.0f; },
+        [&](uint32_t row) {
+          const int32_t key = first + int32_t(row);
+          return RowPlace{key < exist, rows.key_offset(stride) + key * stride[1]};
+        });
   }
 };
 

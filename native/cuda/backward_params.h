@@ -34,7 +34,7 @@ struct BackwardParams {
   int32_t sum_width;  // floats of a row of dquery_sums
   int32_t gradient_dtype;
   bool accumulate;
-  uint8_t dout_bytes;  // of one copy into shared memory, as AttentionParams::query_copy
+  RowCopy dout_rows;  // of dout, as AttentionParams::query_copy
 };
 
 using BackwardKernel = void(BackwardParams);

@@ -6,41 +6,50 @@
 
 namespace fovea {
 
+// Scales, rounds and stores a warp's sums for 16 kM rows of the block, which begin at `warp_row`.
+template <int kM, int kColumns>
+FOVEA_DEVICE void store_dquery(const BackwardParams& b, uint32_t stage,
+                               const float (&sums)[kM][kColumns][4], int first_piece,
+                               const AttentionRows& rows, uint32_t warp_row) {
+  float factor[kM][2];
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) factor[i][0] = factor[i][1] = b.forward.scale;
+  store_query_rows({b.dquery, b.gradient_dtype, b.forward.head_dim, false}, b.dquery_stride, stage,
+                   sums, first_piece, factor, false, b.forward, rows, warp_row);
+}
+
 template <int kVariant>
 struct BackwardQueries : BackwardScores<kVariant> {
   using Base = BackwardScores<kVariant>;
   using Base::b, Base::p, Base::mine, Base::kIt, Base::kM, Base::kKeys, Base::kRows;
   static constexpr int kColumns = Base::kDim / 8 / Base::kTile.shares;
+  static_assert(Base::kTile.warps * kStagedBytes <= Base::kRowsOffset);
 
   FOVEA_DEVICE explicit BackwardQueries(const BackwardParams& params) : Base(params) {}
 
   FOVEA_DEVICE void run() {
-    AttentionRows rows = locate_rows<kRows>(p, p.first_item + tile::block_index());
-    int32_t begin, end;
-    set_visible_tiles<kKeys>(rows, p, begin, end);
+    AttentionRows rows = locate_rows<kRows>(p);
+    const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
+    tile::sync_block();
     float dquery[kM][kColumns][4] = {};
-    if (begin < end) {
+    if (tiles > 0) {
       this->load_queries(rows);
-      typename Base::Ring ring(p, rows, this->ring_base);
-      ring.start(begin, end, rows.key_length);
+      typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
+      ring.start(rows.begin, tiles);
       FOVEA_NO_UNROLL
-      for (int32_t tile = end - 1; tile >= begin; --tile) {
+      for (int32_t tile = tiles - 1; tile >= 0; --tile) {
         float dp[kM][Base::kKeyColumns][4];
-        this->multiply_values(dp, ring.template next<RingItem::kValues>(tile, rows.key_length));
-        const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile, rows.key_length);
+        this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
+        const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
         this->template differentiate<true>(dp, key_tile, tile);
         multiply_weights_values<Base::kPrecision, Base::kDimBytes>(dquery, dp, key_tile,
                                                                    first_column());
       }
-    } else {
-      tile::sync_block();
     }
-    float factor[kM][2];
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) factor[i][0] = factor[i][1] = p.scale;
-    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, false,
-                     p, load_rows(this->shared_rows), mine, first_column());
+    tile::sync_block();  // the last readers are done: the sums take the place of query and dout
+    store_dquery(b, this->queries + Base::warp() * kStagedBytes, dquery, first_column(),
+                 load_rows(this->shared_rows), Base::warp_row());
   }
 
  private:
@@ -55,7 +64,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
 }
 
 // How the keys kernel keeps its sums of dquery: not row by row but piece by piece, 16 rows by 8
-// columns, as the threads of a warp hold one, so that each addition of a warp is one line of 128 bytes.
+// columns, as the threads of a warp hold one, so that each addition of a warp is whole lines of 128
+// bytes: four of a thread's sums side by side where they are one addition, else those of a warp.
 template <int kVariant>
 struct QuerySums {
   static constexpr int kRows = kBackwardVariants[kVariant].tile.keys.rows;
@@ -66,10 +76,24 @@ struct QuerySums {
     return b.dquery_sums +
            (workspace_row(b, rows, 0, rows.first_head) + rows.first()) * int64_t{kDim};
   }
-  // Of element e of a thread's part of a piece, from the first of the tile.
-  static FOVEA_DEVICE uint32_t offset(uint32_t row_piece, uint32_t column_piece, int e) {
-    return ((row_piece * (kDim / 8) + column_piece) * 4 + e) * tile::kWarp +
-           tile::thread_index() % tile::kWarp;
+  // Of a piece, and of a thread's part of it, from the first of the tile.
+  static FOVEA_DEVICE uint32_t piece_step(uint32_t row_piece, uint32_t column_piece) {
+    return (row_piece * (kDim / 8) + column_piece) * 4 * tile::kWarp;
+  }
+  static FOVEA_DEVICE uint32_t piece(uint32_t row_piece, uint32_t column_piece) {
+    return piece_step(row_piece, column_piece) +
+           tile::thread_index() % tile::kWarp * (tile::kAddsQuads ? 4 : 1);
+  }
+  // Of element e, from there.
+  static FOVEA_DEVICE int element(int e) { return tile::kAddsQuads ? e : e * tile::kWarp; }
+
+  static FOVEA_DEVICE void add(float* piece, const float (&sums)[4]) {
+    if constexpr (tile::kAddsQuads) {
+      tile::add_global_quad(piece, sums);
+    } else {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) tile::add_global(piece + element(e), sums[e]);
+    }
   }
 };
 
@@ -78,23 +102,20 @@ template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
   using Sums = QuerySums<kVariant>;
   const AttentionParams& p = b.forward;
-  const AttentionRows rows = locate_rows<Sums::kRows>(p, p.first_item + tile::block_index());
+  const AttentionRows rows = locate_rows<Sums::kRows>(p);
   const float* const sums = Sums::tile_of(b, rows);
-  for (uint32_t piece = tile::thread_index() / tile::kWarp; piece < Sums::kRows / 16;
-       piece += kRowWarps) {
+  const uint32_t warp = tile::thread_index() / tile::kWarp;
+  for (uint32_t piece = warp; piece < Sums::kRows / 16; piece += kRowWarps) {
     float dquery[1][Sums::kDim / 8][4] = {};
     if (rows.count > 0) {
       FOVEA_UNROLL
       for (int j = 0; j < Sums::kDim / 8; ++j) {
+        const float* const from = sums + Sums::piece(piece, j);
         FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) {
-          dquery[0][j][e] = tile::load_global(sums + Sums::offset(piece, j, e));
-        }
+        for (int e = 0; e < 4; ++e) dquery[0][j][e] = tile::load_global(from + Sums::element(e));
       }
     }
-    const float factor[1][2] = {{p.scale, p.scale}};
-    store_query_rows(b.dquery, b.gradient_dtype, b.dquery_stride, p.head_dim, dquery, factor, false,
-                     p, rows, ThreadRows(piece * 16), 0);
+    store_dquery(b, tile::shared_base() + warp * kStagedBytes, dquery, 0, rows, piece * 16);
   }
 }
 

@@ -22,21 +22,14 @@ FOVEA_DEVICE void with_type(int32_t dtype, Body body) {
   }
 }
 
-FOVEA_DEVICE void store_rounded(float* to, float x) { tile::store_global(to, x); }
-template <typename Half>
-FOVEA_DEVICE void store_rounded(Half* to, float x) {
-  tile::store_global(to, Half{uint16_t(tile::pack<Half>(x, 0))});
-}
-
-// Rows [tile * padding, (tile + 1) * padding) of a pair, a warp for each row.
+// A tile of `padding` rows of a pair, a warp for each row.
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const BackwardParams b) {
   const AttentionParams& p = b.forward;
-  const int64_t item = p.first_item + tile::block_index();
-  AttentionRows rows = locate_pair(p, item / p.tiles);
-  const int64_t first = item % p.tiles * b.padding;
-  set_rows(rows, first, b.padding);
+  const AttentionItem at = locate_item(p);
+  AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+  set_rows(rows, at.tile, uint32_t(b.padding));
   if (rows.count <= 0) return;
-  const int64_t base = workspace_row(b, rows, 0, rows.first_head) + first;
+  const int64_t base = workspace_row(b, rows, 0, rows.first_head) + rows.first();
   const int lane = int(tile::thread_index() % tile::kWarp);
   for (int32_t row = int32_t(tile::thread_index() / tile::kWarp); row < b.padding;
        row += kRowWarps) {
@@ -57,7 +50,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
           delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
           if (b.dout_copy == nullptr) continue;
           with_type(p.dtype, [&](auto* to) {
-            store_rounded(static_cast<decltype(to)>(b.dout_copy) +
+            tile::store_rounded(static_cast<decltype(to)>(b.dout_copy) +
                               rows.offset(b.dout_stride, position, head) + d,
                           x);
           });
@@ -82,11 +75,11 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_sinks(const BackwardParams b) {
   const AttentionParams& p = b.forward;
   const int32_t head = int32_t(p.first_item + tile::block_index());
-  const int32_t key_head = head / (p.query_heads / p.key_heads);
+  const uint32_t key_head = divide(head, p.group), batches = uint32_t(p.pairs / p.key_heads);
   const float sink = tile::load_global(p.sinks + head) * kLog2e;
   float sum = 0;
-  for (int64_t pair = key_head; pair < p.pairs; pair += p.key_heads) {
-    const AttentionRows rows = locate_pair(p, pair);
+  for (uint32_t batch = 0; batch < batches; ++batch) {
+    const AttentionRows rows = locate_pair(p, batch, key_head);
     for (int32_t i = int32_t(tile::thread_index()); i < rows.query_length; i += kRowThreads) {
       const int64_t row = workspace_row(b, rows, i, head);
       const float weight = tile::exp2_approx(sink - tile::load_global(b.lse2 + row));

@@ -95,7 +95,7 @@ struct BackwardScores {
     load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
                                           p.query_stride, p.head_dim, p.query_copy, rows);
     load_rows_tile<kRows, kValueDim, kThreads>(douts, static_cast<const Element*>(b.dout),
-                                               b.dout_stride, p.value_head_dim, b.dout_bytes, rows);
+                                               b.dout_stride, p.value_head_dim, b.dout_rows, rows);
     row.load(b, rows, mine);
   }
 
@@ -108,10 +108,10 @@ struct BackwardScores {
   template <bool kProducts>
   FOVEA_DEVICE void differentiate(float (&dp)[kM][kKeyColumns][4], uint32_t key_tile,
                                   int32_t tile) {
-    const int32_t first_key = tile * kKeys;
     if constexpr (kIt.general) {
       if (p.dropout_threshold != 0) {
-        drop_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key);
+        drop_weights(dp, p, load_rows(shared_rows), mine.anew(),
+                     first_key_of<kKeys>(tile, shared_rows));
         change_scores(dp, [&](float x) { return x * p.dropout_scale; });
       }
     }
@@ -133,11 +133,11 @@ struct BackwardScores {
           cap_scores(s, p.softcap);
         }
       }
-      bias_scores(s, p, shared_rows, mine, first_key);
+      bias_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
     }
-    if (tile < load_rows_field<offsetof(AttentionRows, full_begin)>(shared_rows) ||
-        tile >= load_rows_field<offsetof(AttentionRows, full_end)>(shared_rows)) {
-      mask_scores(s, p, load_rows(shared_rows), mine.anew(), first_key);
+    if (is_masked(tile, shared_rows)) {
+      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
+                  first_key_of<kKeys>(tile, shared_rows));
     }
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {

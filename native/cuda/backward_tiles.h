@@ -28,9 +28,17 @@ struct BackwardTile {
   constexpr int value_head_dim() const { return queries.value_head_dim; }
 };
 
+// Chosen as in kHalfTiles, by the shared memory of the keys kernel.
 constexpr BackwardTile kHalfBackwardTiles[] = {
     {{4, 32, 32, 2, 1, 2}, {64, 64, 4, 32, 64, 3, 1, 2}},
+    {{8, 16, 64, 2, 1, 1}, {128, 128, 4, 16, 64, 3, 1, 2}},
     {{4, 16, 64, 1, 1, 2}, {128, 128, 4, 16, 64, 3, 1, 2}},
+    {{8, 16, 16, 1, 2, 1}, {256, 256, 4, 16, 32, 2, 1, 1}},
+};
+// The general kernels need registers for their features.
+constexpr BackwardTile kGeneralHalfBackwardTiles[] = {
+    {{4, 32, 32, 2, 1, 2}, {64, 64, 4, 32, 32, 3, 1, 2}},
+    {{4, 16, 32, 1, 1, 2}, {128, 128, 4, 16, 32, 3, 1, 2}},
     {{8, 16, 16, 1, 2, 1}, {256, 256, 4, 16, 32, 2, 1, 1}},
 };
 constexpr BackwardTile kFloatBackwardTiles[] = {
@@ -38,13 +46,6 @@ constexpr BackwardTile kFloatBackwardTiles[] = {
     {{8, 16, 16, 1, 2, 1}, {128, 128, 8, 16, 16, 2, 2, 1}},
     {{8, 16, 16, 1, 4, 1}, {256, 256, 8, 16, 16, 2, 4, 1}},
 };
-
-// The general kernels need registers for their features.
-constexpr BackwardTile general(BackwardTile tile) {
-  if (tile.keys.rows == 64) tile.keys.rows = 32;
-  if (tile.queries.keys == 64) tile.queries.keys = 32;
-  return tile;
-}
 
 // Of a block of the kernels that go by rows alone.
 constexpr int kRowThreads = 128;
@@ -69,6 +70,9 @@ struct BackwardVariant {
   BackwardTile tile;
   bool general;
 
+  constexpr int blocks() const { return tile.keys.blocks; }
+  constexpr int head_dim() const { return tile.head_dim(); }
+  constexpr int value_head_dim() const { return tile.value_head_dim(); }
   constexpr int element_bytes() const { return is_half(precision) ? 2 : 4; }
   constexpr int row_bytes() const {
     return (tile.head_dim() + tile.value_head_dim()) * element_bytes();
@@ -112,13 +116,15 @@ struct BackwardVariant {
 };
 
 constexpr auto kBackwardVariants = [] {
-  std::array<BackwardVariant, 4 * std::size(kHalfBackwardTiles) + std::size(kFloatBackwardTiles)>
+  std::array<BackwardVariant,
+             2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles)) +
+                 std::size(kFloatBackwardTiles)>
       all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
-    for (const BackwardTile& tile : kHalfBackwardTiles) {
-      all[count++] = {precision, tile, false};
-      all[count++] = {precision, general(tile), true};
+    for (const BackwardTile& tile : kHalfBackwardTiles) all[count++] = {precision, tile, false};
+    for (const BackwardTile& tile : kGeneralHalfBackwardTiles) {
+      all[count++] = {precision, tile, true};
     }
   }
   for (const BackwardTile& tile : kFloatBackwardTiles) {

@@ -230,7 +230,8 @@ FOVEA_API int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec
 
 /*
  * Does once per device and plan what a run may not: loads code, sets attributes. May write the plan's
- * error, so not while another thread reads the plan.
+ * error, so not while another thread reads the plan. Nor while any thread captures a CUDA graph in the
+ * global mode, the default: loading code is not allowed then, and an attempt may end that capture.
  */
 FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
 

@@ -31,10 +31,18 @@ struct Barrier {
         : "memory");
   }
 
-  // Returns when the phase of this parity is over: 0 for the first, then alternating.
+  // Returns when the phase of this parity is over: 0 for the first, then alternating. In a debug build a
+  // phase that never ends, because an arrival or a byte is missing, traps after some seconds.
   __device__ __forceinline__ void wait(std::uint32_t parity) {
+#ifdef NDEBUG
     while (!over(parity)) {
     }
+#else
+    constexpr std::uint32_t kMostTries = 1u << 24;  // each of which may suspend the thread for a while
+    for (std::uint32_t tries = 0; !over(parity); ++tries) {
+      if (tries == kMostTries) __trap();
+    }
+#endif
   }
 
  private:

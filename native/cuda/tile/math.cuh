@@ -36,6 +36,13 @@ FOVEA_DEVICE uint32_t opaque(uint32_t x) {
 #endif
   return x;
 }
+template <typename T>
+FOVEA_DEVICE const T* opaque(const T* x) {
+#ifdef __CUDACC__
+  asm volatile("" : "+l"(x));
+#endif
+  return x;
+}
 
 // 2^x to 2 ulp; results below 2^-126 are zero, exp2(-infinity) is exactly 0.
 FOVEA_DEVICE float exp2_approx(float x) {
@@ -98,15 +105,13 @@ FOVEA_DEVICE float fused_multiply_add(float x, float y, float z) {
 }
 
 // To the nearest number of 11 significant bits, ties away from zero: a factor of a TF32 product.
-FOVEA_DEVICE float round_to_tf32(float x) {
+FOVEA_DEVICE uint32_t round_to_tf32(uint32_t x) {
 #ifdef __CUDACC__
   uint32_t y;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
-  return __uint_as_float(y);
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(as_float(x)));
+  return y;
 #else
-  const uint32_t bits = as_bits(x);
-  if ((bits & 0x7f800000) == 0x7f800000) return x;
-  return as_float((bits + 0x1000) & ~0x1fffu);
+  return (x & 0x7f800000) == 0x7f800000 ? x : (x + 0x1000) & ~0x1fffu;
 #endif
 }
 

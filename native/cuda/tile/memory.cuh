@@ -2,6 +2,7 @@
 // computation.
 #pragma once
 
+#include "tile/math.cuh"
 #include "tile/shared.cuh"
 
 namespace fovea::tile {
@@ -33,6 +34,24 @@ FOVEA_DEVICE void store_pair(void* to, uint32_t first, uint32_t second FOVEA_AND
 #else
   const uint32_t pair[2] = {first, second};
   sim::global_write(to, pair, sizeof pair, where);
+#endif
+}
+
+// Four words from or to an address that is a multiple of 16.
+FOVEA_DEVICE void load_quad(const void* from, uint32_t (&quad)[4] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  const uint4 value = *static_cast<const uint4*>(from);
+  quad[0] = value.x, quad[1] = value.y, quad[2] = value.z, quad[3] = value.w;
+#else
+  sim::global_read(from, quad, sizeof quad, where);
+#endif
+}
+
+FOVEA_DEVICE void store_quad(void* to, const uint32_t (&quad)[4] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  *static_cast<uint4*>(to) = uint4{quad[0], quad[1], quad[2], quad[3]};
+#else
+  sim::global_write(to, quad, sizeof quad, where);
 #endif
 }
 
@@ -90,12 +109,42 @@ FOVEA_DEVICE void store_shared_pair(uint32_t address, uint32_t first,
 #endif
 }
 
+// Four words from an address that is a multiple of 16.
+FOVEA_DEVICE void load_shared_quad(uint32_t address, uint32_t (&quad)[4] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(quad[0]), "=r"(quad[1]), "=r"(quad[2]), "=r"(quad[3])
+               : "r"(address)
+               : "memory");
+#else
+  sim::shared_read(address, quad, sizeof quad, where);
+#endif
+}
+
 // Adds to a float of global memory that others add to at the same time; in no fixed order.
 FOVEA_DEVICE void add_global(float* to, float value FOVEA_AND_WHERE) {
 #ifdef __CUDACC__
   asm volatile("red.global.add.f32 [%0], %1;" ::"l"(to), "f"(value) : "memory");
 #else
   sim::global_add(to, value, where);
+#endif
+}
+
+// Whether add_global_quad is one instruction: red.v4, sm_90.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr bool kAddsQuads = false;
+#else
+constexpr bool kAddsQuads = true;
+#endif
+
+// The same for four floats at an address that is a multiple of 16, each added by itself. sm_90.
+FOVEA_DEVICE void add_global_quad(float* to, const float (&values)[4] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(values[0]),
+               "f"(values[1]), "f"(values[2]), "f"(values[3])
+               : "memory");
+#else
+  for (int i = 0; i < 4; ++i) sim::global_add(to + i, values[i], where);
 #endif
 }
 
@@ -115,6 +164,15 @@ FOVEA_DEVICE void copy_async(uint32_t to, const void* from, uint32_t valid FOVEA
   }
 #else
   sim::copy_async(to, from, kBytes, valid, where);
+#endif
+}
+
+// The same for 16 bytes, all valid: an instruction without a register for their number.
+FOVEA_DEVICE void copy_async_16(uint32_t to, const void* from FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+#else
+  sim::copy_async(to, from, 16, 16, where);
 #endif
 }
 

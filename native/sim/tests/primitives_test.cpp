@@ -368,10 +368,10 @@ TEST(swizzle_has_no_bank_conflicts) {
 }
 
 TEST(tf32_rounding) {
-  CHECK_EQUAL(round_to_tf32(1.0f + 0x1p-11f), 1.0f + 0x1p-10f);
-  CHECK_EQUAL(round_to_tf32(-1.0f - 0x1p-11f), -1.0f - 0x1p-10f);
-  CHECK_EQUAL(round_to_tf32(1.0f + 0x1p-12f), 1.0f);
-  CHECK(std::isnan(round_to_tf32(std::numeric_limits<float>::quiet_NaN())));
+  CHECK_EQUAL(as_float(round_to_tf32(as_bits(1.0f + 0x1p-11f))), 1.0f + 0x1p-10f);
+  CHECK_EQUAL(as_float(round_to_tf32(as_bits(-1.0f - 0x1p-11f))), -1.0f - 0x1p-10f);
+  CHECK_EQUAL(as_float(round_to_tf32(as_bits(1.0f + 0x1p-12f))), 1.0f);
+  CHECK(std::isnan(as_float(round_to_tf32(as_bits(std::numeric_limits<float>::quiet_NaN())))));
 }
 
 TEST(shared_window) {
