@@ -40,8 +40,9 @@ else()
     "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>")
 endif()
 
-# fovea_cuda_report(<targets>...): registers, shared memory and code of the kernels of those targets
-# that exist, as <build>/cuda-kernels.tsv. The same sources give the same table.
+# fovea_cuda_report(<targets>...): registers, shared memory, code and executed instructions of the
+# kernels of those targets that exist, as <build>/cuda-kernels.tsv, and beside it what is counted of
+# the main kernels, instructions.tsv. The same sources give the same tables.
 function(fovea_cuda_report)
   set(launcher "${CMAKE_CUDA_COMPILER_LAUNCHER}")
   foreach(target IN LISTS ARGN)
@@ -54,8 +55,18 @@ function(fovea_cuda_report)
         OBJECT_DEPENDS "${launcher};${launcher}.awk")
     endif()
   endforeach()
+  add_executable(fovea_main_kernels tools/main_kernels.cpp)
+  set(kernels "${CMAKE_BINARY_DIR}/main-kernels.tsv")
+  add_custom_command(OUTPUT ${kernels} DEPENDS fovea_main_kernels VERBATIM
+    COMMAND fovea_main_kernels > ${kernels})
+  set(counter "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/sass-count")
+  file(GLOB counter_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/sass*.py")
+  set(counts "${CMAKE_BINARY_DIR}/instructions.tsv")
+  add_custom_command(OUTPUT ${counts} VERBATIM COMMAND_EXPAND_LISTS
+    DEPENDS ${objects} ${kernels} ${counter} ${counter_sources}
+    COMMAND ${counter} --kernels ${kernels} --table ${CMAKE_CUDA_COMPILER_VERSION} ${objects} > ${counts})
   set(table "${CMAKE_BINARY_DIR}/cuda-kernels.tsv")
-  add_custom_command(OUTPUT ${table} DEPENDS ${objects} VERBATIM COMMAND_EXPAND_LISTS
-    COMMAND "${launcher}" --collect ${table} ${objects})
+  add_custom_command(OUTPUT ${table} DEPENDS ${objects} ${counts} VERBATIM COMMAND_EXPAND_LISTS
+    COMMAND "${launcher}" --collect ${table} ${kernels} ${counts} ${objects})
   add_custom_target(cuda_kernels ALL DEPENDS ${table})
 endfunction()
