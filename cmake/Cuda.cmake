@@ -59,12 +59,14 @@ function(fovea_cuda_report)
   set(kernels "${CMAKE_BINARY_DIR}/main-kernels.tsv")
   add_custom_command(OUTPUT ${kernels} DEPENDS fovea_main_kernels VERBATIM
     COMMAND fovea_main_kernels > ${kernels})
+  # What cannot be counted does not stop a build; the comparison in `mvn verify` finds it missing.
   set(counter "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/sass-count")
   file(GLOB counter_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/sass*.py")
   set(counts "${CMAKE_BINARY_DIR}/instructions.tsv")
   add_custom_command(OUTPUT ${counts} VERBATIM COMMAND_EXPAND_LISTS
     DEPENDS ${objects} ${kernels} ${counter} ${counter_sources}
-    COMMAND ${counter} --kernels ${kernels} --table ${CMAKE_CUDA_COMPILER_VERSION} ${objects} > ${counts})
+    COMMAND ${counter} --kernels ${kernels} --table ${CMAKE_CUDA_COMPILER_VERSION} ${objects} > ${counts}
+      || ${CMAKE_COMMAND} -E true)
   set(table "${CMAKE_BINARY_DIR}/cuda-kernels.tsv")
   add_custom_command(OUTPUT ${table} DEPENDS ${objects} ${counts} VERBATIM COMMAND_EXPAND_LISTS
     COMMAND "${launcher}" --collect ${table} ${kernels} ${counts} ${objects})

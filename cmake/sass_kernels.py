@@ -33,40 +33,50 @@ class Count:
         return [counts[name] for name in sass.CLASS_NAMES]
 
 
-def read_table(path):
-    """Rows of a table with tabs and a header, as dictionaries; lines that begin with # are remarks."""
-    with open(path, encoding="utf-8") as file:
-        return list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
+def rows(lines):
+    """Those of a table with tabs and a header, as dictionaries; lines that begin with # are remarks."""
+    return list(csv.DictReader((line for line in lines if not line.startswith("#")), delimiter="\t"))
 
 
 def read_kernels(path):
     """The table that main_kernels printed."""
-    kernels = [Kernel(row["kernel"], row["function"], int(row["tile_flops"]), int(row["warps"]))
-               for row in read_table(path)]
+    with open(path, encoding="utf-8") as file:
+        kernels = [Kernel(row["kernel"], row["function"], int(row["tile_flops"]), int(row["warps"]))
+                   for row in rows(file)]
     names = collections.Counter(kernel.name for kernel in kernels)
     if twice := [name for name, count in names.items() if count > 1]:
         raise sass.Unreadable(f"several kernels are called {', '.join(twice)}")
     return kernels
 
 
+def hmma_flops(opcode):
+    """Of one matrix instruction: its name ends with M, N and K, M being 16 and N 8 in all of ours."""
+    shape = re.match(r"HMMA\.168(\d+)", opcode)
+    if shape is None:
+        raise sass.Unreadable(f"a matrix instruction of another shape: {opcode}")
+    return 2 * 16 * 8 * int(shape[1])
+
+
 def count(tools, objects, kernels=None):
-    """Counts of the kernels in these objects or cubins, sorted; all that look like one where none are given."""
+    """(Counts of the kernels in these objects or cubins in the order of `kernels`, [Unreadable] of the others);
+    of all that look like a kernel where none are given."""
     named = {kernel.function: kernel for kernel in kernels or ()}
     wanted = r"\b(" + "|".join(map(re.escape, named)) + r")(?=\()" if named else ANY_KERNEL
-    counts = []
+    counts, unreadable = [], []
     for path in objects:
         for (function, arch), code in sass.disassemble(tools, path, wanted).items():
             kernel = named.get(function) or Kernel(function, function, 0, 0)
             try:
-                counts.append(Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way()))
+                it = Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way())
+                done = sum(times * hmma_flops(step.op) for times, step in it.way if step.op.startswith("HMMA"))
+                if done * kernel.warps < kernel.tile_flops:
+                    raise sass.Unreadable(f"a round of {it.hmma} matrix instructions is less than a tile")
+                counts.append(it)
             except sass.Unreadable as why:
-                raise sass.Unreadable(f"{kernel.name} for {arch}: {why}") from why
+                unreadable.append(sass.Unreadable(f"{kernel.name} for {arch}: {why}"))
     order = {kernel.name: i for i, kernel in enumerate(kernels or ())}
     counts.sort(key=lambda it: (order.get(it.kernel.name, 0), it.kernel.name, it.arch))
-    found = {it.kernel.name for it in counts}
-    if missing := [kernel.name for kernel in kernels or () if kernel.name not in found]:
-        raise sass.Unreadable(f"no object has {', '.join(missing)}")
-    return counts
+    return counts, unreadable
 
 
 def built_objects(build):
