@@ -14,12 +14,13 @@ import sys
 import tempfile
 
 # What a round does, by opcode: products, copies into shared memory and stores to it, additions to global
-# memory. By bytes, so that one of four sums is as much work as four of one.
+# memory. By bytes, so that one of four sums is as much work as four of one. A load that is no copy is of a
+# feature (a bias, a slope) which the plain round has none of, whatever is stored because of it.
 WORK = [
     (r"[HI]MMA\.", lambda op: 16),
-    (r"STS(\.64|\.128)?$", lambda op: 16 if ".128" in op else 8 if ".64" in op else 4),
-    (r"LDGSTS\.", lambda op: 16 if ".128" in op else 8 if ".64" in op else 4),
+    (r"LDGSTS|STS(\.64|\.128)?$", lambda op: 16 if ".128" in op else 8 if ".64" in op else 4),
     (r"REDG?\.", lambda op: 4 * int((re.search(r"x([24])\b", op) or "01")[1])),
+    (r"LDG\.", lambda op: -16),
 ]
 # What a reader can do about an instruction.
 CLASSES = [

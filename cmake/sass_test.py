@@ -77,6 +77,17 @@ class Rounds(unittest.TestCase):
             added:""")
         self.assertIn((1, "REDG.E.ADD.F32x4.FTZ.RN.STRONG.GPU"), executed(either))
 
+    def test_features_are_left_out_with_what_they_store(self):
+        slopes = loop("""
+            @P0 BRA `(.none)
+            LDG.E R4, desc[UR4][R2.64]
+            STS [R3], R4
+            none:
+            @P1 BRA `(.kept)
+            STS [R3], R5
+            kept:""")
+        self.assertEqual([op for _, op in executed(slopes)], [ROUND[0], "BRA", "BRA", "STS", *ROUND[1:]])
+
     def test_a_copied_row_exists(self):
         """The way around the computation of its address is shorter, and copies zeros."""
         for select in ("SEL R7, R8, RZ, !P1", "SEL R7, RZ, R8, P1"):
