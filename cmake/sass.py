@@ -8,7 +8,6 @@ predicated instruction counts: it takes its turn of the issue whether or not it 
 import collections
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,6 +78,11 @@ def disassemble(tools, path, wanted):
         return kernels
 
 
+_NO_RESULT = re.compile(r"ST|RED|BAR|BRA|BRX|BSSY|BSYNC|LDGSTS|EXIT|DEPBAR|LDGDEPBAR|NOP|WARPSYNC|RET|CALL|BREAK|MEMBAR")
+_ONLY_PREDICATES = re.compile(r"\w*SETP|U?PLOP3|FCHK")
+_WIDTHS = [(r"HMMA|LDSM\S*\.4|\S+\.128", 4), (r"CS2R(?!\.32)|U?IMAD\.WIDE|\S+\.64|LDSM\S*\.2", 2)]  # in registers
+
+
 class Instruction:
     """One line of a disassembly: `guard` is its predicate ("" or "!P0"), `op` its opcode with modifiers,
     `targets` where a branch may go."""
@@ -96,6 +100,23 @@ class Instruction:
 
     def work(self):
         return next((of(self.op) for pattern, of in WORK if re.match(pattern, self.op)), 0)
+
+    def results(self):
+        """Registers and predicates that it may write."""
+        if _NO_RESULT.match(self.op):
+            return set()
+        if self.op.startswith("R2P"):
+            return {f"P{i}" for i in range(7)}
+        found, rest = set(), list(self.operands)
+        while rest and len(found) < 2 and re.fullmatch(r"U?P\w", rest[0]):
+            found.add(rest.pop(0))
+        register = re.match(r"(U?R)(\d+)", rest[0]) if rest and not _ONLY_PREDICATES.match(self.op) else None
+        if register:
+            width = next((width for pattern, width in _WIDTHS if re.match(pattern, self.op)), 1)
+            found |= {f"{register[1]}{int(register[2]) + i}" for i in range(width)}
+            if len(rest) > 1 and re.fullmatch(r"U?P\d", rest[1]):  # a carry
+                found.add(rest[1])
+        return found
 
     def kind(self):
         return next((name for name, pattern in CLASSES if pattern.match(self.op)), "other")
@@ -195,6 +216,20 @@ class Graph:
         if it.op.startswith("CALL") and self.calls.get(it.targets[0]):
             return [it, *self.calls[it.targets[0]]]
         return [it]
+
+    def writers(self, ends, name, outside=frozenset()):
+        """Addresses of what may have written a register or predicate last, on the ways to `ends` that do not
+        go through `outside`."""
+        pending, seen, found = list(ends), set(outside), set()
+        while pending:
+            at = pending.pop()
+            if at not in seen:
+                seen.add(at)
+                if any(name in step.results() for step in self.steps(at)):
+                    found.add(at)
+                else:
+                    pending += self.before[at]
+        return found
 
 
 Loop = collections.namedtuple("Loop", "header body latches")

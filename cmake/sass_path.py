@@ -1,10 +1,8 @@
 """The way of a plain round through a loop of machine code, and how often it goes round inner loops."""
 import collections
-import re
 
 from sass import Unreadable, find_loops, main_loop
-
-MOST_TRIPS = 4096  # of an inner loop; more are a counter that was misread
+from sass_trips import trip_count
 
 
 class Solved:
@@ -138,7 +136,7 @@ def _skips_an_absent_row(graph, at):
             now = after if absent.lstrip("!") in written else at
             if condition and condition == _comparison(graph, now, absent):
                 return skip
-        pending += [(to, written | results(it)) for to in graph.next[after]]
+        pending += [(to, written | it.results()) for to in graph.next[after]]
     return None
 
 
@@ -150,7 +148,7 @@ def _comparison(graph, at, predicate):
     """What a predicate says before an instruction: the comparison that set it, of two opposites always
     the same one, and whether it holds. None where several instructions may have set it."""
     name, holds = predicate.lstrip("!"), not predicate.startswith("!")
-    setters = reaching(graph, graph.before[at], name)
+    setters = graph.writers(graph.before[at], name)
     if len(setters) != 1:
         return None
     it = graph.code[setters.pop()]
@@ -160,142 +158,3 @@ def _comparison(graph, at, predicate):
         if f".{opposite}." in it.op:
             return it.op.replace(opposite, one), it.operands[2:], not holds
     return it.op, it.operands[2:], holds
-
-
-def reaching(graph, ends, name, without=frozenset()):
-    """Addresses of what may have written a register or predicate last, on the ways to `ends`."""
-    pending, seen, found = list(ends), set(without), set()
-    while pending:
-        at = pending.pop()
-        if at not in seen:
-            seen.add(at)
-            if name in results(graph.code[at]):
-                found.add(at)
-            else:
-                pending += graph.before[at]
-    return found
-
-
-# ---- trip counts: a counter that starts from a constant, steps by one and is compared with one
-
-_WIDE = [(r"CS2R(?!\.32)|IMAD\.WIDE|UIMAD\.WIDE|MOV\.64|UMOV\.64|IADD\.64|[A-Z]+\.64|\S*\.64", 2), (r"HMMA|LDSM.*\.4|\S*\.128", 4)]
-_NO_RESULT = re.compile(r"ST|RED|BAR|BRA|BSSY|BSYNC|LDGSTS|EXIT|DEPBAR|LDGDEPBAR|NOP|WARPSYNC|RET|CALL|BREAK|MEMBAR")
-
-
-def _plain(operand):
-    return operand.split(".")[0]
-
-
-def results(it):
-    """Registers and predicates that an instruction may write."""
-    if _NO_RESULT.match(it.op):
-        return set()
-    if it.op.startswith("R2P"):
-        return {f"P{i}" for i in range(7)}
-    operands = [_plain(x) for x in it.operands]
-    found = set()
-    index = 0
-    while index < min(2, len(operands)) and re.fullmatch(r"U?P(\d|T)", operands[index]):
-        found.add(operands[index])
-        index += 1
-    if index < len(operands) and not re.match(r"\w*SETP|PLOP3|UPLOP3|FCHK", it.op):
-        if register := re.fullmatch(r"(U?R)(\d+)", operands[index]):
-            width = next((n for pattern, n in reversed(_WIDE) if re.match(pattern, it.op)), 1)
-            found |= {f"{register[1]}{int(register[2]) + i}" for i in range(width)}
-            if index + 1 < len(operands) and re.fullmatch(r"U?P\d", operands[index + 1]):
-                found.add(operands[index + 1])
-    return found
-
-
-def _number(operand):
-    if operand in ("RZ", "URZ", "SRZ"):
-        return 0
-    return int(operand, 16) if re.fullmatch(r"-?0x[0-9a-f]+", operand) else None
-
-
-def _constant(it):
-    """What a move of a constant writes, None of any other instruction."""
-    operands = [_plain(x) for x in it.operands]
-    if it.guard or not operands:
-        return None
-    if re.match(r"U?MOV(\.|$)|CS2R|IMAD\.MOV", it.op):
-        if it.op.startswith("IMAD") and operands[1:3] != ["RZ", "RZ"]:
-            return None
-        return _number(operands[-1] if it.op.startswith("IMAD") else operands[1])
-    if it.op.startswith("HFMA2") and operands[1:3] == ["-RZ", "RZ"]:  # two halves, written as such
-        import struct
-        high, low = (struct.unpack("<H", struct.pack("<e", float(x)))[0] for x in it.operands[3:5])
-        return high << 16 | low
-    return None
-
-
-def _value_before(graph, loop, register):
-    """The constant that a register holds whenever the loop is entered from outside, or None."""
-    ends = [at for at in graph.before[loop.header] if at not in loop.body]
-    values = {_constant(graph.code[at]) for at in reaching(graph, ends, register, loop.body)}
-    return values.pop() if len(values) == 1 else None
-
-
-def _condition(way, index, predicate):
-    """(position, register, comparison, constant, sense) of what sets a predicate before way[index]."""
-    sense = not predicate.startswith("!")
-    name = predicate.lstrip("!")
-    for position in range(index - 1, -1, -1):
-        it = way[position]
-        if name not in results(it):
-            continue
-        operands = [_plain(x) for x in it.operands]
-        if it.guard or operands[0] != name:
-            return None
-        if it.op.startswith("PLOP3") and operands[2:4] == ["PT", "PT"] and operands[5] in ("0x80", "0x40"):
-            found = _condition(way, position, operands[4])
-            return found and (*found[:4], found[4] == (sense == (operands[5] == "0x80")))
-        found = re.match(r"U?ISETP\.(NE|EQ|LT|LE|GT|GE)(\.U32)?\.AND$", it.op)
-        limit = _number(operands[3])
-        if not found or limit is None or operands[4] not in ("PT", "UPT"):
-            return None
-        return position, operands[2], found[1], limit, sense
-    return None
-
-
-_COMPARE = {
-    "NE": lambda a, b: a != b, "EQ": lambda a, b: a == b, "LT": lambda a, b: a < b,
-    "LE": lambda a, b: a <= b, "GT": lambda a, b: a > b, "GE": lambda a, b: a >= b,
-}
-
-
-def trip_count(graph, solved):
-    """How often a loop goes round each time it is entered, None where constants do not say it."""
-    if any(inner.trips is None for inner in solved.inner.values()):
-        return None
-    loop = solved.loop
-    leaving = [at for at in loop.body if any(to not in loop.body for to in graph.next[at])]
-    way = [it for _, it in solved.way()]
-    index = next((i for i, it in enumerate(way) if len(leaving) == 1 and it.at == leaving[0]), None)
-    if index is None:
-        return None
-    exit_branch = way[index]
-    if not exit_branch.guard or len(exit_branch.operands) > 1:
-        return None
-    condition = _condition(way, index, exit_branch.guard)
-    if condition is None:
-        return None
-    position, register, comparison, limit, sense = condition
-    updates = [i for i, it in enumerate(way) if register in results(it)]
-    if len(updates) != 1:
-        return None
-    update = way[updates[0]]
-    operands = [_plain(x) for x in update.operands]
-    step = _number(operands[2]) if re.match(r"IADD3|VIADD|UIADD3", update.op) and operands[1] == register else None
-    value = _value_before(graph, loop, register)
-    if not step or update.guard or value is None or operands[3:] not in ([], ["RZ"], ["URZ"]):
-        return None
-    # The branch either closes the round or leaves the loop.
-    taken_stays = exit_branch.targets[0] in loop.body
-    for trips in range(1, MOST_TRIPS + 1):
-        compared = value + step if updates[0] < position else value
-        taken = _COMPARE[comparison](compared, limit) == sense
-        if taken != taken_stays:
-            return trips
-        value += step
-    return None
