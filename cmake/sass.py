@@ -190,8 +190,6 @@ class Graph:
             previous, pending, end = {start: None}, collections.deque([start]), None
             while pending:  # breadth first, so that the first way to a return is the shortest
                 at = pending.popleft()
-                if self.code[at].op.startswith("EXIT"):
-                    return False
                 if self.code[at].op.startswith("RET") and end is None:
                     end = at
                 for to in self._successors(self.code[at]):

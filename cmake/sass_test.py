@@ -6,8 +6,10 @@ import io
 import os
 import tempfile
 import unittest
+import unittest.mock
 
 import sass
+import sass_kernels
 import sass_path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -147,6 +149,14 @@ class InnerLoops(unittest.TestCase):
         self.assertEqual(self.trips(update="UIADD3 UR4, UR4, 0x1, URZ\nUISETP.NE.AND UP0, UPT, UR4, 0x20, UPT",
                                     compare="PLOP3.LUT P0, PT, PT, PT, UP0, 0x80, 0x0"), 32)
 
+    def test_all_rounds_are_work(self):
+        """A way with two products is less than a loop of eight with one."""
+        product = "HMMA.1688.F32.TF32 R4, R8, R12, R4\n"
+        step = self.STEP.format(start="0x0", update="IADD3 R30, R30, 0x1, RZ", branch="@P0 BRA `(.step)",
+                                compare="ISETP.NE.AND P0, PT, R30, 0x8, PT", after="")
+        either = loop(f"@P1 BRA `(.two)\n{step}\nBRA `(.done)\ntwo:\n{product * 2}\ndone:")
+        self.assertIn((8, "HMMA.1688.F32.TF32"), executed(either))
+
     def test_compared_before_the_step(self):
         self.assertEqual(self.trips(update="ISETP.NE.AND P0, PT, R30, 0x3, PT",
                                     compare="IADD3 R30, R30, 0x1, RZ"), 4)
@@ -182,18 +192,58 @@ class Control(unittest.TestCase):
 
     def test_branches_with_two_predicates(self):
         both = loop("""
-            @!P0 BRA P1, `(.whole)
-            FSEL R4, R4, -INF, P1
-            whole:""")
-        self.assertEqual(len(executed(both)), 4)
+            BRA P1, `(.less)
+            HMMA.16816.F32.BF16 R4, R8, R12, R4
+            less:""")
+        self.assertEqual(len(executed(both)), 5)
+
+    def test_reconvergence_elsewhere_is_an_error(self):
+        self.assertEqual(len(executed(loop("BSSY B0, `(.met)\nBSYNC B0\nmet:"))), 5)
+        with self.assertRaisesRegex(sass.Unreadable, "does not go on"):
+            executed(loop("BSSY B0, `(.met)\nBSYNC B0\nNOP\nmet:"))
+
+
+class Kernels(unittest.TestCase):
+    def test_a_round_is_at_least_a_tile(self):
+        (code,) = sass.parse(listing(loop(""))).values()
+        for flops, readable in ((4 * 4096, 1), (4 * 4096 + 1, 0)):
+            kernel = sass_kernels.Kernel("k", "k<0>", flops, 4)
+            with unittest.mock.patch("sass.disassemble", return_value={("k<0>", "sm_80"): code}):
+                counts, unreadable = sass_kernels.count("", ["object"], [kernel])
+            self.assertEqual((len(counts), len(unreadable)), (readable, 1 - readable))
+
+
+def program(name):
+    """A program beside this file, as a module."""
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), os.path.join(HERE, name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+class Model(unittest.TestCase):
+    def test_cycles_of_a_warp(self):
+        way = plain_round(loop("""
+            LDSM.16.MT88.4 R4, [R2]
+            LDSM.16.M88.2 R4, [R2]
+            @!PT LDS RZ, [RZ]
+            LDS.64 R4, [R2]
+            STS [R2], R4
+            MUFU.EX2 R4, R4""")).way()
+        kernel = sass_kernels.Kernel("k", "k<0>", 4096, 1)
+        busy = program("kernel-model").cycles(sass_kernels.Count(kernel, "sm_90a", way))
+        self.assertEqual(busy, {"tensor": 6.45, "issue": 9, "shared": 4 * (4 + 2 + 2 + 1 + 4), "mufu": 8})
+
+    def test_calibration(self):
+        model = program("kernel-model")
+        for (flops, busy, published), tolerance in ((model.PEER_D128, 0.01), (model.PEER_D64, 0.09)):
+            self.assertLess(abs(model.tflops(flops, busy) / published - 1), tolerance)
 
 
 class Gate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        loader = importlib.machinery.SourceFileLoader("sass_count", os.path.join(HERE, "sass-count"))
-        cls.cli = importlib.util.module_from_spec(importlib.util.spec_from_loader("sass_count", loader))
-        loader.exec_module(cls.cli)
+        cls.cli = program("sass-count")
 
     def gate(self, *rows, version="nvcc 13.0.88"):
         header = "kernel\tarch\tinstructions\thmma\tper_hmma"
