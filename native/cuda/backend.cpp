@@ -51,7 +51,7 @@ const BackwardKernels& backward_kernels_of(int32_t index) {
 device::Kernel kernel_of(const fovea_attention_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
-                             variant.shared_bytes());
+                             variant.shared_bytes(), variant.tile.blocks);
 }
 
 // The largest of 16, 8, 4 and 2 bytes that the address and every stride are multiples of.
@@ -152,25 +152,25 @@ AttentionParams input_params(const fovea_attention_plan& plan, const AttentionIn
 device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   const BackwardKernels& kernels = backward_kernels_of(plan.variant);
-  const auto queries = [&](BackwardKernel* function) {
+  const auto queries = [&](BackwardKernel* function, int32_t blocks) {
     return device::make_kernel(plan.kernel, function, variant.tile.queries.threads(),
-                               variant.queries_shared_bytes());
+                               variant.queries_shared_bytes(), blocks);
   };
   switch (phase) {
     case kRowsPhase:
       return device::make_kernel("backward_rows", backward_rows_kernel(), kRowThreads, 0);
     case kKeysPhase:
       return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
-                                 variant.keys_shared_bytes());
+                                 variant.keys_shared_bytes(), variant.tile.keys.blocks);
     case kQueriesPhase:
       return plan.gradients.deterministic
-                 ? queries(kernels.queries)
+                 ? queries(kernels.queries, variant.tile.queries.blocks)
                  : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
                                        kRowThreads / 32 * kStagedBytes);
     case kBiasPhase:
-      return queries(kernels.bias);
+      return queries(kernels.bias, 1);
     case kSlopesPhase:
-      return queries(kernels.slopes);
+      return queries(kernels.slopes, 1);
     default:
       return device::make_kernel("backward_sinks", backward_sinks_kernel(), kRowThreads,
                                  4 * kRowThreads / 32);

@@ -5,6 +5,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "core/block.h"
 #include "cuda/cuda_error.h"
 
@@ -45,6 +48,29 @@ int32_t failure(cudaError_t code, const char* call, Error& error) {
     default:
       return device_failure(code, call, error, sizeof error);
   }
+}
+
+// Fails if fewer blocks of a prepared kernel share a multiprocessor than its tile counts on.
+int32_t require_occupancy(const Kernel& kernel, int64_t shared_bytes, int index, Error& error) {
+  int shared_memory = 0, reserved = 0, blocks = 0;
+  if (cudaError_t code = cudaDeviceGetAttribute(
+          &shared_memory, cudaDevAttrMaxSharedMemoryPerMultiprocessor, index)) {
+    return failure(code, "cudaDeviceGetAttribute", error);
+  }
+  if (cudaError_t code =
+          cudaDeviceGetAttribute(&reserved, cudaDevAttrReservedSharedMemoryPerBlock, index)) {
+    return failure(code, "cudaDeviceGetAttribute", error);
+  }
+  if (cudaError_t code = cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+          &blocks, kernel.function, kernel.threads, size_t(kernel.shared_bytes))) {
+    return failure(code, "cudaOccupancyMaxActiveBlocksPerMultiprocessor", error);
+  }
+  const int64_t expected =
+      std::min<int64_t>(kernel.blocks, shared_memory / (shared_bytes + reserved));
+  if (blocks >= expected) return FOVEA_OK;
+  return fail(error, FOVEA_DEVICE_ERROR,
+              "of kernel %s %d blocks share a multiprocessor, expected %lld", kernel.name, blocks,
+              (long long)expected);
 }
 
 }  // namespace
@@ -114,7 +140,8 @@ int32_t prepare(const Kernel& kernel, Error& error) {
           kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
     return failure(refused, "cudaFuncSetAttribute", error);
   }
-  return FOVEA_OK;
+  if (std::getenv("FOVEA_REQUIRE_OCCUPANCY") == nullptr) return FOVEA_OK;
+  return require_occupancy(kernel, needed, index, error);
 }
 
 int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run&, void* stream,

@@ -14,11 +14,12 @@ struct Kernel {
   size_t params_bytes;
   int32_t threads;
   int32_t shared_bytes;  // dynamic
+  int32_t blocks;        // that its tile counts on at the same time on a multiprocessor
 };
 
 template <typename Params>
 Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
-                   int32_t shared_bytes) {
+                   int32_t shared_bytes, int32_t blocks = 1) {
   return {name,
           reinterpret_cast<const void*>(function),
           [](const void* address, const void* params) {
@@ -27,7 +28,8 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
           },
           sizeof(Params),
           threads,
-          shared_bytes};
+          shared_bytes,
+          blocks};
 }
 
 // What a launch is a part of: the simulator guards the memory that it describes. `forward` or
@@ -47,7 +49,9 @@ void describe_build(char (&build)[160]);
 // Describes device `index`; the reason of a failure goes to device.error.
 int32_t query(int32_t index, fovea_device_info& device);
 
-// Allows the kernel its shared memory on the current device.
+// Allows the kernel its shared memory on the current device. With FOVEA_REQUIRE_OCCUPANCY in the
+// environment it fails if fewer blocks share a multiprocessor than the tile counts on and shared
+// memory holds: that costs speed alone, so no result would show it.
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]);
 
 // Launches `blocks` blocks, 1 or more, on `stream`. `params` is read before it returns.
