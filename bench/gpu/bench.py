@@ -2,15 +2,18 @@
 """Times Fovea beside PyTorch's attention backends: the same tensors, the same stream, the same events, in turns.
 
 Every output is checked before it is timed: against fp64 for two heads, and against the first side in full. Prints one
-JSON line per case, with all sides and Fovea's ratio to each peer, and writes it to OUT/bench.jsonl; cases that are there
+JSON line per case, with all sides and Fovea's ratio to each peer, and writes it to OUT/STAGE.jsonl; cases that are there
 already are skipped.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import pathlib
 import statistics
 import sys
+import threading
 import time
 import warnings
 import zlib
@@ -18,16 +21,17 @@ from functools import partial
 
 import abi
 import cases
+import clocks
 import machine
 from results import Budget, Results
 
-RESTART = 75  # exit status: a CUDA error has spoilt this process, the cases that are left need another one
+RESTART = 75  # exit status: a CUDA error or a hung kernel has spoilt this process, the cases that are left need another one
 LOST = "CUDA error"  # what PyTorch's words begin with then
 DEVICE = "cuda"
-SECONDS_PER_CASE = 15  # a case is not begun with less left
+SECONDS_PER_CASE = 5  # a case is not begun with less left
+HUNG_SECONDS = 30  # ten times what a case takes, the first of a process included
 ROUNDS = 5  # in each, every side has its turn; whose comes first changes
 TURN_SECONDS = 0.04
-LOAD_TURNS = 10  # while the clocks are read
 PAUSE_SECONDS = 0.05  # between turns, so that none pays for the heat of the one before
 RELATIVE_ERROR = {"bf16": 2e-2, "f16": 5e-3, "tf32": 2e-3, "f32": 1e-5}  # Frobenius; judges no rounding
 
@@ -47,6 +51,30 @@ class Bench:
                         machine.gpu()["clocks.max.sm"])
 
     def measure(self, problem, direction):
+        with self._watched(problem.case(direction)):
+            status, fields = self._measured(problem, direction)
+        print(json.dumps(self._results.add(problem.case(direction), status, **fields)), flush=True)
+        if any(LOST in side.get("reason", "") for side in fields["sides"].values()):
+            sys.exit(RESTART)
+
+    @contextlib.contextmanager
+    def _watched(self, case):
+        """A kernel that does not end keeps its process from ever going on: its case has failed, and the process is over."""
+
+        def give_up():
+            self._results.add(case, "failed", reason=f"not over after {HUNG_SECONDS} s")
+            os._exit(RESTART)
+
+        watch = threading.Timer(HUNG_SECONDS, give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    def _measured(self, problem, direction):
+        """The status and the fields of a case."""
         # The products of PyTorch's plain float32 attention; its fused one is exact either way.
         torch.set_float32_matmul_precision("high" if problem.dtype == "tf32" else "highest")
         inputs = Inputs(problem)
@@ -58,20 +86,17 @@ class Bench:
                     ready[name], said[name] = inputs.checked(name, self._sides[name], direction)
                 except Unavailable as unavailable:
                     said[name] = dict(zip(("status", "reason"), unavailable.args))
-        fields = {"before": machine.clocks()}
         try:
-            turns, fields["after"] = attempt(partial(interleaved, ready))
+            with clocks.sampled() as sampled:
+                turns = attempt(partial(interleaved, ready))
         except Unavailable as unavailable:  # whoever it was: nothing of this case can be trusted
             turns = {}
             said |= {name: {"status": "failed", "reason": unavailable.args[1]} for name in ready}
         for name, times in turns.items():
             said[name] |= figures(times, problem.flops(direction) / 1e12, limit)
-        fields |= {"sides": said, "ratios": ratios(turns, said), "limit_tflops": limit}
         # Ours decides where there is one: it is what is tested.
         status = said.get(cases.OURS, {}).get("status") or ("measured" if turns else "failed")
-        print(json.dumps(self._results.add(problem.case(direction), status, **fields)), flush=True)
-        if any(LOST in side.get("reason", "") for side in said.values()):
-            sys.exit(RESTART)
+        return status, {"sides": said, "ratios": ratios(turns, said), "limit_tflops": limit, "clocks": sampled}
 
 
 class Inputs:
@@ -157,7 +182,7 @@ def relative_error(actual, expected):
 
 
 def interleaved(ready):
-    """By side, the milliseconds of its runs, a list for each round; and the clocks while the last side runs."""
+    """By side, the milliseconds of its runs, a list for each round."""
     turns, counts, names = {name: [] for name in ready}, {}, list(ready)
     for number in range(ROUNDS if ready else 0):
         first = number % len(names)
@@ -170,17 +195,7 @@ def interleaved(ready):
                 if name not in counts:
                     counts[name] = int(min(100, max(3, 1000 * TURN_SECONDS / elapsed([event_pair(run)])[0])))
                 turns[name].append(elapsed([event_pair(run) for _ in range(counts[name])]))
-    return turns, under_load(*ready[names[-1]], counts[names[-1]]) if ready else None
-
-
-def under_load(side, run, count):
-    """The clocks while a side runs; nvidia-smi takes several turns' time to answer."""
-    with side.chosen():
-        for _ in range(LOAD_TURNS * count):
-            run()
-        clocks = machine.clocks()
-        synchronize()
-    return clocks
+    return turns
 
 
 def event_pair(run):
@@ -242,6 +257,7 @@ def facts(library):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", choices=cases.STAGES, default="bench", help="which cases (default bench)")
     parser.add_argument("--seconds", type=float, default=540, help="begin nothing that may end later (default 540)")
     parser.add_argument("--out", type=pathlib.Path, default=machine.HERE / "out", help="folder (default bench/gpu/out)")
     parser.add_argument("--library", type=pathlib.Path, help="libfovea_cuda.so; without it the peers alone are timed")
@@ -250,8 +266,9 @@ def main():
 
     budget = Budget(options.seconds)
     library = abi.Library(options.library) if options.library and not options.dry_run else None
-    results = Results(options.out / "bench.jsonl", machine.commit(), lambda: facts(library))
-    left = [(problem, direction) for problem, direction in cases.cases() if problem.case(direction) not in results]
+    results = Results(options.out / f"{options.stage}.jsonl", machine.commit(), machine.card(), lambda: facts(library))
+    left = [(problem, direction) for problem, direction in cases.STAGES[options.stage]()
+            if problem.case(direction) not in results]
     if options.dry_run:
         for problem, direction in left:
             print(f"  {problem.case(direction)}: {' '.join(problem.sides(direction))}, "

@@ -1,5 +1,6 @@
 """What a result must say of the machine and the code it was measured with."""
 
+import functools
 import json
 import os
 import pathlib
@@ -12,23 +13,28 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUNDLE = HERE / ".bundle"
 
-_STANDING = ["name", "driver_version", "compute_cap", "memory.total", "clocks.max.sm", "clocks.max.mem", "power.limit"]
-_MOVING = ["clocks.sm", "clocks.mem", "power.draw", "temperature.gpu"]
+TOOLKIT = pathlib.Path("/usr/local/cuda")
+NSIGHT = pathlib.Path("/opt/nvidia/nsight-compute")  # a folder for each version
+_FACTS = ["name", "driver_version", "compute_cap", "memory.total", "clocks.max.sm", "clocks.max.mem", "power.limit"]
 
 
 def find(tool):
     """The path of a tool of the CUDA toolkit, which is often not on the PATH; None if it is not installed."""
-    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/local/cuda/bin")
+    newest_first = sorted(NSIGHT.glob("*"), key=lambda folder: list(map(int, re.findall(r"\d+", folder.name))), reverse=True)
+    places = [os.environ.get("PATH", os.defpath), TOOLKIT / "bin", TOOLKIT / "compute-sanitizer", *newest_first]
+    return shutil.which(tool, path=os.pathsep.join(map(str, places)))
 
 
+@functools.cache
 def gpu():
-    """The first GPU as nvidia-smi describes it; None where there is no driver. Reads only."""
-    return _query(_STANDING + _MOVING)
+    """The first GPU as nvidia-smi describes it, clocks in MHz; None where there is no driver. Reads only."""
+    values = _output("nvidia-smi", "-i", "0", "--query-gpu=" + ",".join(_FACTS), "--format=csv,noheader,nounits")
+    return dict(zip(_FACTS, map(_number, values.split(", ")))) if values else None
 
 
-def clocks():
-    """What moves under load: clocks in MHz, power in W, temperature in C."""
-    return _query(_MOVING)
+def card():
+    """Its name; None where there is no driver."""
+    return gpu() and gpu()["name"]
 
 
 def bundle():
@@ -53,16 +59,10 @@ def describe():
             "nvcc": nvcc_version(), "bundle": bundle()}
 
 
+@functools.cache
 def nvcc_version():
     release = re.search(r"release (\S+),", _output(find("nvcc") or "nvcc", "--version"))
     return release.group(1) if release else None
-
-
-def _query(fields):
-    values = _output("nvidia-smi", "-i", "0", "--query-gpu=" + ",".join(fields), "--format=csv,noheader,nounits")
-    if not values:
-        return None
-    return dict(zip(fields, map(_number, values.split(", "))))
 
 
 def _number(text):

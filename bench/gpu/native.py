@@ -2,11 +2,13 @@
 
 import ctypes
 import os
-import subprocess
 
 import machine
+from process import execute
+from results import Budget
 
-TARGETS = ("fovea_cuda", "fovea_cuda_probe", "fovea_replay", "fovea_probe")
+TARGETS = ("fovea_cuda", "fovea_cuda_probe", "fovea_replay", "fovea_probe", "fovea_ceilings")
+BUILD_SECONDS = 240
 
 
 class Natives:
@@ -19,9 +21,12 @@ class Natives:
         self.probes = self.libraries / "libfovea_cuda_probe.so"
         self.replay = folder / "bin/fovea_replay"
         self.probe = folder / "bin/fovea_probe"
+        self.ceilings = folder / "bin/fovea_ceilings"
+        self.variants = folder / "bin/fovea_variants"  # of a bundle that brings variants
 
     def files(self):
-        return [self.library, self.probes, self.replay, self.probe]
+        """All that every run needs."""
+        return [self.library, self.probes, self.replay, self.probe, self.ceilings]
 
     def load_failure(self):
         """Why this machine cannot use them; None if it can."""
@@ -30,27 +35,33 @@ class Natives:
                 ctypes.CDLL(str(library))
             except OSError as error:
                 return str(error)
-        for program in (self.replay, self.probe):
-            done = _run("ldd", str(program))
-            if done.returncode != 0 or "not found" in done.stdout + done.stderr:
-                return f"{program}: {(done.stdout + done.stderr).strip()}"
+        for program in (self.replay, self.probe, self.ceilings):
+            code, output, errors = execute(["ldd", str(program)], 10)
+            if code != 0 or "not found" in output + errors:
+                return f"{program}: {(output + errors).strip()}"
         return None
 
 
 def build(folder):
-    """Builds them with this machine's nvcc."""
+    """Builds them with this machine's compilers for its GPU, and takes what they make of the sources: warnings and spills
+    are no reason to end without a library."""
     if machine.find("nvcc") is None:
         raise SystemExit("nvcc is neither on the PATH nor in /usr/local/cuda/bin: the native programs cannot be built")
-    for command in (["cmake", "-S", str(machine.ROOT / "native"), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release"],
+    capability = (machine.gpu() or {}).get("compute_cap", 9.0)
+    architecture = "90a-real" if capability == 9.0 else f"{capability * 10:.0f}-real"
+    budget = Budget(BUILD_SECONDS)
+    for command in (["cmake", "-S", str(machine.ROOT / "native"), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release",
+                     "-DFOVEA_STRICT=OFF", f"-DFOVEA_CUDA_ARCHS={architecture}"],
                     ["cmake", "--build", str(folder), "--parallel", str(os.cpu_count()), "--target", *TARGETS]):
-        done = _run(*command)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        code, output, errors = execute(command, budget.left())
+        if code != 0:
+            how = f"not over after {BUILD_SECONDS} s" if code is None else output + errors
+            raise SystemExit(f"{' '.join(command)}\n{how}")
     return Natives(folder)
 
 
-def _run(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        return subprocess.CompletedProcess(command, 127, "", str(error))
+def let_run(bundle):
+    """Marks a bundle's programs as such: copies may have lost that."""
+    for program in (*bundle.glob("native/bin/*"), *bundle.glob("runtime/bin/*"), bundle / "runtime/lib/jspawnhelper"):
+        if program.exists():
+            program.chmod(program.stat().st_mode | 0o111)

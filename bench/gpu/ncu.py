@@ -1,19 +1,32 @@
-"""Nsight Compute: which counters, and its CSV."""
+"""Nsight Compute: its options, its report's pages, and its CSV."""
 
+import concurrent.futures
 import csv
 
 import machine
-
-# Whole sections: their metrics' names change with chip and version, the sections' names do not.
-_SECTIONS = ["SpeedOfLight", "ComputeWorkloadAnalysis", "MemoryWorkloadAnalysis", "MemoryWorkloadAnalysis_Tables",
-             "LaunchStats", "Occupancy", "SchedulerStats", "WarpStateStats"]
+from process import execute
 
 
 def command(report, program):
-    """A command that writes the counters of each launch of the program to `report`; the clocks stay as they are."""
-    sections = [option for section in _SECTIONS for option in ("--section", section)]
-    return [machine.find("ncu") or "ncu", "--clock-control", "none", *sections, "--page", "raw", "--csv",
-            "--print-units", "base", "--log-file", str(report), *program]
+    """A command that writes all that ncu knows of each launch of the program to `report`; the clocks stay as they are."""
+    return [_ncu(), "--clock-control", "none", "--set", "full", "--import-source", "yes", "--force-overwrite",
+            "--export", str(report), *program]
+
+
+def pages(report, seconds):
+    """The CSV of a report's counters, and that of its instructions with the reasons why warps waited at them."""
+
+    def page(*options):
+        return execute([_ncu(), "--import", str(report), "--csv", *options], seconds)[1]
+
+    with concurrent.futures.ThreadPoolExecutor() as both:
+        counters = both.submit(page, "--page", "raw", "--print-units", "base")
+        instructions = both.submit(page, "--page", "source", "--print-source", "sass")
+        return counters.result(), instructions.result()
+
+
+def _ncu():
+    return machine.find("ncu") or "ncu"  # then its case says that it is not there
 
 
 def kernels(text):

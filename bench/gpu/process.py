@@ -5,6 +5,9 @@ import signal
 import subprocess
 
 
+_REAP_SECONDS = 10  # a process that waits for a hung GPU can outlive SIGKILL
+
+
 def execute(command, seconds):
     """The exit status, or None if it had to be killed, and what it wrote."""
     try:
@@ -17,5 +20,7 @@ def execute(command, seconds):
         return process.returncode, output, errors
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        output, errors = process.communicate()
-        return None, output, errors
+        try:
+            return None, *process.communicate(timeout=_REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None, "", "it did not even end when it was killed"

@@ -20,31 +20,34 @@ class Results:
     """A file of JSON lines, one per case, written as soon as the case is over.
 
     A line that starts with "run" describes the run whose cases follow: machine, commit, versions. A file holds the
-    results of one commit, so that a case that is there is never one of other code.
+    results of one commit on one card, so that a case that is there is never one of other code or another GPU.
     """
 
-    def __init__(self, path, commit, facts):
+    def __init__(self, path, commit, card, facts):
         """`facts` is called once, before the first case is written, and returns what describes the run."""
         self._path = path
-        self._commit = commit
+        self._of = {"commit": commit, "card": card}
         self._facts = facts
         self._run = None
         self.lines = {}
         for line in self._load():
             if "case" in line:
                 self.lines[line["case"]] = line
-            elif line["commit"] != commit:
-                raise SystemExit(f"{path} holds results of commit {line['commit']}, not of {commit}: "
-                                 "choose another output folder")
+                continue
+            for what, own in self._of.items():
+                if line[what] != own:
+                    raise SystemExit(f"{path} holds results of {what} {line[what]}, not of {own}: "
+                                     "choose another output folder")
 
     def __contains__(self, case):
-        return case in self.lines
+        """Whether it is done; what a time limit left unfinished is tried again."""
+        return case in self.lines and self.lines[case]["status"] != "unfinished"
 
     def add(self, case, status, **fields):
         if self._run is None:
             self._run = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._append({"run": self._run, "commit": self._commit, **self._facts()})
-        line = {"case": case, "status": status, **fields, "of": self._run}
+            self._append({"run": self._run, **self._of, **self._facts()})
+        line = {"case": case, "status": status, **fields, "card": self._of["card"], "of": self._run}
         self.lines[case] = line
         self._append(line)
         return line

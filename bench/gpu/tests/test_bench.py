@@ -6,6 +6,7 @@ import json
 import pathlib
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from unittest import mock
@@ -67,6 +68,24 @@ class TableTest(unittest.TestCase):
         self.assertIn("target bf16/d96/s8192/full: times flash 0.95 or more: not measured", verdicts)
 
 
+class WatchTest(unittest.TestCase):
+    def test_a_case_that_does_not_end_has_failed_and_takes_its_process_along(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results = Results(pathlib.Path(folder) / "bench.jsonl", "abc", "none", lambda: {})
+            watched = bench.Bench.__new__(bench.Bench)
+            watched._results = results
+            left = threading.Event()
+            with mock.patch.object(bench, "HUNG_SECONDS", 0.05), \
+                    mock.patch.object(bench.os, "_exit", lambda status: (self.assertEqual(status, bench.RESTART), left.set())):
+                with watched._watched("quick"):
+                    pass
+                with watched._watched("hung"):
+                    self.assertTrue(left.wait(10))
+            self.assertEqual(list(results.lines), ["hung"])
+            self.assertEqual((results.lines["hung"]["status"], results.lines["hung"]["reason"]),
+                             ("failed", "not over after 0.05 s"))
+
+
 class HostEvent:
     def __init__(self, enable_timing):
         self.time = None
@@ -94,7 +113,7 @@ class MeasureTest(unittest.TestCase):
                 (bench, "torch", torch), (bench, "DEVICE", "cpu"), (bench, "synchronize", lambda: None),
                 (bench, "TURN_SECONDS", 0), (bench, "PAUSE_SECONDS", 0),
                 (torch.cuda, "get_device_properties", lambda _: device), (torch.cuda, "Event", HostEvent),
-                (machine, "gpu", lambda: {"clocks.max.sm": 1980.0}), (machine, "clocks", lambda: {"clocks.sm": 1.0}),
+                (machine, "gpu", lambda: {"clocks.max.sm": 1980.0}),
                 (cases, "TOKENS", 128), (cases, "WIDTH", 64)):
             patch = mock.patch.object(target, name, value)
             patch.start()
@@ -102,7 +121,7 @@ class MeasureTest(unittest.TestCase):
         self.sides = peers.sides(abi.Library(LIBRARY))
 
     def measure(self, problem, direction="fwd"):
-        results = Results(self.path, "abc", lambda: {})
+        results = Results(self.path, "abc", "none", lambda: {})
         with mock.patch("builtins.print"):
             bench.Bench(results, self.sides).measure(problem, direction)
         json.loads(self.path.read_text().splitlines()[-1])

@@ -33,9 +33,17 @@ class CasesTest(unittest.TestCase):
         self.assertEqual(len(set(names)), len(names))
         self.assertEqual(names[0], "bf16/d128/s8192/full/fwd")
 
+    def test_the_headline_is_both_directions_of_six_problems(self):
+        self.assertEqual(len(cases.headline()), 12)
+        self.assertEqual({(problem.dtype, problem.length) for problem, _ in cases.headline()}, {("bf16", 8192)})
+        for direction in cases.DIRECTIONS:
+            self.assertEqual({(problem.head_dim, problem.causal) for problem, own in cases.headline() if own == direction},
+                             {(head_dim, causal) for head_dim in (64, 128, 256) for causal in (False, True)})
+
     def test_the_targets_come_first(self):
-        wanted = {cases.TARGET_TFLOPS[0], *cases.TARGET_RATIO[2]}
-        self.assertEqual({problem for problem, _ in cases.cases()[: len(wanted)]}, wanted)
+        wanted = {(problem, "fwd") for problem in (cases.TARGET_TFLOPS[0], *cases.TARGET_RATIO[2])}
+        first = set(cases.headline()) & wanted
+        self.assertEqual(set(cases.rest()[: len(wanted) - len(first)]), wanted - first)
 
     def test_the_limit_is_that_of_the_data_sheet_at_its_clock(self):
         self.assertAlmostEqual(cases.limit_flops("9.0", 132, 1830, "bf16") / 1e12, 989.4, places=1)
@@ -50,8 +58,8 @@ class ResultsTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name) / "deep" / "stage.jsonl"
 
-    def open(self, commit="abc"):
-        return Results(self.path, commit, lambda: {"gpu": "none"})
+    def open(self, commit="abc", card="H100"):
+        return Results(self.path, commit, card, lambda: {"cpus": 4})
 
     def test_a_case_is_remembered(self):
         self.open().add("one", "passed", ms=1.5)
@@ -67,8 +75,8 @@ class ResultsTest(unittest.TestCase):
         results.add("one", "passed")
         results.add("two", "failed")
         run, one, two = map(json.loads, self.path.read_text().splitlines())
-        self.assertEqual((run["commit"], run["gpu"]), ("abc", "none"))
-        self.assertEqual((one["of"], two["of"]), (run["run"], run["run"]))
+        self.assertEqual((run["commit"], run["card"], run["cpus"]), ("abc", "H100", 4))
+        self.assertEqual((one["of"], two["of"], one["card"]), (run["run"], run["run"], "H100"))
 
     def test_half_a_line_is_forgotten(self):
         self.open().add("one", "passed")
@@ -79,10 +87,19 @@ class ResultsTest(unittest.TestCase):
         results.add("two", "passed")
         self.assertEqual(list(self.open().lines), ["one", "two"])
 
-    def test_results_of_another_commit_are_refused(self):
+    def test_what_was_not_finished_is_tried_again(self):
+        self.open().add("one", "unfinished")
+        again = self.open()
+        self.assertNotIn("one", again)
+        again.add("one", "passed")
+        self.assertEqual(self.open().lines["one"]["status"], "passed")
+
+    def test_results_of_another_commit_or_card_are_refused(self):
         self.open("abc").add("one", "passed")
         with self.assertRaisesRegex(SystemExit, "commit abc, not of def"):
             self.open("def")
+        with self.assertRaisesRegex(SystemExit, "card H100, not of H200"):
+            self.open("abc", "H200")
 
 
 class BudgetTest(unittest.TestCase):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -34,7 +35,7 @@ class DryRunTest(unittest.TestCase):
             with tempfile.TemporaryDirectory() as out:
                 done = dry_run(name, "--out", out)
             head, *steps = done.stdout.splitlines()
-            self.assertEqual((done.returncode, head, done.stderr), (0, f"{name}:", ""))
+            self.assertEqual((done.returncode, head, done.stderr), (0, f"{name}, what is left of 540 s:", ""))
             self.assertEqual(len(steps), stage.count(), name)
             self.assertEqual(len({step.partition(": ")[0] for step in steps}), len(steps), name)
 
@@ -86,6 +87,10 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(stages.judge_check(1, '{"passed": 3}\n', "")[0], "failed")
         self.assertEqual(stages.judge_check(0, "", "")[0], "failed")
 
+    def test_a_sanitizer_that_takes_too_long_found_nothing(self):
+        status, fields = stages.judge_sanitizer(None, '{"case": "a", "status": "passed"}\n', "")
+        self.assertEqual((status, fields["wrong"]), ("unfinished", []))
+
     def test_a_sanitizer_that_may_not_run_is_told_from_one_that_found_something(self):
         found = '{"case": "a", "status": "passed"}\n========= ERROR SUMMARY: 2 errors\n'
         self.assertEqual(stages.judge_sanitizer(9, found, ""), (
@@ -120,14 +125,21 @@ class NcuTest(unittest.TestCase):
         self.assertEqual(kernel["units"]["sm__throughput.avg.pct"], "%")
         self.assertEqual(ncu.kernels("==ERROR== nothing\n"), [])
 
-    def test_counters_that_may_not_be_read_are_no_failure(self):
-        with tempfile.TemporaryDirectory() as folder:
-            report = pathlib.Path(folder) / "ncu.csv"
-            self.assertEqual(stages.judge_ncu(report, 0, "", "")[0], "failed")
-            report.write_text(self.TEXT)
-            self.assertEqual(stages.judge_ncu(report, 0, "", "")[0], "measured")
-            report.write_text("==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n")
-            self.assertEqual(stages.judge_ncu(report, 1, "", "")[0], "unsupported")
+    def judge(self, code, counters="", errors=""):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(ncu, "pages", lambda *_: (counters, "pc,stall\n")):
+            report = pathlib.Path(folder) / "bf16.ncu-rep"
+            report.write_text("")
+            status, _ = stages.judge_ncu(report, code, "", errors)
+            return status, report.with_suffix(".csv").exists()
+
+    def test_a_report_is_kept_with_its_instructions(self):
+        self.assertEqual(self.judge(0, self.TEXT), ("measured", True))
+        self.assertEqual(self.judge(0)[0], "failed")
+        self.assertEqual(stages.judge_ncu(pathlib.Path("/nowhere"), 0, "", "")[0], "failed")
+
+    def test_counters_that_may_not_be_read_or_take_too_long_are_no_failure(self):
+        self.assertEqual(self.judge(1, errors="==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n")[0], "unsupported")
+        self.assertEqual(self.judge(None)[0], "unfinished")
 
 
 class CaseFileTest(unittest.TestCase):
