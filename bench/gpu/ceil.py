@@ -62,7 +62,7 @@ def judge(gpu, code, output, errors):
     said = figures(lines, gpu)
     capability = str(gpu["compute_cap"])
     if code not in (0, None) and not said and capability != _CAPABILITY:
-        return "unsupported", {"reason": f"the ceilings are those of compute capability {_CAPABILITY}, the device has {capability}"}
+        return "unsupported", {"reason": f"the ceilings are of compute capability {_CAPABILITY}, the device has {capability}"}
     wrong = [figure["status"] for figure in said if figure["status"] != "measured"]
     if "failed" in wrong or code not in (0, None) or code == 0 and not said:
         status = "failed"

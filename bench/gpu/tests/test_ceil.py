@@ -14,7 +14,8 @@ DEVICE = {"device": "NVIDIA H200", "capability": "9.0", "multiprocessors": 132, 
 
 
 def line(ceiling, unit="FLOP", amount=4000.0, cycles=1, ns=1.0, right=True, **more):
-    return {"ceiling": ceiling, "unit": unit, "amount": amount, "blocks": 132, "cycles": cycles, "ns": ns, "right": right, **more}
+    return {"ceiling": ceiling, "unit": unit, "amount": amount, "blocks": 132, "cycles": cycles, "ns": ns, "right": right,
+            **more}
 
 
 def judged(*lines, code=0, gpu=H200, errors=""):

@@ -138,7 +138,8 @@ class NcuTest(unittest.TestCase):
         self.assertEqual(stages.judge_ncu(pathlib.Path("/nowhere"), 0, "", "")[0], "failed")
 
     def test_counters_that_may_not_be_read_or_take_too_long_are_no_failure(self):
-        self.assertEqual(self.judge(1, errors="==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n")[0], "unsupported")
+        denied = "==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n"
+        self.assertEqual(self.judge(1, errors=denied)[0], "unsupported")
         self.assertEqual(self.judge(None)[0], "unfinished")
 
 
