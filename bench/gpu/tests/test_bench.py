@@ -6,7 +6,6 @@ import json
 import pathlib
 import sys
 import tempfile
-import threading
 import time
 import unittest
 from unittest import mock
@@ -74,16 +73,16 @@ class WatchTest(unittest.TestCase):
             results = Results(pathlib.Path(folder) / "bench.jsonl", "abc", "none", lambda: {})
             watched = bench.Bench.__new__(bench.Bench)
             watched._results = results
-            left = threading.Event()
-            with mock.patch.object(bench, "HUNG_SECONDS", 0.05), \
-                    mock.patch.object(bench.os, "_exit", lambda status: (self.assertEqual(status, bench.RESTART), left.set())):
-                with watched._watched("quick"):
-                    pass
-                with watched._watched("hung"):
-                    self.assertTrue(left.wait(10))
-            self.assertEqual(list(results.lines), ["hung"])
-            self.assertEqual((results.lines["hung"]["status"], results.lines["hung"]["reason"]),
-                             ("failed", "not over after 0.05 s"))
+            with mock.patch.object(bench.threading, "Timer") as timer, mock.patch.object(bench.os, "_exit") as leave:
+                with watched._watched("one"):
+                    timer.return_value.start.assert_called_once()
+                    timer.return_value.cancel.assert_not_called()
+                timer.return_value.cancel.assert_called_once()
+                seconds, give_up = timer.call_args.args
+                give_up()
+            leave.assert_called_once_with(bench.RESTART)
+            self.assertEqual((results.lines["one"]["status"], results.lines["one"]["reason"]),
+                             ("failed", f"not over after {seconds} s"))
 
 
 class HostEvent:

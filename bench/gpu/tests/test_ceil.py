@@ -2,13 +2,19 @@
 
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import ceil
+import machine
 
+CUDA_HEADERS = pathlib.Path("/usr/local/cuda/include")
+OBJECTS = sorted((machine.ROOT / "native/build/CMakeFiles/fovea_ceilings.dir").glob("**/ceilings.cu.o"))
 H200 = {"name": "NVIDIA H200", "compute_cap": 9.0, "clocks.max.sm": 1980.0, "clocks.max.mem": 3201.0}
 DEVICE = {"device": "NVIDIA H200", "capability": "9.0", "multiprocessors": 132, "bus_bits": 6144}
 
@@ -71,6 +77,37 @@ class CeilTest(unittest.TestCase):
         status, fields = judged(code=2, gpu=H200 | {"compute_cap": 12.0}, errors="no kernel image")
         self.assertEqual(status, "unsupported")
         self.assertIn("the device has 12.0", fields["reason"])
+
+
+@unittest.skipUnless(OBJECTS and shutil.which("g++") and CUDA_HEADERS.exists(), "fovea_ceilings is not built: native/build.sh")
+class ProgramTest(unittest.TestCase):
+    """fovea_ceilings on a runtime that launches nothing."""
+
+    @classmethod
+    def setUpClass(cls):
+        program = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory())) / "ceilings"
+        subprocess.run(["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{CUDA_HEADERS}",
+                        machine.HERE / "tests/idle_cuda.cpp", *OBJECTS, "-o", program], check=True)
+        done = subprocess.run([program], capture_output=True, text=True, check=True)
+        cls.device, *cls.lines = map(json.loads, done.stdout.splitlines())
+
+    def test_nothing_that_was_not_computed_is_right(self):
+        self.assertEqual({line["right"] for line in self.lines}, {False})
+        status, fields = judged(*self.lines)
+        self.assertEqual((status, len(fields["ceilings"])), ("failed", len(self.lines)))
+
+    def test_every_rate_has_a_limit(self):
+        self.assertEqual(self.device, DEVICE)
+        for line in self.lines:
+            most = ceil.limit(line, self.device, H200)
+            self.assertEqual(most is None, line["unit"] == "load", line)
+
+    def test_every_width_of_wgmma_is_measured(self):
+        names = [line["ceiling"] for line in self.lines]
+        self.assertEqual(len(set(names)), len(names))
+        for n in range(32, 257, 32):
+            for place in ("shared memory", "registers"):
+                self.assertIn(f"wgmma/m64n{n}k16/bf16, a in {place}", names)
 
 
 if __name__ == "__main__":
