@@ -69,7 +69,7 @@ int32_t require_occupancy(const Kernel& kernel, int64_t shared_bytes, int index,
       std::min<int64_t>(kernel.blocks, shared_memory / (shared_bytes + reserved));
   if (blocks >= expected) return FOVEA_OK;
   return fail(error, FOVEA_DEVICE_ERROR,
-              "of kernel %s %d blocks share a multiprocessor, expected %lld", kernel.name, blocks,
+              "kernel %s: %d blocks share a multiprocessor, expected %lld", kernel.name, blocks,
               (long long)expected);
 }
 
@@ -138,6 +138,12 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   }
   if (cudaError_t refused = cudaFuncSetAttribute(
           kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
+    return failure(refused, "cudaFuncSetAttribute", error);
+  }
+  // If nobody asks, the driver may keep so much of it for L1 that fewer blocks have room than could.
+  if (cudaError_t refused =
+          cudaFuncSetAttribute(kernel.function, cudaFuncAttributePreferredSharedMemoryCarveout,
+                               cudaSharedmemCarveoutMaxShared)) {
     return failure(refused, "cudaFuncSetAttribute", error);
   }
   if (std::getenv("FOVEA_REQUIRE_OCCUPANCY") == nullptr) return FOVEA_OK;

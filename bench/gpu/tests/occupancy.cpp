@@ -1,5 +1,6 @@
 // device.cpp on a CUDA runtime that is only described: of a kernel with a tile made for two blocks, the
-// environment's BLOCKS share a multiprocessor, whose shared memory is SHARED. Prints what prepare says.
+// environment's BLOCKS share a multiprocessor whose shared memory is SHARED, where the kernel asks for
+// all of that, else one. Prints what prepare says.
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
@@ -10,6 +11,8 @@
 namespace {
 
 constexpr int kSharedBytes = 80 << 10;
+
+bool all_shared = false;
 
 int number(const char* name) { return std::atoi(std::getenv(name)); }
 
@@ -48,11 +51,15 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   *attributes = {};
   return cudaSuccess;
 }
-cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute attribute, int value) {
+  all_shared |= attribute == cudaFuncAttributePreferredSharedMemoryCarveout &&
+                value == cudaSharedmemCarveoutMaxShared;
+  return cudaSuccess;
+}
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads,
                                                           size_t shared_bytes) {
   if (threads != 128 || shared_bytes != kSharedBytes) std::abort();
-  *blocks = number("BLOCKS");
+  *blocks = all_shared ? number("BLOCKS") : 1;
   return cudaSuccess;
 }
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t*, const void*, void**) {

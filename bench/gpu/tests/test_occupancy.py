@@ -36,7 +36,7 @@ class OccupancyTest(unittest.TestCase):
     def test_fewer_blocks_than_the_tile_counts_on_are_an_error_where_that_is_asked_for(self):
         self.assertEqual(self.prepare(1, HOPPER), (0, ""))
         self.assertEqual(self.prepare(1, HOPPER, FOVEA_REQUIRE_OCCUPANCY="1"),
-                         (DEVICE_ERROR, "of kernel wide 1 blocks share a multiprocessor, expected 2"))
+                         (DEVICE_ERROR, "kernel wide: 1 blocks share a multiprocessor, expected 2"))
         for blocks in (2, 3):
             self.assertEqual(self.prepare(blocks, HOPPER, FOVEA_REQUIRE_OCCUPANCY="1"), (0, ""))
 
