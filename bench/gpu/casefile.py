@@ -1,5 +1,5 @@
-"""Writes a problem as a case file for fovea_replay: dev.fovea.testkit.CaseFile defines the format. For profilers: random
-operands of any size within a second, and no expected values, since `bench` checks the same shapes."""
+"""Case files of fovea_replay: dev.fovea.testkit.CaseFile defines the format. Writes a problem as one, for profilers: random
+operands of any size within a second, and no expected values, since `bench` checks the same shapes. Plans what one asks."""
 
 import array
 import math
@@ -51,6 +51,21 @@ def write(path, problem, direction="fwd"):
         else:
             file.write(inputs((of_query, of_key, of_key)) + _OPTIONAL)
             file.write(_output(dtype, of_query, backward) + _ABSENT * 2)  # lse, weights
+
+
+def plan(path, library, device):
+    """How the library would compute a case on that device."""
+    with open(path, "rb") as file:
+
+        def block():
+            return file.read(struct.unpack("<i", file.read(4))[0])
+
+        backward = file.read(8) == b"FOVBACK1"
+        block()  # the description
+        spec = abi.AttentionSpec.from_buffer_copy(block())
+        if backward:
+            return library.plan_backward(spec, abi.AttentionGradients.from_buffer_copy(block()), device)
+        return library.plan(spec, device)
 
 
 def _input(data):

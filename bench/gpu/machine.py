@@ -8,10 +8,14 @@ import platform
 import re
 import shutil
 import subprocess
+import tarfile
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUNDLE = HERE / ".bundle"
+RUNTIME = BUNDLE / "runtime"  # of Java
+PACKED_RUNTIME = BUNDLE / "runtime.tar.xz"
 
 TOOLKIT = pathlib.Path("/usr/local/cuda")
 NSIGHT = pathlib.Path("/opt/nvidia/nsight-compute")  # a folder for each version
@@ -41,6 +45,15 @@ def bundle():
     """What the bundle says of itself; nothing if there is none."""
     description = BUNDLE / "bundle.json"
     return json.loads(description.read_text()) if description.exists() else {}
+
+
+def java():
+    """The bundle's, unpacked when it is first asked for."""
+    if not RUNTIME.exists() and PACKED_RUNTIME.exists():
+        with tempfile.TemporaryDirectory(dir=BUNDLE) as folder, tarfile.open(PACKED_RUNTIME) as packed:
+            packed.extractall(folder, filter="tar")
+            (pathlib.Path(folder) / RUNTIME.name).rename(RUNTIME)  # whole, or not there
+    return RUNTIME / "bin/java"
 
 
 def commit():

@@ -61,7 +61,6 @@ def build(folder):
 
 
 def let_run(bundle):
-    """Marks a bundle's programs as such: copies may have lost that."""
-    for program in (*bundle.glob("native/bin/*"), *bundle.glob("runtime/bin/*"), bundle / "runtime/lib/jspawnhelper"):
-        if program.exists():
-            program.chmod(program.stat().st_mode | 0o111)
+    """Marks a bundle's native programs as such: a copy may have lost that. The archive of the Java runtime keeps modes."""
+    for program in bundle.glob("native/bin/*"):
+        program.chmod(program.stat().st_mode | 0o111)

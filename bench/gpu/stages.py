@@ -53,7 +53,8 @@ _DENIED = re.compile(r"Device not supported|ERR_NVGPUCTRPERM|LibraryNotLoaded|No
 def java(run, main, *arguments, classes=(), **properties):
     """A command that runs a class of the bundle with its runtime, on the native library in use."""
     places = [*classes, machine.BUNDLE / "classes", machine.BUNDLE / "jars/*"]
-    return [str(machine.BUNDLE / "runtime/bin/java"), "--enable-native-access=ALL-UNNAMED",
+    program = machine.RUNTIME / "bin/java" if run.dry_run else machine.java()
+    return [str(program), "--enable-native-access=ALL-UNNAMED",
             f"-Djava.library.path={machine.BUNDLE / 'native/lib'}",  # JCuda's
             f"-Dfovea.native.cuda.path={run.natives().library}", f"-Dfovea.probe.library={run.natives().probes}",
             *(f"-D{name}={value}" for name, value in properties.items()),

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 from unittest import mock
@@ -194,6 +196,19 @@ class CallsTest(unittest.TestCase):
 
 
 class MachineTest(unittest.TestCase):
+    def test_the_java_runtime_is_unpacked_once_with_its_modes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = pathlib.Path(folder)
+            write_script(bundle / "runtime/bin/java", "echo 25")
+            with mock.patch.multiple(machine, BUNDLE=bundle, RUNTIME=bundle / "runtime", PACKED_RUNTIME=bundle / "runtime.tar.xz"):
+                with tarfile.open(machine.PACKED_RUNTIME, "w:xz") as packed:
+                    packed.add(machine.RUNTIME, "runtime")
+                shutil.rmtree(machine.RUNTIME)
+                self.assertEqual(subprocess.run([machine.java()], capture_output=True, text=True).stdout, "25\n")
+                self.assertEqual(sorted(path.name for path in bundle.iterdir()), ["runtime", "runtime.tar.xz"])
+                machine.PACKED_RUNTIME.write_text("not read again")
+                self.assertTrue(machine.java().exists())
+
     def test_the_newest_ncu_is_found_where_none_is_on_the_path(self):
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(machine, "NSIGHT", pathlib.Path(folder) / "nsight"), \
                 mock.patch.object(machine, "TOOLKIT", pathlib.Path(folder) / "cuda"), \

@@ -172,6 +172,8 @@ class CaseFileTest(unittest.TestCase):
                 done = subprocess.run([REPLAY, CPU_LIBRARY, path], capture_output=True, text=True)
                 case, end = stages.json_lines(done.stdout)
                 self.assertEqual((done.returncode, case["status"], end["passed"]), (0, "passed", 1), done)
+                library = abi.Library(CPU_LIBRARY)
+                self.assertEqual(casefile.plan(path, library, library.device()).kernel.decode(), case["kernel"])
 
     def test_operands_are_normal_numbers(self):
         for dtype, code in ((abi.FLOAT32, "f"), (abi.FLOAT16, "e")):
