@@ -17,6 +17,7 @@ from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import bench
 import clocks
 import machine
 import native
@@ -153,6 +154,20 @@ class RunTest(unittest.TestCase):
         lines = self.lines("variants")
         self.assertEqual((lines["d128 64x128"]["ratio"], lines["d128 64x128"]["card"]), (1.1, H100["name"]))
         self.assertEqual(lines["variants"]["status"], "unfinished")
+
+    def test_the_headline_goes_on_in_another_process_after_a_case_that_hung(self):
+        first, second = (json.dumps({"case": name, "status": status, "card": H100["name"]}) for name, status in (
+            ("bf16/d128/s8192/full/fwd", "failed"), ("bf16/d64/s8192/full/fwd", "measured")))
+        head = json.dumps({"run": "now", "commit": "abc", "card": H100["name"]})
+        results = self.out / "headline.jsonl"
+        write_script(self.bundle / "python", f"""
+            test "$3" = headline || exit 1
+            if test -e {results}; then echo '{second}' >>{results}; exit 0; fi
+            mkdir -p {self.out}; echo '{head}' >{results}; echo '{first}' >>{results}; exit {bench.RESTART}""")
+        with mock.patch.object(sys, "executable", str(self.bundle / "python")):
+            said, code = self.perform("headline")
+        self.assertEqual(code, 1)  # of the case that hung
+        self.assertIn("headline: 1 failed, 1 measured, 10 left", said)
 
     def test_programs_that_lost_their_mode_are_run(self):
         program = self.bundle / "native/bin/fovea_replay"
