@@ -14,7 +14,8 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUNDLE = HERE / ".bundle"
-RUNTIME = BUNDLE / "runtime"  # of Java
+BUILD = HERE / ".build"  # what a machine makes for itself; never carried
+RUNTIME = BUILD / "runtime"  # of Java
 PACKED_RUNTIME = BUNDLE / "runtime.tar.xz"
 
 TOOLKIT = pathlib.Path("/usr/local/cuda")
@@ -50,7 +51,8 @@ def bundle():
 def java():
     """The bundle's, unpacked when it is first asked for."""
     if not RUNTIME.exists() and PACKED_RUNTIME.exists():
-        with tempfile.TemporaryDirectory(dir=BUNDLE) as folder, tarfile.open(PACKED_RUNTIME) as packed:
+        RUNTIME.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=RUNTIME.parent) as folder, tarfile.open(PACKED_RUNTIME) as packed:
             packed.extractall(folder, filter="tar")
             (pathlib.Path(folder) / RUNTIME.name).rename(RUNTIME)  # whole, or not there
     return RUNTIME / "bin/java"

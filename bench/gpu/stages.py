@@ -137,7 +137,7 @@ def suite():
 def conform(run):
     results = run.results("conform")
     for name in suite():
-        reports = machine.HERE / ".build/reports" / name
+        reports = machine.BUILD / "reports" / name
         command = java(run, "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner",
                        "--details=summary", f"--select-class={name}", f"--reports-dir={reports}",
                        classes=[machine.BUNDLE / "tests"], **{"fovea.test.devices": DEVICE})

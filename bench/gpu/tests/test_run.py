@@ -213,14 +213,14 @@ class CallsTest(unittest.TestCase):
 class MachineTest(unittest.TestCase):
     def test_the_java_runtime_is_unpacked_once_with_its_modes(self):
         with tempfile.TemporaryDirectory() as folder:
-            bundle = pathlib.Path(folder)
-            write_script(bundle / "runtime/bin/java", "echo 25")
-            with mock.patch.multiple(machine, BUNDLE=bundle, RUNTIME=bundle / "runtime", PACKED_RUNTIME=bundle / "runtime.tar.xz"):
+            here = pathlib.Path(folder)
+            write_script(here / "build/runtime/bin/java", "echo 25")
+            with mock.patch.multiple(machine, RUNTIME=here / "build/runtime", PACKED_RUNTIME=here / "runtime.tar.xz"):
                 with tarfile.open(machine.PACKED_RUNTIME, "w:xz") as packed:
                     packed.add(machine.RUNTIME, "runtime")
-                shutil.rmtree(machine.RUNTIME)
+                shutil.rmtree(machine.RUNTIME.parent)
                 self.assertEqual(subprocess.run([machine.java()], capture_output=True, text=True).stdout, "25\n")
-                self.assertEqual(sorted(path.name for path in bundle.iterdir()), ["runtime", "runtime.tar.xz"])
+                self.assertEqual([path.name for path in machine.RUNTIME.parent.iterdir()], ["runtime"])
                 machine.PACKED_RUNTIME.write_text("not read again")
                 self.assertTrue(machine.java().exists())
 
