@@ -109,17 +109,23 @@ int32_t query(int32_t index, fovea_device_info& device) {
 }
 
 int32_t prepare(const Kernel& kernel, Error& error) {
-  int index = 0;
+  int index = 0, shared_memory = 0;
   if (cudaError_t code = cudaGetDevice(&index)) return failure(code, "cudaGetDevice", error);
-  fovea_device_info device = {};
-  if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
-  const int capability = device.compute_capability;
+  // An attribute is a look into a table, all properties of a device take a millisecond: those only for
+  // the text of a refusal.
+  if (cudaError_t code = cudaDeviceGetAttribute(&shared_memory,
+                                                cudaDevAttrMaxSharedMemoryPerBlockOptin, index)) {
+    return failure(code, "cudaDeviceGetAttribute", error);
+  }
 
   // Loads the kernel, too: code that a first launch loads lazily could not be captured.
   cudaFuncAttributes attributes;
   const cudaError_t code = cudaFuncGetAttributes(&attributes, kernel.function);
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
     cudaGetLastError();
+    fovea_device_info device = {};
+    if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
+    const int capability = device.compute_capability;
     return fail(error, FOVEA_UNSUPPORTED,
                 "kernel %s has no code for device %d, %s of compute capability %d.%d: this library "
                 "was built for %s",
@@ -129,12 +135,13 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   if (code != cudaSuccess) return failure(code, "cudaFuncGetAttributes", error);
 
   const int64_t needed = int64_t{kernel.shared_bytes} + int64_t(attributes.sharedSizeBytes);
-  if (needed > device.shared_memory) {
+  if (needed > shared_memory) {
+    fovea_device_info device = {};
+    if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
     return fail(error, FOVEA_UNSUPPORTED,
-                "kernel %s needs %lld bytes of shared memory per block, device %d, %s, has %lld: "
-                "make the plan for this device",
-                kernel.name, (long long)needed, index, device.name,
-                (long long)device.shared_memory);
+                "kernel %s needs %lld bytes of shared memory per block, device %d, %s, has %d: make "
+                "the plan for this device",
+                kernel.name, (long long)needed, index, device.name, shared_memory);
   }
   if (cudaError_t refused = cudaFuncSetAttribute(
           kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.shared_bytes)) {
