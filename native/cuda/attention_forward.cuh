@@ -11,9 +11,8 @@
 
 namespace fovea {
 
-template <int kVariant>
+template <AttentionVariant kIt>
 struct AttentionForward {
-  static constexpr AttentionVariant kIt = kAttentionVariants[kVariant];
   static constexpr Precision kPrecision = kIt.precision;
   static constexpr int kRows = kIt.tile.rows(), kThreads = kIt.tile.threads();
   static constexpr int kKeys = kIt.tile.keys, kSlots = kIt.tile.slots;
@@ -136,11 +135,10 @@ struct AttentionForward {
   }
 };
 
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
-    AttentionForward<kVariant>::kThreads,
-    AttentionForward<kVariant>::kIt.tile.blocks) void attention_forward(const AttentionParams p) {
-  AttentionForward<kVariant>(p).run();
+template <AttentionVariant kIt>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kIt.tile.threads(),
+                                 kIt.tile.blocks) void attention_forward(const AttentionParams p) {
+  AttentionForward<kIt>(p).run();
 }
 
 }  // namespace fovea

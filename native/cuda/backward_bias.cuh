@@ -8,9 +8,9 @@
 
 namespace fovea {
 
-template <int kVariant>
-struct BackwardBias : BackwardScores<kVariant> {
-  using Base = BackwardScores<kVariant>;
+template <BackwardVariant kIt>
+struct BackwardBias : BackwardScores<kIt> {
+  using Base = BackwardScores<kIt>;
   using Base::b, Base::p, Base::mine, Base::kM, Base::kKeyColumns, Base::kKeys, Base::kRows,
       Base::kThreads, Base::kRowWarps;
 
@@ -233,16 +233,16 @@ struct BackwardBias : BackwardScores<kVariant> {
   }
 };
 
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kVariant>::kThreads,
+template <BackwardVariant kIt>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kIt>::kThreads,
                                  1) void backward_bias(const BackwardParams b) {
-  BackwardBias<kVariant>(b).bias();
+  BackwardBias<kIt>(b).bias();
 }
 
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kVariant>::kThreads,
+template <BackwardVariant kIt>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kIt>::kThreads,
                                  1) void backward_slopes(const BackwardParams b) {
-  BackwardBias<kVariant>(b).slopes();
+  BackwardBias<kIt>(b).slopes();
 }
 
 }  // namespace fovea

@@ -9,13 +9,13 @@
 
 namespace fovea {
 
-template <int kVariant>
+template <BackwardVariant kIt>
 constexpr BackwardKernels backward_kernels() {
-  if constexpr (kBackwardVariants[kVariant].general) {
-    return {backward_keys<kVariant>, backward_queries<kVariant>, backward_convert<kVariant>,
-            backward_bias<kVariant>, backward_slopes<kVariant>};
+  if constexpr (kIt.general) {
+    return {backward_keys<kIt>, backward_queries<without_keys(kIt)>, backward_convert<kIt>,
+            backward_bias<without_keys(kIt)>, backward_slopes<without_keys(kIt)>};
   } else {  // whoever has a bias has the general kernel
-    return {backward_keys<kVariant>, backward_queries<kVariant>, backward_convert<kVariant>,
+    return {backward_keys<kIt>, backward_queries<without_keys(kIt)>, backward_convert<kIt>,
             nullptr, nullptr};
   }
 }
@@ -23,7 +23,8 @@ constexpr BackwardKernels backward_kernels() {
 template <Precision kPrecision, size_t... kIndex>
 constexpr auto instantiate_backward(std::index_sequence<kIndex...>) {
   return std::array<BackwardKernels, sizeof...(kIndex)>{
-      backward_kernels<int(first_variant(kBackwardVariants, kPrecision) + kIndex)>()...};
+      backward_kernels<
+          kBackwardVariants[first_variant(kBackwardVariants, kPrecision) + kIndex]>()...};
 }
 
 template <Precision kPrecision>

@@ -12,9 +12,8 @@
 
 namespace fovea {
 
-template <int kVariant>
+template <BackwardVariant kIt>
 struct BackwardKeys {
-  static constexpr BackwardVariant kIt = kBackwardVariants[kVariant];
   static constexpr KeysTile kTile = kIt.tile.keys;
   static constexpr Precision kPrecision = kIt.precision;
   static constexpr int kKeys = kTile.keys(), kThreads = kTile.threads(), kRows = kTile.rows;
@@ -281,7 +280,7 @@ struct BackwardKeys {
     float dquery[kRowPieces][kQueryColumns][4] = {};
     multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
         dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
-    using Sums = QuerySums<kVariant>;
+    using Sums = QuerySums<kIt>;
     float* const sums = Sums::tile_of(b, rows_of(tile)) +
                         Sums::piece(row_part * kRowPieces, first_column);
     FOVEA_UNROLL
@@ -312,11 +311,10 @@ struct BackwardKeys {
   }
 };
 
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
-    BackwardKeys<kVariant>::kThreads,
-    BackwardKeys<kVariant>::kTile.blocks) void backward_keys(const BackwardParams b) {
-  BackwardKeys<kVariant>(b).run();
+template <BackwardVariant kIt>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kIt.tile.keys.threads(),
+                                 kIt.tile.keys.blocks) void backward_keys(const BackwardParams b) {
+  BackwardKeys<kIt>(b).run();
 }
 
 }  // namespace fovea

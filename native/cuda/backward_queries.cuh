@@ -18,10 +18,10 @@ FOVEA_DEVICE void store_dquery(const BackwardParams& b, uint32_t stage,
                    sums, first_piece, factor, false, b.forward, rows, warp_row);
 }
 
-template <int kVariant>
-struct BackwardQueries : BackwardScores<kVariant> {
-  using Base = BackwardScores<kVariant>;
-  using Base::b, Base::p, Base::mine, Base::kIt, Base::kM, Base::kKeys, Base::kRows;
+template <BackwardVariant kIt>
+struct BackwardQueries : BackwardScores<kIt> {
+  using Base = BackwardScores<kIt>;
+  using Base::b, Base::p, Base::mine, Base::kM, Base::kKeys, Base::kRows;
   static constexpr int kColumns = Base::kDim / 8 / Base::kTile.shares;
   static_assert(Base::kTile.warps * kStagedBytes <= Base::kRowsOffset);
 
@@ -56,20 +56,20 @@ struct BackwardQueries : BackwardScores<kVariant> {
   static FOVEA_DEVICE uint32_t first_column() { return Base::share() * kColumns; }
 };
 
-template <int kVariant>
+template <BackwardVariant kIt>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
-    BackwardQueries<kVariant>::kThreads,
-    BackwardQueries<kVariant>::kTile.blocks) void backward_queries(const BackwardParams b) {
-  BackwardQueries<kVariant>(b).run();
+    kIt.tile.queries.threads(),
+    kIt.tile.queries.blocks) void backward_queries(const BackwardParams b) {
+  BackwardQueries<kIt>(b).run();
 }
 
 // How the keys kernel keeps its sums of dquery: not row by row but piece by piece, 16 rows by 8
 // columns, as the threads of a warp hold one, so that each addition of a warp is whole lines of 128
 // bytes: four of a thread's sums side by side where they are one addition, else those of a warp.
-template <int kVariant>
+template <BackwardVariant kIt>
 struct QuerySums {
-  static constexpr int kRows = kBackwardVariants[kVariant].tile.keys.rows;
-  static constexpr int kDim = kBackwardVariants[kVariant].tile.head_dim();
+  static constexpr int kRows = kIt.tile.keys.rows;
+  static constexpr int kDim = kIt.tile.head_dim();
 
   // The first sum of the tile that begins at the first of `rows`.
   static FOVEA_DEVICE float* tile_of(const BackwardParams& b, const AttentionRows& rows) {
@@ -98,9 +98,9 @@ struct QuerySums {
 };
 
 // Scales, rounds and stores the sums: a tile of the keys kernel's rows for each block.
-template <int kVariant>
+template <BackwardVariant kIt>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
-  using Sums = QuerySums<kVariant>;
+  using Sums = QuerySums<kIt>;
   const AttentionParams& p = b.forward;
   const AttentionRows rows = locate_rows<Sums::kRows>(p);
   const float* const sums = Sums::tile_of(b, rows);

@@ -52,9 +52,8 @@ FOVEA_DEVICE void cap_gradients(float (&s)[kM][kColumns][4], float (&dp)[kM][kCo
   }
 }
 
-template <int kVariant>
+template <BackwardVariant kIt>
 struct BackwardScores {
-  static constexpr BackwardVariant kIt = kBackwardVariants[kVariant];
   static constexpr AttentionTile kTile = kIt.tile.queries;
   static constexpr Precision kPrecision = kIt.precision;
   static constexpr int kRows = kTile.rows(), kThreads = kTile.threads(), kKeys = kTile.keys;

@@ -115,6 +115,12 @@ struct BackwardVariant {
   constexpr int queries_shared_bytes() const { return queries_rows_offset() + kAttentionRowsBytes; }
 };
 
+// What those of its kernels depend on that do not take the keys tile.
+constexpr BackwardVariant without_keys(BackwardVariant variant) {
+  variant.tile.keys = {};
+  return variant;
+}
+
 constexpr auto kBackwardVariants = [] {
   std::array<BackwardVariant,
              2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles)) +
