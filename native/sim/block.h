@@ -54,6 +54,7 @@ class Block {
   uint32_t index() const { return index_; }
   uint32_t threads() const { return launch_->threads; }
   Schedule schedule() const { return launch_->options.schedule; }
+  const Arithmetic& arithmetic() const { return launch_->options.arithmetic; }
   Accessor accessor() const { return {thread_ / kWarp, thread_ % kWarp}; }
   SharedMemory& shared() { return shared_; }
   GlobalMemory& global() { return global_; }

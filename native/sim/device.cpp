@@ -1,5 +1,6 @@
 // The simulator in place of the CUDA runtime: devices that are only described, launches that run
-// before they return; or, where the stub of libcuda is loaded, when its stream comes to them.
+// before they return; or, where the stub of libcuda is loaded, when its stream comes to them. Without
+// the stub a stream is the index of a device, so that NULL is on the first.
 
 #include "cuda/device.h"
 
@@ -34,11 +35,24 @@ constexpr Model kModels[] = {
     {"NVIDIA B200", 100, 148, 232448, 126, 180},
 };
 constexpr int32_t kMostShared = 232448;
+// Of approximations, the same for every launch: a row has the same bits in all of them.
+constexpr uint64_t kArithmeticSeed = 1;
+
+// "NAME" or "NAME:SEED", which changes `seed`. False where it is anything else.
+bool read_seeded(const char* text, const char* name, uint64_t& seed) {
+  const size_t length = std::strlen(name);
+  if (std::strncmp(text, name, length) != 0) return false;
+  if (text[length] == '\0') return true;
+  const char* const digits = text + length + 1;
+  char* end = nullptr;
+  errno = 0;
+  seed = std::strtoull(digits, &end, 10);
+  return text[length] == ':' && *digits >= '0' && *digits <= '9' && *end == '\0' && errno == 0;
+}
 
 // FOVEA_SIM_SCHEDULE: eager, lazy, random or random:SEED. False where it is anything else.
 bool read_schedule(const char* text, sim::Options& options) {
-  constexpr char kSeed[] = "random:";
-  if (text == nullptr || std::strcmp(text, "random") == 0) return true;
+  if (text == nullptr) return true;
   if (std::strcmp(text, "eager") == 0) {
     options.schedule = sim::Schedule::kEager;
     return true;
@@ -47,12 +61,14 @@ bool read_schedule(const char* text, sim::Options& options) {
     options.schedule = sim::Schedule::kLazy;
     return true;
   }
-  if (std::strncmp(text, kSeed, sizeof kSeed - 1) != 0) return false;
-  const char* const digits = text + sizeof kSeed - 1;
-  char* end = nullptr;
-  errno = 0;
-  options.seed = std::strtoull(digits, &end, 10);
-  return *digits >= '0' && *digits <= '9' && *end == '\0' && errno == 0;
+  return read_seeded(text, "random", options.seed);
+}
+
+// FOVEA_SIM_ARITHMETIC: hardware or hardware:SEED, or nearest. False where it is anything else.
+bool read_arithmetic(const char* text, int32_t compute_capability, sim::Arithmetic& arithmetic) {
+  if (text != nullptr && std::strcmp(text, "nearest") == 0) return true;
+  arithmetic = {compute_capability < 90 ? sim::kAmpere : sim::kHopper, kArithmeticSeed};
+  return text == nullptr || read_seeded(text, "hardware", arithmetic.seed);
 }
 
 // A launch is scheduled alike whenever it is made again, and unlike others.
@@ -137,6 +153,12 @@ int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
 int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
                void* stream, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (int32_t status = prepare(kernel, error)) return status;
+  static QueueFunction* const queue = find_queue();
+  // A stream of the stub does not say whose it is.
+  const size_t index = queue == nullptr ? reinterpret_cast<uintptr_t>(stream) : 0;
+  if (index >= std::size(kModels)) {
+    return fail(error, FOVEA_DEVICE_ERROR, "stream %p is the index of no simulated device", stream);
+  }
   try {
     sim::Options options;
     options.seed = seed_of(blocks, run);
@@ -146,6 +168,12 @@ int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const 
                   "FOVEA_SIM_SCHEDULE is \"%s\", expected eager, lazy, random or random:SEED",
                   schedule);
     }
+    const char* const arithmetic = std::getenv("FOVEA_SIM_ARITHMETIC");
+    if (!read_arithmetic(arithmetic, kModels[index].compute_capability, options.arithmetic)) {
+      return fail(error, FOVEA_DEVICE_ERROR,
+                  "FOVEA_SIM_ARITHMETIC is \"%s\", expected nearest, hardware or hardware:SEED",
+                  arithmetic);
+    }
     const char* const bytes = static_cast<const char*>(params);
     auto queued =
         std::make_unique<Queued>(Queued{{kernel.name, blocks, uint32_t(kernel.threads),
@@ -153,7 +181,6 @@ int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const 
                                         kernel,
                                         {bytes, bytes + kernel.params_bytes},
                                         {}});
-    static QueueFunction* const queue = find_queue();
     if (queue == nullptr) {
       queued->run();
       return FOVEA_OK;

@@ -76,7 +76,8 @@ void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t coun
 void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
          uint32_t m, uint32_t n, Where where) {
   Mma mma = {product, c, a, b, stride, m, n};
-  Block::running(where).meet(Primitive::kMma, mma, where, [&](Lanes<Mma> lanes) {
+  Block& block = Block::running(where);
+  block.meet(Primitive::kMma, mma, where, [&](Lanes<Mma> lanes) {
     Fragments fragments;
     for (uint32_t lane = 0; lane < kWarp; ++lane) {
       const Mma& other = lanes[lane];
@@ -87,7 +88,7 @@ void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const ui
       fragments.b[lane] = other.b;
       fragments.c[lane] = other.c;
     }
-    multiply(product, fragments, stride, m, n);
+    multiply(product, fragments, stride, m, n, block.arithmetic().tensor_core);
   });
 }
 

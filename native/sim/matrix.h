@@ -15,6 +15,7 @@ struct Fragments {
 };
 
 // As fovea::sim::mma, for all lanes.
-void multiply(Product product, const Fragments& fragments, uint32_t stride, uint32_t m, uint32_t n);
+void multiply(Product product, const Fragments& fragments, uint32_t stride, uint32_t m, uint32_t n,
+              const TensorCore& core);
 
 }  // namespace fovea::sim

@@ -1,10 +1,10 @@
 // Gathers the operands into dense float32 tiles, multiplies, and scatters the sums. Every variant
-// adds the same numbers in the same order, k rising, and fuses nothing: results do not depend on
-// the machine.
+// does the same to the same numbers, and fuses nothing: results do not depend on the machine.
 
 #include <cstring>
 
 #include "sim/matrix.h"
+#include "sim/tensor_core.h"
 
 namespace fovea::sim {
 namespace {
@@ -16,15 +16,8 @@ constexpr uint32_t kMaxDepth = 16;   // 16-bit factors; TF32 has 8
 constexpr uint32_t kStripTiles = 8;  // of columns that are multiplied at once
 constexpr uint32_t kStrip = kStripTiles * kTileColumns;
 
-using Words = uint32_t __attribute__((vector_size(32)));
-using Floats = float __attribute__((vector_size(32)));
-constexpr uint32_t kLanes = 8;
-
-struct alignas(64) Scratch {
+struct alignas(64) Scratch : Strip<kTileRows, kStrip, kMaxDepth> {
   uint32_t words[kWords][kStrip];
-  float a[kMaxDepth][kTileRows];
-  float b[kMaxDepth][kStrip];
-  float c[kTileRows][kStrip];
 };
 
 // Register r of lane (g, t) is the word t + 4 * (r / pieces) of row g + 8 * (r % pieces).
@@ -71,7 +64,8 @@ template <uint32_t kWidth, typename Row>
   }
 }
 
-[[gnu::always_inline]] inline void multiply_strip(Scratch& s, uint32_t depth) {
+// As float32 arithmetic would: k rising, every sum rounded to nearest.
+[[gnu::always_inline]] inline void multiply_to_nearest(Scratch& s, uint32_t depth) {
   constexpr uint32_t kVectors = kStrip / kLanes;
   for (uint32_t row = 0; row < kTileRows; ++row) {
     Floats sum[kVectors];
@@ -88,6 +82,21 @@ template <uint32_t kWidth, typename Row>
     }
 #pragma GCC unroll 8
     for (uint32_t v = 0; v < kVectors; ++v) std::memcpy(&s.c[row][v * kLanes], &sum[v], 32);
+  }
+}
+
+[[gnu::always_inline]] inline void multiply_strip(Scratch& s, uint32_t depth,
+                                                  const TensorCore& core) {
+  if (core.step_bytes == 0) return multiply_to_nearest(s, depth);
+  const uint32_t step = core.step_bytes * depth / 32;  // all of k takes 32 bytes
+  for (uint32_t k = 0; k < depth; k += step) {
+    if (step == 16) {
+      s.add_step<16>(k, core.fraction_bits);
+    } else if (step == 8) {
+      s.add_step<8>(k, core.fraction_bits);
+    } else {
+      s.add_step<4>(k, core.fraction_bits);
+    }
   }
 }
 
@@ -108,9 +117,11 @@ template <bool kStore>
 }
 
 [[gnu::always_inline]] inline void multiply_all(Product product, const Fragments& fragments,
-                                                uint32_t stride, uint32_t m, uint32_t n) {
+                                                uint32_t stride, uint32_t m, uint32_t n,
+                                                const TensorCore& core) {
   Scratch s;
   const uint32_t depth = product == Product::kTf32 ? kWords : 2 * kWords;
+  const int32_t least = product == Product::kFloat16 ? -14 : -126;
   for (uint32_t j = 0; j < n; j += kStripTiles) {
     const uint32_t tiles = n - j < kStripTiles ? n - j : kStripTiles;
     if (tiles < kStripTiles) {  // what is multiplied for nothing must still be a number
@@ -121,11 +132,13 @@ template <bool kStore>
       gather<1>(fragments.b, 2 * (j + tile), s.words, tile * kTileColumns);
     }
     widen<kStrip>(product, s.words, s.b);
+    if (core.step_bytes != 0) s.find_exponents(depth, least, true);
     for (uint32_t i = 0; i < m; ++i) {
       gather<2>(fragments.a, 4 * i, s.words, 0);
       widen<kTileRows>(product, s.words, s.a);
+      if (core.step_bytes != 0) s.find_exponents(depth, least, false);
       move_sums<false>(fragments.c, i * stride + j, tiles, s.c);
-      multiply_strip(s, depth);
+      multiply_strip(s, depth, core);
       move_sums<true>(fragments.c, i * stride + j, tiles, s.c);
     }
   }
@@ -133,20 +146,21 @@ template <bool kStore>
 
 #if defined(__x86_64__)
 [[gnu::target("avx2")]] void multiply_avx2(Product product, const Fragments& fragments,
-                                           uint32_t stride, uint32_t m, uint32_t n) {
-  multiply_all(product, fragments, stride, m, n);
+                                           uint32_t stride, uint32_t m, uint32_t n,
+                                           const TensorCore& core) {
+  multiply_all(product, fragments, stride, m, n, core);
 }
 #endif
 
 }  // namespace
 
-void multiply(Product product, const Fragments& fragments, uint32_t stride, uint32_t m,
-              uint32_t n) {
+void multiply(Product product, const Fragments& fragments, uint32_t stride, uint32_t m, uint32_t n,
+              const TensorCore& core) {
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2");
-  if (avx2) return multiply_avx2(product, fragments, stride, m, n);
+  if (avx2) return multiply_avx2(product, fragments, stride, m, n, core);
 #endif
-  multiply_all(product, fragments, stride, m, n);
+  multiply_all(product, fragments, stride, m, n, core);
 }
 
 }  // namespace fovea::sim

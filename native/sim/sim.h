@@ -24,9 +24,27 @@ struct Error : std::runtime_error {
 // random moment between the two. Threads are scheduled accordingly: in order, in order, at random.
 enum class Schedule { kEager, kLazy, kRandom };
 
+// How mma adds: so many bytes of k at once (16 are 8 products of 16-bit factors or 4 of TF32), cut
+// off below so many bits of the largest. With 0 bytes one product after the other, each sum rounded
+// to nearest.
+struct TensorCore {
+  uint32_t step_bytes = 0;
+  int32_t fraction_bits = 0;
+};
+constexpr TensorCore kAmpere = {16, 24};
+constexpr TensorCore kHopper = {32, 25};  // also Blackwell
+
+// What PTX leaves to the hardware. `seed` chooses the errors of exp2_approx and log2_approx, the same
+// for the same argument; with 0 they are rounded to nearest.
+struct Arithmetic {
+  TensorCore tensor_core;
+  uint64_t seed = 0;
+};
+
 struct Options {
   Schedule schedule = Schedule::kRandom;
   uint64_t seed = 1;
+  Arithmetic arithmetic = {};
 };
 
 // Global memory that a kernel may touch.
@@ -96,9 +114,14 @@ void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t coun
 
 // mma.sync for m x n tiles: c[m][n][4] += a[m][4] * b[n][2]; `stride` is the distance, in tiles,
 // from c[i][0] to c[i + 1][0]. kBfloat16 and kFloat16 are m16n8k16, kTf32 is m16n8k8 and ignores the
-// low 13 bits of a and b. Sums are float32.
+// low 13 bits of a and b. Sums are float32, added as the launch's TensorCore does.
 enum class Product { kFloat16, kBfloat16, kTf32 };
 void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
          uint32_t m, uint32_t n, Where where);
+
+// ex2.approx.ftz, within 2 ulps, and lg2.approx.ftz, within 2^-22, of which relative outside of
+// [0.5, 2]; exact where PTX gives a result.
+float exp2_approx(float x);
+float log2_approx(float x);
 
 }  // namespace fovea::sim

@@ -51,8 +51,7 @@ FOVEA_DEVICE float exp2_approx(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 #else
-  const float y = std::exp2(x);
-  return y < 0x1p-126f ? 0.0f : y;
+  return sim::exp2_approx(x);
 #endif
 }
 
@@ -63,7 +62,7 @@ FOVEA_DEVICE float log2_approx(float x) {
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 #else
-  return std::log2(x);
+  return sim::log2_approx(x);
 #endif
 }
 

@@ -16,6 +16,7 @@ constexpr uint32_t kBytes = 96 << 10;
 constexpr int kRepeat = 1000;
 
 std::vector<uint32_t> words(8192);
+sim::Options options;
 
 double now() {  // in nanoseconds of processor time: other programs do not count
   timespec time;
@@ -28,7 +29,7 @@ double measure(const std::function<void()>& body) {
   double best = 1e30;
   for (int i = 0; i < 15; ++i) {
     const double begin = now();
-    sim::launch({"cost", 1, kThreads, kBytes, {output(words, "words")}, {}}, body);
+    sim::launch({"cost", 1, kThreads, kBytes, {output(words, "words")}, options}, body);
     best = std::min(best, now() - begin);
   }
   return best;
@@ -101,11 +102,16 @@ void print_costs() {
           load_matrices<4>(registers, addresses);
         }),
         copy_tile);
-  print("mma of 2 x 8 float16 products, of a warp", warps, repeat([] {
-          float c[2][8][4] = {};
-          const uint32_t a[8] = {}, b[16] = {};
-          mma<float16>(c, 0, a, b);
-        }));
+  const auto products = repeat([] {
+    float c[2][8][4] = {};
+    const uint32_t a[8] = {}, b[16] = {};
+    mma<float16>(c, 0, a, b);
+  });
+  print("mma of 2 x 8 float16 products, to nearest", warps, products);
+  options.arithmetic = {sim::kHopper, 1};
+  print("the same as on Hopper", warps, products);
+  options.arithmetic = {sim::kAmpere, 1};
+  print("the same as on Ampere", warps, products);
   print(
       "128 x 64 tile, head dim 128: collectives", 10,
       [] {

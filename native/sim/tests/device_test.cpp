@@ -3,10 +3,11 @@
 #include "cuda/device.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "sim/tests/check.h"
-#include "tile/memory.cuh"
+#include "tile/mma.cuh"
 
 namespace fovea::test {
 namespace {
@@ -185,14 +186,17 @@ TEST(shared_memory_limit) {
               FOVEA_DEVICE_ERROR);
 }
 
+// The status of a launch with that value of an environment variable.
+int32_t launch_with(Case& c, const char* variable, const char* value) {
+  setenv(variable, value, 1);
+  const int32_t status = c.touch(c.operands.query, 2, false);
+  unsetenv(variable);
+  return status;
+}
+
 TEST(schedule_from_the_environment) {
   Case c = padded();
-  const auto with = [&](const char* value) {
-    setenv("FOVEA_SIM_SCHEDULE", value, 1);
-    const int32_t status = c.touch(c.operands.query, 2, false);
-    unsetenv("FOVEA_SIM_SCHEDULE");
-    return status;
-  };
+  const auto with = [&](const char* value) { return launch_with(c, "FOVEA_SIM_SCHEDULE", value); };
   for (const char* value : {"eager", "lazy", "random", "random:0", "random:18446744073709551615"}) {
     CHECK_EQUAL(with(value), FOVEA_OK);
   }
@@ -202,6 +206,52 @@ TEST(schedule_from_the_environment) {
     CHECK(
         contains(c.error, "FOVEA_SIM_SCHEDULE is \"" + std::string(value) + "\", expected eager"));
   }
+}
+
+TEST(arithmetic_from_the_environment) {
+  Case c = padded();
+  const auto with = [&](const char* value) {
+    return launch_with(c, "FOVEA_SIM_ARITHMETIC", value);
+  };
+  for (const char* value : {"nearest", "hardware", "hardware:0", "hardware:7"}) {
+    CHECK_EQUAL(with(value), FOVEA_OK);
+  }
+  for (const char* value : {"", "exact", "hardware:", "hardware:x", "hardware7", "nearest:1"}) {
+    CHECK_EQUAL(with(value), FOVEA_DEVICE_ERROR);
+    CHECK(contains(c.error, "FOVEA_SIM_ARITHMETIC is \"" + std::string(value) + "\", expected"));
+  }
+}
+
+// 2048 and sixteen times 2^-14, which only Hopper sees; a logarithm that errs.
+float sum = 0, logarithm = 0;
+
+void add(char) {
+  uint32_t a[4], b[2];
+  std::fill_n(a, 4, 0x04000400u);
+  std::fill_n(b, 2, 0x3c003c00u);
+  float c[1][1][4] = {{{2048, 2048, 2048, 2048}}};
+  tile::mma<float16>(c, 0, a, b);
+  sum = c[0][0][0];
+  logarithm = tile::log2_approx(3);
+}
+
+TEST(arithmetic_is_that_of_the_device) {
+  Case c = padded();
+  const auto add_on = [&](size_t index) {
+    char error[FOVEA_ERROR_LENGTH] = {};
+    return device::launch(device::make_kernel("add", add, 32, 1024), 1, "", c.run(),
+                          reinterpret_cast<void*>(index), error);
+  };
+  for (const size_t index : {0, 1, 2, 3}) {
+    CHECK_EQUAL(add_on(index), FOVEA_OK);
+    CHECK_EQUAL(sum, index < 2 ? 2048.0f : 2048 + 0x1p-10f);
+    CHECK(logarithm != float(std::log2(3.0)));
+  }
+  CHECK_EQUAL(add_on(4), FOVEA_DEVICE_ERROR);
+  setenv("FOVEA_SIM_ARITHMETIC", "nearest", 1);
+  CHECK_EQUAL(add_on(2), FOVEA_OK);
+  unsetenv("FOVEA_SIM_ARITHMETIC");
+  CHECK_EQUAL(logarithm, float(std::log2(3.0)));
 }
 
 }  // namespace
