@@ -120,6 +120,7 @@ void Block::run(uint32_t index) {
       std::rethrow_exception(std::exchange(error_, nullptr));
     }
   }
+  if (traffic() != nullptr) traffic()->end();
 }
 
 // Every lane that can run does, until it can no more.
@@ -226,6 +227,7 @@ Block::Warp& Block::arrive(Primitive primitive, void* payload, Where where) {
   warp.arrived |= 1u << lane;
   warp.ready &= ~(1u << lane);
   if (warp.ready == 0) ready_ &= ~(1u << thread_ / kWarp);
+  if (traffic() != nullptr && warp.arrived == kAllLanes) traffic()->meet(thread_ / kWarp);
   return warp;
 }
 

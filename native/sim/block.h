@@ -14,6 +14,7 @@
 #include "sim/random.h"
 #include "sim/shared_memory.h"
 #include "sim/sim.h"
+#include "sim/traffic.h"
 
 namespace fovea::sim {
 
@@ -56,6 +57,7 @@ class Block {
   Schedule schedule() const { return launch_->options.schedule; }
   const Arithmetic& arithmetic() const { return launch_->options.arithmetic; }
   Accessor accessor() const { return {thread_ / kWarp, thread_ % kWarp}; }
+  Traffic* traffic() const { return launch_->options.traffic; }
   SharedMemory& shared() { return shared_; }
   GlobalMemory& global() { return global_; }
   Copies& copies() { return copies_[thread_]; }

@@ -50,6 +50,10 @@ void copy_async(uint32_t to, const void* from, uint32_t bytes, uint32_t valid, W
       block.shared().begin_copy(to, bytes, block.accessor(), "copy_async", where);
   block.copies().issue(memory, from, bytes, valid, where);
   if (block.schedule() == Schedule::kEager) block.copies().land_latest();
+  if (block.traffic() != nullptr) {
+    const Accessor who = block.accessor();
+    block.traffic()->access(Request::kCopy, who.warp, who.lane, to, bytes, where);
+  }
 }
 
 void copy_async_commit(Where where) { Block::running(where).copies().commit(); }

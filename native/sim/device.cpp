@@ -105,6 +105,8 @@ QueueFunction* find_queue() {
                            : reinterpret_cast<QueueFunction*>(dlsym(driver, "fovea_stub_launch"));
 }
 
+sim::Traffic* traffic_of_devices = nullptr;
+
 // The text of a failure, or null.
 const char* run_queued(void* argument) {
   auto& queued = *static_cast<Queued*>(argument);
@@ -118,6 +120,14 @@ const char* run_queued(void* argument) {
 }
 
 }  // namespace
+
+}  // namespace fovea::device
+
+void fovea::sim::count_traffic_of_devices(Traffic* traffic) {
+  device::traffic_of_devices = traffic;
+}
+
+namespace fovea::device {
 
 const char* const kBackend = "sim";
 
@@ -162,6 +172,7 @@ int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const 
   try {
     sim::Options options;
     options.seed = seed_of(blocks, run);
+    options.traffic = traffic_of_devices;
     const char* const schedule = std::getenv("FOVEA_SIM_SCHEDULE");
     if (!read_schedule(schedule, options)) {
       return fail(error, FOVEA_DEVICE_ERROR,

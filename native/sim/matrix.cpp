@@ -63,10 +63,14 @@ void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t coun
     }
     const Accessor warp = {block.accessor().warp, kWarp};
     for (uint32_t i = 0; i < count; ++i) {
+      uint32_t from[kWarp];
       const unsigned char* rows[kWarp];
       for (uint32_t lane = 0; lane < kWarp; ++lane) {
-        rows[lane] =
-            block.shared().read(lanes[lane].addresses[i], kRow, warp, "load_matrices", where);
+        from[lane] = lanes[lane].addresses[i];
+        rows[lane] = block.shared().read(from[lane], kRow, warp, "load_matrices", where);
+      }
+      if (block.traffic() != nullptr) {
+        block.traffic()->access(Request::kMatrices, from, kRow, where);
       }
       scatter(to, i * kMatrices, rows, transposed);
     }

@@ -14,6 +14,12 @@ void check_alignment(const void* address, uint32_t bytes, const char* primitive,
   }
 }
 
+void count(const Block& block, uint32_t address, uint32_t bytes, Where where) {
+  if (block.traffic() == nullptr) return;
+  const Accessor who = block.accessor();
+  block.traffic()->access(Request::kPlain, who.warp, who.lane, address, bytes, where);
+}
+
 }  // namespace
 
 size_t GlobalMemory::find(const void* address, size_t bytes, bool writes, const char* primitive,
@@ -51,6 +57,7 @@ void shared_read(uint32_t address, void* to, uint32_t bytes, Where where) {
   const unsigned char* const from =
       block.shared().read(address, bytes, block.accessor(), "shared_read", where);
   std::memcpy(to, from, bytes);
+  count(block, address, bytes, where);
 }
 
 void shared_write(uint32_t address, const void* from, uint32_t bytes, Where where) {
@@ -58,6 +65,7 @@ void shared_write(uint32_t address, const void* from, uint32_t bytes, Where wher
   unsigned char* const to =
       block.shared().write(address, bytes, block.accessor(), "shared_write", where);
   std::memcpy(to, from, bytes);
+  count(block, address, bytes, where);
 }
 
 void global_read(const void* from, void* to, uint32_t bytes, Where where) {

@@ -41,10 +41,13 @@ struct Arithmetic {
   uint64_t seed = 0;
 };
 
+class Traffic;  // sim/traffic.h
+
 struct Options {
   Schedule schedule = Schedule::kRandom;
   uint64_t seed = 1;
   Arithmetic arithmetic = {};
+  Traffic* traffic = nullptr;  // counts accesses of shared memory, if given
 };
 
 // Global memory that a kernel may touch.
@@ -67,6 +70,9 @@ struct Launch {
 // Runs body() once per thread of every block. Throws the first Error; the other blocks are given up.
 // Thread-safe: launches of several OS threads run side by side.
 void launch(const Launch& launch, const std::function<void()>& body);
+
+// From here on what device::launch launches counts there; null: nowhere.
+void count_traffic_of_devices(Traffic* traffic);
 
 // ---- inside a kernel ---------------------------------------------------------------------------
 
