@@ -62,7 +62,7 @@ abstract class BoundAttention implements Fanout.Work {
     AttentionOperands forward = call.operands();
     Device device = forward.query.device();
     stream = stream(device, call.stream());
-    streamHandle = stream == null ? MemorySegment.NULL : stream.segment();
+    streamHandle = stream == null ? device.backend().stream() : stream.segment();
     plan.prepare();
     library = device.backend().library();
     scopes = operands.scopes();

@@ -32,6 +32,9 @@ import java.util.List;
  *       not, and what p's half ulp becomes where it is rounded before dropout scales it. If dout
  *       has another dtype than they take, it too is rounded, to what is known: it moves g by
  *       exactly &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
+ *   <li>Tensor cores cut their sums, by t(n) of the sum of sizes of n products, see {@link Oracle}:
+ *       x errs by t(D) A_ij more, which adds to the exponent of e, g by t(Dv) G, and dquery, dkey
+ *       and dvalue by t(n) of the sizes of their n terms. All other sums are float32 arithmetic.
  *   <li>Products of float32 are exact to float32, whatever the forward was allowed to round.
  *   <li>The last rounding, to the gradient's dtype, is that of the computed sum, which may be
  *       larger than the exact one; what is added to adds a float32 rounding.
@@ -51,7 +54,7 @@ public final class BackwardOracle {
   private final int[] cuK;
   private final OracleHead head;
   private final BackwardRow terms;
-  private final boolean rounds;
+  private final Precision precision;
   private final double[] keys; // times scale
   private final double[] query; // times scale
   private final GradientSums dqueryRow;
@@ -86,16 +89,16 @@ public final class BackwardOracle {
     cuK = geometry.cuK();
     head = new OracleHead(c, data.forward(), null);
     terms = new BackwardRow(c, head, precision);
-    rounds = precision.tensorCores();
+    this.precision = precision;
     keys = new double[geometry.keyLength() * geometry.headDim()];
     query = new double[geometry.headDim()];
-    dqueryRow = sums(1, geometry.headDim());
-    dkeyRows = sums(geometry.keyLength(), geometry.headDim());
-    dvalueRows = sums(geometry.keyLength(), geometry.valueHeadDim());
+    dqueryRow = products(1, geometry.headDim());
+    dkeyRows = products(geometry.keyLength(), geometry.headDim());
+    dvalueRows = products(geometry.keyLength(), geometry.valueHeadDim());
     BackwardCase.Layouts layouts = backward.layouts();
     dbiasSums = sums(layouts.dbias());
     dalibiSums = sums(layouts.dalibi());
-    dsinkSums = backward.dsinks() ? sums(geometry.queryHeads(), 1) : null;
+    dsinkSums = backward.dsinks() ? sums(geometry.queryHeads()) : null;
     gradients =
         new Gradients(
             expected(backward.dtype(), layouts.dquery()),
@@ -106,12 +109,18 @@ public final class BackwardOracle {
             backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
   }
 
-  private GradientSums sums(int rows, int width) {
-    return new GradientSums(rows, width, c, head, rounds);
+  /** Sums that are rows of a matrix product. */
+  private GradientSums products(int rows, int width) {
+    return new GradientSums(rows, width, c, head, precision);
+  }
+
+  /** Sums of numbers, by float32 arithmetic. */
+  private GradientSums sums(int rows) {
+    return new GradientSums(rows, 1, c, head, Precision.CPU);
   }
 
   private GradientSums sums(Layout layout) {
-    return layout == null ? null : sums(layout.elements(), 1);
+    return layout == null ? null : sums(layout.elements());
   }
 
   private static Expected expected(DType type, Layout layout) {
@@ -219,7 +228,7 @@ public final class BackwardOracle {
       dqueryRow.add(0, terms.unscaled(), j, keys, key * query.length);
       dkeyRows.add(key, terms.unscaled(), j, query, 0);
       dvalueRows.add(key, terms.weights(), j, terms.dout(), 0);
-      if (rounds) {
+      if (precision.tensorCores()) {
         dvalueRows.addLost(key, row.dropped(j), terms.lost());
       }
       if (dbiasSums != null) {

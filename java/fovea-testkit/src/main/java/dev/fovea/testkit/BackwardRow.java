@@ -14,6 +14,8 @@ final class BackwardRow {
   private final double dropFactor;
   private final double perScore;
   private final double perValue;
+  private final double cutScore;
+  private final double cutValue;
   private final double[] valuesTransposed;
   private final double[] dout;
   private final double[] lost;
@@ -34,6 +36,8 @@ final class BackwardRow {
     dropFactor = OracleRow.dropFactor(c.options());
     perScore = head.perProduct(g.headDim());
     perValue = head.perProduct(g.valueHeadDim());
+    cutScore = precision.truncation(c.options().dtype(), false, g.headDim());
+    cutValue = precision.truncation(c.options().dtype(), false, g.valueHeadDim());
     valuesTransposed = new double[g.keyLength() * g.valueHeadDim()];
     dout = new double[g.valueHeadDim()];
     lost = new double[g.valueHeadDim()];
@@ -111,7 +115,8 @@ final class BackwardRow {
       multiply(lost, row.count(), lostProducts, lostSizes);
     }
     for (int j = 0; j < row.count(); j++) {
-      term(row, j, Math.expm1(perScore * (1 + row.error(j) + Math.abs(lse))));
+      double exponent = perScore * (1 + row.error(j) + Math.abs(lse)) + cutScore * row.product(j);
+      term(row, j, Math.expm1(exponent));
     }
     return row;
   }
@@ -133,6 +138,7 @@ final class BackwardRow {
     double dsError =
         relative * Math.abs(ds)
             + perValue * (w * sizes[j] + p * deltaSize)
+            + cutValue * w * sizes[j]
             + Oracle.FLUSHED * (1 + dropFactor * sizes[j] + deltaSize);
     double slope = row.slope(j);
     double slopeError = perScore * row.slopeError(j);

@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.DType;
 import dev.fovea.testkit.AttentionCase.Content;
 import java.util.Arrays;
 
@@ -13,7 +14,8 @@ final class GradientSums {
 
   private final int width;
   private final OracleHead head;
-  private final boolean rounds;
+  private final DType type;
+  private final Precision precision;
   private final boolean independent;
   private final double[] value;
   private final double[] absolute;
@@ -27,12 +29,13 @@ final class GradientSums {
    * Sums of zero terms.
    *
    * @param head of the terms
-   * @param rounds terms have errors of rounding
+   * @param precision what forms the sums
    */
-  GradientSums(int rows, int width, AttentionCase c, OracleHead head, boolean rounds) {
+  GradientSums(int rows, int width, AttentionCase c, OracleHead head, Precision precision) {
     this.width = width;
     this.head = head;
-    this.rounds = rounds;
+    this.precision = precision;
+    type = c.options().dtype();
     // Equal weights round alike: no mean says more than an element then.
     boolean alike = c.content() == Content.CONSTANT || head.scale() == 0;
     independent = !alike && !c.layouts().query().isShared();
@@ -61,7 +64,7 @@ final class GradientSums {
     addProduct(value, at, of.value()[j], matrix, from);
     addSizes(absolute, at, Math.abs(of.value()[j]), matrix, from);
     addSizes(arithmetic, at, of.arithmetic()[j], matrix, from);
-    if (rounds) {
+    if (precision.tensorCores()) {
       addSizes(rounding, at, of.rounding()[j], matrix, from);
       addSquares(at, of.variance()[j], matrix, from);
     }
@@ -144,7 +147,7 @@ final class GradientSums {
       Expected gradient, int index, double exact, int at, int terms, boolean added) {
     double float32 =
         arithmetic[at]
-            + head.summation(terms) * absolute[at]
+            + (head.summation(terms) + precision.truncation(type, false, terms)) * absolute[at]
             + Oracle.FLUSHED * terms
             + (added ? FLOAT_UNIT * Math.abs(exact) : 0);
     // What is rounded last is the computed sum, which may be larger than the exact one.

@@ -30,8 +30,39 @@ import java.util.List;
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
+ *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
  *   <li>lse is held to the specification's 1e-5 max(1, max |lse|) row by row, with the row's own
  *       |lse|, as long as the row's float32 error is not larger.
+ * </ul>
+ *
+ * <p><b>Tensor cores.</b> A step adds N exact products to the sum so far: N = 8 of 16-bit factors
+ * from compute capability 8.0 on, 16 from 9.0 on, half as many of TF32. Let 2^e be the largest
+ * exponent of its N + 1 terms, at most their largest size. All are cut toward zero to multiples of
+ * 2^(e-24), from 9.0 on 2^(e-25), and added exactly, and the sum is cut to float32 (Fasi, Higham,
+ * Mikaitis, Pranesh, PeerJ Computer Science 7:e330, 2021; Xie, Wang, Yang, Yang, arXiv 2511.10909).
+ *
+ * <ul>
+ *   <li>The largest term is not cut, so each of n products costs less than 2^-24 times the partial
+ *       sum of sizes: no more than a step of the float32 sums above, with the sign of the product
+ *       where those have one at random. The bounds are the same.
+ *   <li>A sum in the binade of 2^e has one bit too many (two of 25) and loses at most half of 2^-23
+ *       |sum| in a step of 8 (three quarters in one of 16), always toward zero. In n / 8 + 2 steps,
+ *       of which the first and the last may be partly masked, that is (n/16 + 1) 2^-23 times the
+ *       sum of sizes. Where the sum rises to a higher binade it loses up to as much again, over a
+ *       whole climb no more than 2^-23 of its last, and nothing where it falls. Together (n/16 + 2)
+ *       2^-23 sum_j w_j |v_j|, and (D/16 + 2) 2^-23 scale sum_d |q_d k_jd| for a score; with TF32,
+ *       whose steps are half as long, n/8 and D/8.
+ *   <li>Products of float32 are three of TF32, whose sum over 8 columns of k starts at zero and
+ *       joins the others by a float32 addition. The smaller two err by 2^-11 times less. The
+ *       largest takes two steps of 4: of each, four terms are cut and the sum, by less than 5 2^-24
+ *       times P, the sum of sizes of the 8 products: either |sum| &lt; 2^(e+1), and it loses
+ *       2^(e-24) like the terms, or 2^(e+1) is at most P, and it loses 2^-23 P and the terms 4
+ *       2^(e-24). (One step of 8, from 9.0 on, loses less.) That is 5 2^-23 of the sum of sizes,
+ *       however many steps there are.
+ *   <li>Scores that are off by dx_j move out and lse as rounded factors do, see {@link
+ *       RoundedFactors}: with A_j = scale sum_d |q_d k_jd| and |dx_j| at most t A_j, lse by at most
+ *       H = sum_j p_j (exp(t A_j) - 1), weights by a factor of exp(t A_j) (1 + H), out by (1 + H)
+ *       sum_j (exp(t A_j) - 1) |w_j v_j - p_j out|.
  * </ul>
  */
 public final class Oracle {
@@ -53,6 +84,7 @@ public final class Oracle {
   private final Expected lse;
   private final Expected weights;
   private final double perScore;
+  private final double cutScore;
   private final double dropFactor;
   private final OracleHead head;
   private final RoundedFactors rounded; // null: products take their factors as they are
@@ -82,12 +114,17 @@ public final class Oracle {
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
     head = new OracleHead(c, data, rounded);
     perScore = head.perProduct(geometry.headDim());
+    cutScore = truncation(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
   }
 
   /** Computes a case. */
   public static Outputs run(AttentionCase c, Operands data, Precision precision) {
     return new Oracle(c, data, precision).run();
+  }
+
+  private double truncation(int terms) {
+    return precision.truncation(options.dtype(), options.allowTf32(), terms);
   }
 
   private Outputs run() {
@@ -138,6 +175,9 @@ public final class Oracle {
     row.softmax(sink);
     head.drop(h, i);
     row.product(values, begin, geometry.valueHeadDim());
+    if (cutScore > 0) {
+      row.cut(values, begin, geometry.valueHeadDim(), cutScore);
+    }
     if (rounded != null) {
       rounded.weigh(row, values, begin);
     }
@@ -174,6 +214,8 @@ public final class Oracle {
                     + row.biasedAbsolute(d)
                     + Math.abs(exact) * row.biasError())
             + head.summation(row.count()) * (row.absolute(d) + Math.abs(exact))
+            + truncation(row.count()) * row.absolute(d)
+            + (1 + row.cutGrowth()) * row.cut(d)
             + FLUSHED * dropFactor * row.plain(d);
     double output = SLACK * unit * Math.abs(exact);
     if (exact != 0) {
@@ -219,7 +261,9 @@ public final class Oracle {
   }
 
   private double lseArithmetic() {
-    return perScore * (1 + row.largestScore() + row.biasError()) + head.summation(row.count());
+    return perScore * (1 + row.largestScore() + row.biasError())
+        + row.cutGrowth()
+        + head.summation(row.count());
   }
 
   private void expectWeights(int at, int begin, int length, boolean free) {
@@ -238,7 +282,8 @@ public final class Oracle {
         double error = 0;
         if (p > 0) {
           // x_ij's own error, lse's, and two roundings of their difference inside exp.
-          double relative = common + row.error(j - begin) * perScore;
+          double relative =
+              common + row.error(j - begin) * perScore + row.product(j - begin) * cutScore;
           if (rounded != null) {
             relative += rounded.weight(j - begin);
           }

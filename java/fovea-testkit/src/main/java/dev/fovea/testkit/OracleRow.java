@@ -21,11 +21,13 @@ final class OracleRow {
   private final double[] squares;
   private final double[] biased;
   private final double[] plain;
+  private final double[] cut;
   private int count;
   private boolean hasBias;
   private double largestScore;
   private double largestWeight;
   private double biasError;
+  private double cutGrowth;
   private double lse;
 
   OracleRow(int keys, int headDim, int valueDim) {
@@ -43,6 +45,7 @@ final class OracleRow {
     squares = new double[valueDim];
     biased = new double[valueDim];
     plain = new double[valueDim];
+    cut = new double[valueDim];
   }
 
   /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d|. */
@@ -202,6 +205,25 @@ final class OracleRow {
     }
   }
 
+  /** What errors of {@code unit} scale sum_d |q_d k_jd| of the scores do, once out is known. */
+  void cut(double[] values, int begin, int width, double unit) {
+    cutGrowth = 0;
+    java.util.Arrays.fill(cut, 0);
+    for (int j = 0; j < count; j++) {
+      double p = weights[j];
+      if (p == 0) {
+        continue; // however large the error
+      }
+      int at = (begin + j) * width;
+      double w = dropped[j];
+      double factor = Math.expm1(unit * product(j));
+      cutGrowth += p * factor;
+      for (int d = 0; d < width; d++) {
+        cut[d] += factor * Math.abs(w * values[at + d] - p * out[d]);
+      }
+    }
+  }
+
   /** True if a visible key or value has a NaN. */
   boolean sawNaN(double[] values, int begin, int width) {
     for (int j = 0; j < count; j++) {
@@ -247,6 +269,16 @@ final class OracleRow {
     return plain[d];
   }
 
+  /** What {@link #cut(double[], int, int, double)} found for an element of out, but for H. */
+  double cut(int d) {
+    return cut[d];
+  }
+
+  /** H: how much the sum of the weights may grow by it. */
+  double cutGrowth() {
+    return cutGrowth;
+  }
+
   /** max_j scale * sum_d |q_d k_jd|. */
   double largestScore() {
     return largestScore;
@@ -287,6 +319,11 @@ final class OracleRow {
   /** The error of {@link #slope} in units of that of float32 arithmetic. */
   double slopeError(int j) {
     return slopeErrors[j];
+  }
+
+  /** scale * sum_d |q_d k_jd|. */
+  double product(int j) {
+    return errors[j] - biases[j];
   }
 
   /** scale * sum_d |q_d k_jd| + |b_j|. */

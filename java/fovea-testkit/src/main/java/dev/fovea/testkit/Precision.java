@@ -19,6 +19,11 @@ public record Precision(boolean tensorCores) {
   /** Weights in the input dtype. */
   public static final Precision TENSOR_CORE = new Precision(true);
 
+  /** Products of factors of 16 bits, or of TF32, for which a sum is cut to float32 once more. */
+  private static final double HALF_PRODUCTS = 16;
+
+  private static final double TF32_PRODUCTS = 8;
+
   /** 11 significant bits, like float16. */
   private static final double TF32 = 0x1p-11;
 
@@ -30,6 +35,23 @@ public record Precision(boolean tensorCores) {
   /** Unit roundoff of the weights where the product takes 16-bit inputs; 0: they stay float32. */
   double weightUnit(Options options) {
     return tensorCores && options.dtype() != DType.FLOAT32 ? Rounding.unit(options.dtype()) : 0;
+  }
+
+  /**
+   * What a sum of {@code terms} products loses because tensor cores cut where float32 arithmetic
+   * rounds, in units of the sum of the products' sizes; derived at {@link Oracle}.
+   *
+   * @param tf32 whether products of float32 may round their factors
+   */
+  double truncation(DType type, boolean tf32, long terms) {
+    if (!tensorCores) {
+      return 0;
+    }
+    double cut = 0x1p-23;
+    if (type == DType.FLOAT32 && !tf32) {
+      return 5 * cut;
+    }
+    return (terms / (type == DType.FLOAT32 ? TF32_PRODUCTS : HALF_PRODUCTS) + 2) * cut;
   }
 
   /** Unit roundoff of every factor of a product; 0: factors are taken as they are. */

@@ -136,9 +136,11 @@ class RoundedFactorsTest {
     Operands data = Operands.of(c);
     Expected cpu = Oracle.run(c, data, Precision.CPU).out();
     assertNotNull(compare(Emulated.of(c, 11).out, cpu));
+    // Sums are cut to float32, which is less by far than factors of 11 bits.
     assertEquals(
         Oracle.run(plain, data, Precision.CPU).out().allowed(7),
-        Oracle.run(plain, data, Precision.TENSOR_CORE).out().allowed(7));
+        Oracle.run(plain, data, Precision.TENSOR_CORE).out().allowed(7),
+        1e-5);
     CaseBuilder half = usual(64, 100, Content.NORMAL).dtype(DType.FLOAT16);
     AttentionCase allowed = half.build();
     half.allowTf32 = false;

@@ -52,8 +52,8 @@ public interface DeviceBackend {
   void copyOut(MemorySegment device, MemorySegment host);
 
   /**
-   * The device's own stream, which calls run on unless told otherwise: a {@code CUstream}; {@link
-   * MemorySegment#NULL} without streams.
+   * The device's own stream, which calls run on unless told otherwise: a {@code CUstream}. Without
+   * streams what the library takes in place of one, {@link MemorySegment#NULL} mostly.
    */
   MemorySegment stream();
 
