@@ -4,7 +4,7 @@
 //
 //   fovea_wavefronts                  the table, as cuda/wavefronts.tsv holds it
 //   fovea_wavefronts --check FILE     whether the file is that table; 1 if not, with a sentence
-//   fovea_wavefronts --lines          the source lines with conflicts of each kernel
+//   fovea_wavefronts --lines          of each kernel the lines with conflicts: wavefronts, ideal
 
 #include <algorithm>
 #include <cstdio>
@@ -224,21 +224,26 @@ int check(const char* path) {
   return wrong || renew;
 }
 
+using Lines = std::map<std::pair<Request, std::string>, Wavefronts>;
+
+Lines by_line(const sim::Traffic& traffic) {
+  Lines all;
+  for (const sim::Traffic::Line& line : traffic.lines()) {
+    all[{line.request, sim::name(line.where)}] += line.count;
+  }
+  return all;
+}
+
 void print_lines() {
   for (const Tile& tile : measure_all()) {
-    const auto shorter = tile.shorter.lines(), longer = tile.longer.lines();
-    for (const sim::Traffic::Line& more : longer) {
-      const std::string where = sim::name(more.where);
-      Wavefronts count = more.count;
-      for (const sim::Traffic::Line& less : shorter) {
-        if (less.request != more.request || sim::name(less.where) != where) continue;
-        count.taken -= less.count.taken;
-        count.ideal -= less.count.ideal;
-      }
-      if (count.conflicts() == 0) continue;
+    Lines shorter = by_line(tile.shorter);
+    for (const auto& [line, more] : by_line(tile.longer)) {
+      const Wavefronts& less = shorter[line];
+      const uint64_t taken = more.taken - less.taken, ideal = more.ideal - less.ideal;
+      if (taken == ideal) continue;
       std::printf("%s\t%s\t%s\t%llu\t%llu\n", tile.kernel.c_str(),
-                  kRequests[size_t(more.request)].second, where.c_str(),
-                  (unsigned long long)count.taken, (unsigned long long)count.ideal);
+                  kRequests[size_t(line.first)].second, line.second.c_str(),
+                  (unsigned long long)taken, (unsigned long long)ideal);
     }
   }
 }
