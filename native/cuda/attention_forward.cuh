@@ -135,10 +135,12 @@ struct AttentionForward {
   }
 };
 
-template <AttentionVariant kIt>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kIt.tile.threads(),
-                                 kIt.tile.blocks) void attention_forward(const AttentionParams p) {
-  AttentionForward<kIt>(p).run();
+// By index: nvcc's host code does not take a kernel whose template argument is a struct.
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
+    kAttentionVariant<kVariant>.tile.threads(),
+    kAttentionVariant<kVariant>.tile.blocks) void attention_forward(const AttentionParams p) {
+  AttentionForward<kAttentionVariant<kVariant>>(p).run();
 }
 
 }  // namespace fovea

@@ -11,8 +11,7 @@ namespace fovea {
 template <Precision kPrecision, size_t... kIndex>
 constexpr auto instantiate(std::index_sequence<kIndex...>) {
   return std::array<AttentionKernel*, sizeof...(kIndex)>{
-      attention_forward<
-          kAttentionVariants[first_variant(kAttentionVariants, kPrecision) + kIndex]>...};
+      attention_forward<int(first_variant(kAttentionVariants, kPrecision) + kIndex)>...};
 }
 
 template <Precision kPrecision>

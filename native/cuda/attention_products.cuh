@@ -193,6 +193,7 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
       for (int e = 0; e < 4; ++e) a.value[4 * i + e] = tile::as_bits(p[i][step][e % 2 * 2 + e / 2]);
     }
     a.prepare();
+    tile::sync_warp();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
       Factors<kPrecision, 2 * kGroup> b;

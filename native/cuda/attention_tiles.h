@@ -27,6 +27,7 @@ struct AttentionTile {
 
   constexpr int rows() const { return warps / shares * warp_rows; }
   constexpr int threads() const { return warps * 32; }
+  bool operator==(const AttentionTile&) const = default;
 };
 
 // Of tiles of the same width, the first one whose blocks the device's shared memory holds is taken.
@@ -87,6 +88,10 @@ constexpr auto kAttentionVariants = [] {
   }
   return all;
 }();
+
+// One of them, for device code: it may not call the array's operator.
+template <int kIndex>
+constexpr AttentionVariant kAttentionVariant = kAttentionVariants[kIndex];
 
 // Where the variants of a precision begin in a table, and how many there are.
 template <typename Variants>

@@ -233,16 +233,16 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 };
 
-template <BackwardVariant kIt>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kIt>::kThreads,
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads(),
                                  1) void backward_bias(const BackwardParams b) {
-  BackwardBias<kIt>(b).bias();
+  BackwardBias<kBackwardVariant<kVariant>>(b).bias();
 }
 
-template <BackwardVariant kIt>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(BackwardBias<kIt>::kThreads,
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads(),
                                  1) void backward_slopes(const BackwardParams b) {
-  BackwardBias<kIt>(b).slopes();
+  BackwardBias<kBackwardVariant<kVariant>>(b).slopes();
 }
 
 }  // namespace fovea

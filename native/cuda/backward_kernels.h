@@ -9,13 +9,14 @@
 
 namespace fovea {
 
-template <BackwardVariant kIt>
+template <int kVariant>
 constexpr BackwardKernels backward_kernels() {
-  if constexpr (kIt.general) {
-    return {backward_keys<kIt>, backward_queries<without_keys(kIt)>, backward_convert<kIt>,
-            backward_bias<without_keys(kIt)>, backward_slopes<without_keys(kIt)>};
+  constexpr int kQueries = first_with_queries(kVariant);
+  if constexpr (kBackwardVariants[kVariant].general) {
+    return {backward_keys<kVariant>, backward_queries<kQueries>, backward_convert<kVariant>,
+            backward_bias<kQueries>, backward_slopes<kQueries>};
   } else {  // whoever has a bias has the general kernel
-    return {backward_keys<kIt>, backward_queries<without_keys(kIt)>, backward_convert<kIt>,
+    return {backward_keys<kVariant>, backward_queries<kQueries>, backward_convert<kVariant>,
             nullptr, nullptr};
   }
 }
@@ -23,8 +24,7 @@ constexpr BackwardKernels backward_kernels() {
 template <Precision kPrecision, size_t... kIndex>
 constexpr auto instantiate_backward(std::index_sequence<kIndex...>) {
   return std::array<BackwardKernels, sizeof...(kIndex)>{
-      backward_kernels<
-          kBackwardVariants[first_variant(kBackwardVariants, kPrecision) + kIndex]>()...};
+      backward_kernels<int(first_variant(kBackwardVariants, kPrecision) + kIndex)>()...};
 }
 
 template <Precision kPrecision>

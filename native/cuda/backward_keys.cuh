@@ -311,10 +311,11 @@ struct BackwardKeys {
   }
 };
 
-template <BackwardVariant kIt>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kIt.tile.keys.threads(),
-                                 kIt.tile.keys.blocks) void backward_keys(const BackwardParams b) {
-  BackwardKeys<kIt>(b).run();
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
+    kBackwardVariant<kVariant>.tile.keys.threads(),
+    kBackwardVariant<kVariant>.tile.keys.blocks) void backward_keys(const BackwardParams b) {
+  BackwardKeys<kBackwardVariant<kVariant>>(b).run();
 }
 
 }  // namespace fovea

@@ -56,11 +56,11 @@ struct BackwardQueries : BackwardScores<kIt> {
   static FOVEA_DEVICE uint32_t first_column() { return Base::share() * kColumns; }
 };
 
-template <BackwardVariant kIt>
+template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
-    kIt.tile.queries.threads(),
-    kIt.tile.queries.blocks) void backward_queries(const BackwardParams b) {
-  BackwardQueries<kIt>(b).run();
+    kBackwardVariant<kVariant>.tile.queries.threads(),
+    kBackwardVariant<kVariant>.tile.queries.blocks) void backward_queries(const BackwardParams b) {
+  BackwardQueries<kBackwardVariant<kVariant>>(b).run();
 }
 
 // How the keys kernel keeps its sums of dquery: not row by row but piece by piece, 16 rows by 8
@@ -98,9 +98,9 @@ struct QuerySums {
 };
 
 // Scales, rounds and stores the sums: a tile of the keys kernel's rows for each block.
-template <BackwardVariant kIt>
+template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
-  using Sums = QuerySums<kIt>;
+  using Sums = QuerySums<kBackwardVariant<kVariant>>;
   const AttentionParams& p = b.forward;
   const AttentionRows rows = locate_rows<Sums::kRows>(p);
   const float* const sums = Sums::tile_of(b, rows);

@@ -115,12 +115,6 @@ struct BackwardVariant {
   constexpr int queries_shared_bytes() const { return queries_rows_offset() + kAttentionRowsBytes; }
 };
 
-// What those of its kernels depend on that do not take the keys tile.
-constexpr BackwardVariant without_keys(BackwardVariant variant) {
-  variant.tile.keys = {};
-  return variant;
-}
-
 constexpr auto kBackwardVariants = [] {
   std::array<BackwardVariant,
              2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles)) +
@@ -138,5 +132,20 @@ constexpr auto kBackwardVariants = [] {
   }
   return all;
 }();
+
+template <int kIndex>
+constexpr BackwardVariant kBackwardVariant = kBackwardVariants[kIndex];
+
+// The first variant that differs from another one in the keys tile alone: they share all kernels that do
+// not take it.
+constexpr int first_with_queries(int index) {
+  const BackwardVariant& it = kBackwardVariants[index];
+  while (index > 0 && kBackwardVariants[index - 1].precision == it.precision &&
+         kBackwardVariants[index - 1].general == it.general &&
+         kBackwardVariants[index - 1].tile.queries == it.tile.queries) {
+    --index;
+  }
+  return index;
+}
 
 }  // namespace fovea
