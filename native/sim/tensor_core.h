@@ -46,6 +46,15 @@ constexpr int32_t kLargestExponent = 120;
   to = reinterpret_cast<Floats>((exponent + 127) << 23);
 }
 
+[[gnu::always_inline]] inline void convert(const Floats& x, Words& to) {
+  to = reinterpret_cast<Words>(__builtin_convertvector(x, Ints));
+}
+
+[[gnu::always_inline]] inline void absolute(const Ints& x, Ints& to) {
+  const Words sign = reinterpret_cast<Words>(x >> 31);
+  to = reinterpret_cast<Ints>((reinterpret_cast<const Words&>(x) ^ sign) - sign);
+}
+
 // To float32, toward zero; the value is within its range or infinite.
 inline float cut(double x) {
   constexpr uint64_t kKept = ~uint64_t{0} << 29;
@@ -137,21 +146,30 @@ struct Strip {
       Floats align, unit;
       power_of_two(bits - e, align);
       power_of_two(e - bits, unit);
-      Ints low = __builtin_convertvector(sum * align, Ints), high = {};
+      // Without sign, in which sums of what is not finite may wrap.
+      Words low = {}, high = {};
+      convert(sum * align, low);
 #pragma GCC unroll 16
       for (uint32_t k = 0; k < kCount; ++k) {
         Floats factor;
         std::memcpy(&factor, &b[first + k][i], sizeof factor);
-        (k < 8 ? low : high) += __builtin_convertvector(a[first + k][row] * factor * align, Ints);
+        Words product;
+        convert(a[first + k][row] * factor * align, product);
+        (k < 8 ? low : high) += product;
       }
       // Sixteen products that are all as large as they can be leave the range of 32 bits.
-      const Ints half = (low >> 1) + (high >> 1), total = low + high;
-      const Ints outside = (half < 0 ? -half : half) > (1 << 30) - 128;
+      const Ints half = (reinterpret_cast<Ints>(low) >> 1) + (reinterpret_cast<Ints>(high) >> 1);
+      Ints distance;
+      absolute(half, distance);
+      const Ints outside = distance > (1 << 30) - 128;
       worst = outside ? Ints{} + kSpecialExponent : worst;
       // Rounded to nearest, and a step back toward zero where that was up.
+      const Ints total = reinterpret_cast<Ints>(low + high);
       const Floats nearest = __builtin_convertvector(total, Floats);
-      const Ints back = __builtin_convertvector(nearest, Ints);
-      const Ints up = (back < 0 ? -back : back) > (total < 0 ? -total : total);
+      Ints exact, rounded;
+      absolute(total, exact);
+      absolute(__builtin_convertvector(nearest, Ints), rounded);
+      const Ints up = rounded > exact;
       const Floats result = reinterpret_cast<Floats>(reinterpret_cast<Ints>(nearest) + up) * unit;
       std::memcpy(&sums[i], &result, sizeof result);
     }
