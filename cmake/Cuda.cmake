@@ -43,9 +43,9 @@ else()
     "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:${cuda_errors} -Xcompiler=-Wall,-Wextra>")
 endif()
 
-# fovea_cuda_report(<targets>...): registers, shared memory, code and executed instructions of the
-# kernels of those targets that exist, as <build>/cuda-kernels.tsv, and beside it what is counted of
-# the main kernels, instructions.tsv. The same sources give the same tables.
+# fovea_cuda_report(<targets>...): registers, shared memory, code, executed instructions and wavefronts
+# of the kernels of those targets that exist, as <build>/cuda-kernels.tsv, and beside it what is
+# counted of the main kernels, instructions.tsv. The same sources give the same tables.
 function(fovea_cuda_report)
   if(NOT FOVEA_STRICT)
     return()
@@ -74,7 +74,9 @@ function(fovea_cuda_report)
     COMMAND ${counter} --kernels ${kernels} --table ${CMAKE_CUDA_COMPILER_VERSION} ${objects} > ${counts}
       || ${CMAKE_COMMAND} -E true)
   set(table "${CMAKE_BINARY_DIR}/cuda-kernels.tsv")
-  add_custom_command(OUTPUT ${table} DEPENDS ${objects} ${counts} VERBATIM COMMAND_EXPAND_LISTS
-    COMMAND "${launcher}" --collect ${table} ${kernels} ${counts} ${objects})
+  set(wavefronts "${CMAKE_CURRENT_SOURCE_DIR}/cuda/wavefronts.tsv")
+  add_custom_command(OUTPUT ${table} DEPENDS ${objects} ${counts} ${wavefronts} VERBATIM
+    COMMAND_EXPAND_LISTS
+    COMMAND "${launcher}" --collect ${table} ${kernels} ${counts} ${wavefronts} ${objects})
   add_custom_target(cuda_kernels ALL DEPENDS ${table})
 endfunction()

@@ -53,20 +53,21 @@ struct TileCopy {
 
   // Eight lanes write at once. Four to a row, they have two rows, whose chunks must be permuted to
   // different halves of the banks: rows four apart, where the pattern is one of eight rows.
-  static FOVEA_DEVICE uint32_t first_row() {
-    const uint32_t row = tile::thread_index() / kLanes;
+  static FOVEA_DEVICE uint32_t first_row(uint32_t thread = tile::thread_index()) {
+    const uint32_t row = thread / kLanes;
     if constexpr (kLanes == 4 && Swizzle::kPeriod == 8) {
       return (row & ~7u) | (row & 1) << 2 | (row >> 1 & 3);
     } else {
       return row;
     }
   }
-  static FOVEA_DEVICE int first_column() {
-    return int(tile::thread_index() % kLanes) * kElements;
+  static FOVEA_DEVICE int first_column(uint32_t thread = tile::thread_index()) {
+    return int(thread % kLanes) * kElements;
   }
   // Of this thread's first chunk in a tile at `tile`.
-  static FOVEA_DEVICE uint32_t first_address(uint32_t tile) {
-    return tile + Swizzle::offset(first_row(), tile::thread_index() % kLanes);
+  static FOVEA_DEVICE uint32_t first_address(uint32_t tile,
+                                             uint32_t thread = tile::thread_index()) {
+    return tile + Swizzle::offset(first_row(thread), thread % kLanes);
   }
 
   // Of this thread's first chunk among rows that begin at `base`.
@@ -126,27 +127,37 @@ struct TileCopy {
   }
 };
 
-// The rows of a block in a tensor like query, of `width` elements each.
-template <int kRows, int kWidth, int kThreads, typename Element>
-FOVEA_DEVICE void load_rows_tile(uint32_t to, const Element* tensor, const int64_t (&stride)[3],
-                                 int width, RowCopy copy, const AttentionRows& rows) {
+// The first `count` rows of a tile in a tensor like query, of `width` elements each; offset_of(row) is where
+// one begins.
+template <int kRows, int kWidth, int kThreads, typename Element, typename Offset>
+FOVEA_DEVICE void load_rows_tile(uint32_t to, const Element* tensor, int width, RowCopy copy,
+                                 int32_t count, Offset offset_of) {
   using Copy = TileCopy<kRows, kWidth, kThreads, Element>;
-  const uint32_t address = Copy::first_address(to);
-  const Element* const base = tensor + Copy::first_column();
-  const bool whole = copy.whole && rows.count == kRows;
+  const uint32_t thread = tile::thread_anew();
+  const uint32_t address = Copy::first_address(to, thread);
+  const Element* const base = tensor + Copy::first_column(thread);
+  const bool whole = copy.whole && count == kRows;
   FOVEA_UNROLL
   for (int i = 0; i < Copy::kSteps; ++i) {
-    const uint32_t row = Copy::first_row() + i * Copy::kStep;
+    const uint32_t row = Copy::first_row(thread) + i * Copy::kStep;
     const uint32_t place = address + i * Copy::kStep * Copy::Swizzle::kRowBytes;
-    const bool present = int32_t(row) < rows.count;
-    const Element* const from =
-        present ? base + rows.offset(stride, rows.position(row), rows.head(row)) : tensor;
+    const bool present = int32_t(row) < count;
+    const Element* const from = present ? base + offset_of(row) : tensor;
     if (whole) {
       Copy::copy_whole_row(place, from);
     } else {
       Copy::copy_row(place, from, present ? width : 0, copy.bytes);
     }
   }
+}
+
+// The rows of a block.
+template <int kRows, int kWidth, int kThreads, typename Element>
+FOVEA_DEVICE void load_rows_tile(uint32_t to, const Element* tensor, const int64_t (&stride)[3],
+                                 int width, RowCopy copy, const AttentionRows& rows) {
+  load_rows_tile<kRows, kWidth, kThreads>(to, tensor, width, copy, rows.count, [&](uint32_t row) {
+    return rows.offset(stride, rows.position(row), rows.head(row));
+  });
 }
 
 }  // namespace fovea

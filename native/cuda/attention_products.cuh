@@ -97,7 +97,8 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
   tile::sync_warp();  // ldmatrix and mma are .aligned, and what came before may have parted the threads
-  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t thread = kIsHalf<kPrecision> ? tile::thread_anew() : tile::thread_index();
+  const uint32_t lane = thread % tile::kWarp;
   // Where this thread's rows of the operands' first pieces lie.
   const uint32_t query_address = queries + Swizzle::offset(row + lane % 16, lane / 16);
   const uint32_t key_address = keys + Swizzle::offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);
@@ -144,7 +145,7 @@ FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
   using Element = typename Operands<kPrecision>::Element;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
-  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t lane = tile::thread_anew() % tile::kWarp;
   const uint32_t address = values + Swizzle::offset(lane % 16, first_column + lane / 16);
   FOVEA_UNROLL
   for (int step = 0; step < kKeyColumns / 2; ++step) {
@@ -193,9 +194,9 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
       for (int e = 0; e < 4; ++e) a.value[4 * i + e] = tile::as_bits(p[i][step][e % 2 * 2 + e / 2]);
     }
     a.prepare();
-    tile::sync_warp();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
+      tile::sync_warp();  // keeps ptxas from loading later pieces early: 24 bytes of spills on sm_100
       Factors<kPrecision, 2 * kGroup> b;
       FOVEA_UNROLL
       for (int j = 0; j < 2 * kGroup; ++j) {
@@ -229,7 +230,7 @@ FOVEA_DEVICE void multiply_stored_values_half(float (&out)[kM][kColumns][4], uin
   using Stored = tile::Swizzle<kStoredBytes / 16>;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
-  const uint32_t lane = tile::thread_index() % tile::kWarp;
+  const uint32_t lane = tile::thread_anew() % tile::kWarp;
   const uint32_t address = values + Swizzle::offset(lane % 16, first_column + lane / 16);
   uint32_t p_address[kM];
   FOVEA_UNROLL

@@ -43,6 +43,7 @@ constexpr AttentionTile kGeneralHalfTiles[] = {
 constexpr AttentionTile kFloatTiles[] = {
     {64, 64, 4, 32, 32, 3, 1, 2},
     {128, 128, 4, 16, 32, 3, 1, 2},
+    {256, 256, 8, 16, 32, 2, 2, 1},
     {256, 256, 8, 16, 16, 2, 2, 1},
 };
 

@@ -33,7 +33,7 @@ struct BackwardKeys {
   static constexpr int kGradientsOffset = kIt.gradients_offset();
   static constexpr int kGradientBytes = kIt.gradient_row_bytes();
   static constexpr int kFactsOffset = kIt.facts_offset(), kFactsBytes = kIt.facts_bytes();
-  static constexpr int kRowsOffset = kIt.keys_rows_offset();
+  static constexpr int kRowsOffset = kIt.keys_rows_offset(), kKeysFactsOffset = kIt.keys_facts_offset();
   static_assert(kTile.warps * kStagedBytes <= kStagesOffset);
   // Groups of copies to a stage: with only one stage, dout may come while query is multiplied.
   static constexpr int kGroups = kTile.stages == 1 ? 2 : 1;
@@ -41,8 +41,7 @@ struct BackwardKeys {
 
   const BackwardParams& b;
   const AttentionParams& p;
-  const uint32_t keys, values, stages, gradients, facts, shared_rows;  // in shared memory
-  int32_t first_key;
+  const uint32_t keys, values, stages, gradients, facts, shared_rows, keys_facts;  // in shared memory
   int32_t tiles;  // of rows that see any of the keys
 
   FOVEA_DEVICE explicit BackwardKeys(const BackwardParams& params)
@@ -53,16 +52,24 @@ struct BackwardKeys {
         stages(keys + kStagesOffset),
         gradients(keys + kGradientsOffset),
         facts(keys + kFactsOffset),
-        shared_rows(keys + kRowsOffset) {
+        shared_rows(keys + kRowsOffset),
+        keys_facts(keys + kKeysFactsOffset) {
     const AttentionItem at = locate_item(p);
     AttentionRows rows = locate_pair(p, at.batch, at.key_head);
     set_rows(rows, 0, 0);
-    first_key = int32_t(at.tile) * kKeys;
-    tiles = set_seeing_tiles(rows);
-    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    const int32_t first_key = int32_t(at.tile) * kKeys;
+    tiles = set_seeing_tiles(rows, first_key);
+    if (tile::thread_index() == 0) {
+      store_rows(shared_rows, rows);
+      store_fact(kQueryBase, rows.offset(p.query_stride, 0, rows.first_head));
+      store_fact(kDoutBase, rows.offset(b.dout_stride, 0, rows.first_head));
+      store_fact(kWorkspaceBase, workspace_row(b, rows, 0, rows.first_head));
+      store_fact(kFirstKey, first_key);
+    }
     if (tiles > 0) {
-      load_keys<kDim>(keys, p.key, p.key_stride, p.head_dim, p.key_copy, rows);
-      load_keys<kValueDim>(values, p.value, p.value_stride, p.value_head_dim, p.value_copy, rows);
+      load_keys<kDim>(keys, p.key, p.key_stride, p.head_dim, p.key_copy, rows, first_key);
+      load_keys<kValueDim>(values, p.value, p.value_stride, p.value_head_dim, p.value_copy, rows,
+                           first_key);
     }
     tile::sync_block();
   }
@@ -78,7 +85,7 @@ struct BackwardKeys {
   }
 
  private:
-  static FOVEA_DEVICE uint32_t warp() { return tile::thread_index() / tile::kWarp; }
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_anew() / tile::kWarp; }
   static FOVEA_DEVICE uint32_t warp_key() {
     return (kTile.shares == 1 ? warp() : warp() % kKeyWarps) * kTile.warp_keys;
   }
@@ -91,7 +98,7 @@ struct BackwardKeys {
 
   // As set_visible_tiles, in tiles of rows. Both bounds of what a row sees rise with its position, so the
   // rows that see a key are a range, and so are those that see all of the tile.
-  FOVEA_DEVICE int32_t set_seeing_tiles(AttentionRows& rows) {
+  FOVEA_DEVICE int32_t set_seeing_tiles(AttentionRows& rows, int32_t first_key) {
     rows.begin = rows.full_begin = rows.full_end = 0;
     if (first_key >= rows.key_length || rows.query_length == 0) return 0;
     const int64_t last_key = first_key + kKeys - 1, shift = rows.shift(p);
@@ -130,7 +137,7 @@ struct BackwardKeys {
 
   template <int kWidth>
   FOVEA_DEVICE void load_keys(uint32_t to, const void* tensor, const int64_t (&stride)[3],
-                              int width, RowCopy copy, const AttentionRows& rows) {
+                              int width, RowCopy copy, const AttentionRows& rows, int32_t first_key) {
     using Copy = TileCopy<kKeys, kWidth, kThreads, Element>;
     const auto* const all = static_cast<const Element*>(tensor);
     const Element* const from = Copy::first_source(
@@ -148,33 +155,65 @@ struct BackwardKeys {
     return rows;
   }
 
+  // Bases are products of 64 bits: computed for each tile, they and their like were a tenth of the
+  // instructions at D 64.
+  FOVEA_DEVICE void store_fact(KeysFact which, int64_t value) {
+    tile::store_shared_pair(keys_facts + 8 * which, uint32_t(value), uint32_t(value >> 32));
+  }
+  FOVEA_DEVICE int64_t load_fact(KeysFact which) const {
+    uint32_t low, high;
+    tile::load_shared_pair(keys_facts + 8 * which, low, high);
+    return int64_t(uint64_t{high} << 32 | low);
+  }
+
+  // From shared memory: held through the products, keys would make the kernel of D 128 spill.
+  FOVEA_DEVICE int32_t first_warp_key() const {
+    return int32_t(load_fact(kFirstKey)) + int32_t(warp_key());
+  }
+
+  // Of the first row of a tile in the workspace.
+  FOVEA_DEVICE int64_t workspace_tile(int32_t tile) const {
+    const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+    return load_fact(kWorkspaceBase) + int64_t{begin + tile} * kRows;
+  }
+
   // Sends for a tile of rows: query with the facts, and dout.
   FOVEA_DEVICE void load_stage(int32_t tile, int stage) {
     if (tile >= 0) {
       const AttentionRows rows = rows_of(tile);
       const uint32_t to = stage_rows(stage);
-      load_rows_tile<kRows, kDim, kThreads>(to, static_cast<const Element*>(p.query),
-                                            p.query_stride, p.head_dim, p.query_copy, rows);
-      load_facts(stage_facts(stage), rows);
+      load_stage_rows<kDim>(to, p.query, kQueryBase, p.query_stride, p.head_dim, p.query_copy, rows);
+      load_facts(stage_facts(stage), rows, tile);
       if constexpr (kGroups == 2) tile::copy_async_commit();
-      load_rows_tile<kRows, kValueDim, kThreads>(to + kRows * kDimBytes,
-                                                 static_cast<const Element*>(b.dout), b.dout_stride,
-                                                 p.value_head_dim, b.dout_rows, rows);
+      load_stage_rows<kValueDim>(to + kRows * kDimBytes, b.dout, kDoutBase, b.dout_stride,
+                                 p.value_head_dim, b.dout_rows, rows);
     } else if constexpr (kGroups == 2) {
       tile::copy_async_commit();  // an empty group too, so that a wait counts them
     }
     tile::copy_async_commit();
   }
 
-  FOVEA_DEVICE void load_facts(RowFacts<kRows> to, const AttentionRows& rows) {
-    const uint32_t row = tile::thread_index();
+  template <int kWidth>
+  FOVEA_DEVICE void load_stage_rows(uint32_t to, const void* tensor, KeysFact which,
+                                    const int64_t (&stride)[3], int width, RowCopy copy,
+                                    const AttentionRows& rows) {
+    const int64_t base = load_fact(which);
+    load_rows_tile<kRows, kWidth, kThreads>(
+        to, static_cast<const Element*>(tensor), width, copy, rows.count, [&](uint32_t row) {
+          return base + rows.position(row) * stride[1] +
+                 (rows.head(row) - rows.first_head) * stride[2];
+        });
+  }
+
+  FOVEA_DEVICE void load_facts(RowFacts<kRows> to, const AttentionRows& rows, int32_t tile) {
+    const uint32_t row = tile::thread_anew();
     if (row < kRows) {
-      const int32_t position = rows.position(row), head = rows.head(row);
-      const int64_t at = workspace_row(b, rows, position, head);
+      const int64_t at = workspace_tile(tile) + row;
       tile::copy_async<4>(to.of(kFactLse, row), b.lse2 + at, 4);
       tile::copy_async<4>(to.of(kFactDelta, row), b.delta + at, 4);
-      tile::store_shared(to.of(kFactPosition, row), uint32_t(position));
+      tile::store_shared(to.of(kFactPosition, row), uint32_t(rows.position(row)));
       if constexpr (kIt.general) {
+        const int32_t head = rows.head(row);
         tile::store_shared(to.of(kFactHead, row), uint32_t(head));
         if (p.alibi_slopes != nullptr) {
           tile::store_shared(to.of(kFactSlope, row),
@@ -216,11 +255,9 @@ struct BackwardKeys {
   // From scores and <value, dout> to weights, dropped where dropout drops, and score gradients.
   FOVEA_DEVICE void differentiate(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
                                   int32_t tile, RowFacts<kRows> row_facts) {
-    // Keys and what masks make of them are computed where they are needed: held through the products
-    // they would make the kernel of D 128 spill.
-    const ThreadKeys mine(int32_t(tile::opaque(first_key + warp_key())));
     uint32_t dropped = 0;
     if constexpr (kIt.general) {
+      const ThreadKeys mine(first_warp_key());
       if (p.dropout_threshold != 0) {
         dropped = drop_columns(dp, p, rows_of(tile), row_facts, mine);
       }
@@ -230,7 +267,7 @@ struct BackwardKeys {
       bias_columns(s, p, rows_of(tile), row_facts, mine);
     }
     if (is_masked(tile, shared_rows)) {
-      mask_columns(s, dp, p, rows_of(tile), row_facts, mine);
+      mask_columns(s, dp, p, load_rows(shared_rows), row_facts, ThreadKeys(first_warp_key()));
     }
     weigh_columns<kIt.general>(s, dp, p.softmax_scale, row_facts);
     if constexpr (kIt.general) {
@@ -251,22 +288,25 @@ struct BackwardKeys {
 
   // The score gradients to shared memory, rounded as the product takes them: a row for each key.
   FOVEA_DEVICE void store_gradients(const float (&ds)[kM][kColumns][4]) {
-    const uint32_t lane = tile::thread_index() % tile::kWarp, t = lane % 4;
+    const uint32_t lane = tile::thread_anew() % tile::kWarp, t = lane % 4;
+    const uint32_t key = warp_key() + lane / 4;
+    constexpr int kChunks = kIsHalf<kPrecision> ? 1 : 2;  // of eight rows
+    const uint32_t address =
+        gradients + (kIsHalf<kPrecision> ? GradientSwizzle::offset(key, 0) + 4 * t
+                                         : GradientSwizzle::offset(key, t / 2) + t % 2 * 8);
     FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
+    for (int j = 0; j < kColumns; ++j) {
+      const uint32_t piece = GradientSwizzle::move(address, kChunks * j);
       FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const uint32_t key = warp_key() + 16 * i + 8 * h + lane / 4;
+      for (int i = 0; i < kM; ++i) {
         FOVEA_UNROLL
-        for (int j = 0; j < kColumns; ++j) {
+        for (int h = 0; h < 2; ++h) {
+          const uint32_t to = piece + (16 * i + 8 * h) * kGradientBytes;
           const float x = ds[i][j][2 * h], y = ds[i][j][2 * h + 1];
           if constexpr (kIsHalf<kPrecision>) {
-            tile::store_shared(gradients + GradientSwizzle::offset(key, j) + 4 * t,
-                               tile::pack<Element>(x, y));
+            tile::store_shared(to, tile::pack<Element>(x, y));
           } else {
-            tile::store_shared_pair(
-                gradients + GradientSwizzle::offset(key, 2 * j + t / 2) + t % 2 * 8,
-                tile::as_bits(x), tile::as_bits(y));
+            tile::store_shared_pair(to, tile::as_bits(x), tile::as_bits(y));
           }
         }
       }
@@ -281,7 +321,7 @@ struct BackwardKeys {
     multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
         dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
     using Sums = QuerySums<kIt>;
-    float* const sums = Sums::tile_of(b, rows_of(tile)) +
+    float* const sums = Sums::first_of(b, workspace_tile(tile)) +
                         Sums::piece(row_part * kRowPieces, first_column);
     FOVEA_UNROLL
     for (uint32_t i = 0; i < kRowPieces; ++i) {
@@ -299,7 +339,7 @@ struct BackwardKeys {
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
     const int32_t exist = (p.packed || b.accumulate) ? rows.key_length : p.key_length;
-    const int32_t first = first_key + int32_t(warp_key());
+    const int32_t first = first_warp_key();
     const ThreadKeys mine(first);
     store_sums(
         out, keys + warp() * kStagedBytes, sums, int(first_column),

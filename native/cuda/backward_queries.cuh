@@ -71,10 +71,9 @@ struct QuerySums {
   static constexpr int kRows = kIt.tile.keys.rows;
   static constexpr int kDim = kIt.tile.head_dim();
 
-  // The first sum of the tile that begins at the first of `rows`.
-  static FOVEA_DEVICE float* tile_of(const BackwardParams& b, const AttentionRows& rows) {
-    return b.dquery_sums +
-           (workspace_row(b, rows, 0, rows.first_head) + rows.first()) * int64_t{kDim};
+  // The first sum of the tile that begins at a row of the workspace.
+  static FOVEA_DEVICE float* first_of(const BackwardParams& b, int64_t workspace_row) {
+    return b.dquery_sums + workspace_row * kDim;
   }
   // Of a piece, and of a thread's part of it, from the first of the tile.
   static FOVEA_DEVICE uint32_t piece_step(uint32_t row_piece, uint32_t column_piece) {
@@ -103,7 +102,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const Bac
   using Sums = QuerySums<kBackwardVariant<kVariant>>;
   const AttentionParams& p = b.forward;
   const AttentionRows rows = locate_rows<Sums::kRows>(p);
-  const float* const sums = Sums::tile_of(b, rows);
+  const float* const sums =
+      Sums::first_of(b, workspace_row(b, rows, 0, rows.first_head) + rows.first());
   const uint32_t warp = tile::thread_index() / tile::kWarp;
   for (uint32_t piece = warp; piece < Sums::kRows / 16; piece += kRowWarps) {
     float dquery[1][Sums::kDim / 8][4] = {};

@@ -32,7 +32,7 @@ struct BackwardTile {
 constexpr BackwardTile kHalfBackwardTiles[] = {
     {{4, 32, 32, 2, 1, 2}, {64, 64, 4, 32, 64, 3, 1, 2}},
     {{8, 16, 64, 2, 1, 1}, {128, 128, 4, 16, 64, 3, 1, 2}},
-    {{4, 16, 64, 1, 1, 2}, {128, 128, 4, 16, 64, 3, 1, 2}},
+    {{8, 16, 32, 1, 1, 1}, {128, 128, 4, 16, 64, 3, 1, 2}},
     {{8, 16, 16, 1, 2, 1}, {256, 256, 4, 16, 32, 2, 1, 1}},
 };
 // The general kernels need registers for their features.
@@ -63,6 +63,10 @@ enum BackwardPhase {
 
 // What a block of the keys kernel knows of each query row of a stage, one word each.
 enum RowFact { kFactLse, kFactDelta, kFactPosition, kFactHead, kFactSlope, kRowFacts };
+
+// What a block keeps of its sequence and key head: where the first query row lies in query, in dout and in
+// the workspace, and its own first key; 64 bits each.
+enum KeysFact { kQueryBase, kDoutBase, kWorkspaceBase, kFirstKey, kKeysFacts };
 
 // Kernels of one precision and width, as in AttentionVariant. float32 is always exact.
 struct BackwardVariant {
@@ -100,7 +104,8 @@ struct BackwardVariant {
   constexpr int keys_rows_offset() const {
     return facts_offset() + tile.keys.stages * facts_bytes();
   }
-  constexpr int keys_shared_bytes() const { return keys_rows_offset() + kAttentionRowsBytes; }
+  constexpr int keys_facts_offset() const { return keys_rows_offset() + kAttentionRowsBytes; }
+  constexpr int keys_shared_bytes() const { return keys_facts_offset() + kKeysFacts * 8; }
 
   // The others: query and dout, the ring.
   constexpr int ring_offset() const { return tile.queries.rows() * row_bytes(); }

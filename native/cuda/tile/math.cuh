@@ -43,6 +43,10 @@ FOVEA_DEVICE const T* opaque(const T* x) {
 #endif
   return x;
 }
+// thread_index() for addresses of products and copies. There are some forty of them in a round of the
+// backward, as cheap to compute as to keep; kept, they cost D 128 spills of 4 to 56 bytes on one
+// architecture or other.
+FOVEA_DEVICE uint32_t thread_anew() { return opaque(thread_index()); }
 
 // 2^x to 2 ulp; results below 2^-126 are zero, exp2(-infinity) is exactly 0.
 FOVEA_DEVICE float exp2_approx(float x) {
