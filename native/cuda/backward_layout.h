@@ -11,9 +11,11 @@ struct BackwardLayout {
   int64_t lse2, delta, sums, dout;  // bytes from the start; -1 = not kept
   __int128 bytes;
 
-  explicit BackwardLayout(const fovea_attention_plan& plan) {
+  explicit BackwardLayout(const fovea_attention_plan& plan)
+      : BackwardLayout(plan, kBackwardVariants[plan.variant]) {}
+
+  BackwardLayout(const fovea_attention_plan& plan, const BackwardVariant& variant) {
     const fovea_attention_spec& spec = plan.spec;
-    const BackwardVariant& variant = kBackwardVariants[plan.variant];
     const int64_t queries = spec.packed ? spec.query_total : spec.batch * spec.query_length;
     head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * variant.padding();
     const __int128 rows = __int128{head_rows} * spec.key_heads;

@@ -97,9 +97,9 @@ struct QuerySums {
 };
 
 // Scales, rounds and stores the sums: a tile of the keys kernel's rows for each block.
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
-  using Sums = QuerySums<kBackwardVariant<kVariant>>;
+template <BackwardVariant kIt>
+FOVEA_DEVICE void convert_sums(const BackwardParams& b) {
+  using Sums = QuerySums<kIt>;
   const AttentionParams& p = b.forward;
   const AttentionRows rows = locate_rows<Sums::kRows>(p);
   const float* const sums =
@@ -117,6 +117,11 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const Bac
     }
     store_dquery(b, tile::shared_base() + warp * kStagedBytes, dquery, 0, rows, piece * 16);
   }
+}
+
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
+  convert_sums<kBackwardVariant<kVariant>>(b);
 }
 
 }  // namespace fovea
