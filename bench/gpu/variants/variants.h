@@ -1,0 +1,32 @@
+// What a variant is to the compiler: one of the project's tile structs, from a head dim and the fields
+// of its tile in their order.
+#pragma once
+
+#include "cuda/backward_tiles.h"
+
+namespace fovea {
+
+// bfloat16 stands for float16, whose code is the same but for two opcodes.
+constexpr bool is_base(const auto& it, int head_dim) {
+  return it.precision == Precision::kBfloat16 && !it.general && it.head_dim() == head_dim &&
+         it.value_head_dim() == head_dim;
+}
+
+constexpr AttentionVariant forward_variant(int head_dim, int warps, int warp_rows, int keys,
+                                           int slots, int shares, int blocks) {
+  return {Precision::kBfloat16,
+          {head_dim, head_dim, warps, warp_rows, keys, slots, shares, blocks},
+          false};
+}
+
+// Its other kernels are those of the table's first.
+constexpr BackwardVariant backward_keys_variant(int head_dim, int warps, int warp_keys, int rows,
+                                                int stages, int shares, int blocks) {
+  const KeysTile keys{warps, warp_keys, rows, stages, shares, blocks};
+  for (const BackwardVariant& it : kBackwardVariants) {
+    if (is_base(it, head_dim)) return {it.precision, {keys, it.tile.queries}, it.general};
+  }
+  return {};
+}
+
+}  // namespace fovea
