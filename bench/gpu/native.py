@@ -7,7 +7,7 @@ import machine
 from process import execute
 from results import Budget
 
-TARGETS = ("fovea_cuda", "fovea_cuda_probe", "fovea_replay", "fovea_probe", "fovea_ceilings")
+TARGETS = ("fovea_cuda", "fovea_cuda_probe", "fovea_replay", "fovea_probe", "fovea_ceilings", "fovea_variants")
 BUILD_SECONDS = 240
 
 
@@ -22,11 +22,11 @@ class Natives:
         self.replay = folder / "bin/fovea_replay"
         self.probe = folder / "bin/fovea_probe"
         self.ceilings = folder / "bin/fovea_ceilings"
-        self.variants = folder / "bin/fovea_variants"  # of a bundle that brings variants
+        self.variants = folder / "bin/fovea_variants"
 
     def files(self):
         """All that every run needs."""
-        return [self.library, self.probes, self.replay, self.probe, self.ceilings]
+        return [self.library, self.probes, self.replay, self.probe, self.ceilings, self.variants]
 
     def load_failure(self):
         """Why this machine cannot use them; None if it can."""
@@ -35,7 +35,7 @@ class Natives:
                 ctypes.CDLL(str(library))
             except OSError as error:
                 return str(error)
-        for program in (self.replay, self.probe, self.ceilings):
+        for program in (self.replay, self.probe, self.ceilings, self.variants):
             code, output, errors = execute(["ldd", str(program)], 10)
             if code != 0 or "not found" in output + errors:
                 return f"{program}: {(output + errors).strip()}"

@@ -185,7 +185,7 @@ def variants(run):
         print("  the bundle has none")
         results.add("variants", "unsupported", reason="the bundle has no variants")
         return
-    run.case(results, "variants", [str(machine.BUNDLE / "native/bin/fovea_variants"), str(folder)],
+    run.case(results, "variants", [str(run.natives().variants), str(folder)],
              partial(judge_variants, results), VARIANTS_SECONDS)
 
 
@@ -193,8 +193,9 @@ def judge_variants(results, code, output, errors):
     lines = [line for line in json_lines(output) if "case" in line and "status" in line]
     for line in lines:
         results.add(**line)
-    status = "unfinished" if code is None else "measured" if code == 0 and lines else "failed"
-    return status, {"count": len(lines)}
+    if code is None or any(line["status"] == "unfinished" for line in lines):
+        return "unfinished", {"count": len(lines)}
+    return "measured" if code == 0 and lines else "failed", {"count": len(lines)}
 
 
 # ---- sanitize

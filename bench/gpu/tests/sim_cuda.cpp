@@ -51,7 +51,7 @@ std::vector<sim::Extent> memory;
 void spoil(AttentionParams& p, const std::string& fault) {
   if (fault == "stride") p.query_stride[2] = 0;
   if (fault == "tiles") ++p.tiles;
-  if (fault == "width") p.softmax_scale *= 1.01f;
+  if (fault == "scale") p.softmax_scale *= 1.01f;
   if (fault == "mask") p.top_left = true;
 }
 
@@ -165,6 +165,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned, unsigned
                         void**) {
   const auto& it = *reinterpret_cast<const Function*>(function);
   if (it.fault == "hang") pause();
+  if (it.fault == "launch") return CUDA_ERROR_LAUNCH_FAILED;
   if (it.fault == "crash") std::abort();
   if (it.fault == "blocks") --blocks;
   try {
@@ -184,7 +185,8 @@ CUresult cuEventCreate(CUevent* event, unsigned) {
 CUresult cuEventRecord(CUevent, CUstream) { return CUDA_SUCCESS; }
 CUresult cuEventSynchronize(CUevent) { return CUDA_SUCCESS; }
 CUresult cuEventElapsedTime(float* milliseconds, CUevent, CUevent) {
-  *milliseconds = 2;
+  const char* const said = std::getenv("FOVEA_SIM_MILLISECONDS");
+  *milliseconds = said != nullptr ? std::strtof(said, nullptr) : 2;
   return CUDA_SUCCESS;
 }
 }

@@ -155,6 +155,13 @@ class RunTest(unittest.TestCase):
         self.assertEqual((lines["d128 64x128"]["ratio"], lines["d128 64x128"]["card"]), (1.1, H100["name"]))
         self.assertEqual(lines["variants"]["status"], "unfinished")
 
+    def test_variants_that_had_no_time_are_tried_again(self):
+        (self.bundle / "variants").mkdir()
+        for status, expected in (("unfinished", "unfinished"), ("failed", "measured")):
+            self.script("fovea_variants", f"""echo '{{"case": "d128 64x128", "status": "{status}"}}'""")
+            self.perform("variants")
+            self.assertEqual(self.lines("variants")["variants"]["status"], expected)
+
     def test_the_headline_goes_on_in_another_process_after_a_case_that_hung(self):
         first, second = (json.dumps({"case": name, "status": status, "card": H100["name"]}) for name, status in (
             ("bf16/d128/s8192/full/fwd", "failed"), ("bf16/d64/s8192/full/fwd", "measured")))

@@ -2,8 +2,11 @@
 // the GPU is a child process, for a baseline and up to eight variants at a time: a kernel that faults or
 // hangs ends that process, and another one goes on without it.
 //
-// usage: fovea_variants FOLDER [--tokens N] [--width N] [--milliseconds N] [--seconds N]
-//                              [--step-seconds N]
+// usage: fovea_variants FOLDER [OPTION=N...]
+//   --tokens, --width     of a timed problem: rows of its batch, heads times head dim (16384, 2048)
+//   --milliseconds        of a round of one variant and problem (15)
+//   --seconds             for all: what is left then is unfinished (95)
+//   --step-seconds        without a word, and a kernel has hung (10)
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -212,15 +215,17 @@ void run(const Options& options) {
 Options parse(int count, char** arguments) {
   Options options;
   for (int i = 1; i < count; ++i) {
-    const std::string name = arguments[i];
-    if (name.rfind("--", 0) != 0) {
-      options.folder = name;
+    const std::string argument = arguments[i];
+    if (argument.rfind("--", 0) != 0) {
+      options.folder = argument;
       continue;
     }
-    const char* const value = ++i < count ? arguments[i] : "";
+    const size_t equals = std::min(argument.find('='), argument.size());
+    const std::string name = argument.substr(0, equals);
+    const char* const value = arguments[i] + std::min(equals + 1, argument.size());
     char* rest = nullptr;
     const double number = std::strtod(value, &rest);
-    if (*value == '\0' || *rest != '\0') throw std::runtime_error(name + " takes a number");
+    if (*value == '\0' || *rest != '\0') throw std::runtime_error(name + " takes =NUMBER");
     if (name == "--tokens") {
       options.tokens = int64_t(number);
     } else if (name == "--width") {
@@ -235,7 +240,7 @@ Options parse(int count, char** arguments) {
       throw std::runtime_error("unknown option " + name);
     }
   }
-  if (options.folder.empty()) throw std::runtime_error("usage: fovea_variants FOLDER [options]");
+  if (options.folder.empty()) throw std::runtime_error("usage: fovea_variants FOLDER [OPTION=N...]");
   return options;
 }
 
