@@ -1,5 +1,5 @@
-// The blocks of parameters that kernels are given, from a plan, a call and its operands. Tiles are those
-// of `variant`: of the plan, the variant and its name are not read.
+// The blocks of parameters that kernels are given, from a plan, a call and its operands. Tiles are
+// those of `variant`: of the plan, the variant and its name are not read.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// libcuda.so.1 of a described H100 whose kernels run in the simulator and whose memory is the host's: for
-// the whole of fovea_variants without a GPU. A module is a text, the name of a variant below and, where it
-// is to go wrong, how: its block of parameters, its launch or the process.
+// libcuda.so.1 of a described H100 whose kernels run in the simulator and whose memory is the
+// host's: for the whole of fovea_variants without a GPU. A module is a text, the name of a variant
+// below and, where it is to go wrong, how: its block of parameters, its launch or the process.
 #include <cuda.h>
 #include <unistd.h>
 
@@ -53,6 +53,7 @@ void spoil(AttentionParams& p, const std::string& fault) {
   if (fault == "tiles") ++p.tiles;
   if (fault == "scale") p.softmax_scale *= 1.01f;
   if (fault == "mask") p.top_left = true;
+  if (fault == "key") --p.key_length;
 }
 
 void run(const Function& it, const void* params) {

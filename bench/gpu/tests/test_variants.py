@@ -196,7 +196,7 @@ class ProgramTest(unittest.TestCase):
         self.assertAlmostEqual(line["shapes"]["s32/full"]["tflops"], 2.5 * 2 * 4 * 32 * 32 * 64 / 2e-3 * 1e-12, 7)
 
     def test_a_wrong_block_of_parameters_or_launch_is_seen(self):
-        faults = ("stride", "tiles", "scale", "mask", "blocks")
+        faults = ("stride", "tiles", "scale", "mask", "key", "blocks")
         for baseline, right in ((self.FORWARD, self.SMALL), (self.KEYS, self.WIDE)):
             wrong = dict(zip(self.twins(right, len(faults)), faults))
             lines = self.lines(baseline, right, *wrong, faults=wrong)
@@ -219,7 +219,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_a_figure_that_no_device_reaches_is_refused(self):
         with mock.patch.object(self, "environment", {"FOVEA_SIM_MILLISECONDS": "1e-12"}):
-            self.assertEqual(self.statuses(self.FORWARD), {self.FORWARD.name: "refused"})
+            self.assertEqual(self.statuses(self.FORWARD, milliseconds=0), {self.FORWARD.name: "refused"})
 
     def test_another_architecture_is_unsupported(self):
         with mock.patch.object(self, "environment", {"FOVEA_SIM_MAJOR": "8"}):

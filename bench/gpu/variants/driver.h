@@ -1,5 +1,5 @@
-// The first GPU through the CUDA driver, which is looked for when it is needed: the program loads, and
-// its host code is tested, on machines without. Every failure is a std::runtime_error.
+// The first GPU through the CUDA driver, which is looked for when it is needed: the program loads,
+// and its host code is tested, on machines without. Every failure is a std::runtime_error.
 #pragma once
 
 #include <cuda.h>

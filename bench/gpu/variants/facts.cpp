@@ -1,5 +1,5 @@
-// Prints, for the tiles of the tables and for those of variants.inc, what the packer must know of each:
-// where it comes from, kind, head dim, fields, threads of a block, bytes of shared memory.
+// Prints, for the tiles of the tables and for those of variants.inc, what the packer must know of
+// each: where it comes from, kind, head dim, fields, threads of a block, bytes of shared memory.
 #include <cstdio>
 
 #include "variants.h"

@@ -140,8 +140,8 @@ Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValue
   if (variant.kind == Kind::kForward) {
     const AttentionVariant it = forward();
     fovea_attention_plan plan = problem.plan(device_.info(), false);
-    plan.items[0] = tiles_of(problem.queries * (problem.heads / problem.key_heads), it.tile.rows()) *
-                    problem.batch * problem.key_heads;
+    const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
+    plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
     AttentionOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
     return make_launch(main_, plan.items[0], it.tile.threads(), it.shared_bytes(),
                        attention_params(plan, all, {}, it));

@@ -1,6 +1,6 @@
-// Checks and times the variants that `pack` has packed, and prints a line of JSON for each. What works on
-// the GPU is a child process, for a baseline and up to eight variants at a time: a kernel that faults or
-// hangs ends that process, and another one goes on without it.
+// Checks and times the variants that `pack` has packed, and prints a line of JSON for each. What
+// works on the GPU is a child process, for a baseline and up to eight variants at a time: a kernel
+// that faults or hangs ends that process, and another one goes on without it.
 //
 // usage: fovea_variants FOLDER [OPTION=N...]
 //   --tokens, --width     of a timed problem: rows of its batch, heads times head dim (16384, 2048)
@@ -148,7 +148,8 @@ class Watch {
     return reaped;
   }
 
-  // Until the child's end of the pipe is closed: then returns a text, null if it was silent too long.
+  // Until the child's end of the pipe is closed: then returns a text, null if it was silent too
+  // long.
   const char* follow(int pipe, const std::vector<size_t>& indices) {
     std::string text;
     told_ = false;
@@ -240,7 +241,7 @@ Options parse(int count, char** arguments) {
       throw std::runtime_error("unknown option " + name);
     }
   }
-  if (options.folder.empty()) throw std::runtime_error("usage: fovea_variants FOLDER [OPTION=N...]");
+  if (options.folder.empty()) throw std::runtime_error("usage: fovea_variants FOLDER [OPTION=N]");
   return options;
 }
 

@@ -21,12 +21,13 @@ struct Options {
 // One small problem, and one with a causal mask and ragged lengths.
 std::vector<Reference> make_references(int head_dim);
 
-// Called with the index of a variant: when its turn begins, with an empty status, and with what became
-// of it. `fields` is the inside of a JSON object, "reason" of a failure.
-using Report = std::function<void(size_t index, const std::string& status, const std::string& fields)>;
+// Called with the index of a variant: when its turn begins, with an empty status, and with what
+// became of it. `fields` is the inside of a JSON object, "reason" of a failure.
+using Report =
+    std::function<void(size_t index, const std::string& status, const std::string& fields)>;
 
-// Variants that a result is known of are to be left out by the caller. Throws where the GPU does not go
-// on: the variant whose turn it is has broken it.
+// Variants that a result is known of are to be left out by the caller. Throws where the GPU does
+// not go on: the variant whose turn it is has broken it.
 void measure(const Options& options, const std::vector<const Variant*>& variants,
              const std::vector<Reference>& references, const Report& report);
 

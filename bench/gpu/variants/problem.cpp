@@ -145,9 +145,9 @@ void Reference::attend(int64_t b, int64_t head) {
     for (int64_t d = 0; d < dim; ++d) sum += x[d] * y[d];
     return sum;
   };
-  // What is rounded is each weight or score gradient that is the factor of a product, and the result. The
-  // rest is float32 arithmetic: 4e-7 for each unit of the scores, which reach 10, and what the tensor
-  // cores truncate of sums over keys, rows and columns.
+  // What is rounded is each weight or score gradient that is the factor of a product, and the
+  // result. The rest is float32 arithmetic: 4e-7 for each unit of the scores, which reach 10, and
+  // what the tensor cores truncate of sums over keys, rows and columns.
   const double longest = double(std::max(
       {problem.queries * problem.heads / problem.key_heads, problem.keys, problem.head_dim}));
   const double arithmetic = 4e-6 + longest / 16 * 0x1p-23;

@@ -1,5 +1,5 @@
-// What variants compute: attention over dense [batch, position, head, head_dim] tensors of bfloat16,
-// and what it should be, in double, from the definition.
+// What variants compute: attention over dense [batch, position, head, head_dim] tensors of
+// bfloat16, and what it should be, in double, from the definition.
 #pragma once
 
 #include <string>
@@ -19,7 +19,9 @@ struct Problem {
   int64_t query_elements() const { return batch * queries * heads * head_dim; }
   int64_t key_elements() const { return batch * keys * key_heads * head_dim; }
   int64_t rows() const { return batch * heads * queries; }
-  int64_t query_length(int64_t b) const { return query_lengths.empty() ? queries : query_lengths[b]; }
+  int64_t query_length(int64_t b) const {
+    return query_lengths.empty() ? queries : query_lengths[b];
+  }
   int64_t key_length(int64_t b) const { return key_lengths.empty() ? keys : key_lengths[b]; }
   // How many keys a query sees: always the first ones.
   int64_t visible(int64_t b, int64_t query) const;
@@ -31,8 +33,8 @@ struct Problem {
 // Standard normal, the same for a seed.
 std::vector<bfloat16> random_elements(size_t count, unsigned seed);
 
-// What a tensor should hold. An element may be off by its bound; the mean square of the errors by 1.3^2
-// times the mean variance, which a single key too many or too few exceeds.
+// What a tensor should hold. An element may be off by its bound; the mean square of the errors by
+// 1.3^2 times the mean variance, which a single key too many or too few exceeds.
 struct Expected {
   std::vector<double> value, bound, variance;
 

@@ -1,5 +1,5 @@
-// What a variant is to the compiler: one of the project's tile structs, from a head dim and the fields
-// of its tile in their order.
+// What a variant is to the compiler: one of the project's tile structs, from a head dim and the
+// fields of its tile in their order.
 #pragma once
 
 #include "cuda/backward_tiles.h"
