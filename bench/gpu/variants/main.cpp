@@ -6,7 +6,7 @@
 //   --tokens, --width     of a timed problem: rows of its batch, heads times head dim (16384, 2048)
 //   --milliseconds        of a round of one variant and problem (15)
 //   --seconds             for all: what is left then is unfinished (95)
-//   --step-seconds        without a word, and a kernel has hung (10)
+//   --step-seconds        without a word, and a kernel has hung (15)
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
