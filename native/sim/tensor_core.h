@@ -2,8 +2,7 @@
 // to the largest exponent among them, cut off below `fraction_bits` bits of it, added exactly and cut
 // to float32, toward zero each time. Bit by bit what A100, L40S, H100 and B200 were found to do
 // (Fasi, Higham, Mikaitis, Pranesh, PeerJ Computer Science 7:e330, 2021; Xie, Wang, Yang, Yang,
-// arXiv 2511.10909; Khattak, Mikaitis, arXiv 2512.07004), but that nothing is aligned to less than
-// 2^-126.
+// arXiv 2511.10909; Khattak, Mikaitis, arXiv 2512.07004).
 #pragma once
 
 #include <algorithm>
@@ -59,12 +58,13 @@ constexpr int32_t kLargestExponent = 120;
 inline float cut(double x) {
   constexpr uint64_t kKept = ~uint64_t{0} << 29;
   x = std::bit_cast<double>(std::bit_cast<uint64_t>(x) & kKept);
+  if (std::fabs(x) < 0x1p-126) return float(std::trunc(x * 0x1p149) * 0x1p-149);
   const double infinity = std::numeric_limits<double>::infinity();
   return float(std::fabs(x) >= 0x1p128 ? std::copysign(infinity, x) : x);
 }
 
-// One sum of a step of `count` products, in the words of the definition: for what is not finite, or
-// too large on the way.
+// One sum of a step of `count` products, in the words of the definition: for what is not finite, too
+// large on the way, or so small that its last bits are below 2^-126.
 inline float add_products(float c, const float* a, size_t a_stride, const float* b, size_t b_stride,
                           uint32_t count, int32_t exponent, int32_t bits) {
   double all = c;
@@ -140,9 +140,12 @@ struct Strip {
       exponents(sum, -126, of_sum);
       Ints e = __builtin_convertvector(of_products, Ints);
       e = of_sum > e ? of_sum : e;
+      // Of numbers so small the last bits are no float32; zeros alone have none.
+      const Ints small = (e < bits - 126) & (e > kZeroExponent / 2);
+      worst = small ? Ints{} + kSpecialExponent : worst;
+      std::memcpy(&exponent[i], &e, sizeof e);
       e = e > bits - 126 ? e : Ints{} + (bits - 126);
       worst = e > worst ? e : worst;
-      std::memcpy(&exponent[i], &e, sizeof e);
       Floats align, unit;
       power_of_two(bits - e, align);
       power_of_two(e - bits, unit);

@@ -46,7 +46,7 @@ float definition(float c, const std::vector<float>& a, const std::vector<float>&
     const Term x = term(a[k], least), y = term(b[k], least);
     terms.push_back({(x.significand >> 15) * (y.significand >> 15), x.exponent + y.exponent});
   }
-  int largest = bits - 126;
+  int largest = 2 * term(0, 0).exponent;
   for (const Term& t : terms) largest = std::max(largest, t.exponent);
   int64_t sum = 0;
   for (const Term& t : terms) {
@@ -56,7 +56,7 @@ float definition(float c, const std::vector<float>& a, const std::vector<float>&
   }
   int64_t magnitude = std::abs(sum);
   int exponent = largest - bits;
-  for (; magnitude >= 1 << 24; ++exponent) magnitude >>= 1;
+  for (; magnitude != 0 && (magnitude >= 1 << 24 || exponent < -149); ++exponent) magnitude >>= 1;
   return std::ldexp(float(sum < 0 ? -magnitude : magnitude), exponent);
 }
 
