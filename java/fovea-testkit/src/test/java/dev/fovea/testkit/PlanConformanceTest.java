@@ -274,7 +274,7 @@ class PlanConformanceTest {
             .bias(DType.FLOAT32, bias)
             .build();
     AttentionShape rows =
-        AttentionShape.packed(DType.FLOAT32, 1, 1, 1, longest, 1, 1 << 27, 1, 1).lse().build();
+        AttentionShape.packed(DType.FLOAT32, 1, 1, 1, longest, 1, 1 << 24, 1, 16).lse().build();
     Stream.concat(Stream.of(Device.cpu()), gpus().stream())
         .forEach(
             device -> {
