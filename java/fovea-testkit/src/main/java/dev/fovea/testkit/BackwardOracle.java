@@ -55,8 +55,8 @@ public final class BackwardOracle {
   private final OracleHead head;
   private final BackwardRow terms;
   private final Precision precision;
-  private final double[] keys; // times scale
-  private final double[] query; // times scale
+  private final Factors keys; // times scale
+  private final Factors query; // times scale
   private final GradientSums dqueryRow;
   private final GradientSums dkeyRows;
   private final GradientSums dvalueRows;
@@ -87,11 +87,12 @@ public final class BackwardOracle {
     geometry = c.geometry();
     cuQ = geometry.cuQ();
     cuK = geometry.cuK();
-    head = new OracleHead(c, data.forward(), null);
+    head = new OracleHead(c, data.forward(), precision, null);
     terms = new BackwardRow(c, head, precision);
     this.precision = precision;
-    keys = new double[geometry.keyLength() * geometry.headDim()];
-    query = new double[geometry.headDim()];
+    double least = precision.leastFactor(c.options().dtype());
+    keys = new Factors(geometry.keyLength() * geometry.headDim(), least);
+    query = new Factors(geometry.headDim(), least);
     dqueryRow = products(1, geometry.headDim());
     dkeyRows = products(geometry.keyLength(), geometry.headDim());
     dvalueRows = products(geometry.keyLength(), geometry.valueHeadDim());
@@ -169,7 +170,7 @@ public final class BackwardOracle {
     int length = head.length();
     for (int j = 0; j < length; j++) {
       for (int d = 0; d < width; d++) {
-        keys[j * width + d] = head.scale() * head.keysTransposed()[d * length + j];
+        keys.set(j * width + d, head.keysTransposed().value()[d * length + j], head.scale());
       }
     }
     dkeyRows.clear(geometry.keyLength());
@@ -220,12 +221,13 @@ public final class BackwardOracle {
   }
 
   private void add(int h, int i, OracleRow row, int dbiasRow) {
-    for (int d = 0; d < query.length; d++) {
-      query[d] = head.scale() * row.query()[d];
+    int width = geometry.headDim();
+    for (int d = 0; d < width; d++) {
+      query.set(d, row.query()[d], head.scale());
     }
     for (int j = 0; j < row.count(); j++) {
       int key = head.begin() + j;
-      dqueryRow.add(0, terms.unscaled(), j, keys, key * query.length);
+      dqueryRow.add(0, terms.unscaled(), j, keys, key * width);
       dkeyRows.add(key, terms.unscaled(), j, query, 0);
       dvalueRows.add(key, terms.weights(), j, terms.dout(), 0);
       if (precision.tensorCores()) {

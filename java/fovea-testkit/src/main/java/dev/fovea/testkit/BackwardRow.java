@@ -16,13 +16,12 @@ final class BackwardRow {
   private final double perValue;
   private final double cutScore;
   private final double cutValue;
-  private final double[] valuesTransposed;
-  private final double[] dout;
+  private final Factors valuesTransposed;
+  private final Factors dout;
   private final double[] lost;
   private final double[] products;
   private final double[] sizes;
   private final double[] lostProducts;
-  private final double[] lostSizes;
   private final Terms weights;
   private final Terms scores;
   private final Terms unscaled;
@@ -38,13 +37,13 @@ final class BackwardRow {
     perValue = head.perProduct(g.valueHeadDim());
     cutScore = precision.truncation(c.options().dtype(), false, g.headDim());
     cutValue = precision.truncation(c.options().dtype(), false, g.valueHeadDim());
-    valuesTransposed = new double[g.keyLength() * g.valueHeadDim()];
-    dout = new double[g.valueHeadDim()];
+    double least = precision.leastFactor(c.options().dtype());
+    valuesTransposed = new Factors(g.keyLength() * g.valueHeadDim(), least);
+    dout = new Factors(g.valueHeadDim(), least);
     lost = new double[g.valueHeadDim()];
     products = new double[g.keyLength()];
     sizes = new double[g.keyLength()];
     lostProducts = new double[g.keyLength()];
-    lostSizes = new double[g.keyLength()];
     weights = new Terms(g.keyLength());
     scores = new Terms(g.keyLength());
     unscaled = new Terms(g.keyLength());
@@ -54,8 +53,8 @@ final class BackwardRow {
   void load() {
     int keys = head.length();
     for (int j = 0; j < keys; j++) {
-      for (int d = 0; d < dout.length; d++) {
-        valuesTransposed[d * keys + j] = head.values()[j * dout.length + d];
+      for (int d = 0; d < lost.length; d++) {
+        valuesTransposed.set(d * keys + j, head.values().value()[j * lost.length + d]);
       }
     }
   }
@@ -64,15 +63,17 @@ final class BackwardRow {
   void load(float[] douts, int doutRow, float[] outs, int outRow) {
     delta = 0;
     deltaSize = 0;
-    for (int d = 0; d < dout.length; d++) {
-      dout[d] = douts[doutRow + d];
-      lost[d] = weightType == null ? 0 : Rounding.round(weightType, douts[doutRow + d]) - dout[d];
-      delta += dout[d] * outs[outRow + d];
-      deltaSize += Math.abs(dout[d] * outs[outRow + d]);
+    for (int d = 0; d < lost.length; d++) {
+      float x = douts[doutRow + d];
+      dout.set(d, x);
+      lost[d] = weightType == null ? 0 : Rounding.round(weightType, x) - x;
+      double product = (double) x * outs[outRow + d];
+      delta += product;
+      deltaSize += Math.abs(product);
     }
   }
 
-  double[] dout() {
+  Factors dout() {
     return dout;
   }
 
@@ -110,9 +111,10 @@ final class BackwardRow {
     OracleRow row = head.scores(h, i);
     row.weigh(lse);
     head.drop(h, i);
-    multiply(dout, row.count(), products, sizes);
+    multiply(dout.value(), valuesTransposed.value(), row.count(), products);
+    multiply(dout.size(), valuesTransposed.size(), row.count(), sizes);
     if (weightType != null) {
-      multiply(lost, row.count(), lostProducts, lostSizes);
+      multiply(lost, valuesTransposed.value(), row.count(), lostProducts);
     }
     for (int j = 0; j < row.count(); j++) {
       double exponent = perScore * (1 + row.error(j) + Math.abs(lse)) + cutScore * row.product(j);
@@ -121,12 +123,11 @@ final class BackwardRow {
     return row;
   }
 
-  private void multiply(double[] factors, int count, double[] sums, double[] sizes) {
+  private void multiply(double[] factors, double[] matrix, int count, double[] sums) {
     Arrays.fill(sums, 0, count, 0);
-    Arrays.fill(sizes, 0, count, 0);
     for (int d = 0; d < factors.length; d++) {
       int at = d * head.length() + head.begin();
-      OracleRow.accumulate(sums, sizes, valuesTransposed, at, factors[d], count);
+      OracleRow.accumulate(sums, matrix, at, factors[d], count);
     }
   }
 

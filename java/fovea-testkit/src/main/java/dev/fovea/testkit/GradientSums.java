@@ -58,11 +58,13 @@ final class GradientSums {
   }
 
   /** Adds term {@code j} times the row of a matrix that begins at {@code from}. */
-  void add(int row, Terms of, int j, double[] matrix, int from) {
+  void add(int row, Terms of, int j, Factors factors, int from) {
     int at = row * width;
+    double[] matrix = factors.value();
     terms[row]++;
     addProduct(value, at, of.value()[j], matrix, from);
-    addSizes(absolute, at, Math.abs(of.value()[j]), matrix, from);
+    double size = Math.max(Math.abs(of.value()[j]), factors.least());
+    addProduct(absolute, at, size, factors.size(), from);
     addSizes(arithmetic, at, of.arithmetic()[j], matrix, from);
     if (precision.tensorCores()) {
       addSizes(rounding, at, of.rounding()[j], matrix, from);

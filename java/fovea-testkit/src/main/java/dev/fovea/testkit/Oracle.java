@@ -52,6 +52,11 @@ import java.util.List;
  *       whole climb no more than 2^-23 of its last, and nothing where it falls. Together (n/16 + 2)
  *       2^-23 sum_j w_j |v_j|, and (D/16 + 2) 2^-23 scale sum_d |q_d k_jd| for a score; with TF32,
  *       whose steps are half as long, n/8 and D/8.
+ *   <li>A factor of float16 below its smallest normal number, 2^-14, is aligned as it is stored, as
+ *       if it were no smaller: the largest exponent is then that of a larger product, and even the
+ *       largest term may be cut. Sizes in these bounds, and in those of the same sums by float32
+ *       arithmetic, are therefore of max(|x|, 2^-14) for a factor x that is not 0, and relative to
+ *       the largest weight for a weight.
  *   <li>Products of float32 are three of TF32, whose sum over 8 columns of k starts at zero and
  *       joins the others by a float32 addition. The smaller two err by 2^-11 times less. The
  *       largest takes two steps of 4: of each, four terms are cut and the sum, by less than 5 2^-24
@@ -112,7 +117,7 @@ public final class Oracle {
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
     double factorUnit = precision.factorUnit(options);
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
-    head = new OracleHead(c, data, rounded);
+    head = new OracleHead(c, data, precision, rounded);
     perScore = head.perProduct(geometry.headDim());
     cutScore = truncation(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
@@ -170,11 +175,12 @@ public final class Oracle {
   private void row(int b, int h, int i, boolean poisoned) {
     row = head.scores(h, i);
     int begin = head.begin();
-    double[] values = head.values();
+    double[] values = head.values().value();
     double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
     row.softmax(sink);
     head.drop(h, i);
-    row.product(values, begin, geometry.valueHeadDim());
+    double leastWeight = precision.leastFactor(options.dtype()) * dropFactor * row.largestWeight();
+    row.product(head.values(), begin, geometry.valueHeadDim(), leastWeight);
     if (cutScore > 0) {
       row.cut(values, begin, geometry.valueHeadDim(), cutScore);
     }
@@ -213,8 +219,8 @@ public final class Oracle {
                 * ((1 + row.largestScore()) * row.absolute(d)
                     + row.biasedAbsolute(d)
                     + Math.abs(exact) * row.biasError())
-            + head.summation(row.count()) * (row.absolute(d) + Math.abs(exact))
-            + truncation(row.count()) * row.absolute(d)
+            + head.summation(row.count()) * (row.aligned(d) + Math.abs(exact))
+            + truncation(row.count()) * row.aligned(d)
             + (1 + row.cutGrowth()) * row.cut(d)
             + FLUSHED * dropFactor * row.plain(d);
     double output = SLACK * unit * Math.abs(exact);

@@ -19,8 +19,8 @@ final class OracleHead {
   private final double scale;
   private final OracleRow row;
   private final RoundedFactors rounded; // null: products take their factors as they are
-  private final double[] keysTransposed;
-  private final double[] values;
+  private final Factors keysTransposed;
+  private final Factors values;
   private int batch;
   private int keys;
   private int begin;
@@ -28,9 +28,10 @@ final class OracleHead {
   /**
    * A head of which nothing is loaded yet.
    *
+   * @param precision what forms its products
    * @param rounded what rounded factors do to its rows; null where they are not rounded
    */
-  OracleHead(AttentionCase c, Operands data, RoundedFactors rounded) {
+  OracleHead(AttentionCase c, Operands data, Precision precision, RoundedFactors rounded) {
     this.c = c;
     this.data = data;
     geometry = c.geometry();
@@ -38,9 +39,10 @@ final class OracleHead {
     cuQ = geometry.cuQ();
     cuK = geometry.cuK();
     scale = options.scale() != null ? options.scale() : 1 / Math.sqrt(geometry.headDim());
-    keysTransposed = new double[geometry.headDim() * geometry.keyLength()];
-    values = new double[geometry.keyLength() * geometry.valueHeadDim()];
-    row = new OracleRow(geometry.keyLength(), geometry.headDim(), geometry.valueHeadDim());
+    double least = precision.leastFactor(options.dtype());
+    keysTransposed = new Factors(geometry.headDim() * geometry.keyLength(), least);
+    values = new Factors(geometry.keyLength() * geometry.valueHeadDim(), least);
+    row = new OracleRow(geometry, least);
     this.rounded = rounded;
   }
 
@@ -52,12 +54,12 @@ final class OracleHead {
     for (int j = 0; j < keys; j++) {
       int at = c.rowIndex(c.layouts().key(), cuK, b, j, kv);
       for (int d = 0; d < geometry.headDim(); d++) {
-        keysTransposed[d * keys + j] = data.key()[at + d];
+        keysTransposed.set(d * keys + j, data.key()[at + d]);
         poisoned |= Float.isNaN(data.key()[at + d]);
       }
       at = c.rowIndex(c.layouts().value(), cuK, b, j, kv);
       for (int d = 0; d < geometry.valueHeadDim(); d++) {
-        values[j * geometry.valueHeadDim() + d] = data.value()[at + d];
+        values.set(j * geometry.valueHeadDim() + d, data.value()[at + d]);
         poisoned |= Float.isNaN(data.value()[at + d]);
       }
     }
@@ -71,7 +73,7 @@ final class OracleHead {
     int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
     row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
     if (rounded != null) {
-      rounded.scores(row, keysTransposed, keys, begin, scale);
+      rounded.scores(row, keysTransposed.value(), keys, begin, scale);
     }
     if (options.softcap() > 0) {
       if (rounded != null) {
@@ -132,12 +134,12 @@ final class OracleHead {
   }
 
   /** Keys by columns, [D, length]. */
-  double[] keysTransposed() {
+  Factors keysTransposed() {
     return keysTransposed;
   }
 
   /** Values, [length, Dv]. */
-  double[] values() {
+  Factors values() {
     return values;
   }
 

@@ -15,9 +15,10 @@ final class OracleRow {
   private final double[] weights;
   private final double[] dropped;
   private final boolean[] keep;
-  private final double[] query;
+  private final Factors query;
   private final double[] out;
   private final double[] absolute;
+  private final double[] aligned;
   private final double[] squares;
   private final double[] biased;
   private final double[] plain;
@@ -30,7 +31,10 @@ final class OracleRow {
   private double cutGrowth;
   private double lse;
 
-  OracleRow(int keys, int headDim, int valueDim) {
+  OracleRow(Geometry g, double least) {
+    int keys = g.keyLength();
+    int headDim = g.headDim();
+    int valueDim = g.valueHeadDim();
     scores = new double[keys];
     errors = new double[keys];
     biases = new double[keys];
@@ -39,20 +43,21 @@ final class OracleRow {
     weights = new double[keys];
     dropped = new double[keys];
     keep = new boolean[keys];
-    query = new double[headDim];
+    query = new Factors(headDim, least);
     out = new double[valueDim];
     absolute = new double[valueDim];
+    aligned = new double[valueDim];
     squares = new double[valueDim];
     biased = new double[valueDim];
     plain = new double[valueDim];
     cut = new double[valueDim];
   }
 
-  /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d|. */
+  /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d| by the factors' sizes. */
   void scores(
       float[] queries,
       int at,
-      double[] keysTransposed,
+      Factors keysTransposed,
       int stride,
       int begin,
       int end,
@@ -64,9 +69,10 @@ final class OracleRow {
     java.util.Arrays.fill(biases, 0, count, 0);
     java.util.Arrays.fill(slopes, 0, count, 1);
     java.util.Arrays.fill(slopeErrors, 0, count, 0);
-    for (int d = 0; d < query.length && count > 0; d++) {
-      query[d] = queries[at + d];
-      accumulate(scores, errors, keysTransposed, d * stride + begin, query[d], count);
+    for (int d = 0; d < query.value().length && count > 0; d++) {
+      query.set(d, queries[at + d]);
+      accumulate(scores, keysTransposed.value(), d * stride + begin, query.value()[d], count);
+      accumulate(errors, keysTransposed.size(), d * stride + begin, query.size()[d], count);
     }
     largestScore = 0;
     for (int j = 0; j < count; j++) {
@@ -90,15 +96,10 @@ final class OracleRow {
     }
   }
 
-  /** Adds factor times a row of a transposed matrix to a sum, and its size to another. */
-  static void accumulate(
-      double[] sum, double[] absolute, double[] key, int at, double factor, int count) {
-    double size = Math.abs(factor);
+  /** Adds factor times a row of a transposed matrix to sums. */
+  static void accumulate(double[] sums, double[] matrix, int at, double factor, int count) {
     for (int j = 0; j < count; j++) {
-      sum[j] += factor * key[at + j];
-    }
-    for (int j = 0; j < count; j++) {
-      absolute[j] += size * Math.abs(key[at + j]);
+      sums[j] += factor * matrix[at + j];
     }
   }
 
@@ -173,10 +174,17 @@ final class OracleRow {
     return threshold == 65536 ? 0 : 65536.0 / (65536 - threshold);
   }
 
-  /** out, and the sums of w|v|, w^2 v^2, w|b||v| and |v| beside it. */
-  void product(double[] values, int begin, int width) {
+  /**
+   * out, and the sums of w|v|, w^2 v^2, w|b||v| and |v| beside it.
+   *
+   * @param leastWeight the least size as which a product aligns a weight
+   */
+  void product(Factors factors, int begin, int width, double leastWeight) {
+    double[] values = factors.value();
+    double[] sizes = factors.size();
     java.util.Arrays.fill(out, 0);
     java.util.Arrays.fill(absolute, 0);
+    java.util.Arrays.fill(aligned, 0);
     java.util.Arrays.fill(squares, 0);
     java.util.Arrays.fill(biased, 0);
     java.util.Arrays.fill(plain, 0);
@@ -188,6 +196,10 @@ final class OracleRow {
       }
       for (int d = 0; d < width; d++) {
         absolute[d] += w * Math.abs(values[at + d]);
+      }
+      double size = Math.max(w, leastWeight);
+      for (int d = 0; d < width; d++) {
+        aligned[d] += size * sizes[at + d];
       }
       double square = w * w;
       for (int d = 0; d < width; d++) {
@@ -246,7 +258,7 @@ final class OracleRow {
 
   /** The row of query. */
   double[] query() {
-    return query;
+    return query.value();
   }
 
   double out(int d) {
@@ -255,6 +267,11 @@ final class OracleRow {
 
   double absolute(int d) {
     return absolute[d];
+  }
+
+  /** sum_j w_j |v_j|, of sizes as products align them. */
+  double aligned(int d) {
+    return aligned[d];
   }
 
   double squares(int d) {

@@ -24,6 +24,8 @@ public record Precision(boolean tensorCores) {
 
   private static final double TF32_PRODUCTS = 8;
 
+  private static final double FLOAT16_NORMAL = 0x1p-14;
+
   /** 11 significant bits, like float16. */
   private static final double TF32 = 0x1p-11;
 
@@ -52,6 +54,11 @@ public record Precision(boolean tensorCores) {
       return 5 * cut;
     }
     return (terms / (type == DType.FLOAT32 ? TF32_PRODUCTS : HALF_PRODUCTS) + 2) * cut;
+  }
+
+  /** The least size as which products align a factor that is not 0; 0: as what it is. */
+  double leastFactor(DType type) {
+    return tensorCores && type == DType.FLOAT16 ? FLOAT16_NORMAL : 0;
   }
 
   /** Unit roundoff of every factor of a product; 0: factors are taken as they are. */
