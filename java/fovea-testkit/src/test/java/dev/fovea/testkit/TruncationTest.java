@@ -30,12 +30,18 @@ class TruncationTest {
 
     /** The sum of {@code sum} and a[k] b[k], in steps of {@code step} products. */
     float add(float sum, float[] a, float[] b, int step) {
+      return add(sum, a, b, step, Float.MIN_EXPONENT);
+    }
+
+    /** Factors have no exponent below {@code least}. */
+    float add(float sum, float[] a, float[] b, int step, int least) {
       for (int first = 0; first < a.length; first += step) {
         int end = Math.min(first + step, a.length);
         int largest = sum == 0 ? -1000 : Math.getExponent(sum);
         for (int k = first; k < end; k++) {
           if (a[k] * b[k] != 0) {
-            largest = Math.max(largest, Math.getExponent(a[k]) + Math.getExponent(b[k]));
+            int ofA = Math.max(Math.getExponent(a[k]), least);
+            largest = Math.max(largest, ofA + Math.max(Math.getExponent(b[k]), least));
           }
         }
         double total = cut(sum, largest - bits);
@@ -133,6 +139,37 @@ class TruncationTest {
     double allowed =
         float32(100_000) + Precision.TENSOR_CORE.truncation(DType.FLOAT16, false, 100_000);
     assertTrue(worst < allowed && worst > allowed / 10, worst + " of " + allowed);
+  }
+
+  /** Sizes must be those of aligned factors where one is below the normal numbers of float16. */
+  @Test
+  void subnormalFactorsAreCutAsIfTheyWereNormal() {
+    RandomGenerator random = random();
+    double worst = 0;
+    double worstOfSizes = 0;
+    for (int i = 0; i < SUMS; i++) {
+      Factors a = new Factors(64, Precision.TENSOR_CORE.leastFactor(DType.FLOAT16));
+      float[] tiny = new float[64];
+      float[] usual = new float[64];
+      double exact = 0;
+      double sizes = 0;
+      double aligned = 0;
+      for (int k = 0; k < 64; k++) {
+        tiny[k] = Rounding.round(DType.FLOAT16, Math.scalb(random.nextGaussian(), -22));
+        usual[k] = Rounding.round(DType.FLOAT16, random.nextGaussian());
+        a.set(k, tiny[k]);
+        exact += (double) tiny[k] * usual[k];
+        sizes += Math.abs((double) tiny[k] * usual[k]);
+        aligned += a.size()[k] * Math.abs(usual[k]);
+      }
+      for (Core core : Core.values()) {
+        double error = Math.abs(core.add(0, tiny, usual, core.step, -14) - exact);
+        worst = Math.max(worst, error / aligned);
+        worstOfSizes = Math.max(worstOfSizes, error / sizes);
+      }
+    }
+    double allowed = float32(64) + Precision.TENSOR_CORE.truncation(DType.FLOAT16, false, 64);
+    assertTrue(worst < allowed && worstOfSizes > allowed, worst + ", " + worstOfSizes);
   }
 
   /** Eight columns of k, each factor as two of TF32: whatever their signs, and near at times. */
