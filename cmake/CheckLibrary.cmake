@@ -1,5 +1,7 @@
-# Run after a backend library is linked (cmake -DLIBRARY= -DHEADER= -DOBJECTS= -DNM= -P this):
+# Run after a backend library is linked
+# (cmake -DLIBRARY= -DHEADER= -DOBJECTS= -DNM= -DOBJDUMP= -DGLIBC= -P this):
 #  - it exports what fovea.h declares, and nothing else;
+#  - it asks for no function of a glibc newer than GLIBC, unless that is empty;
 #  - its AVX objects define no inline function under a name that other objects may share (the linker
 #    keeps one of the copies, perhaps one that older processors cannot run), and nothing that runs
 #    when the library is loaded.
@@ -28,6 +30,25 @@ list(TRANSFORM declared REPLACE ".*[ *](fovea_[a-z0-9_]+)\\(" "\\1")
 list(REMOVE_ITEM declared ${exported})
 if(declared)
   fail("lacks functions of fovea.h: ${declared}")
+endif()
+
+if(GLIBC)
+  # nm says no versions before binutils 2.35.
+  execute_process(COMMAND ${OBJDUMP} -T "${LIBRARY}" OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "GLIBC_[0-9.]+[) ]+[^ \n]+" versions "${text}")
+  if(NOT versions)
+    fail("names no version of glibc: objdump -T is read wrongly")
+  endif()
+  foreach(symbol IN LISTS versions)
+    string(REGEX MATCH "^GLIBC_([0-9.]+)[) ]+(.*)" _ "${symbol}")
+    if(CMAKE_MATCH_1 VERSION_GREATER GLIBC)
+      list(APPEND newer "${CMAKE_MATCH_2} of ${CMAKE_MATCH_1}")
+    endif()
+  endforeach()
+  if(newer)
+    list(JOIN newer ", " newer)
+    fail("should run on glibc ${GLIBC}; name older versions of these in a glibc.cpp, or do without: ${newer}")
+  endif()
 endif()
 
 foreach(object IN LISTS OBJECTS)

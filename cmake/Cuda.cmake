@@ -1,16 +1,24 @@
-# Turns CUDA on where there is nvcc; sets FOVEA_CUDA.
+# Sets FOVEA_CUDA to whether CUDA is built.
+set(FOVEA_CUDA auto CACHE STRING "Build libfovea_cuda: on, off, or auto (where there is nvcc)")
 # FOVEA_CUDA_ARCHS: "verify" (what every build compiles), "release" (everything), or a CMake list.
 set(FOVEA_CUDA_ARCHS verify CACHE STRING "CUDA architectures: verify, release or a list")
 set(verify_archs 80-real 90a-real)
 # The one PTX is the oldest, so that any other device can compile it at run time.
 set(release_archs 80-real 90a-real 100-real 120-real 80-virtual)
 
-set(FOVEA_CUDA OFF)
 find_program(FOVEA_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_HOME PATHS /usr/local/cuda/bin)
-if(NOT FOVEA_NVCC)
+string(TOLOWER "${FOVEA_CUDA}" wanted)
+if(NOT wanted MATCHES "^(on|off|auto)$")
+  message(FATAL_ERROR "FOVEA_CUDA is ${FOVEA_CUDA}, expected on, off or auto")
+elseif(wanted STREQUAL auto AND NOT FOVEA_NVCC)
   message(STATUS "CUDA is skipped: there is no nvcc")
-else()
+  set(FOVEA_CUDA OFF)
+elseif(wanted STREQUAL auto)
   set(FOVEA_CUDA ON)
+elseif(FOVEA_CUDA AND NOT FOVEA_NVCC)
+  message(FATAL_ERROR "FOVEA_CUDA is ${FOVEA_CUDA}, but there is no nvcc on the PATH, in CUDACXX or in /usr/local/cuda/bin")
+endif()
+if(FOVEA_CUDA)
   if(FOVEA_CUDA_ARCHS STREQUAL verify)
     set(CMAKE_CUDA_ARCHITECTURES ${verify_archs})
   elseif(FOVEA_CUDA_ARCHS STREQUAL release)

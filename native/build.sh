@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Configures and builds one preset of CMakePresets.json; quick where nothing changed.
-# usage: native/build.sh [release|asan|debug] [options for cmake]
+# usage: native/build.sh [release|asan|debug] [--target TARGET] [options for cmake]
+#   TARGET: product, what ships; fovea_sim, the simulator; where there is none, everything
 set -eu
 cd "$(dirname "$0")"
 preset=${1:-release}
 shift || true
+target=()
+if [ "${1:-}" = --target ]; then
+  target=("$1" "${2:?usage: native/build.sh [PRESET] [--target TARGET] [options for cmake]}")
+  shift 2
+fi
 
 need() { # <package> <program>
   command -v "$2" >/dev/null || {
@@ -30,7 +36,7 @@ if [ ! -f $build/CMakeCache.txt ] && command -v ninja >/dev/null; then
   export CMAKE_GENERATOR=Ninja
 fi
 cmake --preset "$preset" "$@"
-cmake --build $build --parallel "$(nproc)" || {
+cmake --build $build "${target[@]}" --parallel "$(nproc)" || {
   echo "The native build failed: see above." >&2
   exit 1
 }
