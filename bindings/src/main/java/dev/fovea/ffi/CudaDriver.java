@@ -24,7 +24,7 @@ public final class CudaDriver {
     try {
       DynamicLinker.openSystem(LIBRARY);
       return Optional.empty();
-    } catch (LoadRefusal | IllegalCallerException e) {
+    } catch (LoadRefusal | IllegalCallerException | UnsupportedOperationException e) {
       return Optional.of(e.getMessage());
     }
   }

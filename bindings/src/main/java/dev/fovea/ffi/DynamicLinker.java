@@ -43,7 +43,11 @@ final class DynamicLinker {
     if (error.isPresent()) {
       throw new LoadRefusal(error.get());
     }
-    return SymbolLookup.libraryLookup(name, Arena.global());
+    try {
+      return SymbolLookup.libraryLookup(name, Arena.global());
+    } catch (IllegalArgumentException e) { // only where there is no dlopen to ask first
+      throw new LoadRefusal(e.getMessage());
+    }
   }
 
   @SuppressWarnings("restricted")

@@ -6,7 +6,6 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -20,31 +19,27 @@ import java.util.HexFormat;
  * opened; the mapping lives on without it.
  */
 final class ExtractedLibrary implements AutoCloseable {
-  private final Path folder;
+  private final PrivateFolder folder;
   private final Path file;
 
-  private ExtractedLibrary(Path folder, Path file) {
+  private ExtractedLibrary(PrivateFolder folder, Path file) {
     this.folder = folder;
     this.file = file;
   }
 
   /** Copies and checks; leaves nothing behind if it fails. */
   static ExtractedLibrary of(NativeLocator locator) throws IOException, LoadRefusal {
-    Path folder =
-        Files.createTempDirectory(
-            "fovea-",
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    Path file = folder.resolve(System.mapLibraryName(locator.library()));
-    ExtractedLibrary extracted = new ExtractedLibrary(folder, file);
+    String expected = locator.sha256();
+    PrivateFolder folder = PrivateFolder.create();
     try {
+      Path file = folder.path().resolve(System.mapLibraryName(locator.library()));
       String found = copy(locator, file);
-      if (!found.equals(locator.sha256())) {
-        throw new LoadRefusal(
-            "damaged: SHA-256 is %s, expected %s".formatted(found, locator.sha256()));
+      if (!found.equals(expected)) {
+        throw new LoadRefusal("damaged: SHA-256 is %s, expected %s".formatted(found, expected));
       }
-      return extracted;
+      return new ExtractedLibrary(folder, file);
     } catch (IOException | LoadRefusal | RuntimeException | Error e) {
-      extracted.close();
+      folder.close();
       throw e;
     }
   }
@@ -55,13 +50,7 @@ final class ExtractedLibrary implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      Files.deleteIfExists(file);
-      Files.deleteIfExists(folder);
-    } catch (IOException e) { // a file system that keeps open files: try again at the end
-      folder.toFile().deleteOnExit();
-      file.toFile().deleteOnExit(); // these run in reverse order
-    }
+    folder.close();
   }
 
   private static String copy(NativeLocator locator, Path file) throws IOException {

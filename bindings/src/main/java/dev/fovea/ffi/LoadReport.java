@@ -31,11 +31,13 @@ public final class LoadReport {
   private final String name;
   private final List<Attempt> attempts;
   private final NativeLibrary library; // null if no place had it
+  private final boolean mayPass;
 
-  LoadReport(String name, List<Attempt> attempts, NativeLibrary library) {
+  LoadReport(String name, List<Attempt> attempts, NativeLibrary library, boolean mayPass) {
     this.name = name;
     this.attempts = List.copyOf(attempts);
     this.library = library;
+    this.mayPass = mayPass;
   }
 
   /**
@@ -43,7 +45,7 @@ public final class LoadReport {
    * devices.
    */
   public static LoadReport refused(String name, String place, String reason) {
-    return new LoadReport(name, List.of(new Attempt(place, Optional.of(reason))), null);
+    return new LoadReport(name, List.of(new Attempt(place, Optional.of(reason))), null, false);
   }
 
   /** The library that was asked for, without prefix and suffix: {@code "fovea_cpu"}. */
@@ -59,6 +61,14 @@ public final class LoadReport {
   /** The library, if one place had it. */
   public Optional<NativeLibrary> library() {
     return Optional.ofNullable(library);
+  }
+
+  /**
+   * Whether no place had the library, and one of them for a reason that may not be there next time,
+   * such as a full folder for temporary files: then another {@link NativeLoader#load} is worth it.
+   */
+  public boolean mayPass() {
+    return mayPass;
   }
 
   /** The whole story, one line for each place. */

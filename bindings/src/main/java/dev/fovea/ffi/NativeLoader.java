@@ -2,14 +2,16 @@ package dev.fovea.ffi;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
@@ -31,8 +33,15 @@ import java.util.ServiceLoader;
  * other.
  */
 public final class NativeLoader {
+  /** What is tried at one place. */
+  private interface Source {
+    NativeLibrary open() throws LoadRefusal;
+  }
+
   private final String name;
   private final List<LoadReport.Attempt> attempts = new ArrayList<>();
+  private boolean offered; // by an artifact
+  private boolean mayPass;
 
   private NativeLoader(String name) {
     this.name = name;
@@ -45,7 +54,7 @@ public final class NativeLoader {
   public static LoadReport load(String name) {
     NativeLoader loader = new NativeLoader(name);
     NativeLibrary library = loader.search();
-    return new LoadReport(name, loader.attempts, library);
+    return new LoadReport(name, loader.attempts, library, library == null && loader.mayPass);
   }
 
   private NativeLibrary search() {
@@ -55,27 +64,30 @@ public final class NativeLoader {
     String fileProperty = "fovea.native." + name.replaceFirst("^fovea_", "") + ".path";
     String file = System.getProperty(fileProperty);
     if (file != null) {
-      return fromFile("-D" + fileProperty + "=" + file, Path.of(file));
+      return attempt("-D" + fileProperty + "=" + file, () -> open(GivenPath.file(file)));
     }
     refused("-D" + fileProperty, "not set");
 
     String folder = System.getProperty("fovea.native.path");
-    if (folder != null) {
-      String place = "-Dfovea.native.path=" + folder;
-      Path inside = Path.of(folder).resolve(System.mapLibraryName(name));
-      if (!Files.isDirectory(Path.of(folder))) {
-        return refused(place, "there is no such folder");
-      }
-      if (Files.exists(inside)) {
-        return fromFile(place, inside);
-      }
-      refused(place, "has no " + inside.getFileName());
-    } else {
+    if (folder == null) {
       refused("-Dfovea.native.path", "not set");
+    } else {
+      String place = "-Dfovea.native.path=" + folder;
+      try {
+        Path inside = GivenPath.folder(folder).resolve(System.mapLibraryName(name));
+        if (GivenPath.exists(inside)) {
+          return attempt(place, () -> open(GivenPath.file(inside)));
+        }
+        refused(place, "has no " + inside.getFileName());
+      } catch (LoadRefusal e) {
+        return refused(place, e.getMessage());
+      }
     }
-
     NativeLibrary library = fromArtifacts();
-    return library != null ? library : fromLibraryPath();
+    if (library == null) {
+      library = fromLibraryPath();
+    }
+    return library != null ? library : missing();
   }
 
   /**
@@ -96,45 +108,43 @@ public final class NativeLoader {
                   Optional.ofNullable(NativeLoader.class.getModule().getName())
                       .orElse("ALL-UNNAMED")));
       return false;
-    }
-  }
-
-  private NativeLibrary fromFile(String place, Path file) {
-    if (!Files.isRegularFile(file)) {
-      return refused(place, "there is no such file");
-    }
-    Path absolute = file.toAbsolutePath(); // dlopen would search its own path for a bare name
-    try {
-      return loaded(place, open(absolute, absolute.toString()));
-    } catch (LoadRefusal e) {
-      return refused(place, e.getMessage());
+    } catch (UnsupportedOperationException e) { // a JVM without java.lang.foreign's linker
+      refused("native access", e.toString());
+      return false;
     }
   }
 
   private NativeLibrary fromArtifacts() {
-    boolean any = false;
-    for (NativeLocator locator : locators()) {
-      if (!locator.library().equals(name)) {
-        continue;
-      }
-      any = true;
-      NativeLibrary library = fromArtifact(locator);
+    List<NativeLocator> locators = locators();
+    offered = !locators.isEmpty();
+    for (NativeLocator locator : locators) {
+      String place = describe(locator);
+      NativeLibrary library = attempt(place, () -> fromArtifact(locator, place));
       if (library != null) {
         return library;
       }
     }
-    return any ? null : refused("artifacts", "none on the class path or module path has " + name);
+    return offered
+        ? null
+        : refused("artifacts", "none on the class path or module path has " + name);
   }
 
-  private NativeLibrary fromArtifact(NativeLocator locator) {
-    String place = locator.describe();
+  private NativeLibrary fromArtifact(NativeLocator locator, String place) throws LoadRefusal {
     try (ExtractedLibrary extracted = ExtractedLibrary.of(locator)) {
-      return loaded(place, open(extracted.file(), place));
+      return open(extracted.file(), place);
     } catch (LoadRefusal e) {
-      return refused(place, e.getMessage() + hint(e.getMessage()));
+      throw new LoadRefusal(e.getMessage() + hint(e.getMessage()));
     } catch (IOException e) {
-      return refused(place, e.toString());
+      throw notCopied(e);
+    } catch (UncheckedIOException e) {
+      throw notCopied(e.getCause());
     }
+  }
+
+  private LoadRefusal notCopied(IOException e) {
+    mayPass = true;
+    return new LoadRefusal(
+        "cannot be copied to %s: %s".formatted(System.getProperty("java.io.tmpdir"), e));
   }
 
   /**
@@ -151,14 +161,19 @@ public final class NativeLoader {
     String path = System.getProperty("java.library.path", "");
     boolean any = false;
     for (String folder : path.split(File.pathSeparator)) {
-      Path file = Path.of(folder).resolve(System.mapLibraryName(name));
-      if (folder.isEmpty() || !Files.isRegularFile(file)) {
-        continue;
-      }
-      any = true;
-      NativeLibrary library = fromFile("java.library.path, " + file, file);
-      if (library != null) {
-        return library;
+      try {
+        Path file = Path.of(folder).resolve(System.mapLibraryName(name));
+        if (folder.isEmpty() || !GivenPath.exists(file)) {
+          continue;
+        }
+        any = true;
+        NativeLibrary library =
+            attempt("java.library.path, " + file, () -> open(GivenPath.file(file)));
+        if (library != null) {
+          return library;
+        }
+      } catch (InvalidPathException e) {
+        continue; // then it holds nothing
       }
     }
     return any
@@ -166,13 +181,30 @@ public final class NativeLoader {
         : refused("java.library.path=" + path, "has no " + System.mapLibraryName(name));
   }
 
+  /** Ends a search that found nothing with what to do about it. */
+  private NativeLibrary missing() {
+    Platform platform = Platform.current();
+    if (platform.refusal().isPresent()) {
+      return refused("platform", platform.refusal().get());
+    }
+    if (!offered) {
+      platform.advice(name).ifPresent(advice -> refused("what is missing", advice));
+    }
+    return null;
+  }
+
+  private NativeLibrary open(Path file) throws LoadRefusal {
+    Path absolute = file.toAbsolutePath(); // dlopen would search its own path for a bare name
+    return open(absolute, absolute.toString());
+  }
+
   private NativeLibrary open(Path file, String origin) throws LoadRefusal {
     return new NativeLibrary(name, origin, DynamicLinker.open(file));
   }
 
   /**
-   * Locators seen by the loader of these classes and by the caller's context loader, which differ
-   * in application servers; each class once.
+   * Locators of this library that are seen by the loader of these classes or by the caller's
+   * context loader, which differ in application servers; each class once.
    */
   private List<NativeLocator> locators() {
     Map<Class<?>, NativeLocator> found = new LinkedHashMap<>();
@@ -183,6 +215,7 @@ public final class NativeLoader {
 
   private void collect(ServiceLoader<NativeLocator> services, Map<Class<?>, NativeLocator> found) {
     var providers = services.stream().iterator();
+    String broken = null;
     while (true) {
       try {
         if (!providers.hasNext()) {
@@ -190,17 +223,40 @@ public final class NativeLoader {
         }
         var provider = providers.next();
         if (!found.containsKey(provider.type())) {
-          found.put(provider.type(), provider.get());
+          NativeLocator locator = provider.get();
+          if (locator.library().equals(name)) {
+            found.put(provider.type(), locator);
+          }
         }
-      } catch (ServiceConfigurationError e) { // the iterator goes on behind a broken provider
-        refused("artifacts", e.getMessage());
+      } catch (ServiceConfigurationError | LinkageError | RuntimeException e) {
+        if (e.toString().equals(broken)) {
+          return; // a class loader that cannot be asked, rather than the next broken provider
+        }
+        broken = e.toString();
+        refused("artifacts", broken);
       }
     }
   }
 
-  private NativeLibrary loaded(String place, NativeLibrary library) {
-    attempts.add(new LoadReport.Attempt(place, Optional.empty()));
-    return library;
+  private static String describe(NativeLocator locator) {
+    try {
+      return Objects.requireNonNull(locator.describe());
+    } catch (RuntimeException | LinkageError e) {
+      return locator.getClass().getName();
+    }
+  }
+
+  /** Whatever a place throws ends as its line of the report. */
+  private NativeLibrary attempt(String place, Source source) {
+    try {
+      NativeLibrary library = source.open();
+      attempts.add(new LoadReport.Attempt(place, Optional.empty()));
+      return library;
+    } catch (LoadRefusal e) {
+      return refused(place, e.getMessage());
+    } catch (RuntimeException | LinkageError e) {
+      return refused(place, e.toString());
+    }
   }
 
   private NativeLibrary refused(String place, String reason) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.security.CodeSource;
 
 /**
  * A library that lies beside a class, and with it its SHA-256 in a file of the same name and {@code
@@ -41,7 +42,10 @@ public abstract class ResourceLocator implements NativeLocator {
   @Override
   public final String describe() {
     // The jar's name says the artifact, its version and the platform.
-    return String.valueOf(getClass().getProtectionDomain().getCodeSource().getLocation());
+    CodeSource source = getClass().getProtectionDomain().getCodeSource();
+    return source == null || source.getLocation() == null
+        ? getClass().getName()
+        : source.getLocation().toString();
   }
 
   private InputStream resource(String suffix) throws IOException {

@@ -10,23 +10,36 @@ public final class FileLocator implements NativeLocator {
   static final String FILE = "fovea.test.locator.file";
   static final String HASH = "fovea.test.locator.sha256";
 
+  /** The method that fails as a jar does that was closed meanwhile. */
+  static final String BROKEN = "fovea.test.locator.broken";
+
   @Override
   public String library() {
+    use("library");
     return "fovea_cpu";
   }
 
   @Override
   public InputStream open() throws IOException {
+    use("open");
     return Files.newInputStream(Path.of(System.getProperty(FILE)));
   }
 
   @Override
   public String sha256() {
+    use("sha256");
     return System.getProperty(HASH);
   }
 
   @Override
   public String describe() {
+    use("describe");
     return "test artifact";
+  }
+
+  private static void use(String method) {
+    if (method.equals(System.getProperty(BROKEN))) {
+      throw new IllegalStateException("zip file closed");
+    }
   }
 }

@@ -8,61 +8,18 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
-import java.net.URL;
-import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Collections;
-import java.util.Enumeration;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /** Where libraries are looked for, in which order, and what is said of those that will not do. */
-@Isolated("sets system properties")
-class NativeLoaderTest {
+class NativeLoaderTest extends LoaderTest {
   private static final MemorySegment NONE = MemorySegment.NULL;
-  private static final List<String> PROPERTIES =
-      List.of(
-          "fovea.native.cpu.path",
-          "fovea.native.path",
-          "java.library.path",
-          FileLocator.FILE,
-          FileLocator.HASH);
-
-  @TempDir Path folder;
-  private final String[] saved = new String[PROPERTIES.size()];
-  private ClassLoader contextLoader;
-
-  @BeforeEach
-  void clearProperties() {
-    for (int i = 0; i < saved.length; i++) {
-      saved[i] = System.clearProperty(PROPERTIES.get(i));
-    }
-    contextLoader = Thread.currentThread().getContextClassLoader();
-    // Nothing but what a test puts there: the real artifact may be on this class path.
-    Thread.currentThread().setContextClassLoader(ClassLoader.getPlatformClassLoader());
-  }
-
-  @AfterEach
-  void restoreProperties() {
-    for (int i = 0; i < saved.length; i++) {
-      if (saved[i] == null) {
-        System.clearProperty(PROPERTIES.get(i));
-      } else {
-        System.setProperty(PROPERTIES.get(i), saved[i]);
-      }
-    }
-    Thread.currentThread().setContextClassLoader(contextLoader);
-  }
 
   @Test
   void aFileIsLoadedAndCallable() throws Exception {
@@ -202,13 +159,12 @@ class NativeLoaderTest {
   void aDamagedArtifactIsRefusedAndLeavesNothing() throws Exception {
     Path artifact = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
     offer(artifact, "0".repeat(64));
-    List<Path> before = extracted();
     assertRefused("damaged: SHA-256 is " + sha256(artifact) + ", expected " + "0".repeat(64));
-    assertEquals(before, extracted());
+    assertEquals(List.of(), temporary());
   }
 
   @Test
-  void anArtifactThatCannotBeReadIsRefused() {
+  void anArtifactThatCannotBeReadIsRefused() throws Exception {
     offer(folder.resolve("absent"), "0".repeat(64));
     assertRefused("NoSuchFileException");
   }
@@ -252,82 +208,9 @@ class NativeLoaderTest {
   void loadingAnArtifactLeavesNothing() throws Exception {
     Path artifact = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
     offer(artifact, sha256(artifact));
-    List<Path> before = extracted();
     NativeLibrary library = load();
-    assertEquals(before, extracted());
+    assertEquals(List.of(), temporary());
     assertEquals(Abi.UNSUPPORTED, library.planAttention(NONE, NONE, NONE));
-  }
-
-  private static NativeLibrary load() {
-    LoadReport report = NativeLoader.load("fovea_cpu");
-    return report.library().orElseThrow(() -> new AssertionError(report));
-  }
-
-  private static void assertRefused(String reason) {
-    LoadReport report = NativeLoader.load("fovea_cpu");
-    assertTrue(report.library().isEmpty(), report.toString());
-    assertTrue(report.toString().contains(reason), report.toString());
-  }
-
-  /** Puts {@link FileLocator} on the class path of this thread, as an artifact would be. */
-  private void offer(Path file, String hash) {
-    System.setProperty(FileLocator.FILE, file.toString());
-    System.setProperty(FileLocator.HASH, hash);
-    Thread.currentThread().setContextClassLoader(new ArtifactLoader());
-  }
-
-  private static List<Path> extracted() throws IOException {
-    try (Stream<Path> files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
-      return files
-          .filter(file -> file.getFileName().toString().matches("fovea-\\d+"))
-          .sorted()
-          .toList();
-    }
-  }
-
-  private static String sha256(Path file) throws Exception {
-    return HexFormat.of()
-        .formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
-  }
-
-  /**
-   * Defines the locator anew in its unnamed module: services on the class path are not looked for
-   * in named modules, and these tests may run in one.
-   */
-  private static final class ArtifactLoader extends URLClassLoader {
-    ArtifactLoader() {
-      super(new URL[0], NativeLoaderTest.class.getClassLoader());
-    }
-
-    @Override
-    protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-      if (!name.equals(FileLocator.class.getName())) {
-        return super.loadClass(name, resolve);
-      }
-      synchronized (getClassLoadingLock(name)) {
-        Class<?> loaded = findLoadedClass(name);
-        if (loaded != null) {
-          return loaded;
-        }
-        try (InputStream in = FileLocator.class.getResourceAsStream("FileLocator.class")) {
-          byte[] bytes = in.readAllBytes();
-          return defineClass(name, bytes, 0, bytes.length);
-        } catch (IOException e) {
-          throw new ClassNotFoundException(name, e);
-        }
-      }
-    }
-
-    @Override
-    public Enumeration<URL> getResources(String name) throws IOException {
-      if (!name.equals("META-INF/services/" + NativeLocator.class.getName())) {
-        return super.getResources(name);
-      }
-      Path file = Files.createTempFile("service", ".txt");
-      file.toFile().deleteOnExit();
-      Files.writeString(file, FileLocator.class.getName());
-      return Collections.enumeration(List.of(file.toUri().toURL()));
-    }
   }
 
   private record BytesLocator(byte[] bytes) implements NativeLocator {

@@ -16,15 +16,12 @@ import java.util.stream.Stream;
 final class CpuBackend implements DeviceBackend {
   private static final String FORCED = "fovea.cpu.isa";
 
-  /** A report cannot fail, so a failure does not turn this class into a NoClassDefFoundError. */
-  private static final class Library {
-    static final LoadReport REPORT = NativeLoader.load("fovea_cpu");
-  }
-
   private static final class Tiers {
     static final List<Device> DEVICES =
         Stream.of(Device.Isa.values()).map(tier -> Device.of(new CpuBackend(tier))).toList();
   }
+
+  private static volatile LoadReport report; // null: nobody has asked for the library yet
 
   private final Device.Isa tier; // null: the best, or what -Dfovea.cpu.isa says
   private volatile MemorySegment info;
@@ -47,8 +44,18 @@ final class CpuBackend implements DeviceBackend {
         .toList();
   }
 
+  /** Looks for the library once, and again where what was in the way may have passed. */
   static LoadReport loadReport() {
-    return Library.REPORT;
+    LoadReport found = report;
+    if (found == null || found.mayPass()) {
+      synchronized (CpuBackend.class) {
+        if (report == found) {
+          report = NativeLoader.load("fovea_cpu");
+        }
+        found = report;
+      }
+    }
+    return found;
   }
 
   @Override
@@ -69,9 +76,10 @@ final class CpuBackend implements DeviceBackend {
 
   @Override
   public NativeLibrary library() {
-    return loadReport()
+    LoadReport found = loadReport();
+    return found
         .library()
-        .orElseThrow(() -> new FoveaException(Status.LIBRARY_NOT_LOADED, loadReport().toString()));
+        .orElseThrow(() -> new FoveaException(Status.LIBRARY_NOT_LOADED, found.toString()));
   }
 
   @Override
