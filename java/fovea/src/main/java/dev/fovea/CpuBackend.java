@@ -2,9 +2,9 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -18,7 +18,7 @@ final class CpuBackend implements DeviceBackend {
 
   /** A report cannot fail, so a failure does not turn this class into a NoClassDefFoundError. */
   private static final class Library {
-    static final LoadReport REPORT = NativeLoader.load("fovea_cpu");
+    static final NativeLoader.Result LOADED = NativeLoader.load("fovea_cpu");
   }
 
   private static final class Tiers {
@@ -48,7 +48,7 @@ final class CpuBackend implements DeviceBackend {
   }
 
   static LoadReport loadReport() {
-    return Library.REPORT;
+    return Library.LOADED.report();
   }
 
   @Override
@@ -69,7 +69,7 @@ final class CpuBackend implements DeviceBackend {
 
   @Override
   public NativeLibrary library() {
-    return loadReport()
+    return Library.LOADED
         .library()
         .orElseThrow(() -> new FoveaException(Status.LIBRARY_NOT_LOADED, loadReport().toString()));
   }

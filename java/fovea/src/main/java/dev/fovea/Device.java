@@ -1,6 +1,6 @@
 package dev.fovea;
 
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
 import java.util.ArrayList;
@@ -76,6 +76,7 @@ public final class Device {
   }
 
   /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
+  @SuppressWarnings("exports") // to those modules
   public static Device of(DeviceBackend backend) {
     return new Device(backend);
   }
@@ -180,6 +181,7 @@ public final class Device {
   }
 
   /** What is behind this device: for modules that provide devices. */
+  @SuppressWarnings("exports") // to those modules
   public DeviceBackend backend() {
     return backend;
   }

@@ -1,6 +1,6 @@
 package dev.fovea.spi;
 
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import java.util.List;
 
 /**
