@@ -1,5 +1,7 @@
 package dev.fovea.ffi;
 
+import dev.fovea.ffi.report.LoadReport;
+
 /**
  * Why one candidate was not loaded. Ends up as a line of a {@link LoadReport}, never with a user.
  */

@@ -1,5 +1,6 @@
 package dev.fovea.ffi;
 
+import dev.fovea.ffi.report.LoadReport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
@@ -86,6 +87,10 @@ public final class NativeLibrary {
   /** Compiler, its version, targets. */
   public String build() {
     return build;
+  }
+
+  LoadReport.Library description() {
+    return new LoadReport.Library(origin, backend, version, build);
   }
 
   /** {@code fovea_library_query}. */

@@ -1,5 +1,6 @@
 package dev.fovea.ffi;
 
+import dev.fovea.ffi.report.LoadReport;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -33,6 +34,14 @@ import java.util.ServiceLoader;
  * other.
  */
 public final class NativeLoader {
+  /**
+   * What came of it.
+   *
+   * @param report every place that was looked at
+   * @param library if one place had it
+   */
+  public record Result(LoadReport report, Optional<NativeLibrary> library) {}
+
   /** What is tried at one place. */
   private interface Source {
     NativeLibrary open() throws LoadRefusal;
@@ -51,10 +60,16 @@ public final class NativeLoader {
    * Looks for {@code name}, for example {@code "fovea_cpu"}. Never throws for a library that cannot
    * be had: the report says why.
    */
-  public static LoadReport load(String name) {
+  public static Result load(String name) {
     NativeLoader loader = new NativeLoader(name);
-    NativeLibrary library = loader.search();
-    return new LoadReport(name, loader.attempts, library, library == null && loader.mayPass);
+    Optional<NativeLibrary> library = Optional.ofNullable(loader.search());
+    LoadReport report =
+        new LoadReport(
+            name,
+            loader.attempts,
+            library.map(NativeLibrary::description),
+            library.isEmpty() && loader.mayPass);
+    return new Result(report, library);
   }
 
   private NativeLibrary search() {

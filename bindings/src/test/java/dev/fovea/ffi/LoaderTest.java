@@ -2,6 +2,7 @@ package dev.fovea.ffi;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.report.LoadReport;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URL;
@@ -48,12 +49,12 @@ abstract class LoaderTest {
   }
 
   static NativeLibrary load() {
-    LoadReport report = NativeLoader.load("fovea_cpu");
-    return report.library().orElseThrow(() -> new AssertionError(report));
+    NativeLoader.Result result = NativeLoader.load("fovea_cpu");
+    return result.library().orElseThrow(() -> new AssertionError(result.report()));
   }
 
   static LoadReport assertRefused(String reason) {
-    LoadReport report = NativeLoader.load("fovea_cpu");
+    LoadReport report = NativeLoader.load("fovea_cpu").report();
     assertTrue(report.library().isEmpty(), report.toString());
     assertTrue(report.toString().contains(reason), report.toString());
     return report;

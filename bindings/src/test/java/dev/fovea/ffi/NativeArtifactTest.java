@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Linker;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,7 +87,7 @@ class NativeArtifactTest extends LoaderTest {
     System.setProperty("java.io.tmpdir", full.toString());
     assertTrue(assertRefused("cannot be copied to " + full + ": ").mayPass());
     Files.createDirectory(full);
-    assertFalse(NativeLoader.load("fovea_cpu").mayPass());
+    assertFalse(NativeLoader.load("fovea_cpu").report().mayPass());
     assertEquals("test artifact", load().origin());
 
     System.setProperty(FileLocator.HASH, "0");
@@ -98,11 +99,15 @@ class NativeArtifactTest extends LoaderTest {
     assertEquals(
         "what is missing: the artifact dev.fovea:fovea-natives with the classifier linux-x86_64"
             + " (there are natives for Linux on x86-64 with glibc, linux-x86_64, only)",
-        NativeLoader.load("fovea_cpu").attempts().getLast().toString());
+        NativeLoader.load("fovea_cpu").report().attempts().getLast().toString());
     assertTrue(
-        NativeLoader.load("fovea_cuda").toString().contains(" classifier linux-x86_64-cuda13 "));
+        NativeLoader.load("fovea_cuda")
+            .report()
+            .toString()
+            .contains(" classifier linux-x86_64-cuda13 "));
     assertTrue(
         NativeLoader.load("fovea_sim")
+            .report()
             .attempts()
             .getLast()
             .toString()
@@ -112,6 +117,7 @@ class NativeArtifactTest extends LoaderTest {
   @ParameterizedTest
   @ValueSource(strings = {"Windows 11/amd64", "Mac OS X/aarch64", "Linux/aarch64", "/"})
   void aPlatformWithoutNativesIsNamed(String platform) {
+    Linker.nativeLinker(); // which asks os.arch for calling conventions
     System.setProperty("os.name", platform.split("/", 2)[0]);
     System.setProperty("os.arch", platform.split("/", 2)[1]);
     for (int use = 0; use < 2; use++) {
@@ -119,7 +125,7 @@ class NativeArtifactTest extends LoaderTest {
           "platform: this is "
               + platform.replace("/", " on ")
               + ", and there are natives for Linux on x86-64 with glibc, linux-x86_64, only",
-          NativeLoader.load("fovea_cpu").attempts().getLast().toString());
+          NativeLoader.load("fovea_cpu").report().attempts().getLast().toString());
     }
   }
 
@@ -135,6 +141,7 @@ class NativeArtifactTest extends LoaderTest {
   /** A library of one's own for another platform is none of the loader's business. */
   @Test
   void aPlatformWithoutNativesTakesALibraryThatLoads() throws Exception {
+    Linker.nativeLinker(); // which asks os.arch for calling conventions
     System.setProperty("os.arch", "aarch64");
     Path file = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
     System.setProperty("java.library.path", file.getParent().toString());

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.report.LoadReport;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -25,8 +26,12 @@ class NativeLoaderTest extends LoaderTest {
   void aFileIsLoadedAndCallable() throws Exception {
     Path file = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
     System.setProperty("fovea.native.cpu.path", file.toString());
-    LoadReport report = NativeLoader.load("fovea_cpu");
-    NativeLibrary library = report.library().orElseThrow(() -> new AssertionError(report));
+    NativeLoader.Result result = NativeLoader.load("fovea_cpu");
+    LoadReport report = result.report();
+    NativeLibrary library = result.library().orElseThrow(() -> new AssertionError(report));
+    assertEquals(
+        new LoadReport.Library(file.toString(), "cpu", "9.9.9", "tiny"),
+        report.library().orElseThrow());
     assertEquals("fovea_cpu", library.name());
     assertEquals("cpu", library.backend());
     assertEquals("9.9.9", library.version());
@@ -92,7 +97,7 @@ class NativeLoaderTest extends LoaderTest {
     Path system = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
     System.setProperty("java.library.path", system.getParent().toString());
     System.setProperty("fovea.native.path", folder.toString());
-    LoadReport report = NativeLoader.load("fovea_cpu");
+    LoadReport report = NativeLoader.load("fovea_cpu").report();
     assertTrue(report.library().isPresent());
     assertTrue(
         report.toString().contains("-Dfovea.native.path=" + folder + ": has no libfovea_cpu.so"),
@@ -172,7 +177,7 @@ class NativeLoaderTest extends LoaderTest {
   @Test
   void nothingAnywhereIsExplainedPlaceByPlace() {
     System.setProperty("java.library.path", folder.toString());
-    LoadReport report = NativeLoader.load("fovea_absent");
+    LoadReport report = NativeLoader.load("fovea_absent").report();
     assertTrue(report.library().isEmpty());
     assertEquals(
         """

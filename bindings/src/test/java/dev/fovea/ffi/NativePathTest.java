@@ -3,6 +3,7 @@ package dev.fovea.ffi;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.report.LoadReport;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -94,7 +95,7 @@ class NativePathTest extends LoaderTest {
   void whatWasNotGivenIsNotMissedWhereTheLibraryIsFound() throws Exception {
     Path file = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
     System.setProperty("java.library.path", file.getParent().toString());
-    LoadReport report = NativeLoader.load("fovea_cpu");
+    LoadReport report = NativeLoader.load("fovea_cpu").report();
     assertTrue(report.attempts().getLast().refusal().isEmpty(), report.toString());
   }
 }

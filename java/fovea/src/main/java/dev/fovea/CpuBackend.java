@@ -2,9 +2,9 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,7 +21,7 @@ final class CpuBackend implements DeviceBackend {
         Stream.of(Device.Isa.values()).map(tier -> Device.of(new CpuBackend(tier))).toList();
   }
 
-  private static volatile LoadReport report; // null: nobody has asked for the library yet
+  private static volatile NativeLoader.Result library; // null: nobody has asked for the library yet
 
   private final Device.Isa tier; // null: the best, or what -Dfovea.cpu.isa says
   private volatile MemorySegment info;
@@ -45,17 +45,21 @@ final class CpuBackend implements DeviceBackend {
   }
 
   /** Looks for the library once, and again where what was in the way may have passed. */
-  static LoadReport loadReport() {
-    LoadReport found = report;
-    if (found == null || found.mayPass()) {
+  private static NativeLoader.Result load() {
+    NativeLoader.Result found = library;
+    if (found == null || found.report().mayPass()) {
       synchronized (CpuBackend.class) {
-        if (report == found) {
-          report = NativeLoader.load("fovea_cpu");
+        if (library == found) {
+          library = NativeLoader.load("fovea_cpu");
         }
-        found = report;
+        found = library;
       }
     }
     return found;
+  }
+
+  static LoadReport loadReport() {
+    return load().report();
   }
 
   @Override
@@ -76,10 +80,11 @@ final class CpuBackend implements DeviceBackend {
 
   @Override
   public NativeLibrary library() {
-    LoadReport found = loadReport();
+    NativeLoader.Result found = load();
     return found
         .library()
-        .orElseThrow(() -> new FoveaException(Status.LIBRARY_NOT_LOADED, found.toString()));
+        .orElseThrow(
+            () -> new FoveaException(Status.LIBRARY_NOT_LOADED, found.report().toString()));
   }
 
   @Override

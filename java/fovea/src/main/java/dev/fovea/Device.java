@@ -1,6 +1,6 @@
 package dev.fovea;
 
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
 import java.util.ArrayList;
@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.ServiceLoader;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /**
@@ -36,35 +37,47 @@ public final class Device {
 
   private static final Device CPU = new Device(new CpuBackend(null));
 
-  /** What other modules bring, found when somebody first asks: looking for GPUs takes a while. */
-  private record Others(List<DeviceProvider> providers, List<Device> devices) {
-    private static volatile Others found;
+  /** What another module brings. */
+  private record Other(
+      Supplier<DeviceProvider> service, DeviceProvider provider, List<Device> devices) {
+    static Other of(Supplier<DeviceProvider> service) {
+      DeviceProvider provider = service.get();
+      return new Other(service, provider, provider.devices().stream().map(Device::new).toList());
+    }
+
+    boolean mayPass() {
+      return provider.reports().stream().anyMatch(LoadReport::mayPass);
+    }
+
+    Other again() {
+      return mayPass() ? of(service) : this;
+    }
+  }
+
+  /** What all of them bring, found when somebody first asks: looking for GPUs takes a while. */
+  private static final class Others {
+    private static volatile List<Other> found;
 
     /**
      * Not a static initializer: a broken provider is then named at every call, not at the first.
      */
-    static Others get() {
-      if (found == null) {
+    static List<Other> get() {
+      List<Other> others = found;
+      if (others == null || others.stream().anyMatch(Other::mayPass)) {
         synchronized (Others.class) {
-          if (found == null) {
-            found = find();
+          if (found == others) {
+            found = others == null ? find() : others.stream().map(Other::again).toList();
           }
+          others = found;
         }
       }
-      return found;
+      return others;
     }
 
-    private static Others find() {
-      List<DeviceProvider> providers =
-          ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).stream()
-              .map(ServiceLoader.Provider::get)
-              .toList();
-      List<Device> devices =
-          providers.stream()
-              .flatMap(provider -> provider.devices().stream())
-              .map(Device::new)
-              .toList();
-      return new Others(providers, devices);
+    private static List<Other> find() {
+      return ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).stream()
+          .map(Other::of)
+          .toList();
     }
   }
 
@@ -76,6 +89,7 @@ public final class Device {
   }
 
   /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
+  @SuppressWarnings("exports") // to those modules
   public static Device of(DeviceBackend backend) {
     return new Device(backend);
   }
@@ -108,7 +122,7 @@ public final class Device {
   public static List<Device> all() {
     List<Device> all = new ArrayList<>();
     all.add(CPU);
-    all.addAll(Others.get().devices());
+    Others.get().forEach(other -> all.addAll(other.devices()));
     return List.copyOf(all);
   }
 
@@ -143,7 +157,7 @@ public final class Device {
   public static List<LoadReport> loadReports() {
     List<LoadReport> reports = new ArrayList<>();
     reports.add(CpuBackend.loadReport());
-    Others.get().providers().forEach(provider -> reports.addAll(provider.reports()));
+    Others.get().forEach(other -> reports.addAll(other.provider().reports()));
     return List.copyOf(reports);
   }
 
@@ -180,6 +194,7 @@ public final class Device {
   }
 
   /** What is behind this device: for modules that provide devices. */
+  @SuppressWarnings("exports") // to those modules
   public DeviceBackend backend() {
     return backend;
   }

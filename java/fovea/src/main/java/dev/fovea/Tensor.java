@@ -23,6 +23,9 @@ import java.util.Objects;
  * elements through the Java heap: they are for setting up and looking at data.
  */
 public final class Tensor {
+  private static final StackWalker CALLER =
+      StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
+
   private final Device device;
   private final Scope scope; // null: somebody else's memory
   private final MemorySegment segment; // from element 0 to the last one
@@ -94,11 +97,16 @@ public final class Tensor {
    * in use, on a device until the streams that use it are done with it; and, since no scope knows
    * of those streams, orders their work with copies and with each other.
    *
+   * <p>As this reads and writes any address, the calling module needs native access: {@code
+   * --enable-native-access=} with its name, or with {@code ALL-UNNAMED} on the class path.
+   *
+   * @throws IllegalCallerException if the calling module has no native access
    * @throws IllegalArgumentException if the address is zero or not a multiple of the element size,
    *     if the device knows that it is not its memory, or for a bad shape or stride
    */
   public static Tensor ofAddress(
       Device device, long address, DType dtype, long[] shape, long[] strides) {
+    NativeAccess.require(CALLER.getCallerClass(), "Tensor.ofAddress");
     return TensorMemory.at(device, address, dtype, shape.clone(), strides.clone());
   }
 

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -3,7 +3,6 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLoader;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -73,12 +72,12 @@ final class Recorder {
       }
       compile(source, library);
       System.setProperty("fovea.native.recorder.path", library.toString());
-      LoadReport report = NativeLoader.load("fovea_recorder");
+      NativeLoader.Result result = NativeLoader.load("fovea_recorder");
       Files.delete(source);
       Files.delete(library);
       Files.delete(folder);
-      assertTrue(report.library().isPresent(), report::toString);
-      return Device.of(new FakeBackend("recorder", report.library().orElseThrow()));
+      assertTrue(result.library().isPresent(), result.report()::toString);
+      return Device.of(new FakeBackend("recorder", result.library().orElseThrow()));
     } catch (Exception e) {
       throw new AssertionError(e);
     }

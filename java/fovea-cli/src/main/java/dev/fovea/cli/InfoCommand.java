@@ -7,8 +7,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import dev.fovea.Device;
 import dev.fovea.FoveaException;
-import dev.fovea.ffi.LoadReport;
-import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.ffi.report.LoadReport;
 import java.util.List;
 import picocli.CommandLine.Command;
 
@@ -47,7 +46,7 @@ final class InfoCommand extends CliCommand {
       library.addProperty("loaded", report.library().isPresent());
       text().println();
       if (report.library().isPresent()) {
-        NativeLibrary loaded = report.library().get();
+        LoadReport.Library loaded = report.library().get();
         library.addProperty("origin", loaded.origin());
         library.addProperty("version", loaded.version());
         library.addProperty("build", loaded.build());

@@ -9,9 +9,9 @@ import dev.fovea.FoveaException;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.CudaDriver;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
 import java.lang.foreign.Arena;
@@ -37,9 +37,9 @@ public final class CudaProvider implements DeviceProvider {
       refuse(LIBRARY, "NVIDIA driver", noDriver.get() + ", so no GPU can be used");
       return;
     }
-    LoadReport report = NativeLoader.load(LIBRARY);
-    reports.add(report);
-    report.library().ifPresent(this::findDevices);
+    NativeLoader.Result result = NativeLoader.load(LIBRARY);
+    reports.add(result.report());
+    result.library().ifPresent(this::findDevices);
   }
 
   private void findDevices(NativeLibrary library) {

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Device;
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

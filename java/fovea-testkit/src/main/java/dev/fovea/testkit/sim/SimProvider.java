@@ -2,9 +2,9 @@ package dev.fovea.testkit.sim;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.LoadReport;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
 import java.lang.foreign.Arena;
@@ -19,19 +19,19 @@ import java.util.List;
  */
 public final class SimProvider implements DeviceProvider {
 
-  private final LoadReport report = NativeLoader.load("fovea_sim");
+  private final NativeLoader.Result loaded = NativeLoader.load("fovea_sim");
 
   /** Made by {@link java.util.ServiceLoader}. */
   public SimProvider() {}
 
   @Override
   public List<DeviceBackend> devices() {
-    return report.library().map(SimProvider::all).orElse(List.of());
+    return loaded.library().map(SimProvider::all).orElse(List.of());
   }
 
   @Override
   public List<LoadReport> reports() {
-    return List.of(report);
+    return List.of(loaded.report());
   }
 
   /** Indices go on until the library knows no such device. */
