@@ -7,7 +7,9 @@
 @SuppressWarnings("module") // exports to modules that are compiled after this one
 module dev.fovea {
   requires transitive dev.fovea.ffi;
+  requires java.management;
   requires jdk.jfr;
+  requires jdk.management; // knows the limits of containers
 
   exports dev.fovea;
   exports dev.fovea.spi to

@@ -106,8 +106,10 @@ public final class Attention {
   }
 
   /**
-   * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}. Plans and memory
-   * are kept for the next time, so that this may be called in a loop.
+   * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}, which lives until
+   * that scope is closed: in a loop, close one for each turn, a {@linkplain Scope#child child} for
+   * example, or bind {@link AttentionCall#out}. Plans and working memory are kept for the next
+   * time.
    *
    * @throws IllegalArgumentException if operands do not fit together
    * @throws UnsupportedOperationException if the device has no kernel for this

@@ -35,14 +35,14 @@ public final class Device {
     }
   }
 
-  private static final Device CPU = new Device(new CpuBackend(null));
+  private static final Device CPU = of(new CpuBackend(null));
 
   /** What another module brings. */
   private record Other(
       Supplier<DeviceProvider> service, DeviceProvider provider, List<Device> devices) {
     static Other of(Supplier<DeviceProvider> service) {
       DeviceProvider provider = service.get();
-      return new Other(service, provider, provider.devices().stream().map(Device::new).toList());
+      return new Other(service, provider, provider.devices().stream().map(Device::of).toList());
     }
 
     boolean mayPass() {
@@ -82,16 +82,24 @@ public final class Device {
   }
 
   private final DeviceBackend backend;
+  private final MemoryBudget budget;
   private volatile Stream stream; // null: nobody has asked for it yet
 
-  private Device(DeviceBackend backend) {
-    this.backend = Objects.requireNonNull(backend, "backend");
+  private Device(DeviceBackend backend, MemoryBudget budget) {
+    this.backend = backend;
+    this.budget = budget;
   }
 
   /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
   @SuppressWarnings("exports") // to those modules
   public static Device of(DeviceBackend backend) {
-    return new Device(backend);
+    Objects.requireNonNull(backend, "backend");
+    return of(backend, backend.hostMemory() ? MemoryBudget.HOST : MemoryBudget.unlimited());
+  }
+
+  /** With a budget of its own. */
+  static Device of(DeviceBackend backend, MemoryBudget budget) {
+    return new Device(backend, budget);
   }
 
   /** The CPU with its best instruction set tier; {@code -Dfovea.cpu.isa=avx2} forces another. */
@@ -191,6 +199,33 @@ public final class Device {
       }
     }
     return own;
+  }
+
+  /**
+   * Bytes of this device's memory that {@linkplain Scope scopes} hold. All devices that compute on
+   * host memory have one and the same count.
+   */
+  public long memoryHeld() {
+    return budget.held();
+  }
+
+  /**
+   * Bytes that scopes may hold at most of {@link #memoryHeld this memory}; {@link Long#MAX_VALUE}
+   * where nothing but the device's driver limits them.
+   *
+   * @throws IllegalArgumentException if {@code -Dfovea.memory.limit} is not a size
+   */
+  public long memoryLimit() {
+    return budget.limit();
+  }
+
+  /** Number of open scopes of {@link #memoryHeld this memory}. */
+  public int openScopes() {
+    return budget.scopes();
+  }
+
+  MemoryBudget budget() {
+    return budget;
   }
 
   /** What is behind this device: for modules that provide devices. */

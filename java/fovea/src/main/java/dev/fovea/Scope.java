@@ -2,7 +2,12 @@ package dev.fovea;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Owns the memory it allocates on one device and frees all of it when it is closed. Thread-safe.
@@ -11,20 +16,35 @@ import java.util.Objects;
  * an {@link IllegalStateException}, and stays open and usable; a call on a tensor of a closed scope
  * is refused the same way. A scope that is never closed never frees its memory.
  *
- * <p>Memory of the CPU counts as direct memory of the JVM: {@code -XX:MaxDirectMemorySize} limits
- * it, which by default is the maximal heap size. Closing stops all threads for a moment, about 0.1
- * ms: hold a scope for a request or longer, not for each tensor.
+ * <p>All scopes of host memory together may hold three quarters of the memory that the JVM sees,
+ * the container's or the machine's, unless {@code -Dfovea.memory.limit=SIZE} says otherwise, in
+ * bytes or with a suffix of {@code k}, {@code m}, {@code g} or {@code t}. What is more is refused
+ * with a {@link FoveaException} of {@link Status#OUT_OF_MEMORY}. {@link Device#memoryHeld} says how
+ * much they hold; the JVM's own limit, {@code -XX:MaxDirectMemorySize}, does not count it. Flight
+ * recordings have events {@code dev.fovea.ScopeAllocation} and {@code dev.fovea.ScopeClose} where
+ * they ask for them.
+ *
+ * <p>Closing a scope stops all threads for a moment, about 0.1 ms: hold one for a request or
+ * longer, not for each tensor, or take one {@linkplain #over(Arena) over a confined arena}.
  */
 public final class Scope implements AutoCloseable {
   private final Device device;
-  private final Arena arena = Arena.ofShared();
+  private final Scope parent; // null: closes by itself alone
+  private final Arena arena;
+  private final boolean ownsArena;
 
   private final Uses uses = new Uses();
   private final StreamOrder order; // null where calls are done when they return
+  private final MemoryBudget.Account account;
+  private final Set<Scope> children = ConcurrentHashMap.newKeySet();
 
-  private Scope(Device device) {
-    this.device = Objects.requireNonNull(device, "device");
+  private Scope(Device device, Arena arena, boolean ownsArena, Scope parent) {
+    this.device = device;
+    this.parent = parent;
+    this.arena = arena;
+    this.ownsArena = ownsArena;
     this.order = device.backend().streams() == null ? null : new StreamOrder(device);
+    this.account = device.budget().open(device.name());
   }
 
   /** Memory of the CPU. */
@@ -34,7 +54,51 @@ public final class Scope implements AutoCloseable {
 
   /** Memory of {@code device}. */
   public static Scope open(Device device) {
-    return new Scope(device);
+    Objects.requireNonNull(device, "device");
+    return new Scope(device, Arena.ofShared(), true, null);
+  }
+
+  /** Memory of the CPU out of an arena of yours, as {@link #over(Arena, Device)}. */
+  public static Scope over(Arena arena) {
+    return over(arena, Device.cpu());
+  }
+
+  /**
+   * Memory of {@code device} out of an arena of yours, of any kind: it goes with the arena, and
+   * only then counts no longer. Closing this scope frees nothing, but ends the use of its tensors.
+   * Close it first, or close the arena alone: then the JVM refuses what uses the memory. Tensors in
+   * a confined arena are for its thread alone, and calls on them run there without helpers.
+   *
+   * @throws IllegalStateException if the arena is closed
+   * @throws WrongThreadException if it is confined to another thread
+   */
+  public static Scope over(Arena arena, Device device) {
+    Objects.requireNonNull(device, "device");
+    Scope scope = new Scope(device, arena, false, null);
+    try {
+      scope.account.closeWith(arena);
+      return scope;
+    } catch (RuntimeException e) {
+      scope.account.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A scope of the same device that closes with this one, if it is not closed before. This one does
+   * not close while a call uses memory of a child.
+   *
+   * @throws IllegalStateException if this scope is closed
+   */
+  public Scope child() {
+    acquire();
+    try {
+      Scope child = new Scope(device, Arena.ofShared(), true, this);
+      children.add(child);
+      return child;
+    } finally {
+      release();
+    }
   }
 
   /** Where this scope's memory lies. */
@@ -42,13 +106,18 @@ public final class Scope implements AutoCloseable {
     return device;
   }
 
+  /** Bytes of the tensors that this scope and its children hold. */
+  public long memoryHeld() {
+    return account.bytes() + children.stream().mapToLong(Scope::memoryHeld).sum();
+  }
+
   /**
    * A dense tensor of zeros, aligned to 64 bytes.
    *
    * @throws IllegalArgumentException if a size is negative or the shape too large
    * @throws IllegalStateException if this scope is closed
-   * @throws OutOfMemoryError if there is not enough memory of the CPU
-   * @throws FoveaException with {@link Status#OUT_OF_MEMORY} if there is not enough of a device
+   * @throws FoveaException with {@link Status#OUT_OF_MEMORY} if scopes would hold more than they
+   *     may, or there is not enough memory of the CPU or the device
    */
   public Tensor allocate(DType dtype, long... shape) {
     long[] sizes = shape.clone();
@@ -57,11 +126,54 @@ public final class Scope implements AutoCloseable {
     acquire();
     try {
       MemorySegment memory =
-          order == null ? device.backend().allocate(bytes, arena) : order.allocate(bytes, arena);
+          ScopeAllocationEvent.PROBE.isEnabled()
+              ? allocateRecorded(bytes, dtype, sizes)
+              : allocate(bytes);
       return TensorMemory.view(device, this, memory, dtype, sizes, strides);
     } finally {
       release();
     }
+  }
+
+  private MemorySegment allocate(long bytes) {
+    account.reserve(bytes);
+    boolean done = false;
+    try {
+      MemorySegment memory =
+          order == null ? device.backend().allocate(bytes, arena) : order.allocate(bytes, arena);
+      done = true;
+      return memory;
+    } catch (OutOfMemoryError e) {
+      FoveaException failure =
+          new FoveaException(
+              Status.OUT_OF_MEMORY,
+              "%,d bytes cannot be had, although scopes hold %,d of the %,d that they may hold: %s"
+                  .formatted(
+                      bytes, device.memoryHeld() - bytes, device.memoryLimit(), e.getMessage()));
+      failure.initCause(e);
+      throw failure;
+    } finally {
+      if (!done) {
+        account.giveBack(bytes);
+      }
+    }
+  }
+
+  private MemorySegment allocateRecorded(long bytes, DType dtype, long[] shape) {
+    ScopeAllocationEvent event = new ScopeAllocationEvent();
+    event.begin();
+    MemorySegment memory = allocate(bytes);
+    event.end();
+    if (event.shouldCommit()) {
+      event.device = device.name();
+      event.dtype = dtype.name();
+      event.shape = Arrays.toString(shape);
+      event.bytes = bytes;
+      event.scopeBytes = account.bytes();
+      event.held = device.memoryHeld();
+      event.commit();
+    }
+    return memory;
   }
 
   /** A dense {@link DType#FLOAT32} tensor with a copy of {@code values} in row-major order. */
@@ -94,26 +206,76 @@ public final class Scope implements AutoCloseable {
   }
 
   /**
-   * Frees the memory; on a device with streams behind the work that uses it, without waiting for
-   * that. Closing again does nothing.
+   * Frees the memory and that of its children; on a device with streams behind the work that uses
+   * it, without waiting for that. Closing again does nothing.
    *
-   * @throws IllegalStateException if a call or a {@link Graph} is using it; the scope then stays
-   *     open
+   * @throws IllegalStateException if a call or a {@link Graph} is using it, or memory of a child;
+   *     the scope then stays open
    * @throws FoveaException if the device fails
    */
   @Override
   public void close() {
-    if (!uses.close(
+    List<Scope> closing = new ArrayList<>();
+    try {
+      endUses(closing);
+    } catch (IllegalStateException e) {
+      closing.forEach(scope -> scope.uses.reopen());
+      throw e;
+    }
+    RuntimeException failure = null;
+    while (!closing.isEmpty()) {
+      Scope last = closing.getLast(); // children come behind their parents
+      try {
+        last.free();
+      } catch (RuntimeException e) {
+        if (last.ownsArena && last.arena.scope().isAlive()) {
+          // Somebody holds a segment of it in a native call that is not ours.
+          closing.forEach(scope -> scope.uses.reopen());
+          throw new IllegalStateException(
+              "the scope cannot be closed: a native call in flight uses its memory; it stays open",
+              e);
+        }
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+      closing.removeLast();
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  /** Refuses uses from now on, of this and of all below it that are still open, and lists them. */
+  private void endUses(List<Scope> closing) {
+    if (uses.close(
         "the scope cannot be closed: %d call(s) or graph(s) use its memory;" + " it stays open")) {
+      closing.add(this);
+      children.forEach(child -> child.endUses(closing));
+    }
+  }
+
+  private void free() {
+    if (!ownsArena) {
       return;
     }
     try {
       arena.close();
-    } catch (IllegalStateException e) {
-      // Somebody holds a segment of ours in a native call that is not ours.
-      uses.reopen();
-      throw new IllegalStateException(
-          "the scope cannot be closed: a native call in flight uses its memory; it stays open", e);
+    } finally {
+      if (!arena.scope().isAlive()) {
+        account.close();
+        if (parent != null) {
+          parent.children.remove(this);
+        }
+      }
     }
+  }
+
+  @Override
+  public String toString() {
+    return "scope of %s, %s, %,d bytes"
+        .formatted(device, isOpen() ? "open" : "closed", memoryHeld());
   }
 }

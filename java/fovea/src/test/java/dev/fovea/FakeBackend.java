@@ -13,6 +13,7 @@ final class FakeBackend implements DeviceBackend {
   private final boolean hostMemory;
   private final NativeLibrary library; // null: that of the CPU
   private final MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
+  Error failure; // of every allocation; null: none
   int copiesIn;
   int copiesOut;
 
@@ -59,6 +60,9 @@ final class FakeBackend implements DeviceBackend {
 
   @Override
   public MemorySegment allocate(long bytes, Arena arena) {
+    if (failure != null) {
+      throw failure;
+    }
     return arena.allocate(bytes, 64);
   }
 

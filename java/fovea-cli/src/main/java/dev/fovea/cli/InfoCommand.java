@@ -85,6 +85,9 @@ final class InfoCommand extends CliCommand {
       cpu.add("tiers", names);
       text().printf("%nCPU: %s%n", Device.cpu().description());
       text().printf("  runs here: %s%n", String.join(", ", tiers));
+      long limit = Device.cpu().memoryLimit();
+      cpu.addProperty("memoryLimit", limit);
+      text().printf("  tensors may take %,d bytes%n", limit);
     } catch (FoveaException e) {
       cpu.addProperty("error", e.getMessage()); // the library's attempts say why
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
+import dev.fovea.Device;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -89,6 +90,8 @@ class MainTest {
     assertEquals("fovea_cpu", first(json, "libraries").get("name").getAsString());
     assertTrue(first(json, "libraries").get("loaded").getAsBoolean(), cli.out());
     assertTrue(json.getAsJsonObject("cpu").getAsJsonArray("tiers").size() >= 1);
+    assertEquals(
+        Device.cpu().memoryLimit(), json.getAsJsonObject("cpu").get("memoryLimit").getAsLong());
     assertEquals("cpu", first(json, "devices").get("name").getAsString());
     assertTrue(cli.err().contains("fovea_cpu"), "text goes to standard error");
     String text = Cli.run("info").out();
