@@ -3,16 +3,12 @@ package dev.fovea.modulepath;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.fovea.Attention;
-import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceProvider;
 import java.io.File;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,47 +76,23 @@ class FirstUseTest {
   }
 
   private List<String> run(boolean natives, String... properties) throws Exception {
-    List<String> path = new ArrayList<>();
-    path.add(origin(Attention.class));
-    path.add(origin(LoadReport.class));
-    path.add(probe().toString());
-    if (natives) {
-      Stream.of("jdk.module.path", "java.class.path")
-          .flatMap(
-              property -> Stream.of(System.getProperty(property, "").split(File.pathSeparator)))
-          .filter(entry -> entry.contains("natives"))
-          .forEach(path::add);
+    List<String> path = new ArrayList<>(List.of(OwnJvm.modulePath().split(File.pathSeparator)));
+    if (!natives) {
+      path.removeIf(entry -> Path.of(entry).getFileName().toString().contains("natives"));
     }
+    path.add(OwnJvm.folderOf(FirstUseProbe.class).toString());
+    path.add(OwnJvm.folderOf(PassingProvider.class).toString());
+    Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+    Files.writeString(
+        services.resolve(DeviceProvider.class.getName()), PassingProvider.class.getName());
+    path.add(folder.toString());
+
     List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("-Djava.library.path=");
     command.addAll(List.of("-cp", String.join(File.pathSeparator, path)));
     command.add(FirstUseProbe.class.getName());
     command.addAll(List.of(properties));
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    List<String> output = process.inputReader().readAllLines();
-    assertEquals(0, process.waitFor(), String.join("\n", output));
-    return output;
-  }
-
-  /** The probe and its provider alone: the folder of all tests has others. */
-  private Path probe() throws Exception {
-    Path probe = Files.createTempDirectory(folder, "probe");
-    for (Class<?> type : List.of(FirstUseProbe.class, PassingProvider.class)) {
-      Path file = probe.resolve(type.getName().replace('.', '/') + ".class");
-      Files.createDirectories(file.getParent());
-      try (var in = type.getResourceAsStream(type.getSimpleName() + ".class")) {
-        Files.copy(in, file);
-      }
-    }
-    Path services = Files.createDirectories(probe.resolve("META-INF/services"));
-    Files.writeString(
-        services.resolve(DeviceProvider.class.getName()), PassingProvider.class.getName());
-    return probe;
-  }
-
-  private static String origin(Class<?> type) throws URISyntaxException {
-    return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+    return OwnJvm.run(command.toArray(String[]::new));
   }
 }
