@@ -202,6 +202,19 @@ class MemoryBudgetTest {
     assertHeld(0, 0);
   }
 
+  /** An arena may close between the two steps of an allocation. */
+  @Test
+  void whatIsGivenBackAfterTheMemoryHasGoneCountsNoMore() {
+    MemoryBudget.Account account = device.budget().open("fake");
+    account.reserve(10);
+    account.close();
+    account.giveBack(10);
+    account.close();
+    assertHeld(0, 0);
+    assertThrows(IllegalStateException.class, () -> account.reserve(1));
+    assertHeld(0, 0);
+  }
+
   @Test
   void arenasThatCannotBeUsedAreRefused() throws Exception {
     Arena closed = Arena.ofShared();
