@@ -24,25 +24,36 @@ final class BFloat16 {
     return (short) (bits + 0x7fff + odd >>> 16);
   }
 
-  /** As {@link #toFloat}, to the bits of floats. */
-  static void toFloatBits(short[] from, int[] to, int n) {
+  /**
+   * As {@link #fromFloat}, of floats given as their bits: leaves the results in the upper halves.
+   * Without branches, so that C2 vectorises it.
+   */
+  static void round(int[] floats, int n) {
     for (int i = 0; i < n; i++) {
-      to[i] = from[i] << 16;
-    }
-  }
-
-  /** As {@link #fromFloat}, from the bits of floats, which this changes. */
-  static void fromFloatBits(int[] from, short[] to, int n) {
-    // Without branches, and in two loops: C2 vectorises the first.
-    for (int i = 0; i < n; i++) {
-      int bits = from[i];
+      int bits = floats[i];
       int nan = INFINITY - (bits & Integer.MAX_VALUE) >> 31; // all ones, or none
       int rounded = bits + 0x7fff + (bits >>> 16 & 1);
       int quiet = bits | QUIET << 16;
-      from[i] = (rounded & ~nan | quiet & nan) >>> 16;
+      floats[i] = rounded & ~nan | quiet & nan;
     }
-    for (int i = 0; i < n; i++) {
-      to[i] = (short) from[i];
+  }
+
+  // C2 does not vectorise loops that narrow to 16 bits or widen from there, but does so from 64 to
+  // 32 bits and back: two at a time, then. In either byte order the first one is where it was.
+
+  /** Of two floats in a long, the upper halves in an int. */
+  static void pack(long[] floats, int[] halves, int pairs) {
+    for (int i = 0; i < pairs; i++) {
+      long two = floats[i];
+      halves[i] = (int) (two >>> 16 & 0xffffL | two >>> 32 & 0xffff_0000L);
+    }
+  }
+
+  /** Undoes {@link #pack}. */
+  static void unpack(int[] halves, long[] floats, int pairs) {
+    for (int i = 0; i < pairs; i++) {
+      long two = halves[i];
+      floats[i] = two << 16 & 0xffff_0000L | two << 32 & 0xffff_0000_0000_0000L;
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
@@ -136,36 +137,40 @@ final class Elements {
   }
 
   private void read(Block block, int n) {
-    if (dtype.byteSize() == Integer.BYTES) {
-      rows(n, (offset, at, length) -> read(offset, block.words, at, length));
-    } else {
-      rows(n, (offset, at, length) -> read(offset, block.halves, at, length));
+    boolean words = dtype.byteSize() == Integer.BYTES;
+    for (int at = 0, length; at < n; at += length) {
+      length = inRow(n - at);
+      if (words) {
+        read(block.words, at, length);
+      } else {
+        read(block.halves, at, length);
+      }
+      advance(length);
     }
   }
 
   private void write(Block block, int n) {
-    if (dtype.byteSize() == Integer.BYTES) {
-      rows(n, (offset, at, length) -> write(block.words, at, offset, length));
-    } else {
-      rows(n, (offset, at, length) -> write(block.halves, at, offset, length));
+    boolean words = dtype.byteSize() == Integer.BYTES;
+    for (int at = 0, length; at < n; at += length) {
+      length = inRow(n - at);
+      if (words) {
+        write(block.words, at, length);
+      } else {
+        write(block.halves, at, length);
+      }
+      advance(length);
     }
   }
 
-  /** A part of a row: elements from {@code offset} in memory, from {@code at} in the block. */
-  @FunctionalInterface
-  private interface Part {
-    void move(long offset, int at, int length);
+  /** Of so many elements those that are in this row. */
+  private int inRow(int wanted) {
+    return (int) Math.min(wanted, sizes[0] - column);
   }
 
-  private void rows(int n, Part part) {
-    for (int at = 0; at < n; ) {
-      int length = (int) Math.min(n - at, sizes[0] - column);
-      part.move(row + column * strides[0], at, length);
-      at += length;
-      column += length;
-      if (column == sizes[0]) {
-        nextRow();
-      }
+  private void advance(int length) {
+    column += length;
+    if (column == sizes[0]) {
+      nextRow();
     }
   }
 
@@ -181,8 +186,9 @@ final class Elements {
     }
   }
 
-  private void read(long offset, int[] to, int at, int length) {
+  private void read(int[] to, int at, int length) {
     long stride = strides[0];
+    long offset = row + column * stride;
     if (stride == 1 && length > FEW) {
       MemorySegment.copy(segment, JAVA_INT_UNALIGNED, offset * Integer.BYTES, to, at, length);
       return;
@@ -192,8 +198,9 @@ final class Elements {
     }
   }
 
-  private void read(long offset, short[] to, int at, int length) {
+  private void read(short[] to, int at, int length) {
     long stride = strides[0];
+    long offset = row + column * stride;
     if (stride == 1 && length > FEW) {
       MemorySegment.copy(segment, JAVA_SHORT_UNALIGNED, offset * Short.BYTES, to, at, length);
       return;
@@ -203,8 +210,9 @@ final class Elements {
     }
   }
 
-  private void write(int[] from, int at, long offset, int length) {
+  private void write(int[] from, int at, int length) {
     long stride = strides[0];
+    long offset = row + column * stride;
     if (stride == 1 && length > FEW) {
       MemorySegment.copy(from, at, segment, JAVA_INT_UNALIGNED, offset * Integer.BYTES, length);
       return;
@@ -214,8 +222,9 @@ final class Elements {
     }
   }
 
-  private void write(short[] from, int at, long offset, int length) {
+  private void write(short[] from, int at, int length) {
     long stride = strides[0];
+    long offset = row + column * stride;
     if (stride == 1 && length > FEW) {
       MemorySegment.copy(from, at, segment, JAVA_SHORT_UNALIGNED, offset * Short.BYTES, length);
       return;
@@ -230,15 +239,18 @@ final class Elements {
     private final int[] words; // of float32 and int32
     private final short[] halves; // of the 16-bit types
     private final float[] floats; // the words again: float16 converts from and to these
+    private final long[] pairs; // the words again: bfloat16 does
 
     Block(long count) {
-      int length = (int) Math.min(count, BLOCK);
-      words = new int[length];
-      halves = new short[length];
-      floats = new float[length];
+      int even = (int) Math.min(count, BLOCK) + 1 & ~1;
+      words = new int[even];
+      halves = new short[even];
+      floats = new float[even];
+      pairs = new long[even / 2];
     }
 
     void toFloat32(DType dtype, int n) {
+      int twos = (n + 1) / 2;
       switch (dtype) {
         case FLOAT16 -> {
           for (int i = 0; i < n; i++) {
@@ -246,12 +258,17 @@ final class Elements {
           }
           MemorySegment.copy(MemorySegment.ofArray(floats), JAVA_INT_UNALIGNED, 0, words, 0, n);
         }
-        case BFLOAT16 -> BFloat16.toFloatBits(halves, words, n);
+        case BFLOAT16 -> {
+          MemorySegment.copy(MemorySegment.ofArray(halves), JAVA_INT_UNALIGNED, 0, words, 0, twos);
+          BFloat16.unpack(words, pairs, twos);
+          MemorySegment.copy(pairs, 0, MemorySegment.ofArray(words), JAVA_LONG_UNALIGNED, 0, twos);
+        }
         default -> {}
       }
     }
 
     void fromFloat32(DType dtype, int n) {
+      int twos = (n + 1) / 2;
       switch (dtype) {
         case FLOAT16 -> {
           MemorySegment.copy(words, 0, MemorySegment.ofArray(floats), JAVA_INT_UNALIGNED, 0, n);
@@ -259,7 +276,12 @@ final class Elements {
             halves[i] = Float.floatToFloat16(floats[i]);
           }
         }
-        case BFLOAT16 -> BFloat16.fromFloatBits(words, halves, n);
+        case BFLOAT16 -> {
+          BFloat16.round(words, n);
+          MemorySegment.copy(MemorySegment.ofArray(words), JAVA_LONG_UNALIGNED, 0, pairs, 0, twos);
+          BFloat16.pack(pairs, words, twos);
+          MemorySegment.copy(words, 0, MemorySegment.ofArray(halves), JAVA_INT_UNALIGNED, 0, twos);
+        }
         default -> {}
       }
     }
