@@ -22,7 +22,7 @@ public final class ConversionSpeed extends Comparison {
 
   static final String NANOSECONDS = "ns/element";
 
-  private static final double TURN_SECONDS = 0.02;
+  private static final double TURN_SECONDS = 0.05;
   private static final double BUDGET_SECONDS = 10;
   private static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
@@ -95,6 +95,8 @@ public final class ConversionSpeed extends Comparison {
           contestants.add(new Contestant(type + " to " + other, () -> to.copyFrom(from)));
         }
       }
+      // Once for the compiler, which is not done after one copy of each.
+      Interleaved.run(contestants, new Interleaved.Settings(3, turnSeconds, BUDGET_SECONDS));
       Rounds measured =
           Interleaved.run(
               contestants, new Interleaved.Settings(rounds, turnSeconds, BUDGET_SECONDS));
