@@ -26,9 +26,23 @@ final class BFloat16 {
 
   /**
    * As {@link #fromFloat}, of floats given as their bits: leaves the results in the upper halves.
-   * Without branches, so that C2 vectorises it.
+   * Without branches in the loops, so that C2 vectorises them.
    */
   static void round(int[] floats, int n) {
+    int largest = 0;
+    for (int i = 0; i < n; i++) {
+      largest = Math.max(largest, floats[i] & Integer.MAX_VALUE);
+    }
+    if (largest > INFINITY) {
+      roundWithNaN(floats, n);
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      floats[i] += 0x7fff + (floats[i] >>> 16 & 1);
+    }
+  }
+
+  private static void roundWithNaN(int[] floats, int n) {
     for (int i = 0; i < n; i++) {
       int bits = floats[i];
       int nan = INFINITY - (bits & Integer.MAX_VALUE) >> 31; // all ones, or none
