@@ -18,11 +18,11 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p>All scopes of host memory together may hold three quarters of the memory that the JVM sees,
  * the container's or the machine's, unless {@code -Dfovea.memory.limit=SIZE} says otherwise, in
- * bytes or with a suffix of {@code k}, {@code m}, {@code g} or {@code t}. What is more is refused
- * with a {@link FoveaException} of {@link Status#OUT_OF_MEMORY}. {@link Device#memoryHeld} says how
- * much they hold; the JVM's own limit, {@code -XX:MaxDirectMemorySize}, does not count it. Flight
- * recordings have events {@code dev.fovea.ScopeAllocation} and {@code dev.fovea.ScopeClose} where
- * they ask for them.
+ * bytes or with a suffix of {@code k}, {@code m}, {@code g} or {@code t}; that is read once. What
+ * is more is refused with a {@link FoveaException} of {@link Status#OUT_OF_MEMORY}. {@link
+ * Device#memoryHeld} says how much they hold; the JVM's own limit, {@code -XX:MaxDirectMemorySize},
+ * does not count it. Flight recordings have events {@code dev.fovea.ScopeAllocation} and {@code
+ * dev.fovea.ScopeClose} where they ask for them.
  *
  * <p>Closing a scope stops all threads for a moment, about 0.1 ms: hold one for a request or
  * longer, not for each tensor, or take one {@linkplain #over(Arena) over a confined arena}.
