@@ -4,6 +4,7 @@ import dev.fovea.Attention;
 import dev.fovea.AttentionCall;
 import dev.fovea.AttentionPlan;
 import dev.fovea.Device;
+import dev.fovea.Layout;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.bench.AttentionProblem.Order;
@@ -46,7 +47,7 @@ class FoveaAttention implements AutoCloseable {
     long h = problem.heads();
     long d = problem.headDim();
     return problem.order() == Order.BHSD
-        ? scope.allocate(problem.dtype(), 1, h, s, d).permute(0, 2, 1, 3)
+        ? scope.allocate(Layout.BHSD, problem.dtype(), 1, s, h, d)
         : scope.allocate(problem.dtype(), 1, s, h, d);
   }
 

@@ -16,7 +16,7 @@ public final class ResultsPage {
 
   private static final List<String> ISAS = List.of("portable", "avx2", "avx512");
   private static final List<String> BENCHMARKS =
-      List.of("call", "attention", "backward", "encoder");
+      List.of("call", "attention", "backward", "encoder", "conversions");
 
   private ResultsPage() {}
 

@@ -5,11 +5,13 @@ import dev.fovea.bench.Report.Row;
 import dev.fovea.bench.Report.Session;
 import dev.fovea.bench.Targets.Outcome;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** The part of the page about one instruction set of one processor, as Markdown. */
 final class ResultsSection {
@@ -35,6 +37,7 @@ final class ResultsSection {
     report("backward").ifPresent(report -> attention(report, "Backward pass"));
     report("encoder").ifPresent(this::encoder);
     report("call").ifPresent(this::call);
+    report("conversions").ifPresent(this::conversions);
     return text.toString();
   }
 
@@ -206,6 +209,29 @@ final class ResultsSection {
     line("");
     table("figure", "value");
     row.figures().forEach((name, value) -> row(name, number(value)));
+    line("");
+  }
+
+  private void conversions(Report report) {
+    heading("Conversions of types");
+    line("`Tensor.copyFrom`, one thread, into a dense tensor; ns an element.");
+    line("");
+    List<String> sources =
+        report.rows().stream().map(row -> row.parameters().get("source")).distinct().toList();
+    List<String> columns = new ArrayList<>(List.of("types"));
+    columns.addAll(sources);
+    table(columns.toArray(String[]::new));
+    report.rows().stream()
+        .collect(
+            Collectors.groupingBy(
+                row -> row.parameters().get("types"), LinkedHashMap::new, Collectors.toList()))
+        .forEach(
+            (types, rows) -> {
+              List<String> cells = new ArrayList<>(List.of(types));
+              rows.forEach(
+                  row -> cells.add(number(row.figures().get(ConversionSpeed.NANOSECONDS))));
+              row(cells.toArray(String[]::new));
+            });
     line("");
   }
 

@@ -147,7 +147,14 @@ final class Targets {
               false),
           new Target(
               "a call over the bare downcall, ns", "call", r -> true, CallCost.OVER, 1000, true),
-          new Target("a call allocates, B/op", "call", r -> true, CallCost.ALLOCATED, 0, true));
+          new Target("a call allocates, B/op", "call", r -> true, CallCost.ALLOCATED, 0, true),
+          new Target(
+              "a conversion of types, ns an element",
+              "conversions",
+              r -> true,
+              ConversionSpeed.NANOSECONDS,
+              0.5,
+              true));
 
   private Targets() {}
 

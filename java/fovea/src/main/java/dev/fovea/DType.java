@@ -25,4 +25,10 @@ public enum DType {
   boolean isFloating() {
     return this != INT32;
   }
+
+  void requireConvertibleTo(DType other) {
+    if (isFloating() != other.isFloating()) {
+      throw new IllegalArgumentException("%s does not convert to %s".formatted(this, other));
+    }
+  }
 }

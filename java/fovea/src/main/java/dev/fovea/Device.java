@@ -219,7 +219,9 @@ public final class Device {
     return budget.limit();
   }
 
-  /** Number of open scopes of {@link #memoryHeld this memory}. */
+  /**
+   * Number of scopes of {@link #memoryHeld this memory} that are open, or over an arena that is.
+   */
   public int openScopes() {
     return budget.scopes();
   }

@@ -26,6 +26,43 @@ final class Layouts {
     return elements;
   }
 
+  /**
+   * The shape with its one -1, if there is one, replaced by what makes it so many elements.
+   *
+   * @throws IllegalArgumentException if there are more, or no size does that
+   */
+  static long[] infer(long[] shape, long elements) {
+    long[] sizes = shape.clone();
+    int unknown = -1;
+    for (int dim = 0; dim < sizes.length; dim++) {
+      if (sizes[dim] == -1) {
+        if (unknown >= 0) {
+          throw new IllegalArgumentException(
+              "shape " + Arrays.toString(shape) + " has more than one -1");
+        }
+        unknown = dim;
+        sizes[dim] = 1;
+      }
+    }
+    if (unknown >= 0) {
+      long others = elements(sizes);
+      if (others == 0 || elements % others != 0) {
+        throw new IllegalArgumentException(
+            "%d elements do not fill shape %s".formatted(elements, Arrays.toString(shape)));
+      }
+      sizes[unknown] = elements / others;
+    }
+    return sizes;
+  }
+
+  /** With {@code value} before position {@code dim}. */
+  static long[] insert(long[] values, int dim, long value) {
+    long[] longer = Arrays.copyOf(values, values.length + 1);
+    System.arraycopy(values, dim, longer, dim + 1, values.length - dim);
+    longer[dim] = value;
+    return longer;
+  }
+
   /** Row-major strides: the last dimension is contiguous. */
   static long[] denseStrides(long[] shape) {
     long[] strides = new long[shape.length];

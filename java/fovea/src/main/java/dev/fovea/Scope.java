@@ -18,11 +18,11 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p>All scopes of host memory together may hold three quarters of the memory that the JVM sees,
  * the container's or the machine's, unless {@code -Dfovea.memory.limit=SIZE} says otherwise, in
- * bytes or with a suffix of {@code k}, {@code m}, {@code g} or {@code t}. What is more is refused
- * with a {@link FoveaException} of {@link Status#OUT_OF_MEMORY}. {@link Device#memoryHeld} says how
- * much they hold; the JVM's own limit, {@code -XX:MaxDirectMemorySize}, does not count it. Flight
- * recordings have events {@code dev.fovea.ScopeAllocation} and {@code dev.fovea.ScopeClose} where
- * they ask for them.
+ * bytes or with a suffix of {@code k}, {@code m}, {@code g} or {@code t}; that is read once. What
+ * is more is refused with a {@link FoveaException} of {@link Status#OUT_OF_MEMORY}. {@link
+ * Device#memoryHeld} says how much they hold; the JVM's own limit, {@code -XX:MaxDirectMemorySize},
+ * does not count it. Flight recordings have events {@code dev.fovea.ScopeAllocation} and {@code
+ * dev.fovea.ScopeClose} where they ask for them.
  *
  * <p>Closing a scope stops all threads for a moment, about 0.1 ms: hold one for a request or
  * longer, not for each tensor, or take one {@linkplain #over(Arena) over a confined arena}.
@@ -135,6 +135,19 @@ public final class Scope implements AutoCloseable {
     }
   }
 
+  /**
+   * A tensor of zeros [B, S, H, D] over memory of the given layout, aligned to 64 bytes.
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)}
+   */
+  public Tensor allocate(
+      Layout layout, DType dtype, long batch, long length, long heads, long headDim) {
+    return switch (layout) {
+      case BSHD -> allocate(dtype, batch, length, heads, headDim);
+      case BHSD -> allocate(dtype, batch, heads, length, headDim).transpose(1, 2);
+    };
+  }
+
   private MemorySegment allocate(long bytes) {
     account.reserve(bytes);
     boolean done = false;
@@ -176,14 +189,87 @@ public final class Scope implements AutoCloseable {
     return memory;
   }
 
-  /** A dense {@link DType#FLOAT32} tensor with a copy of {@code values} in row-major order. */
+  /**
+   * A dense {@link DType#FLOAT32} tensor with a copy of {@code values} in row-major order.
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)} and {@link Tensor#copyFrom}
+   */
   public Tensor copyOf(float[] values, long... shape) {
-    return allocate(DType.FLOAT32, shape).copyFrom(values);
+    return copyOf(values, DType.FLOAT32, shape);
   }
 
-  /** A dense {@link DType#INT32} tensor with a copy of {@code values} in row-major order. */
+  /**
+   * A dense tensor of a floating type with a copy of {@code values} in row-major order, rounded to
+   * nearest, ties to even.
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)} and {@link Tensor#copyFrom}
+   */
+  public Tensor copyOf(float[] values, DType dtype, long... shape) {
+    DType.FLOAT32.requireConvertibleTo(dtype);
+    return allocateFor(values.length, dtype, shape).copyFrom(values);
+  }
+
+  /**
+   * A dense tensor of a floating type with a copy of {@code values} in row-major order, rounded
+   * once to nearest, ties to even.
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)} and {@link Tensor#copyFrom}
+   */
+  public Tensor copyOf(double[] values, DType dtype, long... shape) {
+    DType.FLOAT32.requireConvertibleTo(dtype);
+    return allocateFor(values.length, dtype, shape).copyFrom(values);
+  }
+
+  /**
+   * A dense {@link DType#INT32} tensor with a copy of {@code values} in row-major order.
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)} and {@link Tensor#copyFrom}
+   */
   public Tensor copyOf(int[] values, long... shape) {
-    return allocate(DType.INT32, shape).copyFrom(values);
+    return allocateFor(values.length, DType.INT32, shape).copyFrom(values);
+  }
+
+  /**
+   * A dense tensor [rows, columns] of a floating type with a copy of {@code rows}, rounded to
+   * nearest, ties to even.
+   *
+   * @throws IllegalArgumentException if the rows differ in length, or for {@link DType#INT32}
+   * @throws RuntimeException as {@link #allocate(DType, long...)}
+   */
+  public Tensor copyOf(float[][] rows, DType dtype) {
+    DType.FLOAT32.requireConvertibleTo(dtype);
+    int columns = rows.length == 0 ? 0 : rows[0].length;
+    for (int row = 0; row < rows.length; row++) {
+      if (rows[row].length != columns) {
+        throw new IllegalArgumentException(
+            "row %d has %d values, row 0 has %d".formatted(row, rows[row].length, columns));
+      }
+    }
+    return allocate(dtype, rows.length, columns).copyFrom(rows);
+  }
+
+  /**
+   * A dense tensor with a copy of elements that are of its type already, as {@link
+   * Tensor#copyFrom(MemorySegment)} takes them: 16-bit floats of a {@code short[]}, or a buffer.
+   *
+   * {@snippet :
+   * Tensor tensor = scope.copyOf(MemorySegment.ofArray(bits), DType.BFLOAT16, 2, 3);
+   * }
+   *
+   * @throws RuntimeException as {@link #allocate(DType, long...)} and {@link Tensor#copyFrom}
+   */
+  public Tensor copyOf(MemorySegment elements, DType dtype, long... shape) {
+    return allocateFor(elements.byteSize() / dtype.byteSize(), dtype, shape).copyFrom(elements);
+  }
+
+  /** Nothing is allocated for values that do not fit. */
+  private Tensor allocateFor(long values, DType dtype, long... shape) {
+    if (Layouts.elements(shape) != values) {
+      throw new IllegalArgumentException(
+          "values has %d elements, shape %s has %d"
+              .formatted(values, Arrays.toString(shape), Layouts.elements(shape)));
+    }
+    return allocate(dtype, shape);
   }
 
   /** False once it is closed. */

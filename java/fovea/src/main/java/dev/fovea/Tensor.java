@@ -3,8 +3,6 @@ package dev.fovea;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.util.Arrays;
-import java.util.Objects;
 
 /**
  * A view of off-heap memory: where it lies, element type, shape, and strides in elements.
@@ -19,19 +17,15 @@ import java.util.Objects;
  * <p>Tensors of a scope or a shared arena may be used from any thread. One over a confined arena
  * can be used by its thread alone, so a call on it runs on that thread without helpers.
  *
- * <p>Only {@code copyFrom}, {@code to…Array}, {@code get…}, {@code set…} and {@code fill} move
- * elements through the Java heap: they are for setting up and looking at data.
+ * <p>Only {@code copyFrom}, {@code to}, {@code contiguous}, {@code to…Array}, {@code get…}, {@code
+ * set…}, {@code fill}, {@code allClose} and {@code toString} read or write elements, through the
+ * Java heap. Values are rounded as IEEE 754 has it, to nearest with ties to even, so that those
+ * beyond the largest of a type become infinities and NaN stays NaN; between tensors of one type the
+ * bits stay as they are.
  */
-public final class Tensor {
+public final class Tensor extends TensorView {
   private static final StackWalker CALLER =
       StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
-
-  private final Device device;
-  private final Scope scope; // null: somebody else's memory
-  private final MemorySegment segment; // from element 0 to the last one
-  private final DType dtype;
-  private final long[] shape;
-  private final long[] strides;
 
   Tensor(
       Device device,
@@ -40,12 +34,7 @@ public final class Tensor {
       DType dtype,
       long[] shape,
       long[] strides) {
-    this.device = device;
-    this.scope = scope;
-    this.segment = segment;
-    this.dtype = dtype;
-    this.shape = shape;
-    this.strides = strides;
+    super(device, scope, segment, dtype, shape, strides);
   }
 
   /**
@@ -110,167 +99,6 @@ public final class Tensor {
     return TensorMemory.at(device, address, dtype, shape.clone(), strides.clone());
   }
 
-  /** Element type. */
-  public DType dtype() {
-    return dtype;
-  }
-
-  /** Number of dimensions. */
-  public int rank() {
-    return shape.length;
-  }
-
-  /** Size of one dimension. */
-  public long size(int dim) {
-    return shape[Objects.checkIndex(dim, shape.length)];
-  }
-
-  /** A copy of the sizes. */
-  public long[] shape() {
-    return shape.clone();
-  }
-
-  /** Elements from one index of {@code dim} to the next. */
-  public long stride(int dim) {
-    return strides[Objects.checkIndex(dim, shape.length)];
-  }
-
-  /** A copy of the strides. */
-  public long[] strides() {
-    return strides.clone();
-  }
-
-  /** Number of elements: the product of the sizes. */
-  public long elements() {
-    return Layouts.elements(shape);
-  }
-
-  /** True if the elements lie in row-major order without gaps. */
-  public boolean isContiguous() {
-    return Layouts.isContiguous(shape, strides);
-  }
-
-  /** Where the memory lies, and what calls on this tensor run on. */
-  public Device device() {
-    return device;
-  }
-
-  /**
-   * The memory from element 0 to the last element.
-   *
-   * @throws UnsupportedOperationException if the host cannot read the device's memory
-   */
-  public MemorySegment segment() {
-    if (!device.backend().hostMemory()) {
-      throw new UnsupportedOperationException(
-          "memory of " + device + " is not readable here: use address() or copy it");
-    }
-    return segment;
-  }
-
-  /** Address of element 0. */
-  public long address() {
-    return segment.address();
-  }
-
-  /**
-   * The same memory as seen by another device that shares it: another instruction set tier of the
-   * CPU, for example. The query's device is what a call runs on.
-   *
-   * @throws IllegalArgumentException if the device does not share this memory
-   */
-  public Tensor on(Device other) {
-    if (!other.sharesMemoryWith(device)) {
-      throw new IllegalArgumentException(other + " does not share the memory of " + device);
-    }
-    return new Tensor(other, scope, segment, dtype, shape, strides);
-  }
-
-  /**
-   * The dimensions in another order: {@code permute(0, 2, 1, 3)} turns [B, H, S, D] memory into the
-   * [B, S, H, D] view that attention takes.
-   *
-   * @throws IllegalArgumentException if {@code order} does not name every dimension once
-   */
-  public Tensor permute(int... order) {
-    long[] newShape = new long[shape.length];
-    long[] newStrides = new long[shape.length];
-    boolean[] named = new boolean[shape.length];
-    boolean valid = order.length == shape.length;
-    for (int dim = 0; valid && dim < order.length; dim++) {
-      int from = order[dim];
-      valid = from >= 0 && from < shape.length && !named[from];
-      if (valid) {
-        named[from] = true;
-        newShape[dim] = shape[from];
-        newStrides[dim] = strides[from];
-      }
-    }
-    if (!valid) {
-      throw new IllegalArgumentException(
-          "order %s is not a permutation of %d dimensions"
-              .formatted(Arrays.toString(order), shape.length));
-    }
-    return new Tensor(device, scope, segment, dtype, newShape, newStrides);
-  }
-
-  /**
-   * The indices {@code from} to {@code to - 1} of one dimension.
-   *
-   * @throws IndexOutOfBoundsException if {@code dim} or the range is not inside this tensor
-   */
-  public Tensor slice(int dim, long from, long to) {
-    Objects.checkFromToIndex(from, to, size(dim));
-    long[] newShape = shape.clone();
-    newShape[dim] = to - from;
-    return at(from * strides[dim], newShape, strides);
-  }
-
-  /**
-   * One index of one dimension, which goes away.
-   *
-   * @throws IndexOutOfBoundsException if {@code dim} or {@code index} is not inside this tensor
-   */
-  public Tensor select(int dim, long index) {
-    Objects.checkIndex(index, size(dim));
-    long[] newShape = new long[shape.length - 1];
-    long[] newStrides = new long[shape.length - 1];
-    for (int from = 0, to = 0; from < shape.length; from++) {
-      if (from != dim) {
-        newShape[to] = shape[from];
-        newStrides[to++] = strides[from];
-      }
-    }
-    return at(index * strides[dim], newShape, newStrides);
-  }
-
-  /** A view of a part: only sizes shrink, so what lies inside this tensor's memory stays inside. */
-  private Tensor at(long offset, long[] newShape, long[] newStrides) {
-    long bytes = Layouts.spanBytes(newShape, newStrides, dtype);
-    long begin = bytes == 0 ? 0 : offset * dtype.byteSize(); // none may begin behind the end
-    MemorySegment part = segment.asSlice(begin, bytes);
-    return new Tensor(device, scope, part, dtype, newShape, newStrides);
-  }
-
-  /**
-   * The same elements in row-major order under another shape.
-   *
-   * @throws IllegalArgumentException if this tensor is not contiguous, or the number of elements
-   *     differs
-   */
-  public Tensor reshape(long... newShape) {
-    long[] sizes = newShape.clone();
-    if (!isContiguous()) {
-      throw new IllegalArgumentException(this + " is not contiguous: it cannot be reshaped");
-    }
-    if (Layouts.elements(sizes) != elements()) {
-      throw new IllegalArgumentException(
-          "%s has %d elements, shape %s has %d"
-              .formatted(this, elements(), Arrays.toString(sizes), Layouts.elements(sizes)));
-    }
-    return new Tensor(device, scope, segment, dtype, sizes, Layouts.denseStrides(sizes));
-  }
-
   /**
    * One element, converted from a floating type.
    *
@@ -278,7 +106,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
    */
   public float getFloat(long... index) {
-    return TensorData.of(this).getFloat(Layouts.offset(index, shape, strides));
+    return TensorData.of(this).getFloat(offset(index));
   }
 
   /**
@@ -288,7 +116,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
    */
   public void setFloat(float value, long... index) {
-    TensorData.change(this, data -> data.setFloat(Layouts.offset(index, shape, strides), value));
+    TensorData.change(this, data -> data.setFloat(offset(index), value));
   }
 
   /**
@@ -298,7 +126,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor has another type
    */
   public int getInt(long... index) {
-    return TensorData.of(this).getInt(Layouts.offset(index, shape, strides));
+    return TensorData.of(this).getInt(offset(index));
   }
 
   /**
@@ -308,7 +136,7 @@ public final class Tensor {
    * @throws IllegalArgumentException if this tensor has another type
    */
   public void setInt(int value, long... index) {
-    TensorData.change(this, data -> data.setInt(Layouts.offset(index, shape, strides), value));
+    TensorData.change(this, data -> data.setInt(offset(index), value));
   }
 
   /**
@@ -323,6 +151,17 @@ public final class Tensor {
   }
 
   /**
+   * Copies an array in row-major order of this view, rounding once to nearest, ties to even.
+   * Returns this.
+   *
+   * @throws IllegalArgumentException if the lengths differ or this tensor is {@link DType#INT32}
+   */
+  public Tensor copyFrom(double[] values) {
+    TensorData.overwrite(this, data -> data.copyFrom(values));
+    return this;
+  }
+
+  /**
    * Copies an array in row-major order of this view. Returns this.
    *
    * @throws IllegalArgumentException if the lengths differ or this tensor is not {@link
@@ -330,6 +169,26 @@ public final class Tensor {
    */
   public Tensor copyFrom(int[] values) {
     TensorData.overwrite(this, data -> data.copyFrom(values));
+    return this;
+  }
+
+  /** Of as many rows and columns, which are [rows, columns]. */
+  Tensor copyFrom(float[][] rows) {
+    TensorData.overwrite(this, data -> data.copyFrom(rows));
+    return this;
+  }
+
+  /**
+   * Copies elements of this tensor's own type, as their bits in native byte order, in row-major
+   * order of this view. They may lie anywhere, on the heap too: {@code MemorySegment.ofArray(bits)}
+   * of a {@code short[]} with 16-bit floats, {@code MemorySegment.ofBuffer(buffer)} of a buffer.
+   * Returns this.
+   *
+   * @throws IllegalArgumentException if {@code elements} has another number of bytes than this
+   *     tensor's elements
+   */
+  public Tensor copyFrom(MemorySegment elements) {
+    TensorData.overwrite(this, data -> data.copyFrom(elements));
     return this;
   }
 
@@ -346,6 +205,27 @@ public final class Tensor {
   public Tensor copyFrom(Tensor other) {
     TensorData.copy(other, this);
     return this;
+  }
+
+  /**
+   * A new dense tensor of {@code scope}, on its device, with these elements in another type.
+   *
+   * @throws IllegalArgumentException if one of the types is {@link DType#INT32} and the other not
+   * @throws RuntimeException as {@link Scope#allocate}
+   */
+  public Tensor to(Scope scope, DType other) {
+    dtype().requireConvertibleTo(other);
+    return scope.allocate(other, rawShape()).copyFrom(this);
+  }
+
+  /**
+   * This tensor where its elements lie in row-major order without gaps, else a new dense one of
+   * {@code scope} with the same elements.
+   *
+   * @throws RuntimeException as {@link Scope#allocate}
+   */
+  public Tensor contiguous(Scope scope) {
+    return isContiguous() ? this : to(scope, dtype());
   }
 
   /**
@@ -379,28 +259,26 @@ public final class Tensor {
     return TensorData.of(this).toIntArray();
   }
 
-  /** The array itself, not to be changed; so is that of the strides. */
-  long[] rawShape() {
-    return shape;
+  /**
+   * True if the shapes are equal and each element is within {@code atol + rtol * |other|} of that
+   * of {@code other}: equal where both are infinite, and never where one is NaN. Types may differ.
+   *
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public boolean allClose(Tensor other, double rtol, double atol) {
+    return TensorData.allClose(this, other, rtol, atol);
   }
 
-  long[] rawStrides() {
-    return strides;
+  private long offset(long[] index) {
+    return Layouts.offset(index, rawShape(), rawStrides());
   }
 
-  /** Not to be dereferenced if it is of a device. */
-  MemorySegment rawSegment() {
-    return segment;
-  }
-
-  /** The scope that owns the memory, or null. */
-  Scope scope() {
-    return scope;
-  }
-
+  /**
+   * Type, shape and device, and in short the values of a small tensor, the first and last of each
+   * dimension, where the host can read them and somebody is known to keep the memory alive.
+   */
   @Override
   public String toString() {
-    String gaps = isContiguous() ? "" : " strides " + Arrays.toString(strides);
-    return dtype + Arrays.toString(shape) + gaps + " on " + device;
+    return description() + TensorText.values(this);
   }
 }

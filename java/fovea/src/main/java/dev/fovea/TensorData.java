@@ -81,6 +81,30 @@ final class TensorData {
         && Arrays.equals(from.rawShape(), to.rawShape());
   }
 
+  static boolean allClose(Tensor ours, Tensor other, double rtol, double atol) {
+    if (!Arrays.equals(ours.rawShape(), other.rawShape())) {
+      throw new IllegalArgumentException(
+          "other is %s, expected shape %s"
+              .formatted(other.description(), Arrays.toString(ours.rawShape())));
+    }
+    Elements a = of(ours).elements();
+    Elements b = of(other).elements();
+    double[] x = new double[Elements.BLOCK];
+    double[] y = new double[Elements.BLOCK];
+    for (int n = a.next(x); n > 0; n = a.next(x)) {
+      b.next(y);
+      for (int i = 0; i < n; i++) {
+        // An infinity is within no distance of itself, nor a NaN of anything.
+        boolean near =
+            Double.isFinite(y[i]) && Math.abs(x[i] - y[i]) <= atol + rtol * Math.abs(y[i]);
+        if (!near && x[i] != y[i]) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
   private static void copyOnDevice(Tensor from, Tensor to) {
     long bytes = to.rawSegment().byteSize();
     if (bytes > 0) {
@@ -141,107 +165,78 @@ final class TensorData {
   void copyFrom(float[] values) {
     requireFloating();
     requireLength(values.length);
-    if (dtype == DType.FLOAT32 && tensor.isContiguous()) {
-      MemorySegment.copy(values, 0, segment, JAVA_FLOAT, 0, values.length);
-      return;
+    Elements.copy(Elements.of(MemorySegment.ofArray(values), DType.FLOAT32), elements());
+  }
+
+  void copyFrom(float[][] rows) {
+    Elements to = elements();
+    for (float[] row : rows) {
+      Elements.copy(Elements.of(MemorySegment.ofArray(row), DType.FLOAT32), to);
     }
-    int i = 0;
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        setFloat(rows.offset(tensor, column), values[i++]);
-      }
-    }
+  }
+
+  void copyFrom(double[] values) {
+    requireFloating();
+    requireLength(values.length);
+    elements().copyFrom(values);
   }
 
   void copyFrom(int[] values) {
     requireInt();
     requireLength(values.length);
-    int i = 0;
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        segment.setAtIndex(JAVA_INT, rows.offset(tensor, column), values[i++]);
-      }
+    copyFrom(MemorySegment.ofArray(values));
+  }
+
+  void copyFrom(MemorySegment bits) {
+    long bytes = tensor.elements() * dtype.byteSize();
+    if (bits.byteSize() != bytes) {
+      throw new IllegalArgumentException(
+          "elements has %d bytes, those of %s are %d"
+              .formatted(bits.byteSize(), tensor.description(), bytes));
     }
+    Elements.copy(Elements.of(bits, dtype), elements());
   }
 
   void copyFrom(TensorData other) {
     if (!Arrays.equals(tensor.rawShape(), other.tensor.rawShape())) {
       throw new IllegalArgumentException(
           "other is %s, expected shape %s"
-              .formatted(other.tensor, Arrays.toString(tensor.rawShape())));
+              .formatted(other.tensor.description(), Arrays.toString(tensor.rawShape())));
     }
-    if (dtype.isFloating() != other.dtype.isFloating()) {
-      throw new IllegalArgumentException("%s does not convert to %s".formatted(other.dtype, dtype));
-    }
-    if (dtype == other.dtype && tensor.isContiguous() && other.tensor.isContiguous()) {
-      segment.copyFrom(other.segment);
-      return;
-    }
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        long to = rows.offset(tensor, column);
-        long from = rows.offset(other.tensor, column);
-        if (dtype == DType.INT32) {
-          segment.setAtIndex(JAVA_INT, to, other.segment.getAtIndex(JAVA_INT, from));
-        } else {
-          setFloat(to, other.getFloat(from));
-        }
-      }
-    }
+    other.dtype.requireConvertibleTo(dtype);
+    Elements.copy(other.elements(), elements());
   }
 
   void fill(float value) {
     if (dtype == DType.INT32 && (double) (int) value != value) {
       throw new IllegalArgumentException("value is " + value + ", but the tensor is INT32");
     }
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        long offset = rows.offset(tensor, column);
-        if (dtype == DType.INT32) {
-          segment.setAtIndex(JAVA_INT, offset, (int) value);
-        } else {
-          setFloat(offset, value);
-        }
-      }
-    }
+    elements().fill(dtype == DType.INT32 ? (int) value : Float.floatToRawIntBits(value));
   }
 
   float[] toFloatArray() {
     requireFloating();
     float[] values = new float[arrayLength()];
-    if (dtype == DType.FLOAT32 && tensor.isContiguous()) {
-      MemorySegment.copy(segment, JAVA_FLOAT, 0, values, 0, values.length);
-      return values;
-    }
-    int i = 0;
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        values[i++] = getFloat(rows.offset(tensor, column));
-      }
-    }
+    Elements.copy(elements(), Elements.of(MemorySegment.ofArray(values), DType.FLOAT32));
     return values;
   }
 
   int[] toIntArray() {
     requireInt();
     int[] values = new int[arrayLength()];
-    int i = 0;
-    for (Rows rows = rows(); rows.next(); ) {
-      for (long column = 0; column < rows.columns(); column++) {
-        values[i++] = segment.getAtIndex(JAVA_INT, rows.offset(tensor, column));
-      }
-    }
+    Elements.copy(elements(), Elements.of(MemorySegment.ofArray(values), DType.INT32));
     return values;
   }
 
-  private Rows rows() {
-    return new Rows(tensor.rawShape());
+  private Elements elements() {
+    return Elements.of(tensor, segment);
   }
 
   private int arrayLength() {
     long elements = tensor.elements();
     if (elements > Integer.MAX_VALUE - 8) {
-      throw new IllegalArgumentException(tensor + " has more elements than an array can hold");
+      throw new IllegalArgumentException(
+          tensor.description() + " has more elements than an array can hold");
     }
     return (int) elements;
   }
@@ -249,7 +244,8 @@ final class TensorData {
   private void requireLength(int length) {
     if (length != tensor.elements()) {
       throw new IllegalArgumentException(
-          "values has %d elements, %s has %d".formatted(length, tensor, tensor.elements()));
+          "values has %d elements, %s has %d"
+              .formatted(length, tensor.description(), tensor.elements()));
     }
   }
 
@@ -266,47 +262,6 @@ final class TensorData {
   private void requireInt() {
     if (dtype != DType.INT32) {
       throw new IllegalArgumentException("the tensor is " + dtype + ": use the methods for float");
-    }
-  }
-
-  /** Walks over the rows of a shape in row-major order; a row is its last dimension. */
-  private static final class Rows {
-    private final long[] shape;
-    private final long[] index;
-    private final int last;
-    private boolean started;
-
-    Rows(long[] shape) {
-      this.shape = shape;
-      this.index = new long[shape.length];
-      this.last = shape.length - 1;
-    }
-
-    long columns() {
-      return last < 0 ? 1 : shape[last];
-    }
-
-    boolean next() {
-      if (!started) {
-        started = true;
-        return Layouts.elements(shape) > 0;
-      }
-      for (int dim = last - 1; dim >= 0; dim--) {
-        if (++index[dim] < shape[dim]) {
-          return true;
-        }
-        index[dim] = 0;
-      }
-      return false;
-    }
-
-    long offset(Tensor tensor, long column) {
-      long[] strides = tensor.rawStrides();
-      long offset = last < 0 ? 0 : column * strides[last];
-      for (int dim = 0; dim < last; dim++) {
-        offset += index[dim] * strides[dim];
-      }
-      return offset;
     }
   }
 }

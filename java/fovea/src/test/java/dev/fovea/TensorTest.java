@@ -50,7 +50,6 @@ class TensorTest {
     assertEquals(96, tensor.segment().byteSize());
     assertEquals(tensor.segment().address(), tensor.address());
     assertSame(Device.cpu(), tensor.device());
-    assertEquals("FLOAT32[2, 3, 4] on cpu", tensor.toString());
   }
 
   @Test
@@ -73,7 +72,6 @@ class TensorTest {
     assertArrayEquals(new long[] {60, 5, 20, 1}, tensor.strides());
     assertFalse(tensor.isContiguous());
     assertEquals(60 + 2 * 20 + 3 * 5 + 4, tensor.getFloat(1, 3, 2, 4));
-    assertEquals("FLOAT32[2, 4, 3, 5] strides [60, 5, 20, 1] on cpu", tensor.toString());
     assertRefused("order [0, 0, 1, 2] is not a permutation", () -> tensor.permute(0, 0, 1, 2));
     assertRefused("order [0, 1] is not a permutation", () -> tensor.permute(0, 1));
     assertRefused("order [0, 1, 2, 4]", () -> tensor.permute(0, 1, 2, 4));
