@@ -20,7 +20,7 @@ final class ForwardRun {
   }
 
   void require() {
-    if (out == null || (graph != null && graph.hasFailed())) {
+    if (out == null || (graph != null && graph.neverRuns())) {
       throw new IllegalStateException(
           "the call has not run since its operands were bound: run it before its backward pass, or"
               + " give backward(dout, out, lse) what a forward pass elsewhere wrote");

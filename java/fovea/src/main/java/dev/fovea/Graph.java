@@ -27,7 +27,8 @@ public final class Graph implements AutoCloseable {
   private final Map<RunMemory, Object> memories = new IdentityHashMap<>();
 
   private final Set<Claim> claims = new LinkedHashSet<>(); // likewise
-  private volatile long executable; // 0: capturing, or failed to
+  private long executable; // 0: capturing, or failed to
+  private volatile boolean launched;
 
   Graph(Device device, DeviceStreams streams) {
     this.device = device;
@@ -49,9 +50,9 @@ public final class Graph implements AutoCloseable {
     executable = handle;
   }
 
-  /** True if nothing that was captured here can ever run. */
-  boolean hasFailed() {
-    return executable == 0 && !uses.isOpen();
+  /** True if nothing that was captured here has run or ever will. */
+  boolean neverRuns() {
+    return !launched && !uses.isOpen();
   }
 
   /**
@@ -97,6 +98,7 @@ public final class Graph implements AutoCloseable {
       scopes.forEach(scope -> scope.order().use(stream));
       memories.keySet().forEach(memory -> memory.use(stream));
       streams.launch(executable, stream.handle());
+      launched = true;
     } finally {
       stream.release();
     }

@@ -103,17 +103,22 @@ public final class Scope implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (!uses.close(
-        "the scope cannot be closed: %d call(s) or graph(s) use its memory;" + " it stays open")) {
+    if (!uses.beginClose(
+        "the scope cannot be closed: %d call(s) or graph(s) use its memory; it stays open")) {
       return;
     }
     try {
       arena.close();
     } catch (IllegalStateException e) {
-      // Somebody holds a segment of ours in a native call that is not ours.
-      uses.reopen();
-      throw new IllegalStateException(
-          "the scope cannot be closed: a native call in flight uses its memory; it stays open", e);
+      if (arena.scope().isAlive()) {
+        // Somebody holds a segment of ours in a native call that is not ours.
+        throw new IllegalStateException(
+            "the scope cannot be closed: a native call in flight uses its memory; it stays open",
+            e);
+      }
+      throw e;
+    } finally {
+      uses.endClose(!arena.scope().isAlive());
     }
   }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +18,9 @@ import java.util.List;
  * memory of query. What it plans is in recorder.cpp.
  */
 final class Recorder {
-  static final Device DEVICE = load();
+  private static final NativeLibrary LIBRARY = load();
+
+  static final Device DEVICE = Device.of(new FakeBackend("recorder", LIBRARY));
 
   /** Operands in the order of {@code fovea.h}, then workspace, scratch and stream. */
   private static final int ADDRESSES = 22;
@@ -42,6 +45,11 @@ final class Recorder {
 
   private Recorder() {}
 
+  /** A device of its own, whose work is queued in {@code streams}. */
+  static Device with(FakeStreams streams) {
+    return Device.of(new FakeBackend("recorder", LIBRARY, streams));
+  }
+
   /** What was written to {@code query}, which is then empty. */
   static List<Entry> take(Tensor query) {
     MemorySegment log = query.segment();
@@ -63,7 +71,7 @@ final class Recorder {
   }
 
   /** Needs g++, as the build of the real libraries does. */
-  private static Device load() {
+  private static NativeLibrary load() {
     try {
       Path folder = Files.createTempDirectory("recorder");
       Path source = folder.resolve("recorder.cpp");
@@ -78,7 +86,7 @@ final class Recorder {
       Files.delete(library);
       Files.delete(folder);
       assertTrue(report.library().isPresent(), report::toString);
-      return Device.of(new FakeBackend("recorder", report.library().orElseThrow()));
+      return report.library().orElseThrow();
     } catch (Exception e) {
       throw new AssertionError(e);
     }
