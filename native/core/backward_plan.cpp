@@ -19,25 +19,27 @@ int32_t check_options(const fovea_attention_spec& spec, const fovea_attention_gr
     const char* name;
     int32_t value;
     bool allowed;
-    const char* needs;
-  } flags[] = {{"deterministic", given.deterministic, true, ""},
-               {"accumulate", given.accumulate, true, ""},
-               {"has_dbias", given.has_dbias, spec.bias_dtype != 0, "a bias"},
-               {"has_dalibi", given.has_dalibi, spec.has_alibi != 0, "ALiBi slopes"},
-               {"has_dsinks", given.has_dsinks, spec.has_sinks != 0, "sinks"}};
+    const char* gradient;
+    const char* of;
+  } flags[] = {
+      {"deterministic", given.deterministic, true, "", ""},
+      {"accumulate", given.accumulate, true, "", ""},
+      {"has_dbias", given.has_dbias, spec.bias_dtype != 0, "dbias", "bias"},
+      {"has_dalibi", given.has_dalibi, spec.has_alibi != 0, "dalibi_slopes", "alibi_slopes"},
+      {"has_dsinks", given.has_dsinks, spec.has_sinks != 0, "dsinks", "sinks"}};
   for (const auto& flag : flags) {
     if (flag.value != 0 && flag.value != 1) {
       return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 or 1", flag.name,
                   flag.value);
     }
     if (flag.value == 1 && !flag.allowed) {
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is 1, but the forward had no %s for it",
-                  flag.name, flag.needs);
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is wanted, but the forward had no %s",
+                  flag.gradient, flag.of);
     }
   }
   if (!spec.has_lse) {
     return fail(error, FOVEA_INVALID_ARGUMENT,
-                "has_lse is 0, but the backward pass needs the forward's lse");
+                "there is no lse, but the backward pass needs the forward's lse");
   }
   if (spec.has_weights) {
     return fail(error, FOVEA_INVALID_ARGUMENT,

@@ -59,6 +59,11 @@ public final class Attention {
     static final Options DEFAULT =
         new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null, false);
 
+    Options withoutDropout() {
+      return new Options(
+          causal, alignment, windowLeft, windowRight, scale, softcap, 0, outDType, allowTf32);
+    }
+
     /** Of the mask, for people. */
     String mask() {
       String window =
@@ -73,11 +78,14 @@ public final class Attention {
   private final Options options;
   private final PlanCache plans = new PlanCache();
 
+  private final Attention eval; // this, where there is no dropout
+
   /** Memory of the last {@link #forward} or backward, for the next; null while one uses it. */
   private final AtomicReference<RunMemory> spare = new AtomicReference<>();
 
   private Attention(Options options) {
     this.options = options;
+    this.eval = options.dropout == 0 ? this : new Attention(options.withoutDropout());
   }
 
   /** Full attention with all defaults: no mask, scale 1/sqrt(D), out in the query's type. */
@@ -96,6 +104,14 @@ public final class Attention {
   }
 
   /**
+   * The same attention without dropout, for inference; this, where there is none. Always the same
+   * object, so that it keeps its plans.
+   */
+  public Attention eval() {
+    return eval;
+  }
+
+  /**
    * Binds operands, in any stride order but with a contiguous last dimension: query [B, Sq, Hq, D],
    * key [B, Sk, Hk, D], value [B, Sk, Hk, Dv]; or, for {@link AttentionCall#cuSeqlens packed}
    * sequences, [Tq, Hq, D], [Tk, Hk, D] and [Tk, Hk, Dv]. Nothing is checked before the call is
@@ -109,11 +125,12 @@ public final class Attention {
    * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}, which lives until
    * that scope is closed: in a loop, close one for each turn, a {@linkplain Scope#child child} for
    * example, or bind {@link AttentionCall#out}. Plans and working memory are kept for the next
-   * time.
+   * time. With dropout it takes a {@linkplain #forward(Scope, Tensor, Tensor, Tensor, long, int)
+   * seed}, or is called on {@link #eval}.
    *
    * @throws IllegalArgumentException if operands do not fit together
    * @throws UnsupportedOperationException if the device has no kernel for this
-   * @throws IllegalStateException if a scope or arena is closed
+   * @throws IllegalStateException if there is dropout, or a scope or arena is closed
    * @throws FoveaException if the library or the device fails
    */
   public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
@@ -121,9 +138,26 @@ public final class Attention {
   }
 
   /**
+   * The same with dropout, for one step of training.
+   *
+   * @param seed with {@code offset} names the weights that are dropped: as in {@link
+   *     AttentionCall#dropoutSeed}, each step has its own pair
+   * @throws RuntimeException as {@link #forward(Scope, Tensor, Tensor, Tensor)}
+   */
+  public Tensor forward(
+      Scope scope, Tensor query, Tensor key, Tensor value, long seed, int offset) {
+    return withMemory(
+        memory ->
+            new AttentionCall(this, query, key, value, memory)
+                .dropoutSeed(seed, offset)
+                .forward(scope));
+  }
+
+  /**
    * Computes the gradients of query, key and value into new dense tensors of {@code scope}, in the
    * type of query. Plans and memory are kept as by {@link #forward}. What this has no parameter
-   * for, a bias or lengths, needs an {@link AttentionCall}; so does the lse of the forward pass:
+   * for, a bias, lengths or a seed of dropout, needs an {@link AttentionCall}; so does the lse of
+   * the forward pass:
    *
    * {@snippet :
    * Tensor lse = scope.allocate(DType.FLOAT32, batch, heads, length);
@@ -138,11 +172,11 @@ public final class Attention {
    */
   public AttentionGradients backward(
       Scope scope, Tensor dout, Tensor query, Tensor key, Tensor value, Tensor out, Tensor lse) {
-    AttentionCall call =
-        call(query, key, value)
-            .out(Objects.requireNonNull(out, "out"))
-            .lse(Objects.requireNonNull(lse, "lse"));
-    return withMemory(memory -> new AttentionBackward(call, dout, memory).gradients(scope));
+    Objects.requireNonNull(out, "out");
+    Objects.requireNonNull(lse, "lse");
+    AttentionCall call = call(query, key, value);
+    return withMemory(
+        memory -> new AttentionBackward(call, dout, out, lse, memory).gradients(scope));
   }
 
   private <T> T withMemory(Function<RunMemory, T> run) {
@@ -310,8 +344,8 @@ public final class Attention {
 
     /**
      * The probability with which a weight is dropped, at least 0 and below 1; weights that stay are
-     * scaled up. It acts in steps of 1/65536. Seed and offset belong to the call: {@link
-     * AttentionCall#dropoutSeed}.
+     * scaled up. It acts in steps of 1/65536. For training, where every step has a seed of its own
+     * ({@link AttentionCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
      */
     public Builder dropout(double probability) {
       float value = (float) probability;

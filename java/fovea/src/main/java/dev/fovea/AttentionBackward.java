@@ -1,5 +1,7 @@
 package dev.fovea;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -20,14 +22,17 @@ import java.util.Objects;
  * <p>dkey and dvalue are summed over the query heads that share a key head. Padding, and queries
  * that see no key, have gradients of zero.
  *
- * <p>It reads the operands that are bound to the call when it runs, among them out and lse, as the
- * forward pass left them, and uses the call's seed and offset of dropout, which must be those of
- * that pass, its stream, executor and parallelism. Weights bound to the call have no part in it.
+ * <p>It is of the last run of its call, or of a forward pass that ran {@linkplain
+ * AttentionCall#backward(Tensor, Tensor, Tensor) elsewhere}: it reads the operands that are bound
+ * to the call when it runs, and out and lse as that pass left them; draws from the seed of dropout
+ * that the last run drew from, or else from the call's; and uses the call's stream, executor and
+ * parallelism. Weights bound to the call have no part in it.
  *
- * <p>Call and backward pass belong to one thread at a time, together: using either while one of
- * them runs throws {@link IllegalStateException}. As for a call, the first run after a change of
- * bindings checks and plans, and every later one allocates nothing on the Java heap. The memory of
- * its runs belongs to this object: keep it for the next step.
+ * <p>Call and backward pass belong to one thread at a time, together: using either while another
+ * thread uses one of them throws {@link IllegalStateException} and changes nothing. What throws
+ * changes no binding. As for a call, the first run after a change of bindings checks and plans, and
+ * every later one allocates nothing on the Java heap. The memory of its runs belongs to this
+ * object: keep it for the next step.
  *
  * {@snippet :
  * AttentionCall call = attention.call(query, key, value).out(out).lse(lse);
@@ -42,23 +47,32 @@ import java.util.Objects;
  */
 public final class AttentionBackward {
   private final AttentionCall call;
+  private final Claim claim;
+  private final Tensor out; // null: that of the call's last run
+  private final Tensor lse; // likewise
   private final BackwardOperands operands;
   private final RunMemory memory;
 
   private BoundBackward bound; // null: something has been set since the last run
-  private long bindings; // of the call, that bound is of
+  private long bindings; // of the call, that operands are of
 
-  AttentionBackward(AttentionCall call, Tensor dout, RunMemory memory) {
+  /** {@code out} and {@code lse} are null for those of the call's last run. */
+  AttentionBackward(AttentionCall call, Tensor dout, Tensor out, Tensor lse, RunMemory memory) {
     this.call = call;
+    this.claim = call.claim();
+    this.out = out;
+    this.lse = lse;
     this.operands = new BackwardOperands(call.operands(), Objects.requireNonNull(dout, "dout"));
+    this.bindings = -1; // its operands are followed when they are first needed
     this.memory = memory;
   }
 
   /** Another gradient of out: its shape and element type. */
   public AttentionBackward dout(Tensor dout) {
-    change();
-    operands.dout = Objects.requireNonNull(dout, "dout");
-    return this;
+    Objects.requireNonNull(dout, "dout");
+    claim.begin();
+    operands.dout = dout;
+    return bound();
   }
 
   /**
@@ -67,23 +81,23 @@ public final class AttentionBackward {
    * Null for {@link #gradients} to make one.
    */
   public AttentionBackward dquery(Tensor dquery) {
-    change();
+    claim.begin();
     operands.dquery = dquery;
-    return this;
+    return bound();
   }
 
   /** Where the gradient of key goes: its shape, of the type of dquery. Null as there. */
   public AttentionBackward dkey(Tensor dkey) {
-    change();
+    claim.begin();
     operands.dkey = dkey;
-    return this;
+    return bound();
   }
 
   /** Where the gradient of value goes: its shape, of the type of dquery. Null as there. */
   public AttentionBackward dvalue(Tensor dvalue) {
-    change();
+    claim.begin();
     operands.dvalue = dvalue;
-    return this;
+    return bound();
   }
 
   /**
@@ -91,9 +105,9 @@ public final class AttentionBackward {
    * that the bias is broadcast over is summed over. Null if it is not wanted.
    */
   public AttentionBackward dbias(Tensor dbias) {
-    change();
+    claim.begin();
     operands.dbias = dbias;
-    return this;
+    return bound();
   }
 
   /**
@@ -101,18 +115,18 @@ public final class AttentionBackward {
    * DType#FLOAT32}. Null if it is not wanted.
    */
   public AttentionBackward dalibiSlopes(Tensor dalibiSlopes) {
-    change();
+    claim.begin();
     operands.dalibiSlopes = dalibiSlopes;
-    return this;
+    return bound();
   }
 
   /**
    * Where the gradient of the sinks goes: [Hq], {@link DType#FLOAT32}. Null if it is not wanted.
    */
   public AttentionBackward dsinks(Tensor dsinks) {
-    change();
+    claim.begin();
     operands.dsinks = dsinks;
-    return this;
+    return bound();
   }
 
   /**
@@ -120,9 +134,9 @@ public final class AttentionBackward {
    * values that several calls share. Off unless set.
    */
   public AttentionBackward accumulate(boolean accumulate) {
-    change();
+    claim.begin();
     operands.accumulate = accumulate;
-    return this;
+    return bound();
   }
 
   /**
@@ -130,13 +144,13 @@ public final class AttentionBackward {
    * unless set; the CPU always gives them.
    */
   public AttentionBackward deterministic(boolean deterministic) {
-    change();
+    claim.begin();
     operands.deterministic = deterministic;
-    return this;
+    return bound();
   }
 
   /**
-   * The plan that the next run uses.
+   * The plan that the next run uses. The call need not have run.
    *
    * @throws IllegalStateException if a gradient of query, key or value is not set, the call has no
    *     out or lse, or either is running
@@ -145,11 +159,12 @@ public final class AttentionBackward {
    * @throws UnsupportedOperationException if the device has no kernel for this
    */
   public AttentionPlan plan() {
-    call.begin();
+    claim.begin();
     try {
+      follow();
       return bind().plan();
     } finally {
-      call.end();
+      claim.end();
     }
   }
 
@@ -158,8 +173,9 @@ public final class AttentionBackward {
    * is in the stream. While a stream is being {@linkplain Stream#capture captured}, runs become
    * part of the graph.
    *
-   * @throws IllegalStateException if a gradient of query, key or value is not set, the call has no
-   *     out or lse, a scope or arena is closed, or call or backward pass is already running
+   * @throws IllegalStateException if the call has not run since an operand was bound to it, unless
+   *     this is of a forward pass elsewhere; if a gradient of query, key or value is not set, the
+   *     call has no lse, a scope or arena is closed, or call or backward pass is already running
    * @throws IllegalArgumentException if operands do not fit together, a gradient is wanted of what
    *     the call does not have, or lengths or offsets are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
@@ -167,11 +183,13 @@ public final class AttentionBackward {
    * @throws FoveaException if the library or the device fails
    */
   public void run() {
-    call.begin();
+    claim.begin();
     try {
-      call.runBound(bind());
+      requireForward();
+      follow();
+      run(bind());
     } finally {
-      call.end();
+      claim.end();
     }
   }
 
@@ -182,20 +200,45 @@ public final class AttentionBackward {
    * @throws RuntimeException as {@link #run}
    */
   public AttentionGradients gradients(Scope scope) {
-    call.begin();
+    claim.begin();
     try {
+      requireForward();
+      follow();
       BackwardOperands all = operands.allocated(scope);
-      call.runBound(bind(all));
+      run(bind(all));
       return new AttentionGradients(all.dquery, all.dkey, all.dvalue);
     } finally {
-      call.end();
+      claim.end();
+    }
+  }
+
+  private boolean isOfCall() {
+    return out == null;
+  }
+
+  private void requireForward() {
+    if (isOfCall()) {
+      call.lastRun().require();
+    } else {
+      call.requireSeed();
+    }
+  }
+
+  /** Takes the operands of the forward pass that this is of, where they have changed. */
+  private void follow() {
+    AttentionOperands forward = call.operands();
+    Tensor ran = call.lastRun().out();
+    Tensor wanted = !isOfCall() ? out : ran != null ? ran : forward.out;
+    if (bindings != call.bindings() || operands.forward.out != wanted) {
+      operands.forward = forward.with(wanted, isOfCall() ? forward.lse : lse);
+      bindings = call.bindings();
+      bound = null;
     }
   }
 
   private BoundBackward bind() {
-    if (bound == null || bindings != call.bindings()) {
+    if (bound == null) {
       bound = bind(operands);
-      bindings = call.bindings();
     }
     return bound;
   }
@@ -203,14 +246,35 @@ public final class AttentionBackward {
   private BoundBackward bind(BackwardOperands all) {
     all.requireSet();
     Attention attention = call.attention();
-    AttentionShape shape = call.operands().shape(attention.options());
-    Device device = call.operands().query.device();
+    AttentionShape shape = all.forward.shape(attention.options());
+    Device device = all.forward.query.device();
     AttentionPlan plan = attention.planBackward(device, shape, all.shape());
     return new BoundBackward(call, all, shape, plan, memory);
   }
 
-  private void change() {
-    call.requireIdle();
+  private void run(BoundBackward bound) {
+    if (isOfCall()) {
+      call.runBound(bound, call.lastRun().seed(), call.lastRun().offset());
+    } else {
+      call.runBound(bound, call.dropoutSeed(), call.dropoutOffset());
+    }
+  }
+
+  /** Ends a change. */
+  private AttentionBackward bound() {
     bound = null;
+    claim.end();
+    return this;
+  }
+
+  /** The call, and what is bound here, with shapes. */
+  @Override
+  public String toString() {
+    Map<String, Tensor> own = new LinkedHashMap<>();
+    own.put("dout", operands.dout);
+    own.put("out", out);
+    own.put("lse", lse);
+    own.putAll(operands.written());
+    return "AttentionBackward[" + OperandSet.describe(own) + " of " + call + ']';
   }
 }

@@ -1,7 +1,5 @@
 package dev.fovea;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
@@ -12,36 +10,29 @@ import java.util.concurrent.ForkJoinPool;
  * later one goes straight to the kernel and allocates nothing on the Java heap, or for each thread
  * beyond the caller the node of an executor's queue.
  *
- * <p>Not thread-safe: one call belongs to one thread at a time, and using it from two at once
- * throws {@link IllegalStateException}. Any number of calls may run at once that share attention,
- * plan, executor and tensors; those that write the same memory race with each other.
+ * <p>One call belongs to one thread at a time: each method claims it for as long as it takes, and
+ * using it from two threads at once, setters among them, throws {@link IllegalStateException} and
+ * changes nothing. Any number of calls may run at once that share attention, plan, executor and
+ * tensors; those that write the same memory race with each other.
+ *
+ * <p>What throws changes no binding, and leaves the call as usable as it was.
  *
  * <p>The memory of a run (workspace, and scratch for each worker) belongs to this object and goes
  * with it.
  */
 public final class AttentionCall {
-  private static final VarHandle BUSY;
-
-  static {
-    try {
-      BUSY = MethodHandles.lookup().findVarHandle(AttentionCall.class, "busy", boolean.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
-
   private final Attention attention;
   private final AttentionOperands operands;
   private final RunMemory memory;
+  private final Claim claim = new Claim();
+  private final ForwardRun lastRun = new ForwardRun();
 
   private Stream stream; // null: the device's own
   private Executor executor = ForkJoinPool.commonPool();
   private int parallelism = Runtime.getRuntime().availableProcessors();
+  private boolean seeded;
   private long dropoutSeed;
   private int dropoutOffset;
-
-  @SuppressWarnings("unused") // through BUSY
-  private boolean busy;
 
   private BoundForward bound; // null: bindings have changed since the last run
   private long bindings; // counts their changes
@@ -64,9 +55,9 @@ public final class AttentionCall {
    * a row that has nothing else then attends to all its keys; scores below -2.3e38 count as -inf.
    */
   public AttentionCall bias(Tensor bias) {
-    change();
+    claim.begin();
     operands.bias = bias;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -74,18 +65,18 @@ public final class AttentionCall {
    * causal mask. [Hq] or [B, Hq], {@link DType#FLOAT32}. Null for none.
    */
   public AttentionCall alibiSlopes(Tensor slopes) {
-    change();
+    claim.begin();
     operands.alibiSlopes = slopes;
-    return this;
+    return operandBound();
   }
 
   /**
    * A score for each head that joins the softmax sum without a value: [Hq], {@link DType#FLOAT32}.
    */
   public AttentionCall sinks(Tensor sinks) {
-    change();
+    claim.begin();
     operands.sinks = sinks;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -93,9 +84,9 @@ public final class AttentionCall {
    * read. Null for the full length.
    */
   public AttentionCall queryLengths(Tensor lengths) {
-    change();
+    claim.begin();
     operands.queryLengths = lengths;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -103,9 +94,9 @@ public final class AttentionCall {
    * read. Null for the full length.
    */
   public AttentionCall keyLengths(Tensor lengths) {
-    change();
+    claim.begin();
     operands.keyLengths = lengths;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -119,30 +110,35 @@ public final class AttentionCall {
    * @param longestKey at least the length of the longest key sequence; the plan depends on it
    */
   public AttentionCall cuSeqlens(Tensor query, Tensor key, long longestQuery, long longestKey) {
-    change();
-    operands.cuSeqlensQ = Objects.requireNonNull(query, "query");
-    operands.cuSeqlensK = Objects.requireNonNull(key, "key");
-    operands.longestQuery = notNegative("longestQuery", longestQuery);
-    operands.longestKey = notNegative("longestKey", longestKey);
-    return this;
+    Objects.requireNonNull(query, "query");
+    Objects.requireNonNull(key, "key");
+    notNegative("longestQuery", longestQuery);
+    notNegative("longestKey", longestKey);
+    claim.begin();
+    operands.cuSeqlensQ = query;
+    operands.cuSeqlensK = key;
+    operands.longestQuery = longestQuery;
+    operands.longestKey = longestKey;
+    return operandBound();
   }
 
-  private static long notNegative(String name, long value) {
+  private static void notNegative(String name, long value) {
     if (value < 0) {
       throw new IllegalArgumentException(name + " is " + value + ", expected zero or more");
     }
-    return value;
   }
 
   /**
    * What dropout draws from: seed and offset together name the random numbers of a run
-   * (Philox4x32-10, Salmon et al., 2011). Give every step of training its own pair. Both are 0 at
-   * first.
+   * (Philox4x32-10, Salmon et al., 2011). Give every step of training its own pair: runs with the
+   * same one drop the same weights. Where there is dropout, nothing runs before it is set.
    */
   public AttentionCall dropoutSeed(long seed, int offset) {
-    requireIdle();
+    claim.begin();
     dropoutSeed = seed;
     dropoutOffset = offset;
+    seeded = true;
+    claim.end();
     return this;
   }
 
@@ -150,9 +146,9 @@ public final class AttentionCall {
    * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv]. Must not overlap other operands.
    */
   public AttentionCall out(Tensor out) {
-    change();
+    claim.begin();
     operands.out = out;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -160,9 +156,9 @@ public final class AttentionCall {
    * Tq]. Null if they are not wanted; a {@linkplain #backward backward pass} needs them.
    */
   public AttentionCall lse(Tensor lse) {
-    change();
+    claim.begin();
     operands.lse = lse;
-    return this;
+    return operandBound();
   }
 
   /**
@@ -170,9 +166,9 @@ public final class AttentionCall {
    * [Hq, Tq, longest Sk]. Null if they are not wanted.
    */
   public AttentionCall weights(Tensor weights) {
-    change();
+    claim.begin();
     operands.weights = weights;
-    return this;
+    return bound();
   }
 
   /**
@@ -181,19 +177,23 @@ public final class AttentionCall {
    * share a workspace.
    */
   public AttentionCall stream(Stream stream) {
-    change();
+    claim.begin();
     this.stream = stream;
-    return this;
+    return bound();
   }
 
   /**
    * Where helpers run; the common pool unless set. A run never depends on it: the calling thread
-   * works itself, and does everything if the executor is saturated, shut down or rejects.
+   * works itself, and does everything if the executor is saturated or shut down, drops tasks, or
+   * throws whatever it likes, an {@link Error} for want of threads included. What it throws is not
+   * seen.
    */
   public AttentionCall executor(Executor executor) {
-    requireIdle();
-    this.executor = Objects.requireNonNull(executor, "executor");
+    Objects.requireNonNull(executor, "executor");
+    claim.begin();
+    this.executor = executor;
     fanout = null;
+    claim.end();
     return this;
   }
 
@@ -204,11 +204,11 @@ public final class AttentionCall {
    */
   public AttentionCall parallelism(int workers) {
     if (workers < 1) {
-      throw new IllegalArgumentException("workers is " + workers + ", expected at least 1");
+      throw new IllegalArgumentException("parallelism is " + workers + ", expected at least 1");
     }
-    change();
+    claim.begin();
     parallelism = workers;
-    return this;
+    return bound();
   }
 
   /**
@@ -219,11 +219,11 @@ public final class AttentionCall {
    * @throws UnsupportedOperationException if the device has no kernel for this
    */
   public AttentionPlan plan() {
-    begin();
+    claim.begin();
     try {
       return bind().plan();
     } finally {
-      end();
+      claim.end();
     }
   }
 
@@ -235,76 +235,141 @@ public final class AttentionCall {
    * @throws IllegalArgumentException if operands do not fit together, or lengths or offsets in them
    *     are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
-   * @throws IllegalStateException if out is not set, a scope or arena is closed, or this call is
-   *     already running
+   * @throws IllegalStateException if out is not set, there is dropout but no {@linkplain
+   *     #dropoutSeed seed}, a scope or arena is closed, or this call is already running
    * @throws WrongThreadException if an operand is confined to another thread
    * @throws FoveaException if the library or the device fails
    */
   public void run() {
-    begin();
+    claim.begin();
     try {
-      runBound(bind());
+      requireSeed();
+      run(bind(), operands.out);
     } finally {
-      end();
+      claim.end();
     }
   }
 
   /**
-   * Binds a new dense out in {@code scope}, runs, and returns it.
+   * Runs with a new dense tensor in {@code scope} in place of out, and returns that. What is bound
+   * as out stays so, and stays as it is, even where nothing is; lse and weights are written where
+   * they are bound. A {@linkplain #backward(Tensor) backward pass} of this run reads the new
+   * tensor.
    *
    * @throws RuntimeException as {@link #run}
    */
   public Tensor forward(Scope scope) {
-    Tensor query = operands.query;
-    Tensor value = operands.value;
-    if (query.rank() == 0 || value.rank() == 0) {
-      throw new IllegalArgumentException("query is " + query + ", value " + value);
+    claim.begin();
+    try {
+      requireSeed();
+      Tensor out = operands.newOut(scope, attention.options());
+      run(bind(operands.with(out, operands.lse)), out);
+      return out;
+    } finally {
+      claim.end();
     }
-    long[] shape = query.shape();
-    shape[shape.length - 1] = value.size(value.rank() - 1);
-    DType wanted = attention.options().outDType();
-    out(scope.allocate(wanted != null ? wanted : query.dtype(), shape));
-    run();
-    return operands.out;
   }
 
   /**
-   * The backward pass of this call: of what is bound here when it runs, out and lse among it, so
-   * that one object serves many steps of training.
+   * The backward pass of this call's own forward: of its last run when the backward pass runs, with
+   * the out, lse and seed of that, so that one object serves many steps of training. It may be made
+   * and planned before; to run it needs a run, or one that was captured, since operands were last
+   * bound to the call.
    *
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
    */
   public AttentionBackward backward(Tensor dout) {
-    return new AttentionBackward(this, dout, new RunMemory());
+    return new AttentionBackward(this, dout, null, null, new RunMemory());
+  }
+
+  /**
+   * The backward pass of a forward that ran elsewhere, on the operands that are bound here. This
+   * call need not run, nor have an out or lse of its own; where there is dropout, its {@linkplain
+   * #dropoutSeed seed} must be that of the forward.
+   *
+   * @param dout the gradient of out, as for {@link #backward(Tensor)}
+   * @param out what that forward wrote there
+   * @param lse what that forward wrote there
+   */
+  public AttentionBackward backward(Tensor dout, Tensor out, Tensor lse) {
+    return new AttentionBackward(
+        this,
+        dout,
+        Objects.requireNonNull(out, "out"),
+        Objects.requireNonNull(lse, "lse"),
+        new RunMemory());
   }
 
   private BoundForward bind() {
     if (bound == null) {
-      AttentionShape shape = operands.shape(attention.options());
-      AttentionPlan plan = attention.plan(operands.query.device(), shape);
-      bound = new BoundForward(this, shape, plan, memory);
+      bound = bind(operands);
     }
     return bound;
   }
 
-  /** Runs this, or its backward pass, between {@link #begin} and {@link #end}. */
-  void runBound(BoundAttention bound) {
+  private BoundForward bind(AttentionOperands operands) {
+    AttentionShape shape = operands.shape(attention.options());
+    AttentionPlan plan = attention.plan(operands.query.device(), shape);
+    return new BoundForward(this, operands, shape, plan, memory);
+  }
+
+  private void run(BoundForward bound, Tensor out) {
+    lastRun.forget(); // one that fails may leave half of an out
+    runBound(bound, dropoutSeed, dropoutOffset);
+    lastRun.ended(out, bound.captured(), dropoutSeed, dropoutOffset);
+  }
+
+  /** Runs this, or its backward pass, while the claim is held. */
+  void runBound(BoundAttention bound, long seed, int offset) {
     if (bound.workers() > 1 && fanout == null) {
       fanout = new Fanout(executor);
     }
-    bound.run(fanout, dropoutSeed, dropoutOffset);
+    bound.run(fanout, seed, offset);
   }
 
-  private void change() {
-    requireIdle();
+  /** The same mask in every run would be no dropout, and nobody would see it. */
+  void requireSeed() {
+    if (!seeded && attention.options().dropout() > 0) {
+      throw new IllegalStateException(
+          "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
+              + " eval() is the same attention without dropout");
+    }
+  }
+
+  /** Ends a change of what a run is made of. */
+  private AttentionCall bound() {
     bound = null;
     bindings++;
+    claim.end();
+    return this;
+  }
+
+  /** Ends a change of what forward and backward pass must have in common. */
+  private AttentionCall operandBound() {
+    lastRun.forget();
+    return bound();
   }
 
   /** What was bound while this had another value is out of date. */
   long bindings() {
     return bindings;
+  }
+
+  long dropoutSeed() {
+    return dropoutSeed;
+  }
+
+  int dropoutOffset() {
+    return dropoutOffset;
+  }
+
+  Claim claim() {
+    return claim;
+  }
+
+  ForwardRun lastRun() {
+    return lastRun;
   }
 
   Attention attention() {
@@ -324,25 +389,9 @@ public final class AttentionCall {
     return parallelism;
   }
 
-  void requireIdle() {
-    if ((boolean) BUSY.getAcquire(this)) {
-      throw busyElsewhere();
-    }
-  }
-
-  void begin() {
-    if (!BUSY.compareAndSet(this, false, true)) {
-      throw busyElsewhere();
-    }
-  }
-
-  void end() {
-    BUSY.setRelease(this, false);
-  }
-
-  private static IllegalStateException busyElsewhere() {
-    return new IllegalStateException(
-        "this AttentionCall is running, or its backward pass: make one for each thread; they may"
-            + " share attention and tensors");
+  /** Attention and what is bound, with shapes. */
+  @Override
+  public String toString() {
+    return "AttentionCall[" + attention + ", " + OperandSet.describe(operands.present()) + ']';
   }
 }

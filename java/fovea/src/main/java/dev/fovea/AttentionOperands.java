@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** The operands of an {@link AttentionCall}; those that are absent are null. */
-final class AttentionOperands extends OperandSet {
+final class AttentionOperands extends OperandSet implements Cloneable {
   final Tensor query;
   final Tensor key;
   final Tensor value;
@@ -26,6 +26,32 @@ final class AttentionOperands extends OperandSet {
     this.query = query;
     this.key = key;
     this.value = value;
+  }
+
+  /** A copy with other results. */
+  AttentionOperands with(Tensor out, Tensor lse) {
+    try {
+      AttentionOperands copy = (AttentionOperands) clone();
+      copy.out = out;
+      copy.lse = lse;
+      return copy;
+    } catch (CloneNotSupportedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** A dense tensor that fits as out, if the rest fits together. */
+  Tensor newOut(Scope scope, Attention.Options options) {
+    if (query.rank() == 0 || value.rank() == 0) {
+      throw new IllegalArgumentException("query is " + query + ", value " + value);
+    }
+    long[] shape = query.shape();
+    shape[shape.length - 1] = value.size(value.rank() - 1);
+    return scope.allocate(outDType(options), shape);
+  }
+
+  private DType outDType(Attention.Options options) {
+    return options.outDType() != null ? options.outDType() : query.dtype();
   }
 
   boolean packed() {
@@ -74,7 +100,7 @@ final class AttentionOperands extends OperandSet {
     Check.floating("query", query);
     Check.dtype("key", key, query.dtype());
     Check.dtype("value", value, query.dtype());
-    Check.dtype("out", out, options.outDType() != null ? options.outDType() : query.dtype());
+    Check.dtype("out", out, outDType(options));
     if (bias != null) {
       Check.floating("bias", bias);
     }

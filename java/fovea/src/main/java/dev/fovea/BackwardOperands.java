@@ -7,7 +7,7 @@ import java.util.stream.Stream;
 
 /** The operands of an {@link AttentionBackward}; those that are absent are null. */
 final class BackwardOperands extends OperandSet {
-  final AttentionOperands forward;
+  AttentionOperands forward; // with the out and lse that are read
   Tensor dout;
   Tensor dquery;
   Tensor dkey;

@@ -18,6 +18,7 @@ abstract class BoundAttention implements Fanout.Work {
   private final AttentionShape shape;
   private final AttentionPlan plan;
   private final RunMemory memory;
+  private final Claim claim;
   private final Scope[] scopes;
   private final long[] items;
   private final int workers;
@@ -43,14 +44,16 @@ abstract class BoundAttention implements Fanout.Work {
   private long dropoutSeed;
 
   private int dropoutOffset;
+  private Graph captured;
 
   /**
-   * {@code operands} are all that a run touches; they and {@code shape} have been checked against
-   * each other.
+   * {@code operands} are all that a run touches, {@code forward} those of the forward pass; they
+   * and {@code shape} have been checked against each other.
    */
   BoundAttention(
       AttentionCall call,
       OperandSet operands,
+      AttentionOperands forward,
       AttentionShape shape,
       AttentionPlan plan,
       RunMemory memory) {
@@ -59,7 +62,7 @@ abstract class BoundAttention implements Fanout.Work {
     this.shape = shape;
     this.plan = plan;
     this.memory = memory;
-    AttentionOperands forward = call.operands();
+    this.claim = call.claim();
     Device device = forward.query.device();
     stream = stream(device, call.stream());
     streamHandle = stream == null ? device.backend().stream() : stream.segment();
@@ -122,6 +125,11 @@ abstract class BoundAttention implements Fanout.Work {
     return workers;
   }
 
+  /** The graph that the last run is in, or null. */
+  Graph captured() {
+    return captured;
+  }
+
   /** Runs, with helpers of {@code fanout} where there is more than one worker. */
   void run(Fanout fanout, long seed, int offset) {
     dropoutSeed = seed;
@@ -159,9 +167,9 @@ abstract class BoundAttention implements Fanout.Work {
 
   /** Nothing that a capture sees may wait for work outside of it. */
   private void orderWork() {
-    Graph graph = stream.capture();
-    if (graph != null) {
-      graph.hold(scopes, memory);
+    captured = stream.capture();
+    if (captured != null) {
+      captured.hold(scopes, memory, claim);
     } else if (!stream.isCapturedElsewhere()) {
       for (Scope scope : scopes) {
         scope.order().use(stream);

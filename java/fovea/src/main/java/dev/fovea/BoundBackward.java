@@ -18,7 +18,7 @@ final class BoundBackward extends BoundAttention {
       AttentionShape shape,
       AttentionPlan plan,
       RunMemory memory) {
-    super(call, operands, shape, plan, memory);
+    super(call, operands, operands.forward, shape, plan, memory);
     dout = OperandSet.segment(operands.dout);
     dquery = OperandSet.segment(operands.dquery);
     dkey = OperandSet.segment(operands.dkey);

@@ -6,9 +6,14 @@ import java.lang.foreign.MemorySegment;
 final class BoundForward extends BoundAttention {
   private final MemorySegment weights;
 
-  BoundForward(AttentionCall call, AttentionShape shape, AttentionPlan plan, RunMemory memory) {
-    super(call, call.operands(), shape, plan, memory);
-    weights = OperandSet.segment(call.operands().weights);
+  BoundForward(
+      AttentionCall call,
+      AttentionOperands operands,
+      AttentionShape shape,
+      AttentionPlan plan,
+      RunMemory memory) {
+    super(call, operands, operands, shape, plan, memory);
+    weights = OperandSet.segment(operands.weights);
   }
 
   @Override

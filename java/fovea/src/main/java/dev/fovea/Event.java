@@ -69,6 +69,15 @@ public final class Event implements AutoCloseable {
     }
   }
 
+  /** Closes it because of {@code why}, which tells if that fails too. */
+  void discard(Throwable why) {
+    try {
+      close();
+    } catch (RuntimeException e) {
+      why.addSuppressed(e);
+    }
+  }
+
   long handle() {
     return handle;
   }
@@ -82,10 +91,10 @@ public final class Event implements AutoCloseable {
   }
 
   /**
-   * Forgets it. Streams that wait for it still do.
+   * Forgets it. Streams that wait for it still do. Closing again does nothing.
    *
    * @throws IllegalStateException if a call is using it; it then stays open
-   * @throws FoveaException if the device fails
+   * @throws FoveaException if the device fails; it is closed all the same
    */
   @Override
   public void close() {

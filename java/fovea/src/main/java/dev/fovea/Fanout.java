@@ -4,7 +4,7 @@ import dev.fovea.ffi.Abi;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -12,9 +12,10 @@ import java.util.concurrent.locks.LockSupport;
  * time, again and again.
  *
  * <p>The caller always takes items itself, so a run ends whatever the executor does: run helpers
- * late, never, inline, or reject them. In the end the caller waits for those helpers alone that are
- * inside an item. A helper that comes late finds the run closed and touches nothing; if the next
- * run is open by then, it helps with that one.
+ * late, never, twice, inline, or throw. In the end the caller waits for those helpers alone that
+ * are inside an item. A helper that comes late finds the run closed and touches nothing; if the
+ * next run is open by then, it helps with that one. What an executor keeps waiting holds this
+ * object, and this object holds nothing of a run that has ended.
  *
  * <p>Everything a helper must know to come in is one atomic word: whether the run is open, how many
  * worker numbers are free, and how many helpers are inside. What it reads afterwards belongs to the
@@ -40,12 +41,16 @@ final class Fanout {
   /** How often to look again before sleeping; a helper's last item is often as long as ours. */
   private static final int SPINS = 500;
 
+  /** Submissions that helpers are waited for before they count as lost, at first. */
+  private static final int PATIENCE = 8;
+
+  private static final int MOST_PATIENCE = 1 << 30;
+
   private static final int NONE = -1;
   private static final long STOPPED = Long.MAX_VALUE / 2;
 
   private static final VarHandle STATE;
   private static final VarHandle NEXT;
-  private static final VarHandle QUEUED;
   private static final VarHandle FAILED_WORKER;
 
   static {
@@ -53,20 +58,46 @@ final class Fanout {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
       STATE = lookup.findVarHandle(Fanout.class, "state", long.class);
       NEXT = lookup.findVarHandle(Fanout.class, "next", long.class);
-      QUEUED = lookup.findVarHandle(Fanout.class, "queued", int.class);
       FAILED_WORKER = lookup.findVarHandle(Fanout.class, "failedWorker", int.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
   }
 
+  /**
+   * Helpers, all the same object so that a submission allocates only its node; the number is that
+   * of those which have been submitted and have not begun.
+   */
+  @SuppressWarnings("serial") // nobody writes it anywhere
+  private final class Helpers extends AtomicInteger implements Runnable {
+    void submit() {
+      getAndIncrement();
+      executor.execute(this);
+    }
+
+    void gone() {
+      int found = get();
+      while (found > 0 && !compareAndSet(found, found - 1)) { // run twice, they are more than sent
+        found = get();
+      }
+    }
+
+    @Override
+    public void run() {
+      gone();
+      help();
+    }
+  }
+
   private final Executor executor;
-  private final Runnable helper =
-      this::help; // one for all: a submission then allocates only its node
 
   private volatile long state;
   private volatile long next; // first item nobody has taken
-  private volatile int queued; // helpers submitted that have not begun
+
+  // Of the caller.
+  private Helpers helpers = new Helpers();
+  private int waited; // submissions since none of them was waiting
+  private int patience = PATIENCE;
 
   // Of the open phase; written while it is closed and nobody is inside.
   private Work work;
@@ -102,7 +133,8 @@ final class Fanout {
         }
       }
     } finally {
-      caller = null; // a thread that ends must not be kept
+      this.work = null; // helpers that wait would keep its memory, and a thread that ends
+      caller = null;
     }
     if (thrown != null) {
       rethrow();
@@ -132,25 +164,31 @@ final class Fanout {
 
   /**
    * Helpers that wait in a saturated executor are not submitted again: its queue would only grow.
+   * But it may have dropped them, and tells nobody. So others take their place after a while, and
+   * after twice that if they have not begun either: too seldom to fill a queue.
    */
-  private void submit(long helpers) {
-    for (long i = Math.max(queued, 0); i < helpers && next < items; i++) {
-      QUEUED.getAndAdd(this, 1);
+  private void submit(long wanted) {
+    int waiting = helpers.get();
+    if (waiting == 0) {
+      waited = 0;
+      patience = PATIENCE;
+    } else if (++waited > patience) {
+      helpers = new Helpers();
+      waiting = 0;
+      waited = 0;
+      patience = 2 * Math.min(patience, MOST_PATIENCE / 2);
+    }
+    for (long i = waiting; i < wanted && next < items; i++) {
       try {
-        executor.execute(helper);
-      } catch (RejectedExecutionException e) {
-        QUEUED.getAndAdd(this, -1);
-        return; // the caller does it all
-      } catch (Throwable t) {
-        QUEUED.getAndAdd(this, -1);
-        fail(0, Abi.OK, t);
+        helpers.submit();
+      } catch (Throwable refused) { // or no thread can be made for it: the caller does it all
+        helpers.gone();
         return;
       }
     }
   }
 
   private void help() {
-    QUEUED.getAndAdd(this, -1);
     int worker = enter();
     if (worker != NONE) {
       try {
@@ -225,6 +263,8 @@ final class Fanout {
   }
 
   private void rethrow() {
+    Throwable thrown = this.thrown;
+    this.thrown = null; // likewise
     switch (thrown) {
       // A closed arena, mostly. The caller wants to see its own stack, not a pool thread's.
       case IllegalStateException e -> throw new IllegalStateException(e.getMessage(), e);

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** The tensors of one kind of run, by the name that messages call them. */
 abstract class OperandSet {
@@ -28,6 +29,14 @@ abstract class OperandSet {
     present.putAll(written());
     present.values().removeIf(tensor -> tensor == null);
     return present;
+  }
+
+  /** Names and tensors, for people. */
+  static String describe(Map<String, Tensor> operands) {
+    return operands.entrySet().stream()
+        .filter(operand -> operand.getValue() != null)
+        .map(operand -> operand.getKey() + " " + operand.getValue())
+        .collect(Collectors.joining(", "));
   }
 
   /** The scopes that own the operands, each once. */

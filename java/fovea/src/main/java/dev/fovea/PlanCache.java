@@ -28,22 +28,35 @@ final class PlanCache {
    * MemorySegment#NULL} for a forward pass.
    */
   AttentionPlan get(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
+    AttentionPlan kept = find(backend, spec, gradients);
+    if (kept != null) {
+      return kept;
+    }
+    AttentionPlan made = AttentionPlan.make(backend, spec, gradients);
+    return keep(new Entry(backend, copy(spec), copy(gradients), made));
+  }
+
+  private AttentionPlan find(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
     for (Entry entry : entries) {
       if (entry.matches(backend, spec, gradients)) {
         return entry.plan;
       }
     }
-    AttentionPlan plan = AttentionPlan.make(backend, spec, gradients);
-    add(new Entry(backend, copy(spec), copy(gradients), plan));
-    return plan;
+    return null;
   }
 
-  private synchronized void add(Entry entry) {
+  /** Two threads may make the same plan at the same time: both get the one that came first. */
+  private synchronized AttentionPlan keep(Entry entry) {
+    AttentionPlan first = find(entry.backend, entry.spec, entry.gradients);
+    if (first != null) {
+      return first;
+    }
     Entry[] old = entries;
     Entry[] changed = new Entry[Math.min(CAPACITY, old.length + 1)];
     changed[0] = entry;
     System.arraycopy(old, 0, changed, 1, changed.length - 1);
     entries = changed;
+    return entry.plan;
   }
 
   private static MemorySegment copy(MemorySegment block) {

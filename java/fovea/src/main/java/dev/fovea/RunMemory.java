@@ -19,57 +19,91 @@ final class RunMemory {
   /** A call in a loop keeps its memory between runs only up to this size. */
   private static final long SMALL = 64L << 20;
 
-  private DeviceBackend backend;
-  private StreamOrder order; // null where calls are done when they return
-  private Stream last; // that used this memory
-  private boolean captured;
-  private MemorySegment workspace = MemorySegment.NULL;
-  private MemorySegment[] calls = {};
-  private MemorySegment[] scratch = {};
-  private long scratchBytes;
+  /** Whole at any time: what an allocation that fails would leave half done is not kept. */
+  private record Blocks(
+      DeviceBackend backend,
+      StreamOrder order, // null where calls are done when they return
+      MemorySegment workspace,
+      MemorySegment[] calls,
+      MemorySegment[] scratch) {
+    static Blocks none(Device device, DeviceBackend backend) {
+      StreamOrder order = backend.streams() == null ? null : new StreamOrder(device);
+      return new Blocks(
+          backend, order, MemorySegment.NULL, new MemorySegment[0], new MemorySegment[0]);
+    }
 
-  /** Makes room for a run of {@code plan} with {@code workers} workers. */
-  void ensure(Device device, AttentionPlan plan, int workers) {
-    if (backend != plan.backend()) { // memory of another device is of no use
-      backend = plan.backend();
-      order = backend.streams() == null ? null : new StreamOrder(device);
-      last = null;
-      workspace = MemorySegment.NULL;
-      scratch = new MemorySegment[0];
-      scratchBytes = 0;
+    Blocks grown(AttentionPlan plan, int workers) {
+      return new Blocks(
+          backend,
+          order,
+          workspace.byteSize() < plan.workspaceBytes()
+              ? allocate(plan.workspaceBytes())
+              : workspace,
+          calls.length < workers ? newCalls(workers) : calls,
+          scratch.length < workers || scratchBytes() < plan.scratchBytes()
+              ? newScratch(Math.max(workers, scratch.length), align(plan.scratchBytes()))
+              : scratch);
     }
-    if (workspace.byteSize() < plan.workspaceBytes()) {
-      workspace = allocate(plan.workspaceBytes());
+
+    private long scratchBytes() {
+      return scratch.length == 0 ? 0 : scratch[0].byteSize();
     }
-    if (calls.length < workers) {
-      calls = new MemorySegment[workers];
-      long size = align(FoveaAttentionCall.LAYOUT.byteSize());
-      MemorySegment all = Arena.ofAuto().allocate(size * workers, Abi.ALIGNMENT);
-      for (int worker = 0; worker < workers; worker++) {
-        calls[worker] = all.asSlice(worker * size, FoveaAttentionCall.LAYOUT.byteSize());
-        FoveaAttentionCall.SIZE.set(calls[worker], (int) FoveaAttentionCall.LAYOUT.byteSize());
+
+    private MemorySegment[] newScratch(int count, long bytes) {
+      long each = Math.max(bytes, scratchBytes());
+      return slices(allocate(Math.multiplyExact(each, count)), count, each);
+    }
+
+    private static MemorySegment[] newCalls(int count) {
+      long bytes = FoveaAttentionCall.LAYOUT.byteSize();
+      long each = align(bytes);
+      MemorySegment all = Arena.ofAuto().allocate(each * count, Abi.ALIGNMENT);
+      MemorySegment[] calls = slices(all, count, each);
+      for (MemorySegment call : calls) {
+        FoveaAttentionCall.SIZE.set(call, (int) bytes);
       }
+      return calls;
     }
-    if (scratch.length < workers || scratchBytes < plan.scratchBytes()) {
-      scratchBytes = Math.max(scratchBytes, align(plan.scratchBytes()));
-      scratch = new MemorySegment[Math.max(workers, scratch.length)];
-      MemorySegment all = allocate(Math.multiplyExact(scratchBytes, scratch.length));
-      for (int worker = 0; worker < scratch.length; worker++) {
-        scratch[worker] = all.asSlice(worker * scratchBytes, scratchBytes);
+
+    private static MemorySegment[] slices(MemorySegment all, int count, long each) {
+      MemorySegment[] slices = new MemorySegment[count];
+      for (int i = 0; i < count; i++) {
+        slices[i] = all.asSlice(i * each, each);
       }
+      return slices;
+    }
+
+    private MemorySegment allocate(long bytes) {
+      if (order == null) {
+        return backend.allocate(bytes, Arena.ofAuto());
+      }
+      return bytes == 0 ? MemorySegment.NULL : order.allocate(bytes, Arena.ofAuto());
+    }
+
+    long bytes() {
+      return workspace.byteSize() + scratchBytes() * scratch.length;
     }
   }
 
-  private MemorySegment allocate(long bytes) {
-    if (order == null) {
-      return backend.allocate(bytes, Arena.ofAuto());
+  private Blocks blocks; // null: no run has needed any yet
+  private Stream last; // that used them
+  private boolean captured;
+
+  /**
+   * Makes room for a run of {@code plan} with {@code workers} workers, or throws and has as before.
+   */
+  void ensure(Device device, AttentionPlan plan, int workers) {
+    DeviceBackend backend = plan.backend();
+    boolean moved = blocks == null || blocks.backend != backend; // of no use elsewhere
+    blocks = (moved ? Blocks.none(device, backend) : blocks).grown(plan, workers);
+    if (moved) {
+      last = null;
     }
-    return bytes == 0 ? MemorySegment.NULL : order.allocate(bytes, Arena.ofAuto());
   }
 
   /** Before a run on {@code stream}: two runs in different streams must not share the memory. */
   void use(Stream stream) {
-    order.use(stream);
+    blocks.order.use(stream);
     if (last != null) {
       stream.await(last);
     }
@@ -79,28 +113,24 @@ final class RunMemory {
   /** What a graph must keep, because the next plan may ask for other memory. */
   List<MemorySegment> capture() {
     captured = true;
-    return List.of(workspace, scratch[0]);
+    return List.of(blocks.workspace, blocks.scratch[0]);
   }
 
   /** True if the memory may wait for another call. */
   boolean isReusable() {
-    return !captured && isSmall();
-  }
-
-  private boolean isSmall() {
-    return workspace.byteSize() + scratchBytes * scratch.length <= SMALL;
+    return !captured && (blocks == null || blocks.bytes() <= SMALL);
   }
 
   MemorySegment workspace() {
-    return workspace;
+    return blocks.workspace;
   }
 
   MemorySegment call(int worker) {
-    return calls[worker];
+    return blocks.calls[worker];
   }
 
   MemorySegment scratch(int worker) {
-    return scratch[worker];
+    return blocks.scratch[worker];
   }
 
   private static long align(long bytes) {

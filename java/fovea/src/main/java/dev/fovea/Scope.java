@@ -302,44 +302,43 @@ public final class Scope implements AutoCloseable {
   @Override
   public void close() {
     List<Scope> closing = new ArrayList<>();
-    try {
-      endUses(closing);
-    } catch (IllegalStateException e) {
-      closing.forEach(scope -> scope.uses.reopen());
-      throw e;
-    }
     RuntimeException failure = null;
-    while (!closing.isEmpty()) {
-      Scope last = closing.getLast(); // children come behind their parents
-      try {
-        last.free();
-      } catch (RuntimeException e) {
-        if (last.ownsArena && last.arena.scope().isAlive()) {
-          // Somebody holds a segment of it in a native call that is not ours.
-          closing.forEach(scope -> scope.uses.reopen());
-          throw new IllegalStateException(
-              "the scope cannot be closed: a native call in flight uses its memory; it stays open",
-              e);
+    try {
+      beginClose(closing);
+      while (!closing.isEmpty()) {
+        Scope last = closing.getLast(); // children come behind their parents
+        try {
+          last.free();
+        } catch (RuntimeException e) {
+          if (last.ownsArena && last.arena.scope().isAlive()) {
+            // Somebody holds a segment of it in a native call that is not ours.
+            throw new IllegalStateException(
+                "the scope cannot be closed: a native call in flight uses its memory; it stays"
+                    + " open",
+                e);
+          }
+          if (failure == null) {
+            failure = e;
+          } else {
+            failure.addSuppressed(e);
+          }
         }
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
+        closing.removeLast().uses.endClose(true);
       }
-      closing.removeLast();
+    } finally {
+      closing.forEach(scope -> scope.uses.endClose(false));
     }
     if (failure != null) {
       throw failure;
     }
   }
 
-  /** Refuses uses from now on, of this and of all below it that are still open, and lists them. */
-  private void endUses(List<Scope> closing) {
-    if (uses.close(
-        "the scope cannot be closed: %d call(s) or graph(s) use its memory;" + " it stays open")) {
+  /** Refuses uses until it is decided, of this and of all below it that are open, and lists them. */
+  private void beginClose(List<Scope> closing) {
+    if (uses.beginClose(
+        "the scope cannot be closed: %d call(s) or graph(s) use its memory; it stays open")) {
       closing.add(this);
-      children.forEach(child -> child.endUses(closing));
+      children.forEach(child -> child.beginClose(closing));
     }
   }
 

@@ -15,7 +15,8 @@ import java.util.Objects;
  * #await(Event)} or {@link #synchronize}.
  *
  * <p>A stream refuses to close during a call, with an {@link IllegalStateException}, and stays
- * open; using a closed one is refused the same way.
+ * open; using a closed one is refused the same way, and so is using one that another thread
+ * captures.
  */
 public final class Stream implements AutoCloseable {
   private enum Owner {
@@ -29,7 +30,10 @@ public final class Stream implements AutoCloseable {
   private final MemorySegment handle;
   private final Owner owner;
   private final Uses uses = new Uses();
-  private volatile Graph capture; // null: not capturing
+  private volatile Capture capture; // null: not capturing; changes under the lock of this
+
+  /** {@code before} is the end of what was queued before: nothing can wait for what is captured. */
+  private record Capture(Graph graph, Thread thread, Event before) {}
 
   private Stream(Device device, long handle, Owner owner) {
     this.device = device;
@@ -109,16 +113,21 @@ public final class Stream implements AutoCloseable {
   public Event record() {
     acquire();
     try {
-      Event event = new Event(streams, true);
-      try {
-        streams.record(event.handle(), handle());
-        return event;
-      } catch (RuntimeException e) {
-        event.close();
-        throw e;
-      }
+      return end(true);
     } finally {
       release();
+    }
+  }
+
+  /** An event that happens when what is queued so far is done. */
+  private Event end(boolean timed) {
+    Event event = new Event(streams, timed);
+    try {
+      streams.record(event.handle(), handle());
+      return event;
+    } catch (Throwable t) {
+      event.discard(t);
+      throw t;
     }
   }
 
@@ -154,22 +163,23 @@ public final class Stream implements AutoCloseable {
     if (other == this) {
       return;
     }
-    if (other.uses.tryAcquire()) {
-      try {
-        awaitEnd(other);
-      } finally {
-        other.release();
-      }
-    } else {
-      synchronized (other) { // until close is done
-        await(other.device.stream()); // which has waited for it then
+    synchronized (other) { // captures begin and end before or after this, and so does close
+      if (other.capture != null) {
+        await(other.capture.before());
+      } else if (other.uses.tryAcquire()) {
+        try {
+          awaitEnd(other);
+        } finally {
+          other.release();
+        }
+      } else {
+        await(other.device.stream()); // which has waited for it when it was closed
       }
     }
   }
 
   private void awaitEnd(Stream other) {
-    try (Event end = new Event(other.streams, false)) {
-      other.streams.record(end.handle(), other.handle());
+    try (Event end = other.end(false)) {
       await(end);
     }
   }
@@ -181,11 +191,12 @@ public final class Stream implements AutoCloseable {
    * AttentionCall#plan planned} before. Seeds of dropout are part of what is captured.
    *
    * <p>The graph keeps the scopes of its operands open, and the workspaces of its calls alive.
-   * Memory that is not of a scope must outlive it.
+   * Memory that is not of a scope must outlive it. Where {@code work} throws, there is no graph,
+   * and the stream works as before.
    *
    * @throws UnsupportedOperationException if this is the device's own stream, on which memory is
    *     allocated and copied
-   * @throws IllegalStateException if it is closed or being captured
+   * @throws IllegalStateException if it is closed, being captured, or in use by another thread
    * @throws FoveaException if {@code work} did what cannot be captured, or the device fails
    */
   public Graph capture(Runnable work) {
@@ -198,15 +209,10 @@ public final class Stream implements AutoCloseable {
     acquire();
     try {
       Graph graph = new Graph(device, streams);
-      synchronized (this) {
-        requireNoCapture("capture");
-        streams.beginCapture(handle());
-        capture = graph;
-      }
+      beginCapture(graph);
       try {
         work.run();
-        capture = null;
-        graph.capturedAs(streams.endCapture(handle()));
+        endCapture(graph);
         return graph;
       } catch (Throwable t) {
         giveUp(graph, t);
@@ -217,22 +223,45 @@ public final class Stream implements AutoCloseable {
     }
   }
 
-  private void giveUp(Graph graph, Throwable why) {
+  private synchronized void beginCapture(Graph graph) {
+    requireNoCapture("capture");
+    Event before = end(false);
+    capture = new Capture(graph, Thread.currentThread(), before); // from now on others are refused
     try {
+      if (!uses.isAlone()) {
+        throw new IllegalStateException("cannot capture a stream that another thread is using");
+      }
+      streams.beginCapture(handle());
+    } catch (Throwable t) {
+      capture = null;
+      before.discard(t);
+      throw t;
+    }
+  }
+
+  private synchronized void endCapture(Graph graph) {
+    Event before = capture.before();
+    try (before) {
+      graph.capturedAs(streams.endCapture(handle()));
+    } finally {
+      capture = null;
+    }
+  }
+
+  private void giveUp(Graph graph, Throwable why) {
+    try (graph) {
       if (capture != null) {
-        capture = null;
-        graph.capturedAs(streams.endCapture(handle()));
+        endCapture(graph);
       }
     } catch (RuntimeException e) {
       why.addSuppressed(e);
-    } finally {
-      graph.close();
     }
   }
 
   /** The graph that is being captured here, or null. */
   Graph capture() {
-    return capture;
+    Capture current = capture;
+    return current == null ? null : current.graph();
   }
 
   /** True if somebody captures this by other means than ours. */
@@ -265,6 +294,11 @@ public final class Stream implements AutoCloseable {
 
   void acquire() {
     uses.acquire("the stream");
+    Capture current = capture;
+    if (current != null && current.thread() != Thread.currentThread()) {
+      release();
+      throw new IllegalStateException("another thread captures the stream");
+    }
   }
 
   void release() {
@@ -272,10 +306,11 @@ public final class Stream implements AutoCloseable {
   }
 
   /**
-   * Closes it without waiting; what is queued will still be done. Does nothing to the device's own.
+   * Closes it without waiting; what is queued will still be done. Does nothing to the device's own,
+   * nor to a closed one.
    *
    * @throws IllegalStateException if a call is using it; it then stays open
-   * @throws FoveaException if the device fails
+   * @throws FoveaException if the device fails; it is closed all the same
    */
   @Override
   public void close() {
@@ -285,13 +320,22 @@ public final class Stream implements AutoCloseable {
     synchronized (this) {
       if (uses.close("the stream cannot be closed: %d call(s) in flight use it; it stays open")) {
         try {
-          device.stream().awaitEnd(this);
+          settle();
         } finally {
           if (owner == Owner.THIS) {
             streams.closeStream(handle());
           }
         }
       }
+    }
+  }
+
+  /** Later nobody can wait for it, and memory that it uses might be freed too early. */
+  private void settle() {
+    try {
+      device.stream().awaitEnd(this);
+    } catch (FoveaException e) {
+      streams.synchronize(handle());
     }
   }
 

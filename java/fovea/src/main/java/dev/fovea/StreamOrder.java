@@ -28,8 +28,13 @@ final class StreamOrder {
   MemorySegment allocate(long bytes, Arena arena) {
     // An empty tensor has an address as well: NULL would mean that it is absent.
     long address = home.streams().allocate(Math.max(bytes, 1));
-    changed();
-    return Memory.at(address, bytes, arena, memory -> free(memory.address()));
+    try {
+      changed();
+      return Memory.at(address, bytes, arena, memory -> free(memory.address()));
+    } catch (Throwable t) {
+      home.streams().free(address); // nobody would know of it
+      throw t;
+    }
   }
 
   private void free(long address) {
@@ -42,13 +47,14 @@ final class StreamOrder {
     if (stream.isOwn()) {
       return;
     }
-    Integer before = seen.put(stream, version);
-    if (before == null) {
-      seen.keySet().removeIf(other -> !other.isOpen()); // the own stream waits for those anyway
-    }
+    Integer before = seen.get(stream);
     if (version != (before == null ? 0 : before)) {
       stream.await(home);
     }
+    if (before == null) {
+      seen.keySet().removeIf(other -> !other.isOpen()); // the own stream waits for those anyway
+    }
+    seen.put(stream, version);
   }
 
   /** Before work on the device's own stream that other streams must not overtake. */

@@ -8,19 +8,31 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class Uses {
   private static final int CLOSED = -1;
+  private static final int CLOSING = -2;
 
   private final AtomicInteger count = new AtomicInteger();
 
   /** Begins a use; false if it is closed. */
   boolean tryAcquire() {
-    int found;
-    do {
-      found = count.get();
+    while (true) {
+      int found = settled();
       if (found == CLOSED) {
         return false;
       }
-    } while (!count.compareAndSet(found, found + 1));
-    return true;
+      if (count.compareAndSet(found, found + 1)) {
+        return true;
+      }
+    }
+  }
+
+  /** Whoever comes while it is being closed waits to see how that ends. */
+  private int settled() {
+    int found = count.get();
+    while (found == CLOSING) {
+      Thread.yield();
+      found = count.get();
+    }
+    return found;
   }
 
   /** Begins a use; {@code what} is the subject of the exception where it is closed. */
@@ -38,24 +50,39 @@ final class Uses {
     return count.get() != CLOSED;
   }
 
+  /** True for the only use there is. */
+  boolean isAlone() {
+    return count.get() == 1;
+  }
+
   /**
    * Closes it; false if it was closed before.
    *
    * @param refusal message of the exception where it is in use; takes the number of uses
    */
   boolean close(String refusal) {
-    if (count.compareAndSet(0, CLOSED)) {
-      return true;
+    boolean begun = beginClose(refusal);
+    if (begun) {
+      endClose(true);
     }
-    int found = count.get();
-    if (found == CLOSED) {
-      return false;
-    }
-    throw new IllegalStateException(refusal.formatted(Math.max(found, 1)));
+    return begun;
   }
 
-  /** Undoes {@link #close}. */
-  void reopen() {
-    count.set(0);
+  /** As {@link #close}, but it is only closed if {@link #endClose} says so, which must follow. */
+  boolean beginClose(String refusal) {
+    while (!count.compareAndSet(0, CLOSING)) {
+      int found = settled();
+      if (found == CLOSED) {
+        return false;
+      }
+      if (found > 0) {
+        throw new IllegalStateException(refusal.formatted(found));
+      }
+    }
+    return true;
+  }
+
+  void endClose(boolean closed) {
+    count.set(closed ? CLOSED : 0);
   }
 }

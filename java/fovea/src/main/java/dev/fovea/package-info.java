@@ -17,7 +17,7 @@
  * }
  *
  * An {@link dev.fovea.AttentionCall} binds operands once and runs many times without touching the
- * Java heap; its {@link dev.fovea.AttentionBackward} gives the gradients of what is bound to it.
+ * Java heap; its {@link dev.fovea.AttentionBackward} gives the gradients of its last run.
  *
  * <p>On a device with streams, calls are queued and return; whoever reads a result waits for it.
  * {@link dev.fovea.Device#stream} is what they are queued in unless {@link

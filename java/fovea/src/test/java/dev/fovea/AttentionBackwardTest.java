@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -37,6 +38,11 @@ class AttentionBackwardTest {
       attention.call(query, key, value).out(out).lse(lse).parallelism(1);
   private final AttentionBackward backward =
       call.backward(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
+
+  @BeforeEach
+  void forward() {
+    call.run();
+  }
 
   @AfterEach
   void close() {
@@ -77,7 +83,7 @@ class AttentionBackwardTest {
     Tensor dslopes = floats(4);
     Tensor dsinks = floats(4);
     call.bias(bias).alibiSlopes(slopes).sinks(sinks);
-    call.queryLengths(queryLengths).keyLengths(keyLengths);
+    call.queryLengths(queryLengths).keyLengths(keyLengths).run();
     backward.dbias(dbias).dalibiSlopes(dslopes).dsinks(dsinks).run();
     List<Long> all =
         addresses(
@@ -107,11 +113,14 @@ class AttentionBackwardTest {
   void packedOperandsAreInTheirPlace() {
     Tensor cuQ = scope.allocate(DType.INT32, 3);
     Tensor cuK = scope.allocate(DType.INT32, 3);
-    attention
-        .call(query.select(0, 0), key.select(0, 0), value.select(0, 0))
-        .cuSeqlens(cuQ, cuK, 100, 6)
-        .out(out.select(0, 0))
-        .lse(lse.select(0, 0))
+    AttentionCall packed =
+        attention
+            .call(query.select(0, 0), key.select(0, 0), value.select(0, 0))
+            .cuSeqlens(cuQ, cuK, 100, 6)
+            .out(out.select(0, 0))
+            .lse(lse.select(0, 0));
+    packed.run();
+    packed
         .backward(dout.select(0, 0))
         .dquery(dquery.select(0, 0))
         .dkey(dkey.select(0, 0))
@@ -125,11 +134,12 @@ class AttentionBackwardTest {
   }
 
   @Test
-  void phasesRunInOrderWithSeedAndOffsetOfTheCall() {
+  void phasesRunInOrderWithSeedAndOffsetOfTheRun() {
     AttentionPlan plan = backward.plan();
     assertEquals("backward", plan.kernel());
     assertEquals(List.of(3L, 0L, 7L, 0L), Stream.of(0, 1, 2, 3).map(plan::items).toList());
-    call.dropoutSeed(-5, 6);
+    call.dropoutSeed(-5, 6).run();
+    call.dropoutSeed(7, 8); // of the next run
     backward.run();
     List<Recorder.Entry> entries = Recorder.take(query);
     assertEquals(2, entries.size(), "phases without items are none");
@@ -173,7 +183,7 @@ class AttentionBackwardTest {
     AttentionPlan plan = backward.plan();
     assertSame(plan, backward.plan());
     Tensor other = floats(1, 128, 4, 32);
-    call.out(other);
+    call.out(other).run();
     backward.run();
     assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(4));
     assertSame(plan, backward.plan(), "same strides, same plan");
@@ -185,7 +195,10 @@ class AttentionBackwardTest {
     Tensor forward = call.forward(scope);
     backward.run();
     assertEquals(forward.address(), Recorder.take(query).getFirst().operands().get(4));
-    call.lse(null);
+    call.run();
+    backward.run();
+    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(4));
+    call.lse(null).run();
     assertRefused(IllegalStateException.class, "lse of the call is not set", backward::run);
   }
 
@@ -307,42 +320,13 @@ class AttentionBackwardTest {
 
   @Test
   void whatARunRefusesIsAnExceptionWithItsText() {
-    call.dropoutSeed(0, 99);
+    call.dropoutSeed(0, 99).run();
     for (int workers = 1; workers <= 4; workers++) {
       call.parallelism(workers);
       assertRefused(IllegalArgumentException.class, "offset 99 is to fail", backward::run);
     }
-    call.dropoutSeed(0, 0);
+    call.dropoutSeed(0, 0).run();
     backward.run();
-  }
-
-  @Test
-  void callAndBackwardAreNotForTwoThreads() {
-    List<String> refused = new ArrayList<>();
-    call.parallelism(2)
-        .executor(
-            task -> {
-              for (Runnable use :
-                  List.<Runnable>of(
-                      call::run,
-                      backward::run,
-                      backward::plan,
-                      () -> backward.gradients(scope),
-                      () -> call.out(out),
-                      () -> backward.dout(dout),
-                      () -> backward.dkey(dkey),
-                      () -> backward.accumulate(true))) {
-                refused.add(assertThrows(IllegalStateException.class, use::run).getMessage());
-              }
-              task.run(); // or there would be no other in the next phase
-            });
-    backward.run();
-    assertEquals(2 * 8, refused.size(), "two phases have items");
-    call.run();
-    assertEquals(3 * 8, refused.size());
-    for (String message : refused) {
-      assertTrue(message.startsWith("this AttentionCall is running"), message);
-    }
   }
 
   @Test

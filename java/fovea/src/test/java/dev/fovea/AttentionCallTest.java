@@ -286,36 +286,6 @@ class AttentionCallTest {
   }
 
   @Test
-  void oneCallIsNotForTwoThreads() throws Exception {
-    try (Scope scope = Scope.open()) {
-      Operands operands = Operands.in(scope);
-      AttentionCall call = operands.call(Attention.create()).parallelism(2);
-      List<Exception> refused = new ArrayList<>();
-      call.executor(
-          task -> {
-            for (Runnable use :
-                List.<Runnable>of(
-                    call::run,
-                    call::plan,
-                    () -> call.out(operands.out()),
-                    () -> call.dropoutSeed(1, 1),
-                    () -> call.parallelism(1))) {
-              try {
-                use.run();
-              } catch (IllegalStateException e) {
-                refused.add(e);
-              }
-            }
-          });
-      call.run();
-      assertEquals(5, refused.size());
-      assertTrue(
-          refused.getFirst().getMessage().startsWith("this AttentionCall is running"),
-          refused.getFirst().getMessage());
-    }
-  }
-
-  @Test
   void manyCallsAtOnceShareEverythingElse() throws Exception {
     Attention attention = Attention.builder().causal().build();
     try (Scope scope = Scope.open();
@@ -362,6 +332,29 @@ class AttentionCallTest {
       assertThrows(IllegalStateException.class, call::run);
       assertThrows(IllegalStateException.class, call::plan);
       call.out(operands.out()).run();
+    }
+  }
+
+  @Test
+  void itsTextIsTheAttentionAndWhatIsBound() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      Attention attention = Attention.builder().causal().build();
+      AttentionCall call = attention.call(operands.query(), operands.key(), operands.value());
+      String inputs =
+          "AttentionCall[Attention[mask=causal], query FLOAT32[1, 128, 4, 64] on cpu, key"
+              + " FLOAT32[1, 128, 2, 64] on cpu, value FLOAT32[1, 128, 2, 64] on cpu";
+      assertEquals(inputs + "]", call.toString());
+      call.out(operands.out()).keyLengths(scope.allocate(DType.INT32, 1));
+      String all = inputs + ", keyLengths INT32[1] on cpu, out FLOAT32[1, 128, 4, 64] on cpu]";
+      assertEquals(all, call.toString());
+      AttentionBackward backward = call.backward(operands.out()).dkey(operands.key());
+      assertEquals(
+          "AttentionBackward[dout FLOAT32[1, 128, 4, 64] on cpu, dkey FLOAT32[1, 128, 2, 64] on cpu"
+              + " of "
+              + all
+              + "]",
+          backward.toString());
     }
   }
 }

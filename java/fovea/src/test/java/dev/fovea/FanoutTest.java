@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
@@ -20,60 +18,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Sharing items between the caller and helpers, whatever the executor does with the helpers. */
+/** Sharing items between the caller and helpers. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FanoutTest {
   private static final Executor REJECTS =
       task -> {
         throw new RejectedExecutionException("full");
       };
-
-  private static void runEverySize(Executor executor) {
-    Fanout fanout = new Fanout(executor);
-    for (int workers : new int[] {2, 3, 8, 100}) {
-      for (long items : new long[] {1, 2, 7, 64, 1000}) {
-        new CheckedWork(workers, items, 0, 1, items).runOn(fanout, workers);
-      }
-    }
-  }
-
-  @Test
-  void onTheCommonPool() {
-    runEverySize(ForkJoinPool.commonPool());
-  }
-
-  @Test
-  void onVirtualThreads() {
-    try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
-      runEverySize(executor);
-    }
-  }
-
-  @Test
-  void onAnExecutorThatRunsInline() {
-    runEverySize(Runnable::run);
-  }
-
-  @Test
-  void onAnExecutorThatRejects() {
-    runEverySize(REJECTS);
-  }
-
-  @Test
-  void onAnExecutorThatForgets() {
-    runEverySize(task -> {});
-  }
-
-  @Test
-  void onAnExecutorThatRunsTasksTwice() {
-    try (ExecutorService pool = Executors.newFixedThreadPool(3)) {
-      runEverySize(
-          task -> {
-            pool.execute(task);
-            pool.execute(task);
-          });
-    }
-  }
 
   @Test
   void noMoreHelpersAreSubmittedThanCanHelp() {
@@ -113,49 +64,6 @@ class FanoutTest {
                   2);
       assertEquals(-1, failed);
     }
-  }
-
-  /** The run ends without helpers; those that begin later find it closed. */
-  @Test
-  void aSaturatedExecutorIsNotWaitedForAndNotFlooded() {
-    CountDownLatch release = new CountDownLatch(1);
-    try (ExecutorService pool = Executors.newFixedThreadPool(1)) {
-      pool.execute(() -> await(release));
-      try {
-        checkSaturated(pool, release);
-      } finally {
-        release.countDown(); // or a failure would hang on the pool
-      }
-    }
-  }
-
-  private static void checkSaturated(ExecutorService pool, CountDownLatch release) {
-    AtomicInteger submitted = new AtomicInteger();
-    AtomicInteger ended = new AtomicInteger();
-    Fanout fanout =
-        new Fanout(
-            task -> {
-              submitted.incrementAndGet();
-              pool.execute(
-                  () -> {
-                    task.run();
-                    ended.incrementAndGet();
-                  });
-            });
-    List<CheckedWork> works = new ArrayList<>();
-    for (int run = 0; run < 100; run++) {
-      CheckedWork work = new CheckedWork(4, 50, 50);
-      work.runOn(fanout, 4);
-      works.add(work);
-    }
-    assertEquals(3, submitted.get(), "helpers that wait already are not submitted again");
-    release.countDown();
-    while (ended.get() < 3) {
-      Thread.onSpinWait();
-    }
-    works.forEach(work -> assertEquals(List.of(), List.copyOf(work.broken)));
-    new CheckedWork(4, 50).runOn(fanout, 4);
-    assertTrue(submitted.get() > 3, "and are again when they have begun");
   }
 
   @Test
@@ -241,17 +149,6 @@ class FanoutTest {
                     },
                     new long[] {9},
                     3)));
-    OutOfMemoryError noThread = new OutOfMemoryError("unable to create native thread");
-    Fanout failing =
-        new Fanout(
-            task -> {
-              throw noThread;
-            });
-    assertSame(
-        noThread,
-        assertThrows(
-            OutOfMemoryError.class,
-            () -> failing.run((worker, phase, begin, end) -> 0, new long[] {9}, 3)));
   }
 
   @Test
@@ -331,7 +228,7 @@ class FanoutTest {
     }
   }
 
-  private static void await(CountDownLatch latch) {
+  static void await(CountDownLatch latch) {
     try {
       latch.await();
     } catch (InterruptedException e) {

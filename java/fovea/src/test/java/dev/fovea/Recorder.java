@@ -3,6 +3,7 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -16,7 +17,9 @@ import java.util.List;
  * memory of query. What it plans is in recorder.cpp.
  */
 final class Recorder {
-  static final Device DEVICE = load();
+  private static final NativeLibrary LIBRARY = load();
+
+  static final Device DEVICE = Device.of(new FakeBackend("recorder", LIBRARY));
 
   /** Operands in the order of {@code fovea.h}, then workspace, scratch and stream. */
   private static final int ADDRESSES = 22;
@@ -41,6 +44,11 @@ final class Recorder {
 
   private Recorder() {}
 
+  /** A device of its own, whose work is queued in {@code streams}. */
+  static Device with(FakeStreams streams) {
+    return Device.of(new FakeBackend("recorder", LIBRARY, streams));
+  }
+
   /** What was written to {@code query}, which is then empty. */
   static List<Entry> take(Tensor query) {
     MemorySegment log = query.segment();
@@ -62,7 +70,7 @@ final class Recorder {
   }
 
   /** Needs g++, as the build of the real libraries does. */
-  private static Device load() {
+  private static NativeLibrary load() {
     try {
       Path folder = Files.createTempDirectory("recorder");
       Path source = folder.resolve("recorder.cpp");
@@ -77,7 +85,7 @@ final class Recorder {
       Files.delete(library);
       Files.delete(folder);
       assertTrue(result.library().isPresent(), result.report()::toString);
-      return Device.of(new FakeBackend("recorder", result.library().orElseThrow()));
+      return result.library().orElseThrow();
     } catch (Exception e) {
       throw new AssertionError(e);
     }

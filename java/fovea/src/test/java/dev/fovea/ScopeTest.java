@@ -7,8 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Who owns memory, and for how long. */
@@ -113,5 +117,30 @@ class ScopeTest {
       user.join();
       assertEquals(0, broken.get());
     }
+  }
+
+  /** One that is not ours, and so not counted: a read into the memory, until there is something. */
+  @Test
+  void itStaysOpenDuringANativeCall() throws Exception {
+    Scope scope = Scope.open();
+    Tensor tensor = scope.allocate(DType.FLOAT32, 1);
+    Pipe pipe = Pipe.open();
+    ByteBuffer buffer = tensor.segment().asByteBuffer();
+    FutureTask<Integer> read = new FutureTask<>(() -> pipe.source().read(buffer));
+    Thread reader = Thread.ofPlatform().start(read);
+    while (Stream.of(reader.getStackTrace())
+        .noneMatch(frame -> frame.getMethodName().equals("read0"))) {
+      Thread.onSpinWait();
+    }
+    String message = assertThrows(IllegalStateException.class, scope::close).getMessage();
+    assertEquals(
+        "the scope cannot be closed: a native call in flight uses its memory; it stays open",
+        message);
+    assertTrue(scope.isOpen());
+    scope.allocate(DType.FLOAT32, 1);
+    pipe.sink().write(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}));
+    assertEquals(4, read.get());
+    scope.close();
+    assertFalse(scope.isOpen());
   }
 }

@@ -5,6 +5,7 @@ import dev.fovea.AttentionCall;
 import dev.fovea.AttentionPlan;
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.Tensor;
 import dev.fovea.testkit.BoundCase.Output;
 import java.lang.foreign.MemorySegment;
 
@@ -26,11 +27,12 @@ public final class BackwardRun implements AutoCloseable {
     try {
       DType outType = forward.options().outDType();
       int[] dims = bound.dims();
-      call().out(bound.input(outType, forward.layouts().out(), data.out(), dims));
-      int[] lseDims = bound.lseDims();
-      call().lse(bound.input(DType.FLOAT32, forward.layouts().lse(), data.lse(), lseDims));
       BackwardCase.Layouts layouts = c.layouts();
-      backward = call().backward(bound.input(outType, layouts.dout(), data.dout(), dims));
+      Tensor dout = bound.input(outType, layouts.dout(), data.dout(), dims);
+      Tensor out = bound.input(outType, forward.layouts().out(), data.out(), dims);
+      int[] lseDims = bound.lseDims();
+      Tensor lse = bound.input(DType.FLOAT32, forward.layouts().lse(), data.lse(), lseDims);
+      backward = call().backward(dout, out, lse);
       backward.accumulate(c.accumulate()).deterministic(c.deterministic());
       dquery = bound.output("dquery", c.dtype(), layouts.dquery(), null, dims);
       dkey = bound.output("dkey", c.dtype(), layouts.dkey(), data.dkey(), dims);

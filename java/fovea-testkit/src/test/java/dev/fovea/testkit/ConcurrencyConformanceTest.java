@@ -91,15 +91,15 @@ class ConcurrencyConformanceTest {
       Tensor k = scope.copyOf(normal(2 * 130 * 2 * 32, 2), 2, 130, 2, 32).on(device);
       Tensor dout = scope.copyOf(normal(2 * 130 * 4 * 32, 3), 2, 130, 4, 32).on(device);
       Tensor lse = scope.allocate(DType.FLOAT32, 2, 4, 130).on(device);
-      Tensor out = attention.call(q, k, k).lse(lse).forward(scope);
-      AttentionCall first = attention.call(q, k, k).out(out).lse(lse);
+      AttentionCall first = attention.call(q, k, k).lse(lse);
+      Tensor out = first.forward(scope);
       AttentionGradients expected = first.backward(dout).deterministic(true).gradients(scope);
       float[] dquery = expected.query().toFloatArray();
       float[] dkey = expected.key().toFloatArray();
       onEightThreads(
           thread -> {
-            AttentionCall call = attention.call(q, k, k).out(out).lse(lse);
-            AttentionBackward backward = call.backward(dout).deterministic(true);
+            AttentionCall call = attention.call(q, k, k);
+            AttentionBackward backward = call.backward(dout, out, lse).deterministic(true);
             for (int n = 0; n < runs; n++) {
               call.parallelism(1 + n % 3);
               // The short way is not deterministic but on the CPU.

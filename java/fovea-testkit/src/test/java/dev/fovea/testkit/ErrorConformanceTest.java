@@ -44,8 +44,7 @@ class ErrorConformanceTest {
     IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, action);
     assertNotNull(thrown.getMessage());
     assertTrue(
-        thrown.getMessage().toLowerCase().replace("_", "").contains(word.toLowerCase()),
-        "message names " + word + ": " + thrown.getMessage());
+        thrown.getMessage().contains(word), "message names " + word + ": " + thrown.getMessage());
   }
 
   @Test
@@ -242,9 +241,8 @@ class ErrorConformanceTest {
   void lengthsOutOfRangeOfABackwardPass() {
     Tensor out = floats(2, 4, 4, 8);
     for (int[] lengths : new int[][] {{7, 1}, {1, -1}, {Integer.MIN_VALUE, 0}}) {
-      AttentionCall call = call().out(out).lse(floats(2, 4, 4));
-      call.keyLengths(scope.copyOf(lengths, 2));
-      refused("keyLengths", () -> call.backward(out).gradients(scope));
+      AttentionCall call = call().keyLengths(scope.copyOf(lengths, 2));
+      refused("keyLengths[", () -> call.backward(out, out, floats(2, 4, 4)).gradients(scope));
     }
   }
 

@@ -112,9 +112,10 @@ class HugeConformanceTest {
         attention
             .call(spread(mapped, q, dim), spread(mapped, k, dim), spread(mapped, v, dim))
             .bias(spread(mapped, bias, dim))
-            .out(spread(mapped, out, dim))
-            .lse(spread(mapped, lse, Math.min(dim, 1)))
-            .backward(spread(mapped, dout, dim))
+            .backward(
+                spread(mapped, dout, dim),
+                spread(mapped, out, dim),
+                spread(mapped, lse, Math.min(dim, 1)))
             .dquery(dquery)
             .dkey(dkey)
             .dvalue(dvalue)
