@@ -147,7 +147,11 @@ public final class AttentionCall {
   }
 
   /**
-   * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv]. Must not overlap other operands.
+   * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv].
+   *
+   * <p>Like lse and weights it shares no element with any other operand: a run in place, with out
+   * over query, is refused. Views that lie between each other, such as the three of [B, S, 3, H,
+   * D], share none.
    */
   public AttentionCall out(Tensor out) {
     change();
@@ -215,7 +219,8 @@ public final class AttentionCall {
    * The plan that the next run uses.
    *
    * @throws IllegalStateException if out is not set, or this call is running
-   * @throws IllegalArgumentException if operands do not fit together
+   * @throws IllegalArgumentException if operands do not fit together, or one that is written
+   *     overlaps another
    * @throws UnsupportedOperationException if the device has no kernel for this
    */
   public AttentionPlan plan() {
@@ -232,8 +237,8 @@ public final class AttentionCall {
    * stream. While a stream is being {@linkplain Stream#capture captured}, runs become part of the
    * graph.
    *
-   * @throws IllegalArgumentException if operands do not fit together, or lengths or offsets in them
-   *     are out of range
+   * @throws IllegalArgumentException if operands do not fit together, one that is written overlaps
+   *     another, or lengths or offsets in them are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws IllegalStateException if out is not set, a scope or arena is closed, or this call is
    *     already running

@@ -66,13 +66,13 @@ class CostTest {
       AttentionBackward backward =
           Attention.create()
               .call(query, key, key)
-              .out(query)
+              .out(query) // which a backward pass reads
               .lse(scope.allocate(DType.FLOAT32, 1, 4, 128))
               .parallelism(1)
               .backward(query)
-              .dquery(query)
-              .dkey(key)
-              .dvalue(key);
+              .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dkey(scope.allocate(DType.FLOAT32, 1, 8, 2, 64))
+              .dvalue(scope.allocate(DType.FLOAT32, 1, 8, 2, 64));
       assertEquals(0, bytesPerRun(backward::run, 2000, 0));
     }
   }
@@ -134,7 +134,11 @@ class CostTest {
               .call(tensor, tensor, tensor)
               .out(tensor)
               .lse(scope.allocate(DType.FLOAT32, 1, 4, 128));
-      AttentionBackward backward = call.backward(tensor).dquery(tensor).dkey(tensor).dvalue(tensor);
+      AttentionBackward backward =
+          call.backward(tensor)
+              .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dkey(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dvalue(scope.allocate(DType.FLOAT32, 1, 128, 4, 64));
       List<RecordedEvent> events = record(backward::run, folder.resolve("on.jfr"), true);
       assertEquals(3, events.size());
       RecordedEvent event = events.getFirst();
