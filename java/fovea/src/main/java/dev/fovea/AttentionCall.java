@@ -113,6 +113,11 @@ public final class AttentionCall {
    * offsets[b]} to {@code offsets[b + 1] - 1}. Then query is [Tq, Hq, D], key [Tk, Hk, D], value
    * [Tk, Hk, Dv], out [Tq, Hq, Dv].
    *
+   * <p>Every row belongs to a sequence: offsets end at Tq and Tk. A plan refuses more rows than B
+   * sequences of the longest length can have, and a run on the CPU offsets that do not rise as they
+   * should. A GPU has them in its own memory and cannot report them: it takes the nearest that are
+   * possible, and rows that no sequence has stay as they were in all that it writes.
+   *
    * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq
    * @param key offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tk
    * @param longestQuery at least the length of the longest query sequence; the plan depends on it
