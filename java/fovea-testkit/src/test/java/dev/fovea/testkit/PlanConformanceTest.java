@@ -15,6 +15,7 @@ import dev.fovea.Device;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
@@ -293,6 +294,80 @@ class PlanConformanceTest {
             IllegalArgumentException.class,
             () -> backward(Device.cpu(), shape, gradients -> gradients));
     assertTrue(refusal.getMessage().contains("workspace"), refusal.getMessage());
+  }
+
+  private static AttentionShape shapeOf(boolean packed, long... n) {
+    return (packed
+            ? AttentionShape.packed(DType.FLOAT32, n[0], n[1], n[2], n[7], n[8], n[3], n[4], n[5])
+            : AttentionShape.dense(DType.FLOAT32, n[0], n[1], n[2], n[3], n[4], n[5]))
+        .valueHeadDim(n[6])
+        .lse()
+        .weights()
+        .build();
+  }
+
+  /** By the planner, or before it where strides of dense operands would overflow. */
+  @Test
+  void sizesBeyondTheirRangeAreRefusedByName() {
+    String[] names = {
+      "batch",
+      "query_length",
+      "key_length",
+      "query_heads",
+      "key_heads",
+      "head_dim",
+      "value_head_dim",
+      "query_total",
+      "key_total"
+    };
+    List<Device> devices = new ArrayList<>(gpus());
+    devices.add(Device.cpu());
+    long[] wrong = {1L << 31, 1L << 32, 1L << 40, (1L << 62) + 5, Long.MAX_VALUE};
+    int planned = 0;
+    for (int size = 0; size < names.length; size++) {
+      for (boolean packed : new boolean[] {false, true}) {
+        for (long value : wrong) {
+          long[] sizes = {1, 4, 4, 1, 1, 8, 8, 4, 4};
+          sizes[size] = value;
+          if (size > 6 && !packed) {
+            continue;
+          }
+          AttentionShape shape;
+          try {
+            shape = shapeOf(packed, sizes);
+          } catch (IllegalArgumentException overflow) {
+            assertTrue(overflow.getMessage().contains(Long.toString(value)));
+            assertTrue(overflow.getMessage().endsWith("overflows 64 bits"), overflow.getMessage());
+            continue;
+          }
+          for (Device device : devices) {
+            String refusal =
+                assertThrows(IllegalArgumentException.class, () -> plan(device, shape))
+                    .getMessage();
+            assertTrue(refusal.contains(names[size] + " is " + value), refusal);
+            planned++;
+          }
+        }
+      }
+    }
+    assertTrue(planned > 200, "the planner has seen " + planned);
+  }
+
+  /** Each size is within its range, and their products are not. */
+  @Test
+  void stridesThatOverflowAreRefused() {
+    long most = Integer.MAX_VALUE;
+    for (long[] sizes :
+        new long[][] {
+          {2, 1, most, most, most, 512, 512},
+          {2, most, 1, most, 1, 512, 512},
+          {1, most, most, most, 1, 1, 1}
+        }) {
+      String refusal =
+          assertThrows(IllegalArgumentException.class, () -> shapeOf(false, sizes)).getMessage();
+      assertTrue(refusal.contains("2147483647"), refusal);
+      assertTrue(refusal.endsWith("overflows 64 bits"), refusal);
+    }
   }
 
   @Test
