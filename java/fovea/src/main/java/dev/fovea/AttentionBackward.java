@@ -91,8 +91,8 @@ public final class AttentionBackward {
   }
 
   /**
-   * Where the gradient of the bias goes: its shape, {@link DType#FLOAT32}. A dimension of size 1
-   * that the bias is broadcast over is summed over. Null if it is not wanted.
+   * Where the gradient of the bias goes: its shape, {@link DType#FLOAT32}. A dimension that the
+   * bias is broadcast over, of size 1 or missing, is summed over. Null if it is not wanted.
    */
   public AttentionBackward dbias(Tensor dbias) {
     change();

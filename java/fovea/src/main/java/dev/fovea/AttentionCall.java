@@ -59,9 +59,11 @@ public final class AttentionCall {
   }
 
   /**
-   * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type;
-   * packed: [Hq or 1, Tq, longest Sk]. Null for none. A finite mask may serve as well as -inf, but
-   * a row that has nothing else then attends to all its keys; scores below -2.3e38 count as -inf.
+   * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type,
+   * or without the first or the first two dimensions: [Hq or 1, Sq or 1, Sk], [Sq or 1, Sk];
+   * packed: [Hq or 1, Tq, longest Sk] or [Tq, longest Sk]. Null for none. A finite mask may serve
+   * as well as -inf, but a row that has nothing else then attends to all its keys; scores below
+   * -2.3e38 count as -inf. {@link Masks} makes one of a boolean mask.
    */
   public AttentionCall bias(Tensor bias) {
     change();
@@ -100,7 +102,7 @@ public final class AttentionCall {
 
   /**
    * Lengths of the key sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length.
+   * read. Null for the full length. {@link Masks#keyLengths} makes them of a padding mask.
    */
   public AttentionCall keyLengths(Tensor lengths) {
     change();

@@ -235,6 +235,18 @@ class WrittenOperandsTest {
   }
 
   @Test
+  void aCopyOverItself() {
+    Tensor memory = floats(2, 3, 8);
+    memory.slice(2, 0, 4).copyFrom(memory.slice(2, 4, 8));
+    Tensor from = memory.slice(2, 3, 7);
+    Tensor to = memory.slice(2, 0, 4);
+    assertEquals(
+        to + " shares memory with what is copied to it, " + from,
+        assertThrows(IllegalArgumentException.class, () -> to.copyFrom(from)).getMessage());
+    assertThrows(IllegalArgumentException.class, () -> memory.copyFrom(memory));
+  }
+
+  @Test
   void readOnlyMemoryIsStillNamedFirst() {
     AttentionOperands operands = forward();
     MemorySegment readOnly = operands.query.segment().asReadOnly();
