@@ -99,6 +99,13 @@ class Validation {
                        (long long)size.low, (long long)size.high);
       }
     }
+    if (int32_t status =
+            total("query_total", spec_.query_total, "query_length", spec_.query_length)) {
+      return status;
+    }
+    if (int32_t status = total("key_total", spec_.key_total, "key_length", spec_.key_length)) {
+      return status;
+    }
     if (spec_.query_heads % spec_.key_heads != 0) {
       return invalid("query_heads is %lld, expected a multiple of key_heads, %lld",
                      (long long)spec_.query_heads, (long long)spec_.key_heads);
@@ -111,6 +118,13 @@ class Validation {
                      (long long)spec_.query_length);
     }
     return FOVEA_OK;
+  }
+
+  // Rows that no sequence can have would be left as they were.
+  int32_t total(const char* name, int64_t rows, const char* longest, int64_t length) {
+    if (rows <= spec_.batch * length) return FOVEA_OK;
+    return invalid("%s is %lld, but %lld sequences of at most %s = %lld have fewer rows", name,
+                   (long long)rows, (long long)spec_.batch, longest, (long long)length);
   }
 
   int32_t scalars() {
@@ -202,6 +216,13 @@ int32_t plan_common(const fovea_attention_spec& given, fovea_attention_plan& pla
   plan.spec = given;
   fovea_attention_spec& spec = plan.spec;
   if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
+  if (spec.packed) {
+    // No sequence is longer than all; but key_length is also the width of bias and weights.
+    spec.query_length = std::min(spec.query_length, spec.query_total);
+    if (spec.bias_dtype == 0 && !spec.has_weights) {
+      spec.key_length = std::min(spec.key_length, spec.key_total);
+    }
+  }
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // A window wider than any distance is the same window, and cannot overflow a position.
   const int64_t farthest = spec.query_length + spec.key_length;

@@ -6,6 +6,7 @@
 #include "core/attention.h"
 #include "core/block.h"
 #include "cpu/attention_layout.h"
+#include "cpu/row_tiles.h"
 
 namespace fovea {
 
@@ -47,7 +48,7 @@ int32_t plan_cpu(const fovea_device_info& device, fovea_attention_plan& plan) {
   plan.tile_queries = int32_t(tile);
   plan.tile_keys = tile_keys;
   plan.phases = 1;
-  plan.items[0] = spec.query_length == 0 ? 0 : sequences * ((rows + tile - 1) / tile);
+  plan.items[0] = RowTiles(spec, tile).count() * spec.key_heads;
   plan.workspace_bytes = 0;
   const AttentionLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec.head_dim,
                                spec.value_head_dim);

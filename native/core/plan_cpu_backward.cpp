@@ -19,19 +19,11 @@ int32_t plan_cpu_backward(const fovea_device_info& device, fovea_attention_plan&
 
   const BackwardPieces pieces(plan);
   plan.phases = kBackwardPhases;
-  plan.items[kRowPhase] = pieces.sequences * pieces.row_tiles;
-  plan.items[kKeyPhase] = pieces.sequences * pieces.chunks;
-  plan.items[kQueryPhase] = pieces.sequences * pieces.row_tiles;
+  plan.items[kRowPhase] = pieces.row_tiles.count() * spec.key_heads;
+  plan.items[kKeyPhase] = pieces.chunks * spec.batch * spec.key_heads;
+  plan.items[kQueryPhase] = plan.items[kRowPhase];
   if (plan.gradients.has_dbias) {
-    // Packed sequences may claim lengths that their totals do not bound.
-    const __int128 items =
-        __int128{pieces.bias_batches} * pieces.bias_heads * pieces.bias_tiles * pieces.bias_keys;
-    if (items > (__int128{1} << 60)) {
-      return fail(plan.error, FOVEA_INVALID_ARGUMENT,
-                  "batch %lld, query_length %lld and key_length %lld cut dbias into too many tiles",
-                  (long long)spec.batch, (long long)spec.query_length, (long long)spec.key_length);
-    }
-    plan.items[kBiasPhase] = int64_t(items);
+    plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }
   if (plan.gradients.has_dsinks || plan.gradients.has_dalibi) plan.items[kHeadPhase] = pieces.heads;
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 
 #include "core/block.h"
 
@@ -14,6 +13,8 @@ struct Dimension {
   int64_t size, stride;
 };
 
+inline __int128 magnitude(int64_t stride) { return stride < 0 ? -__int128{stride} : stride; }
+
 // Whether distinct indices reach distinct elements, given the extent of one contiguous row: sorted
 // by stride, every dimension must step over all that lies below it.
 template <size_t kCount>
@@ -22,11 +23,11 @@ inline bool distinct(Dimension (&dimensions)[kCount], int64_t row) {
     if (dimension.size == 0) return true;
   }
   std::sort(dimensions, dimensions + kCount,
-            [](Dimension a, Dimension b) { return std::llabs(a.stride) < std::llabs(b.stride); });
+            [](Dimension a, Dimension b) { return magnitude(a.stride) < magnitude(b.stride); });
   __int128 extent = row;
   for (const Dimension& dimension : dimensions) {
     if (dimension.size == 1) continue;
-    const __int128 stride = dimension.stride < 0 ? -__int128{dimension.stride} : dimension.stride;
+    const __int128 stride = magnitude(dimension.stride);
     if (stride < extent) return false;
     extent += stride * (dimension.size - 1);
   }

@@ -9,6 +9,7 @@
 
 #include "core/block.h"
 #include "cpu/backward.h"
+#include "cpu/row_tiles.h"
 #include "cpu/sequences.h"
 #include "cpu/tiers.h"
 
@@ -118,15 +119,14 @@ int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
   if (int32_t status = check_stream(stream, call)) return status;
   RunAttention* const kernel = kernels_of(plan.isa).forward;
   const fovea_attention_spec& spec = plan.spec;
-  if (int32_t status = check_ends(spec, operands, call)) return status;
-  const int64_t sequences = spec.batch * spec.key_heads;
-  const int64_t tiles = sequences == 0 ? 0 : plan.items[0] / sequences;
+  if (int32_t status = check_offsets(plan, operands, call)) return status;
+  const RowTiles tiles(spec, plan.tile_queries);
   for (int64_t item = call.begin; item < call.end; ++item) {
+    const RowTile tile = tiles.find(item / spec.key_heads, operands.cu_seqlens_q);
     AttentionWork work;
     // The tiles that see most keys first, so that the last worker ends on a short one.
-    const int64_t rank = item / sequences;
-    work.tile = spec.causal ? tiles - 1 - rank : rank;
-    work.batch = item % sequences / spec.key_heads;
+    work.tile = spec.causal ? tile.count - 1 - tile.index : tile.index;
+    work.batch = tile.sequence;
     work.key_head = item % spec.key_heads;
     if (int32_t status = locate(spec, operands, work.batch, work.sequence, call)) return status;
     kernel(plan, call, operands, work, scratch);

@@ -56,18 +56,19 @@ class Backward {
       default:
         break;
     }
-    const int64_t pair = item % pieces_.sequences, part = item / pieces_.sequences;
+    const int64_t head = item % spec_.key_heads, number = item / spec_.key_heads;
     BackwardWork work;
-    if (int32_t status = locate(pair / spec_.key_heads, pair % spec_.key_heads, work))
-      return status;
     if (call_.phase == kKeyPhase) {
-      work.keys = part;
+      if (int32_t status = locate(number % spec_.batch, head, work)) return status;
+      work.keys = number / spec_.batch;
     } else {
+      const RowTile tile = pieces_.row_tiles.find(number, operands_.cu_seqlens_q);
+      if (int32_t status = locate(tile.sequence, head, work)) return status;
       // Padding has a dquery, and no more.
       const bool padded = call_.phase == kQueryPhase && !spec_.packed;
-      const int64_t rows = padded ? pieces_.rows : work.sequence.query_length * group_;
-      work.begin = part * BackwardPieces::kRowTile;
-      work.end = std::min(work.begin + BackwardPieces::kRowTile, rows);
+      const int64_t length = padded ? spec_.query_length : work.sequence.query_length;
+      work.begin = tile.index * BackwardPieces::kRowTile;
+      work.end = std::min(work.begin + BackwardPieces::kRowTile, length * group_);
     }
     kernel_(run_, work);
     return FOVEA_OK;
@@ -92,14 +93,14 @@ class Backward {
     item /= pieces_.bias_keys;
     Range queries = {0, spec_.query_length}, heads = {0, spec_.key_heads},
           batches = {0, spec_.batch};
+    if (!pieces_.heads_summed) heads = one(item % pieces_.bias_heads);
+    const RowTile piece =
+        pieces_.bias_tiles.find(item / pieces_.bias_heads, operands_.cu_seqlens_q);
     if (!pieces_.queries_summed) {
-      queries.begin = item % pieces_.bias_tiles * pieces_.bias_queries;
+      queries.begin = piece.index * pieces_.bias_queries;
       queries.end = std::min(queries.begin + pieces_.bias_queries, spec_.query_length);
     }
-    item /= pieces_.bias_tiles;
-    if (!pieces_.heads_summed) heads = one(item % pieces_.bias_heads);
-    item /= pieces_.bias_heads;
-    if (!pieces_.batches_summed) batches = one(item);
+    if (!pieces_.batches_summed) batches = one(piece.sequence);
 
     if (int32_t status = clear_bias(batches, heads, queries, tile)) return status;
     if (spec_.query_length == 0) return FOVEA_OK;
@@ -223,7 +224,7 @@ int32_t run_cpu_backward(const fovea_attention_plan& plan, const BackwardOperand
                          void* scratch) {
   const fovea_attention_spec& spec = plan.spec;
   if (spec.batch > 0 && (spec.query_length > 0 || spec.key_length > 0)) {
-    if (int32_t status = check_ends(spec, operands, call)) return status;
+    if (int32_t status = check_offsets(plan, operands, call)) return status;
   }
   return Backward(plan, operands, call, kernel, workspace, scratch).run();
 }

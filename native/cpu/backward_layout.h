@@ -7,6 +7,7 @@
 
 #include "core/attention.h"
 #include "cpu/attention_layout.h"
+#include "cpu/row_tiles.h"
 
 namespace fovea {
 
@@ -30,11 +31,11 @@ inline int64_t key_chunks(int64_t key_length) {
 
 // What the items of each phase are. A dimension of an output that is summed over is one piece.
 struct BackwardPieces {
-  int64_t sequences;        // (batch, key head) pairs, in each of the first three phases
-  int64_t rows, row_tiles;  // of a sequence
-  int64_t chunks;           // of a sequence's keys
+  RowTiles row_tiles;  // for each key head
+  int64_t chunks;      // of a sequence's keys
   bool batches_summed, heads_summed, queries_summed;  // of dbias
-  int64_t bias_batches, bias_heads, bias_tiles, bias_keys;
+  RowTiles bias_tiles;                                // of its batches and queries
+  int64_t bias_heads, bias_keys;
   int64_t bias_queries;  // in each of bias_tiles
   int64_t heads;
 
@@ -44,19 +45,17 @@ struct BackwardPieces {
     const fovea_attention_spec& spec = plan.spec;
     const fovea_attention_gradients& gradients = plan.gradients;
     const int64_t group = spec.query_heads / spec.key_heads;
-    sequences = spec.batch * spec.key_heads;
-    rows = spec.query_length * group;
-    row_tiles = (rows + kRowTile - 1) / kRowTile;
+    row_tiles = RowTiles(spec, kRowTile);
     chunks = key_chunks(spec.key_length);
     queries_summed = gradients.dbias_stride[2] == 0;
     // Packed sequences have positions of their own, unless these are summed over.
     batches_summed = spec.packed ? queries_summed : gradients.dbias_stride[0] == 0;
-    bias_batches = batches_summed ? 1 : spec.batch;
     heads_summed = gradients.dbias_stride[1] == 0;
     bias_heads = heads_summed ? 1 : spec.key_heads;
     // A tile of keys is packed once for a few tiles of rows.
     bias_queries = std::max<int64_t>(1, 4 * plan.tile_queries / group);
-    bias_tiles = queries_summed ? 1 : (spec.query_length + bias_queries - 1) / bias_queries;
+    bias_tiles = RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
+                          queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
     const bool slopes_summed = gradients.has_dalibi && gradients.dalibi_stride[1] == 0;
     heads = slopes_summed ? 1 : spec.query_heads;

@@ -38,14 +38,25 @@ int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, i
 
 }  // namespace
 
-int32_t check_ends(const fovea_attention_spec& spec, const AttentionInputs& inputs,
-                   fovea_attention_call& call) {
+int32_t check_offsets(const fovea_attention_plan& plan, const AttentionInputs& inputs,
+                      fovea_attention_call& call) {
+  const fovea_attention_spec& spec = plan.spec;
   if (!spec.packed) return FOVEA_OK;
   if (int32_t status =
           check_ends("cu_seqlens_q", inputs.cu_seqlens_q, spec.batch, spec.query_total, call)) {
     return status;
   }
-  return check_ends("cu_seqlens_k", inputs.cu_seqlens_k, spec.batch, spec.key_total, call);
+  if (int32_t status =
+          check_ends("cu_seqlens_k", inputs.cu_seqlens_k, spec.batch, spec.key_total, call)) {
+    return status;
+  }
+  const int64_t items = plan.items[call.phase];
+  const auto share = [&](int64_t item) { return int64_t(__int128{spec.batch} * item / items); };
+  for (int64_t b = share(call.begin); b < share(call.end); ++b) {
+    Sequence sequence;
+    if (int32_t status = locate(spec, inputs, b, sequence, call)) return status;
+  }
+  return FOVEA_OK;
 }
 
 int32_t locate(const fovea_attention_spec& spec, const AttentionInputs& inputs, int64_t batch,

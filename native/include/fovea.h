@@ -137,8 +137,8 @@ typedef struct fovea_attention_spec {
   int64_t batch;          /* B: sequences */
   int64_t query_length;   /* Sq; packed: at least the longest query sequence */
   int64_t key_length;     /* Sk; packed: at least the longest key sequence */
-  int64_t query_total;    /* packed: Tq, rows of query; else 0 */
-  int64_t key_total;      /* packed: Tk, rows of key and value; else 0 */
+  int64_t query_total;    /* packed: Tq, rows of query, at most batch * query_length; else 0 */
+  int64_t key_total;      /* packed: Tk, rows of key and value, at most batch * key_length; else 0 */
   int64_t query_heads;    /* Hq, a multiple of key_heads */
   int64_t key_heads;      /* Hk */
   int64_t head_dim;       /* D, 1 to 512 */
@@ -244,11 +244,16 @@ FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   sinks         [Hq] float32, in the units of x
- *   cu_seqlens_*  [B + 1], rising from 0 to the total: sequence b is rows cu[b] to cu[b + 1]
+ *   cu_seqlens_*  [B + 1], rising from 0 to the total, by no more than the longest at a time: sequence
+ *                 b is rows cu[b] to cu[b + 1]
  *   *_lengths     [B], between 0 and the longest; what lies behind is padding and never read
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
- * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0. The CPU
- * refuses lengths outside their range; a CUDA kernel clamps them.
+ * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0. What is
+ * written must not overlap any other operand.
+ *
+ * Lengths and cu_seqlens are contents, which a plan does not know. The CPU refuses those outside their
+ * range. A CUDA kernel, which cannot report them, clamps them; rows that no sequence has, before cu[0]
+ * or from cu[B] on, then stay as they were in all outputs and gradients.
  *
  * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter =
  *   ((j >> 5) * 4 + ((j >> 1) & 3), i, b * Hq + h, dropout_offset);
@@ -282,7 +287,8 @@ FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_at
  *   dsinks         [Hq] float32
  *
  * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
- * workspace may hold anything before. (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
+ * workspace may hold anything before. What is said of lengths and of overlaps above holds here too.
+ * (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
  */
 FOVEA_API int32_t fovea_run_attention_backward(
     const fovea_attention_plan* plan, fovea_attention_call* call, const void* dout,

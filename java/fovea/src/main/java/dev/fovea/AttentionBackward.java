@@ -77,8 +77,12 @@ public final class AttentionBackward {
 
   /**
    * Where the gradient of query goes: its shape, of any floating type. Those of query, key and
-   * value have one type; here and below, the last dimension is contiguous and no operands overlap.
-   * Null for {@link #gradients} to make one.
+   * value have one type; here and below, the last dimension is contiguous. Null for {@link
+   * #gradients} to make one.
+   *
+   * <p>No gradient shares an element with another or with what is read: dquery over query, or over
+   * dout, is refused. Views that lie between each other, such as the three of a gradient of [B, S,
+   * 3, H, D], share none.
    */
   public AttentionBackward dquery(Tensor dquery) {
     claim.begin();
@@ -101,8 +105,8 @@ public final class AttentionBackward {
   }
 
   /**
-   * Where the gradient of the bias goes: its shape, {@link DType#FLOAT32}. A dimension of size 1
-   * that the bias is broadcast over is summed over. Null if it is not wanted.
+   * Where the gradient of the bias goes: its shape, {@link DType#FLOAT32}. A dimension that the
+   * bias is broadcast over, of size 1 or missing, is summed over. Null if it is not wanted.
    */
   public AttentionBackward dbias(Tensor dbias) {
     claim.begin();
@@ -154,8 +158,8 @@ public final class AttentionBackward {
    *
    * @throws IllegalStateException if a gradient of query, key or value is not set, the call has no
    *     out or lse, or either is running
-   * @throws IllegalArgumentException if operands do not fit together, or a gradient is wanted of
-   *     what the call does not have
+   * @throws IllegalArgumentException if operands do not fit together, a gradient overlaps another
+   *     operand, or one is wanted of what the call does not have
    * @throws UnsupportedOperationException if the device has no kernel for this
    */
   public AttentionPlan plan() {
@@ -176,8 +180,8 @@ public final class AttentionBackward {
    * @throws IllegalStateException if the call has not run since an operand was bound to it, unless
    *     this is of a forward pass elsewhere; if a gradient of query, key or value is not set, the
    *     call has no lse, a scope or arena is closed, or call or backward pass is already running
-   * @throws IllegalArgumentException if operands do not fit together, a gradient is wanted of what
-   *     the call does not have, or lengths or offsets are out of range
+   * @throws IllegalArgumentException if operands do not fit together, a gradient overlaps another
+   *     operand or is wanted of what the call does not have, or lengths or offsets are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws WrongThreadException if an operand is confined to another thread
    * @throws FoveaException if the library or the device fails

@@ -50,9 +50,11 @@ public final class AttentionCall {
   }
 
   /**
-   * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type;
-   * packed: [Hq or 1, Tq, longest Sk]. Null for none. A finite mask may serve as well as -inf, but
-   * a row that has nothing else then attends to all its keys; scores below -2.3e38 count as -inf.
+   * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type,
+   * or without the first or the first two dimensions: [Hq or 1, Sq or 1, Sk], [Sq or 1, Sk];
+   * packed: [Hq or 1, Tq, longest Sk] or [Tq, longest Sk]. Null for none. A finite mask may serve
+   * as well as -inf, but a row that has nothing else then attends to all its keys; scores below
+   * -2.3e38 count as -inf. {@link Masks} makes one of a boolean mask.
    */
   public AttentionCall bias(Tensor bias) {
     claim.begin();
@@ -91,7 +93,7 @@ public final class AttentionCall {
 
   /**
    * Lengths of the key sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length.
+   * read. Null for the full length. {@link Masks#keyLengths} makes them of a padding mask.
    */
   public AttentionCall keyLengths(Tensor lengths) {
     claim.begin();
@@ -103,6 +105,11 @@ public final class AttentionCall {
    * Makes the batch packed: sequences lie end to end without padding, sequence b is rows {@code
    * offsets[b]} to {@code offsets[b + 1] - 1}. Then query is [Tq, Hq, D], key [Tk, Hk, D], value
    * [Tk, Hk, Dv], out [Tq, Hq, Dv].
+   *
+   * <p>Every row belongs to a sequence: offsets end at Tq and Tk. A plan refuses more rows than B
+   * sequences of the longest length can have, and a run on the CPU offsets that do not rise as they
+   * should. A GPU has them in its own memory and cannot report them: it takes the nearest that are
+   * possible, and rows that no sequence has stay as they were in all that it writes.
    *
    * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq
    * @param key offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tk
@@ -143,7 +150,11 @@ public final class AttentionCall {
   }
 
   /**
-   * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv]. Must not overlap other operands.
+   * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv].
+   *
+   * <p>Like lse and weights it shares no element with any other operand: a run in place, with out
+   * over query, is refused. Views that lie between each other, such as the three of [B, S, 3, H,
+   * D], share none.
    */
   public AttentionCall out(Tensor out) {
     claim.begin();
@@ -215,7 +226,8 @@ public final class AttentionCall {
    * The plan that the next run uses.
    *
    * @throws IllegalStateException if out is not set, or this call is running
-   * @throws IllegalArgumentException if operands do not fit together
+   * @throws IllegalArgumentException if operands do not fit together, or one that is written
+   *     overlaps another
    * @throws UnsupportedOperationException if the device has no kernel for this
    */
   public AttentionPlan plan() {
@@ -232,8 +244,8 @@ public final class AttentionCall {
    * stream. While a stream is being {@linkplain Stream#capture captured}, runs become part of the
    * graph.
    *
-   * @throws IllegalArgumentException if operands do not fit together, or lengths or offsets in them
-   *     are out of range
+   * @throws IllegalArgumentException if operands do not fit together, one that is written overlaps
+   *     another, or lengths or offsets in them are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws IllegalStateException if out is not set, there is dropout but no {@linkplain
    *     #dropoutSeed seed}, a scope or arena is closed, or this call is already running

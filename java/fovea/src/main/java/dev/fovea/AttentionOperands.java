@@ -1,11 +1,15 @@
 package dev.fovea;
 
 import dev.fovea.AttentionShape.Strides;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** The operands of an {@link AttentionCall}; those that are absent are null. */
 final class AttentionOperands extends OperandSet implements Cloneable {
+  private static final String[] BIAS = {"B or 1", "Hq or 1", "Sq or 1", "Sk"};
+  private static final String[] PACKED_BIAS = {"Hq or 1", "Tq", "longest Sk"};
+
   final Tensor query;
   final Tensor key;
   final Tensor value;
@@ -93,7 +97,48 @@ final class AttentionOperands extends OperandSet implements Cloneable {
     }
     checkDevice(query.device());
     checkTypes(options);
-    return packed() ? packedShape() : denseShape();
+    if (packed()) {
+      return packedShape();
+    }
+    try {
+      return denseShape();
+    } catch (IllegalArgumentException refusal) {
+      if (fitsSwapped()) {
+        throw new IllegalArgumentException(
+            ("%s; query is %s: is that [B, Hq, Sq, D]? permute(0, 2, 1, 3) makes it [B, Sq, Hq, D]")
+                .formatted(refusal.getMessage(), Arrays.toString(query.rawShape())),
+            refusal);
+      }
+      throw refusal;
+    }
+  }
+
+  /** True if all would fit with positions and heads the other way round. */
+  private boolean fitsSwapped() {
+    for (Tensor rows : new Tensor[] {query, key, value, out}) {
+      if (rows.rank() != 4) {
+        return false;
+      }
+    }
+    AttentionOperands swapped = new AttentionOperands(swap(query), swap(key), swap(value));
+    swapped.bias = bias;
+    swapped.alibiSlopes = alibiSlopes;
+    swapped.sinks = sinks;
+    swapped.queryLengths = queryLengths;
+    swapped.keyLengths = keyLengths;
+    swapped.out = swap(out);
+    swapped.lse = lse;
+    swapped.weights = weights;
+    try {
+      swapped.denseShape();
+      return true;
+    } catch (IllegalArgumentException refusal) {
+      return false;
+    }
+  }
+
+  private static Tensor swap(Tensor rows) {
+    return rows.permute(0, 2, 1, 3);
   }
 
   private void checkTypes(Attention.Options options) {
@@ -138,11 +183,10 @@ final class AttentionOperands extends OperandSet implements Cloneable {
       builder.weights(new Strides(weights.stride(0), weights.stride(2), weights.stride(1)));
     }
     if (bias != null) {
-      Check.broadcastShape(
-          "bias", bias, "[B or 1, Hq or 1, Sq or 1, Sk]", 3, batch, heads, rows, keys);
+      Check.leftBroadcastShape("bias", bias, BIAS, 3, batch, heads, rows, keys);
       Check.innermost("bias", bias);
       builder.bias(
-          bias.dtype(), new Strides(broadcast(bias, 0), broadcast(bias, 2), broadcast(bias, 1)));
+          bias.dtype(), new Strides(broadcast(bias, 4), broadcast(bias, 2), broadcast(bias, 3)));
     }
     lengths("queryLengths", queryLengths, batch);
     lengths("keyLengths", keyLengths, batch);
@@ -192,9 +236,9 @@ final class AttentionOperands extends OperandSet implements Cloneable {
       builder.weights(new Strides(0, weights.stride(1), weights.stride(0)));
     }
     if (bias != null) {
-      Check.broadcastShape("bias", bias, "[Hq or 1, Tq, longest Sk]", 1, heads, rows, longestKey);
+      Check.leftBroadcastShape("bias", bias, PACKED_BIAS, 1, heads, rows, longestKey);
       Check.innermost("bias", bias);
-      builder.bias(bias.dtype(), new Strides(0, bias.stride(1), broadcast(bias, 0)));
+      builder.bias(bias.dtype(), new Strides(0, bias.stride(bias.rank() - 2), broadcast(bias, 3)));
     }
     return common(builder, batch)
         .query(rowStrides("query", query))
@@ -254,7 +298,9 @@ final class AttentionOperands extends OperandSet implements Cloneable {
         head == 2 ? tensor.stride(0) : 0, tensor.stride(head - 1), tensor.stride(head));
   }
 
-  private static long broadcast(Tensor tensor, int dim) {
-    return tensor.size(dim) == 1 ? 0 : tensor.stride(dim);
+  /** The stride of a dimension that is counted from the last, which is 1; one may be missing. */
+  private static long broadcast(Tensor tensor, int fromLast) {
+    int dim = tensor.rank() - fromLast;
+    return dim < 0 || tensor.size(dim) == 1 ? 0 : tensor.stride(dim);
   }
 }

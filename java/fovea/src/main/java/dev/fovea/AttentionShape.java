@@ -60,7 +60,8 @@ public record AttentionShape(
   public record Strides(long batch, long position, long head) {
     /** Of dense [B, S, H, D] or [T, H, D]. */
     static Strides rows(boolean packed, long length, long heads, long dim) {
-      return new Strides(packed ? 0 : length * heads * dim, heads * dim, dim);
+      return new Strides(
+          packed ? 0 : Layouts.product(length, heads, dim), Layouts.product(heads, dim), dim);
     }
   }
 
@@ -177,12 +178,16 @@ public record AttentionShape(
       return this;
     }
 
-    /** lse is wanted, dense [B, Hq, Sq] or [Hq, Tq]. */
+    /**
+     * lse is wanted, dense [B, Hq, Sq] or [Hq, Tq].
+     *
+     * @throws IllegalArgumentException if its strides overflow 64 bits
+     */
     public Builder lse() {
       return lse(
           packed
               ? new Strides(0, 1, queryTotal)
-              : new Strides(queryHeads * queryLength, 1, queryLength));
+              : new Strides(Layouts.product(queryHeads, queryLength), 1, queryLength));
     }
 
     /** lse is wanted, with these strides; positions are contiguous. */
@@ -198,11 +203,18 @@ public record AttentionShape(
       return this;
     }
 
-    /** Weights are wanted, dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk]. */
+    /**
+     * Weights are wanted, dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk].
+     *
+     * @throws IllegalArgumentException if their strides overflow 64 bits
+     */
     public Builder weights() {
       long rows = packed ? queryTotal : queryLength;
       return weights(
-          new Strides(packed ? 0 : queryHeads * rows * keyLength, keyLength, rows * keyLength));
+          new Strides(
+              packed ? 0 : Layouts.product(queryHeads, rows, keyLength),
+              keyLength,
+              Layouts.product(rows, keyLength)));
     }
 
     /** Weights are wanted, with these strides; keys are contiguous. */
@@ -235,7 +247,11 @@ public record AttentionShape(
       return this;
     }
 
-    /** The shape. */
+    /**
+     * The shape.
+     *
+     * @throws IllegalArgumentException if the strides of dense operands overflow 64 bits
+     */
     public AttentionShape build() {
       return new AttentionShape(
           dtype,

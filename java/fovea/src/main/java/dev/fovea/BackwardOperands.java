@@ -115,10 +115,12 @@ final class BackwardOperands extends OperandSet {
     }
     optional("dbias", dbias, "bias", forward.bias);
     Check.innermost("dbias", dbias);
+    int position = dbias.rank() - 2;
+    long heads = summed("dbias", dbias, position - 1);
     return forward.packed()
-        ? new Strides(0, kept("dbias", dbias, 1), summed("dbias", dbias, 0))
+        ? new Strides(0, kept("dbias", dbias, position), heads)
         : new Strides(
-            summed("dbias", dbias, 0), summed("dbias", dbias, 2), summed("dbias", dbias, 1));
+            summed("dbias", dbias, position - 2), summed("dbias", dbias, position), heads);
   }
 
   private Strides slopeStrides() {
@@ -150,9 +152,9 @@ final class BackwardOperands extends OperandSet {
     Check.shape(name, tensor, "that of " + of, like.rawShape());
   }
 
-  /** What is broadcast in the forward is summed over: to the planner, stride 0. */
+  /** What is broadcast in the forward, or missing, is summed over: to the planner, stride 0. */
   private static long summed(String name, Tensor tensor, int dim) {
-    return tensor.size(dim) == 1 ? 0 : kept(name, tensor, dim);
+    return dim < 0 || tensor.size(dim) == 1 ? 0 : kept(name, tensor, dim);
   }
 
   /**

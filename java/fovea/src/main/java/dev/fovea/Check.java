@@ -35,6 +35,23 @@ final class Check {
     }
   }
 
+  /**
+   * As {@link #broadcastShape}, but all but the last two dimensions may be missing, from the left:
+   * what is missing is broadcast. {@code dims} names the dimensions.
+   */
+  static void leftBroadcastShape(
+      String name, Tensor tensor, String[] dims, int broadcast, long... expected) {
+    int rank = tensor.rank();
+    int missing = rank < 2 || rank > dims.length ? 0 : dims.length - rank;
+    String layout = String.join(", ", Arrays.asList(dims).subList(missing, dims.length));
+    broadcastShape(
+        name,
+        tensor,
+        "[" + layout + "]",
+        broadcast - missing,
+        Arrays.copyOfRange(expected, missing, expected.length));
+  }
+
   static void dtype(String name, Tensor tensor, DType expected) {
     if (tensor.dtype() != expected) {
       throw new IllegalArgumentException(

@@ -132,6 +132,15 @@ final class Layouts {
     return offset;
   }
 
+  /** The product of some sizes of an operand. */
+  static long product(long... sizes) {
+    long product = 1;
+    for (long size : sizes) {
+      product = multiply(product, size, sizes);
+    }
+    return product;
+  }
+
   private static long multiply(long a, long b, long[] shape) {
     try {
       return Math.multiplyExact(a, b);

@@ -66,14 +66,32 @@ abstract class OperandSet {
             });
   }
 
-  /** Checks that what a run writes may be written. */
+  /**
+   * Checks that what a run writes may be written, and shares no element with any other operand.
+   * That no two elements of it are the same is for the planner to check.
+   */
   void checkWritable() {
+    Map<String, Tensor> all = present();
     written()
         .forEach(
             (name, tensor) -> {
-              if (tensor != null && tensor.rawSegment().isReadOnly()) {
-                throw new IllegalArgumentException(name + " is over a read-only segment");
+              if (tensor != null) {
+                checkWritable(name, tensor, all);
               }
             });
+  }
+
+  private static void checkWritable(String name, Tensor tensor, Map<String, Tensor> all) {
+    if (tensor.rawSegment().isReadOnly()) {
+      throw new IllegalArgumentException(name + " is over a read-only segment");
+    }
+    all.forEach(
+        (otherName, other) -> {
+          if (!otherName.equals(name) && Overlap.between(tensor, other)) {
+            throw new IllegalArgumentException(
+                "%s shares memory with %s: what a run writes must not overlap any other operand"
+                    .formatted(name, otherName));
+          }
+        });
   }
 }

@@ -199,8 +199,8 @@ public final class Tensor extends TensorView {
    * other streams wait for it when they next use the memory.
    *
    * @return this tensor
-   * @throws IllegalArgumentException if the shapes differ, or one is {@link DType#INT32} and the
-   *     other not
+   * @throws IllegalArgumentException if the two overlap, if the shapes differ, or if one is {@link
+   *     DType#INT32} and the other not
    */
   public Tensor copyFrom(Tensor other) {
     TensorData.copy(other, this);

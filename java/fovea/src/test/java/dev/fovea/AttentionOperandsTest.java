@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -107,6 +108,44 @@ class AttentionOperandsTest {
     assertEquals(new Strides(15, 5, 0), operands.shape(PLAIN).bias());
   }
 
+  private static final String SWAPPED =
+      ": is that [B, Hq, Sq, D]? permute(0, 2, 1, 3) makes it [B, Sq, Hq, D]";
+
+  /** Told where all would fit with positions and heads the other way round, and only there. */
+  @Test
+  void headsBeforePositions() {
+    // [B, H, S, D]: 8 heads, 6 queries, 4 or 64 keys
+    Tensor query = floats(2, 8, 6, 4);
+    assertRefused(
+        "query has 6 heads, expected a multiple of the 4 heads of key; query is [2, 8, 6, 4]"
+            + SWAPPED,
+        of(query, floats(2, 8, 4, 4), floats(2, 8, 4, 4), floats(2, 8, 6, 4)));
+    assertRefused(
+        "; query is [2, 8, 6, 4]" + SWAPPED,
+        of(query, floats(2, 2, 64, 4), floats(2, 2, 64, 4), floats(2, 8, 6, 4)));
+    AttentionOperands operands = of(query, query, query, query);
+    operands.shape(PLAIN); // nothing tells that these are not 6 heads
+    operands.lse = floats(2, 8, 6);
+    assertRefused(
+        "lse has shape [2, 8, 6], expected [B, Hq, Sq] = [2, 6, 8]; query is [2, 8, 6, 4]"
+            + SWAPPED,
+        operands);
+    operands.lse = null;
+    operands.bias = floats(6, 6);
+    assertRefused(SWAPPED, operands);
+    // Nor would it help here.
+    operands.bias = floats(7, 6);
+    assertNotSwapped(operands);
+    assertNotSwapped(of(query, floats(2, 3, 64, 4), floats(2, 3, 64, 4), floats(2, 8, 6, 4)));
+    assertNotSwapped(of(query, floats(2, 4, 4, 4), floats(2, 4, 4), floats(2, 8, 6, 4)));
+  }
+
+  private static void assertNotSwapped(AttentionOperands operands) {
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> operands.shape(PLAIN)).getMessage();
+    assertFalse(message.contains("permute"), message);
+  }
+
   @Test
   void packedOperands() {
     AttentionOperands operands = packed();
@@ -185,7 +224,15 @@ class AttentionOperandsTest {
         "bias has shape [2, 2, 3, 5], expected [B or 1, Hq or 1, Sq or 1, Sk] = [2, 4, 3, 5]",
         o -> o.bias = floats(2, 2, 3, 5));
     assertDenseRefused("bias has shape [2, 4, 3, 1]", o -> o.bias = floats(2, 4, 3, 1));
-    assertDenseRefused("bias has shape [4, 3, 5]", o -> o.bias = floats(4, 3, 5));
+    assertDenseRefused(
+        "bias has shape [2, 3, 5], expected [Hq or 1, Sq or 1, Sk] = [4, 3, 5]",
+        o -> o.bias = floats(2, 3, 5));
+    assertDenseRefused(
+        "bias has shape [2, 5], expected [Sq or 1, Sk] = [3, 5]", o -> o.bias = floats(2, 5));
+    for (long[] rank : new long[][] {{5}, {1, 2, 4, 3, 5}, {}}) {
+      assertDenseRefused(
+          "expected [B or 1, Hq or 1, Sq or 1, Sk] = [2, 4, 3, 5]", o -> o.bias = floats(rank));
+    }
     assertDenseRefused("alibiSlopes has shape [3]", o -> o.alibiSlopes = floats(3));
     assertDenseRefused("alibiSlopes has shape [1, 4]", o -> o.alibiSlopes = floats(1, 4));
     assertDenseRefused("sinks has shape [2]", o -> o.sinks = floats(2));
@@ -202,6 +249,11 @@ class AttentionOperandsTest {
     assertPackedRefused("weights has shape [4, 7, 8]", o -> o.weights = floats(4, 7, 8));
     assertPackedRefused("bias has shape [4, 6, 9]", o -> o.bias = floats(4, 6, 9));
     assertPackedRefused("bias has shape [4, 1, 9]", o -> o.bias = floats(4, 1, 9));
+    assertPackedRefused(
+        "bias has shape [1, 9], expected [Tq, longest Sk] = [7, 9]", o -> o.bias = floats(1, 9));
+    assertPackedRefused(
+        "bias has shape [1, 4, 7, 9], expected [Hq or 1, Tq, longest Sk] = [4, 7, 9]",
+        o -> o.bias = floats(1, 4, 7, 9));
     assertPackedRefused("out has shape [7, 4, 8]", o -> o.out = floats(7, 4, 8));
     AttentionOperands dense = dense();
     dense.cuSeqlensQ = ints(3);

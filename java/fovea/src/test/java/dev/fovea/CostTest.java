@@ -66,11 +66,15 @@ class CostTest {
       AttentionCall call =
           Attention.create()
               .call(query, key, key)
-              .out(query)
+              .out(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
               .lse(scope.allocate(DType.FLOAT32, 1, 4, 128))
               .parallelism(1);
       call.run();
-      AttentionBackward backward = call.backward(query).dquery(query).dkey(key).dvalue(key);
+      AttentionBackward backward =
+          call.backward(query)
+              .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dkey(scope.allocate(DType.FLOAT32, 1, 8, 2, 64))
+              .dvalue(scope.allocate(DType.FLOAT32, 1, 8, 2, 64));
       assertEquals(0, bytesPerRun(backward::run, 2000, 0));
     }
   }
@@ -130,10 +134,14 @@ class CostTest {
       AttentionCall call =
           Attention.create()
               .call(tensor, tensor, tensor)
-              .out(tensor)
+              .out(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
               .lse(scope.allocate(DType.FLOAT32, 1, 4, 128));
       call.run();
-      AttentionBackward backward = call.backward(tensor).dquery(tensor).dkey(tensor).dvalue(tensor);
+      AttentionBackward backward =
+          call.backward(tensor)
+              .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dkey(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
+              .dvalue(scope.allocate(DType.FLOAT32, 1, 128, 4, 64));
       List<RecordedEvent> events = record(backward::run, folder.resolve("on.jfr"), true);
       assertEquals(3, events.size());
       RecordedEvent event = events.getFirst();

@@ -88,7 +88,7 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--bias",
       paramLabel = "B.npy",
-      description = "Added to the scores: [B|1, Hq|1, Sq|1, Sk]")
+      description = "Added to the scores: [B|1, Hq|1, Sq|1, Sk], [Hq|1, Sq|1, Sk] or [Sq|1, Sk]")
   private Path bias;
 
   @Option(names = "--alibi-slopes", paramLabel = "S.npy", description = "[Hq] or [B,Hq]")

@@ -85,8 +85,13 @@ class BackwardMemoryTest {
         int length = LENGTH >> (2 * i);
         Tensor any = scope.allocate(DType.FLOAT32, 1, length, 1, DIM);
         Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, length);
-        AttentionCall call = Attention.create().call(any, any, any).out(any).lse(lse);
-        AttentionBackward backward = call.backward(any).dquery(any).dkey(any).dvalue(any);
+        Tensor out = scope.allocate(DType.FLOAT32, 1, length, 1, DIM);
+        AttentionCall call = Attention.create().call(any, any, any).out(out).lse(lse);
+        AttentionBackward backward =
+            call.backward(any)
+                .dquery(scope.allocate(DType.FLOAT32, 1, length, 1, DIM))
+                .dkey(scope.allocate(DType.FLOAT32, 1, length, 1, DIM))
+                .dvalue(scope.allocate(DType.FLOAT32, 1, length, 1, DIM));
         bytes[i] = backward.plan().workspaceBytes();
       }
     }

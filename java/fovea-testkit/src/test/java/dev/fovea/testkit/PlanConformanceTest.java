@@ -15,11 +15,11 @@ import dev.fovea.Device;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Plans for GPUs that are not here: pure, so they can be made and looked at anywhere. */
@@ -263,9 +263,9 @@ class PlanConformanceTest {
     }
   }
 
-  /** Packed sequences may claim lengths that their totals do not bound. */
+  /** The width of a bias is what a caller says of the longest keys, however few there are. */
   @Test
-  void backwardsTooLargeToCountAreRefused() {
+  void backwardsTooLargeForAGridAreRefused() {
     long longest = Integer.MAX_VALUE - 1024;
     var bias = new AttentionShape.Strides(0, longest, longest);
     AttentionShape tiles =
@@ -273,27 +273,101 @@ class PlanConformanceTest {
             .lse()
             .bias(DType.FLOAT32, bias)
             .build();
-    Stream.concat(Stream.of(Device.cpu()), gpus().stream())
-        .forEach(
-            device -> {
-              // A GPU refuses more items than a grid has as something it does not support.
-              Exception refusal =
-                  assertThrows(
-                      RuntimeException.class,
-                      () -> backward(device, tiles, gradients -> gradients.dbias(bias)));
-              assertTrue(refusal.getMessage().contains("tiles"), refusal.getMessage());
-              // A GPU takes fewer heads, but keeps whole rows.
-              long heads = device.equals(Device.cpu()) ? 1 << 27 : 1 << 24;
-              AttentionShape rows =
-                  AttentionShape.packed(DType.FLOAT32, 1, 1, 1, longest, 1, heads, 1, 1)
-                      .lse()
-                      .build();
-              refusal =
-                  assertThrows(
-                      IllegalArgumentException.class,
-                      () -> backward(device, rows, gradients -> gradients));
-              assertTrue(refusal.getMessage().contains("workspace"), refusal.getMessage());
-            });
+    for (Device device : gpus()) {
+      Exception refusal =
+          assertThrows(
+              UnsupportedOperationException.class,
+              () -> backward(device, tiles, gradients -> gradients.dbias(bias)));
+      assertTrue(refusal.getMessage().contains("tiles"), refusal.getMessage());
+    }
+    assertTrue(
+        backward(Device.cpu(), tiles, gradients -> gradients.dbias(bias)).items(3) > 1L << 50);
+  }
+
+  @Test
+  void backwardsTooLargeForAWorkspaceAreRefused() {
+    long rows = Integer.MAX_VALUE;
+    AttentionShape shape =
+        AttentionShape.packed(DType.FLOAT32, 1, rows, 1, rows, 1, 1 << 27, 1, 1).lse().build();
+    Exception refusal =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> backward(Device.cpu(), shape, gradients -> gradients));
+    assertTrue(refusal.getMessage().contains("workspace"), refusal.getMessage());
+  }
+
+  private static AttentionShape shapeOf(boolean packed, long... n) {
+    return (packed
+            ? AttentionShape.packed(DType.FLOAT32, n[0], n[1], n[2], n[7], n[8], n[3], n[4], n[5])
+            : AttentionShape.dense(DType.FLOAT32, n[0], n[1], n[2], n[3], n[4], n[5]))
+        .valueHeadDim(n[6])
+        .lse()
+        .weights()
+        .build();
+  }
+
+  /** By the planner, or before it where strides of dense operands would overflow. */
+  @Test
+  void sizesBeyondTheirRangeAreRefusedByName() {
+    String[] names = {
+      "batch",
+      "query_length",
+      "key_length",
+      "query_heads",
+      "key_heads",
+      "head_dim",
+      "value_head_dim",
+      "query_total",
+      "key_total"
+    };
+    List<Device> devices = new ArrayList<>(gpus());
+    devices.add(Device.cpu());
+    long[] wrong = {1L << 31, 1L << 32, 1L << 40, (1L << 62) + 5, Long.MAX_VALUE};
+    int planned = 0;
+    for (int size = 0; size < names.length; size++) {
+      for (boolean packed : new boolean[] {false, true}) {
+        for (long value : wrong) {
+          long[] sizes = {1, 4, 4, 1, 1, 8, 8, 4, 4};
+          sizes[size] = value;
+          if (size > 6 && !packed) {
+            continue;
+          }
+          AttentionShape shape;
+          try {
+            shape = shapeOf(packed, sizes);
+          } catch (IllegalArgumentException overflow) {
+            assertTrue(overflow.getMessage().contains(Long.toString(value)));
+            assertTrue(overflow.getMessage().endsWith("overflows 64 bits"), overflow.getMessage());
+            continue;
+          }
+          for (Device device : devices) {
+            String refusal =
+                assertThrows(IllegalArgumentException.class, () -> plan(device, shape))
+                    .getMessage();
+            assertTrue(refusal.contains(names[size] + " is " + value), refusal);
+            planned++;
+          }
+        }
+      }
+    }
+    assertTrue(planned > 200, "the planner has seen " + planned);
+  }
+
+  /** Each size is within its range, and their products are not. */
+  @Test
+  void stridesThatOverflowAreRefused() {
+    long most = Integer.MAX_VALUE;
+    for (long[] sizes :
+        new long[][] {
+          {2, 1, most, most, most, 512, 512},
+          {2, most, 1, most, 1, 512, 512},
+          {1, most, most, most, 1, 1, 1}
+        }) {
+      String refusal =
+          assertThrows(IllegalArgumentException.class, () -> shapeOf(false, sizes)).getMessage();
+      assertTrue(refusal.contains("2147483647"), refusal);
+      assertTrue(refusal.endsWith("overflows 64 bits"), refusal);
+    }
   }
 
   @Test
