@@ -10,6 +10,7 @@ module dev.fovea.cli {
   requires dev.fovea.testkit;
   requires info.picocli;
   requires java.desktop;
+  requires jdk.management; // for the size of the memory
   requires org.slf4j; // for ai.djl, which has no descriptor to say so
   requires org.bytedeco.openblas.linux.x86_64; // its resources
 

@@ -4,6 +4,7 @@ import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.cli.attend.Attend;
+import dev.fovea.cli.attend.Wording;
 import java.nio.file.Path;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -32,7 +33,12 @@ import picocli.CommandLine.TypeConversionException;
 final class AttendCommand extends CliCommand {
 
   /** L,R as in {@code --window 128,0}. */
-  record Window(long left, long right) {}
+  record Window(long left, long right) {
+
+    boolean valid() {
+      return left >= Attention.UNBOUNDED && right >= Attention.UNBOUNDED;
+    }
+  }
 
   /** Operations by name. */
   enum Operation {
@@ -142,17 +148,6 @@ final class AttendCommand extends CliCommand {
 
   @Override
   public Integer call() throws Exception {
-    Attention.Builder builder = Attention.builder();
-    if (causal != null) {
-      builder.causal(causal);
-    }
-    if (window != null) {
-      builder.window(window.left(), window.right());
-    }
-    if (scale != null) {
-      builder.scale(scale);
-    }
-    builder.softcap(softcap).dropout(dropout).allowTf32(allowTf32);
     int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     atLeast("--threads", workers, 1);
     Attend.Inputs inputs =
@@ -164,9 +159,25 @@ final class AttendCommand extends CliCommand {
             ? null
             : gradients.files(bias != null, alibiSlopes != null, sinks != null);
     DType type = dtype == null ? null : dtype.dtype();
-    Attend attend = new Attend(builder.build(), device.device(), type, workers);
-    document(attend.run(operation.toString(), inputs, results, wanted, text()));
+    Attention attention =
+        new Wording().with("--scale", "--softcap", "--dropout").say(this::attention);
+    Attend attend = new Attend(attention, device.device(), type, workers, text(), err());
+    document(attend.run(operation.toString(), inputs, results, wanted));
     return 0;
+  }
+
+  private Attention attention() {
+    Attention.Builder builder = Attention.builder();
+    if (causal != null) {
+      builder.causal(causal);
+    }
+    if (window != null) {
+      builder.window(window.left(), window.right());
+    }
+    if (scale != null) {
+      builder.scale(scale);
+    }
+    return builder.softcap(softcap).dropout(dropout).allowTf32(allowTf32).build();
   }
 
   /** "128,0". */
@@ -176,13 +187,19 @@ final class AttendCommand extends CliCommand {
       String[] sides = text.split(",", -1);
       try {
         if (sides.length == 2) {
-          return new Window(Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip()));
+          Window window =
+              new Window(Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip()));
+          if (window.valid()) {
+            return window;
+          }
         }
       } catch (NumberFormatException e) {
         // said below
       }
       throw new TypeConversionException(
-          "'" + text + "' is not two numbers such as 128,0, where -1 means unbounded");
+          "'"
+              + text
+              + "' is not two numbers of 0 or more, such as 128,0, where -1 means unbounded");
     }
   }
 

@@ -2,6 +2,7 @@ package dev.fovea.cli;
 
 import com.google.gson.JsonObject;
 import dev.fovea.Device;
+import dev.fovea.cli.attend.Wording;
 import dev.fovea.cli.bench.AttentionBench;
 import dev.fovea.cli.bench.AttentionSizes;
 import dev.fovea.cli.blas.OpenBlas;
@@ -67,13 +68,12 @@ final class BenchCommand extends CliCommand {
 
   @Override
   public Integer call() throws Exception {
-    if (threads < 1 || threads > OpenBlas.MAX_THREADS || rounds < 1) {
-      throw new IllegalArgumentException(
-          "--threads must be 1 to " + OpenBlas.MAX_THREADS + ", --rounds 1 or more");
-    }
+    between("--threads", threads, 1, OpenBlas.MAX_THREADS);
+    between("--rounds", rounds, 1, AttentionBench.MOST_ROUNDS);
     if (!backend.startsWith("cpu")) {
       throw new IllegalArgumentException(
-          "backend is " + backend + ", expected cpu or one of its tiers: the peers run on the CPU");
+          "--backend is '%s', expected cpu or one of its tiers: the peers run on the CPU"
+              .formatted(backend));
     }
     AttentionSizes sizes =
         new AttentionSizes(
@@ -85,8 +85,10 @@ final class BenchCommand extends CliCommand {
             headDim,
             dtype.dtype(),
             causal);
-    Device device = Device.byName(backend);
-    try (AttentionBench bench = new AttentionBench(sizes, device, threads)) {
+    sizes.checkMemory(threads);
+    Device device = Devices.named(backend);
+    Wording wording = new Wording().with("--head-dim");
+    try (AttentionBench bench = wording.say(() -> new AttentionBench(sizes, device, threads))) {
       int rows = bench.verify();
       text().printf("%s, %s%n", device.description(), OpenBlas.config());
       text()
@@ -105,7 +107,7 @@ final class BenchCommand extends CliCommand {
               threads,
               threads == 1 ? "" : "s",
               bench.kernel());
-      text().printf("%d rows agree with the oracle.%n", rows);
+      text().printf("%d row%s with the oracle.%n", rows, rows == 1 ? " agrees" : "s agree");
       AttentionBench.Result result = bench.run(rounds);
       print(result);
       document(json(device, sizes, bench.kernel(), rows, result));

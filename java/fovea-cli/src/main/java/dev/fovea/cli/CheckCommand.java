@@ -2,10 +2,13 @@ package dev.fovea.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import dev.fovea.cli.files.Reason;
 import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
 import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.WholeFile;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -46,12 +49,8 @@ final class CheckCommand extends CliCommand {
       description = "Seed of the cases; default ${DEFAULT-VALUE}.")
   private long seed;
 
-  @Option(
-      names = "--case",
-      defaultValue = "-1",
-      paramLabel = "I",
-      description = "Run this case alone.")
-  private long only;
+  @Option(names = "--case", paramLabel = "I", description = "Run this case alone.")
+  private Long only;
 
   @Option(names = "--threads", paramLabel = "N", description = "Cases at a time.")
   private Integer threads;
@@ -74,30 +73,45 @@ final class CheckCommand extends CliCommand {
 
   @Override
   public Integer call() throws Exception {
-    if (cases < 0 || only < -1 || timeout < 1 || threads != null && threads < 1) {
-      throw new IllegalArgumentException(
-          "--cases and --case must be 0 or more, --threads and --timeout 1 or more");
+    int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    atLeast("--cases", cases, 0);
+    between("--threads", workers, 1, CheckOptions.MOST_THREADS);
+    atLeast("--timeout", timeout, 1);
+    if (only != null) {
+      between("--case", only, 0, CheckOptions.LAST_CASE);
     }
-    String backend = device.device().name(); // an unknown name is said here, not by a child process
+    String backend = device.device().name(); // what is wrong with it is said here, not by a child
     CheckOptions options =
         new CheckOptions(
             backend,
             operation,
             cases,
             seed,
-            only,
-            threads == null ? Runtime.getRuntime().availableProcessors() : threads,
+            only == null ? -1 : only,
+            workers,
             Duration.ofSeconds(timeout),
             dump,
             failFast);
     if (dump != null) {
-      Files.createDirectories(dump);
+      makeFolder(dump);
     }
     CheckReport report = CheckRunner.run(options);
     text().print(report.summary());
     text().printf("%d passed, %d failed%n", report.passed(), report.failed());
     document(json(report));
     return report.ok() ? 0 : Main.FAILED;
+  }
+
+  /** And tries it, before the work begins. */
+  private static void makeFolder(Path folder) throws IOException {
+    try {
+      if (!Files.isDirectory(folder)) { // createDirectories refuses links to folders
+        Files.createDirectories(folder);
+      }
+      WholeFile.begin(folder.resolve("case")).close();
+    } catch (IOException e) {
+      throw new IOException("--dump " + folder + " cannot be used: " + Reason.of(e), e);
+    }
   }
 
   private static JsonObject json(CheckReport report) {

@@ -49,10 +49,18 @@ abstract class CliCommand implements Callable<Integer> {
   }
 
   /** Refuses a number that is too small. */
-  static void atLeast(String option, int value, int least) {
+  static void atLeast(String option, long value, long least) {
     if (value < least) {
       throw new IllegalArgumentException(
           option + " is " + value + ", expected " + least + " or more");
+    }
+  }
+
+  /** Refuses a number that is too small or too large. */
+  static void between(String option, long value, long least, long most) {
+    if (value < least || value > most) {
+      throw new IllegalArgumentException(
+          option + " is " + value + ", expected " + least + " to " + most);
     }
   }
 }

@@ -30,6 +30,9 @@ final class DemoCommand extends CliCommand {
   private static final Set<String> WITH_TRAIN =
       Set.of("--train", "--steps", "--seed", "--plot", "--json");
 
+  private static final int LAYER = 5;
+  private static final int HEAD = 9;
+
   @Spec private CommandSpec spec;
 
   @Parameters(
@@ -65,17 +68,15 @@ final class DemoCommand extends CliCommand {
 
   @Option(
       names = "--layer",
-      defaultValue = "5",
       paramLabel = "L",
-      description = "Layer of the heatmap, from 0; default ${DEFAULT-VALUE}.")
-  private int layer;
+      description = "Layer of the heatmap, from 0; default " + LAYER + ".")
+  private Integer layer;
 
   @Option(
       names = "--head",
-      defaultValue = "9",
       paramLabel = "H",
-      description = "Head of the heatmap, from 0; default ${DEFAULT-VALUE}.")
-  private int head;
+      description = "Head of the heatmap, from 0; default " + HEAD + ".")
+  private Integer head;
 
   @Option(
       names = "--sentence",
@@ -111,9 +112,22 @@ final class DemoCommand extends CliCommand {
     if (out != null && text == null) {
       throw new IllegalArgumentException("--out needs --text: it writes the embeddings of a file");
     }
+    if (heatmap == null && (layer != null || head != null || sentence != null)) {
+      throw new IllegalArgumentException("--layer, --head and --sentence need --heatmap");
+    }
+    Devices.cpu();
     Demo.Settings settings =
         new Demo.Settings(
-            questions, text, out, top, heatmap, layer, head, sentence, workers, rounds);
+            questions,
+            text,
+            out,
+            top,
+            heatmap,
+            layer == null ? LAYER : layer,
+            head == null ? HEAD : head,
+            sentence,
+            workers,
+            rounds);
     JsonObject document = new Demo(settings, text(), err()).run();
     document(document);
     return document.get("agrees").getAsBoolean() ? 0 : Main.FAILED;
@@ -128,6 +142,7 @@ final class DemoCommand extends CliCommand {
     if (!questions.isEmpty() || !alone) {
       throw new IllegalArgumentException("--train goes with --steps, --seed and --plot alone");
     }
+    Devices.cpu();
     JsonObject document = new TrainDemo(settings, text()).run();
     document(document);
     return document.get("learnt").getAsBoolean() ? 0 : Main.FAILED;

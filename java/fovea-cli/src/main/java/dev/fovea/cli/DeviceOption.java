@@ -2,6 +2,7 @@ package dev.fovea.cli;
 
 import dev.fovea.Device;
 import dev.fovea.ffi.report.LoadReport;
+import java.io.IOException;
 import picocli.CommandLine.Option;
 
 /** Which device a command runs on. */
@@ -23,23 +24,12 @@ final class DeviceOption {
   private String arch;
 
   /**
-   * The device.
+   * The device, with its library loaded.
    *
    * @throws IllegalArgumentException if there is none of that name; says what became of its library
    */
-  Device device() {
-    try {
-      return Device.byName(name());
-    } catch (IllegalArgumentException unknown) {
-      String library = "fovea_" + backend.split(":")[0];
-      for (LoadReport report : Device.loadReports()) {
-        if (report.name().equals(library) && report.library().isEmpty()) {
-          String why = report.attempts().getLast().toString();
-          throw new IllegalArgumentException(unknown.getMessage() + "; " + library + ": " + why);
-        }
-      }
-      throw unknown;
-    }
+  Device device() throws IOException {
+    return Devices.named(name());
   }
 
   private String name() {

@@ -8,6 +8,7 @@ import com.google.gson.JsonPrimitive;
 import dev.fovea.Device;
 import dev.fovea.FoveaException;
 import dev.fovea.ffi.report.LoadReport;
+import java.io.IOException;
 import java.util.List;
 import picocli.CommandLine.Command;
 
@@ -16,7 +17,7 @@ import picocli.CommandLine.Command;
 final class InfoCommand extends CliCommand {
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
     JsonObject document = new JsonObject();
     document.addProperty("version", Version.text());
     document.addProperty("java", System.getProperty("java.runtime.version"));
@@ -37,9 +38,9 @@ final class InfoCommand extends CliCommand {
     return 0;
   }
 
-  private JsonArray libraries() {
+  private JsonArray libraries() throws IOException {
     JsonArray libraries = new JsonArray();
-    for (LoadReport report : Device.loadReports()) {
+    for (LoadReport report : Devices.reports()) {
       JsonObject library = new JsonObject();
       boolean forTests = report.name().equals("fovea_sim");
       library.addProperty("name", report.name());

@@ -1,15 +1,20 @@
 package dev.fovea.cli;
 
 import dev.fovea.FoveaException;
+import dev.fovea.cli.files.Reason;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.NoSuchFileException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * The command {@code fovea}: what is here, what it can do, and whether it does it right.
@@ -66,14 +71,26 @@ public final class Main {
    */
   static int run(PrintStream out, PrintStream err, String... arguments) {
     Main main = new Main(out, err);
-    return new CommandLine(main)
-        .setCaseInsensitiveEnumValuesAllowed(true)
+    CommandLine commands = new CommandLine(main);
+    Converters.register(commands);
+    commands
+        .setExpandAtFiles(false) // a question may begin with @
         .setUsageHelpAutoWidth(true)
-        .setOut(new java.io.PrintWriter(out, true))
-        .setErr(new java.io.PrintWriter(err, true))
+        .setOut(new PrintWriter(out, true))
+        .setErr(new PrintWriter(err, true))
         .setParameterExceptionHandler((e, given) -> main.refuse(e))
-        .setExecutionExceptionHandler((e, command, result) -> main.fail(e))
-        .execute(arguments);
+        .setExecutionExceptionHandler((e, command, result) -> main.fail(e));
+    int code;
+    try {
+      code = commands.execute(arguments);
+    } catch (Error e) { // a library that cannot be linked, no memory: picocli lets them pass
+      code = main.fail(e);
+    }
+    if (out.checkError()) {
+      err.println("Standard output cannot be written: what was to be printed is not all there.");
+      return code == 0 ? FAILED : code;
+    }
+    return code;
   }
 
   PrintStream out() {
@@ -85,30 +102,61 @@ public final class Main {
   }
 
   private int refuse(ParameterException e) {
-    String command = e.getCommandLine().getCommandSpec().qualifiedName();
-    err.println(sentence(e.getMessage()) + " Try: " + command + " --help");
+    CommandLine command = e.getCommandLine();
+    ParameterException cause = e;
+    List<String> unknown = command.getUnmatchedArguments();
+    // A misspelt option is missing too: its name says more.
+    if (e instanceof MissingParameterException && !unknown.isEmpty()) {
+      cause = new UnmatchedArgumentException(command, unknown);
+    }
+    String message =
+        cause instanceof UnmatchedArgumentException unmatched
+            ? unmatched(unmatched)
+            : e.getMessage();
+    err.println(
+        sentence(message) + " Try: " + command.getCommandSpec().qualifiedName() + " --help");
     trace(e);
     return USAGE;
   }
 
-  private int fail(Exception e) {
+  private static String unmatched(UnmatchedArgumentException e) {
+    String argument = e.getUnmatched().getFirst();
+    List<String> similar = e.getSuggestions();
+    boolean command = e.getCommandLine().getParent() == null;
+    return "There is no %s '%s' here%s"
+        .formatted(
+            argument.startsWith("-") ? "option" : command ? "command" : "place for",
+            argument,
+            similar.isEmpty() ? "" : "; did you mean " + similar.getFirst() + "?");
+  }
+
+  private int fail(Throwable e) {
+    Throwable cause = e instanceof UncheckedIOException io ? io.getCause() : e;
     boolean asked =
-        e instanceof IllegalArgumentException
-            || e instanceof UnsupportedOperationException
-            || e instanceof IOException;
-    boolean ours = asked || e instanceof FoveaException || e instanceof IllegalStateException;
-    if (e instanceof NoSuchFileException) {
-      err.println("There is no file " + e.getMessage() + ".");
-    } else if (ours && e.getMessage() != null) {
-      err.println(sentence(e.getMessage()));
-    } else {
-      err.println(sentence(e.toString()));
-    }
+        cause instanceof IllegalArgumentException
+            || cause instanceof UnsupportedOperationException
+            || cause instanceof IOException;
+    err.println(sentence(message(cause, asked)));
     trace(e);
     return asked ? USAGE : FAILED;
   }
 
-  private void trace(Exception e) {
+  private static String message(Throwable e, boolean asked) {
+    return switch (e) {
+      case FileSystemException file -> file.getFile() + ": " + Reason.of(file);
+      case OutOfMemoryError memory -> "There is not enough memory for this: " + text(memory);
+      case LinkageError library -> "A library does not work here: " + text(library);
+      case FoveaException ours -> text(ours);
+      case IllegalStateException ours -> text(ours);
+      default -> asked ? text(e) : "This is a fault of Fovea; --stack-trace shows where: " + e;
+    };
+  }
+
+  private static String text(Throwable e) {
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  }
+
+  private void trace(Throwable e) {
     if (stackTrace) {
       e.printStackTrace(err);
     }

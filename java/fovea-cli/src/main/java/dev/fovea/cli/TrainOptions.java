@@ -42,7 +42,7 @@ final class TrainOptions {
     if (!train) {
       throw new IllegalArgumentException("--steps, --seed and --plot need --train");
     }
-    CliCommand.atLeast("--steps", steps, 1);
+    CliCommand.between("--steps", steps, 1, TrainDemo.MOST_STEPS);
     return new TrainDemo.Settings(steps, seed, plot);
   }
 }

@@ -145,7 +145,7 @@ class AttendTest {
     line.addAll(files.operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
     line.addAll(files.operand("key", NpyType.FLOAT32, values, 1, 3, 2, 4));
     line.addAll(files.operand("value", NpyType.FLOAT32, values, 24));
-    refused(line, "value has shape [24], expected four dimensions");
+    refused(line, "--value " + files.file("value") + " has shape [24], expected four dimensions");
     line.addAll(files.operand("value", NpyType.FLOAT32, values, 1, 2, 3, 4));
     line.remove(line.lastIndexOf("--value"));
     refused(List.of(line.getFirst(), "--query"), "--query");
@@ -153,7 +153,7 @@ class AttendTest {
     line.addAll(files.operand("query", NpyType.FLOAT32, values, 1, 3, 2, 4));
     line.addAll(files.operand("key", NpyType.INT32, values, 1, 3, 2, 4));
     line.addAll(files.operand("value", NpyType.FLOAT32, values, 1, 3, 2, 4));
-    refused(line, "key: ");
+    refused(line, "--key " + files.file("key") + " has elements of type <i4");
   }
 
   private static void refused(List<String> line, String text) {

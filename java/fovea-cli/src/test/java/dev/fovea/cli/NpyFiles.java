@@ -8,11 +8,13 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /** The files of one command line, each named as its option. */
-record NpyFiles(Path folder) {
+public record NpyFiles(Path folder) {
 
   Path file(String name) {
     return folder.resolve(name + ".npy");
@@ -20,6 +22,18 @@ record NpyFiles(Path folder) {
 
   Npy read(String name) throws IOException {
     return Npy.read(file(name), Arena.ofAuto());
+  }
+
+  /** Writes an array, over what may be there. */
+  public static void write(Npy array, Path file) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      array.writeTo(channel);
+    }
   }
 
   /** The option for a file to be written. */
@@ -44,7 +58,7 @@ record NpyFiles(Path folder) {
       }
     }
     MemorySegment exact = data.asSlice(0, (long) values.length * type.byteSize());
-    new Npy(type, shape, exact).write(file(name));
+    write(new Npy(type, shape, exact), file(name));
     return result(name);
   }
 

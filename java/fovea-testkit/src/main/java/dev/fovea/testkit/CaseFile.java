@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -61,10 +61,18 @@ public final class CaseFile {
     this.out = out;
   }
 
-  /** Writes one case, with outputs as a device of that precision is held to them. */
+  /**
+   * Writes one case, with outputs as a device of that precision is held to them. The file appears
+   * whole or not at all.
+   *
+   * @throws IOException if it cannot be written; a file that was there is as it was
+   */
   public static void write(Path path, CheckedCase c, Precision precision) throws IOException {
-    try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(path))) {
+    try (WholeFile file = WholeFile.begin(path)) {
+      OutputStream stream = new BufferedOutputStream(Channels.newOutputStream(file.channel()));
       write(stream, c, precision);
+      stream.flush();
+      file.move();
     }
   }
 

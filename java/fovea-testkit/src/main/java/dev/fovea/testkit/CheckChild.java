@@ -2,6 +2,8 @@ package dev.fovea.testkit;
 
 import dev.fovea.AttentionPlan;
 import dev.fovea.Device;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,10 +18,16 @@ import java.util.concurrent.atomic.AtomicLong;
  * @@P index worst tileQueries tileKeys   passed; worst error in units of what is allowed
  * @@F index kind message                 failed
  * </pre>
+ *
+ * <p>Standard input says nothing, and ends when the parent does, however that came about: then this
+ * process ends too.
  */
 public final class CheckChild {
 
   static final String PREFIX = "@@";
+
+  /** Exit code when the parent is gone: nobody reads it. */
+  private static final int ORPHAN = 1;
 
   private CheckChild() {}
 
@@ -29,7 +37,8 @@ public final class CheckChild {
    * @param arguments backend, seed, from, to, threads, directory for the cases (or empty),
    *     operation
    */
-  public static void main(String[] arguments) throws InterruptedException {
+  public static void main(String[] arguments) throws InterruptedException, IOException {
+    Thread.ofPlatform().daemon().start(CheckChild::endWithParent);
     String backend = arguments[0];
     long seed = Long.parseLong(arguments[1]);
     AtomicLong next = new AtomicLong(Long.parseLong(arguments[2]));
@@ -37,12 +46,12 @@ public final class CheckChild {
     int threads = Integer.parseInt(arguments[4]);
     Path dump = arguments[5].isEmpty() ? null : Path.of(arguments[5]);
     Operation operation = Operation.valueOf(arguments[6]);
-    Device device = Device.byName(backend);
+    Device device = CleanExit.finish(() -> loaded(backend));
     List<Thread> workers = new ArrayList<>();
     for (int t = 0; t < threads; t++) {
       Runnable work =
           () -> {
-            for (long i = next.getAndIncrement(); i < to; i = next.getAndIncrement()) {
+            for (long i = take(next, to); i < to; i = take(next, to)) {
               say("S " + i);
               say(run(operation, seed, i, device, dump));
             }
@@ -52,6 +61,28 @@ public final class CheckChild {
     for (Thread worker : workers) {
       worker.join();
     }
+  }
+
+  /** Blocks until the parent has ended or has nothing left to ask. */
+  static void endWithParent() {
+    try {
+      System.in.transferTo(OutputStream.nullOutputStream());
+    } catch (IOException e) {
+      // It has ended in some other way.
+    }
+    System.exit(ORPHAN);
+  }
+
+  /** Its library is extracted here and now, where an exit waits for it. */
+  private static Device loaded(String backend) {
+    Device device = Device.byName(backend);
+    device.description();
+    return device;
+  }
+
+  /** The next case, or {@code to} for ever. */
+  private static long take(AtomicLong next, long to) {
+    return next.getAndUpdate(i -> i < to ? i + 1 : to);
   }
 
   private static String run(Operation operation, long seed, long index, Device device, Path dump) {

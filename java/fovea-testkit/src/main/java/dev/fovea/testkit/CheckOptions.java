@@ -2,17 +2,19 @@ package dev.fovea.testkit;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Objects;
 
 /**
  * What to check.
  *
  * @param backend device name, "cpu", "cpu:avx2" or "sim:sm_80"
  * @param operation what the cases are of
- * @param cases number of cases, from index 0
+ * @param cases number of cases, from index 0; 0 or more
  * @param seed of the sequence of cases
- * @param onlyCase index of the one case to run, or -1
- * @param threads cases in flight at a time
- * @param timeout after this long without a finished case the child is taken to hang
+ * @param onlyCase index of the one case to run, at most {@link #LAST_CASE}, or -1
+ * @param threads cases in flight at a time, at most {@link #MOST_THREADS}
+ * @param timeout after this long, more than zero, without a finished case the child is taken to
+ *     hang
  * @param dump existing directory to write each case to as a {@link CaseFile}, or null
  * @param failFast no case starts after the first that failed
  */
@@ -26,6 +28,31 @@ public record CheckOptions(
     Duration timeout,
     Path dump,
     boolean failFast) {
+
+  /** The last index that a case can have: the one after it is a number too. */
+  public static final long LAST_CASE = Long.MAX_VALUE - 1;
+
+  /** More cases at a time only take memory. */
+  public static final int MOST_THREADS = 1024;
+
+  /** Refuses numbers out of range by an {@link IllegalArgumentException}. */
+  public CheckOptions {
+    Objects.requireNonNull(backend, "backend");
+    Objects.requireNonNull(operation, "operation");
+    between("cases", cases, 0, Long.MAX_VALUE);
+    between("onlyCase", onlyCase, -1, LAST_CASE);
+    between("threads", threads, 1, MOST_THREADS);
+    if (!timeout.isPositive()) {
+      throw new IllegalArgumentException("timeout is " + timeout + ", expected more than zero");
+    }
+  }
+
+  private static void between(String name, long value, long least, long most) {
+    if (value < least || value > most) {
+      throw new IllegalArgumentException(
+          name + " is " + value + ", expected " + least + " to " + most);
+    }
+  }
 
   /** 1,000 forward cases of seed 1, on two threads, two minutes of patience. */
   public static CheckOptions of(String backend) {

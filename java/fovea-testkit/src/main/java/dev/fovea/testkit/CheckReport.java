@@ -12,7 +12,7 @@ import java.util.Map;
  * @param cases asked for
  * @param passed cases that were right
  * @param failed cases that were wrong, crashed or hung
- * @param failures one per failed case, in order of the index
+ * @param failures one for each failed case, in order of the index
  * @param worstError largest error of a passed case in units of what is allowed
  * @param seconds wall time
  * @param coverage of features, by feature and value
@@ -39,6 +39,15 @@ public record CheckReport(
     Map<String, Quantiles> sizes,
     List<String> belowMinimum,
     boolean coverageJudged) {
+
+  /** Refuses numbers that contradict each other: a case passes or fails, once. */
+  public CheckReport {
+    if (failed != failures.size() || failed > cases || passed > cases - failed) {
+      throw new IllegalArgumentException(
+          "%d passed and %d failed, with %d failures, are no result of %d cases"
+              .formatted(passed, failed, failures.size(), cases));
+    }
+  }
 
   /**
    * A case that failed.
@@ -76,6 +85,9 @@ public record CheckReport(
     text.append(
         "%s: %d of %d %s cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
             .formatted(backend, passed, cases, operation, failed, seconds, worstError));
+    if (passed + failed < cases) {
+      text.append("  %d cases did not run%n".formatted(cases - passed - failed));
+    }
     sizes.forEach(
         (name, q) ->
             text.append(

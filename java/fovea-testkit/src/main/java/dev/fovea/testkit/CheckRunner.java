@@ -1,10 +1,10 @@
 package dev.fovea.testkit;
 
 import dev.fovea.testkit.CheckReport.Failure;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
@@ -21,7 +21,7 @@ public final class CheckRunner {
   private final List<String> program;
   private final Limits limits;
   private final Coverage coverage;
-  private final List<Failure> failures = new ArrayList<>();
+  private final SortedMap<Long, Failure> failures = new TreeMap<>();
   private long passed;
   private double worst;
 
@@ -58,10 +58,9 @@ public final class CheckRunner {
         break;
       }
       deaths++;
-      blame(round);
-      from = options.failFast() ? to : round.last + 1;
+      blame(round, from);
+      from = options.failFast() ? to : Math.max(from, round.last) + 1;
     }
-    failures.sort(Comparator.comparingLong(Failure::index));
     return new CheckReport(
         options.backend(),
         options.operation(),
@@ -69,7 +68,7 @@ public final class CheckRunner {
         one ? 1 : options.cases(),
         passed,
         failures.size(),
-        List.copyOf(failures),
+        List.copyOf(failures.values()),
         worst,
         (System.nanoTime() - start) * 1e-9,
         coverage.single(),
@@ -82,15 +81,39 @@ public final class CheckRunner {
 
   /** What one child did. */
   private static final class Round {
+    /** Cases that were begun and have no result. */
     final SortedSet<Long> inFlight = new TreeSet<>();
-    long last = -1;
+
+    /** The last case that was begun; one less than the first if there is none. */
+    long last;
+
+    /** The case that ended last, -1 if none has; and whether it passed. */
+    long ended = -1;
+
+    boolean endedWell;
     String kind;
     String death;
+
+    Round(long from) {
+      last = from - 1;
+    }
+
+    /** Cases are taken in order, so that those before one that was begun are begun too. */
+    void begin(long index) {
+      while (last < index) {
+        inFlight.add(++last);
+      }
+    }
+
+    void end(long index, boolean well) {
+      inFlight.remove(index);
+      ended = index;
+      endedWell = well;
+    }
   }
 
   private Round round(long from, long to, int threads) {
-    Round round = new Round();
-    round.last = from - 1;
+    Round round = new Round(from);
     try (ChildProcess child = ChildProcess.start(program, options, from, to, threads)) {
       while (true) {
         String line = child.nextLine(options.timeout());
@@ -111,7 +134,10 @@ public final class CheckRunner {
       }
     }
     if (round.death != null && round.last < from) {
-      throw new IllegalStateException("the child process did not start: " + round.death);
+      round.death = "the child process did not start: " + round.death;
+      if (passed == 0 && failures.isEmpty()) {
+        throw new IllegalStateException(round.death);
+      }
     }
     return round;
   }
@@ -120,12 +146,9 @@ public final class CheckRunner {
     String[] words = line.split(" ", 4);
     long index = Long.parseLong(words[1]);
     switch (words[0]) {
-      case "S" -> {
-        round.inFlight.add(index);
-        round.last = Math.max(round.last, index);
-      }
+      case "S" -> round.begin(index);
       case "P" -> {
-        round.inFlight.remove(index);
+        round.end(index, true);
         passed++;
         worst = Math.max(worst, Double.parseDouble(words[2]));
         String[] tiles = words[3].split(" ");
@@ -135,7 +158,7 @@ public final class CheckRunner {
             Integer.parseInt(tiles[1]));
       }
       case "F" -> {
-        round.inFlight.remove(index);
+        round.end(index, false);
         fail(index, words[2], words[3]);
       }
       default -> throw new IllegalStateException("child said: " + line);
@@ -143,31 +166,57 @@ public final class CheckRunner {
   }
 
   /** Finds which of the cases in flight killed the child, by running each alone. */
-  private void blame(Round round) {
+  private void blame(Round round, long from) {
+    if (round.last < from) {
+      fail(from, round.kind, round.death);
+      return;
+    }
+    if (round.inFlight.isEmpty()) {
+      unpass(round);
+      fail(round.ended, round.kind, round.death + "; it was the last case, and had ended");
+      return;
+    }
     if (round.inFlight.size() == 1) {
       fail(round.inFlight.first(), round.kind, round.death);
       return;
     }
+    Round first = null;
     boolean found = false;
     for (long suspect : round.inFlight) {
       Round alone = round(suspect, suspect + 1, 1);
+      first = first == null ? alone : first;
       if (alone.death != null) {
+        unpass(alone);
         fail(suspect, alone.kind, alone.death);
         found = true;
       }
     }
     if (!found) {
-      long index = round.inFlight.isEmpty() ? round.last : round.inFlight.first();
+      unpass(first);
       fail(
-          index,
+          first.ended,
           round.kind,
           round.death + "; in flight were " + round.inFlight + ", and each alone survives");
     }
   }
 
+  /** The case that ended last is to fail in spite of its result. */
+  private void unpass(Round round) {
+    if (round.endedWell) {
+      passed--;
+      round.endedWell = false;
+    }
+  }
+
+  /** A case that has failed before fails for one more reason, but not twice. */
   private void fail(long index, String kind, String message) {
     CheckedCase c = options.operation().generate(options.seed(), index, limits);
     String repeat = "./fovea check --backend " + options.backend() + " " + c.repeat();
-    failures.add(new Failure(index, kind, repeat, message, c.toString()));
+    failures.merge(
+        index,
+        new Failure(index, kind, repeat, message, c.toString()),
+        (old, more) ->
+            new Failure(
+                index, old.kind(), repeat, old.message() + "; " + more.message(), c.toString()));
   }
 }

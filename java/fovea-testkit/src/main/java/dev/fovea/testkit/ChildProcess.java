@@ -16,52 +16,61 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
-/** A JVM like this one that runs {@link CheckChild}: same java, same modules or class path. */
+/**
+ * A JVM like this one that runs {@link CheckChild}: same java, same modules or class path. Its
+ * standard input stays open as long as this process lives, which is how it knows.
+ */
 final class ChildProcess implements AutoCloseable {
 
   private static final int KEPT_LINES = 30;
+
+  /** Of a JVM's report of its death: what comes after them says nothing of the cause. */
+  private static final int FATAL_LINES = 60;
+
+  private static final String FATAL = "# A fatal error has been detected";
+  private static final long GRACE_SECONDS = 5; // to clean up
+
   private static final String END = "";
 
   private final Process process;
-  private final Path directory;
+  private final Path dump;
   private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
   private final Deque<String> other = new ArrayDeque<>();
+  private final List<String> fatal = new ArrayList<>();
   private boolean hung;
 
-  private ChildProcess(Process process, Path directory) {
+  private ChildProcess(Process process, Path dump) {
     this.process = process;
-    this.directory = directory;
+    this.dump = dump;
     Thread.ofVirtual().start(this::pump);
   }
 
   static ChildProcess start(
       List<String> program, CheckOptions options, long from, long to, int threads) {
+    List<String> command = new ArrayList<>();
+    command.add(
+        ProcessHandle.current()
+            .info()
+            .command()
+            .orElse(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+    command.add("-Xmx3g");
+    command.add("-XX:-CreateCoredumpOnCrash");
+    command.add("-XX:+ErrorFileToStdout"); // no file to be left behind
+    System.getProperties().stringPropertyNames().stream()
+        .filter(name -> name.startsWith("fovea."))
+        .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
+    command.add("-Djava.library.path=" + System.getProperty("java.library.path", ""));
+    command.addAll(program);
+    command.add(options.backend());
+    command.add(String.valueOf(options.seed()));
+    command.add(String.valueOf(from));
+    command.add(String.valueOf(to));
+    command.add(String.valueOf(threads));
+    command.add(options.dump() == null ? "" : options.dump().toString());
+    command.add(options.operation().name());
     try {
-      Path directory = Files.createTempDirectory("fovea-check");
-      List<String> command = new ArrayList<>();
-      command.add(
-          ProcessHandle.current()
-              .info()
-              .command()
-              .orElse(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-      command.add("-Xmx3g");
-      command.add("-XX:-CreateCoredumpOnCrash");
-      command.add("-XX:ErrorFile=" + directory.resolve("hs_err.log"));
-      System.getProperties().stringPropertyNames().stream()
-          .filter(name -> name.startsWith("fovea."))
-          .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
-      command.add("-Djava.library.path=" + System.getProperty("java.library.path", ""));
-      command.addAll(program);
-      command.add(options.backend());
-      command.add(String.valueOf(options.seed()));
-      command.add(String.valueOf(from));
-      command.add(String.valueOf(to));
-      command.add(String.valueOf(threads));
-      command.add(options.dump() == null ? "" : options.dump().toString());
-      command.add(options.operation().name());
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-      process.getOutputStream().close();
-      return new ChildProcess(process, directory);
+      return new ChildProcess(process, options.dump());
     } catch (IOException failure) {
       throw new UncheckedIOException(failure);
     }
@@ -99,31 +108,37 @@ final class ChildProcess implements AutoCloseable {
         if (line.startsWith(CheckChild.PREFIX)) {
           lines.add(line.substring(CheckChild.PREFIX.length()));
         } else {
-          synchronized (other) {
-            other.add(line);
-            if (other.size() > KEPT_LINES) {
-              other.remove();
-            }
-          }
+          keep(line);
         }
       }
     } catch (IOException failure) {
-      // The process was destroyed: what it had to say is said.
-      synchronized (other) {
-        other.add(failure.toString());
-      }
+      keep(failure.toString()); // the process was destroyed: what it had to say is said
     } finally {
       lines.add(END);
+    }
+  }
+
+  private synchronized void keep(String line) {
+    if (!fatal.isEmpty() || line.startsWith(FATAL)) {
+      if (fatal.size() < FATAL_LINES) {
+        fatal.add(line);
+      }
+      return;
+    }
+    other.add(line);
+    if (other.size() > KEPT_LINES) {
+      other.remove();
     }
   }
 
   /** The next line of the protocol; null at the end, also if the patience is exhausted. */
   String nextLine(Duration patience) {
     try {
-      String line = lines.poll(patience.toMillis(), TimeUnit.MILLISECONDS);
+      // This conversion has no overflow.
+      String line = lines.poll(TimeUnit.NANOSECONDS.convert(patience), TimeUnit.NANOSECONDS);
       if (line == null) {
         hung = true;
-        process.destroyForcibly().waitFor();
+        end();
         return null;
       }
       return line.equals(END) ? null : line;
@@ -148,43 +163,54 @@ final class ChildProcess implements AutoCloseable {
   }
 
   /** What the JVM wrote about its death, in one line. */
-  String obituary() {
+  synchronized String obituary() {
     StringBuilder text = new StringBuilder("exit code " + exitCode());
-    Path log = directory.resolve("hs_err.log");
-    if (Files.exists(log)) {
-      try {
-        List<String> all = Files.readAllLines(log);
-        for (int i = 0; i < Math.min(all.size(), 40); i++) {
-          String line = all.get(i);
-          if (line.contains("SIG")
-              || line.contains("Problematic frame")
-              || line.contains(" C  [")) {
-            text.append("; ").append(line.replaceFirst("^#\\s*", ""));
-          } else if (i > 0 && all.get(i - 1).contains("Problematic frame")) {
-            text.append(' ').append(line.replaceFirst("^#\\s*", ""));
-          }
-        }
-        return text.toString();
-      } catch (IOException failure) {
-        text.append("; ").append(failure);
+    for (int i = 0; i < fatal.size(); i++) {
+      String line = fatal.get(i);
+      if (i > 0 && fatal.get(i - 1).contains("Problematic frame")) {
+        text.append(' ').append(line.replaceFirst("^#\\s*", ""));
+      } else if (line.contains("SIG")
+          || line.contains("Problematic frame")
+          || line.contains(" C  [")) {
+        text.append("; ").append(line.replaceFirst("^#\\s*", ""));
       }
     }
-    synchronized (other) {
+    if (fatal.isEmpty()) {
       other.forEach(line -> text.append("; ").append(line));
     }
     return text.toString();
   }
 
+  /** First with the chance to clean up. */
+  private void end() throws InterruptedException {
+    process.destroy();
+    if (!process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS)) {
+      process.destroyForcibly().waitFor();
+    }
+  }
+
   @Override
   public void close() {
-    process.destroyForcibly();
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
-      for (Path file : files) {
-        Files.delete(file);
+    try {
+      end();
+      if (dump != null) {
+        deleteUnfinished();
       }
+    } catch (InterruptedException interrupted) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
     } catch (IOException failure) {
       throw new UncheckedIOException(failure);
     }
-    directory.toFile().delete();
+  }
+
+  /** Who is killed while it writes a case cannot delete what it has written. */
+  private void deleteUnfinished() throws IOException {
+    String glob = WholeFile.prefix(process.pid()) + "*";
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(dump, glob)) {
+      for (Path file : files) {
+        Files.deleteIfExists(file);
+      }
+    }
   }
 }

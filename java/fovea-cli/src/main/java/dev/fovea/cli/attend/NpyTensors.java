@@ -4,6 +4,8 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.cli.files.Reason;
+import dev.fovea.cli.memory.MemoryNeed;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
 import java.io.IOException;
@@ -12,35 +14,41 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 
 /** Tensors from .npy files and back. */
 final class NpyTensors {
 
-  private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED;
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
 
   private final Scope scope;
   private final Arena mappings;
+  private final MemoryNeed memory;
 
   /**
    * A reader.
    *
    * @param scope owns tensors that are copies, and says for which device
    * @param mappings owns files that are read in place
+   * @param memory is told of copies
    */
-  NpyTensors(Scope scope, Arena mappings) {
+  NpyTensors(Scope scope, Arena mappings, MemoryNeed memory) {
     this.scope = scope;
     this.mappings = mappings;
+    this.memory = memory;
   }
 
   /**
    * Reads a floating tensor. A file that already has the type is used in place, without a copy.
    *
-   * @param name of the operand, for the text of a refusal
+   * @param option that names the file, for the text of a refusal
    * @param dtype wanted type; null: that of the file, float32 for float64
+   * @throws IllegalArgumentException if a finite value is infinite in that type
    */
-  Tensor floats(String name, Path file, DType dtype) throws IOException {
-    Npy array = Npy.read(file, mappings);
+  Tensor floats(String option, Path file, DType dtype) throws IOException {
+    String name = option + " " + file;
+    Npy array = read(name, file);
     DType stored =
         switch (array.type()) {
           case FLOAT32 -> DType.FLOAT32;
@@ -49,60 +57,96 @@ final class NpyTensors {
           case FLOAT64 -> null;
           case INT32, INT64 ->
               throw new IllegalArgumentException(
-                  "%s: %s has elements of type %s, expected a floating type"
-                      .formatted(name, file, array.type().descriptor()));
+                  "%s has elements of type %s, expected a floating type"
+                      .formatted(name, array.type().descriptor()));
         };
     DType wanted = dtype != null ? dtype : stored != null ? stored : DType.FLOAT32;
-    if (stored == null) {
-      return scope.allocate(wanted, array.shape()).copyFrom(narrowed(array));
-    }
-    Tensor mapped = Tensor.of(array.data(), stored, array.shape());
+    Overflow.refuse(name, array, wanted, dtype != null);
     boolean inPlace = wanted == stored && scope.device() == Device.cpu();
-    return inPlace ? mapped : scope.allocate(wanted, array.shape()).copyFrom(mapped);
+    if (inPlace) {
+      return Tensor.of(array.data(), stored, array.shape());
+    }
+    memory.add(name, wanted, array.shape());
+    if (stored != null) {
+      Tensor mapped = Tensor.of(array.data(), stored, array.shape());
+      return scope.allocate(wanted, array.shape()).copyFrom(mapped);
+    }
+    try (Scope host = Scope.open()) {
+      memory.add(name, DType.FLOAT32, array.shape());
+      return scope.allocate(wanted, array.shape()).copyFrom(narrowed(array, host));
+    }
   }
 
-  private static float[] narrowed(Npy array) {
-    float[] values = new float[Math.toIntExact(array.elements())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) array.data().getAtIndex(DOUBLE, i);
+  private Npy read(String name, Path file) throws IOException {
+    try {
+      return Npy.read(file, mappings);
+    } catch (IOException e) {
+      throw new IOException(name + ": " + Reason.of(e), e);
+    }
+  }
+
+  private static Tensor narrowed(Npy array, Scope host) {
+    Tensor values = host.allocate(DType.FLOAT32, array.shape());
+    MemorySegment to = values.segment();
+    for (long i = 0; i < array.elements(); i++) {
+      to.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) array.value(i));
     }
     return values;
   }
 
   /** Reads a tensor of lengths, from int32 or int64. */
-  Tensor lengths(String name, Path file) throws IOException {
-    Npy array = Npy.read(file, mappings);
-    int[] values = new int[Math.toIntExact(array.elements())];
-    switch (array.type()) {
-      case INT32 ->
-          MemorySegment.copy(
-              array.data(), ValueLayout.JAVA_INT_UNALIGNED, 0, values, 0, values.length);
-      case INT64 -> {
-        for (int i = 0; i < values.length; i++) {
-          values[i] = Math.toIntExact(array.data().getAtIndex(LONG, i));
-        }
+  Tensor lengths(String option, Path file) throws IOException {
+    String name = option + " " + file;
+    Npy array = read(name, file);
+    if (array.type() != NpyType.INT32 && array.type() != NpyType.INT64) {
+      throw new IllegalArgumentException(
+          "%s has elements of type %s, expected %s or %s"
+              .formatted(
+                  name,
+                  array.type().descriptor(),
+                  NpyType.INT32.descriptor(),
+                  NpyType.INT64.descriptor()));
+    }
+    if (array.shape().length != 1 || array.elements() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "%s has shape %s, expected one dimension, with a length for each sequence"
+              .formatted(name, Arrays.toString(array.shape())));
+    }
+    int[] values = new int[(int) array.elements()];
+    for (int i = 0; i < values.length; i++) {
+      long value =
+          array.type() == NpyType.INT32
+              ? array.data().getAtIndex(INT, i)
+              : array.data().getAtIndex(LONG, i);
+      if (value != (int) value) {
+        throw new IllegalArgumentException(
+            "element %d of %s is %d, which is no length of a sequence".formatted(i, name, value));
       }
-      default ->
-          throw new IllegalArgumentException(
-              "%s: %s has elements of type %s, expected <i4 or <i8"
-                  .formatted(name, file, array.type().descriptor()));
+      values[i] = (int) value;
     }
     return scope.allocate(DType.INT32, array.shape()).copyFrom(values);
   }
 
-  /** Writes a dense tensor; bfloat16, which NumPy lacks, as float32. */
-  static void write(Tensor tensor, Path file) throws IOException {
+  /**
+   * A dense tensor as it is written; bfloat16, which NumPy lacks, as float32.
+   *
+   * @param host owns the copy where one is needed
+   */
+  static Npy array(Tensor tensor, Scope host) {
     NpyType type = tensor.dtype() == DType.FLOAT16 ? NpyType.FLOAT16 : NpyType.FLOAT32;
     DType stored = type == NpyType.FLOAT16 ? DType.FLOAT16 : DType.FLOAT32;
-    try (Scope host = Scope.open()) {
-      boolean inPlace = tensor.dtype() == stored && tensor.device() == Device.cpu();
-      Tensor data = inPlace ? tensor : host.allocate(stored, tensor.shape()).copyFrom(tensor);
-      new Npy(type, tensor.shape(), data.segment()).write(file);
-    }
+    boolean inPlace = tensor.dtype() == stored && tensor.device() == Device.cpu();
+    Tensor data = inPlace ? tensor : host.allocate(stored, tensor.shape()).copyFrom(tensor);
+    return new Npy(type, tensor.shape(), data.segment());
   }
 
   /** "[2, 8, 64]" */
   static String text(Tensor tensor) {
     return Arrays.toString(tensor.shape());
+  }
+
+  /** "float16" */
+  static String text(DType type) {
+    return type.name().toLowerCase(Locale.ROOT);
   }
 }

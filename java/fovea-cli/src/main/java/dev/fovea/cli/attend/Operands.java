@@ -26,31 +26,34 @@ record Operands(
    */
   static Operands read(NpyTensors files, Inputs inputs, DType dtype) throws IOException {
     return new Operands(
-        rank4("query", files.floats("query", inputs.query(), dtype)),
-        rank4("key", files.floats("key", inputs.key(), dtype)),
-        rank4("value", files.floats("value", inputs.value(), dtype)),
-        floats(files, "bias", inputs.bias(), null),
-        floats(files, "alibi-slopes", inputs.alibiSlopes(), DType.FLOAT32),
-        floats(files, "sinks", inputs.sinks(), DType.FLOAT32),
-        lengths(files, "query-lengths", inputs.queryLengths()),
-        lengths(files, "key-lengths", inputs.keyLengths()));
+        rows("--query", inputs.query(), files, dtype),
+        rows("--key", inputs.key(), files, dtype),
+        rows("--value", inputs.value(), files, dtype),
+        floats(files, "--bias", inputs.bias(), null),
+        floats(files, "--alibi-slopes", inputs.alibiSlopes(), DType.FLOAT32),
+        floats(files, "--sinks", inputs.sinks(), DType.FLOAT32),
+        lengths(files, "--query-lengths", inputs.queryLengths()),
+        lengths(files, "--key-lengths", inputs.keyLengths()));
   }
 
-  private static Tensor floats(NpyTensors files, String name, Path file, DType dtype)
+  private static Tensor floats(NpyTensors files, String option, Path file, DType dtype)
       throws IOException {
-    return file == null ? null : files.floats(name, file, dtype);
+    return file == null ? null : files.floats(option, file, dtype);
   }
 
-  private static Tensor lengths(NpyTensors files, String name, Path file) throws IOException {
-    return file == null ? null : files.lengths(name, file);
+  private static Tensor lengths(NpyTensors files, String option, Path file) throws IOException {
+    return file == null ? null : files.lengths(option, file);
   }
 
-  /** Before results are shaped after them; the call checks all the rest. */
-  private static Tensor rank4(String name, Tensor tensor) {
-    if (tensor.rank() != 4) {
+  /** Checks what results are shaped after; the call checks all the rest. */
+  private static Tensor rows(String option, Path file, NpyTensors files, DType dtype)
+      throws IOException {
+    Tensor tensor = files.floats(option, file, dtype);
+    if (tensor.rank() != 4 || tensor.size(3) == 0) {
       throw new IllegalArgumentException(
-          "%s has shape %s, expected four dimensions [batch, sequence, head, width]"
-              .formatted(name, NpyTensors.text(tensor)));
+          ("%s %s has shape %s, expected four dimensions [batch, sequence, head, width], the last"
+                  + " of 1 or more")
+              .formatted(option, file, NpyTensors.text(tensor)));
     }
     return tensor;
   }

@@ -26,6 +26,9 @@ import java.util.Random;
  */
 public final class AttentionBench implements AutoCloseable {
 
+  /** More rounds do not fit into a day. */
+  public static final int MOST_ROUNDS = 1_000_000;
+
   private static final int SGEMM = 1024;
   private static final double SGEMM_FLOPS = 2.0 * SGEMM * SGEMM * SGEMM;
 
@@ -74,6 +77,7 @@ public final class AttentionBench implements AutoCloseable {
       attention.causal();
     }
     call = attention.build().call(query, key, value).out(out).parallelism(threads);
+    call.plan(); // what it does not take is said before any work
   }
 
   private Tensor allocate(int length, int heads) {

@@ -1,6 +1,7 @@
 package dev.fovea.cli.bench;
 
 import dev.fovea.DType;
+import dev.fovea.cli.memory.MemoryNeed;
 
 /**
  * What is timed: dense [B, S, H, D] operands.
@@ -17,15 +18,53 @@ public record AttentionSizes(
     DType dtype,
     boolean causal) {
 
-  /** Checks the numbers. */
+  /** Refuses numbers that do not go together, by the names of the command line. */
   public AttentionSizes {
-    if (batch < 1 || heads < 1 || keyHeads < 1 || queryLength < 1 || keyLength < 1 || headDim < 1) {
-      throw new IllegalArgumentException("sizes must be 1 or more: there is nothing to time");
-    }
+    atLeastOne("--batch", batch);
+    atLeastOne("--heads", heads);
+    atLeastOne("--kv-heads", keyHeads);
+    atLeastOne("--query-length", queryLength);
+    atLeastOne("--key-length", keyLength);
+    atLeastOne("--head-dim", headDim);
     if (heads % keyHeads != 0) {
       throw new IllegalArgumentException(
-          "heads is " + heads + ", expected a multiple of kv-heads, " + keyHeads);
+          "--heads is " + heads + ", expected a multiple of --kv-heads, " + keyHeads);
     }
+    fits("query", batch, queryLength, heads, headDim);
+    fits("key", batch, keyLength, keyHeads, headDim);
+  }
+
+  private static void atLeastOne(String option, int value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(
+          option + " is " + value + ", expected 1 or more: there is nothing to time");
+    }
+  }
+
+  /** Values are drawn, and compared, in Java arrays. */
+  private static void fits(String name, int batch, int length, int heads, int headDim) {
+    double elements = (double) batch * length * heads * headDim;
+    if (elements > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "%s [%d, %d, %d, %d] has %.0f elements, expected at most %d to be timed"
+              .formatted(name, batch, length, heads, headDim, elements, Integer.MAX_VALUE));
+    }
+  }
+
+  /**
+   * Refuses sizes that this machine has no memory for.
+   *
+   * @param threads that the unfused peer runs on, each with a matrix of scores
+   */
+  public void checkMemory(int threads) {
+    MemoryNeed memory = new MemoryNeed();
+    for (DType type : new DType[] {dtype, DType.FLOAT32}) {
+      memory.add("query", type, batch, queryLength, heads, headDim);
+      memory.add("key", type, batch, keyLength, keyHeads, headDim);
+      memory.add("value", type, batch, keyLength, keyHeads, headDim);
+      memory.add("out", type, batch, queryLength, heads, headDim);
+    }
+    memory.add("the scores of unfused attention", DType.FLOAT32, threads, queryLength, keyLength);
   }
 
   /** Query heads that share a key and value head. */

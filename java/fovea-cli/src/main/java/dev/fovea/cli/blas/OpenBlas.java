@@ -4,15 +4,16 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.fovea.cli.files.Reason;
+import dev.fovea.cli.files.Resources;
+import dev.fovea.testkit.CleanExit;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -29,6 +30,7 @@ import java.util.List;
 public final class OpenBlas {
 
   private static final String RESOURCES = "org/bytedeco/openblas/linux-x86_64/";
+  private static final String ARTIFACT = "org.bytedeco:openblas, classifier linux-x86_64";
 
   /** In the order of their dependencies: each finds the earlier ones by their soname. */
   private static final List<String> LIBRARIES =
@@ -99,41 +101,27 @@ public final class OpenBlas {
     static void check() {
       if (FAILURE != null) {
         throw new IllegalStateException(
-            "OpenBLAS could not be loaded: " + FAILURE.getMessage(), FAILURE);
+            "OpenBLAS could not be loaded: "
+                + (FAILURE instanceof IOException e ? Reason.of(e) : FAILURE.getMessage()),
+            FAILURE);
       }
     }
   }
 
-  @SuppressWarnings("restricted")
   private static SymbolLookup load() throws IOException {
-    // By the loader, not by the class: the files lie in another module.
-    ClassLoader loader = OpenBlas.class.getClassLoader();
-    Path directory = Files.createTempDirectory("fovea-openblas-"); // owner only, by its contract
-    Path file = directory;
-    try {
-      for (String library : LIBRARIES) {
-        file = directory.resolve(library);
-        try (InputStream in = loader.getResourceAsStream(RESOURCES + library)) {
-          if (in == null) {
-            throw new IOException(
-                "no "
-                    + RESOURCES
-                    + library
-                    + " here (org.bytedeco:openblas, classifier linux-x86_64)");
-          }
-          Files.copy(in, file);
-        }
-        // Unlike SymbolLookup.libraryLookup, its error carries the reason that dlopen gave.
-        System.load(file.toString());
-      }
-      return SymbolLookup.libraryLookup(file, Arena.global());
-    } finally {
-      // What is mapped stays mapped: nothing is left behind if this process is killed later.
-      for (String library : LIBRARIES) {
-        Files.deleteIfExists(directory.resolve(library));
-      }
-      Files.deleteIfExists(directory);
+    // What is mapped stays mapped when the folder is gone.
+    return CleanExit.inFolder("fovea-openblas-", OpenBlas::load);
+  }
+
+  @SuppressWarnings("restricted")
+  private static SymbolLookup load(Path folder) throws IOException {
+    Path file = folder;
+    for (String library : LIBRARIES) {
+      file = Resources.copy(RESOURCES + library, folder, ARTIFACT);
+      // Unlike SymbolLookup.libraryLookup, its error carries the reason that dlopen gave.
+      System.load(file.toString());
     }
+    return SymbolLookup.libraryLookup(file, Arena.global());
   }
 
   /** What the loaded library says of itself: version, build options, kernel of this CPU. */

@@ -6,8 +6,11 @@ import com.google.gson.JsonObject;
 import dev.fovea.cli.encoder.Encoder;
 import dev.fovea.cli.encoder.Model;
 import dev.fovea.cli.encoder.Tokenizer;
+import dev.fovea.cli.files.CommandFiles;
+import dev.fovea.cli.files.Reason;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
+import dev.fovea.cli.plot.Picture;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
@@ -85,21 +88,45 @@ public final class Demo {
   public JsonObject run() throws IOException, OrtException, InterruptedException {
     checkHeatmap();
     List<String> lines = settings.text() == null ? List.of() : lines(settings.text());
+    try (CommandFiles files = new CommandFiles()) {
+      files.reads("--text", settings.text());
+      files.writes("--out", settings.out());
+      files.writes("--heatmap", settings.heatmap());
+      run(lines, files);
+      files.commit();
+    }
+    if (settings.out() != null) {
+      text.printf("%n%s holds the embeddings.%n", settings.out());
+    }
+    if (settings.heatmap() != null) {
+      text.printf(
+          "%n%s shows layer %d, head %d over \"%s\".%n",
+          settings.heatmap(), settings.layer(), settings.head(), sentence());
+    }
+    return document;
+  }
+
+  private void run(List<String> lines, CommandFiles files)
+      throws IOException, OrtException, InterruptedException {
     byte[] model = Model.read();
     try (Tokenizer tokenizer = Tokenizer.open();
         Encoder encoder = new Encoder(model)) {
+      Tokenizer.Sentence looking =
+          settings.heatmap() == null ? null : tokenizer.tokenize(sentence());
+      if (looking != null) {
+        Heatmap.checkTokens(looking.tokens().size());
+      }
       document.addProperty("model", Model.NAME);
       document.addProperty("threads", settings.threads());
       TextEmbedder embedder = new TextEmbedder(tokenizer, encoder, settings.threads());
       List<String> compared =
-          settings.text() == null ? searchFaq(embedder) : searchFile(lines, embedder);
-      if (settings.heatmap() != null) {
-        drawHeatmap(tokenizer, encoder);
+          settings.text() == null ? searchFaq(embedder) : searchFile(lines, embedder, files);
+      if (looking != null) {
+        drawHeatmap(looking, encoder, files);
       }
       new PeerReport(tokenizer, encoder, model, text, document)
           .compare(compared, settings.threads(), settings.rounds());
     }
-    return document;
   }
 
   /** Before any work: a wrong number should not cost a minute. */
@@ -107,6 +134,7 @@ public final class Demo {
     if (settings.heatmap() == null) {
       return;
     }
+    Picture.checkName("--heatmap", settings.heatmap());
     inRange("--layer", settings.layer(), Encoder.LAYERS);
     inRange("--head", settings.head(), Encoder.HEADS);
     if (settings.sentence() == null && questions.isEmpty()) {
@@ -122,13 +150,18 @@ public final class Demo {
 
   private static List<String> lines(Path file) throws IOException {
     try {
+      if (Files.isDirectory(file)) {
+        throw new IllegalArgumentException("--text " + file + " is a folder, expected a file");
+      }
       List<String> lines = Files.readAllLines(file).stream().filter(l -> !l.isBlank()).toList();
       if (lines.isEmpty()) {
-        throw new IllegalArgumentException(file + " has no text");
+        throw new IllegalArgumentException("--text " + file + " has no text");
       }
       return lines;
     } catch (MalformedInputException e) {
-      throw new IllegalArgumentException(file + " is not UTF-8 text", e);
+      throw new IllegalArgumentException("--text " + file + " is not UTF-8 text", e);
+    } catch (IOException e) {
+      throw new IOException("--text " + file + " cannot be read: " + Reason.of(e), e);
     }
   }
 
@@ -148,7 +181,8 @@ public final class Demo {
     return texts;
   }
 
-  private List<String> searchFile(List<String> lines, TextEmbedder embedder) throws IOException {
+  private List<String> searchFile(List<String> lines, TextEmbedder embedder, CommandFiles files)
+      throws IOException {
     long start = System.nanoTime();
     float[][] embeddings = embedder.embed(lines, progress);
     double seconds = (System.nanoTime() - start) * 1e-9;
@@ -171,9 +205,8 @@ public final class Demo {
     file.addProperty("seconds", seconds);
     document.add("text", file);
     if (settings.out() != null) {
-      write(embeddings, settings.out());
+      write(embeddings, files, settings.out());
       file.addProperty("out", settings.out().toString());
-      text.printf("%s holds the embeddings.%n", settings.out());
     }
     if (!questions.isEmpty()) {
       TextIndex index = new TextIndex();
@@ -185,7 +218,8 @@ public final class Demo {
     return lines.subList(0, Math.min(lines.size(), RaggedSample.SENTENCES));
   }
 
-  private static void write(float[][] embeddings, Path file) throws IOException {
+  private static void write(float[][] embeddings, CommandFiles files, Path file)
+      throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       long row = (long) Encoder.DIMENSIONS * Float.BYTES;
       MemorySegment data = arena.allocate(embeddings.length * row, Float.BYTES);
@@ -194,7 +228,7 @@ public final class Demo {
             embeddings[i], 0, data, ValueLayout.JAVA_FLOAT, i * row, Encoder.DIMENSIONS);
       }
       long[] shape = {embeddings.length, Encoder.DIMENSIONS};
-      new Npy(NpyType.FLOAT32, shape, data).write(file);
+      files.write(file, new Npy(NpyType.FLOAT32, shape, data)::writeTo);
     }
   }
 
@@ -225,22 +259,23 @@ public final class Demo {
     document.add("answers", answers);
   }
 
-  private void drawHeatmap(Tokenizer tokenizer, Encoder encoder) throws IOException {
-    String sentence = settings.sentence() != null ? settings.sentence() : questions.getFirst();
-    Tokenizer.Sentence tokens = tokenizer.tokenize(sentence);
+  /** That of the heatmap. */
+  private String sentence() {
+    return settings.sentence() != null ? settings.sentence() : questions.getFirst();
+  }
+
+  private void drawHeatmap(Tokenizer.Sentence tokens, Encoder encoder, CommandFiles files)
+      throws IOException {
     int n = tokens.ids().length;
     float[] all = encoder.attentionWeights(tokens.ids(), settings.layer());
     float[] head = Arrays.copyOfRange(all, settings.head() * n * n, (settings.head() + 1) * n * n);
     String title = "Attention of layer " + settings.layer() + ", head " + settings.head();
-    new Heatmap(tokens.tokens(), head, title).write(settings.heatmap());
-    text.printf(
-        "%n%s shows layer %d, head %d over \"%s\".%n",
-        settings.heatmap(), settings.layer(), settings.head(), sentence);
+    files.write(settings.heatmap(), new Heatmap(tokens.tokens(), head, title).png());
     JsonObject drawn = new JsonObject();
     drawn.addProperty("file", settings.heatmap().toString());
     drawn.addProperty("layer", settings.layer());
     drawn.addProperty("head", settings.head());
-    drawn.addProperty("sentence", sentence);
+    drawn.addProperty("sentence", sentence());
     drawn.addProperty("tokens", n);
     document.add("heatmap", drawn);
   }

@@ -7,7 +7,6 @@ import java.awt.FontMetrics;
 import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
@@ -45,10 +44,7 @@ final class Heatmap {
    */
   Heatmap(List<String> tokens, float[] weights, String title) {
     int n = tokens.size();
-    if (n == 0 || n > MAX_TOKENS) {
-      throw new IllegalArgumentException(
-          "a heatmap of " + n + " tokens is not readable, expected 1 to " + MAX_TOKENS);
-    }
+    checkTokens(n);
     this.tokens = tokens;
     this.weights = weights;
     this.title = title;
@@ -58,13 +54,21 @@ final class Heatmap {
     smallFont = new Font(Font.SANS_SERIF, Font.PLAIN, 12);
   }
 
+  /** Refuses a picture that nobody could read. */
+  static void checkTokens(int count) {
+    if (count == 0 || count > MAX_TOKENS) {
+      throw new IllegalArgumentException(
+          "a heatmap of " + count + " tokens is not readable, expected 1 to " + MAX_TOKENS);
+    }
+  }
+
   /**
-   * Draws the picture into {@code file} as PNG.
+   * The picture as PNG.
    *
-   * @throws IOException if it cannot be written, or this machine has no fonts
+   * @throws IOException if this machine has no fonts
    */
-  void write(Path file) throws IOException {
-    Picture.write(this::draw, file);
+  byte[] png() throws IOException {
+    return Picture.png(this::draw);
   }
 
   BufferedImage draw() {

@@ -85,7 +85,7 @@ final class PeerReport {
   }
 
   private JsonObject speed(List<int[]> sample, int threads, int rounds)
-      throws OrtException, InterruptedException {
+      throws IOException, OrtException, InterruptedException {
     OnnxComparison.Speed speed;
     try (OnnxRuntime peer = new OnnxRuntime(model, threads)) {
       speed = OnnxComparison.speed(encoder, peer, sample, threads, rounds);

@@ -8,6 +8,9 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
+import dev.fovea.cli.files.Resources;
+import dev.fovea.testkit.CleanExit;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -16,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +35,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class OnnxRuntime implements AutoCloseable {
 
+  private static final String PLACE = "onnxruntime.native.path";
+  private static final String RESOURCES = "ai/onnxruntime/native/linux-x64/";
+  private static final List<String> LIBRARIES =
+      List.of("libonnxruntime.so", "libonnxruntime4j_jni.so");
+
+  private static boolean loaded; // read and written in load() alone, where one thread is at a time
+
   private final byte[] model;
   private final int threads;
   private final OrtEnvironment environment;
@@ -45,12 +56,37 @@ public final class OnnxRuntime implements AutoCloseable {
    *
    * @param threads threads that work at a time
    */
-  public OnnxRuntime(byte[] model, int threads) throws OrtException {
+  public OnnxRuntime(byte[] model, int threads) throws OrtException, IOException {
     this.model = model;
     this.threads = threads;
     forbidTelemetry();
-    environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+    environment = CleanExit.inFolder("fovea-onnxruntime-", OnnxRuntime::load);
     session = open(threads);
+  }
+
+  /**
+   * Loads the library, or finds it loaded. Left to itself, it extracts its files to a folder that
+   * it never deletes.
+   */
+  private static OrtEnvironment load(Path folder) throws IOException {
+    if (!loaded && System.getProperty(PLACE) == null) {
+      for (String library : LIBRARIES) {
+        Resources.copy(RESOURCES + library, folder, "com.microsoft.onnxruntime:onnxruntime");
+      }
+      System.setProperty(PLACE, folder.toString());
+      try {
+        return environment();
+      } finally {
+        System.clearProperty(PLACE);
+      }
+    }
+    return environment();
+  }
+
+  private static OrtEnvironment environment() {
+    OrtEnvironment found = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+    loaded = true;
+    return found;
   }
 
   /**

@@ -2,14 +2,11 @@ package dev.fovea.cli.encoder;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.fovea.testkit.CleanExit;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /**
  * Text to token numbers, with the vocabulary of all-MiniLM-L6-v2. Longer text is cut at {@link
@@ -44,14 +41,16 @@ public final class Tokenizer implements AutoCloseable {
       return new Tokenizer(read());
     }
     // Its default is one directory for all processes, whose files are loaded as they are.
-    Path cache = Files.createTempDirectory("fovea-tokenizer-");
-    System.setProperty(CACHE, cache.toString());
-    try {
-      return new Tokenizer(read());
-    } finally {
-      System.clearProperty(CACHE);
-      delete(cache); // what is loaded stays mapped
-    }
+    return CleanExit.inFolder(
+        "fovea-tokenizer-",
+        cache -> {
+          System.setProperty(CACHE, cache.toString());
+          try {
+            return new Tokenizer(read()); // what is loaded stays mapped
+          } finally {
+            System.clearProperty(CACHE);
+          }
+        });
   }
 
   private static HuggingFaceTokenizer read() throws IOException {
@@ -67,14 +66,6 @@ public final class Tokenizer implements AutoCloseable {
               "modelMaxLength",
               String.valueOf(Encoder.MAX_TOKENS));
       return HuggingFaceTokenizer.newInstance(in, options);
-    }
-  }
-
-  private static void delete(Path directory) throws IOException {
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
     }
   }
 

@@ -3,10 +3,13 @@ package dev.fovea.cli.npy;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 
 /**
  * Arrays in NumPy's .npy files, in C order.
@@ -17,15 +20,26 @@ import java.nio.file.StandardOpenOption;
  */
 public record Npy(NpyType type, long[] shape, MemorySegment data) {
 
-  /** A header longer than this is not one of a plain array. */
-  private static final int LONGEST_HEADER = 1 << 16;
-
   /** Bytes of one write: a buffer ends at 2 GB. */
   private static final long CHUNK = 1L << 30;
 
   /** Number of elements. */
   public long elements() {
     return data.byteSize() / type.byteSize();
+  }
+
+  /** Element {@code index}, counted in C order. */
+  public double value(long index) {
+    return switch (type) {
+      case FLOAT32 -> data.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, index);
+      case FLOAT64 -> data.getAtIndex(ValueLayout.JAVA_DOUBLE_UNALIGNED, index);
+      case FLOAT16 ->
+          Float.float16ToFloat(data.getAtIndex(ValueLayout.JAVA_SHORT_UNALIGNED, index));
+      case BFLOAT16 ->
+          Float.intBitsToFloat(data.getAtIndex(ValueLayout.JAVA_SHORT_UNALIGNED, index) << 16);
+      case INT32 -> data.getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, index);
+      case INT64 -> data.getAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, index);
+    };
   }
 
   /**
@@ -36,15 +50,22 @@ public record Npy(NpyType type, long[] shape, MemorySegment data) {
    * @throws IOException if it cannot be read
    */
   public static Npy read(Path file, Arena arena) throws IOException {
+    BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+    if (!attributes.isRegularFile()) { // before it is opened: a pipe would block
+      throw new NpyException(
+          attributes.isDirectory()
+              ? "it is a folder, expected an .npy file"
+              : "it is no regular file, and only those can be mapped into memory");
+    }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
-      ByteBuffer start = ByteBuffer.allocate((int) Math.min(LONGEST_HEADER, size));
+      ByteBuffer start = ByteBuffer.allocate((int) Math.min(NpyHeader.LONGEST, size));
       while (start.hasRemaining() && channel.read(start, start.position()) > 0) {}
       NpyHeader header = NpyHeader.parse(start.flip());
       long bytes = header.elements() * header.type().byteSize();
       if (size - header.dataOffset() < bytes) {
         throw new NpyException(
-            "it holds %d bytes of elements, its header promises %d"
+            "it is cut short: it holds %d bytes of elements, its header promises %d"
                 .formatted(size - header.dataOffset(), bytes));
       }
       MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
@@ -53,28 +74,19 @@ public record Npy(NpyType type, long[] shape, MemorySegment data) {
         data = arena.allocate(bytes, Long.BYTES).copyFrom(data);
       }
       return new Npy(header.type(), header.shape(), data);
-    } catch (NpyException e) {
-      throw new NpyException(file + ": " + e.getMessage());
     }
   }
 
   /**
-   * Writes this array to {@code file}, replacing what is there.
+   * Writes this array.
    *
    * @throws IOException if it cannot be written
    */
-  public void write(Path file) throws IOException {
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING)) {
-      writeFully(channel, ByteBuffer.wrap(NpyHeader.format(type, shape)));
-      for (long at = 0; at < data.byteSize(); at += CHUNK) {
-        long length = Math.min(CHUNK, data.byteSize() - at);
-        writeFully(channel, data.asSlice(at, length).asByteBuffer());
-      }
+  public void writeTo(FileChannel channel) throws IOException {
+    writeFully(channel, ByteBuffer.wrap(NpyHeader.format(type, shape)));
+    for (long at = 0; at < data.byteSize(); at += CHUNK) {
+      long length = Math.min(CHUNK, data.byteSize() - at);
+      writeFully(channel, data.asSlice(at, length).asByteBuffer());
     }
   }
 

@@ -43,8 +43,22 @@ public enum NpyType {
         return type;
       }
     }
+    throw new NpyException(reason(descriptor));
+  }
+
+  private static String reason(String descriptor) {
+    if (descriptor.endsWith("O")) {
+      return "it holds pickled Python objects, expected numbers";
+    }
+    if (descriptor.startsWith(">")) {
+      return "it is big-endian ('%s'), expected little-endian: save it by astype('<%s')"
+          .formatted(
+              NpyDictionary.printable(descriptor),
+              NpyDictionary.printable(descriptor.substring(1)));
+    }
     String known =
         Arrays.stream(values()).map(NpyType::descriptor).collect(Collectors.joining(", "));
-    throw new NpyException("element type '" + descriptor + "' is not one of " + known);
+    return "its element type '%s' is not one of %s"
+        .formatted(NpyDictionary.printable(descriptor), known);
   }
 }

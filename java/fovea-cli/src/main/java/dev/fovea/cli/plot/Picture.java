@@ -7,7 +7,6 @@ import java.awt.geom.AffineTransform;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -45,11 +44,25 @@ public final class Picture {
   }
 
   /**
-   * Writes {@code picture} into {@code file} as PNG.
+   * Refuses a name that promises another format.
    *
-   * @throws IOException if it cannot be written, or this machine has no fonts
+   * @param option that the name was given to
    */
-  public static void write(Supplier<BufferedImage> picture, Path file) throws IOException {
+  public static void checkName(String option, Path file) {
+    Path name = file.getFileName();
+    int dot = name == null ? -1 : name.toString().lastIndexOf('.');
+    if (dot > 0 && !name.toString().substring(dot).equalsIgnoreCase(".png")) {
+      throw new IllegalArgumentException(
+          "%s is %s, expected a name that ends in .png: pictures are PNG".formatted(option, file));
+    }
+  }
+
+  /**
+   * The bytes of {@code picture} as PNG.
+   *
+   * @throws IOException if this machine has no fonts
+   */
+  public static byte[] png(Supplier<BufferedImage> picture) throws IOException {
     BufferedImage image;
     try {
       image = picture.get();
@@ -57,15 +70,10 @@ public final class Picture {
       throw new IOException(
           "text cannot be drawn here: install the packages fontconfig and fonts-dejavu-core", e);
     }
-    // Not straight into the file: ImageIO prints a stack trace where it cannot open one.
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     if (!ImageIO.write(image, "png", png)) {
       throw new IOException("this JDK writes no PNG files");
     }
-    try {
-      Files.write(file, png.toByteArray());
-    } catch (IOException e) {
-      throw new IOException(file + " cannot be written", e);
-    }
+    return png.toByteArray();
   }
 }

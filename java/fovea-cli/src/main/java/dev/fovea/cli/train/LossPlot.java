@@ -9,7 +9,6 @@ import java.awt.RenderingHints;
 import java.awt.geom.Path2D;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Arrays;
 
 /** The loss of every step and the mean over its neighbours, on a logarithmic axis. */
@@ -51,12 +50,12 @@ final class LossPlot {
   }
 
   /**
-   * Draws the plot into {@code file} as PNG.
+   * The plot as PNG.
    *
-   * @throws IOException if it cannot be written, or this machine has no fonts
+   * @throws IOException if this machine has no fonts
    */
-  void write(Path file) throws IOException {
-    Picture.write(this::draw, file);
+  byte[] png() throws IOException {
+    return Picture.png(this::draw);
   }
 
   BufferedImage draw() {

@@ -1,10 +1,11 @@
 package dev.fovea.cli.train;
 
 import com.google.gson.JsonObject;
+import dev.fovea.cli.files.CommandFiles;
+import dev.fovea.cli.plot.Picture;
 import dev.fovea.cli.train.Trainer.Score;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
@@ -15,6 +16,9 @@ public final class TrainDemo {
 
   /** Steps that are enough, with room to spare. */
   public static final int STEPS = 1500;
+
+  /** More are more than a week's work, and more losses than a plot can show. */
+  public static final int MOST_STEPS = 10_000_000;
 
   /** File for the losses where none is named. */
   public static final String PLOT = "fovea-training.png";
@@ -51,8 +55,9 @@ public final class TrainDemo {
 
   /** Runs it and returns the results. */
   public JsonObject run() throws IOException {
-    checkPlot();
-    try (Trainer trainer = new Trainer(SIZES, BATCH, settings.steps(), settings.seed())) {
+    try (CommandFiles files = new CommandFiles();
+        Trainer trainer = new Trainer(SIZES, BATCH, settings.steps(), settings.seed())) {
+      boolean plotted = namePlot(files);
       print(
           "A Transformer of %d attention layers, %,d parameters, learns to sort %d tokens from a"
               + " vocabulary of %d.%n",
@@ -72,7 +77,7 @@ public final class TrainDemo {
           100 * score.accuracy(),
           score.loss());
       print("  in   %s%n  out  %s%n", words(trainer.sequence()), words(trainer.answer()));
-      Path plot = draw(new LossPlot(losses, title(score)));
+      Path plot = plotted ? draw(new LossPlot(losses, title(score)), files) : null;
       boolean learnt = score.accuracy() > ENOUGH;
       if (!learnt) {
         print("That is not over %.0f %%: it has not learnt to sort.%n", 100 * ENOUGH);
@@ -91,13 +96,23 @@ public final class TrainDemo {
     }
   }
 
-  /** Before any work: a wrong name should not cost a minute. */
-  private void checkPlot() throws IOException {
-    Path plot = settings.plot();
-    if (plot != null
-        && (Files.isDirectory(plot)
-            || !Files.isWritable(plot.toAbsolutePath().resolveSibling(".")))) {
-      throw new IOException(plot + " cannot be written");
+  /**
+   * Before any work: a wrong name should not cost a minute.
+   *
+   * @return false if nobody asked for the plot and it cannot be written here
+   */
+  private boolean namePlot(CommandFiles files) throws IOException {
+    if (settings.plot() != null) {
+      Picture.checkName("--plot", settings.plot());
+      files.writes("--plot", settings.plot());
+      return true;
+    }
+    try {
+      files.writes("--plot", Path.of(PLOT));
+      return true;
+    } catch (IllegalArgumentException | IOException e) {
+      print("The loss curve will not be drawn: %s.%n", e.getMessage());
+      return false;
     }
   }
 
@@ -131,10 +146,11 @@ public final class TrainDemo {
   }
 
   /** Returns its file; null if nobody asked for it and it cannot be drawn here. */
-  private Path draw(LossPlot plot) throws IOException {
+  private Path draw(LossPlot plot, CommandFiles files) throws IOException {
     Path file = settings.plot() != null ? settings.plot() : Path.of(PLOT);
     try {
-      plot.write(file);
+      files.write(file, plot.png());
+      files.commit();
     } catch (IOException e) {
       if (settings.plot() != null) {
         throw e;

@@ -74,7 +74,7 @@ class EncoderTest {
   }
 
   @Test
-  void agreesWithOnnxRuntime() throws OrtException {
+  void agreesWithOnnxRuntime() throws OrtException, IOException {
     try (OnnxRuntime peer = new OnnxRuntime(model, 1)) {
       OnnxComparison.Agreement agreement = OnnxComparison.agreement(encoder, peer, sentences());
       assertTrue(agreement.minCosine() >= 0.99999, agreement.toString());

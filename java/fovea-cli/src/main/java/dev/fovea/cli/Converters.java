@@ -1,0 +1,86 @@
+package dev.fovea.cli;
+
+import dev.fovea.testkit.Operation;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Collectors;
+import picocli.CommandLine;
+import picocli.CommandLine.TypeConversionException;
+
+/** What options take, and what is said of anything else. */
+final class Converters {
+
+  private Converters() {}
+
+  static void register(CommandLine commands) {
+    commands.registerConverter(int.class, Converters::wholeInt);
+    commands.registerConverter(Integer.class, Converters::wholeInt);
+    commands.registerConverter(long.class, Converters::wholeLong);
+    commands.registerConverter(double.class, Converters::number);
+    commands.registerConverter(Double.class, Converters::number);
+    commands.registerConverter(Long.class, Converters::wholeLong);
+    commands.registerConverter(Path.class, Converters::file);
+    commands.registerConverter(FloatType.class, FloatType::of);
+    commands.registerConverter(Operation.class, Converters::operation);
+  }
+
+  private static int wholeInt(String text) {
+    try {
+      return Integer.parseInt(text);
+    } catch (NumberFormatException e) {
+      throw noWholeNumber(text, Integer.MIN_VALUE, Integer.MAX_VALUE);
+    }
+  }
+
+  private static long wholeLong(String text) {
+    try {
+      return Long.parseLong(text);
+    } catch (NumberFormatException e) {
+      throw noWholeNumber(text, Long.MIN_VALUE, Long.MAX_VALUE);
+    }
+  }
+
+  private static TypeConversionException noWholeNumber(String text, long least, long most) {
+    return new TypeConversionException(
+        "'%s' is not a whole number from %d to %d".formatted(text, least, most));
+  }
+
+  private static double number(String text) {
+    try {
+      double number = Double.parseDouble(text);
+      if (Double.isFinite(number)) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // said below
+    }
+    throw new TypeConversionException("'" + text + "' is not a finite number such as 0.125");
+  }
+
+  private static Path file(String text) {
+    try {
+      if (!text.isEmpty()) {
+        return Path.of(text);
+      }
+    } catch (InvalidPathException e) {
+      // said below
+    }
+    throw new TypeConversionException("'" + text + "' is not the name of a file");
+  }
+
+  private static Operation operation(String text) {
+    return Arrays.stream(Operation.values())
+        .filter(operation -> operation.toString().equalsIgnoreCase(text))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new TypeConversionException(
+                    "'%s' is not %s"
+                        .formatted(
+                            text,
+                            Arrays.stream(Operation.values())
+                                .map(Operation::toString)
+                                .collect(Collectors.joining(" or ")))));
+  }
+}
