@@ -333,7 +333,9 @@ public final class Scope implements AutoCloseable {
     }
   }
 
-  /** Refuses uses until it is decided, of this and of all below it that are open, and lists them. */
+  /**
+   * Refuses uses until it is decided, of this and of all below it that are open, and lists them.
+   */
   private void beginClose(List<Scope> closing) {
     if (uses.beginClose(
         "the scope cannot be closed: %d call(s) or graph(s) use its memory; it stays open")) {

@@ -1,7 +1,6 @@
 package dev.fovea.cli;
 
 import dev.fovea.Device;
-import dev.fovea.ffi.report.LoadReport;
 import java.io.IOException;
 import picocli.CommandLine.Option;
 
