@@ -47,7 +47,8 @@ final class AttentionOperands extends OperandSet implements Cloneable {
   /** A dense tensor that fits as out, if the rest fits together. */
   Tensor newOut(Scope scope, Attention.Options options) {
     if (query.rank() == 0 || value.rank() == 0) {
-      throw new IllegalArgumentException("query is " + query + ", value " + value);
+      throw new IllegalArgumentException(
+          "query is " + query.description() + ", value " + value.description());
     }
     long[] shape = query.shape();
     shape[shape.length - 1] = value.size(value.rank() - 1);

@@ -35,7 +35,7 @@ abstract class OperandSet {
   static String describe(Map<String, Tensor> operands) {
     return operands.entrySet().stream()
         .filter(operand -> operand.getValue() != null)
-        .map(operand -> operand.getKey() + " " + operand.getValue())
+        .map(operand -> operand.getKey() + " " + operand.getValue().description())
         .collect(Collectors.joining(", "));
   }
 

@@ -105,7 +105,7 @@ class BiasOfLowerRankTest {
         "dbias has shape [1, 1, 3, 5], expected that of bias = [3, 5]",
         assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope)).getMessage());
     long[] shape = {4, 3, 5};
-    call.bias(drawn(shape));
+    call.bias(drawn(shape)).forward(scope);
     backward.dbias(Tensor.of(drawn(shape).segment(), DType.FLOAT32, shape, new long[] {5, 0, 1}));
     assertEquals(
         "dbias has stride 0 in dimension 1 of size 3, expected distinct elements",

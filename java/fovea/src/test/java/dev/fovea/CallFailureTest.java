@@ -69,7 +69,7 @@ class CallFailureTest {
       hooks.onLibrary = failing;
       try {
         run.run();
-      } catch (OutOfMemoryError e) {
+      } catch (OutOfMemoryError | FoveaException e) { // of working memory, or of a scope
         hooks.onAllocate = bytes -> {};
         hooks.onLibrary = () -> {};
         run.run();

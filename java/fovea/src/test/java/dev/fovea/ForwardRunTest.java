@@ -55,7 +55,10 @@ class ForwardRunTest {
   @Test
   void aBackwardBeforeItsForwardIsRefused() {
     AttentionBackward backward =
-        call.backward(out).dquery(query).dkey(key).dvalue(floats(1, 8, 4, 64));
+        call.backward(floats(1, 128, 4, 64))
+            .dquery(floats(1, 128, 4, 64))
+            .dkey(floats(1, 8, 4, 64))
+            .dvalue(floats(1, 8, 4, 64));
     backward.plan(); // as a capture needs it
     assertNotRun(backward::run);
     assertNotRun(() -> backward.gradients(scope));
@@ -121,7 +124,12 @@ class ForwardRunTest {
     Tensor otherLse = floats(1, 4, 128);
     AttentionCall bare = attention.call(query, key, key).parallelism(1);
     AttentionBackward backward = bare.backward(out, otherOut, otherLse);
-    AttentionPlan plan = backward.dquery(query).dkey(key).dvalue(key).plan();
+    AttentionPlan plan =
+        backward
+            .dquery(floats(1, 128, 4, 64))
+            .dkey(floats(1, 8, 4, 64))
+            .dvalue(floats(1, 8, 4, 64))
+            .plan();
     backward.run();
     assertEquals(addresses(otherOut, otherLse), outAndLseOf(Recorder.take(query).getFirst()));
     bare.out(out).lse(lse).run(); // has no part in it
