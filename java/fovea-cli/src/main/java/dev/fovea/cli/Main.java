@@ -8,9 +8,11 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
@@ -121,13 +123,14 @@ public final class Main {
 
   private static String unmatched(UnmatchedArgumentException e) {
     String argument = e.getUnmatched().getFirst();
-    List<String> similar = e.getSuggestions();
-    boolean command = e.getCommandLine().getParent() == null;
+    CommandSpec command = e.getCommandLine().getCommandSpec();
+    boolean option = argument.startsWith("-");
+    Set<String> known = option ? command.optionsMap().keySet() : command.subcommands().keySet();
     return "There is no %s '%s' here%s"
         .formatted(
-            argument.startsWith("-") ? "option" : command ? "command" : "place for",
+            option ? "option" : known.isEmpty() ? "place for" : "command",
             argument,
-            similar.isEmpty() ? "" : "; did you mean " + similar.getFirst() + "?");
+            NearMiss.of(argument, known).map(like -> "; did you mean " + like + "?").orElse(""));
   }
 
   private int fail(Throwable e) {

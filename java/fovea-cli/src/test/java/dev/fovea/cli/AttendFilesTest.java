@@ -142,7 +142,8 @@ class AttendFilesTest {
 
   @Test
   void aNameThatIsTooLongIsRefused() throws IOException {
-    refusedAndNothingChanged("too long", "--out", "x".repeat(300));
+    String name = "x".repeat(300);
+    refusedAndNothingChanged("--out " + path(name) + " cannot be written: ", "--out", name);
   }
 
   @Test

@@ -63,8 +63,8 @@ final class Overflow {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
-              "%s has %d finite values, of %d, that are infinite as %s%s: up to %.4g, and it ends"
-                  + " at %.4g",
+              "%s has %d finite values, of %d, that are infinite as %s%s: up to %.5g, and it ends"
+                  + " at %.5g",
               name,
               count,
               array.elements(),

@@ -6,9 +6,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The files of a command: what it reads, and what it writes, which appears whole, at the end, or
@@ -55,7 +59,7 @@ public final class CommandFiles implements AutoCloseable {
 
   private final List<Named> inputs = new ArrayList<>();
   private final List<Named> outputs = new ArrayList<>();
-  private final List<WholeFile> written = new ArrayList<>();
+  private final Map<Named, WholeFile> written = new LinkedHashMap<>();
 
   /** Names an input, before the outputs; null: the option is not given. */
   public void reads(String option, Path file) throws IOException {
@@ -77,6 +81,7 @@ public final class CommandFiles implements AutoCloseable {
     }
     try {
       Named output = new Named(option, file, WholeFile.place(file));
+      checkName(output.place);
       if (Files.isDirectory(output.place)) {
         throw new IllegalArgumentException(output + " is a folder, expected the name of a file");
       }
@@ -88,6 +93,15 @@ public final class CommandFiles implements AutoCloseable {
       outputs.add(output);
     } catch (IOException e) {
       throw failure(option, file, e);
+    }
+  }
+
+  /** A file may be begun under a name that is too long to be its own. */
+  private static void checkName(Path place) throws IOException {
+    try {
+      Files.readAttributes(place, BasicFileAttributes.class);
+    } catch (NoSuchFileException e) {
+      // which is how most results begin
     }
   }
 
@@ -128,7 +142,7 @@ public final class CommandFiles implements AutoCloseable {
         outputs.stream().filter(named -> named.file.equals(file)).findFirst().orElseThrow();
     try {
       WholeFile whole = WholeFile.begin(output.place);
-      written.add(whole);
+      written.put(output, whole);
       content.writeTo(whole.channel());
       whole.complete();
     } catch (IOException e) {
@@ -156,8 +170,12 @@ public final class CommandFiles implements AutoCloseable {
   public void commit() throws IOException {
     CleanExit.finish(
         () -> {
-          for (WholeFile file : written) {
-            file.move();
+          for (Map.Entry<Named, WholeFile> entry : written.entrySet()) {
+            try {
+              entry.getValue().move();
+            } catch (IOException e) {
+              throw failure(entry.getKey().option, entry.getKey().file, e);
+            }
           }
           return null;
         });
@@ -170,7 +188,7 @@ public final class CommandFiles implements AutoCloseable {
   /** Deletes what was written and has not been moved. */
   @Override
   public void close() throws IOException {
-    for (WholeFile file : written) {
+    for (WholeFile file : written.values()) {
       file.close();
     }
   }

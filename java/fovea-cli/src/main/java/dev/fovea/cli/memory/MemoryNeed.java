@@ -39,10 +39,10 @@ public final class MemoryNeed {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
-              "%s %s takes %.1f GB, %.1f GB with the rest, and this machine has %.1f GB of memory",
+              "%.1f GB for %s %s, %.1f GB with the rest, are more than the %.1f GB of memory here",
+              size * 1e-9,
               what,
               Arrays.toString(shape),
-              size * 1e-9,
               bytes * 1e-9,
               there * 1e-9));
     }

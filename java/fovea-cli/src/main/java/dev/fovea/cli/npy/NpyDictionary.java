@@ -135,6 +135,9 @@ final class NpyDictionary {
   }
 
   private NpyException unreadable() {
+    if (text.isBlank()) {
+      return new NpyException("its header is blank");
+    }
     return new NpyException(
         "its header is not what NumPy writes, from character %d: %s"
             .formatted(at, printable(text)));
