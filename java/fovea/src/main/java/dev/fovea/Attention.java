@@ -184,9 +184,11 @@ public final class Attention {
     if (memory == null) {
       memory = new RunMemory();
     }
-    T result = run.apply(memory);
-    spare.set(memory.isReusable() ? memory : null);
-    return result;
+    try {
+      return run.apply(memory);
+    } finally {
+      spare.set(memory.isReusable() ? memory : null);
+    }
   }
 
   /**

@@ -187,8 +187,9 @@ public final class Stream implements AutoCloseable {
   /**
    * Captures what {@code work} queues here, without doing any of it, as a graph that does it again
    * and again: the same kernels on the same memory, whose contents may change. So what runs there
-   * must not wait for the device, and belongs to this stream alone; calls should have {@linkplain
-   * AttentionCall#plan planned} before. Seeds of dropout are part of what is captured.
+   * must not wait for the device, and belongs to this stream and this thread alone: others are
+   * refused the stream until it is done. Calls should have {@linkplain AttentionCall#plan planned}
+   * before. Seeds of dropout are part of what is captured.
    *
    * <p>The graph keeps the scopes of its operands open, and the workspaces of its calls alive.
    * Memory that is not of a scope must outlive it. Where {@code work} throws, there is no graph,

@@ -156,7 +156,7 @@ class CallClaimTest {
                     }));
       }
       try {
-        for (int i = 0; i < 2000; i++) {
+        for (int i = 0; i < 5000; i++) {
           try {
             run.run();
           } catch (IllegalArgumentException | IllegalStateException e) {

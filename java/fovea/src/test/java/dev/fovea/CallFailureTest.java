@@ -214,6 +214,22 @@ class CallFailureTest {
     assertArrayEquals(expectedDquery, backward.gradients(scope).query().toFloatArray());
   }
 
+  @Test
+  void aForwardInOneCallThatFailsKeepsTheMemoryForTheNext() {
+    Attention attention = Attention.create();
+    Runnable forward =
+        () -> attention.forward(scope, operands.query(), operands.key(), operands.value());
+    forward.run();
+    Tensor narrow = scope.allocate(DType.FLOAT32, 1, 128, 2, 32);
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> attention.forward(scope, operands.query(), narrow, narrow));
+    AtomicInteger allocations = new AtomicInteger();
+    hooks.onAllocate = bytes -> allocations.incrementAndGet();
+    forward.run();
+    assertEquals(1, allocations.get(), "out alone");
+  }
+
   /** It may have written half of what the backward pass would read. */
   @Test
   void aRunThatFailsHasNoBackward() {
