@@ -1,4 +1,5 @@
-// A case that dev.fovea.testkit.CaseFile wrote: its Javadoc defines the format.
+// A case that dev.fovea.testkit.CaseFile wrote: its Javadoc defines the format. A file that does not keep
+// to it ends the program with the reason, before anything is done with what it says.
 #pragma once
 
 #include <cmath>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea.h"
@@ -35,16 +37,26 @@ struct Bytes {
   }
 };
 
-struct File {
-  std::FILE* stream;
-
-  bool at_end() {
-    int c = std::fgetc(stream);
-    if (c != EOF) std::ungetc(c, stream);
-    return c == EOF;
+class File {
+ public:
+  explicit File(std::string name) : name_(std::move(name)), stream_(std::fopen(name_.c_str(), "rb")) {
+    if (stream_ == nullptr) die("cannot open " + name_);
+    long size = -1;
+    if (std::fseek(stream_, 0, SEEK_END) == 0) size = std::ftell(stream_);
+    if (size < 0 || std::fseek(stream_, 0, SEEK_SET) != 0) refuse("file has no size");
+    left_ = size;
   }
-  void read(void* to, size_t bytes) {
-    if (bytes > 0 && std::fread(to, 1, bytes, stream) != bytes) die("file ends inside a case");
+  File(const File&) = delete;
+  ~File() { std::fclose(stream_); }
+
+  [[noreturn]] void refuse(const std::string& why) const { die(name_ + ": " + why); }
+
+  bool at_end() const { return left_ == 0; }
+
+  void read(void* to, int64_t bytes) {
+    if (bytes > left_) ends();
+    if (bytes > 0 && std::fread(to, 1, size_t(bytes), stream_) != size_t(bytes)) ends();
+    left_ -= bytes;
   }
   template <typename T>
   T get() {
@@ -52,6 +64,29 @@ struct File {
     read(&value, sizeof value);
     return value;
   }
+  bool flag(const char* what) {
+    const int32_t value = get<int32_t>();
+    if (value != 0 && value != 1) {
+      refuse(std::string(what) + " is " + std::to_string(value) + ", expected 0 or 1");
+    }
+    return value == 1;
+  }
+  // How many things follow, that have at least `bytes` each: what is reserved for them is no more than
+  // a few times the file.
+  template <typename T>
+  int64_t count(const char* what, int64_t bytes = 1) {
+    const T value = get<T>();
+    if (value < 0) refuse(std::string(what) + " has a size of " + std::to_string(value));
+    if (value > left_ / bytes) ends();
+    return value;
+  }
+
+ private:
+  [[noreturn]] void ends() const { refuse("file ends inside a case"); }
+
+  std::string name_;
+  std::FILE* stream_;
+  int64_t left_ = 0;  // bytes
 };
 
 struct Operand {
@@ -61,11 +96,17 @@ struct Operand {
   Bytes bytes;
 
   void read(File& file, bool /*of_backward*/) {
-    present = file.get<int32_t>() != 0;
+    present = file.flag(name);
     if (!present) return;
     offset = file.get<int64_t>();
-    bytes.allocate(file.get<int64_t>());
-    file.read(bytes.data.get(), static_cast<size_t>(bytes.size));
+    bytes.allocate(file.count<int64_t>(name));
+    file.read(bytes.data.get(), bytes.size);
+    check_offset(file);
+  }
+  void check_offset(const File& file) const {
+    if (offset >= 0 && offset <= bytes.size) return;
+    file.refuse(std::string(name) + " begins at byte " + std::to_string(offset) + " of " +
+                std::to_string(bytes.size));
   }
   template <typename T = void>
   T* address() const {
@@ -87,23 +128,34 @@ struct Output : Operand {
   size_t width() const { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
 
   void read(File& file, bool of_backward) {
-    present = file.get<int32_t>() != 0;
+    present = file.flag(name);
     if (!present) return;
     dtype = file.get<int32_t>();
+    if (dtype < FOVEA_FLOAT32 || dtype > FOVEA_BFLOAT16) {
+      file.refuse(std::string(name) + " is of dtype " + std::to_string(dtype) +
+                  ", expected 1 to 3");
+    }
     canary = file.get<uint32_t>();
     offset = file.get<int64_t>();
-    elements = file.get<int64_t>();
+    elements = file.count<int64_t>(name);
     bytes.allocate(elements * static_cast<int64_t>(width()));
-    if (of_backward && file.get<int32_t>() != 0) {
+    check_offset(file);
+    if (of_backward && file.flag("what is before")) {
       before.allocate(bytes.size);
-      file.read(before.data.get(), static_cast<size_t>(before.size));
+      file.read(before.data.get(), before.size);
     }
     state.resize(static_cast<size_t>(elements));
-    file.read(state.data(), state.size());
-    size_t compared = 0;
-    for (uint8_t s : state) compared += s == kCompare;
-    expected.resize(2 * compared);
-    file.read(expected.data(), expected.size() * sizeof(double));
+    file.read(state.data(), elements);
+    int64_t compared = 0;
+    for (uint8_t s : state) {
+      if (s > kFree) {
+        file.refuse(std::string(name) + " has an element of state " + std::to_string(s) +
+                    ", expected 0 to 2");
+      }
+      compared += s == kCompare;
+    }
+    expected.resize(static_cast<size_t>(2 * compared));
+    file.read(expected.data(), 2 * compared * int64_t{sizeof(double)});
     allowed_rmse = file.get<double>();
     for (int64_t i = 0; i < elements; ++i) {
       std::memcpy(bytes.data.get() + i * static_cast<int64_t>(width()), &canary, width());
@@ -201,11 +253,13 @@ struct Case {
     char magic[8];
     file.read(magic, sizeof magic);
     backward = std::memcmp(magic, "FOVBACK1", sizeof magic) == 0;
-    if (!backward && std::memcmp(magic, "FOVCASE1", sizeof magic) != 0) die("not a case file");
-    description.resize(static_cast<size_t>(file.get<int32_t>()));
-    file.read(description.data(), description.size());
-    read_block(file, spec);
-    if (backward) read_block(file, gradients);
+    if (!backward && std::memcmp(magic, "FOVCASE1", sizeof magic) != 0) {
+      file.refuse("not a case file");
+    }
+    description.resize(static_cast<size_t>(file.count<int32_t>("description")));
+    file.read(description.data(), int64_t(description.size()));
+    read_block(file, spec, "spec");
+    if (backward) read_block(file, gradients, "gradients");
     seed = file.get<uint64_t>();
     dropout_offset = file.get<uint32_t>();
     read_all(file, in, backward ? kBackwardInputs : kForwardInputs);
@@ -213,9 +267,16 @@ struct Case {
   }
 
  private:
-  static void read_block(File& file, Bytes& block) {
-    block.allocate(file.get<int32_t>());
-    file.read(block.data.get(), static_cast<size_t>(block.size));
+  // The library believes the size that a block begins with.
+  static void read_block(File& file, Bytes& block, const char* name) {
+    block.allocate(file.count<int32_t>(name));
+    file.read(block.data.get(), block.size);
+    uint32_t size = 0;
+    if (block.size >= int64_t{sizeof size}) std::memcpy(&size, block.data.get(), sizeof size);
+    if (size != block.size) {
+      file.refuse(std::string(name) + " has " + std::to_string(block.size) +
+                  " bytes and says that it has " + std::to_string(size));
+    }
   }
 
   template <typename T>

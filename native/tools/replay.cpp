@@ -14,6 +14,7 @@
 // of libfovea_cuda lie on the GPU between guards. With -DFOVEA_REPLAY_LINKED the library is linked
 // instead, and the first argument is left out.
 #include "replay.h"
+#include "case_operands.h"
 
 #include <dlfcn.h>
 
@@ -67,6 +68,7 @@ struct AlignedBlock {
     int64_t rounded = (bytes + FOVEA_ALIGNMENT - 1) / FOVEA_ALIGNMENT * FOVEA_ALIGNMENT;
     if (rounded > 0) {
       data.reset(std::aligned_alloc(FOVEA_ALIGNMENT, static_cast<size_t>(rounded)));
+      if (!data) die("out of memory");
       std::memset(data.get(), 0xFF, static_cast<size_t>(rounded));  // NaN: nothing may count on 0
     }
   }
@@ -141,6 +143,8 @@ Status replay(const Library& library, const fovea_device_info& device, bool on_g
                               : library.plan(spec, &device, &plan);
   if (status != FOVEA_OK) {
     verdict.wrong = std::string("plan: ") + plan.error;
+  } else if (std::string wrong = OperandCheck(plan, c).run(); !wrong.empty()) {
+    verdict.wrong = wrong;
   } else if (library.prepare(&plan) != FOVEA_OK) {
     verdict.wrong = std::string("prepare: ") + plan.error;
   } else {
@@ -232,15 +236,13 @@ int main(int argc, char** argv) {
 
   long counts[3] = {};
   for (const std::string& name : files) {
-    File file{std::fopen(name.c_str(), "rb")};
-    if (file.stream == nullptr) die("cannot open " + name);
+    File file(name);
     for (int i = 0; !file.at_end(); ++i) {
       Case c;
       c.read(file);
       std::string which = i == 0 ? name : name + "#" + std::to_string(i);
       ++counts[static_cast<int>(replay(library, device, on_gpu, options, which, c))];
     }
-    std::fclose(file.stream);
   }
   std::printf("{\"passed\": %ld, \"failed\": %ld, \"unsupported\": %ld}\n", counts[0], counts[1],
               counts[2]);
