@@ -115,7 +115,8 @@ class CudaStreamTest {
       Samples.assertHolds(7, to);
       assertThrows(IllegalStateException.class, stream::synchronize);
       assertThrows(IllegalStateException.class, stream::record);
-      assertThrows(IllegalStateException.class, () -> copy(to, to).stream(stream).run());
+      Tensor other = results.allocate(DType.FLOAT32, Samples.SHAPE);
+      assertThrows(IllegalStateException.class, () -> copy(to, other).stream(stream).run());
       Samples.FIRST.stream().await(stream); // has waited already
     }
   }
