@@ -86,10 +86,10 @@ class PackedBoundsConformanceTest {
       String expected =
           "%s is %d, but %d sequences of at most %s = %d have fewer rows"
               .formatted(
-                  query ? "query_total" : "key_total",
+                  query ? "queryTotal" : "keyTotal",
                   query ? n[3] : n[4],
                   n[0],
-                  query ? "query_length" : "key_length",
+                  query ? "queryLength" : "keyLength",
                   query ? n[1] : n[2]);
       AttentionGradientShape gradients = AttentionGradientShape.dense(shape).build();
       String why = Arrays.toString(n);
@@ -118,7 +118,7 @@ class PackedBoundsConformanceTest {
         AttentionCall call = Attention.create().call(q, q, q).out(out).lse(lse);
         call.cuSeqlens(ints(cu).on(device), ints(cu).on(device), longest, 2);
         assertThrows(IllegalArgumentException.class, call::run);
-        AttentionBackward backward = call.backward(q);
+        AttentionBackward backward = call.backward(q, out, lse);
         assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope));
       }
     }
@@ -241,12 +241,13 @@ class PackedBoundsConformanceTest {
       Tensor cuQ = ints(ofQuery ? wrong : right).on(rows.device());
       Tensor cuK = ints(ofQuery ? right : wrong).on(rows.device());
       AttentionCall call = Attention.create().call(rows, rows, rows).parallelism(workers);
-      call.out(filled(rows.shape()).on(rows.device()));
-      call.lse(filled(1, rows.size(0)).on(rows.device()));
+      Tensor out = filled(rows.shape()).on(rows.device());
+      Tensor lse = filled(1, rows.size(0)).on(rows.device());
+      call.out(out).lse(lse);
       call.cuSeqlens(cuQ, cuK, longest, longest);
       String why = (ofQuery ? "query " : "key ") + Arrays.toString(wrong);
       assertThrows(IllegalArgumentException.class, call::run, why);
-      AttentionBackward backward = call.backward(rows);
+      AttentionBackward backward = call.backward(rows, out, lse);
       assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope), why);
     }
   }
@@ -304,7 +305,7 @@ class PackedBoundsConformanceTest {
         gradients.add(filled(8, 2, 16).on(device));
         gradients.add(filled(8, 2, 16).on(device));
         AttentionBackward backward =
-            call.backward(normal(3, 8, 4, 16).on(device))
+            call.backward(normal(3, 8, 4, 16).on(device), out, lse)
                 .dquery(gradients.get(0))
                 .dkey(gradients.get(1))
                 .dvalue(gradients.get(2))
@@ -313,7 +314,7 @@ class PackedBoundsConformanceTest {
                 .deterministic(deterministic);
         if (on.isCpu()) {
           String message = assertThrows(IllegalArgumentException.class, call::run).getMessage();
-          assertEquals("cu_seqlens_q goes from 0 to 5, expected from 0 to 8", message);
+          assertEquals("cuSeqlens of query goes from 0 to 5, expected from 0 to 8", message);
           assertThrows(IllegalArgumentException.class, backward::run);
           assertUntouched(out, lse, weights, dbias);
           continue;

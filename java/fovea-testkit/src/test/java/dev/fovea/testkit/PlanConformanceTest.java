@@ -143,10 +143,10 @@ class PlanConformanceTest {
         for (int d : new int[] {257, 333, 512}) {
           AttentionShape.Builder shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, d);
           String refusal = refusal(device, shape.valueHeadDim(64).build());
-          assertTrue(refusal.contains("head_dim is " + d) && refusal.contains("256"), refusal);
+          assertTrue(refusal.contains("headDim is " + d) && refusal.contains("256"), refusal);
           shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, 64).valueHeadDim(d);
           refusal = refusal(device, shape.build());
-          assertTrue(refusal.contains("value_head_dim " + d), refusal);
+          assertTrue(refusal.contains("valueHeadDim " + d), refusal);
         }
       }
     }
@@ -311,14 +311,14 @@ class PlanConformanceTest {
   void sizesBeyondTheirRangeAreRefusedByName() {
     String[] names = {
       "batch",
-      "query_length",
-      "key_length",
-      "query_heads",
-      "key_heads",
-      "head_dim",
-      "value_head_dim",
-      "query_total",
-      "key_total"
+      "queryLength",
+      "keyLength",
+      "queryHeads",
+      "keyHeads",
+      "headDim",
+      "valueHeadDim",
+      "queryTotal",
+      "keyTotal"
     };
     List<Device> devices = new ArrayList<>(gpus());
     devices.add(Device.cpu());
