@@ -1,7 +1,7 @@
 package dev.fovea.cli;
 
 import dev.fovea.Device;
-import dev.fovea.ffi.LoadReport;
+import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.testkit.CleanExit;
 import java.io.IOException;
 import java.util.List;
