@@ -2,7 +2,8 @@
 
 The round is the plain one, whose tile is whole, unmasked and aligned: of all ways through the loop that
 do the most work, the one with the fewest instructions. Work is what a round is for (WORK); so blocks that
-mask, rescale or copy in smaller pieces are left out, and copies, products and reductions are in. A
+mask or copy in smaller pieces are left out, and copies, products and reductions are in. What the warp does
+because any of its threads must is rare: rescaling, rows that see no key. A
 predicated instruction counts: it takes its turn of the issue whether or not it writes.
 """
 import collections

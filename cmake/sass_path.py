@@ -111,9 +111,20 @@ def plain_round(graph):
     loops = find_loops(graph)
     loop = main_loop(graph, loops)
     for at in loop.body:
-        if skip := _skips_an_absent_row(graph, at):
-            graph.close(at, skip)
+        for to in filter(None, (_skips_an_absent_row(graph, at), _is_for_any_thread(graph, at))):
+            graph.close(at, to)
     return Solved(graph, loop, loops)
+
+
+def _is_for_any_thread(graph, at):
+    """Where a branch goes if any thread of the warp has what is rare: a sum to rescale, a row that sees nothing."""
+    it = graph.code[at]
+    if not it.op.startswith("BRA") or not it.guard or len(it.targets) != 1:
+        return None
+    setters = graph.writers(graph.before[at], it.guard.lstrip("!"))
+    if {graph.code[setter].op for setter in setters} != {"VOTE.ANY"}:
+        return None
+    return at + 16 if it.guard.startswith("!") else it.targets[0]
 
 
 def _skips_an_absent_row(graph, at):

@@ -90,6 +90,24 @@ class Rounds(unittest.TestCase):
             kept:""")
         self.assertEqual([op for _, op in executed(slopes)], [ROUND[0], "BRA", "BRA", "STS", *ROUND[1:]])
 
+    def test_what_any_thread_asks_for_is_rare(self):
+        """Whatever it does, and wherever the branch has put it."""
+        aside = loop("""
+            VOTE.ANY P0, P1
+            @!P0 BRA `(.kept)
+            STS [R3], R5
+            kept:""")
+        beside = loop("""
+            VOTE.ANY P0, P1
+            @P0 BRA `(.rare)
+            FADD R4, R4, R4
+            BRA `(.kept)
+            rare:
+            STS [R3], R5
+            kept:""")
+        for source, middle in (aside, ["VOTE.ANY", "BRA"]), (beside, ["VOTE.ANY", "BRA", "FADD", "BRA"]):
+            self.assertEqual([op for _, op in executed(source)], [ROUND[0], *middle, *ROUND[1:]])
+
     def test_a_copied_row_exists(self):
         """The way around the computation of its address is shorter, and copies zeros."""
         for select in ("SEL R7, R8, RZ, !P1", "SEL R7, RZ, R8, P1"):

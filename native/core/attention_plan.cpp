@@ -131,8 +131,8 @@ class Validation {
     if (spec_.has_scale && !std::isfinite(spec_.scale)) {
       return invalid("scale is %g, expected a finite number", double(spec_.scale));
     }
-    if (!(spec_.softcap >= 0) || !std::isfinite(spec_.softcap)) {
-      return invalid("softcap is %g, expected 0 (off) or a finite positive number",
+    if (spec_.softcap != 0 && !(spec_.softcap >= 0x1p-32f && spec_.softcap <= 0x1p32f)) {
+      return invalid("softcap is %g, expected 0 (off) or a number from 2^-32 to 2^32",
                      double(spec_.softcap));
     }
     if (!(spec_.dropout >= 0 && spec_.dropout < 1) || dropout_threshold(spec_.dropout) > 65535) {

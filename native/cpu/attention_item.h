@@ -182,7 +182,7 @@ class AttentionItem : AttentionRows {
     if (spec_.softcap > 0) {
       const vfloat cap = splat(spec_.softcap * kLog2e);
       for (int at = begin * kWidth; at < end * kWidth; at += kLanes) {
-        store(s + at, tanh(load(s + at)) * cap);
+        store(s + at, capped(load(s + at)) * cap);
       }
     }
     if (spec_.bias_dtype != 0) {
@@ -278,13 +278,15 @@ class AttentionItem : AttentionRows {
     const float kept = dropout_scale(dropout_threshold(spec_.dropout));
     for (int lane = 0; lane < kWidth; ++lane) {
       const int64_t row = first + std::min(lane, lanes - 1);
-      float base = m(panel)[lane], sum = l(panel)[lane], rescale = kept;
-      if (spec_.has_sinks) {
-        const float sink = operands_.sinks[head(row)] * kLog2e;
-        const float highest = std::max(base, sink);
+      double base = m(panel)[lane];
+      float sum = l(panel)[lane], rescale = kept;
+      if (spec_.has_sinks) {  // in double: a sink may be infinite in units of log2
+        const double sink = operands_.sinks[head(row)] / kLn2;
+        const double highest = std::max(base, sink);
         if (highest > -kInfinity) {
-          sum = sum * std::exp2(base - highest) + std::exp2(sink - highest);
-          rescale *= std::exp2(base - highest);
+          const float decay = float(std::exp2(base - highest));
+          sum = sum * decay + float(std::exp2(sink - highest));
+          rescale *= decay;
           base = highest;
         }
       }
@@ -292,9 +294,9 @@ class AttentionItem : AttentionRows {
       scale[lane] = inverse * rescale;
       if (spec_.has_lse && lane < lanes) {
         operands_.lse[lse_offset(row)] =
-            sum == 0.0f ? -kInfinity : float((double(base) + std::log2(double(sum))) * kLn2);
+            sum == 0.0f ? -kInfinity : float((base + std::log2(double(sum))) * kLn2);
       }
-      m(panel)[lane] = base == -kInfinity ? 0.0f : base;
+      m(panel)[lane] = base == -kInfinity ? 0.0f : float(base);
       l(panel)[lane] = inverse;
     }
     float* o = outputs(panel);

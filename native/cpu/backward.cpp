@@ -162,11 +162,14 @@ class Backward {
 
   int32_t sum_sink(int64_t head) {
     const float* lse = workspace_ + workspace_layout_.lse;
+    const float* rest = workspace_ + workspace_layout_.rest;
     const float* delta = workspace_ + workspace_layout_.delta;
     const double sink = double(operands_.sinks[head]) / kLn2;
     double sum = 0;
     const auto add = [&](int64_t row, const BackwardWork&) {
-      sum -= std::exp2(sink - double(lse[row])) * double(delta[row]);
+      // At most 0: an lse that is infinite in units of log2 is the largest float instead.
+      const double above = std::min(sink - double(lse[row]) - double(rest[row]), 0.0);
+      sum -= std::exp2(above) * double(delta[row]);
     };
     const int32_t status = for_each_row({0, spec_.batch}, one(head), add);
     operands_.dsinks[head] = float(sum);

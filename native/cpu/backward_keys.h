@@ -99,7 +99,7 @@ class BackwardKeys {
   // dropout.
   void write(int64_t j, int count) {
     const fovea_attention_gradients& gradients = run_.plan.gradients;
-    const float units = spec_.softcap > 0 ? spec_.softcap : float(kLn2);
+    const float units = spec_.softcap > 0 ? 1.0f : float(kLn2);
     with_type(gradients.dtype, [&](auto zero) {
       const auto rows = [&](void* to, const int64_t(&stride)[3], const Panel<float>& from,
                             int64_t columns, float scale) {

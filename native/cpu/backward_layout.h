@@ -105,7 +105,7 @@ struct BackwardScratch {
 struct BackwardWorkspace {
   int64_t rows;
   int64_t query_row;  // of a row of dqueries
-  int64_t lse, delta;
+  int64_t lse, rest, delta;  // log2 of a row's sum is lse + rest
   int64_t distances, dqueries;  // for each chunk, all rows
   __int128 total;
 
@@ -122,6 +122,7 @@ struct BackwardWorkspace {
     };
     const __int128 chunks = key_chunks(spec.key_length);
     lse = reserve(rows);
+    rest = reserve(rows);
     delta = reserve(rows);
     distances = reserve(plan.gradients.has_dalibi ? chunks * rows : 0);
     dqueries = reserve(chunks * rows * query_row);

@@ -7,7 +7,9 @@
 // scales a kept weight with. What is masked has P = dS = 0, whatever dP is.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "core/philox.h"
@@ -25,6 +27,7 @@ class BackwardTile : public AttentionRows {
         run_(run),
         layout_(run.scratch_layout),
         lse_(run.workspace + run.workspace_layout.lse + work.first_row),
+        rest_(run.workspace + run.workspace_layout.rest + work.first_row),
         delta_(run.workspace + run.workspace_layout.delta + work.first_row),
         threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0),
         plain_(spec_.softcap == 0 && spec_.bias_dtype == 0 && !spec_.has_alibi && threshold_ == 0) {
@@ -58,18 +61,55 @@ class BackwardTile : public AttentionRows {
     });
   }
 
-  // Takes rows [begin, begin + count).
-  void load_rows(int64_t begin, int count) {
+  // Takes rows [begin, begin + count), or of these query alone.
+  void load_queries(int64_t begin, int count) {
     row_ = begin;
     rows_ = count;
     with_type(spec_.dtype, [&](auto zero) {
       load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride,
                 spec_.head_dim, query_scale(), scratch(layout_.queries), layout_.query_row);
     });
+  }
+  void load_rows(int64_t begin, int count) {
+    load_queries(begin, count);
     with_type(spec_.out_dtype, [&](auto zero) {
       load_rows(static_cast<const decltype(zero)*>(run_.operands.dout),
                 run_.plan.gradients.dout_stride, spec_.value_head_dim, dropout_scale(threshold_),
                 scratch(layout_.douts), layout_.value_row);
+    });
+    // Rows that see nothing add nothing, whatever their dout.
+    for (int r = 0; r < count; ++r) {
+      if (lse_[begin + r] != kInfinity) continue;
+      std::fill_n(scratch(layout_.douts) + r * layout_.value_row, layout_.value_row, 0.0f);
+    }
+  }
+
+  // Joins the keys it has to what is known of the rows it has, in units of log2: the maximum of a row's
+  // scores, and the sum of their powers of two above that.
+  void join_statistics(float* maximum, double* sums) {
+    const bool clear = low(row_ + rows_ - 1) <= key_ && high(row_) >= key_ + keys_;
+    find_spans(clear);
+    multiply({queries().at, queries().row, 1}, {scratch(layout_.transposed_keys), layout_.key_row},
+             rows_, keys_, int(spec_.head_dim), row_spans_, weights());
+    for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
+      const Span seen = in_tile(low_at(i + shift_), high_at(i + shift_));
+      if (seen.begin >= seen.end) return;
+      const int begin = seen.begin / kLanes * kLanes;
+      const RowModifiers modifiers = row_modifiers(i, head, begin, seen.end);
+      float* const s = weights().at + (row - row_) * weights().row;
+      float& top = maximum[row - row_];
+      double& sum = sums[row - row_];
+      for (int k = begin; k < seen.end; k += kLanes) {
+        vfloat tanh{}, toward{};
+        store(s + k, modify(modifiers, k, load(s + k), tanh, toward));
+      }
+      const float highest = *std::max_element(s + seen.begin, s + seen.end);
+      if (highest > top) {
+        sum *= std::exp2(double(top) - double(highest));
+        top = highest;
+      }
+      if (top == -kInfinity) return;
+      for (int k = seen.begin; k < seen.end; ++k) sum += std::exp2(double(s[k]) - double(top));
     });
   }
 
@@ -142,37 +182,27 @@ class BackwardTile : public AttentionRows {
       std::fill(x, x + begin, 0.0f);
       std::fill(x + end, x + round_to_vectors(keys_), 0.0f);
     }
-    const vfloat lse = splat(lse_[row_ + r]), delta = splat(delta_[row_ + r]);
-    float* const bias = scratch(layout_.bias);
+    const vfloat lse = splat(lse_[row_ + r]), rest = splat(rest_[row_ + r]);
+    const vfloat delta = splat(delta_[row_ + r]);
     int32_t* const kept = reinterpret_cast<int32_t*>(scratch(layout_.kept));
-    vfloat slope{}, distance{}, sum{};
+    RowModifiers modifiers;
+    vfloat sum{};
     if constexpr (!kPlain) {
       if (!any) return;
-      if (spec_.bias_dtype != 0) load_bias(i, head, begin, seen.end, bias);
+      modifiers = row_modifiers(i, head, begin, seen.end);
       if (threshold_ > 0) draw(i, head, kept);
-      if (spec_.has_alibi) {
-        slope = splat(run_.operands.alibi_slopes[alibi_offset(row_ + r)] * kLog2e);
-        distance = splat(float(key_ - (i + shift_))) + floats(lane_numbers());
-      }
     }
     for (int k = begin; k < end; k += kLanes) {
       vfloat x = load(p + k), g = load(ds + k);
       vfloat derivative = splat(1.0f), toward{};
       if constexpr (!kPlain) {
-        if (spec_.softcap > 0) {
-          const vfloat y = tanh(x);
-          x = y * splat(spec_.softcap * kLog2e);
-          if (!after_softcap) derivative -= y * y;
-        }
-        if (spec_.bias_dtype != 0) x += load(bias + k);
-        if (spec_.has_alibi) {
-          toward = alibi_distance(distance + splat(float(k)));
-          x = fma(slope, toward, x);
-        }
+        vfloat tanh{};
+        x = modify(modifiers, k, x, tanh, toward);
+        if (!after_softcap) derivative -= tanh * tanh;
       }
-      // No weight is above 1, but x and lse, rounded apart, may differ by more than exp2 takes: a
-      // row whose every bias is -1e9 had gradients of NaN.
-      vfloat w = exp2(min(splat(0.0f), x - lse)), w_kept = w;
+      // No weight is above 1, but x and an lse that is given, rounded apart, may differ by more than
+      // exp2 takes.
+      vfloat w = exp2(min(splat(0.0f), x - lse - rest)), w_kept = w;
       if constexpr (!kPlain) {
         if (threshold_ > 0) {
           const vint keep = load(kept + k);
@@ -199,13 +229,44 @@ class BackwardTile : public AttentionRows {
     }
   }
 
-  // Keys [begin, end) of the tile, in units of log2.
-  void load_bias(int64_t i, int64_t head, int begin, int end, float* bias) const {
-    with_type(spec_.bias_dtype, [&](auto zero) {
-      load_row(static_cast<const decltype(zero)*>(run_.operands.bias) +
-                   score_offset(spec_.bias_stride, i, head) + key_ + begin,
-               end - begin, kLog2e, bias + begin);
-    });
+  // What bias and ALiBi are to a row and the keys of the tile.
+  struct RowModifiers {
+    const float* bias;
+    vfloat slope, distance;
+  };
+
+  RowModifiers row_modifiers(int64_t i, int64_t head, int begin, int end) const {
+    RowModifiers all{};
+    if (spec_.bias_dtype != 0) {
+      float* const bias = scratch(layout_.bias);
+      with_type(spec_.bias_dtype, [&](auto zero) {
+        load_row(static_cast<const decltype(zero)*>(run_.operands.bias) +
+                     score_offset(spec_.bias_stride, i, head) + key_ + begin,
+                 end - begin, kLog2e, bias + begin);
+      });
+      all.bias = bias;
+    }
+    if (spec_.has_alibi) {
+      const int64_t at = batch_ * spec_.alibi_stride[0] + head * spec_.alibi_stride[1];
+      all.slope = splat(run_.operands.alibi_slopes[at] * kLog2e);
+      all.distance = splat(float(key_ - (i + shift_))) + floats(lane_numbers());
+    }
+    return all;
+  }
+
+  // Softcap, bias and ALiBi, in this order, on the scores of keys from k on; leaves units of log2, and
+  // answers softcap's tanh, 0 without one, and what ALiBi multiplies the slope by.
+  vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat& toward) const {
+    if (spec_.softcap > 0) {
+      tanh = capped(x);
+      x = tanh * splat(spec_.softcap * kLog2e);
+    }
+    if (spec_.bias_dtype != 0) x += load(of.bias + k);
+    if (spec_.has_alibi) {
+      toward = alibi_distance(of.distance + splat(float(k)));
+      x = fma(of.slope, toward, x);
+    }
+    return x;
   }
 
   // All bits of kept[k] are set where key k of the tile is kept; see fovea.h. A tile starts at a
@@ -229,6 +290,7 @@ class BackwardTile : public AttentionRows {
   const BackwardRun& run_;
   const BackwardScratch& layout_;
   const float* const lse_;
+  const float* const rest_;
   const float* const delta_;
   const uint32_t threshold_;
   const bool plain_;

@@ -23,11 +23,21 @@ struct AttentionForward {
   static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
   static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
   static constexpr int kQueryBytes = kIt.query_bytes();
-  static constexpr int kRowsOffset = kIt.rows_offset();
+  static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
+  static constexpr int kWarpRows = kIt.tile.warp_rows;
   using Element = typename Operands<kPrecision>::Element;
-  using Softmax = tile::Softmax<kM, kIt.general>;
   using Ring = TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys>;
   static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
+
+  struct ScoreSlots {
+    static FOVEA_DEVICE uint32_t address() {
+      const uint32_t thread = tile::thread_anew();
+      return tile::shared_base() + kScoresOffset +
+             4 * (thread / tile::kWarp * kWarpRows + thread % tile::kWarp / 4);
+    }
+  };
+  using Softmax =
+      tile::Softmax<kM, kPrecision == Precision::kFloat16, !kIsHalf<kPrecision>, ScoreSlots>;
 
   const AttentionParams& p;
   const ThreadRows mine;
@@ -45,7 +55,7 @@ struct AttentionForward {
     if (tiles > 0) attend(out, softmax);
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
-    RowResults<kM> results(softmax, p, rows, mine);
+    RowResults<kM> results(softmax, kIt.general ? 1.0f : p.scale, p, rows, mine);
     tile::sync_block();  // the ring's last readers are done: the sums take its place
     store_query_rows({p.out, p.out_dtype, p.value_head_dim, false}, p.out_stride,
                      queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
@@ -106,7 +116,7 @@ struct AttentionForward {
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
-      multiply_weights_values<kPrecision, kValueBytes>(out, s, value_tile, first_column());
+      multiply_weights_values<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
     }
   }
 

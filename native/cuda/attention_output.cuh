@@ -10,34 +10,49 @@ namespace fovea {
 template <int kM>
 struct RowResults {
   float factor[kM][2];  // of the weighted sums: out = factor * sums
-  float lse2[kM][2];    // log2 of the sum of all exponentials
+  float lse[kM][2];     // the logarithm of the sum of all exponentials
 
-  // `softmax` has finished. A row without a visible key has sums of zero. Scores that overflow in
-  // units of log2 are masked, as they are on the CPU.
-  template <bool kAnySize>
-  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kAnySize>& softmax, const AttentionParams& p,
-                          const AttentionRows& rows, const ThreadRows& mine) {
+  // `softmax` has finished. A row without a visible key has sums of zero. `scale` is what makes a score
+  // of it one in natural units. Scores that overflow in units of log2 are masked, as they are on the CPU.
+  template <bool kFloat16, bool kScores, typename Slots>
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kFloat16, kScores, Slots>& softmax, float scale,
+                          const AttentionParams& p, const AttentionRows& rows,
+                          const ThreadRows& mine) {
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
-        float sum = softmax.sum[i][h];
-        float zero = softmax.reference2(i, h, p.softmax_scale);
-        float decay = 1;
-        if (p.sinks != nullptr && int32_t(row) < rows.count) {
-          // A sink is one more key, without a value: the sums move to a maximum that includes it.
-          const float sink = tile::load_global(p.sinks + rows.head(row)) * kLog2e;
-          const float highest = tile::maximum(zero, sink);
-          if (highest != -tile::kInfinity) {
-            decay = tile::exp2_approx(zero - highest);
-            sum = tile::fused_multiply_add(sum, decay, tile::exp2_approx(sink - highest));
-            zero = highest;
-          }
+        float reference = softmax.reference[i][h];
+        const bool large = kScores || reference == tile::kNoReference;
+        if (large) reference = softmax.reference_score(i, h);
+        float sum = softmax.sum[i][h], decay = 1;
+        if (large) {  // to the score itself, without the offset
+          decay = tile::exp2_approx(-tile::kOffset<kFloat16>);
+          sum *= decay;
         }
-        const bool none = sum == 0 || (sum > 0 && zero == -tile::kInfinity);  // not where it is NaN
-        lse2[i][h] = none ? -tile::kInfinity : zero + tile::log2_approx(sum);
-        factor[i][h] = none ? 0.0f : decay * p.dropout_scale / sum;
+        const bool overflows = large && reference * p.softmax_scale == -tile::kInfinity;
+        bool none = sum == 0 || (sum > 0 && overflows);  // not where it is NaN
+        float top = large ? reference * scale : reference * float(kLn2);
+        if (none) top = -tile::kInfinity;
+        const bool seen = !none;
+        if (p.sinks != nullptr && int32_t(row) < rows.count) {
+          // One more key, without a value. Natural units: in those of log2 it may be infinite.
+          const float sink = tile::load_global(p.sinks + rows.head(row));
+          const float above = (sink - top) * kLog2e;
+          if (above > 0) {
+            const float share = tile::exp2_approx(-above);
+            decay *= share;
+            sum = tile::fused_multiply_add(sum, share, 1.0f);
+            top = sink;
+          } else if (sink != -tile::kInfinity) {
+            sum += tile::exp2_approx(above);
+          }
+          none = none && sink == -tile::kInfinity;
+        }
+        lse[i][h] = none ? -tile::kInfinity
+                         : tile::fused_multiply_add(tile::log2_approx(sum), float(kLn2), top);
+        factor[i][h] = seen ? decay * p.dropout_scale / sum : 0.0f;
       }
     }
   }
@@ -60,7 +75,7 @@ FOVEA_DEVICE void store_lse(const RowResults<kM>& results, const AttentionParams
       if (!exists(p, rows, row)) continue;
       tile::store_global(
           p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)),
-          int32_t(row) < rows.count ? results.lse2[i][h] * float(kLn2) : -tile::kInfinity);
+          int32_t(row) < rows.count ? results.lse[i][h] : -tile::kInfinity);
     }
   }
 }
@@ -234,9 +249,9 @@ FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3
 
 // Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
 // the tile.
-template <int kM, int kColumns, bool kAnySize>
+template <int kM, int kColumns, typename Softmax>
 FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
-                                     const tile::Softmax<kM, kAnySize>& softmax,
+                                     const Softmax& softmax,
                                      const RowResults<kM>& results, const AttentionParams& p,
                                      const AttentionRows& rows, const ThreadRows& mine,
                                      int32_t first_key) {
@@ -250,13 +265,14 @@ FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool see
       // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
       // weight is worth.
       const float share = results.factor[i][h] / p.dropout_scale;
+      const float base = softmax.reference_score(i, h);
       float* to =
           p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
       const auto weight = [&](float x) {
         // A masked key weighs nothing even where NaN has reached the row.
         return none || x == -tile::kInfinity
                    ? 0.0f
-                   : tile::exp2_approx(softmax.above(x, i, h, p.softmax_scale)) * share;
+                   : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) * share;
       };
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {

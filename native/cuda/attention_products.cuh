@@ -43,13 +43,15 @@ struct Factors {
   uint32_t value[kCount];
   uint32_t rest[kPrecision == Precision::kFloat32 ? kCount : 1];
 
+  // kAll: whatever the numbers are. Otherwise products of kFloat32 are NaN where one rounds to infinity.
+  template <bool kAll>
   FOVEA_DEVICE void prepare() {
     FOVEA_UNROLL
     for (int i = 0; i < kCount; ++i) {
       if constexpr (kPrecision == Precision::kTf32) {
         value[i] = tile::round_to_tf32(value[i]);
       } else if constexpr (kPrecision == Precision::kFloat32) {
-        tile::split_tf32(value[i], rest[i]);
+        tile::split_tf32<kAll>(value[i], rest[i]);
       }
     }
   }
@@ -88,11 +90,10 @@ FOVEA_DEVICE void multiply(float (&c)[kM][kColumns][4], int first,
 template <Precision kPrecision, int kColumns>
 constexpr int kColumnGroup = kPrecision == Precision::kFloat32 || kColumns % 4 != 0 ? 2 : 4;
 
-// s = query * key^T for the warp's rows, which begin at the tile row `row`. A step of k takes 32
-// bytes of a row in either kind of factor, so that 16 bits and TF32 have one code.
-template <Precision kPrecision, int kRowBytes, int kM, int kColumns>
-FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
-                                        uint32_t keys) {
+// As multiply_queries_keys, of factors that are prepared so.
+template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kColumns>
+FOVEA_DEVICE void multiply_prepared(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
+                                    uint32_t keys) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
@@ -119,7 +120,7 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
       a_addresses[i] = Swizzle::move(query_address, 2 * step) + 16 * i * Swizzle::kRowBytes;
     }
     tile::load_matrices<kM>(a.value, a_addresses);
-    a.prepare();
+    a.template prepare<kAll>();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
       Factors<kPrecision, 2 * kGroup> b;
@@ -130,9 +131,37 @@ FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t qu
             Swizzle::move(key_address, 2 * step) + (8 * first + 16 * j) * Swizzle::kRowBytes;
       }
       tile::load_matrices<kGroup / 2>(b.value, b_addresses);
-      b.prepare();
+      b.template prepare<kAll>();
       multiply(s, first, a, b);
     }
+  }
+}
+
+template <int kM, int kColumns>
+FOVEA_DEVICE bool any_nan(const float (&s)[kM][kColumns][4]) {
+  bool found = false;
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) found |= s[i][j][e] != s[i][j][e];
+    }
+  }
+  return tile::any(found);
+}
+
+// s = query * key^T for the warp's rows, which begin at the tile row `row`. A step of k takes 32
+// bytes of a row in either kind of factor, so that 16 bits and TF32 have one code.
+//
+// Infinities, and numbers that round to them, cost kFloat32 a second product, since to expect them of
+// every factor would be 7 % of the instructions at D 64.
+template <Precision kPrecision, int kRowBytes, int kM, int kColumns>
+FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
+                                        uint32_t keys) {
+  multiply_prepared<kPrecision, false, kRowBytes>(s, queries, row, keys);
+  if constexpr (kPrecision == Precision::kFloat32) {
+    if (any_nan(s)) multiply_prepared<kPrecision, true, kRowBytes>(s, queries, row, keys);
   }
 }
 
@@ -174,7 +203,7 @@ FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
 
 // The same in TF32. The sum over keys may run in any order, so the key that a thread holds in
 // p as column 2t is taken for k = t, and column 2t + 1 for k = t + 4: then p is an operand as it is.
-template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
+template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kKeyColumns, int kColumns>
 FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
                                                 const float (&p)[kM][kKeyColumns][4],
                                                 uint32_t values, uint32_t first_column) {
@@ -193,23 +222,24 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) a.value[4 * i + e] = tile::as_bits(p[i][step][e % 2 * 2 + e / 2]);
     }
-    a.prepare();
+    a.template prepare<kAll>();
+    tile::sync_warp();  // keeps ptxas from loading values earlier: 92 bytes of spills on sm_100
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
-      tile::sync_warp();  // keeps ptxas from loading later pieces early: 24 bytes of spills on sm_100
       Factors<kPrecision, 2 * kGroup> b;
       FOVEA_UNROLL
       for (int j = 0; j < 2 * kGroup; ++j) {
         b.value[j] = tile::load_shared(Swizzle::move(address[j % 2], 2 * (first + j / 2)) +
                                        8 * step * Swizzle::kRowBytes);
       }
-      b.prepare();
+      b.template prepare<true>();
       multiply(out, first, a, b);
     }
   }
 }
 
-template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
+// kAll: p may be whatever it is. Weights are finite, and far from where they would round to infinity.
+template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kKeyColumns, int kColumns>
 FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
                                           const float (&p)[kM][kKeyColumns][4], uint32_t values,
                                           uint32_t first_column) {
@@ -217,7 +247,7 @@ FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
   if constexpr (kIsHalf<kPrecision>) {
     multiply_weights_values_half<kPrecision, kRowBytes>(out, p, values, first_column);
   } else {
-    multiply_weights_values_float<kPrecision, kRowBytes>(out, p, values, first_column);
+    multiply_weights_values_float<kPrecision, kAll, kRowBytes>(out, p, values, first_column);
   }
 }
 
@@ -282,7 +312,7 @@ FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], ui
             tile::load_shared(p + Stored::offset(key + e / 2, row / 4) + row % 4 * 4);
       }
     }
-    a.prepare();
+    a.template prepare<true>();
     FOVEA_UNROLL
     for (int first = 0; first < kColumns; first += kGroup) {
       Factors<kPrecision, 2 * kGroup> b;
@@ -292,7 +322,7 @@ FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], ui
         b.value[j] =
             tile::load_shared(values + Swizzle::offset(key + j % 2, column / 4) + column % 4 * 4);
       }
-      b.prepare();
+      b.template prepare<true>();
       multiply(out, first, a, b);
     }
   }

@@ -69,7 +69,11 @@ struct AttentionVariant {
   }
   // Behind the tiles lies what all threads know of the block's rows.
   constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
-  constexpr int shared_bytes() const { return rows_offset() + kAttentionRowsBytes; }
+  // Of 16 bits, the scores that rows of large ones have for references: a word for each row of a warp.
+  constexpr int scores_offset() const { return rows_offset() + kAttentionRowsBytes; }
+  constexpr int shared_bytes() const {
+    return scores_offset() + (is_half(precision) ? 4 * tile.warps * tile.warp_rows : 0);
+  }
   constexpr int blocks() const { return tile.blocks; }
   constexpr int head_dim() const { return tile.head_dim; }
   constexpr int value_head_dim() const { return tile.value_head_dim; }

@@ -47,6 +47,14 @@ device::Kernel kernel_of(const fovea_attention_plan& plan) {
                              variant.shared_bytes(), variant.tile.blocks);
 }
 
+device::Kernel statistics_kernel_of(const fovea_attention_plan& plan) {
+  const Precision precision = kBackwardVariants[plan.variant].precision;
+  BackwardKernel* const function = precision == Precision::kFloat16    ? backward_statistics_f16()
+                                   : precision == Precision::kBfloat16 ? backward_statistics_bf16()
+                                                                       : backward_statistics_f32();
+  return device::make_kernel("backward_statistics", function, kRowThreads, kAttentionRowsBytes);
+}
+
 device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   const BackwardKernels& kernels = backward_kernels_of(plan.variant);
@@ -102,7 +110,7 @@ int32_t prepare(fovea_attention_plan& plan) {
       return status;
     }
   }
-  return FOVEA_OK;
+  return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 
 int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
@@ -117,8 +125,13 @@ int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& o
                      fovea_attention_call& call, void* workspace, void*, void* stream) {
   const BackwardParams params =
       backward_params(plan, operands, call, workspace, kBackwardVariants[plan.variant]);
-  return device::launch(backward_kernel_of(plan, call.phase), uint32_t(call.end - call.begin),
-                        &params, {plan, call, nullptr, &operands, workspace}, stream, call.error);
+  const auto launch = [&](const device::Kernel& kernel) {
+    return device::launch(kernel, uint32_t(call.end - call.begin), &params,
+                          {plan, call, nullptr, &operands, workspace}, stream, call.error);
+  };
+  const int32_t status = launch(backward_kernel_of(plan, call.phase));
+  if (status != FOVEA_OK || call.phase != kRowsPhase) return status;
+  return launch(statistics_kernel_of(plan));
 }
 
 }  // namespace backend

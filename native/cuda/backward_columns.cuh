@@ -179,37 +179,115 @@ FOVEA_DEVICE uint32_t drop_columns(float (&dp)[kM][kColumns][4], const Attention
   return dropped;
 }
 
-// s becomes the weights p_ij, dp the score gradients p_ij (dp_ij - delta_i); the general kernel has
-// taken delta away already.
-template <bool kGeneral, int kRows, int kM, int kColumns>
-FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                                float softmax_scale, RowFacts<kRows> facts) {
+// Whether the tile has a row that sees no key, or whose statistics are split: alike in every warp.
+template <int kRows>
+FOVEA_DEVICE bool any_special(RowFacts<kRows> facts) {
+  bool special = false;
+  const uint32_t lane = tile::thread_anew() % tile::kWarp;
+  FOVEA_UNROLL
+  for (uint32_t first = 0; first < kRows; first += tile::kWarp) {
+    const uint32_t row = kRows < tile::kWarp ? lane % kRows : first + lane;
+    const float lse2 = tile::as_float(tile::load_shared(facts.of(kFactLse, row)));
+    special |= lse2 == kDeadLse || is_split(lse2);
+  }
+  return tile::any(special);
+}
+
+// (dp - delta) times `unit`, which only products of float16 have: delta has it already.
+template <int kMost>
+FOVEA_DEVICE float less(float dp, float delta, float unit) {
+  return kMost == 0 ? dp - delta : tile::fused_multiply_add(dp, unit, -delta);
+}
+template <int kMost, int kRows>
+FOVEA_DEVICE void load_delta(RowFacts<kRows> facts, int j, float unit, float (&delta)[2]) {
+  facts.load(kFactDelta, j, delta);
+  if constexpr (kMost != 0) {
+    delta[0] *= unit;
+    delta[1] *= unit;
+  }
+}
+
+// The most that |<dout, value> - delta| may be for a row of the tile, alike in every warp.
+template <int kRows>
+FOVEA_DEVICE float most_gradient(RowFacts<kRows> facts, float value_norm) {
+  float most = 0;
+  const uint32_t lane = tile::thread_anew() % tile::kWarp;
+  FOVEA_UNROLL
+  for (uint32_t first = 0; first < kRows; first += tile::kWarp) {
+    const uint32_t row = kRows < tile::kWarp ? lane % kRows : first + lane;
+    const float norm = tile::as_float(tile::load_shared(facts.of(kFactNorm, row)));
+    const float delta = tile::as_float(tile::load_shared(facts.of(kFactDelta, row)));
+    most = tile::maximum(most, tile::fused_multiply_add(norm, value_norm, __builtin_fabsf(delta)));
+  }
+  return tile::warp_max(most);
+}
+
+// Zeroes the rows of dout that see no key: a weight of zero times NaN is NaN.
+template <int kRows, int kRowBytes, int kThreads>
+FOVEA_DEVICE void clear_dead_rows(uint32_t dout_tile, RowFacts<kRows> facts) {
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  for (uint32_t n = tile::thread_index(); n < kRows * kRowBytes / 16; n += kThreads) {
+    const uint32_t row = n / (kRowBytes / 16), chunk = n % (kRowBytes / 16);
+    if (tile::as_float(tile::load_shared(facts.of(kFactLse, row))) != kDeadLse) continue;
+    const uint32_t at = dout_tile + Swizzle::offset(row, chunk);
+    tile::store_shared_pair(at, 0, 0);
+    tile::store_shared_pair(at + 8, 0, 0);
+  }
+}
+
+// As rebase_rows; the tile begins at a row of the workspace.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void rebase_columns(float (&s)[kM][kColumns][4], const BackwardParams& b,
+                                 int64_t workspace_tile, RowFacts<kRows> facts) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
-    float lse2[2], delta[2];
+    float lse2[2];
     facts.load(kFactLse, j, lse2);
-    if constexpr (!kGeneral) facts.load(kFactDelta, j, delta);
     FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
+    for (int e = 0; e < 2; ++e) {
+      if (!is_split(lse2[e])) continue;
+      const int64_t at = workspace_tile + RowFacts<kRows>::row_column(j, e);
+      const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
       FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        s[i][j][e] = weight_of<kGeneral>(s[i][j][e], softmax_scale, lse2[e % 2]);
-        dp[i][j][e] = s[i][j][e] * (kGeneral ? dp[i][j][e] : dp[i][j][e] - delta[e % 2]);
+      for (int i = 0; i < kM; ++i) {
+        s[i][j][e] = s[i][j][e] - highest - rest;
+        s[i][j][2 + e] = s[i][j][2 + e] - highest - rest;
       }
     }
   }
 }
 
-template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE void subtract_delta(float (&dp)[kM][kColumns][4], RowFacts<kRows> facts) {
+// s becomes the weights p_ij times 2^kMost, dp the score gradients p_ij (dp_ij - delta_i) times 2^kMost and
+// `unit`; the general kernel has taken delta away already.
+template <bool kGeneral, int kMost, int kRows, int kM, int kColumns>
+FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                                float softmax_scale, float unit, RowFacts<kRows> facts) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
-    float delta[2];
-    facts.load(kFactDelta, j, delta);
+    float lse2[2], delta[2];
+    facts.load(kFactLse, j, lse2);
+    if constexpr (!kGeneral) load_delta<kMost>(facts, j, unit, delta);
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) dp[i][j][e] -= delta[e % 2];
+      for (int e = 0; e < 4; ++e) {
+        s[i][j][e] = weight_of<kGeneral, kMost>(s[i][j][e], softmax_scale, lse2[e % 2]);
+        dp[i][j][e] = s[i][j][e] * (kGeneral ? dp[i][j][e] : less<kMost>(dp[i][j][e], delta[e % 2], unit));
+      }
+    }
+  }
+}
+
+template <int kMost, int kRows, int kM, int kColumns>
+FOVEA_DEVICE void subtract_delta(float (&dp)[kM][kColumns][4], float unit, RowFacts<kRows> facts) {
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    float delta[2];
+    load_delta<kMost>(facts, j, unit, delta);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) dp[i][j][e] = less<kMost>(dp[i][j][e], delta[e % 2], unit);
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "cuda/backward_bias.cuh"
 #include "cuda/backward_keys.cuh"
+#include "cuda/backward_statistics.cuh"
 #include "cuda/backward_table.h"
 
 namespace fovea {

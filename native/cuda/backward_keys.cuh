@@ -38,6 +38,11 @@ struct BackwardKeys {
   // Groups of copies to a stage: with only one stage, dout may come while query is multiplied.
   static constexpr int kGroups = kTile.stages == 1 ? 2 : 1;
   using Element = typename Operands<kPrecision>::Element;
+  // Products of float16 take score gradients times a power of two, so that the largest that there may be
+  // is near 2^15, and weights times another.
+  static constexpr bool kHalfRange = kPrecision == Precision::kFloat16;
+  static constexpr int32_t kOffset = int32_t(kWeightOffset<kPrecision>), kMostShift = 60;
+  static constexpr int32_t kLeastShift = -60;
 
   const BackwardParams& b;
   const AttentionParams& p;
@@ -76,12 +81,14 @@ struct BackwardKeys {
 
   FOVEA_DEVICE void run() {
     float dkey[kM][kDimColumns][4] = {}, dvalue[kM][kValueColumns][4] = {};
-    if (tiles > 0) attend(dkey, dvalue);
+    int32_t shift = kHalfRange ? kMostShift : 0;
+    if (tiles > 0) attend(dkey, dvalue, shift);
     tile::sync_block();  // the keys have been read: their gradients take their place
+    // To the scale first: a product of both might overflow where the gradient does not.
     store_keys({b.dkey, b.gradient_dtype, p.head_dim, b.accumulate}, b.dkey_stride, dkey, p.scale,
-               share() * kDimColumns);
+               power_of_two(-shift), share() * kDimColumns);
     store_keys({b.dvalue, b.gradient_dtype, p.value_head_dim, b.accumulate}, b.dvalue_stride,
-               dvalue, p.dropout_scale, share() * kValueColumns);
+               dvalue, p.dropout_scale, power_of_two(-kOffset), share() * kValueColumns);
   }
 
  private:
@@ -211,6 +218,7 @@ struct BackwardKeys {
       const int64_t at = workspace_tile(tile) + row;
       tile::copy_async<4>(to.of(kFactLse, row), b.lse2 + at, 4);
       tile::copy_async<4>(to.of(kFactDelta, row), b.delta + at, 4);
+      if constexpr (kHalfRange) tile::copy_async<4>(to.of(kFactNorm, row), b.norm + at, 4);
       tile::store_shared(to.of(kFactPosition, row), uint32_t(rows.position(row)));
       if constexpr (kIt.general) {
         const int32_t head = rows.head(row);
@@ -223,10 +231,16 @@ struct BackwardKeys {
     }
   }
 
+  // Leaves dkey times 2^shift, dvalue times 2^kOffset.
   FOVEA_DEVICE void attend(float (&dkey)[kM][kDimColumns][4],
-                           float (&dvalue)[kM][kValueColumns][4]) {
+                           float (&dvalue)[kM][kValueColumns][4], int32_t& shift) {
     FOVEA_UNROLL
     for (int stage = 0; stage < kTile.stages; ++stage) load_stage(tiles - 1 - stage, stage);
+    if constexpr (kHalfRange) {
+      tile::copy_async_wait<kGroups * kTile.stages - 1>();
+      tile::sync_block();
+      find_value_norm();
+    }
     int stage = 0;
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 1; tile >= 0; --tile) {
@@ -239,29 +253,91 @@ struct BackwardKeys {
         tile::copy_async_wait<kGroups * kTile.stages - 2>();
         tile::sync_block();
       }
+      const bool special = any_special(stage_facts(stage));
+      if (special) {
+        clear_dead_rows<kRows, kValueBytes, kThreads>(dout_tile, stage_facts(stage));
+        tile::sync_block();
+      }
       multiply_queries_keys<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
-      differentiate(s, dp, tile, stage_facts(stage));
-      multiply_weights_values<kPrecision, kValueBytes>(dvalue, s, dout_tile,
-                                                       share() * kValueColumns);
+      if constexpr (kHalfRange) lower(shift, dkey, stage_facts(stage));
+      differentiate(s, dp, tile, stage_facts(stage), special, power_of_two(shift - kOffset));
+      multiply_weights_values<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
+                                                              share() * kValueColumns);
       if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
-      multiply_weights_values<kPrecision, kDimBytes>(dkey, dp, query_tile, share() * kDimColumns);
+      multiply_weights_values<kPrecision, true, kDimBytes>(dkey, dp, query_tile,
+                                                           share() * kDimColumns);
       tile::sync_block();  // the stage is free, the gradients are there
       load_stage(tile - kTile.stages, stage);
-      if (b.dquery_sums != nullptr) add_queries(tile);
+      if (b.dquery_sums != nullptr) add_queries(tile, power_of_two(-shift));
       stage = stage == kTile.stages - 1 ? 0 : stage + 1;
+    }
+  }
+
+  // The largest 2-norm of the block's values, times what dropout scales weights by, for most_gradient().
+  FOVEA_DEVICE void find_value_norm() {
+    using Swizzle = tile::Swizzle<kValueBytes / 16>;
+    float most = 0;
+    for (uint32_t key = tile::thread_index(); key < kKeys; key += kThreads) {
+      float squares = 0;
+      FOVEA_NO_UNROLL
+      for (uint32_t chunk = 0; chunk < kValueBytes / 16; ++chunk) {
+        uint32_t words[4];
+        tile::load_shared_quad(values + Swizzle::offset(key, chunk), words);
+        FOVEA_UNROLL
+        for (int e = 0; e < 8; ++e) {
+          const float x = tile::element<Element>(words, e);
+          squares = tile::fused_multiply_add(x, x, squares);
+        }
+      }
+      most = tile::maximum(most, squares);
+    }
+    most = tile::warp_max(most);
+    if (tile::thread_index() % tile::kWarp == 0) {
+      tile::store_shared(gradients + 4 * (tile::thread_index() / tile::kWarp), tile::as_bits(most));
+    }
+    tile::sync_block();
+    for (int i = 0; i < kTile.warps; ++i) {
+      most = tile::maximum(most, tile::as_float(tile::load_shared(gradients + 4 * i)));
+    }
+    if (tile::thread_index() == 0) {
+      // Rounded up, by more than the sum was rounded down.
+      const float norm = tile::square_root(most) * (1 + 0x1p-12f) * p.dropout_scale;
+      store_fact(kValueNorm, int64_t{tile::as_bits(norm)});
+    }
+    tile::sync_block();
+  }
+
+  // Lowers `shift` to what the rows of a stage allow, and brings dkey to it.
+  FOVEA_DEVICE void lower(int32_t& shift, float (&dkey)[kM][kDimColumns][4],
+                          RowFacts<kRows> row_facts) {
+    const float norm = tile::as_float(uint32_t(load_fact(kValueNorm)));
+    // most < 2^(exponent - 126)
+    const int32_t exponent = int32_t(tile::as_bits(most_gradient(row_facts, norm)) >> 23);
+    int32_t allowed = 15 + 126 - exponent;
+    if (allowed >= shift) return;
+    if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
+    const float change = power_of_two(allowed - shift);
+    shift = allowed;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int j = 0; j < kDimColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) dkey[i][j][e] *= change;
+      }
     }
   }
 
   // From scores and <value, dout> to weights, dropped where dropout drops, and score gradients.
   FOVEA_DEVICE void differentiate(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                                  int32_t tile, RowFacts<kRows> row_facts) {
+                                  int32_t tile, RowFacts<kRows> row_facts, bool special, float unit) {
     uint32_t dropped = 0;
     if constexpr (kIt.general) {
       const ThreadKeys mine(first_warp_key());
       if (p.dropout_threshold != 0) {
         dropped = drop_columns(dp, p, rows_of(tile), row_facts, mine);
       }
-      subtract_delta(dp, row_facts);
+      subtract_delta<kOffset>(dp, unit, row_facts);
       change_scores(s, [&](float x) { return x * p.scale; });
       if (p.softcap != 0) cap_gradients(s, dp, p.softcap);
       bias_columns(s, p, rows_of(tile), row_facts, mine);
@@ -269,7 +345,8 @@ struct BackwardKeys {
     if (is_masked(tile, shared_rows)) {
       mask_columns(s, dp, p, load_rows(shared_rows), row_facts, ThreadKeys(first_warp_key()));
     }
-    weigh_columns<kIt.general>(s, dp, p.softmax_scale, row_facts);
+    if (special) rebase_columns(s, b, workspace_tile(tile), row_facts);
+    weigh_columns<kIt.general, kOffset>(s, dp, p.softmax_scale, unit, row_facts);
     if constexpr (kIt.general) {
       FOVEA_UNROLL
       for (int i = 0; i < kM; ++i) {
@@ -314,7 +391,7 @@ struct BackwardKeys {
   }
 
   // Adds this block's part of dquery for a tile of rows.
-  FOVEA_DEVICE void add_queries(int32_t tile) {
+  FOVEA_DEVICE void add_queries(int32_t tile, float unit) {
     const uint32_t row_part = warp() % kRowParts, column_part = warp() / kRowParts;
     const uint32_t first_column = column_part * kQueryColumns;
     float dquery[kRowPieces][kQueryColumns][4] = {};
@@ -327,6 +404,10 @@ struct BackwardKeys {
     for (uint32_t i = 0; i < kRowPieces; ++i) {
       FOVEA_UNROLL
       for (uint32_t j = 0; j < kQueryColumns; ++j) {
+        if constexpr (kHalfRange) {
+          FOVEA_UNROLL
+          for (int e = 0; e < 4; ++e) dquery[i][j][e] *= unit;
+        }
         Sums::add(sums + Sums::piece_step(i, j), dquery[i][j]);
       }
     }
@@ -335,7 +416,7 @@ struct BackwardKeys {
   // The keys of the block in dkey or dvalue. Keys of padding have gradients of zero.
   template <int kTensorColumns>
   FOVEA_DEVICE void store_keys(const RowsOut& out, const int64_t (&stride)[3],
-                               const float (&sums)[kM][kTensorColumns][4], float factor,
+                               const float (&sums)[kM][kTensorColumns][4], float factor, float unit,
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
     const int32_t exist = (p.packed || b.accumulate) ? rows.key_length : p.key_length;
@@ -343,7 +424,7 @@ struct BackwardKeys {
     const ThreadKeys mine(first);
     store_sums(
         out, keys + warp() * kStagedBytes, sums, int(first_column),
-        [&](int i, int h, float x) { return mine.key(i, h) < rows.key_length ? x * factor : 0.0f; },
+        [&](int i, int h, float x) { return mine.key(i, h) < rows.key_length ? x * unit * factor : 0.0f; },
         [&](uint32_t row) {
           const int32_t key = first + int32_t(row);
           return RowPlace{key < exist, rows.key_offset(stride) + key * stride[1]};

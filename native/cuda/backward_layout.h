@@ -8,7 +8,7 @@ namespace fovea {
 
 struct BackwardLayout {
   int64_t head_rows;  // for each key head: those of all sequences, each with its padding
-  int64_t lse2, delta, sums, dout;  // bytes from the start; -1 = not kept
+  int64_t lse2, highest, rest, norm, delta, sums, dout;  // bytes from the start; -1 = not kept
   __int128 bytes;
 
   explicit BackwardLayout(const fovea_attention_plan& plan)
@@ -21,6 +21,9 @@ struct BackwardLayout {
     const __int128 rows = __int128{head_rows} * spec.key_heads;
     bytes = 0;
     lse2 = add(rows * 4);
+    highest = add(rows * 4);
+    rest = add(rows * 4);
+    norm = variant.precision == Precision::kFloat16 ? add(rows * 4) : -1;
     delta = add(rows * 4);
     sums = plan.gradients.deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
     dout = spec.out_dtype == spec.dtype ? -1

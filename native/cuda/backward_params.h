@@ -19,9 +19,14 @@ struct BackwardParams {
   float* dsinks;
   const void* dout_given;  // in the type of out
 
-  // The workspace, by row: lse in units of log2, infinity for a row that sees no key; <dout, out>;
-  // sums of dquery, or null if none are kept; dout in the type of query, or null if it has it already.
+  // The workspace, by row: lse in units of log2, or one of the constants in backward_rows.cuh; where it is
+  // split, the highest score and what the logarithm of the row's sum is above it, in units of scores;
+  // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are kept; dout in the type of query, or null if it has it
+  // already.
   float* lse2;
+  float* highest;
+  float* rest;
+  float* norm;
   float* delta;
   float* dquery_sums;
   void* dout_copy;
@@ -34,6 +39,7 @@ struct BackwardParams {
   int32_t sum_width;  // floats of a row of dquery_sums
   int32_t gradient_dtype;
   bool accumulate;
+  bool general;  // the variant's: its scores are in natural units
   RowCopy dout_rows;  // of dout, as AttentionParams::query_copy
 };
 

@@ -6,17 +6,79 @@
 
 namespace fovea {
 
-// Scales, rounds and stores a warp's sums for 16 kM rows of the block, which begin at `warp_row`.
+// Scales, rounds and stores a warp's sums for 16 kM rows of the block, which begin at `warp_row`. `units`
+// are what one of each row's is worth.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_dquery(const BackwardParams& b, uint32_t stage,
                                const float (&sums)[kM][kColumns][4], int first_piece,
-                               const AttentionRows& rows, uint32_t warp_row) {
+                               const float (&units)[kM][2], const AttentionRows& rows,
+                               uint32_t warp_row) {
   float factor[kM][2];
   FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) factor[i][0] = factor[i][1] = b.forward.scale;
+  for (int i = 0; i < kM; ++i) {
+    factor[i][0] = units[i][0] * b.forward.scale;
+    factor[i][1] = units[i][1] * b.forward.scale;
+  }
   store_query_rows({b.dquery, b.gradient_dtype, b.forward.head_dim, false}, b.dquery_stride, stage,
                    sums, first_piece, factor, false, b.forward, rows, warp_row);
 }
+
+// Score gradients as their product takes them: of float16, times a power of two for each row, so that the
+// largest so far lies between 2^10 and 2^15. The row keeps it while it does, as it keeps its reference in
+// the softmax.
+template <int kM, Precision kPrecision>
+struct GradientUnits {
+  static constexpr bool kHalfRange = kPrecision == Precision::kFloat16;
+  float inverse[kM][2];  // what one of the row's sums is worth
+
+  FOVEA_DEVICE GradientUnits() {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) inverse[i][0] = inverse[i][1] = kHalfRange ? 0x1p-60f : 1;
+  }
+
+  template <int kColumns, int kSums>
+  FOVEA_DEVICE void apply(float (&ds)[kM][kColumns][4], float (&sums)[kM][kSums][4]) {
+    static_assert(kHalfRange);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        float most = 0;
+        change_row(ds, i, h, [&](float x, int32_t) {
+          most = tile::maximum(most, __builtin_fabsf(x));
+          return x;
+        });
+        most = tile::quad_max(most);
+        if (most > 0x1p15f * inverse[i][h]) lower(i, h, most, sums);
+        const float unit = power_of_two(254 - int32_t(tile::as_bits(inverse[i][h]) >> 23) - 127);
+        change_row(ds, i, h, [&](float x, int32_t) { return x * unit; });
+      }
+    }
+  }
+
+  // The weights' power of two leaves the sums, too.
+  FOVEA_DEVICE void finish() {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      inverse[i][0] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
+      inverse[i][1] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
+    }
+  }
+
+ private:
+  template <int kSums>
+  FOVEA_DEVICE void lower(int i, int h, float most, float (&sums)[kM][kSums][4]) {
+    const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 127;  // most < 2^(exponent + 1)
+    const float before = inverse[i][h];
+    inverse[i][h] = power_of_two(exponent < 115 ? exponent - 10 : 105);
+    const float change = before / inverse[i][h];
+    FOVEA_UNROLL
+    for (int j = 0; j < kSums; ++j) {
+      sums[i][j][2 * h] *= change;
+      sums[i][j][2 * h + 1] *= change;
+    }
+  }
+};
 
 template <BackwardVariant kIt>
 struct BackwardQueries : BackwardScores<kIt> {
@@ -33,6 +95,7 @@ struct BackwardQueries : BackwardScores<kIt> {
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     tile::sync_block();
     float dquery[kM][kColumns][4] = {};
+    GradientUnits<kM, Base::kPrecision> units;
     if (tiles > 0) {
       this->load_queries(rows);
       typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
@@ -43,13 +106,15 @@ struct BackwardQueries : BackwardScores<kIt> {
         this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
         const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
         this->template differentiate<true>(dp, key_tile, tile);
-        multiply_weights_values<Base::kPrecision, Base::kDimBytes>(dquery, dp, key_tile,
-                                                                   first_column());
+        if constexpr (units.kHalfRange) units.apply(dp, dquery);
+        multiply_weights_values<Base::kPrecision, true, Base::kDimBytes>(dquery, dp, key_tile,
+                                                                         first_column());
       }
     }
+    units.finish();
     tile::sync_block();  // the last readers are done: the sums take the place of query and dout
     store_dquery(b, this->queries + Base::warp() * kStagedBytes, dquery, first_column(),
-                 load_rows(this->shared_rows), Base::warp_row());
+                 units.inverse, load_rows(this->shared_rows), Base::warp_row());
   }
 
  private:
@@ -115,7 +180,8 @@ FOVEA_DEVICE void convert_sums(const BackwardParams& b) {
         for (int e = 0; e < 4; ++e) dquery[0][j][e] = tile::load_global(from + Sums::element(e));
       }
     }
-    store_dquery(b, tile::shared_base() + warp * kStagedBytes, dquery, 0, rows, piece * 16);
+    const float units[1][2] = {{1, 1}};
+    store_dquery(b, tile::shared_base() + warp * kStagedBytes, dquery, 0, units, rows, piece * 16);
   }
 }
 

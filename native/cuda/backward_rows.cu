@@ -33,12 +33,14 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
   const int lane = int(tile::thread_index() % tile::kWarp);
   for (int32_t row = int32_t(tile::thread_index() / tile::kWarp); row < b.padding;
        row += kRowWarps) {
-    float lse2 = tile::kInfinity, delta = 0;
+    float lse2 = kAbsentLse, delta = 0, squares = 0;
     if (row < rows.count) {
       const int32_t position = rows.position(row), head = rows.head(row);
       const float lse = tile::load_global(p.lse + rows.lse_offset(p, position, head));
       // A row that sees no key has gradients of zero, whatever its dout.
-      if (lse != -tile::kInfinity) lse2 = lse * kLog2e;
+      const float offset = p.dtype == FOVEA_FLOAT16 ? kFloat16WeightOffset : 0.0f;
+      lse2 = lse == -tile::kInfinity ? kDeadLse : lse * kLog2e - offset;
+      if (lse2 == 0) lse2 = 0;  // of either sign: that of the other means something
       with_type(p.out_dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Out* const out =
@@ -48,6 +50,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
         for (int d = lane; d < p.value_head_dim; d += tile::kWarp) {
           const float x = tile::widen(tile::load_global(dout + d));
           delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
+          squares = tile::fused_multiply_add(x, x, squares);
           if (b.dout_copy == nullptr) continue;
           with_type(p.dtype, [&](auto* to) {
             tile::store_rounded(static_cast<decltype(to)>(b.dout_copy) +
@@ -58,10 +61,16 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
       });
       delta = tile::warp_sum(delta);
       if (lse == -tile::kInfinity) delta = 0;
+      if (b.norm != nullptr) squares = tile::warp_sum(squares);
     }
     if (lane == 0) {
       tile::store_global(b.lse2 + base + row, lse2);
       tile::store_global(b.delta + base + row, delta);
+      if (b.norm != nullptr) {
+        // Rounded up, by more than the sum was rounded down.
+        const float norm = tile::square_root(squares) * (1 + 0x1p-12f);
+        tile::store_global(b.norm + base + row, lse2 == kDeadLse ? 0.0f : norm);
+      }
     }
     if (b.dquery_sums != nullptr) {
       for (int d = lane; d < b.sum_width; d += tile::kWarp) {
@@ -71,18 +80,31 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
   }
 }
 
+// The power of two that a sink weighs in a row. Natural units: in those of log2 it may be infinite.
+FOVEA_DEVICE float sink_exponent(const BackwardParams& b, const AttentionRows& rows, float sink,
+                                 int32_t position, int32_t head, int64_t at) {
+  const AttentionParams& p = b.forward;
+  const float lse2 = tile::load_global(b.lse2 + at);
+  if (lse2 == kDeadLse) return -tile::kInfinity;
+  if (!is_split(lse2)) {
+    return (sink - tile::load_global(p.lse + rows.lse_offset(p, position, head))) * kLog2e;
+  }
+  const float highest = tile::load_global(b.highest + at) * (b.general ? 1.0f : p.scale);
+  return (sink - highest) * kLog2e - tile::load_global(b.rest + at) * p.softmax_scale;
+}
+
 // dsink = -sum_i exp(sink - lse_i) delta_i, a block for each head.
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_sinks(const BackwardParams b) {
   const AttentionParams& p = b.forward;
   const int32_t head = int32_t(p.first_item + tile::block_index());
   const uint32_t key_head = divide(head, p.group), batches = uint32_t(p.pairs / p.key_heads);
-  const float sink = tile::load_global(p.sinks + head) * kLog2e;
+  const float sink = tile::load_global(p.sinks + head);
   float sum = 0;
   for (uint32_t batch = 0; batch < batches; ++batch) {
     const AttentionRows rows = locate_pair(p, batch, key_head);
     for (int32_t i = int32_t(tile::thread_index()); i < rows.query_length; i += kRowThreads) {
       const int64_t row = workspace_row(b, rows, i, head);
-      const float weight = tile::exp2_approx(sink - tile::load_global(b.lse2 + row));
+      const float weight = tile::exp2_approx(sink_exponent(b, rows, sink, i, head, row));
       sum = tile::fused_multiply_add(-weight, tile::load_global(b.delta + row), sum);
     }
   }

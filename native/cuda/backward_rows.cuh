@@ -11,6 +11,19 @@ namespace fovea {
 
 constexpr int kRowWarps = kRowThreads / tile::kWarp;
 
+// In place of an lse in units of log2: of a row that is not there, whose weights are zero; of one that
+// sees no key, for which they are too, and whose dout may be NaN; and of one whose statistics are split,
+// the difference of which and a score is a score's own.
+constexpr float kAbsentLse = 3.40282347e38f, kDeadLse = tile::kInfinity, kSplitLse = -0.0f;
+
+// From here on, in units of log2, an lse in float32 says so little of the logarithm of a row's sum, 2^-13
+// and less, that the row's statistics are computed again.
+constexpr float kLargeLse = 4096;
+FOVEA_DEVICE bool is_large_lse(float lse2) {
+  return __builtin_fabsf(lse2) >= kLargeLse && __builtin_fabsf(lse2) < kAbsentLse;
+}
+FOVEA_DEVICE bool is_split(float lse2) { return tile::as_bits(lse2) == tile::as_bits(kSplitLse); }
+
 // The workspace's row of a query of a sequence. Rows of a key head lie side by side, those of one
 // position together, with `padding` rows behind each sequence, so that a tile never meets the next.
 FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows& rows,
@@ -22,12 +35,22 @@ FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows&
          (start + position) * group + (head - rows.key_head * group);
 }
 
-// The weight of a score. It is never above 1, but where a bias makes scores large they and lse are
+// Products of float16 take weights times 2^15, of which float16 holds all but 2^-40 of one; every lse is
+// that much less.
+constexpr float kFloat16WeightOffset = 15;
+template <Precision kPrecision>
+constexpr float kWeightOffset = kPrecision == Precision::kFloat16 ? kFloat16WeightOffset : 0;
+
+FOVEA_DEVICE float power_of_two(int32_t exponent) {
+  return tile::as_float(uint32_t(exponent + 127) << 23);
+}
+
+// The weight of a score, times 2^kMost. It is never above that, but where a bias makes scores large they and lse are
 // rounded apart by more than exp2 takes: a row whose every bias is -1e10 had gradients of NaN.
-template <bool kGeneral>
+template <bool kGeneral, int kMost>
 FOVEA_DEVICE float weight_of(float score, float softmax_scale, float lse2) {
   const float x = tile::fused_multiply_add(score, softmax_scale, -lse2);
-  return tile::exp2_approx(kGeneral ? tile::minimum_or_nan(x, 0.0f) : x);
+  return tile::exp2_approx(kGeneral ? tile::minimum_or_nan(x, float(kMost)) : x);
 }
 
 // The sum of `value` over the block, in a fixed order, for thread 0; `shared` has a word for each warp.

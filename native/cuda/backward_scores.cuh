@@ -23,7 +23,7 @@ struct RowGradients {
       FOVEA_UNROLL
       for (int h = 0; h < 2; ++h) {
         const uint32_t row = mine.row(i, h);
-        lse2[i][h] = tile::kInfinity;
+        lse2[i][h] = kAbsentLse;
         delta[i][h] = 0;
         if (int32_t(row) >= rows.count) continue;
         const int64_t at = workspace_row(b, rows, rows.position(row), rows.head(row));
@@ -32,7 +32,32 @@ struct RowGradients {
       }
     }
   }
+
+  FOVEA_DEVICE bool any_split() const {
+    bool split = false;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) split |= is_split(lse2[i][0]) || is_split(lse2[i][1]);
+    return split;
+  }
 };
+
+// Takes from the scores of split rows what their weights are relative to.
+template <int kM, int kColumns>
+FOVEA_DEVICE void rebase_rows(float (&s)[kM][kColumns][4], const RowGradients<kM>& row,
+                              const BackwardParams& b, const AttentionRows& rows,
+                              const ThreadRows& mine) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      if (!is_split(row.lse2[i][h])) continue;
+      const uint32_t r = mine.row(i, h);
+      const int64_t at = workspace_row(b, rows, rows.position(r), rows.head(r));
+      const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
+      change_row(s, i, h, [&](float x, int32_t) { return x - highest - rest; });
+    }
+  }
+}
 
 // Softcap, and its derivative 1 - tanh^2 as a factor of dp.
 template <int kM, int kColumns>
@@ -64,6 +89,7 @@ struct BackwardScores {
   static constexpr int kM = kTile.warp_rows / 16, kKeyColumns = kKeys / 8;
   static constexpr int kRingOffset = kIt.ring_offset(), kSlotBytes = kIt.slot_bytes();
   static constexpr int kRowsOffset = kIt.queries_rows_offset();
+  static constexpr int kOffset = int(kWeightOffset<kPrecision>);
   using Element = typename Operands<kPrecision>::Element;
   using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues>;
 
@@ -138,6 +164,9 @@ struct BackwardScores {
       mask_scores(s, p, load_rows(shared_rows), mine.anew(),
                   first_key_of<kKeys>(tile, shared_rows));
     }
+    if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());
+    // Sums of gradients are not products: there weights are ones.
+    constexpr float kUnit = kProducts || kOffset == 0 ? 1 : 0x1p-15f;
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
@@ -145,7 +174,8 @@ struct BackwardScores {
         FOVEA_UNROLL
         for (int e = 0; e < 4; ++e) {
           const float x = s[i][j][e];
-          const float weight = weight_of<kIt.general>(x, p.softmax_scale, row.lse2[i][e / 2]);
+          const float weight =
+              weight_of<kIt.general, kOffset>(x, p.softmax_scale, row.lse2[i][e / 2]) * kUnit;
           // Not 0 * dp: what a row does not see may be NaN.
           dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
         }

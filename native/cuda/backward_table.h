@@ -19,8 +19,11 @@ const BackwardKernels* backward_kernels_f16();
 const BackwardKernels* backward_kernels_bf16();
 const BackwardKernels* backward_kernels_f32();
 
-// Those that have no variants.
+// Those that have no variants, the statistics' but for their precision.
 BackwardKernel* backward_rows_kernel();
 BackwardKernel* backward_sinks_kernel();
+BackwardKernel* backward_statistics_f16();
+BackwardKernel* backward_statistics_bf16();
+BackwardKernel* backward_statistics_f32();
 
 }  // namespace fovea

@@ -63,11 +63,12 @@ enum BackwardPhase {
 };
 
 // What a block of the keys kernel knows of each query row of a stage, one word each.
-enum RowFact { kFactLse, kFactDelta, kFactPosition, kFactHead, kFactSlope, kRowFacts };
+// The norm is for float16 alone.
+enum RowFact { kFactLse, kFactDelta, kFactPosition, kFactHead, kFactSlope, kRowFacts, kFactNorm = kRowFacts };
 
 // What a block keeps of its sequence and key head: where the first query row lies in query, in dout and in
-// the workspace, and its own first key; 64 bits each.
-enum KeysFact { kQueryBase, kDoutBase, kWorkspaceBase, kFirstKey, kKeysFacts };
+// the workspace, its own first key, and of float16 the largest 2-norm of its values; 64 bits each.
+enum KeysFact { kQueryBase, kDoutBase, kWorkspaceBase, kFirstKey, kValueNorm, kKeysFacts };
 
 // Kernels of one precision and width, as in AttentionVariant. float32 is always exact.
 struct BackwardVariant {
@@ -101,7 +102,9 @@ struct BackwardVariant {
   constexpr int facts_offset() const {
     return gradients_offset() + tile.keys.keys() * gradient_row_bytes();
   }
-  constexpr int facts_bytes() const { return tile.keys.rows * kRowFacts * 4; }
+  constexpr int facts_bytes() const {
+    return tile.keys.rows * (kRowFacts + (precision == Precision::kFloat16)) * 4;
+  }
   constexpr int keys_rows_offset() const {
     return facts_offset() + tile.keys.stages * facts_bytes();
   }

@@ -153,6 +153,9 @@ inline BackwardParams backward_params(const fovea_attention_plan& plan,
   const BackwardLayout layout(plan, variant);
   char* const base = static_cast<char*>(workspace);
   b.lse2 = reinterpret_cast<float*>(base + layout.lse2);
+  b.highest = reinterpret_cast<float*>(base + layout.highest);
+  b.rest = reinterpret_cast<float*>(base + layout.rest);
+  if (layout.norm >= 0) b.norm = reinterpret_cast<float*>(base + layout.norm);
   b.delta = reinterpret_cast<float*>(base + layout.delta);
   if (layout.sums >= 0) b.dquery_sums = reinterpret_cast<float*>(base + layout.sums);
   const int64_t positions = spec.packed ? spec.query_total : spec.query_length;
@@ -169,6 +172,7 @@ inline BackwardParams backward_params(const fovea_attention_plan& plan,
   b.sum_width = variant.tile.head_dim();
   b.gradient_dtype = gradients.dtype;
   b.accumulate = gradients.accumulate;
+  b.general = variant.general;
   return b;
 }
 

@@ -126,7 +126,7 @@ typedef struct fovea_attention_spec {
   int32_t has_weights;       /* 1 = weights is written */
 
   float scale;   /* read where has_scale */
-  float softcap; /* 0 = off; else > 0 */
+  float softcap; /* 0 = off; else from 2^-32 to 2^32, so that score / softcap keeps its digits */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
   /* 1 = a device may round the factors of float32 products to TF32 (11 bits), but for gradients */
   int32_t allow_tf32;
@@ -280,7 +280,9 @@ FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_at
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
  *
  * where dkey and dvalue are summed over the query heads of their group. Padding has gradients of
- * zero, as has a row that sees no key. Same dropout_seed and dropout_offset as the forward.
+ * zero, as has a row that sees no key. Same dropout_seed and dropout_offset as the forward. An lse
+ * of 4096 ln 2 or more in magnitude, which float32 is too coarse for, is computed again from these
+ * keys, and taken as it is where it is not theirs alone.
  *
  *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq, Sk]
  *   dalibi_slopes  [Hq] or [B, Hq] float32

@@ -99,6 +99,14 @@ FOVEA_DEVICE float minimum_or_nan(float x, float y) {
 #endif
 }
 
+FOVEA_DEVICE float square_root(float x) {
+#ifdef __CUDACC__
+  return sqrtf(x);
+#else
+  return std::sqrt(x);
+#endif
+}
+
 FOVEA_DEVICE float fused_multiply_add(float x, float y, float z) {
 #ifdef __CUDACC__
   return fmaf(x, y, z);

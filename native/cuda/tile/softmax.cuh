@@ -2,26 +2,40 @@
 // log2: each thread holds two rows of every 16 x 8 piece, four threads share a row.
 #pragma once
 
+#include "tile/memory.cuh"
 #include "tile/warp.cuh"
 
 namespace fovea::tile {
 
 // A row's exponents are taken relative to a reference, its maximum as it once was. The row keeps it
-// until a score is larger by this many powers of two: weights up to 2^8 are as exact as weights up to
-// one, in 16 bits too, and the sums so far need not be multiplied each time that the maximum rises.
-constexpr float kHeadroom = 8;
+// until a score is larger by a headroom of some powers of two: the sums so far need not be multiplied
+// each time that the maximum rises. Weights are powers of two above the reference, and an offset, as
+// the type that they are rounded to for their product is exact for: float16 for 2^-14 to 2^15, where it
+// would lose what is 2^-14 of a maximum of one, and forget what is 2^-25 of it.
+template <bool kFloat16>
+constexpr float kHeadroom = kFloat16 ? 2 : 8;
+template <bool kFloat16>
+constexpr float kOffset = kFloat16 ? 13 : 0;
 
-// The reference of a row that has seen no key: finite, so that a masked score is infinitely below it.
+// The reference of a row that has none: finite, so that a masked score is infinitely below it.
 constexpr float kNoReference = -3.40282347e38f;
+
+// References from here on are rounded, in units of log2, by so much that weights would leave the type
+// they are rounded to.
+constexpr float kLarge = 0x1p22f;
 
 // Reference and sum of the rows so far. The sum is this thread's share until finish().
 //
-// kAnySize: scores may be so large that the rounding of their product with `scale` is worth powers of
-// two (from 2^22 on) or overflows. Then the reference is a score, and the difference of two scores is
-// taken first, exactly; else it is in units of log2 and taken in the multiply-add of the scale, for one
-// instruction less for each score.
-template <int kM, bool kAnySize>
+// A reference is in units of log2, less the offset, and joins the multiply-add of the scale. Where it
+// would be large, the row has a score for it instead, and the difference of two scores is taken first,
+// exactly. Such rows are few: their scores wait in shared memory, where they cost others no register.
+// Slots::address() is that of a word for the thread's first row; words of its others are 32 bytes apart.
+//
+// kScores: all rows have a score for it, for one instruction more for each score. Kernels of float32,
+// where that is one in a hundred, have no register left to tell them apart.
+template <int kM, bool kFloat16, bool kScores, typename Slots>
 struct Softmax {
+  static_assert(!(kFloat16 && kScores));
   float reference[kM][2];
   float sum[kM][2];
 
@@ -32,18 +46,27 @@ struct Softmax {
       for (int h = 0; h < 2; ++h) {
         reference[i][h] = kNoReference;
         sum[i][h] = 0;
+        if constexpr (!kScores) store_score(i, h, kNoReference);
       }
+    }
+    if constexpr (!kScores) sync_warp();
+  }
+
+  // The score that a row has for its reference, or kNoReference.
+  FOVEA_DEVICE float reference_score(int i, int h) const {
+    if constexpr (kScores) {
+      return reference[i][h];
+    } else {
+      return reference[i][h] != kNoReference ? kNoReference : as_float(load_shared(slot(i, h)));
     }
   }
 
-  // In units of log2.
-  FOVEA_DEVICE float reference2(int i, int h, float scale) const {
-    return kAnySize ? reference[i][h] * scale : reference[i][h];
-  }
-  // What a score is above the reference, in units of log2.
-  FOVEA_DEVICE float above(float score, int i, int h, float scale) const {
-    return kAnySize ? (score - reference[i][h]) * scale
-                    : fused_multiply_add(score, scale, -reference[i][h]);
+  // The power of two that a score weighs; `base` is what reference_score() is.
+  FOVEA_DEVICE float exponent(float score, int i, int h, float base, float scale) const {
+    if constexpr (kScores) return (score - base) * scale;
+    return base != kNoReference
+               ? fused_multiply_add(score - base, scale, kOffset<kFloat16>)
+               : fused_multiply_add(score, scale, -reference[i][h]);
   }
 
   // Turns scores s, of which s * scale is in units of log2 and scale > 0, into weights relative to the
@@ -63,25 +86,15 @@ struct Softmax {
           highest[i][h] = maximum(highest[i][h], maximum(s[i][j][2 * h], s[i][j][2 * h + 1]));
         }
         highest[i][h] = quad_max(highest[i][h]);
-        beyond |= above(highest[i][h], i, h, scale) > kHeadroom;
+        beyond |= exponent(highest[i][h], i, h, kScores ? reference[i][h] : kNoReference, scale) > kMost;
       }
     }
-    if (any(beyond)) move(highest, scale, out);
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        float total = 0;
-        FOVEA_UNROLL
-        for (int j = 0; j < kColumns; ++j) {
-          FOVEA_UNROLL
-          for (int e = 2 * h; e < 2 * h + 2; ++e) {
-            s[i][j][e] = exp2_approx(above(s[i][j][e], i, h, scale));
-            total = j == 0 && e == 2 * h ? s[i][j][e] : total + s[i][j][e];
-          }
-        }
-        sum[i][h] += total;
-      }
+    const bool moves = any(beyond);
+    if (moves) move(highest, scale, out);
+    if (kScores || moves) {
+      weigh<true>(s, scale);
+    } else {
+      weigh<false>(s, scale);
     }
   }
 
@@ -95,26 +108,76 @@ struct Softmax {
   }
 
  private:
+  static constexpr float kMost = kHeadroom<kFloat16> + kOffset<kFloat16>;
+
+  static FOVEA_DEVICE uint32_t slot(int i, int h) { return Slots::address() + 64 * i + 32 * h; }
+  static FOVEA_DEVICE void store_score(int i, int h, float score) {
+    if (thread_index() % 4 == 0) store_shared(slot(i, h), as_bits(score));
+  }
+
   // Rows whose maximum is beyond the headroom take it as their reference. For the others the factor is
   // exactly one: no row feels what its neighbours do.
   template <int kOutColumns>
   FOVEA_DEVICE void move(const float (&highest)[kM][2], float scale,
                          float (&out)[kM][kOutColumns][4]) {
+    float base[kM][2];
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) base[i][h] = reference_score(i, h);
+    }
+    if constexpr (!kScores) sync_warp();  // all have read
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
       for (int h = 0; h < 2; ++h) {
-        if (!(above(highest[i][h], i, h, scale) > kHeadroom)) continue;
-        const float before = reference[i][h];
-        reference[i][h] = kAnySize ? highest[i][h] : highest[i][h] * scale;
-        const float change = before - reference[i][h];
-        const float decay = exp2_approx(kAnySize ? change * scale : change);
+        if (!(exponent(highest[i][h], i, h, base[i][h], scale) > kMost)) continue;
+        const float before = reference[i][h], above = highest[i][h] * scale;
+        const bool was_large = kScores || base[i][h] != kNoReference;
+        const bool is_large = kScores || !(__builtin_fabsf(above) < kLarge);
+        if constexpr (kScores) {
+          reference[i][h] = highest[i][h];
+        } else {
+          reference[i][h] = is_large ? kNoReference : above - kOffset<kFloat16>;
+          if (is_large) store_score(i, h, highest[i][h]);
+        }
+        // From one kind to the other with a single rounding, as exponents have it.
+        const float change =
+            was_large ? is_large ? (base[i][h] - highest[i][h]) * scale
+                                 : fused_multiply_add(base[i][h], scale, -above)
+            : is_large ? fused_multiply_add(highest[i][h], -scale, before + kOffset<kFloat16>)
+                       : before - reference[i][h];
+        const float decay = exp2_approx(change);
         sum[i][h] *= decay;
         FOVEA_UNROLL
         for (int j = 0; j < kOutColumns; ++j) {
           out[i][j][2 * h] *= decay;
           out[i][j][2 * h + 1] *= decay;
         }
+      }
+    }
+    if constexpr (!kScores) sync_warp();
+  }
+
+  // Scores to weights. Rows that have a score for their reference are in `kAll` alone: of those that do
+  // not, no row is of any other kind.
+  template <bool kAll, int kColumns>
+  FOVEA_DEVICE void weigh(float (&s)[kM][kColumns][4], float scale) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const float base = kAll ? reference_score(i, h) : kNoReference;
+        float total = 0;
+        FOVEA_UNROLL
+        for (int j = 0; j < kColumns; ++j) {
+          FOVEA_UNROLL
+          for (int e = 2 * h; e < 2 * h + 2; ++e) {
+            s[i][j][e] = exp2_approx(exponent(s[i][j][e], i, h, base, scale));
+            total = j == 0 && e == 2 * h ? s[i][j][e] : total + s[i][j][e];
+          }
+        }
+        sum[i][h] += total;
       }
     }
   }

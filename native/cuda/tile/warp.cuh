@@ -25,6 +25,14 @@ FOVEA_DEVICE float quad_sum(float value FOVEA_AND_WHERE) {
   return value + shuffle_xor(value, 2 FOVEA_PASS_WHERE);
 }
 
+FOVEA_DEVICE float warp_max(float value FOVEA_AND_WHERE) {
+  FOVEA_UNROLL
+  for (uint32_t mask = 16; mask > 0; mask /= 2) {
+    value = maximum(value, shuffle_xor(value, mask FOVEA_PASS_WHERE));
+  }
+  return value;
+}
+
 // Over the warp, in the same order for every thread.
 FOVEA_DEVICE float warp_sum(float value FOVEA_AND_WHERE) {
   FOVEA_UNROLL

@@ -333,14 +333,16 @@ public final class Attention {
       return this;
     }
 
-    /** Bounds scores by {@code softcap * tanh(score / softcap)}; 0 switches it off. */
+    /**
+     * Bounds scores by {@code softcap * tanh(score / softcap)}, from 2^-32 to 2^32; 0 switches it
+     * off.
+     */
     public Builder softcap(double softcap) {
-      float value = (float) softcap;
-      if (!(value >= 0 && Float.isFinite(value)) || (softcap > 0 && value == 0)) {
+      if (softcap != 0 && !(softcap >= 0x1p-32 && softcap <= 0x1p32)) {
         throw new IllegalArgumentException(
-            "softcap is " + softcap + ", expected 0 or a positive finite float");
+            "softcap is " + softcap + ", expected 0 (off) or a number from 2^-32 to 2^32");
       }
-      this.softcap = value;
+      this.softcap = (float) softcap;
       return this;
     }
 

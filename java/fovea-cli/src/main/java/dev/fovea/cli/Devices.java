@@ -21,14 +21,15 @@ final class Devices {
    * @throws dev.fovea.FoveaException if its library cannot be loaded
    */
   static Device named(String name) throws IOException {
-    return CleanExit.finish(
-        () -> {
-          try {
-            return loaded(Device.byName(name));
-          } catch (IllegalArgumentException unknown) {
-            throw new IllegalArgumentException("--backend: " + unknown.getMessage() + why(name));
-          }
-        });
+    return CleanExit.finish(() -> loaded(find(name)));
+  }
+
+  private static Device find(String name) {
+    try {
+      return Device.byName(name);
+    } catch (IllegalArgumentException unknown) {
+      throw new IllegalArgumentException("--backend: " + unknown.getMessage() + why(name));
+    }
   }
 
   /** The CPU. */

@@ -67,7 +67,7 @@ class MistakesTest {
         "--scale NaN             | '--scale': 'NaN' is not a finite number",
         "--softcap -Infinity     | '--softcap': '-Infinity' is not a finite number",
         "--scale 1e39            | --scale is 1.0E39, expected a finite float",
-        "--softcap -1            | --softcap is -1.0, expected 0 or",
+        "--softcap -1            | --softcap is -1.0, expected 0 (off) or a number from",
         "--dropout 1             | --dropout is 1.0, expected at least 0",
         "--seed 1.5              | '1.5' is not a whole number from -9223372036854775808",
         "--offset 4294967296     | '4294967296' is not a whole number from -2147483648",

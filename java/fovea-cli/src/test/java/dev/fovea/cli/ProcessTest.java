@@ -121,6 +121,19 @@ class ProcessTest {
   }
 
   @Test
+  void aMissingTemporaryDirectoryIsSaid() throws Exception {
+    Files.delete(temporary);
+    String built = System.getProperty("fovea.native.sim.path").replace("_sim", "_cpu");
+    String library = "-Dfovea.native.cpu.path=" + built; // which is not extracted
+    assertEquals(Main.FAILED, run(library, null, "bench"));
+    String reason =
+        "OpenBLAS could not be loaded: no folder can be made in the temporary directory ";
+    assertTrue(Files.readString(errors).contains(reason + temporary), () -> read(errors));
+    assertEquals(Main.USAGE, run(library, null, "demo", "why"));
+    assertTrue(Files.readString(errors).contains("temporary directory " + temporary + "; -Djava"));
+  }
+
+  @Test
   void aMissingLibraryIsSaid() throws Exception {
     String missing = "-Dfovea.native.cpu.path=/nonexistent.so";
     for (String line : List.of("check --cases 3", "bench", "demo why", "demo --train")) {

@@ -29,9 +29,11 @@ import java.util.List;
  *   <li>Sums of n terms err by s times the sum of their sizes; all else is summed as it stands,
  *       size by size, which allows all errors to lean the same way.
  *   <li>Tensor cores take w and T rounded to the input dtype: half an ulp of each, subnormal or
- *       not, and what p's half ulp becomes where it is rounded before dropout scales it. If dout
- *       has another dtype than they take, it too is rounded, to what is known: it moves g by
- *       exactly &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
+ *       not, of float16 times the powers of two in {@link Precision}, those of T relative to the
+ *       largest |g - delta| that there may be, max_i |dout_i| max_j |v_j| r + |delta_i|; and what
+ *       p's half ulp becomes where it is rounded before dropout scales it. If dout has another
+ *       dtype than they take, it too is rounded, to what is known: it moves g by exactly
+ *       &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
  *   <li>Tensor cores cut their sums, by t(n) of the sum of sizes of n products, see {@link Oracle}:
  *       x errs by t(D) A_ij more, which adds to the exponent of e, g by t(Dv) G, and dquery, dkey
  *       and dvalue by t(n) of the sizes of their n terms. All other sums are float32 arithmetic.
@@ -183,7 +185,28 @@ public final class BackwardOracle {
         }
       }
     }
+    if (precision.tensorCores()) {
+      terms.bound(most(b, kv));
+    }
     return poisoned;
+  }
+
+  /** What no |g - delta| of the rows of a key/value head exceeds. */
+  private double most(int b, int kv) {
+    double norm = terms.valueNorm();
+    double most = 0;
+    for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
+      for (int i = 0; i < geometry.lenQ(b); i++) {
+        loadRow(b, h, i);
+        most = Math.max(most, terms.most(norm));
+      }
+    }
+    return most;
+  }
+
+  private void loadRow(int b, int h, int i) {
+    int doutRow = at(backward.layouts().dout(), cuQ, b, i, h);
+    terms.load(data.dout(), doutRow, data.out(), at(c.layouts().out(), cuQ, b, i, h));
   }
 
   private void row(int b, int h, int i, boolean poisoned) {
@@ -195,8 +218,7 @@ public final class BackwardOracle {
       free(h, dbiasRow);
     }
     if (lse > Double.NEGATIVE_INFINITY || Double.isNaN(lse)) {
-      int doutRow = at(backward.layouts().dout(), cuQ, b, i, h);
-      terms.load(data.dout(), doutRow, data.out(), at(c.layouts().out(), cuQ, b, i, h));
+      loadRow(b, h, i);
       add(h, i, terms.compute(h, i, lse), dbiasRow);
       addSink(h, lse);
     }

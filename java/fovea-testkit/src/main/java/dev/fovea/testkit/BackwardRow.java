@@ -25,6 +25,8 @@ final class BackwardRow {
   private final Terms weights;
   private final Terms scores;
   private final Terms unscaled;
+  private final double weightScale; // of weights in their products
+  private double gradientScale; // of score gradients, at least
   private double delta;
   private double deltaSize;
 
@@ -33,6 +35,8 @@ final class BackwardRow {
     Geometry g = c.geometry();
     weightType = precision.weightUnit(c.options()) > 0 ? c.options().dtype() : null;
     dropFactor = OracleRow.dropFactor(c.options());
+    weightScale = weightType == DType.FLOAT16 ? Precision.BACKWARD_WEIGHTS : 1;
+    gradientScale = 1;
     perScore = head.perProduct(g.headDim());
     perValue = head.perProduct(g.valueHeadDim());
     cutScore = precision.truncation(c.options().dtype(), false, g.headDim());
@@ -57,6 +61,37 @@ final class BackwardRow {
         valuesTransposed.set(d * keys + j, head.values().value()[j * lost.length + d]);
       }
     }
+  }
+
+  /**
+   * Says what no |g - delta| of the head that was loaded exceeds: products of float16 take score
+   * gradients relative to it.
+   */
+  void bound(double most) {
+    boolean scaled = weightType == DType.FLOAT16 && most > 0 && Double.isFinite(most);
+    gradientScale = scaled ? Math.scalb(Precision.SCORE_GRADIENTS, -1 - Math.getExponent(most)) : 1;
+  }
+
+  /** The largest 2-norm of the head's values, times what kept weights are multiplied by. */
+  double valueNorm() {
+    double most = 0;
+    for (int j = 0; j < head.length(); j++) {
+      most = Math.max(most, norm(head.values().value(), j * lost.length, lost.length));
+    }
+    return most * dropFactor;
+  }
+
+  private static double norm(double[] values, int from, int count) {
+    double squares = 0;
+    for (int d = from; d < from + count; d++) {
+      squares += values[d] * values[d];
+    }
+    return Math.sqrt(squares);
+  }
+
+  /** The bound of the row that was loaded. */
+  double most(double valueNorm) {
+    return norm(dout.value(), 0, lost.length) * valueNorm + Math.abs(delta);
   }
 
   /** Takes a row of dout and one of out. */
@@ -151,17 +186,22 @@ final class BackwardRow {
     }
   }
 
+  /** Half an ulp of a factor that is taken times {@code scale}, a power of two. */
+  private double halfUlp(double size, double scale) {
+    return Rounding.halfUlp(weightType, size * scale) / scale;
+  }
+
   /** Weights of products are rounded to the input dtype, and so is dout. */
   private void roundWeights(int j, double p, double w, double slope) {
     double moved = w * Math.abs(lostProducts[j]);
     scores.rounded(j, moved, moved * moved);
     moved *= slope;
-    double step = Rounding.halfUlp(weightType, unscaled.size(j) + moved);
+    double step = halfUlp(unscaled.size(j) + moved, gradientScale);
     unscaled.rounded(j, step + moved, step * step / 3 + moved * moved);
     if (w > 0) {
       // p may be rounded before dropout scales it, or after.
-      double before = w / p * Rounding.halfUlp(weightType, p / w * weights.size(j));
-      step = Math.max(before, Rounding.halfUlp(weightType, weights.size(j)));
+      double before = w / p * halfUlp(p / w * weights.size(j), weightScale);
+      step = Math.max(before, halfUlp(weights.size(j), weightScale));
       weights.rounded(j, step, step * step / 3);
     } else {
       weights.rounded(j, 0, 0);

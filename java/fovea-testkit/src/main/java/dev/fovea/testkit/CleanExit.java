@@ -70,13 +70,24 @@ public final class CleanExit {
   public static <T> T inFolder(String prefix, FolderWork<T> work) throws IOException {
     return finish(
         () -> {
-          Path folder = Files.createTempDirectory(prefix);
+          Path folder = make(prefix);
           try {
             return work.run(folder);
           } finally {
             delete(folder);
           }
         });
+  }
+
+  private static Path make(String prefix) throws IOException {
+    try {
+      return Files.createTempDirectory(prefix);
+    } catch (IOException e) {
+      throw new IOException(
+          "no folder can be made in the temporary directory %s; -Djava.io.tmpdir names another"
+              .formatted(System.getProperty("java.io.tmpdir")),
+          e);
+    }
   }
 
   private static void delete(Path folder) throws IOException {

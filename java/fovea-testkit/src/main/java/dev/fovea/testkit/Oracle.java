@@ -26,7 +26,8 @@ import java.util.List;
  *   <li>A product of outliers keeps the partial sum of a score at its size, so that each of the D
  *       steps rounds like a step of the sums above: 2 sqrt(D) 2^-24 in place of c there.
  *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
- *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest.
+ *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest
+ *       times 2^13: a kernel has to multiply them by as much, see {@link Precision}.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
@@ -179,7 +180,11 @@ public final class Oracle {
     double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
     row.softmax(sink);
     head.drop(h, i);
-    double leastWeight = precision.leastFactor(options.dtype()) * dropFactor * row.largestWeight();
+    double leastWeight =
+        precision.leastFactor(options.dtype())
+            / Precision.FORWARD_WEIGHTS
+            * dropFactor
+            * row.largestWeight();
     row.product(head.values(), begin, geometry.valueHeadDim(), leastWeight);
     if (cutScore > 0) {
       row.cut(values, begin, geometry.valueHeadDim(), cutScore);
@@ -235,7 +240,11 @@ public final class Oracle {
       weightVariance = weightUnit * weightUnit / 6 * row.squares(d);
       if (options.dtype() == DType.FLOAT16) {
         weight +=
-            Rounding.subnormalHalf(DType.FLOAT16) * dropFactor * row.largestWeight() * row.plain(d);
+            Rounding.subnormalHalf(DType.FLOAT16)
+                / Precision.FORWARD_WEIGHTS
+                * dropFactor
+                * row.largestWeight()
+                * row.plain(d);
       }
     }
     if (rounded != null) {

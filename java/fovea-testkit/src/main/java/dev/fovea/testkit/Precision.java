@@ -26,6 +26,18 @@ public record Precision(boolean tensorCores) {
 
   private static final double FLOAT16_NORMAL = 0x1p-14;
 
+  /**
+   * Products take weights of float16 times powers of two, so that the largest are near the largest
+   * number: those of a forward relative to the largest of their row times 2^13 at least, those of a
+   * backward times 2^15.
+   */
+  static final double FORWARD_WEIGHTS = 0x1p13;
+
+  static final double BACKWARD_WEIGHTS = 0x1p15;
+
+  /** Score gradients times that at least, relative to the largest that there may be. */
+  static final double SCORE_GRADIENTS = 0x1p10;
+
   /** 11 significant bits, like float16. */
   private static final double TF32 = 0x1p-11;
 

@@ -158,6 +158,12 @@ final class EmulatedBackward {
     }
   }
 
+  /** What a product takes for a factor, which it multiplies by a power of two first if it must. */
+  private float factor(float x) {
+    int exponent = Math.clamp(Math.getExponent(x), -126, 127);
+    return Math.scalb(converted(Math.scalb(x, -exponent)), exponent);
+  }
+
   /** A factor of another dtype than that of the case: a weight, or dout. */
   private float converted(float value) {
     return weights16 ? Rounding.round(o.dtype(), value) : value;
@@ -248,15 +254,15 @@ final class EmulatedBackward {
     float ds = p * (all * product - (bug == Bug.LOST_DELTA ? 0 : delta));
     boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
     if (last) {
-      addKey(b, kv, i, j, queryRow, converted(ds * slope));
+      addKey(b, kv, i, j, queryRow, factor(ds * slope));
       int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
-      float w = converted(r * p);
+      float w = factor(r * p);
       for (int d = 0; d < g.valueHeadDim(); d++) {
         dvalue[at + d] += w * converted(data.dout()[doutRow + d]);
       }
     }
     int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);
-    float t = converted(ds * slope);
+    float t = factor(ds * slope);
     for (int d = 0; d < g.headDim(); d++) {
       dquery[at + d] += t * forward.key()[keyRow + d] * scale;
     }

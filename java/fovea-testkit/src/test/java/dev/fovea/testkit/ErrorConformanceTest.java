@@ -337,7 +337,9 @@ class ErrorConformanceTest {
     refused("", () -> Attention.builder().dropout(-0.1));
     refused("", () -> Attention.builder().dropout(Double.NaN));
     refused("", () -> Attention.builder().softcap(-1));
-    refused("", () -> Attention.builder().softcap(Double.NaN));
+    for (double softcap : new double[] {Double.NaN, 1e-44, 0x0.ffp-32, 0x1.01p32, 3e38}) {
+      refused("softcap is " + softcap, () -> Attention.builder().softcap(softcap));
+    }
     refused("", () -> Attention.builder().scale(Double.NaN));
     refused("", () -> Attention.builder().scale(Double.POSITIVE_INFINITY));
     refused("", () -> Attention.builder().window(-2, 0));

@@ -1,7 +1,6 @@
 package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Attention;
 import dev.fovea.AttentionCall;
@@ -77,25 +76,55 @@ class FiniteMaskConformanceTest {
     }
   }
 
-  /** Weights are at most 1, though score and lse, both near -1e9, are rounded a hundred apart. */
+  /**
+   * A float32 lse near -1e9 has lost the logarithm of the number of keys: weights taken from it
+   * alone are 1, or what the rounding of score and lse makes of them, up to infinity.
+   */
   @OnEveryDevice
-  void gradientsAreBounded(TestDevice on) {
-    for (DType type : TestDevice.TYPES) {
-      try (Scope scope = Scope.open()) {
-        AttentionCall call = call(scope, on.device(), type, masks(-1e9f));
-        call.forward(scope);
-        for (float dout : new float[] {0, 1}) {
-          Tensor given = scope.allocate(type, 1, QUERIES, 1, 8).fill(dout).on(on.device());
-          AttentionGradients gradients = call.backward(given).gradients(scope);
-          for (float dvalue : gradients.value().toFloatArray()) {
-            assertTrue(dvalue >= 0 && dvalue <= QUERIES * dout, type + " dvalue " + dvalue);
-          }
-          for (Tensor other : List.of(gradients.query(), gradients.key())) {
-            for (float x : other.toFloatArray()) {
-              assertTrue(Math.abs(x) <= QUERIES * dout, type + " dquery or dkey " + x);
-            }
-          }
+  void gradientsAreThoseOfEqualWeights(TestDevice on) {
+    for (float mask : new float[] {-1e4f, -1e6f, -1e8f, -1e9f, -1e10f, -1e30f, -1e38f, 1e9f}) {
+      for (DType type : TestDevice.TYPES) {
+        for (boolean deterministic : new boolean[] {false, true}) {
+          assertGradients(on, type, masks(mask), deterministic);
         }
+      }
+    }
+  }
+
+  private static void assertGradients(
+      TestDevice on, DType type, float[] masks, boolean deterministic) {
+    try (Scope scope = Scope.open()) {
+      AttentionCall call = call(scope, on.device(), type, masks);
+      call.forward(scope);
+      Tensor dout = scope.allocate(type, 1, QUERIES, 1, 8).fill(1).on(on.device());
+      Tensor dbias = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
+      AttentionGradients gradients =
+          call.backward(dout).deterministic(deterministic).dbias(dbias).gradients(scope);
+      String what = type + ", masks near " + masks[0] + ": ";
+      float expected = (float) QUERIES / KEYS;
+      for (float dvalue : gradients.value().toFloatArray()) {
+        assertEquals(expected, dvalue, 0.01f * expected, what + "dvalue");
+      }
+      // All keys and values are equal: no score gains by another's loss.
+      for (Tensor other : List.of(gradients.query(), gradients.key(), dbias)) {
+        for (float x : other.toFloatArray()) {
+          assertEquals(0, x, 1e-2f, what + "dquery, dkey or dbias");
+        }
+      }
+    }
+  }
+
+  /** Gradients with lse of a forward over more keys than these: it stays what it was given. */
+  @OnEveryDevice
+  void anLseOfMoreKeysIsTaken(TestDevice on) {
+    try (Scope scope = Scope.open()) {
+      AttentionCall call = call(scope, on.device(), DType.FLOAT32, masks(-1e6f));
+      Tensor out = call.forward(scope);
+      Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, QUERIES).fill(-1e5f).on(on.device());
+      Tensor dout = scope.allocate(DType.FLOAT32, 1, QUERIES, 1, 8).fill(1).on(on.device());
+      AttentionGradients gradients = call.backward(dout, out, lse).gradients(scope);
+      for (float dvalue : gradients.value().toFloatArray()) {
+        assertEquals(0, dvalue);
       }
     }
   }

@@ -154,7 +154,9 @@ class NpyTest {
   @Test
   void foldersAndDevicesAreNotOpened() {
     for (Path path : List.of(folder, Path.of("/dev/zero"))) {
-      assertThrows(NpyException.class, () -> Npy.read(path, arena));
+      NpyException refusal = assertThrows(NpyException.class, () -> Npy.read(path, arena));
+      String reason = path.equals(folder) ? "it is a folder" : "it is no regular file";
+      assertTrue(refusal.getMessage().startsWith(reason), refusal.getMessage());
     }
   }
 
