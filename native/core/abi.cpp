@@ -1,5 +1,7 @@
 // The functions of fovea.h: what every backend checks alike.
 
+#include <bit>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -10,8 +12,32 @@ using namespace fovea;
 
 namespace {
 
+// Runs trust a plan's numbers, and a plan travels as plain data. A step is a bijection of its sum, so that
+// no single word changes unseen. Two sums, which do not wait for each other, take 30 ns.
+uint64_t seal_of(const fovea_attention_plan& plan) {
+  constexpr size_t kBytes = offsetof(fovea_attention_plan, error);
+  static_assert(kBytes % 16 == 0);
+  uint64_t even = 0, odd = 0;
+  for (size_t at = 0; at < kBytes; at += 16) {
+    uint64_t words[2];
+    std::memcpy(words, reinterpret_cast<const unsigned char*>(&plan) + at, 16);
+    even = std::rotl(even, 23) + words[0];
+    odd = std::rotl(odd, 23) + words[1];
+  }
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+  const uint64_t all = (even ^ even >> 32) * kOdd ^ odd;
+  return (all ^ all >> 32) * kOdd;
+}
+
+// Whether a plan function of this library, or of one like it, filled the plan.
 bool is_ours(const fovea_attention_plan& plan) {
-  return plan.abi_version == FOVEA_ABI_VERSION && plan.device_kind == backend::kDeviceKind;
+  return plan.abi_version == FOVEA_ABI_VERSION && plan.device_kind == backend::kDeviceKind &&
+         plan.seal == seal_of(plan);
+}
+
+int32_t sealed(int32_t status, fovea_attention_plan& plan) {
+  if (status == FOVEA_OK) plan.seal = seal_of(plan);
+  return status;
 }
 
 int32_t unreadable(const char* block, char (&error)[FOVEA_ERROR_LENGTH]) {
@@ -39,7 +65,7 @@ int32_t begin_plan(const fovea_attention_spec* spec, const fovea_device_info* de
 int32_t check_blocks(const fovea_attention_plan* plan, fovea_attention_call* call, bool backward) {
   if (call == nullptr || call->size != sizeof(fovea_attention_call)) return FOVEA_INVALID_ARGUMENT;
   if (plan == nullptr || plan->size != sizeof(fovea_attention_plan) || !is_ours(*plan)) {
-    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend",
+    return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend, or was changed",
                 backend::kName);
   }
   if (is_backward(*plan) != backward) {
@@ -94,7 +120,7 @@ int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_devic
                              fovea_attention_plan* plan) {
   fovea_device_info known_device;
   if (int32_t status = begin_plan(spec, device, known_device, plan)) return status;
-  return backend::plan(known_device, *plan);
+  return sealed(backend::plan(known_device, *plan), *plan);
 }
 
 int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
@@ -105,13 +131,13 @@ int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
   fovea_attention_gradients known_gradients;
   if (!read_block(gradients, known_gradients)) return unreadable("gradients", plan->error);
   if (int32_t status = plan_gradients(known_gradients, *plan)) return status;
-  return backend::plan_backward(known_device, *plan);
+  return sealed(backend::plan_backward(known_device, *plan), *plan);
 }
 
 int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
   if (plan == nullptr || plan->size != sizeof(fovea_attention_plan)) return FOVEA_INVALID_ARGUMENT;
   if (!is_ours(*plan)) {
-    return fail(plan->error, FOVEA_INVALID_ARGUMENT, "this is not a plan of the %s backend",
+    return fail(plan->error, FOVEA_INVALID_ARGUMENT, "this is not a plan of the %s backend, or was changed",
                 backend::kName);
   }
   return backend::prepare(*plan);

@@ -199,6 +199,7 @@ typedef struct fovea_attention_plan {
   fovea_attention_spec spec;           /* defaults resolved */
   fovea_attention_gradients gradients; /* defaults resolved; size 0 in the plan of a forward */
   char error[FOVEA_ERROR_LENGTH];
+  uint64_t seal; /* a hash of all above the error: a plan that was changed since is refused */
 } fovea_attention_plan;
 
 typedef struct fovea_attention_call {

@@ -143,7 +143,7 @@ Status replay(const Library& library, const fovea_device_info& device, bool on_g
                               : library.plan(spec, &device, &plan);
   if (status != FOVEA_OK) {
     verdict.wrong = std::string("plan: ") + plan.error;
-  } else if (std::string wrong = OperandCheck(plan, c).run(); !wrong.empty()) {
+  } else if (std::string wrong = check_operands(plan, c); !wrong.empty()) {
     verdict.wrong = wrong;
   } else if (library.prepare(&plan) != FOVEA_OK) {
     verdict.wrong = std::string("prepare: ") + plan.error;

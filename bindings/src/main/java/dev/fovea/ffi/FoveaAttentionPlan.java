@@ -30,7 +30,8 @@ public final class FoveaAttentionPlan {
               FoveaAttentionSpec.LAYOUT.withName("spec"),
               FoveaAttentionGradients.LAYOUT.withName("gradients"),
               MemoryLayout.sequenceLayout(Abi.ERROR_LENGTH, ValueLayout.JAVA_BYTE)
-                  .withName("error"))
+                  .withName("error"),
+              ValueLayout.JAVA_LONG.withName("seal"))
           .withName("fovea_attention_plan");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
@@ -50,6 +51,7 @@ public final class FoveaAttentionPlan {
   public static final Field.Struct SPEC = Field.Struct.of(LAYOUT, "spec");
   public static final Field.Struct GRADIENTS = Field.Struct.of(LAYOUT, "gradients");
   public static final Field.Text ERROR = Field.Text.of(LAYOUT, "error");
+  public static final Field.Int64 SEAL = Field.Int64.of(LAYOUT, "seal");
 
   private FoveaAttentionPlan() {}
 
