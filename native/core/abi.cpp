@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 
 #include "core/backend.h"
 #include "core/block.h"
@@ -13,20 +14,29 @@ using namespace fovea;
 namespace {
 
 // Runs trust a plan's numbers, and a plan travels as plain data. A step is a bijection of its sum, so that
-// no single word changes unseen. Two sums, which do not wait for each other, take 30 ns.
+// no single word changes unseen. Four sums, which do not wait for each other, take 40 ns.
 uint64_t seal_of(const fovea_attention_plan& plan) {
-  constexpr size_t kBytes = offsetof(fovea_attention_plan, error);
-  static_assert(kBytes % 16 == 0);
-  uint64_t even = 0, odd = 0;
-  for (size_t at = 0; at < kBytes; at += 16) {
-    uint64_t words[2];
-    std::memcpy(words, reinterpret_cast<const unsigned char*>(&plan) + at, 16);
-    even = std::rotl(even, 23) + words[0];
-    odd = std::rotl(odd, 23) + words[1];
-  }
+  constexpr size_t kWords = offsetof(fovea_attention_plan, error) / 8;
+  static_assert(kWords * 8 == offsetof(fovea_attention_plan, error) && kWords % 4 == 2);
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
-  const uint64_t all = (even ^ even >> 32) * kOdd ^ odd;
-  return (all ^ all >> 32) * kOdd;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(&plan);
+  uint64_t a = 1, b = 2, c = 3, d = 4;
+  const auto step = [&](uint64_t& sum, size_t word) {
+    uint64_t value;
+    std::memcpy(&value, bytes + 8 * word, 8);
+    sum = std::rotl(sum ^ value, 29) * kOdd;
+  };
+  for (size_t word = 0; word + 4 <= kWords; word += 4) {
+    step(a, word);
+    step(b, word + 1);
+    step(c, word + 2);
+    step(d, word + 3);
+  }
+  step(a, kWords - 2);
+  step(b, kWords - 1);
+  uint64_t all = 0;
+  for (uint64_t sum : {a, b, c, d}) all = std::rotl(all ^ sum, 29) * kOdd;
+  return all;
 }
 
 // Whether a plan function of this library, or of one like it, filled the plan.

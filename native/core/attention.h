@@ -44,6 +44,7 @@ struct BackwardOperands : AttentionInputs {
 struct Sequence {
   int64_t query_start, query_length;
   int64_t key_start, key_length;
+  int64_t key_rows;  // those behind its length included
 };
 
 // Validates `spec`, resolves its defaults into plan.spec and fills the fields of `plan` that do not

@@ -72,10 +72,10 @@ class Validation {
         return invalid("%s is %d, expected 0 or 1", flag.name, flag.value);
       }
     }
-    if (spec_.packed && (spec_.has_query_lengths || spec_.has_key_lengths)) {
+    if (spec_.packed && spec_.has_query_lengths) {
       return fail(plan_.error, FOVEA_UNSUPPORTED,
-                  "packed sequences take their lengths from cu_seqlens, not from "
-                  "query_lengths or key_lengths");
+                  "packed query sequences take their lengths from cu_seqlens_q, not from "
+                  "query_lengths");
     }
     return FOVEA_OK;
   }

@@ -32,8 +32,7 @@ class BackwardKeys {
         if (j < length) run_tile(j, int(std::min(tile, length - j)), turn == 0);
       }
     }
-    // Packed sequences have no padding.
-    if (work_.keys == 0 && !spec_.packed && !run_.plan.gradients.accumulate) clear(length);
+    if (work_.keys == 0 && !run_.plan.gradients.accumulate) clear(length);
   }
 
  private:
@@ -120,7 +119,7 @@ class BackwardKeys {
     const fovea_attention_gradients& gradients = run_.plan.gradients;
     with_type(gradients.dtype, [&](auto zero) {
       const auto rows = [&](void* to, const int64_t(&stride)[3], int64_t columns) {
-        for (int64_t k = j; k < spec_.key_length; ++k) {
+        for (int64_t k = j; k < work_.sequence.key_rows; ++k) {
           std::fill_n(static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, k), columns,
                       zero);
         }

@@ -68,14 +68,19 @@ int32_t locate(const fovea_attention_spec& spec, const AttentionInputs& inputs, 
                           spec.query_total, sequence.query_start, sequence.query_length, call)) {
       return status;
     }
-    return locate_packed("cu_seqlens_k", inputs.cu_seqlens_k, batch, spec.key_length,
-                         spec.key_total, sequence.key_start, sequence.key_length, call);
+    if (int32_t status =
+            locate_packed("cu_seqlens_k", inputs.cu_seqlens_k, batch, spec.key_length,
+                          spec.key_total, sequence.key_start, sequence.key_rows, call)) {
+      return status;
+    }
+  } else {
+    if (int32_t status = locate_padded("query_lengths", inputs.query_lengths, batch,
+                                       spec.query_length, sequence.query_length, call)) {
+      return status;
+    }
+    sequence.key_rows = spec.key_length;
   }
-  if (int32_t status = locate_padded("query_lengths", inputs.query_lengths, batch,
-                                     spec.query_length, sequence.query_length, call)) {
-    return status;
-  }
-  return locate_padded("key_lengths", inputs.key_lengths, batch, spec.key_length,
+  return locate_padded("key_lengths", inputs.key_lengths, batch, sequence.key_rows,
                        sequence.key_length, call);
 }
 

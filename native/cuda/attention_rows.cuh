@@ -98,6 +98,14 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
   length = clamp_length(int64_t{end} - start, longest);
 }
 
+// Rows of key and value that a sequence has, those behind its length included.
+FOVEA_DEVICE int32_t key_rows(const AttentionParams& p, int32_t batch) {
+  if (!p.packed) return p.key_length;
+  int32_t start, length;
+  locate_packed(p.cu_seqlens_k, batch, p.key_length, p.key_total, start, length);
+  return length;
+}
+
 // The part of a work item: one of the tiles of a (batch, key head) pair.
 struct AttentionItem {
   uint32_t batch, key_head, tile;
@@ -137,9 +145,9 @@ FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, uint32_t batch,
       rows.query_length =
           clamp_length(tile::load_global(p.query_lengths + rows.batch), p.query_length);
     }
-    if (p.key_lengths != nullptr) {
-      rows.key_length = clamp_length(tile::load_global(p.key_lengths + rows.batch), p.key_length);
-    }
+  }
+  if (p.key_lengths != nullptr) {
+    rows.key_length = clamp_length(tile::load_global(p.key_lengths + rows.batch), rows.key_length);
   }
   return rows;
 }

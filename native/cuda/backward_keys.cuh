@@ -419,7 +419,7 @@ struct BackwardKeys {
                                const float (&sums)[kM][kTensorColumns][4], float factor, float unit,
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
-    const int32_t exist = (p.packed || b.accumulate) ? rows.key_length : p.key_length;
+    const int32_t exist = b.accumulate ? rows.key_length : key_rows(p, rows.batch);
     const int32_t first = first_warp_key();
     const ThreadKeys mine(first);
     store_sums(

@@ -121,7 +121,7 @@ typedef struct fovea_attention_spec {
   int32_t has_alibi;         /* 1 = alibi_slopes is given */
   int32_t has_sinks;         /* 1 = sinks is given */
   int32_t has_query_lengths; /* 1 = query_lengths is given; not with packed */
-  int32_t has_key_lengths;   /* 1 = key_lengths is given; not with packed */
+  int32_t has_key_lengths;   /* 1 = key_lengths is given */
   int32_t has_lse;           /* 1 = lse is written */
   int32_t has_weights;       /* 1 = weights is written */
 
@@ -247,7 +247,8 @@ FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
  *   sinks         [Hq] float32, in the units of x
  *   cu_seqlens_*  [B + 1], rising from 0 to the total, by no more than the longest at a time: sequence
  *                 b is rows cu[b] to cu[b + 1]
- *   *_lengths     [B], between 0 and the longest; what lies behind is padding and never read
+ *   *_lengths     [B], between 0 and the longest, or the rows of a packed sequence; what lies behind is
+ *                 padding and never read
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
  * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0. What is
  * written must not overlap any other operand.

@@ -83,7 +83,7 @@ public final class AttentionCall {
 
   /**
    * Lengths of the query sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length.
+   * read. Null for the full length. Not with {@link #cuSeqlens}, which has them.
    */
   public AttentionCall queryLengths(Tensor lengths) {
     claim.begin();
@@ -93,7 +93,9 @@ public final class AttentionCall {
 
   /**
    * Lengths of the key sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length. {@link Masks#keyLengths} makes them of a padding mask.
+   * read. Null for the full length. {@link Masks#keyLengths} makes them of a padding mask. With
+   * {@link #cuSeqlens}, a sequence has only the first so many of its rows of key and value, as in a
+   * cache that is not full.
    */
   public AttentionCall keyLengths(Tensor lengths) {
     claim.begin();

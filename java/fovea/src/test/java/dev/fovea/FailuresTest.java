@@ -48,9 +48,10 @@ class FailuresTest {
       call.cuSeqlens(right, ends, 5, 5);
       assertMessage(
           "cuSeqlens of key goes from 1 to 10, expected from 0 to 10", () -> call.forward(scope));
-      call.cuSeqlens(right, right, 5, 5).keyLengths(scope.copyOf(new int[] {1, 1}, 2));
+      call.cuSeqlens(right, right, 5, 5).queryLengths(scope.copyOf(new int[] {1, 1}, 2));
       assertMessage(
-          "packed sequences take their lengths from cuSeqlens, not from queryLengths or keyLengths",
+          "packed query sequences take their lengths from cuSeqlens of query, not from"
+              + " queryLengths",
           () -> call.forward(scope));
     }
   }

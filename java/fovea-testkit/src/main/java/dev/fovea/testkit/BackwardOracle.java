@@ -278,8 +278,7 @@ public final class BackwardOracle {
 
   /** Gradients of the keys and values of a head, those of padding included. */
   private void expectKeys(int b, int kv) {
-    int rows = geometry.packed() ? head.length() : geometry.keyLength();
-    for (int j = 0; j < rows; j++) {
+    for (int j = 0; j < geometry.roomK(b); j++) {
       int at = at(backward.layouts().dkey(), cuK, b, j, kv);
       dkeyRows.expect(gradients.dkey, at, j, data.dkey());
       at = at(backward.layouts().dvalue(), cuK, b, j, kv);

@@ -74,13 +74,11 @@ final class BoundCase implements AutoCloseable {
     Options o = c.options();
     if (g.packed()) {
       call.cuSeqlens(ints(g.cuQ()), ints(g.cuK()), g.queryLength(), g.keyLength());
-    } else {
-      if (g.queryLengths() != null) {
-        call.queryLengths(ints(g.queryLengths()));
-      }
-      if (g.keyLengths() != null) {
-        call.keyLengths(ints(g.keyLengths()));
-      }
+    } else if (g.queryLengths() != null) {
+      call.queryLengths(ints(g.queryLengths()));
+    }
+    if (g.hasKeyLengths()) {
+      call.keyLengths(ints(g.keyLengths()));
     }
     if (data.bias() != null) {
       call.bias(input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));

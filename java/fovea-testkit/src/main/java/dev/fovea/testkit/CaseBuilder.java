@@ -6,6 +6,7 @@ import dev.fovea.testkit.AttentionCase.Layouts;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
+import java.util.Arrays;
 
 /**
  * Makes an {@link AttentionCase} from as few words as a test needs. Defaults: float32, one sequence
@@ -25,6 +26,7 @@ public final class CaseBuilder {
   boolean packed;
   int[] queryLengths;
   int[] keyLengths;
+  int[] keyRooms;
   boolean causal;
   boolean topLeft;
   long windowLeft = -1;
@@ -108,10 +110,17 @@ public final class CaseBuilder {
   /** Sequences end to end; sets the batch and the longest lengths. */
   public CaseBuilder packed(int[] queryLengths, int[] keyLengths) {
     packed = true;
+    keyRooms = null;
     ragged(queryLengths, keyLengths);
-    int longestQ = java.util.Arrays.stream(queryLengths).max().orElse(0);
-    int longestK = java.util.Arrays.stream(keyLengths).max().orElse(0);
+    int longestQ = Arrays.stream(queryLengths).max().orElse(0);
+    int longestK = Arrays.stream(keyLengths).max().orElse(0);
     return lengths(queryLengths.length, longestQ, longestK);
+  }
+
+  /** Packed key sequences that fill only the first of their rows; after {@link #packed}. */
+  public CaseBuilder keyRooms(int[] rooms) {
+    keyRooms = rooms;
+    return lengths(batch, queryLength, Math.max(keyLength, Arrays.stream(rooms).max().orElse(0)));
   }
 
   /** Causal, aligned to the last key. */
@@ -227,7 +236,8 @@ public final class CaseBuilder {
             dv,
             packed,
             queryLengths == null ? null : queryLengths.clone(),
-            keyLengths == null ? null : keyLengths.clone());
+            keyLengths == null ? null : keyLengths.clone(),
+            keyRooms == null ? null : keyRooms.clone());
     Options options =
         new Options(
             dtype,

@@ -153,7 +153,7 @@ public final class CaseFile {
     ints(g.packed() ? g.cuQ() : null);
     ints(g.packed() ? g.cuK() : null);
     ints(g.packed() ? null : g.queryLengths());
-    ints(g.packed() ? null : g.keyLengths());
+    ints(g.hasKeyLengths() ? g.keyLengths() : null);
   }
 
   /** The struct of fovea.h for a case. */
@@ -168,7 +168,7 @@ public final class CaseFile {
     s.putInt(flag(o.scale() != null)).putInt(flag(o.alibi() != Alibi.NONE));
     s.putInt(flag(o.sinks()));
     s.putInt(flag(!g.packed() && g.queryLengths() != null));
-    s.putInt(flag(!g.packed() && g.keyLengths() != null));
+    s.putInt(flag(g.hasKeyLengths()));
     s.putInt(flag(o.lse())).putInt(flag(o.weights()));
     s.putFloat(o.scale() == null ? 0 : o.scale()).putFloat(o.softcap()).putFloat(o.dropout());
     s.putInt(flag(o.allowTf32()));

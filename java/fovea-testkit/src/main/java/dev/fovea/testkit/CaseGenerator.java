@@ -237,10 +237,21 @@ public final class CaseGenerator {
       int roomQ = random.chance(0.2) ? random.between(1, 70) : 0;
       int roomK = random.chance(0.2) ? random.between(1, 70) : 0;
       c.packed(queries, keys);
+      if (random.chance(0.3)) {
+        c.keyRooms(rooms(keys));
+      }
       // The longest length is a bound, not always met.
       c.queryLength += roomQ;
       c.keyLength += roomK;
     }
+  }
+
+  private int[] rooms(int[] lengths) {
+    int[] rooms = lengths.clone();
+    for (int b = 0; b < rooms.length; b++) {
+      rooms[b] += random.chance(0.6) ? random.between(0, 40) : 0;
+    }
+    return rooms;
   }
 
   private int[] ragged(int longest) {

@@ -91,7 +91,7 @@ public final class Features {
 
   private static String lengths(Geometry g) {
     if (g.packed()) {
-      return "packed";
+      return g.hasKeyLengths() ? "packed-key" : "packed";
     }
     if (g.queryLengths() == null) {
       return g.keyLengths() == null ? "full" : "key";

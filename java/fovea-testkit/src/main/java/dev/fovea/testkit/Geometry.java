@@ -15,6 +15,8 @@ import java.util.Arrays;
  * @param packed sequences lie end to end and are found by cu_seqlens
  * @param queryLengths length of every query sequence, or null: all Sq
  * @param keyLengths length of every key sequence, or null: all Sk
+ * @param keyRooms rows of every packed key sequence, of which it fills the first; null: as many as
+ *     it has keys
  */
 public record Geometry(
     int batch,
@@ -26,7 +28,8 @@ public record Geometry(
     int valueHeadDim,
     boolean packed,
     int[] queryLengths,
-    int[] keyLengths) {
+    int[] keyLengths,
+    int[] keyRooms) {
 
   /** Length of query sequence {@code b}. */
   public int lenQ(int b) {
@@ -36,6 +39,19 @@ public record Geometry(
   /** Length of key sequence {@code b}. */
   public int lenK(int b) {
     return keyLengths == null ? keyLength : keyLengths[b];
+  }
+
+  /** Rows of key sequence {@code b}, those behind its length included. */
+  public int roomK(int b) {
+    if (!packed) {
+      return keyLength;
+    }
+    return keyRooms == null ? lenK(b) : keyRooms[b];
+  }
+
+  /** Whether key_lengths is given. */
+  public boolean hasKeyLengths() {
+    return packed ? keyRooms != null : keyLengths != null;
   }
 
   /** Query heads that share a key/value head. */
@@ -56,7 +72,7 @@ public record Geometry(
   private int[] cumulative(boolean query) {
     int[] sums = new int[batch + 1];
     for (int b = 0; b < batch; b++) {
-      sums[b + 1] = sums[b] + (query ? lenQ(b) : lenK(b));
+      sums[b + 1] = sums[b] + (query ? lenQ(b) : roomK(b));
     }
     return sums;
   }
@@ -92,6 +108,9 @@ public record Geometry(
         queryLengths == null && keyLengths == null
             ? ""
             : " lenQ=" + brief(queryLengths) + " lenK=" + brief(keyLengths);
+    if (keyRooms != null) {
+      lengths += " of " + brief(keyRooms);
+    }
     return "B=%d Sq=%d Sk=%d Hq=%d Hk=%d D=%d Dv=%d%s%s"
         .formatted(
             batch,

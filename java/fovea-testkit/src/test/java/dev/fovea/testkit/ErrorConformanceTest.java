@@ -374,8 +374,15 @@ class ErrorConformanceTest {
                 .call(q, q, q)
                 .out(floats(10, 2, 8))
                 .cuSeqlens(ints(0, 5, 10), ints(0, 5, 10), 5, 5)
-                .keyLengths(ints(1, 1))
+                .queryLengths(ints(1, 1))
                 .run());
+    AttentionCall longer =
+        Attention.create()
+            .call(q, q, q)
+            .out(floats(10, 2, 8))
+            .cuSeqlens(ints(0, 4, 10), ints(0, 4, 10), 6, 6)
+            .keyLengths(ints(5, 1));
+    refused("keyLengths[0] is 5, expected 0 to 4", longer::run);
   }
 
   @Test

@@ -93,6 +93,8 @@ class GridConformanceTest {
     failed.check(new CaseBuilder().packed(new int[0], new int[0]).outputs(true, true).build());
     failed.check(new CaseBuilder().packed(new int[] {0, 0}, new int[] {0, 0}).build());
     failed.check(new CaseBuilder().packed(new int[] {0, 4}, new int[] {3, 0}).build());
+    CaseBuilder empty = new CaseBuilder().packed(new int[] {3, 4}, new int[] {0, 0});
+    failed.check(empty.keyRooms(new int[] {7, 0}).outputs(true, true).build());
     failed.orPass();
   }
 
@@ -152,6 +154,9 @@ class GridConformanceTest {
     all.put("query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
     all.put("key lengths", c -> c.ragged(c.queryLengths, new int[] {65, 13}));
     all.put("packed", c -> c.packed(new int[] {40, 17}, new int[] {5, 90}));
+    all.put(
+        "packed key lengths",
+        c -> c.packed(new int[] {40, 17}, new int[] {5, 90}).keyRooms(new int[] {77, 90}));
     all.put("weights", c -> c.outputs(true, true));
     all.put("no lse", c -> c.outputs(false, c.weights));
     all.put("one query", GridConformanceTest::oneQuery);
@@ -168,7 +173,11 @@ class GridConformanceTest {
 
   private static void oneQuery(CaseBuilder c) {
     if (c.packed) {
+      int[] rooms = c.keyRooms;
       c.packed(new int[] {1, 1}, c.keyLengths);
+      if (rooms != null) {
+        c.keyRooms(rooms);
+      }
     } else {
       c.lengths(2, 1, 65).ragged(c.queryLengths == null ? null : new int[] {1, 0}, c.keyLengths);
     }
