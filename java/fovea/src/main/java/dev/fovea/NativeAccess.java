@@ -5,6 +5,9 @@ package dev.fovea;
  * methods; when one of them stands in these modules, it asks about these modules alone.
  */
 final class NativeAccess {
+  static final StackWalker CALLER =
+      StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
+
   private NativeAccess() {}
 
   /**
@@ -18,7 +21,7 @@ final class NativeAccess {
       return;
     }
     throw new IllegalCallerException(
-        "%s calls %s, which reads and writes any address, without native access: start java with"
+        "%s calls %s, which trusts a raw address, without native access: start java with"
                 .formatted(module, method)
             + " --enable-native-access="
             + (module.isNamed() ? module.getName() : "ALL-UNNAMED"));

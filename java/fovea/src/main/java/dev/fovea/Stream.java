@@ -63,9 +63,14 @@ public final class Stream implements AutoCloseable {
    * destroys the stream, but must come before its owner does: from then on memory that was used on
    * it waits for nothing.
    *
+   * <p>As a driver trusts any handle, the calling module needs native access: {@code
+   * --enable-native-access=} with its name, or with {@code ALL-UNNAMED} on the class path.
+   *
+   * @throws IllegalCallerException if the calling module has no native access
    * @throws UnsupportedOperationException if the device has no streams
    */
   public static Stream ofHandle(Device device, long handle) {
+    NativeAccess.require(NativeAccess.CALLER.getCallerClass(), "Stream.ofHandle");
     return new Stream(device, handle, Owner.SOMEBODY_ELSE);
   }
 

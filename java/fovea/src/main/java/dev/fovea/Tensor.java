@@ -24,9 +24,6 @@ import java.nio.FloatBuffer;
  * bits stay as they are.
  */
 public final class Tensor extends TensorView {
-  private static final StackWalker CALLER =
-      StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE);
-
   Tensor(
       Device device,
       Scope scope,
@@ -95,7 +92,7 @@ public final class Tensor extends TensorView {
    */
   public static Tensor ofAddress(
       Device device, long address, DType dtype, long[] shape, long[] strides) {
-    NativeAccess.require(CALLER.getCallerClass(), "Tensor.ofAddress");
+    NativeAccess.require(NativeAccess.CALLER.getCallerClass(), "Tensor.ofAddress");
     return TensorMemory.at(device, address, dtype, shape.clone(), strides.clone());
   }
 

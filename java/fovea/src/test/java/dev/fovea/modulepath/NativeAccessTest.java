@@ -20,6 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 class NativeAccessTest {
   private static final String LIBRARY = "dev.fovea.ffi";
   private static final String NOT_EXPORTED = "does not export";
+  private static final String NO_STREAMS =
+      "Stream: java.lang.UnsupportedOperationException: cpu has no streams: its calls are done when"
+          + " they return";
 
   @TempDir static Path folder;
 
@@ -60,10 +63,11 @@ class NativeAccessTest {
     assertTrue(output.get(1).contains(NOT_EXPORTED), output.toString());
     assertEquals(
         "Tensor: java.lang.IllegalCallerException: module stranger calls Tensor.ofAddress, which"
-            + " reads and writes any address, without native access: start java with"
+            + " trusts a raw address, without native access: start java with"
             + " --enable-native-access=stranger",
         output.get(2));
-    assertEquals(3, output.size(), output.toString());
+    assertTrue(output.get(3).contains("stranger calls Stream.ofHandle"), output.toString());
+    assertEquals(4, output.size(), output.toString());
   }
 
   @Test
@@ -72,6 +76,7 @@ class NativeAccessTest {
     assertTrue(output.get(0).contains(NOT_EXPORTED), output.toString());
     assertTrue(output.get(1).contains(NOT_EXPORTED), output.toString());
     assertEquals("Tensor: 1", output.get(2));
+    assertEquals(NO_STREAMS, output.get(3));
   }
 
   @Test
@@ -88,7 +93,7 @@ class NativeAccessTest {
   @Test
   void onTheClassPathEverythingStillWorks() throws Exception {
     assertEquals(
-        List.of("Memory: secret", "backend: cpu", "Tensor: 1"),
+        List.of("Memory: secret", "backend: cpu", "Tensor: 1", NO_STREAMS),
         OwnJvm.run(
             "--enable-native-access=ALL-UNNAMED",
             "-cp",

@@ -2,6 +2,7 @@ package stranger;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.Stream;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Memory;
 import java.lang.foreign.Arena;
@@ -21,12 +22,13 @@ public final class Stranger {
             Tensor.ofAddress(Device.cpu(), secret.address(), DType.INT32, one, one)
                 .toIntArray()
                 .length);
+    attempt("Stream", () -> Stream.ofHandle(Device.cpu(), secret.address()));
   }
 
   private static void attempt(String way, Supplier<Object> read) {
     try {
       System.out.println(way + ": " + read.get());
-    } catch (IllegalCallerException | IllegalAccessError e) {
+    } catch (IllegalCallerException | IllegalAccessError | UnsupportedOperationException e) {
       System.out.println(way + ": " + e);
     }
   }
