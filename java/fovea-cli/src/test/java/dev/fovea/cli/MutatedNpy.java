@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** An .npy file in memory that something has happened to. */
 final class MutatedNpy {
@@ -231,10 +232,11 @@ final class MutatedNpy {
   }
 
   private static Content read(String python, ByteBuffer elements) throws IOException {
-    if (python.indexOf('\\') >= 0) {
+    boolean json = Pattern.compile("\\b(true|false)\\b").matcher(python).find(); // not Python
+    if (json || python.indexOf('\\') >= 0) {
       return null;
     }
-    String json =
+    String text =
         python
             .replaceAll("(?<=\\d)L(?=[,)])", "")
             .replaceAll("\\(\\s*(\\d+)\\s*,\\s*\\)", "[$1]")
@@ -244,7 +246,7 @@ final class MutatedNpy {
             .replace('\'', '"')
             .replaceAll("\\bTrue\\b", "true")
             .replaceAll("\\bFalse\\b", "false");
-    JsonReader reader = new JsonReader(new StringReader(json));
+    JsonReader reader = new JsonReader(new StringReader(text));
     reader.setStrictness(Strictness.STRICT);
     Set<String> keys = new HashSet<>();
     String descriptor = null;
