@@ -238,6 +238,7 @@ final class MutatedNpy {
     }
     String text =
         python
+            .replace('\f', ' ') // which Python takes for a space, and JSON does not
             .replaceAll("(?<=\\d)L(?=[,)])", "")
             .replaceAll("\\(\\s*(\\d+)\\s*,\\s*\\)", "[$1]")
             .replaceAll(",(\\s*[)}])", "$1")
