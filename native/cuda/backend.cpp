@@ -48,11 +48,8 @@ device::Kernel kernel_of(const fovea_attention_plan& plan) {
 }
 
 device::Kernel statistics_kernel_of(const fovea_attention_plan& plan) {
-  const Precision precision = kBackwardVariants[plan.variant].precision;
-  BackwardKernel* const function = precision == Precision::kFloat16    ? backward_statistics_f16()
-                                   : precision == Precision::kBfloat16 ? backward_statistics_bf16()
-                                                                       : backward_statistics_f32();
-  return device::make_kernel("backward_statistics", function, kRowThreads, kAttentionRowsBytes);
+  return device::make_kernel("backward_statistics", backward_kernels_of(plan.variant).statistics,
+                             kRowThreads, kAttentionRowsBytes);
 }
 
 device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {

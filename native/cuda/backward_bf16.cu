@@ -6,8 +6,4 @@ const BackwardKernels* backward_kernels_bf16() {
   return kBackwardKernels<Precision::kBfloat16>.data();
 }
 
-BackwardKernel* backward_statistics_bf16() {
-  return backward_statistics<Precision::kBfloat16>;
-}
-
 }  // namespace fovea

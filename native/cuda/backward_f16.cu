@@ -6,8 +6,4 @@ const BackwardKernels* backward_kernels_f16() {
   return kBackwardKernels<Precision::kFloat16>.data();
 }
 
-BackwardKernel* backward_statistics_f16() {
-  return backward_statistics<Precision::kFloat16>;
-}
-
 }  // namespace fovea

@@ -13,13 +13,17 @@ namespace fovea {
 template <int kVariant>
 constexpr BackwardKernels backward_kernels() {
   constexpr int kQueries = first_with_queries(kVariant);
-  if constexpr (kBackwardVariants[kVariant].general) {
-    return {backward_keys<kVariant>, backward_queries<kQueries>, backward_convert<kVariant>,
-            backward_bias<kQueries>, backward_slopes<kQueries>};
-  } else {  // whoever has a bias has the general kernel
-    return {backward_keys<kVariant>, backward_queries<kQueries>, backward_convert<kVariant>,
-            nullptr, nullptr};
+  BackwardKernels kernels = {backward_statistics<kBackwardVariants[kVariant].precision>,
+                             backward_keys<kVariant>,
+                             backward_queries<kQueries>,
+                             backward_convert<kVariant>,
+                             nullptr,
+                             nullptr};
+  if constexpr (kBackwardVariants[kVariant].general) {  // whoever has a bias has this
+    kernels.bias = backward_bias<kQueries>;
+    kernels.slopes = backward_slopes<kQueries>;
   }
+  return kernels;
 }
 
 template <Precision kPrecision, size_t... kIndex>

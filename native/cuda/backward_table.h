@@ -7,6 +7,7 @@ namespace fovea {
 
 // Those of one BackwardVariant.
 struct BackwardKernels {
+  BackwardKernel* statistics;
   BackwardKernel* keys;
   BackwardKernel* queries;
   BackwardKernel* convert;
@@ -19,11 +20,8 @@ const BackwardKernels* backward_kernels_f16();
 const BackwardKernels* backward_kernels_bf16();
 const BackwardKernels* backward_kernels_f32();
 
-// Those that have no variants, the statistics' but for their precision.
+// Those that have no variants.
 BackwardKernel* backward_rows_kernel();
 BackwardKernel* backward_sinks_kernel();
-BackwardKernel* backward_statistics_f16();
-BackwardKernel* backward_statistics_bf16();
-BackwardKernel* backward_statistics_f32();
 
 }  // namespace fovea
