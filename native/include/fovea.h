@@ -255,7 +255,8 @@ FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
  *
  * Lengths and cu_seqlens are contents, which a plan does not know. The CPU refuses those outside their
  * range. A CUDA kernel, which cannot report them, clamps them; rows that no sequence has, before cu[0]
- * or from cu[B] on, then stay as they were in all outputs and gradients.
+ * or from cu[B] on, then stay as they were in all outputs and gradients. Where nothing is to be
+ * written, they are not read.
  *
  * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter =
  *   ((j >> 5) * 4 + ((j >> 1) & 3), i, b * Hq + h, dropout_offset);

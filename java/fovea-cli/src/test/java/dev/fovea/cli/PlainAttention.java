@@ -88,7 +88,9 @@ final class PlainAttention {
     double loss = 0;
     for (int b = 0; b < batch; b++) {
       for (int h = 0; h < heads; h++) {
-        for (int i = 0; i < (queryLengths == null ? queries : queryLengths[b]); i++) {
+        // Where there are no queries, lengths are not read.
+        int rows = queries == 0 || queryLengths == null ? queries : queryLengths[b];
+        for (int i = 0; i < rows; i++) {
           loss += row(b, h, i);
         }
       }
