@@ -61,6 +61,7 @@ function(fovea_cuda_report)
   set(launcher "${CMAKE_CUDA_COMPILER_LAUNCHER}")
   foreach(target IN LISTS ARGN)
     if(TARGET ${target})
+      list(APPEND reported ${target})
       list(APPEND objects $<FILTER:$<TARGET_OBJECTS:${target}>,INCLUDE,[.]cu[.]o$>)
       get_target_property(sources ${target} SOURCES)
       list(FILTER sources INCLUDE REGEX "[.]cu$")
@@ -87,4 +88,5 @@ function(fovea_cuda_report)
     COMMAND_EXPAND_LISTS
     COMMAND "${launcher}" --collect ${table} ${kernels} ${counts} ${wavefronts} ${objects})
   add_custom_target(cuda_kernels ALL DEPENDS ${table})
+  add_dependencies(cuda_kernels ${reported})  # make knows no rule for another target's objects
 endfunction()
