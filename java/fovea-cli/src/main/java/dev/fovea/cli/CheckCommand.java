@@ -123,6 +123,7 @@ final class CheckCommand extends CliCommand {
     json.addProperty("op", report.operation().toString());
     json.addProperty("cases", report.cases());
     json.addProperty("seed", report.seed());
+    json.addProperty("bits", "%016x".formatted(report.bits()));
     json.addProperty("seconds", report.seconds());
     json.addProperty("worstErrorOfAllowed", report.worstError());
     JsonArray failures = new JsonArray();

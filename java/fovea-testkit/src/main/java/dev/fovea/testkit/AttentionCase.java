@@ -82,7 +82,8 @@ public record AttentionCase(
     Oracle.Outputs expected = Oracle.run(this, data, Precision.of(device.name()));
     try (CaseRun run = new CaseRun(this, data, device)) {
       String wrong = run.run().compare(expected);
-      return new Result(wrong, Comparison.worstRatio(run.out(), expected.out()), run.plan());
+      double worst = Comparison.worstRatio(run.out(), expected.out());
+      return new Result(wrong, worst, run.outputBytes(), run.plan());
     }
   }
 

@@ -50,7 +50,7 @@ public record BackwardCase(
               Math.max(
                   Comparison.worstRatio(run.dkey(), expected.dkey()),
                   Comparison.worstRatio(run.dvalue(), expected.dvalue())));
-      return new Result(wrong, worst, run.plan());
+      return new Result(wrong, worst, run.outputBytes(), run.plan());
     }
   }
 

@@ -15,7 +15,8 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <pre>
  * @@S index                              started
- * @@P index worst tileQueries tileKeys   passed; worst error in units of what is allowed
+ * @@P index worst bits rows keys         passed; worst error in units of what is allowed, {@link Bits},
+ *                                        and the tile
  * @@F index kind message                 failed
  * </pre>
  *
@@ -97,8 +98,9 @@ public final class CheckChild {
         return "F " + index + " wrong " + oneLine(result.wrong());
       }
       AttentionPlan plan = result.plan();
-      return "P %d %.4f %d %d"
-          .formatted(index, result.worst(), plan.tileQueries(), plan.tileKeys());
+      String bits = Long.toHexString(Bits.of(index, result.outputs()));
+      return "P %d %.4f %s %d %d"
+          .formatted(index, result.worst(), bits, plan.tileQueries(), plan.tileKeys());
     } catch (Throwable failure) {
       StackTraceElement[] trace = failure.getStackTrace();
       String at = trace.length == 0 ? "" : " at " + trace[0];

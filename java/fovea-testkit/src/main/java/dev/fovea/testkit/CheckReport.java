@@ -14,6 +14,7 @@ import java.util.Map;
  * @param failed cases that were wrong, crashed or hung
  * @param failures one for each failed case, in order of the index
  * @param worstError largest error of a passed case in units of what is allowed
+ * @param bits a digest of the outputs of all cases that passed, bit by bit: {@link Bits}
  * @param seconds wall time
  * @param coverage of features, by feature and value
  * @param rarestPairs the pairs of feature values that were met least often
@@ -32,6 +33,7 @@ public record CheckReport(
     long failed,
     List<Failure> failures,
     double worstError,
+    long bits,
     double seconds,
     Map<String, Map<String, Integer>> coverage,
     List<PairCount> rarestPairs,
@@ -85,6 +87,7 @@ public record CheckReport(
     text.append(
         "%s: %d of %d %s cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
             .formatted(backend, passed, cases, operation, failed, seconds, worstError));
+    text.append("  digest of all output bits: %016x%n".formatted(bits));
     if (passed + failed < cases) {
       text.append("  %d cases did not run%n".formatted(cases - passed - failed));
     }

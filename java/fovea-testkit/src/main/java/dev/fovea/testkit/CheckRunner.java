@@ -24,6 +24,7 @@ public final class CheckRunner {
   private final SortedMap<Long, Failure> failures = new TreeMap<>();
   private long passed;
   private double worst;
+  private long bits;
 
   private CheckRunner(CheckOptions options, List<String> program) {
     this.options = options;
@@ -70,6 +71,7 @@ public final class CheckRunner {
         failures.size(),
         List.copyOf(failures.values()),
         worst,
+        bits,
         (System.nanoTime() - start) * 1e-9,
         coverage.single(),
         coverage.rarestPairs(),
@@ -151,11 +153,12 @@ public final class CheckRunner {
         round.end(index, true);
         passed++;
         worst = Math.max(worst, Double.parseDouble(words[2]));
-        String[] tiles = words[3].split(" ");
+        String[] rest = words[3].split(" ");
+        bits += Long.parseUnsignedLong(rest[0], 16);
         coverage.add(
             options.operation().generate(options.seed(), index, limits),
-            Integer.parseInt(tiles[0]),
-            Integer.parseInt(tiles[1]));
+            Integer.parseInt(rest[1]),
+            Integer.parseInt(rest[2]));
       }
       case "F" -> {
         round.end(index, false);

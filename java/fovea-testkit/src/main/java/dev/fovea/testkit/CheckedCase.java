@@ -22,7 +22,8 @@ public sealed interface CheckedCase permits AttentionCase, BackwardCase {
    *
    * @param wrong what is wrong with it, or null
    * @param worst largest error in units of what is allowed
+   * @param outputs bytes of all outputs, one after the other
    * @param plan that ran
    */
-  record Result(String wrong, double worst, AttentionPlan plan) {}
+  record Result(String wrong, double worst, byte[] outputs, AttentionPlan plan) {}
 }

@@ -82,6 +82,7 @@ class CheckCountsTest {
         failures,
         0,
         0,
+        0,
         Map.of(),
         List.of(),
         0,

@@ -2,6 +2,7 @@ package dev.fovea.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -32,6 +33,14 @@ class CheckRunnerTest {
     assertTrue(report.ok());
     assertTrue(report.summary().contains("20 of 20 backward cases passed"), report.summary());
     assertTrue(report.coverage().containsKey("gradients"));
+  }
+
+  @Test
+  void theDigestOfBitsIsThatOfTheCases() {
+    CheckOptions options = CheckOptions.of("cpu").withCases(12).withSeed(9);
+    long bits = CheckRunner.run(options.withThreads(1)).bits();
+    assertEquals(bits, CheckRunner.run(options.withThreads(3)).bits());
+    assertNotEquals(bits, CheckRunner.run(options.withCases(11)).bits());
   }
 
   @Test
