@@ -52,7 +52,7 @@ if(GLIBC)
 endif()
 
 foreach(object IN LISTS OBJECTS)
-  if(object MATCHES "_(avx[0-9]+)")
+  if(object MATCHES "/(avx[0-9]+)[.]cpp")
     set(isa ${CMAKE_MATCH_1})
     symbols(lines "${object}")
     set(shared ${lines})

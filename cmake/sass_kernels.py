@@ -81,4 +81,4 @@ def count(tools, objects, kernels=None):
 
 def built_objects(build):
     """Those of the native build's CUDA library."""
-    return sorted(glob.glob(os.path.join(build, "CMakeFiles/fovea_cuda.dir/cuda/*.cu.o")))
+    return sorted(glob.glob(os.path.join(build, "CMakeFiles/fovea_cuda.dir/cuda/*/*.cu.o")))

@@ -23,7 +23,7 @@ from cases import Problem
 
 DEVICE = "cuda"
 SEEDS_PER_CASE, PROBE_CASES = 64, 16
-RANDOM_CASES, RANDOM_SLICES = 250, 10  # of each operation; a slice is a seed of its own
+RANDOM_CASES, RANDOM_SLICES = 250, 10  # of each pass; a slice is a seed of its own
 STREAM_SEEDS = 100
 # Of the suite, what computes in the host's memory, and what plans for devices that are not here.
 _ELSEWHERE = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest", "PlanConformanceTest")
@@ -144,9 +144,9 @@ def conform(run):
         run.case(results, name.rpartition(".")[2], command, partial(judge_junit, reports), CONFORM_SECONDS)
     run.case(results, f"streams and graphs, seeds 1-{STREAM_SEEDS}",
              java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines, CONFORM_SECONDS)
-    for seed, operation in itertools.product(range(1, 1 + RANDOM_SLICES), cases.OPERATIONS):
-        run.case(results, f"random {operation} seed {seed}, {RANDOM_CASES} cases",
-                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--op", operation, "--cases", RANDOM_CASES,
+    for seed, which in itertools.product(range(1, 1 + RANDOM_SLICES), cases.PASSES):
+        run.case(results, f"random {which} seed {seed}, {RANDOM_CASES} cases",
+                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--pass", which, "--cases", RANDOM_CASES,
                       "--seed", seed, "--json"), judge_check, CONFORM_SECONDS)
 
 
@@ -309,7 +309,7 @@ STAGES = {
     "probe": Stage(probe, lambda: 1 + PROBE_CASES),
     "variants": Stage(variants, lambda: 1),
     "call": Stage(call, lambda: 1),
-    "conform": Stage(conform, lambda: len(suite()) + 1 + len(cases.OPERATIONS) * RANDOM_SLICES),
+    "conform": Stage(conform, lambda: len(suite()) + 1 + len(cases.PASSES) * RANDOM_SLICES),
     "bench": Stage(partial(bench, "bench"), lambda: len(cases.rest())),
     "sanitize": Stage(sanitize, lambda: len(SANITIZERS) * (1 + len(slices()))),
 }

@@ -75,7 +75,7 @@ int32_t begin_plan(const fovea_attention_spec* spec, const fovea_device_info* de
                 backend::kName, known_device.kind);
   }
   plan->device_kind = backend::kDeviceKind;
-  return plan_common(known_spec, *plan);
+  return attention::plan_spec(known_spec, *plan);
 }
 
 int32_t check_blocks(const fovea_attention_plan* plan, fovea_attention_call* call, bool backward) {
@@ -84,7 +84,7 @@ int32_t check_blocks(const fovea_attention_plan* plan, fovea_attention_call* cal
     return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is not a plan of the %s backend, or was changed",
                 backend::kName);
   }
-  if (is_backward(*plan) != backward) {
+  if (attention::is_backward(*plan) != backward) {
     return fail(call->error, FOVEA_INVALID_ARGUMENT, "plan is that of a %s pass",
                 backward ? "forward" : "backward");
   }
@@ -146,7 +146,7 @@ int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
   if (int32_t status = begin_plan(spec, device, known_device, plan)) return status;
   fovea_attention_gradients known_gradients;
   if (!read_block(gradients, known_gradients)) return unreadable("gradients", plan->error);
-  if (int32_t status = plan_gradients(known_gradients, *plan)) return status;
+  if (int32_t status = attention::plan_gradients(known_gradients, *plan)) return status;
   return sealed(backend::plan_backward(known_device, *plan), *plan);
 }
 
@@ -167,12 +167,12 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
                             float* lse, float* weights, void* workspace, void* scratch,
                             void* stream) {
   if (int32_t status = check_blocks(plan, call, false)) return status;
-  const AttentionOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
+  const attention::ForwardOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
                                        cu_seqlens_k, query_lengths, key_lengths},
                                       out,
                                       lse,
                                       weights};
-  if (int32_t status = check_call(*plan, operands, *call)) return status;
+  if (int32_t status = attention::check_forward_call(*plan, operands, *call)) return status;
   if (call->begin == call->end) return FOVEA_OK;
   if (int32_t status = check_memory(*plan, workspace, scratch, *call)) return status;
   return backend::run(*plan, operands, *call, workspace, scratch, stream);
@@ -188,7 +188,7 @@ int32_t fovea_run_attention_backward(const fovea_attention_plan* plan, fovea_att
                                      void* dvalue, float* dbias, float* dalibi_slopes,
                                      float* dsinks, void* workspace, void* scratch, void* stream) {
   if (int32_t status = check_blocks(plan, call, true)) return status;
-  const BackwardOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
+  const attention::BackwardOperands operands = {{query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q,
                                       cu_seqlens_k, query_lengths, key_lengths},
                                      dout,
                                      out,
@@ -199,7 +199,7 @@ int32_t fovea_run_attention_backward(const fovea_attention_plan* plan, fovea_att
                                      dbias,
                                      dalibi_slopes,
                                      dsinks};
-  if (int32_t status = check_backward_call(*plan, operands, *call)) return status;
+  if (int32_t status = attention::check_backward_call(*plan, operands, *call)) return status;
   if (call->begin == call->end) return FOVEA_OK;
   if (int32_t status = check_memory(*plan, workspace, scratch, *call)) return status;
   return backend::run_backward(*plan, operands, *call, workspace, scratch, stream);

@@ -7,7 +7,7 @@
 #include "core/half.h"
 #include "cpu/simd.h"
 
-namespace fovea::FOVEA_TIER {
+namespace fovea::cpu::FOVEA_TIER {
 
 using float8 = float __attribute__((vector_size(32), aligned(4)));
 
@@ -282,4 +282,4 @@ template <int kGroup, typename T>
   }
 }
 
-}  // namespace fovea::FOVEA_TIER
+}  // namespace fovea::cpu::FOVEA_TIER

@@ -7,7 +7,7 @@
 
 #include "cpu/simd.h"
 
-namespace fovea::FOVEA_TIER {
+namespace fovea::cpu::FOVEA_TIER {
 
 // Register blocking: kBlockRows * kBlockVectors accumulators, kBlockVectors columns, one broadcast.
 constexpr int kBlockRows = 6;
@@ -152,4 +152,4 @@ inline void multiply_spans(const Factor& a, const Panel<const float>& b, int row
   });
 }
 
-}  // namespace fovea::FOVEA_TIER
+}  // namespace fovea::cpu::FOVEA_TIER

@@ -7,24 +7,23 @@
 #include <cstring>
 #include <limits>
 
-#include "fovea.h"
+#include "cpu/tier.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
-namespace fovea::FOVEA_TIER {
+namespace fovea::cpu::FOVEA_TIER {
 
 #if defined(__AVX512F__)
 constexpr int kIsa = FOVEA_ISA_AVX512;
-constexpr int kLanes = 16;
 #elif defined(__AVX2__)
 constexpr int kIsa = FOVEA_ISA_AVX2;
-constexpr int kLanes = 8;
 #else
 constexpr int kIsa = FOVEA_ISA_PORTABLE;
-constexpr int kLanes = 8;  // two registers of a baseline x86-64 or AArch64
 #endif
+constexpr int kLanes = kTiers[kIsa].lanes;
+constexpr int kGroup = kTiers[kIsa].group;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -116,4 +115,4 @@ inline vfloat tanh(vfloat x) {
   return select(x == x, y, x);
 }
 
-}  // namespace fovea::FOVEA_TIER
+}  // namespace fovea::cpu::FOVEA_TIER

@@ -2,87 +2,10 @@
 
 #include "core/backend.h"
 
-#include "cuda/attention_tiles.h"
-#include "cuda/backward_table.h"
+#include "cuda/attention/backend.h"
 #include "cuda/device.h"
-#include "cuda/params.h"
 
-namespace fovea {
-
-AttentionKernel* const* attention_kernels_f16();
-AttentionKernel* const* attention_kernels_bf16();
-AttentionKernel* const* attention_kernels_tf32();
-AttentionKernel* const* attention_kernels_f32();
-
-namespace {
-
-AttentionKernel* function_of(int32_t index) {
-  const Precision precision = kAttentionVariants[index].precision;
-  const auto all = [&] {
-    switch (precision) {
-      case Precision::kFloat16:
-        return attention_kernels_f16();
-      case Precision::kBfloat16:
-        return attention_kernels_bf16();
-      case Precision::kTf32:
-        return attention_kernels_tf32();
-      default:
-        return attention_kernels_f32();
-    }
-  }();
-  return all[index - first_variant(kAttentionVariants, precision)];
-}
-
-const BackwardKernels& backward_kernels_of(int32_t index) {
-  const Precision precision = kBackwardVariants[index].precision;
-  const BackwardKernels* const all = precision == Precision::kFloat16    ? backward_kernels_f16()
-                                     : precision == Precision::kBfloat16 ? backward_kernels_bf16()
-                                                                         : backward_kernels_f32();
-  return all[index - first_variant(kBackwardVariants, precision)];
-}
-
-device::Kernel kernel_of(const fovea_attention_plan& plan) {
-  const AttentionVariant& variant = kAttentionVariants[plan.variant];
-  return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
-                             variant.shared_bytes(), variant.tile.blocks);
-}
-
-device::Kernel statistics_kernel_of(const fovea_attention_plan& plan) {
-  return device::make_kernel("backward_statistics", backward_kernels_of(plan.variant).statistics,
-                             kRowThreads, kAttentionRowsBytes);
-}
-
-device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
-  const BackwardVariant& variant = kBackwardVariants[plan.variant];
-  const BackwardKernels& kernels = backward_kernels_of(plan.variant);
-  const auto queries = [&](BackwardKernel* function, int32_t blocks) {
-    return device::make_kernel(plan.kernel, function, variant.tile.queries.threads(),
-                               variant.queries_shared_bytes(), blocks);
-  };
-  switch (phase) {
-    case kRowsPhase:
-      return device::make_kernel("backward_rows", backward_rows_kernel(), kRowThreads, 0);
-    case kKeysPhase:
-      return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
-                                 variant.keys_shared_bytes(), variant.tile.keys.blocks);
-    case kQueriesPhase:
-      return plan.gradients.deterministic
-                 ? queries(kernels.queries, variant.tile.queries.blocks)
-                 : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
-                                       kRowThreads / 32 * kStagedBytes);
-    case kBiasPhase:
-      return queries(kernels.bias, 1);
-    case kSlopesPhase:
-      return queries(kernels.slopes, 1);
-    default:
-      return device::make_kernel("backward_sinks", backward_sinks_kernel(), kRowThreads,
-                                 4 * kRowThreads / 32);
-  }
-}
-
-}  // namespace
-
-namespace backend {
+namespace fovea::backend {
 
 const char* const kName = device::kBackend;
 const int32_t kDeviceKind = FOVEA_DEVICE_CUDA;
@@ -92,44 +15,23 @@ void describe_build(char (&build)[160]) { device::describe_build(build); }
 int32_t query(int32_t index, fovea_device_info& device) { return device::query(index, device); }
 
 int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
-  return plan_cuda(device, plan);
+  return attention::cuda::plan_forward(device, plan);
 }
 
 int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
-  return plan_cuda_backward(device, plan);
+  return attention::cuda::plan_backward(device, plan);
 }
 
-int32_t prepare(fovea_attention_plan& plan) {
-  if (!is_backward(plan)) return device::prepare(kernel_of(plan), plan.error);
-  for (int32_t phase = 0; phase < plan.phases; ++phase) {
-    if (plan.items[phase] == 0) continue;
-    if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
-      return status;
-    }
-  }
-  return device::prepare(statistics_kernel_of(plan), plan.error);
-}
+int32_t prepare(fovea_attention_plan& plan) { return attention::cuda::prepare(plan); }
 
-int32_t run(const fovea_attention_plan& plan, const AttentionOperands& operands,
+int32_t run(const fovea_attention_plan& plan, const attention::ForwardOperands& operands,
             fovea_attention_call& call, void* workspace, void*, void* stream) {
-  const AttentionVariant& variant = kAttentionVariants[plan.variant];
-  const AttentionParams params = attention_params(plan, operands, call, variant);
-  return device::launch(kernel_of(plan), uint32_t(call.end - call.begin), &params,
-                        {plan, call, &operands, nullptr, workspace}, stream, call.error);
+  return attention::cuda::run_forward(plan, operands, call, workspace, stream);
 }
 
-int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
+int32_t run_backward(const fovea_attention_plan& plan, const attention::BackwardOperands& operands,
                      fovea_attention_call& call, void* workspace, void*, void* stream) {
-  const BackwardParams params =
-      backward_params(plan, operands, call, workspace, kBackwardVariants[plan.variant]);
-  const auto launch = [&](const device::Kernel& kernel) {
-    return device::launch(kernel, uint32_t(call.end - call.begin), &params,
-                          {plan, call, nullptr, &operands, workspace}, stream, call.error);
-  };
-  const int32_t status = launch(backward_kernel_of(plan, call.phase));
-  if (status != FOVEA_OK || call.phase != kRowsPhase) return status;
-  return launch(statistics_kernel_of(plan));
+  return attention::cuda::run_backward(plan, operands, call, workspace, stream);
 }
 
-}  // namespace backend
-}  // namespace fovea
+}  // namespace fovea::backend

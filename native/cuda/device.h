@@ -2,7 +2,7 @@
 // them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
 #pragma once
 
-#include "core/attention.h"
+#include "ops/attention/attention.h"
 
 namespace fovea::device {
 
@@ -37,8 +37,8 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
 struct Run {
   const fovea_attention_plan& plan;
   const fovea_attention_call& call;
-  const AttentionOperands* forward;
-  const BackwardOperands* backward;
+  const attention::ForwardOperands* forward;
+  const attention::BackwardOperands* backward;
   const void* workspace;
 };
 

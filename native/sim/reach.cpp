@@ -68,7 +68,7 @@ class Operands {
     all.add(name, address, writable, 4, count, {});
   }
 
-  void inputs(const AttentionInputs& inputs) {
+  void inputs(const attention::Inputs& inputs) {
     query_like("query", inputs.query, false, spec.dtype, spec.head_dim, spec.query_stride);
     key_like("key", inputs.key, false, spec.dtype, spec.head_dim, spec.key_stride);
     key_like("value", inputs.value, false, spec.dtype, spec.value_head_dim, spec.value_stride);
@@ -92,13 +92,13 @@ std::vector<Extent> reach(const device::Run& run) {
   const fovea_attention_spec& spec = run.plan.spec;
   Operands o(spec);
   if (run.forward != nullptr) {
-    const AttentionOperands& operands = *run.forward;
+    const attention::ForwardOperands& operands = *run.forward;
     o.inputs(operands);
     o.query_like("out", operands.out, true, spec.out_dtype, spec.value_head_dim, spec.out_stride);
     o.scores("weights", operands.weights, true, FOVEA_FLOAT32, spec.weights_stride);
     o.lse(operands.lse, true);
   } else {
-    const BackwardOperands& operands = *run.backward;
+    const attention::BackwardOperands& operands = *run.backward;
     const fovea_attention_gradients& g = run.plan.gradients;
     o.inputs(operands);
     o.query_like("out", operands.out, false, spec.out_dtype, spec.value_head_dim, spec.out_stride);

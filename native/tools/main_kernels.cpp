@@ -2,10 +2,10 @@
 // compiler names it, the useful FLOPs of one tile of a block and the warps that share them.
 #include <cstdio>
 
-#include "cuda/kernel_names.h"
+#include "cuda/attention/kernel_names.h"
 #include "fovea.h"
 
-namespace fovea {
+namespace fovea::attention::cuda {
 namespace {
 
 // bfloat16 stands for float16, whose code is the same but for two opcodes.
@@ -46,6 +46,6 @@ void print_all() {
 }
 
 }  // namespace
-}  // namespace fovea
+}  // namespace fovea::attention::cuda
 
-int main() { fovea::print_all(); }
+int main() { fovea::attention::cuda::print_all(); }

@@ -13,8 +13,8 @@
 // Host buffers are malloc'ed to the byte, so that AddressSanitizer sees what passes their ends; those
 // of libfovea_cuda lie on the GPU between guards. With -DFOVEA_REPLAY_LINKED the library is linked
 // instead, and the first argument is left out.
-#include "replay.h"
 #include "case_operands.h"
+#include "replay.h"
 
 #include <dlfcn.h>
 

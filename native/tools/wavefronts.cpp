@@ -18,12 +18,12 @@
 #include <string>
 #include <vector>
 
-#include "cuda/backward_tiles.h"
+#include "cuda/attention/backward_tiles.h"
 #include "fovea.h"
 #include "sim/sites.h"
 #include "sim/traffic.h"
 
-namespace fovea {
+namespace fovea::attention::cuda {
 namespace {
 
 using sim::Request;
@@ -249,10 +249,10 @@ void print_lines() {
 }
 
 }  // namespace
-}  // namespace fovea
+}  // namespace fovea::attention::cuda
 
 int main(int count, char** arguments) {
-  using namespace fovea;
+  using namespace fovea::attention::cuda;
   if (count == 3 && std::strcmp(arguments[1], "--check") == 0) return check(arguments[2]);
   if (count == 2 && std::strcmp(arguments[1], "--lines") == 0) {
     print_lines();

@@ -22,7 +22,8 @@ FOVEA_BACKWARD_KEYS_VARIANT(backward_keys_d64_8_16_64_1_1_1, 64, 8, 16, 64, 1, 1
 
 namespace {
 
-using namespace fovea;
+using namespace fovea::attention::cuda;
+namespace sim = fovea::sim;
 
 struct Entry {
   const char* name;

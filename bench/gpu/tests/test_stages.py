@@ -39,12 +39,12 @@ class DryRunTest(unittest.TestCase):
             self.assertEqual(len(steps), stage.count(), name)
             self.assertEqual(len({step.partition(": ")[0] for step in steps}), len(steps), name)
 
-    def test_conform_has_the_suite_and_two_thousand_random_cases_of_each_operation(self):
+    def test_conform_has_the_suite_and_two_thousand_random_cases_of_each_pass(self):
         self.assertIn("dev.fovea.testkit.GridConformanceTest", stages.suite())
         self.assertIn("dev.fovea.testkit.BackwardConformanceTest", stages.suite())
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
-        for operation in ("forward", "backward"):
-            self.assertIn(f"check --backend cuda --op {operation} --cases {stages.RANDOM_CASES} --seed 1 --json",
+        for which in ("forward", "backward"):
+            self.assertIn(f"check --backend cuda --pass {which} --cases {stages.RANDOM_CASES} --seed 1 --json",
                           dry_run("conform").stdout)
 
     def test_budgets_are_checked(self):

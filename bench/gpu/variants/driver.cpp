@@ -7,7 +7,7 @@
 #include <iterator>
 #include <stdexcept>
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 namespace {
 
 // cuda.h gives some names a version by a macro: the symbol is what it makes of them.
@@ -184,4 +184,4 @@ Device::Timing Device::time(const Launch& launch, int count) const {
   return {double(milliseconds) / count, mhz};
 }
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

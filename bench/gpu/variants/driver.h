@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "cuda/backward_params.h"
+#include "cuda/attention/backward_params.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 
 // One launch of a kernel, with its block of parameters.
 struct Launch {
@@ -55,4 +55,4 @@ class Device {
   CUevent begin_ = nullptr, end_ = nullptr;
 };
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

@@ -4,7 +4,7 @@
 
 #include "variants.h"
 
-namespace fovea {
+namespace fovea::attention::cuda {
 namespace {
 
 void print(const char* origin, const AttentionVariant& it) {
@@ -37,6 +37,6 @@ void print_all() {
 }
 
 }  // namespace
-}  // namespace fovea
+}  // namespace fovea::attention::cuda
 
-int main() { fovea::print_all(); }
+int main() { fovea::attention::cuda::print_all(); }

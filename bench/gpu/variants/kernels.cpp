@@ -8,11 +8,11 @@
 #include <stdexcept>
 
 #include "core/constants.h"
-#include "cuda/backward_rows.cuh"
-#include "cuda/params.h"
+#include "cuda/attention/backward_rows.cuh"
+#include "cuda/attention/make_params.h"
 #include "variants.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 namespace {
 
 constexpr const char* kMain = "variant";
@@ -67,8 +67,8 @@ Launch make_launch(CUfunction function, int64_t blocks, int threads, int shared_
 
 int64_t tiles_of(int64_t count, int64_t tile) { return (count + tile - 1) / tile; }
 
-AttentionInputs inputs_of(const Problem& problem, const Operands& operands) {
-  AttentionInputs inputs = {};
+Inputs inputs_of(const Problem& problem, const Operands& operands) {
+  Inputs inputs = {};
   inputs.query = operands.query;
   inputs.key = operands.key;
   inputs.value = operands.value;
@@ -142,7 +142,7 @@ Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValue
     fovea_attention_plan plan = problem.plan(device_.info(), false);
     const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
     plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
-    AttentionOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
+    ForwardOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
     return make_launch(main_, plan.items[0], it.tile.threads(), it.shared_bytes(),
                        attention_params(plan, all, {}, it));
   }
@@ -183,7 +183,7 @@ Launch Kernel::backward_launch(const Problem& problem, Operands& operands,
   plan.items[kQueriesPhase] = tiles_of(rows, it.tile.keys.rows) * pairs;
   operands.reserve_workspace(size_t(BackwardLayout(plan, it).bytes));
   BackwardOperands all = {};
-  static_cast<AttentionInputs&>(all) = inputs_of(problem, operands);
+  static_cast<Inputs&>(all) = inputs_of(problem, operands);
   all.dout = operands.dout;
   all.out = operands.out;
   all.lse = operands.lse;
@@ -200,4 +200,4 @@ Launch Kernel::backward_launch(const Problem& problem, Operands& operands,
                            kRowThreads / 32 * kStagedBytes, params);
 }
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

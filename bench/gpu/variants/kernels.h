@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "cuda/backward_tiles.h"
+#include "cuda/attention/backward_tiles.h"
 #include "driver.h"
 #include "problem.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 
 enum class Kind { kForward, kBackwardKeys };
 
@@ -73,4 +73,4 @@ class Kernel {
   CUfunction main_, convert_ = nullptr;
 };
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

@@ -22,7 +22,7 @@
 
 #include "measure.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 namespace {
 
 constexpr size_t kBetweenBaselines = 8;
@@ -246,11 +246,11 @@ Options parse(int count, char** arguments) {
 }
 
 }  // namespace
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants
 
 int main(int count, char** arguments) {
   try {
-    fovea::variants::run(fovea::variants::parse(count, arguments));
+    fovea::attention::cuda::variants::run(fovea::attention::cuda::variants::parse(count, arguments));
     return 0;
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "fovea_variants: %s\n", exception.what());

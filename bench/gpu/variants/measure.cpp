@@ -6,7 +6,7 @@
 #include <map>
 #include <stdexcept>
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 namespace {
 
 constexpr int kRounds = 3;
@@ -265,4 +265,4 @@ void measure(const Options& options, const std::vector<const Variant*>& variants
   }
 }
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

@@ -7,7 +7,7 @@
 
 #include "kernels.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 
 struct Options {
   std::string folder;
@@ -33,4 +33,4 @@ void measure(const Options& options, const std::vector<const Variant*>& variants
 
 std::string quoted(const std::string& text);
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

@@ -6,7 +6,9 @@
 #include <random>
 #include <stdexcept>
 
-namespace fovea::variants {
+#include "cuda/attention/backend.h"
+
+namespace fovea::attention::cuda::variants {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -64,10 +66,10 @@ fovea_attention_plan Problem::plan(const fovea_device_info& device, bool backwar
 
   fovea_attention_plan plan = {};
   plan.size = sizeof plan;
-  int32_t status = plan_common(spec, plan);
+  int32_t status = plan_spec(spec, plan);
   if (status == FOVEA_OK && backward) status = plan_gradients(gradients, plan);
   if (status == FOVEA_OK) {
-    status = backward ? plan_cuda_backward(device, plan) : plan_cuda(device, plan);
+    status = backward ? cuda::plan_backward(device, plan) : cuda::plan_forward(device, plan);
   }
   if (status != FOVEA_OK) throw std::runtime_error(plan.error);
   return plan;
@@ -194,4 +196,4 @@ void Reference::attend(int64_t b, int64_t head) {
   }
 }
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "core/attention.h"
 #include "core/half.h"
+#include "ops/attention/attention.h"
 
-namespace fovea::variants {
+namespace fovea::attention::cuda::variants {
 
 struct Problem {
   std::string name;
@@ -58,4 +58,4 @@ struct Reference {
   void attend(int64_t b, int64_t head);
 };
 
-}  // namespace fovea::variants
+}  // namespace fovea::attention::cuda::variants

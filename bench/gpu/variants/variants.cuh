@@ -2,12 +2,12 @@
 // argument is the block of parameters.
 #pragma once
 
-#include "cuda/attention_forward.cuh"
-#include "cuda/backward_keys.cuh"
+#include "cuda/attention/backward_keys.cuh"
+#include "cuda/attention/forward.cuh"
 #include "variants.h"
 
 #define FOVEA_FORWARD_VARIANT(function, ...)                                                    \
-  namespace fovea {                                                                             \
+  namespace fovea::attention::cuda {                                                            \
   constexpr AttentionVariant function##_tile = forward_variant(__VA_ARGS__);                    \
   extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(                                                  \
       function##_tile.tile.threads(),                                                           \
@@ -18,7 +18,7 @@
 
 // With the kernel that makes dquery of the sums, for whoever checks them.
 #define FOVEA_BACKWARD_KEYS_VARIANT(function, ...)                                              \
-  namespace fovea {                                                                             \
+  namespace fovea::attention::cuda {                                                            \
   constexpr BackwardVariant function##_tile = backward_keys_variant(__VA_ARGS__);               \
   extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(                                                  \
       function##_tile.tile.keys.threads(),                                                      \

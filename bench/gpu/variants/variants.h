@@ -2,9 +2,9 @@
 // fields of its tile in their order.
 #pragma once
 
-#include "cuda/backward_tiles.h"
+#include "cuda/attention/backward_tiles.h"
 
-namespace fovea {
+namespace fovea::attention::cuda {
 
 // bfloat16 stands for float16, whose code is the same but for two opcodes.
 constexpr bool is_base(const auto& it, int head_dim) {
@@ -29,4 +29,4 @@ constexpr BackwardVariant backward_keys_variant(int head_dim, int warps, int war
   return {};
 }
 
-}  // namespace fovea
+}  // namespace fovea::attention::cuda

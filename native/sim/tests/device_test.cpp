@@ -62,7 +62,7 @@ device::Kernel kernel(const char* name, int32_t shared_bytes) {
 struct Case {
   fovea_attention_plan plan = {};
   fovea_attention_call call = {};
-  AttentionOperands operands = {};
+  attention::ForwardOperands operands = {};
   std::vector<std::vector<float>> memory;
   std::string error;
 

@@ -63,7 +63,7 @@ final class Agreement {
   /** To a 16-bit type: of weights and of the output, and of what libtorch adds its gradients to. */
   private static int roundings(AttentionProblem problem) {
     int sums =
-        switch (problem.operation()) {
+        switch (problem.pass()) {
           case FORWARD -> 0;
           case BACKWARD -> Math.ceilDiv(problem.sequence(), libtorchBlock(problem.sequence()));
         };

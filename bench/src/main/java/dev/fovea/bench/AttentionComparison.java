@@ -3,7 +3,7 @@ package dev.fovea.bench;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.cli.blas.OpenBlas;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,8 +21,8 @@ public final class AttentionComparison extends Comparison {
   private static final double TURN_SECONDS = 0.02;
   private static final double BUDGET_SECONDS = 3;
 
-  @Option(names = "--op", description = "forward or backward; default ${DEFAULT-VALUE}")
-  private Operation operation = Operation.FORWARD;
+  @Option(names = "--pass", description = "forward or backward; default ${DEFAULT-VALUE}")
+  private Pass pass = Pass.FORWARD;
 
   @Option(names = "--sequences", split = ",", description = "only these of 512,1024,2048,4096")
   private List<Integer> sequences = List.of();
@@ -40,7 +40,7 @@ public final class AttentionComparison extends Comparison {
 
   @Override
   String benchmark() {
-    return operation == Operation.FORWARD ? "attention" : "backward";
+    return pass == Pass.FORWARD ? "attention" : "backward";
   }
 
   @Override
@@ -56,7 +56,7 @@ public final class AttentionComparison extends Comparison {
       Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
       AttentionMeasurement measurement =
           new AttentionMeasurement(threads, settings, libtorch, sgemm, ceiling);
-      for (AttentionProblem problem : AttentionGrid.problems(operation, threads)) {
+      for (AttentionProblem problem : AttentionGrid.problems(pass, threads)) {
         if (isAsked(problem)) {
           Row row = measurement.measure(problem);
           report.rows().add(row);

@@ -2,7 +2,7 @@ package dev.fovea.bench;
 
 import dev.fovea.DType;
 import dev.fovea.bench.AttentionProblem.Order;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -31,18 +31,17 @@ final class AttentionGrid {
    *
    * @param threads of the session
    */
-  static List<AttentionProblem> problems(Operation operation, int threads) {
+  static List<AttentionProblem> problems(Pass pass, int threads) {
     List<AttentionProblem> problems = new ArrayList<>();
     for (DType dtype : List.of(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16)) {
       for (Order order : Order.values()) {
         for (int headDim : HEAD_DIMS) {
           for (boolean causal : new boolean[] {false, true}) {
             for (int sequence : SEQUENCES) {
-              if (isMeasured(operation, dtype, order, sequence, threads)) {
+              if (isMeasured(pass, dtype, order, sequence, threads)) {
                 int heads = ROWS / sequence;
                 problems.add(
-                    new AttentionProblem(
-                        operation, dtype, sequence, heads, headDim, causal, order));
+                    new AttentionProblem(pass, dtype, sequence, heads, headDim, causal, order));
               }
             }
           }
@@ -53,11 +52,11 @@ final class AttentionGrid {
   }
 
   private static boolean isMeasured(
-      Operation operation, DType dtype, Order order, int sequence, int threads) {
+      Pass pass, DType dtype, Order order, int sequence, int threads) {
     boolean float32 = dtype == DType.FLOAT32;
     boolean plain = order == Order.BHSD && threads == 1;
     boolean common = sequence == COMMON;
-    return switch (operation) {
+    return switch (pass) {
       case FORWARD -> float32 || plain || common;
       case BACKWARD -> float32 ? threads == 1 || common : plain && common;
     };

@@ -1,13 +1,13 @@
 package dev.fovea.bench;
 
 import dev.fovea.DType;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.util.Locale;
 
 /**
  * One self-attention to time: a batch of one, as many queries as keys, D = Dv.
  *
- * @param operation forward or backward pass
+ * @param pass forward or backward pass
  * @param dtype of query, key, value and out, and of their gradients
  * @param sequence length S
  * @param heads H
@@ -16,13 +16,7 @@ import java.util.Locale;
  * @param order of the operands in memory
  */
 record AttentionProblem(
-    Operation operation,
-    DType dtype,
-    int sequence,
-    int heads,
-    int headDim,
-    boolean causal,
-    Order order) {
+    Pass pass, DType dtype, int sequence, int heads, int headDim, boolean causal, Order order) {
 
   /** Products of the backward pass, over the two of the forward pass. */
   private static final double BACKWARD = 2.5;
@@ -46,12 +40,12 @@ record AttentionProblem(
    * that, nothing for what is masked.
    */
   double flops() {
-    return 4.0 * headDim * pairs() * (operation == Operation.BACKWARD ? BACKWARD : 1);
+    return 4.0 * headDim * pairs() * (pass == Pass.BACKWARD ? BACKWARD : 1);
   }
 
   /** The same problem in another dtype. */
   AttentionProblem as(DType other) {
-    return new AttentionProblem(operation, other, sequence, heads, headDim, causal, order);
+    return new AttentionProblem(pass, other, sequence, heads, headDim, causal, order);
   }
 
   String dtypeName() {
@@ -65,6 +59,6 @@ record AttentionProblem(
   @Override
   public String toString() {
     return "%s %s %s S %d H %d D %d %s"
-        .formatted(operation, dtypeName(), order, sequence, heads, headDim, mask());
+        .formatted(pass, dtypeName(), order, sequence, heads, headDim, mask());
   }
 }

@@ -9,7 +9,7 @@ import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.bench.AttentionProblem.Order;
 import dev.fovea.testkit.Gaussian;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.Rounding;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -34,9 +34,9 @@ class FoveaAttention implements AutoCloseable {
     out = allocate();
   }
 
-  /** The side of {@code problem}, whichever operation it is of. */
+  /** The side of {@code problem}, whichever pass it is of. */
   static FoveaAttention of(AttentionProblem problem) {
-    return problem.operation() == Operation.FORWARD
+    return problem.pass() == Pass.FORWARD
         ? new FoveaAttention(problem)
         : new FoveaBackward(problem);
   }

@@ -59,7 +59,7 @@ final class FoveaBackward extends FoveaAttention {
   }
 
   private AttentionBackward backward(int threads) {
-    return call(threads).backward(dout, out(), lse).dquery(dquery).dkey(dkey).dvalue(dvalue);
+    return call(threads).gradients(dout, out(), lse).dquery(dquery).dkey(dkey).dvalue(dvalue);
   }
 
   @Override

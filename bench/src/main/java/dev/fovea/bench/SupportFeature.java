@@ -4,7 +4,7 @@ import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
 import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -29,7 +29,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   record Question(MemorySegment spec, MemorySegment gradients) {
 
     /** Plain attention, laid out so that every feature fits. */
-    static Question plain(Arena arena, Operation operation) {
+    static Question plain(Arena arena, Pass pass) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
       FoveaAttentionSpec.DTYPE.set(spec, Abi.FLOAT32);
       FoveaAttentionSpec.BATCH.set(spec, 2);
@@ -39,7 +39,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       FoveaAttentionSpec.KEY_HEADS.set(spec, 4);
       FoveaAttentionSpec.HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 64);
-      FoveaAttentionSpec.HAS_LSE.set(spec, operation == Operation.BACKWARD ? 1 : 0);
+      FoveaAttentionSpec.HAS_LSE.set(spec, pass == Pass.BACKWARD ? 1 : 0);
       MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
       // Wide enough for every feature: rows of 512 elements or 100 scores never overlap.
       long[] rows = {200 * 2048, 2048, 512};

@@ -10,7 +10,7 @@ import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.spi.DeviceBackend;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -29,8 +29,8 @@ import java.util.Set;
  * together, forward and backward, for each instruction set tier of the CPU and for a GPU, whether
  * this machine has them or not. What a column has been checked with is in {@code
  * check-BACKEND.json} and {@code check-BACKEND-backward.json}, the JSON of {@code fovea check} and
- * {@code fovea check --op backward}, beside the other results; without that file it says "not run".
- * Kernels for a GPU are "simulated only" until there is such a file from a GPU.
+ * {@code fovea check --pass backward}, beside the other results; without that file it says "not
+ * run". Kernels for a GPU are "simulated only" until there is such a file from a GPU.
  */
 final class SupportTable {
 
@@ -77,36 +77,36 @@ final class SupportTable {
       }
       table.append('\n');
     }
-    for (Operation operation : Operation.values()) {
-      table.append("| checked, ").append(operation).append(" |");
-      columns.forEach(column -> table.append(' ').append(checked(column, operation)).append(" |"));
+    for (Pass pass : Pass.values()) {
+      table.append("| checked, ").append(pass).append(" |");
+      columns.forEach(column -> table.append(' ').append(checked(column, pass)).append(" |"));
       table.append('\n');
     }
     return table.append('\n').append(pairs()).toString();
   }
 
   private static String support(Column column, SupportFeature feature) {
-    if (planned(column, Operation.BACKWARD, feature)) {
+    if (planned(column, Pass.BACKWARD, feature)) {
       return "yes";
     }
-    return !feature.ofGradients() && planned(column, Operation.FORWARD, feature) ? "forward" : "no";
+    return !feature.ofGradients() && planned(column, Pass.FORWARD, feature) ? "forward" : "no";
   }
 
   private String pairs() {
     Set<String> refused = new LinkedHashSet<>();
-    String forward = pairs(Operation.FORWARD, refused);
-    String backward = pairs(Operation.BACKWARD, refused);
+    String forward = pairs(Pass.FORWARD, refused);
+    String backward = pairs(Pass.BACKWARD, refused);
     return "Of any two that a column has, the forward pass plans %s pairs together, the backward pass %s; refused by name: %s.\n"
         .formatted(forward, backward, refused.isEmpty() ? "none" : String.join("; ", refused));
   }
 
   /** How many pairs of how many are planned together wherever both are planned alone. */
-  private String pairs(Operation operation, Set<String> refused) {
+  private String pairs(Pass pass, Set<String> refused) {
     int planned = 0;
     int pairs = 0;
     List<SupportFeature> any =
         features.stream()
-            .filter(feature -> operation == Operation.BACKWARD || !feature.ofGradients())
+            .filter(feature -> pass == Pass.BACKWARD || !feature.ofGradients())
             .toList();
     for (int i = 0; i < any.size(); i++) {
       for (int j = i + 1; j < any.size(); j++) {
@@ -114,15 +114,13 @@ final class SupportTable {
         SupportFeature second = any.get(j);
         List<Column> both =
             columns.stream()
-                .filter(
-                    column ->
-                        planned(column, operation, first) && planned(column, operation, second))
+                .filter(column -> planned(column, pass, first) && planned(column, pass, second))
                 .toList();
         if (both.isEmpty()) {
           continue;
         }
         pairs++;
-        if (both.stream().allMatch(column -> planned(column, operation, first, second))) {
+        if (both.stream().allMatch(column -> planned(column, pass, first, second))) {
           planned++;
         } else {
           refused.add(first.name() + " with " + second.name());
@@ -132,16 +130,16 @@ final class SupportTable {
     return planned + " of " + pairs;
   }
 
-  private static boolean planned(Column column, Operation operation, SupportFeature... features) {
+  private static boolean planned(Column column, Pass pass, SupportFeature... features) {
     try (Arena arena = Arena.ofConfined()) {
-      Question question = Question.plain(arena, operation);
+      Question question = Question.plain(arena, pass);
       for (SupportFeature feature : features) {
         feature.set().accept(question);
       }
       MemorySegment plan = FoveaAttentionPlan.allocate(arena);
       NativeLibrary library = column.library();
       int status =
-          operation == Operation.FORWARD
+          pass == Pass.FORWARD
               ? library.planAttention(question.spec(), column.device(), plan)
               : library.planAttentionBackward(
                   question.spec(), question.gradients(), column.device(), plan);
@@ -149,9 +147,9 @@ final class SupportTable {
     }
   }
 
-  private String checked(Column column, Operation operation) {
+  private String checked(Column column, Pass pass) {
     for (String backend : column.backends()) {
-      Optional<String> cases = cases(backend, operation);
+      Optional<String> cases = cases(backend, pass);
       if (cases.isPresent()) {
         return cases.get() + (backend.equals(SIMULATOR) ? ", simulated only" : "");
       }
@@ -159,8 +157,8 @@ final class SupportTable {
     return "not run";
   }
 
-  private Optional<String> cases(String backend, Operation operation) {
-    String suffix = operation == Operation.FORWARD ? "" : "-" + operation;
+  private Optional<String> cases(String backend, Pass pass) {
+    String suffix = pass == Pass.FORWARD ? "" : "-" + pass;
     Path file = results.resolve("check-" + backend + suffix + ".json");
     if (Files.notExists(file)) {
       return Optional.empty();

@@ -10,7 +10,7 @@ import dev.fovea.Tensor;
 import dev.fovea.bench.AttentionProblem.Order;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
-import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -25,11 +25,11 @@ class AttentionMeasurementTest {
 
   static Stream<AttentionProblem> problems() {
     List<AttentionProblem> problems = new ArrayList<>();
-    for (Operation operation : Operation.values()) {
+    for (Pass pass : Pass.values()) {
       for (DType dtype : List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)) {
         for (Order order : Order.values()) {
-          problems.add(new AttentionProblem(operation, dtype, 37, 3, 8, false, order));
-          problems.add(new AttentionProblem(operation, dtype, 70, 2, 16, true, order));
+          problems.add(new AttentionProblem(pass, dtype, 37, 3, 8, false, order));
+          problems.add(new AttentionProblem(pass, dtype, 70, 2, 16, true, order));
         }
       }
     }
@@ -38,8 +38,8 @@ class AttentionMeasurementTest {
 
   /** Of heads of 8, in float32. */
   private static AttentionProblem small(
-      Operation operation, int sequence, int heads, boolean causal, Order order) {
-    return new AttentionProblem(operation, DType.FLOAT32, sequence, heads, 8, causal, order);
+      Pass pass, int sequence, int heads, boolean causal, Order order) {
+    return new AttentionProblem(pass, DType.FLOAT32, sequence, heads, 8, causal, order);
   }
 
   @ParameterizedTest
@@ -72,8 +72,8 @@ class AttentionMeasurementTest {
 
   @ParameterizedTest
   @EnumSource
-  void refusesAWrongRow(Operation operation) {
-    AttentionProblem problem = small(operation, 20, 2, true, Order.BHSD);
+  void refusesAWrongRow(Pass pass) {
+    AttentionProblem problem = small(pass, 20, 2, true, Order.BHSD);
     try (FoveaAttention attention = FoveaAttention.of(problem)) {
       for (Tensor output : attention.outputs()) {
         attention.verify(attention.work(1));
@@ -89,8 +89,8 @@ class AttentionMeasurementTest {
 
   @ParameterizedTest
   @EnumSource
-  void refusesADisagreement(Operation operation) {
-    AttentionProblem problem = small(operation, 20, 2, false, Order.BSHD);
+  void refusesADisagreement(Pass pass) {
+    AttentionProblem problem = small(pass, 20, 2, false, Order.BSHD);
     try (FoveaAttention attention = FoveaAttention.of(problem)) {
       attention.verify(attention.work(1));
       List<float[]> theirs = attention.outputs().stream().map(Tensor::toFloatArray).toList();
@@ -108,29 +108,27 @@ class AttentionMeasurementTest {
 
   @Test
   void countsOperationsOfUnmaskedPairs() {
-    AttentionProblem full = small(Operation.FORWARD, 4, 3, false, Order.BHSD);
-    AttentionProblem causal = small(Operation.FORWARD, 4, 3, true, Order.BHSD);
+    AttentionProblem full = small(Pass.FORWARD, 4, 3, false, Order.BHSD);
+    AttentionProblem causal = small(Pass.FORWARD, 4, 3, true, Order.BHSD);
     assertEquals(2.0 * 3 * 16 * 16, full.flops());
     assertEquals(2.0 * 3 * 16 * 10, causal.flops());
-    AttentionProblem backward = small(Operation.BACKWARD, 4, 3, true, Order.BHSD);
+    AttentionProblem backward = small(Pass.BACKWARD, 4, 3, true, Order.BHSD);
     assertEquals(5.0 * 3 * 16 * 10, backward.flops());
   }
 
   @Test
   void gridHasEveryFloat32Combination() {
-    assertEquals(32, float32Problems(Operation.FORWARD, 1));
-    assertEquals(32, float32Problems(Operation.FORWARD, 2));
-    assertEquals(32, float32Problems(Operation.BACKWARD, 1));
-    assertEquals(8, float32Problems(Operation.BACKWARD, 2), "one length");
-    for (Operation operation : Operation.values()) {
-      assertTrue(
-          AttentionGrid.problems(operation, 1).size()
-              > AttentionGrid.problems(operation, 2).size());
+    assertEquals(32, float32Problems(Pass.FORWARD, 1));
+    assertEquals(32, float32Problems(Pass.FORWARD, 2));
+    assertEquals(32, float32Problems(Pass.BACKWARD, 1));
+    assertEquals(8, float32Problems(Pass.BACKWARD, 2), "one length");
+    for (Pass pass : Pass.values()) {
+      assertTrue(AttentionGrid.problems(pass, 1).size() > AttentionGrid.problems(pass, 2).size());
     }
   }
 
-  private static long float32Problems(Operation operation, int threads) {
-    return AttentionGrid.problems(operation, threads).stream()
+  private static long float32Problems(Pass pass, int threads) {
+    return AttentionGrid.problems(pass, threads).stream()
         .filter(problem -> problem.dtype() == DType.FLOAT32)
         .count();
   }

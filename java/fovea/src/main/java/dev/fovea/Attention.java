@@ -176,7 +176,7 @@ public final class Attention {
     Objects.requireNonNull(lse, "lse");
     AttentionCall call = call(query, key, value);
     return withMemory(
-        memory -> new AttentionBackward(call, dout, out, lse, memory).gradients(scope));
+        memory -> new AttentionBackward(call, dout, out, lse, memory).backward(scope));
   }
 
   private <T> T withMemory(Function<RunMemory, T> run) {

@@ -23,7 +23,7 @@ import java.util.Objects;
  * that see no key, have gradients of zero.
  *
  * <p>It is of the last run of its call, or of a forward pass that ran {@linkplain
- * AttentionCall#backward(Tensor, Tensor, Tensor) elsewhere}: it reads the operands that are bound
+ * AttentionCall#gradients(Tensor, Tensor, Tensor) elsewhere}: it reads the operands that are bound
  * to the call when it runs, and out and lse as that pass left them; draws from the seed of dropout
  * that the last run drew from, or else from the call's; and uses the call's stream, executor and
  * parallelism. Weights bound to the call have no part in it.
@@ -36,7 +36,7 @@ import java.util.Objects;
  *
  * {@snippet :
  * AttentionCall call = attention.call(query, key, value).out(out).lse(lse);
- * AttentionBackward backward = call.backward(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
+ * AttentionBackward backward = call.gradients(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
  * for (int step = 0; step < steps; step++) {
  *   call.dropoutSeed(seed, step).run();
  *   backward.run(); // once dout is there
@@ -203,7 +203,7 @@ public final class AttentionBackward {
    *
    * @throws RuntimeException as {@link #run}
    */
-  public AttentionGradients gradients(Scope scope) {
+  public AttentionGradients backward(Scope scope) {
     claim.begin();
     try {
       requireForward();

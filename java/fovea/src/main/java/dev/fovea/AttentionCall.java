@@ -166,7 +166,7 @@ public final class AttentionCall {
 
   /**
    * Where the logarithms of the softmax sums go: [B, Hq, Sq] {@link DType#FLOAT32}; packed: [Hq,
-   * Tq]. Null if they are not wanted; a {@linkplain #backward backward pass} needs them.
+   * Tq]. Null if they are not wanted; a {@linkplain #gradients backward pass} needs them.
    */
   public AttentionCall lse(Tensor lse) {
     claim.begin();
@@ -267,7 +267,7 @@ public final class AttentionCall {
   /**
    * Runs with a new dense tensor in {@code scope} in place of out, and returns that. What is bound
    * as out stays so, and stays as it is, even where nothing is; lse and weights are written where
-   * they are bound. A {@linkplain #backward(Tensor) backward pass} of this run reads the new
+   * they are bound. A {@linkplain #gradients(Tensor) backward pass} of this run reads the new
    * tensor.
    *
    * @throws RuntimeException as {@link #run}
@@ -293,7 +293,7 @@ public final class AttentionCall {
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
    */
-  public AttentionBackward backward(Tensor dout) {
+  public AttentionBackward gradients(Tensor dout) {
     return new AttentionBackward(this, dout, null, null, new RunMemory());
   }
 
@@ -302,11 +302,11 @@ public final class AttentionCall {
    * call need not run, nor have an out or lse of its own; where there is dropout, its {@linkplain
    * #dropoutSeed seed} must be that of the forward.
    *
-   * @param dout the gradient of out, as for {@link #backward(Tensor)}
+   * @param dout the gradient of out, as for {@link #gradients(Tensor)}
    * @param out what that forward wrote there
    * @param lse what that forward wrote there
    */
-  public AttentionBackward backward(Tensor dout, Tensor out, Tensor lse) {
+  public AttentionBackward gradients(Tensor dout, Tensor out, Tensor lse) {
     return new AttentionBackward(
         this,
         dout,

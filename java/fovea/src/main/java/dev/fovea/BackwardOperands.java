@@ -72,9 +72,9 @@ final class BackwardOperands extends OperandSet {
   void requireSet() {
     requireSet("out of the call", forward.out, "a backward pass reads what its forward wrote");
     requireSet("lse of the call", forward.lse, "a backward pass reads what its forward wrote");
-    requireSet("dquery", dquery, "set it, or let gradients(scope) allocate it");
-    requireSet("dkey", dkey, "set it, or let gradients(scope) allocate it");
-    requireSet("dvalue", dvalue, "set it, or let gradients(scope) allocate it");
+    requireSet("dquery", dquery, "set it, or let backward(scope) allocate it");
+    requireSet("dkey", dkey, "set it, or let backward(scope) allocate it");
+    requireSet("dvalue", dvalue, "set it, or let backward(scope) allocate it");
   }
 
   private static void requireSet(String name, Tensor tensor, String why) {

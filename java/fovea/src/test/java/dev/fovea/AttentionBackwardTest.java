@@ -37,7 +37,7 @@ class AttentionBackwardTest {
   private final AttentionCall call =
       attention.call(query, key, value).out(out).lse(lse).parallelism(1);
   private final AttentionBackward backward =
-      call.backward(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
+      call.gradients(dout).dquery(dquery).dkey(dkey).dvalue(dvalue);
 
   @BeforeEach
   void forward() {
@@ -121,7 +121,7 @@ class AttentionBackwardTest {
             .lse(lse.select(0, 0));
     packed.run();
     packed
-        .backward(dout.select(0, 0))
+        .gradients(dout.select(0, 0))
         .dquery(dquery.select(0, 0))
         .dkey(dkey.select(0, 0))
         .dvalue(dvalue.select(0, 0))
@@ -217,7 +217,7 @@ class AttentionBackwardTest {
     assertNotSame(accumulating, backward.deterministic(true).plan());
     assertSame(plan, backward.accumulate(false).deterministic(false).plan());
     assertThrows(NullPointerException.class, () -> backward.dout(null));
-    assertThrows(NullPointerException.class, () -> call.backward(null));
+    assertThrows(NullPointerException.class, () -> call.gradients(null));
   }
 
   @Test
@@ -233,19 +233,19 @@ class AttentionBackwardTest {
 
   @Test
   void gradientsAreNewWhereTheyAreNotSet() {
-    AttentionBackward fresh = call.backward(dout);
-    AttentionGradients gradients = fresh.gradients(scope);
+    AttentionBackward fresh = call.gradients(dout);
+    AttentionGradients gradients = fresh.backward(scope);
     assertArrayEquals(query.shape(), gradients.query().shape());
     assertArrayEquals(key.shape(), gradients.key().shape());
     assertArrayEquals(value.shape(), gradients.value().shape());
     assertEquals(
         addresses(gradients.query(), gradients.key(), gradients.value()),
         Recorder.take(query).getFirst().operands().subList(13, 16));
-    assertNotEquals(gradients.key().address(), fresh.gradients(scope).key().address());
+    assertNotEquals(gradients.key().address(), fresh.backward(scope).key().address());
     assertRefused(IllegalStateException.class, "dquery is not set", fresh::run);
 
     Tensor half = scope.allocate(DType.FLOAT16, 1, 8, 2, 64);
-    AttentionGradients mixed = fresh.dkey(half).gradients(scope);
+    AttentionGradients mixed = fresh.dkey(half).backward(scope);
     assertSame(half, mixed.key());
     assertEquals(DType.FLOAT16, mixed.query().dtype());
     assertEquals(DType.FLOAT16, mixed.value().dtype());
@@ -335,7 +335,7 @@ class AttentionBackwardTest {
     backward.dkey(own.allocate(DType.FLOAT32, 1, 8, 2, 64)).run();
     own.close();
     assertRefused(IllegalStateException.class, "the scope of this memory is closed", backward::run);
-    assertThrows(IllegalStateException.class, () -> call.backward(dout).gradients(own));
+    assertThrows(IllegalStateException.class, () -> call.gradients(dout).backward(own));
     backward.dkey(dkey).run();
   }
 

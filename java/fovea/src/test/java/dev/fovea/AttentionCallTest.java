@@ -348,7 +348,7 @@ class AttentionCallTest {
       call.out(operands.out()).keyLengths(scope.allocate(DType.INT32, 1));
       String all = inputs + ", keyLengths INT32[1] on cpu, out FLOAT32[1, 128, 4, 64] on cpu]";
       assertEquals(all, call.toString());
-      AttentionBackward backward = call.backward(operands.out()).dkey(operands.key());
+      AttentionBackward backward = call.gradients(operands.out()).dkey(operands.key());
       assertEquals(
           "AttentionBackward[dout FLOAT32[1, 128, 4, 64] on cpu, dkey FLOAT32[1, 128, 2, 64] on cpu"
               + " of "

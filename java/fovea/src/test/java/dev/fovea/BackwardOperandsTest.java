@@ -255,11 +255,11 @@ class BackwardOperandsTest {
         "lse of the call is not set: a backward pass reads what its forward wrote",
         o -> o.forward.lse = null);
     assertMissing(
-        "dquery is not set: set it, or let gradients(scope) allocate it", o -> o.dquery = null);
+        "dquery is not set: set it, or let backward(scope) allocate it", o -> o.dquery = null);
     assertMissing(
-        "dkey is not set: set it, or let gradients(scope) allocate it", o -> o.dkey = null);
+        "dkey is not set: set it, or let backward(scope) allocate it", o -> o.dkey = null);
     assertMissing(
-        "dvalue is not set: set it, or let gradients(scope) allocate it", o -> o.dvalue = null);
+        "dvalue is not set: set it, or let backward(scope) allocate it", o -> o.dvalue = null);
   }
 
   private static void assertMissing(String expected, Consumer<BackwardOperands> change) {

@@ -40,7 +40,7 @@ class BiasOfLowerRankTest {
     call.bias(bias);
     Tensor out = call.forward(scope);
     Tensor dbias = scope.allocate(DType.FLOAT32, bias.shape()).fill(Float.NaN);
-    call.backward(dout).dbias(dbias).gradients(scope);
+    call.gradients(dout).dbias(dbias).backward(scope);
     return new float[][] {out.toFloatArray(), dbias.toFloatArray()};
   }
 
@@ -100,15 +100,15 @@ class BiasOfLowerRankTest {
     Tensor dout = drawn(2, 3, 4, 8);
     AttentionCall call = dense().bias(drawn(3, 5));
     call.forward(scope);
-    AttentionBackward backward = call.backward(dout).dbias(drawn(1, 1, 3, 5));
+    AttentionBackward backward = call.gradients(dout).dbias(drawn(1, 1, 3, 5));
     assertEquals(
         "dbias has shape [1, 1, 3, 5], expected that of bias = [3, 5]",
-        assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope)).getMessage());
+        assertThrows(IllegalArgumentException.class, () -> backward.backward(scope)).getMessage());
     long[] shape = {4, 3, 5};
     call.bias(drawn(shape)).forward(scope);
     backward.dbias(Tensor.of(drawn(shape).segment(), DType.FLOAT32, shape, new long[] {5, 0, 1}));
     assertEquals(
         "dbias has stride 0 in dimension 1 of size 3, expected distinct elements",
-        assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope)).getMessage());
+        assertThrows(IllegalArgumentException.class, () -> backward.backward(scope)).getMessage());
   }
 }

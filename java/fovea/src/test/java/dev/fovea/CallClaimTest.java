@@ -33,7 +33,7 @@ class CallClaimTest {
   private final Tensor lse = scope.allocate(DType.FLOAT32, 1, 4, 128);
   private final AttentionCall call =
       operands.call(Attention.create()).lse(lse).parallelism(2).executor(task -> {});
-  private final AttentionBackward backward = call.backward(operands.query());
+  private final AttentionBackward backward = call.gradients(operands.query());
 
   @BeforeAll
   static void library() {
@@ -130,7 +130,7 @@ class CallClaimTest {
   @Test
   void everythingIsRefusedDuringABackwardRun() {
     call.run();
-    assertEverythingIsRefusedDuring(() -> backward.gradients(scope));
+    assertEverythingIsRefusedDuring(() -> backward.backward(scope));
   }
 
   /**
@@ -215,7 +215,7 @@ class CallClaimTest {
       Tensor dquery = hooked.allocate(DType.FLOAT32, 1, 64, 1, 64);
       AttentionCall racing = racing(hooked, out);
       racing.run();
-      AttentionBackward pass = racing.backward(out);
+      AttentionBackward pass = racing.gradients(out);
       pass.dkey(hooked.allocate(DType.FLOAT32, 1, 2, 1, 64));
       pass.dvalue(hooked.allocate(DType.FLOAT32, 1, 2, 1, 64));
       assertNothingOutsideIsWritten(pass::dquery, pass::run, dquery);

@@ -37,7 +37,7 @@ class CallFailureTest {
     AttentionCall call = call();
     call.run();
     expected = operands.out().toFloatArray();
-    expectedDquery = call.backward(dout).gradients(scope).query().toFloatArray();
+    expectedDquery = call.gradients(dout).backward(scope).query().toFloatArray();
   }
 
   @AfterEach
@@ -132,7 +132,7 @@ class CallFailureTest {
               AttentionCall call = call();
               call.run();
               dquery.fill(Float.NaN);
-              return call.backward(dout).dquery(dquery).dkey(dkey).dvalue(dvalue)::run;
+              return call.gradients(dout).dquery(dquery).dkey(dkey).dvalue(dvalue)::run;
             },
             () -> assertArrayEquals(expectedDquery, dquery.toFloatArray()));
     assertTrue(count >= 4, "library, workspace and scratch: " + count);
@@ -147,14 +147,13 @@ class CallFailureTest {
             () -> {
               AttentionCall call = call();
               call.run();
-              backward[0] = call.backward(dout);
+              backward[0] = call.gradients(dout);
               before[0] = backward[0].toString();
-              return () -> backward[0].gradients(scope);
+              return () -> backward[0].backward(scope);
             },
             () -> {
               assertEquals(before[0], backward[0].toString());
-              assertArrayEquals(
-                  expectedDquery, backward[0].gradients(scope).query().toFloatArray());
+              assertArrayEquals(expectedDquery, backward[0].backward(scope).query().toFloatArray());
             });
     assertTrue(count >= 7, "three gradients too: " + count);
   }
@@ -209,9 +208,9 @@ class CallFailureTest {
     Tensor out = call().forward(scope);
     AttentionCall call =
         Attention.create().call(operands.query(), operands.key(), operands.value()).lse(lse);
-    AttentionBackward backward = call.backward(dout);
+    AttentionBackward backward = call.gradients(dout);
     assertArrayEquals(out.toFloatArray(), call.forward(scope).toFloatArray());
-    assertArrayEquals(expectedDquery, backward.gradients(scope).query().toFloatArray());
+    assertArrayEquals(expectedDquery, backward.backward(scope).query().toFloatArray());
   }
 
   @Test
@@ -235,24 +234,24 @@ class CallFailureTest {
   void aRunThatFailsHasNoBackward() {
     Tensor lengths = scope.allocate(DType.INT32, 1).copyFrom(new int[] {128});
     AttentionCall call = call().keyLengths(lengths);
-    AttentionBackward backward = call.backward(dout);
+    AttentionBackward backward = call.gradients(dout);
     call.run();
-    backward.gradients(scope);
+    backward.backward(scope);
     lengths.copyFrom(new int[] {129});
     assertThrows(IllegalArgumentException.class, call::run);
     lengths.copyFrom(new int[] {128});
     String message =
-        assertThrows(IllegalStateException.class, () -> backward.gradients(scope)).getMessage();
+        assertThrows(IllegalStateException.class, () -> backward.backward(scope)).getMessage();
     assertTrue(message.startsWith("the call has not run"), message);
     call.run();
-    assertArrayEquals(expectedDquery, backward.gradients(scope).query().toFloatArray());
+    assertArrayEquals(expectedDquery, backward.backward(scope).query().toFloatArray());
   }
 
   /** A setter that refuses its argument changes nothing, nor does it hold the call. */
   @Test
   void aSetterThatThrowsChangesNothing() {
     AttentionCall call = call();
-    AttentionBackward backward = call.backward(dout);
+    AttentionBackward backward = call.gradients(dout);
     String before = backward.toString();
     Tensor offsets = scope.allocate(DType.INT32, 2);
     assertThrows(NullPointerException.class, () -> call.cuSeqlens(offsets, null, 1, 1));

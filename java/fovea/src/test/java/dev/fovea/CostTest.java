@@ -71,7 +71,7 @@ class CostTest {
               .parallelism(1);
       call.run();
       AttentionBackward backward =
-          call.backward(query)
+          call.gradients(query)
               .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
               .dkey(scope.allocate(DType.FLOAT32, 1, 8, 2, 64))
               .dvalue(scope.allocate(DType.FLOAT32, 1, 8, 2, 64));
@@ -138,7 +138,7 @@ class CostTest {
               .lse(scope.allocate(DType.FLOAT32, 1, 4, 128));
       call.run();
       AttentionBackward backward =
-          call.backward(tensor)
+          call.gradients(tensor)
               .dquery(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
               .dkey(scope.allocate(DType.FLOAT32, 1, 128, 4, 64))
               .dvalue(scope.allocate(DType.FLOAT32, 1, 128, 4, 64));

@@ -55,7 +55,7 @@ class DropoutSeedTest {
     assertSeedless(() -> forward(attention));
     assertSeedless(call::run);
     assertSeedless(() -> call.forward(scope));
-    assertSeedless(() -> call.backward(operands.out(), operands.out(), lse).gradients(scope));
+    assertSeedless(() -> call.gradients(operands.out(), operands.out(), lse).backward(scope));
     assertSeedless(
         () ->
             attention.backward(
@@ -68,8 +68,8 @@ class DropoutSeedTest {
                 lse));
     call.plan();
     call.dropoutSeed(0, 0).run();
-    call.backward(operands.out()).gradients(scope);
-    call.backward(operands.out(), operands.out(), lse).gradients(scope);
+    call.gradients(operands.out()).backward(scope);
+    call.gradients(operands.out(), operands.out(), lse).backward(scope);
   }
 
   @Test

@@ -40,7 +40,7 @@ class ForwardRunTest {
     String message = assertThrows(IllegalStateException.class, backward).getMessage();
     assertEquals(
         "the call has not run since its operands were bound: run it before its backward pass, or"
-            + " give backward(dout, out, lse) what a forward pass elsewhere wrote",
+            + " give gradients(dout, out, lse) what a forward pass elsewhere wrote",
         message);
   }
 
@@ -55,16 +55,16 @@ class ForwardRunTest {
   @Test
   void aBackwardBeforeItsForwardIsRefused() {
     AttentionBackward backward =
-        call.backward(floats(1, 128, 4, 64))
+        call.gradients(floats(1, 128, 4, 64))
             .dquery(floats(1, 128, 4, 64))
             .dkey(floats(1, 8, 4, 64))
             .dvalue(floats(1, 8, 4, 64));
     backward.plan(); // as a capture needs it
     assertNotRun(backward::run);
-    assertNotRun(() -> backward.gradients(scope));
+    assertNotRun(() -> backward.backward(scope));
     call.run();
     backward.run();
-    backward.gradients(scope);
+    backward.backward(scope);
   }
 
   /** Every setter of a tensor but that of weights, in which a backward pass has no part. */
@@ -77,13 +77,13 @@ class ForwardRunTest {
         continue;
       }
       AttentionCall fresh = attention.call(query, key, key).out(out).lse(lse).parallelism(1);
-      AttentionBackward backward = fresh.backward(out);
+      AttentionBackward backward = fresh.gradients(out);
       fresh.run();
-      backward.gradients(scope);
+      backward.backward(scope);
       setter.invoke(fresh, arguments(setter));
       boolean ran = true;
       try {
-        backward.gradients(scope);
+        backward.backward(scope);
       } catch (IllegalStateException e) {
         ran = false;
       }
@@ -123,7 +123,7 @@ class ForwardRunTest {
     Tensor otherOut = floats(1, 128, 4, 64);
     Tensor otherLse = floats(1, 4, 128);
     AttentionCall bare = attention.call(query, key, key).parallelism(1);
-    AttentionBackward backward = bare.backward(out, otherOut, otherLse);
+    AttentionBackward backward = bare.gradients(out, otherOut, otherLse);
     AttentionPlan plan =
         backward
             .dquery(floats(1, 128, 4, 64))
@@ -136,13 +136,13 @@ class ForwardRunTest {
     assertEquals(plan, backward.plan());
     backward.run();
     assertEquals(addresses(otherOut, otherLse), outAndLseOf(Recorder.take(query).getFirst()));
-    assertThrows(NullPointerException.class, () -> bare.backward(out, null, lse));
-    assertThrows(NullPointerException.class, () -> bare.backward(out, out, null));
-    assertThrows(NullPointerException.class, () -> bare.backward(null, out, lse));
+    assertThrows(NullPointerException.class, () -> bare.gradients(out, null, lse));
+    assertThrows(NullPointerException.class, () -> bare.gradients(out, out, null));
+    assertThrows(NullPointerException.class, () -> bare.gradients(null, out, lse));
     String message =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> bare.backward(out, out, floats(1, 128, 4)).gradients(scope))
+                () -> bare.gradients(out, out, floats(1, 128, 4)).backward(scope))
             .getMessage();
     assertTrue(message.startsWith("lse has shape [1, 128, 4]"), message);
   }
@@ -150,9 +150,9 @@ class ForwardRunTest {
   @Test
   void aForwardElsewhereDrewFromTheSeedOfTheCall() {
     call.dropoutSeed(5, 6).run();
-    AttentionBackward backward = call.backward(out, out, lse);
+    AttentionBackward backward = call.gradients(out, out, lse);
     call.dropoutSeed(-7, 8);
-    backward.gradients(scope);
+    backward.backward(scope);
     Recorder.Entry entry = Recorder.take(query).getFirst();
     assertEquals(-7, entry.seed());
     assertEquals(8, entry.offset());
@@ -160,16 +160,16 @@ class ForwardRunTest {
 
   @Test
   void eachBackwardIsOfTheLastRun() {
-    AttentionBackward backward = call.backward(out);
+    AttentionBackward backward = call.gradients(out);
     for (int step = 1; step < 4; step++) {
       Tensor stepOut = step % 2 == 0 ? out : floats(1, 128, 4, 64);
       call.out(stepOut).dropoutSeed(9, step).run();
-      backward.gradients(scope);
+      backward.backward(scope);
       Recorder.Entry entry = Recorder.take(query).getFirst();
       assertEquals(addresses(stepOut, lse), outAndLseOf(entry));
       assertEquals(step, entry.offset());
       Tensor own = call.dropoutSeed(9, 100 + step).forward(scope);
-      backward.gradients(scope);
+      backward.backward(scope);
       entry = Recorder.take(query).getFirst();
       assertEquals(addresses(own, lse), outAndLseOf(entry));
       assertEquals(100 + step, entry.offset());

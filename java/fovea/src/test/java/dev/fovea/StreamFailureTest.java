@@ -39,7 +39,7 @@ class StreamFailureTest {
       AttentionCall call = call(scope, first);
       Tensor dkey = query(scope);
       AttentionBackward backward =
-          call.backward(query(scope)).dquery(query(scope)).dkey(dkey).dvalue(query(scope));
+          call.gradients(query(scope)).dquery(query(scope)).dkey(dkey).dvalue(query(scope));
       for (Stream stream : List.of(first, second, first)) {
         retry(again, () -> call.stream(stream).run());
         retry(again, backward::run);
@@ -174,7 +174,7 @@ class StreamFailureTest {
     try (Scope scope = Scope.open(device);
         Stream stream = Stream.open(device)) {
       AttentionCall call = call(scope, stream);
-      AttentionBackward backward = call.backward(query(scope));
+      AttentionBackward backward = call.gradients(query(scope));
       RuntimeException mine = new RuntimeException("mine");
       Runnable failing =
           () -> {
@@ -182,16 +182,16 @@ class StreamFailureTest {
             throw mine;
           };
       assertEquals(mine, assertThrows(RuntimeException.class, () -> stream.capture(failing)));
-      assertThrows(IllegalStateException.class, () -> backward.gradients(scope));
+      assertThrows(IllegalStateException.class, () -> backward.backward(scope));
       stream.capture(call::run).close();
-      assertThrows(IllegalStateException.class, () -> backward.gradients(scope), "no launch");
+      assertThrows(IllegalStateException.class, () -> backward.backward(scope), "no launch");
       try (Graph graph = stream.capture(call::run)) {
-        backward.gradients(scope);
+        backward.backward(scope);
         graph.launch(stream);
       }
-      backward.gradients(scope);
+      backward.backward(scope);
       call.run();
-      backward.gradients(scope);
+      backward.backward(scope);
     }
   }
 

@@ -223,8 +223,8 @@ class WrittenOperandsTest {
       assertThrows(IllegalArgumentException.class, call::run);
       Tensor out = scope.allocate(DType.FLOAT32, 1, 3, 2, 8);
       call.out(out).lse(scope.allocate(DType.FLOAT32, 1, 2, 3)).run();
-      AttentionBackward backward = call.backward(out).dquery(key);
-      assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope));
+      AttentionBackward backward = call.gradients(out).dquery(key);
+      assertThrows(IllegalArgumentException.class, () -> backward.backward(scope));
       backward.dkey(scope.allocate(DType.FLOAT32, 1, 3, 2, 8));
       backward.dvalue(scope.allocate(DType.FLOAT32, 1, 3, 2, 8));
       assertThrows(IllegalArgumentException.class, backward::plan);

@@ -5,6 +5,7 @@ import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.cli.attend.Attend;
 import dev.fovea.cli.attend.Wording;
+import dev.fovea.testkit.Operation;
 import java.nio.file.Path;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -40,22 +41,11 @@ final class AttendCommand extends CliCommand {
     }
   }
 
-  /** Operations by name. */
-  enum Operation {
-    SCALED_DOT_PRODUCT;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
-    }
-  }
-
   @Option(
       names = "--op",
-      defaultValue = "scaled-dot-product",
+      defaultValue = "attention",
       paramLabel = "OPERATION",
-      converter = OperationConverter.class,
-      description = "What to compute: ${DEFAULT-VALUE}.")
+      description = "What to compute: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private Operation operation;
 
   @Option(names = "--query", required = true, paramLabel = "Q.npy", description = "[B,Sq,Hq,D]")
@@ -213,19 +203,6 @@ final class AttendCommand extends CliCommand {
         default ->
             throw new TypeConversionException("'" + text + "' is not bottom-right or top-left");
       };
-    }
-  }
-
-  /** "scaled-dot-product". */
-  static final class OperationConverter implements ITypeConverter<Operation> {
-    @Override
-    public Operation convert(String text) {
-      for (Operation operation : Operation.values()) {
-        if (operation.toString().equals(text)) {
-          return operation;
-        }
-      }
-      throw new TypeConversionException("'" + text + "' is not one of scaled-dot-product");
     }
   }
 }

@@ -7,6 +7,7 @@ import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
 import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,10 +31,17 @@ final class CheckCommand extends CliCommand {
 
   @Option(
       names = "--op",
-      defaultValue = "forward",
+      defaultValue = "attention",
       paramLabel = "OPERATION",
       description = "What to check: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private Operation operation;
+
+  @Option(
+      names = "--pass",
+      defaultValue = "forward",
+      paramLabel = "PASS",
+      description = "Which pass of it: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+  private Pass pass;
 
   @Option(
       names = "--cases",
@@ -85,6 +93,7 @@ final class CheckCommand extends CliCommand {
         new CheckOptions(
             backend,
             operation,
+            pass,
             cases,
             seed,
             only == null ? -1 : only,
@@ -121,6 +130,7 @@ final class CheckCommand extends CliCommand {
     json.addProperty("ok", report.ok());
     json.addProperty("backend", report.backend());
     json.addProperty("op", report.operation().toString());
+    json.addProperty("pass", report.pass().toString());
     json.addProperty("cases", report.cases());
     json.addProperty("seed", report.seed());
     json.addProperty("bits", "%016x".formatted(report.bits()));

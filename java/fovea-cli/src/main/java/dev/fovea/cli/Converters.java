@@ -1,11 +1,13 @@
 package dev.fovea.cli;
 
 import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Pass;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** What options take, and what is said of anything else. */
@@ -22,7 +24,8 @@ final class Converters {
     commands.registerConverter(Long.class, Converters::wholeLong);
     commands.registerConverter(Path.class, Converters::file);
     commands.registerConverter(FloatType.class, FloatType::of);
-    commands.registerConverter(Operation.class, Converters::operation);
+    commands.registerConverter(Operation.class, oneOf(Operation.class));
+    commands.registerConverter(Pass.class, oneOf(Pass.class));
   }
 
   private static int wholeInt(String text) {
@@ -69,18 +72,20 @@ final class Converters {
     throw new TypeConversionException("'" + text + "' is not the name of a file");
   }
 
-  private static Operation operation(String text) {
-    return Arrays.stream(Operation.values())
-        .filter(operation -> operation.toString().equalsIgnoreCase(text))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new TypeConversionException(
-                    "'%s' is not %s"
-                        .formatted(
-                            text,
-                            Arrays.stream(Operation.values())
-                                .map(Operation::toString)
-                                .collect(Collectors.joining(" or ")))));
+  /** By the names that the values print. */
+  private static <T extends Enum<T>> ITypeConverter<T> oneOf(Class<T> type) {
+    return text ->
+        Arrays.stream(type.getEnumConstants())
+            .filter(value -> value.toString().equalsIgnoreCase(text))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new TypeConversionException(
+                        "'%s' is not %s"
+                            .formatted(
+                                text,
+                                Arrays.stream(type.getEnumConstants())
+                                    .map(Object::toString)
+                                    .collect(Collectors.joining(" or ")))));
   }
 }

@@ -201,7 +201,7 @@ class AttendTest {
     line.addAll(files.result("weights"));
     Cli cli = Cli.run(line.toArray(String[]::new));
     assertEquals(0, cli.code(), cli.err());
-    assertEquals("scaled-dot-product", cli.json().get("op").getAsString());
+    assertEquals("attention", cli.json().get("op").getAsString());
     assertNull(wrong("out", expected.out(), c.layouts().out().size()));
     long[] lse = c.layouts().lse().size();
     assertNull(wrong("lse", expected.lse(), lse[0], lse[1], lse[3]));

@@ -50,7 +50,7 @@ class MainTest {
         "attend --query q --key k --value v --out o --window 3",
         "attend --query q --key k --value v --out o --window -2,0",
         "attend --query q --key k --value v --out o --causal=middle",
-        "attend --query q --key k --value v --out o --op additive",
+        "attend --query q --key k --value v --out o --op gated",
         "attend --query q --key k --value v --out o --softcap -1",
         "attend --query q --key k --value v --out o --dropout 1",
         "attend --query q --key k --value v --out o --threads 0",
@@ -126,11 +126,12 @@ class MainTest {
 
   @Test
   void checkRunsBackwardCases() {
-    Cli cli = Cli.run("check --op backward --cases 10 --seed 7 --json".split(" "));
+    Cli cli = Cli.run("check --pass backward --cases 10 --seed 7 --json".split(" "));
     assertEquals(0, cli.code(), cli.err());
-    assertEquals("backward", cli.json().get("op").getAsString());
+    assertEquals("attention", cli.json().get("op").getAsString());
+    assertEquals("backward", cli.json().get("pass").getAsString());
     assertEquals(10, cli.json().get("passed").getAsInt());
-    assertEquals(2, Cli.run("check", "--op", "sideways").code());
+    assertEquals(2, Cli.run("check", "--pass", "sideways").code());
   }
 
   @Test

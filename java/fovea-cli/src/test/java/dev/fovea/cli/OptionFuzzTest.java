@@ -89,7 +89,7 @@ class OptionFuzzTest {
           "--backend",
           List.of("cpu", "cpu:portable", "CPU", ":", "::", "cpu:", "", "tpu", "cuda:0", "sim:sm_1"),
           "--op",
-          List.of("scaled-dot-product", "additive", "", "SCALED_DOT_PRODUCT"));
+          List.of("attention", "gated", "", "ATTENTION"));
 
   private static final List<String> INPUTS =
       List.of("--bias", "--alibi-slopes", "--sinks", "--query-lengths", "--key-lengths", "--dout");
@@ -158,6 +158,7 @@ class OptionFuzzTest {
           List.of("check", "--timeout", "0"),
           List.of("check", "--threads", "2147483647"),
           List.of("check", "--op", "sideways"),
+          List.of("check", "--pass", "sideways"),
           List.of("check", "--dump", "/proc/no"),
           List.of("demo", "--top", "0"),
           List.of("demo", "--steps", "3"),

@@ -72,7 +72,7 @@ class CudaGraphTest {
     Tensor dvalue = scope.allocate(DType.FLOAT32, Samples.SHAPE);
     Tensor unused = scope.allocate(DType.FLOAT32, Samples.SHAPE);
     AttentionBackward backward =
-        first.lse(lse).backward(from).dquery(middle).dkey(unused).dvalue(dvalue);
+        first.lse(lse).gradients(from).dquery(middle).dkey(unused).dvalue(dvalue);
     first.out(to);
     backward.plan();
     try (Graph graph =

@@ -19,7 +19,7 @@ public final class BackwardGenerator {
   /** Case {@code index} of the sequence {@code seed}. */
   public static BackwardCase generate(long seed, long index, Limits limits) {
     CaseBuilder forward = CaseGenerator.draw(seed, index, limits, SHARE);
-    forward.repeat = "--op backward --seed " + seed + " --case " + index;
+    forward.repeat = "--pass backward --seed " + seed + " --case " + index;
     Gaussian random = new Gaussian(Gaussian.mix(forward.dataSeed + SALT));
     BackwardBuilder c = new BackwardBuilder(forward);
     c.dtype =

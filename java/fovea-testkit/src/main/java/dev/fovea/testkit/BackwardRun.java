@@ -32,7 +32,7 @@ public final class BackwardRun implements AutoCloseable {
       Tensor out = bound.input(outType, forward.layouts().out(), data.out(), dims);
       int[] lseDims = bound.lseDims();
       Tensor lse = bound.input(DType.FLOAT32, forward.layouts().lse(), data.lse(), lseDims);
-      backward = call().backward(dout, out, lse);
+      backward = call().gradients(dout, out, lse);
       backward.accumulate(c.accumulate()).deterministic(c.deterministic());
       dquery = bound.output("dquery", c.dtype(), layouts.dquery(), null, dims);
       dkey = bound.output("dkey", c.dtype(), layouts.dkey(), data.dkey(), dims);

@@ -36,7 +36,7 @@ public final class CheckChild {
    * Runs the cases [from, to).
    *
    * @param arguments backend, seed, from, to, threads, directory for the cases (or empty),
-   *     operation
+   *     operation, pass
    */
   public static void main(String[] arguments) throws InterruptedException, IOException {
     Thread.ofPlatform().daemon().start(CheckChild::endWithParent);
@@ -47,6 +47,7 @@ public final class CheckChild {
     int threads = Integer.parseInt(arguments[4]);
     Path dump = arguments[5].isEmpty() ? null : Path.of(arguments[5]);
     Operation operation = Operation.valueOf(arguments[6]);
+    Pass pass = Pass.valueOf(arguments[7]);
     Device device = CleanExit.finish(() -> loaded(backend));
     List<Thread> workers = new ArrayList<>();
     for (int t = 0; t < threads; t++) {
@@ -54,7 +55,7 @@ public final class CheckChild {
           () -> {
             for (long i = take(next, to); i < to; i = take(next, to)) {
               say("S " + i);
-              say(run(operation, seed, i, device, dump));
+              say(run(operation, pass, seed, i, device, dump));
             }
           };
       workers.add(Thread.ofPlatform().start(work));
@@ -86,11 +87,12 @@ public final class CheckChild {
     return next.getAndUpdate(i -> i < to ? i + 1 : to);
   }
 
-  private static String run(Operation operation, long seed, long index, Device device, Path dump) {
+  private static String run(
+      Operation operation, Pass pass, long seed, long index, Device device, Path dump) {
     try {
-      CheckedCase c = operation.generate(seed, index, Limits.of(device.name()));
+      CheckedCase c = operation.generate(pass, seed, index, Limits.of(device.name()));
       if (dump != null) { // before it runs: it may be the one that crashes
-        Path file = dump.resolve(operation + "-" + seed + "-" + index + ".fovcase");
+        Path file = dump.resolve(operation + "-" + pass + "-" + seed + "-" + index + ".fovcase");
         CaseFile.write(file, c, Precision.of(device.name()));
       }
       CheckedCase.Result result = c.check(device);

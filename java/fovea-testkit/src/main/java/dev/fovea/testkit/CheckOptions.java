@@ -9,6 +9,7 @@ import java.util.Objects;
  *
  * @param backend device name, "cpu", "cpu:avx2" or "sim:sm_80"
  * @param operation what the cases are of
+ * @param pass which of its passes
  * @param cases number of cases, from index 0; 0 or more
  * @param seed of the sequence of cases
  * @param onlyCase index of the one case to run, at most {@link #LAST_CASE}, or -1
@@ -21,6 +22,7 @@ import java.util.Objects;
 public record CheckOptions(
     String backend,
     Operation operation,
+    Pass pass,
     long cases,
     long seed,
     long onlyCase,
@@ -39,6 +41,7 @@ public record CheckOptions(
   public CheckOptions {
     Objects.requireNonNull(backend, "backend");
     Objects.requireNonNull(operation, "operation");
+    Objects.requireNonNull(pass, "pass");
     between("cases", cases, 0, Long.MAX_VALUE);
     between("onlyCase", onlyCase, -1, LAST_CASE);
     between("threads", threads, 1, MOST_THREADS);
@@ -54,56 +57,66 @@ public record CheckOptions(
     }
   }
 
-  /** 1,000 forward cases of seed 1, on two threads, two minutes of patience. */
+  /** 1,000 forward cases of attention of seed 1, on two threads, two minutes of patience. */
   public static CheckOptions of(String backend) {
     return new CheckOptions(
-        backend, Operation.FORWARD, 1000, 1, -1, 2, Duration.ofMinutes(2), null, false);
+        backend,
+        Operation.ATTENTION,
+        Pass.FORWARD,
+        1000,
+        1,
+        -1,
+        2,
+        Duration.ofMinutes(2),
+        null,
+        false);
   }
 
-  /** Cases of another operation. */
-  public CheckOptions withOperation(Operation what) {
-    return new CheckOptions(backend, what, cases, seed, onlyCase, threads, timeout, dump, failFast);
+  /** Cases of another pass. */
+  public CheckOptions withPass(Pass what) {
+    return new CheckOptions(
+        backend, operation, what, cases, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Another number of cases. */
   public CheckOptions withCases(long number) {
     return new CheckOptions(
-        backend, operation, number, seed, onlyCase, threads, timeout, dump, failFast);
+        backend, operation, pass, number, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Another seed. */
   public CheckOptions withSeed(long number) {
     return new CheckOptions(
-        backend, operation, cases, number, onlyCase, threads, timeout, dump, failFast);
+        backend, operation, pass, cases, number, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** One case alone. */
   public CheckOptions withOnlyCase(long index) {
     return new CheckOptions(
-        backend, operation, cases, seed, index, threads, timeout, dump, failFast);
+        backend, operation, pass, cases, seed, index, threads, timeout, dump, failFast);
   }
 
   /** Another number of cases in flight. */
   public CheckOptions withThreads(int number) {
     return new CheckOptions(
-        backend, operation, cases, seed, onlyCase, number, timeout, dump, failFast);
+        backend, operation, pass, cases, seed, onlyCase, number, timeout, dump, failFast);
   }
 
   /** Other patience. */
   public CheckOptions withTimeout(Duration patience) {
     return new CheckOptions(
-        backend, operation, cases, seed, onlyCase, threads, patience, dump, failFast);
+        backend, operation, pass, cases, seed, onlyCase, threads, patience, dump, failFast);
   }
 
   /** Stops at the first failure. */
   public CheckOptions withFailFast() {
     return new CheckOptions(
-        backend, operation, cases, seed, onlyCase, threads, timeout, dump, true);
+        backend, operation, pass, cases, seed, onlyCase, threads, timeout, dump, true);
   }
 
   /** Writes each case to a file. */
   public CheckOptions withDump(Path directory) {
     return new CheckOptions(
-        backend, operation, cases, seed, onlyCase, threads, timeout, directory, failFast);
+        backend, operation, pass, cases, seed, onlyCase, threads, timeout, directory, failFast);
   }
 }

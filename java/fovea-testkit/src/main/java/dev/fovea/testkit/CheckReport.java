@@ -8,6 +8,7 @@ import java.util.Map;
  *
  * @param backend device name
  * @param operation what the cases are of
+ * @param pass which of its passes
  * @param seed of the cases
  * @param cases asked for
  * @param passed cases that were right
@@ -27,6 +28,7 @@ import java.util.Map;
 public record CheckReport(
     String backend,
     Operation operation,
+    Pass pass,
     long seed,
     long cases,
     long passed,
@@ -85,8 +87,8 @@ public record CheckReport(
                   failure.kind(), failure.message(), failure.repeat(), failure.description()));
     }
     text.append(
-        "%s: %d of %d %s cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
-            .formatted(backend, passed, cases, operation, failed, seconds, worstError));
+        "%s: %d of %d %s %s cases passed, %d failed, in %.1f s; largest error %.3f of what is allowed%n"
+            .formatted(backend, passed, cases, operation, pass, failed, seconds, worstError));
     text.append("  digest of all output bits: %016x%n".formatted(bits));
     if (passed + failed < cases) {
       text.append("  %d cases did not run%n".formatted(cases - passed - failed));

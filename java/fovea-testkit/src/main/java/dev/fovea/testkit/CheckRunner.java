@@ -30,7 +30,7 @@ public final class CheckRunner {
     this.options = options;
     this.program = program;
     limits = Limits.of(options.backend());
-    coverage = new Coverage(options.operation(), limits);
+    coverage = new Coverage(options.operation(), options.pass(), limits);
   }
 
   /**
@@ -65,6 +65,7 @@ public final class CheckRunner {
     return new CheckReport(
         options.backend(),
         options.operation(),
+        options.pass(),
         options.seed(),
         one ? 1 : options.cases(),
         passed,
@@ -155,10 +156,7 @@ public final class CheckRunner {
         worst = Math.max(worst, Double.parseDouble(words[2]));
         String[] rest = words[3].split(" ");
         bits += Long.parseUnsignedLong(rest[0], 16);
-        coverage.add(
-            options.operation().generate(options.seed(), index, limits),
-            Integer.parseInt(rest[1]),
-            Integer.parseInt(rest[2]));
+        coverage.add(generate(index), Integer.parseInt(rest[1]), Integer.parseInt(rest[2]));
       }
       case "F" -> {
         round.end(index, false);
@@ -203,6 +201,10 @@ public final class CheckRunner {
     }
   }
 
+  private CheckedCase generate(long index) {
+    return options.operation().generate(options.pass(), options.seed(), index, limits);
+  }
+
   /** The case that ended last is to fail in spite of its result. */
   private void unpass(Round round) {
     if (round.endedWell) {
@@ -213,7 +215,7 @@ public final class CheckRunner {
 
   /** A case that has failed before fails for one more reason, but not twice. */
   private void fail(long index, String kind, String message) {
-    CheckedCase c = options.operation().generate(options.seed(), index, limits);
+    CheckedCase c = generate(index);
     String repeat = "./fovea check --backend " + options.backend() + " " + c.repeat();
     failures.merge(
         index,

@@ -26,9 +26,9 @@ final class Coverage {
   private final Properties minima;
   private long cases;
 
-  Coverage(Operation operation, Limits limits) {
+  Coverage(Operation operation, Pass pass, Limits limits) {
     this.limits = limits;
-    minima = load(operation.minima(limits));
+    minima = load(operation.minima(pass, limits));
   }
 
   /** Adds a finished case. */

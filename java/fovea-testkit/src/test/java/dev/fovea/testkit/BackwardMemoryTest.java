@@ -59,7 +59,7 @@ class BackwardMemoryTest {
           attention.call(rows(scope, 1), rows(scope, 2), rows(scope, 3)).out(out).lse(lse);
       call.run();
       AttentionBackward backward =
-          call.backward(rows(scope, 5)).dquery(rows(scope, 6)).dkey(rows(scope, 7));
+          call.gradients(rows(scope, 5)).dquery(rows(scope, 6)).dkey(rows(scope, 7));
       backward.dvalue(rows(scope, 8));
 
       Runtime runtime = Runtime.getRuntime();
@@ -88,7 +88,7 @@ class BackwardMemoryTest {
         Tensor out = scope.allocate(DType.FLOAT32, 1, length, 1, DIM);
         AttentionCall call = Attention.create().call(any, any, any).out(out).lse(lse);
         AttentionBackward backward =
-            call.backward(any)
+            call.gradients(any)
                 .dquery(scope.allocate(DType.FLOAT32, 1, length, 1, DIM))
                 .dkey(scope.allocate(DType.FLOAT32, 1, length, 1, DIM))
                 .dvalue(scope.allocate(DType.FLOAT32, 1, length, 1, DIM));

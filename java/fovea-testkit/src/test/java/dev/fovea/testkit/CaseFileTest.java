@@ -109,10 +109,10 @@ class CaseFileTest {
     command.add(built.resolve("bin/fovea_replay").toString());
     command.add(built.resolve("lib/libfovea_cpu.so").toString());
     command.addAll(List.of("--threads", "2", "--repeat", "2"));
-    for (Operation operation : Operation.values()) {
+    for (Pass pass : Pass.values()) {
       for (int i = 0; i < 25; i++) {
-        Path file = folder.resolve(operation + "-" + i);
-        CaseFile.write(file, operation.generate(13, i, Limits.SIM), Precision.CPU);
+        Path file = folder.resolve(pass + "-" + i);
+        CaseFile.write(file, Operation.ATTENTION.generate(pass, 13, i, Limits.SIM), Precision.CPU);
         command.add(file.toString());
       }
     }

@@ -31,7 +31,7 @@ class CaseGeneratorTest {
       BackwardCase b = BackwardGenerator.generate(7, i, Limits.CPU);
       assertEquals(a.toString(), b.toString());
       assertEquals(a.layouts(), b.layouts());
-      assertEquals("--op backward --seed 7 --case " + i, a.repeat());
+      assertEquals("--pass backward --seed 7 --case " + i, a.repeat());
       AttentionCase forward = CaseGenerator.generate(7, i, Limits.CPU);
       assertEquals(forward.dataSeed(), a.forward().dataSeed());
       assertEquals(forward.options().dtype(), a.forward().options().dtype());
@@ -58,37 +58,37 @@ class CaseGeneratorTest {
 
   @Test
   void coverageReachesItsMinima() {
-    for (Operation operation : Operation.values()) {
-      assertCovered(operation, Limits.CPU, 1, 5000);
-      assertCovered(operation, Limits.CUDA, 1, 5000);
+    for (Pass pass : Pass.values()) {
+      assertCovered(pass, Limits.CPU, 1, 5000);
+      assertCovered(pass, Limits.CUDA, 1, 5000);
       for (int seed = 1; seed <= 20; seed++) {
-        assertCovered(operation, Limits.SIM, seed, 500);
+        assertCovered(pass, Limits.SIM, seed, 500);
       }
     }
   }
 
-  private static void assertCovered(Operation operation, Limits limits, long seed, int cases) {
-    Coverage coverage = new Coverage(operation, limits);
+  private static void assertCovered(Pass pass, Limits limits, long seed, int cases) {
+    Coverage coverage = new Coverage(Operation.ATTENTION, pass, limits);
     for (int i = 0; i < cases; i++) {
-      coverage.add(operation.generate(seed, i, limits), 64, 64);
+      coverage.add(Operation.ATTENTION.generate(pass, seed, i, limits), 64, 64);
     }
     assertTrue(coverage.judged());
     assertEquals(
-        java.util.List.of(), coverage.belowMinimum(), operation + ", " + limits + ", seed " + seed);
+        java.util.List.of(), coverage.belowMinimum(), pass + ", " + limits + ", seed " + seed);
   }
 
   @Test
   void limitsAreKept() {
-    double most = mostTiles(Operation.FORWARD);
+    double most = mostTiles(Pass.FORWARD);
     assertTrue(most > 200 && most <= 600, "the largest case has " + most + " tiles");
-    most = mostTiles(Operation.BACKWARD);
+    most = mostTiles(Pass.BACKWARD);
     assertTrue(most > 70 && most <= 200, "the largest backward case has " + most + " tiles");
   }
 
-  private static double mostTiles(Operation operation) {
+  private static double mostTiles(Pass pass) {
     double most = 0;
     for (int i = 0; i < 3000; i++) {
-      AttentionCase c = operation.generate(5, i, Limits.SIM).forward();
+      AttentionCase c = Operation.ATTENTION.generate(pass, 5, i, Limits.SIM).forward();
       Geometry g = c.geometry();
       assertTrue(Math.max(g.headDim(), g.valueHeadDim()) <= 256, c.toString());
       for (int b = 0; b < g.batch(); b++) {
@@ -102,7 +102,7 @@ class CaseGeneratorTest {
 
   @Test
   void tooFewFeaturesAreSaid() {
-    Coverage coverage = new Coverage(Operation.FORWARD, Limits.CPU);
+    Coverage coverage = new Coverage(Operation.ATTENTION, Pass.FORWARD, Limits.CPU);
     AttentionCase c = new CaseBuilder().build();
     for (int i = 0; i < 1000; i++) {
       coverage.add(c, 64, 64);

@@ -60,7 +60,7 @@ class CheckCountsTest {
     List<String> program = List.of("-cp", Probe.classPath(), DyingChild.class.getName());
     CheckOptions options = CheckOptions.of("cpu").withCases(20).withFailFast();
     String summary = CheckRunner.run(options, program).summary();
-    assertTrue(summary.contains("3 of 20 forward cases passed, 1 failed"), summary);
+    assertTrue(summary.contains("3 of 20 attention forward cases passed, 1 failed"), summary);
     assertTrue(summary.contains("16 cases did not run"), summary);
   }
 
@@ -74,7 +74,8 @@ class CheckCountsTest {
   private static CheckReport report(long cases, long passed, List<Failure> failures) {
     return new CheckReport(
         "cpu",
-        Operation.FORWARD,
+        Operation.ATTENTION,
+        Pass.FORWARD,
         1,
         cases,
         passed,

@@ -27,11 +27,12 @@ class CheckRunnerTest {
 
   @Test
   void runsBackwardCases() {
-    CheckOptions options = CheckOptions.of("cpu").withOperation(Operation.BACKWARD).withCases(20);
+    CheckOptions options = CheckOptions.of("cpu").withPass(Pass.BACKWARD).withCases(20);
     CheckReport report = CheckRunner.run(options.withSeed(9));
     assertEquals(20, report.passed(), report.summary());
     assertTrue(report.ok());
-    assertTrue(report.summary().contains("20 of 20 backward cases passed"), report.summary());
+    assertTrue(
+        report.summary().contains("20 of 20 attention backward cases passed"), report.summary());
     assertTrue(report.coverage().containsKey("gradients"));
   }
 
@@ -71,9 +72,9 @@ class CheckRunnerTest {
     assertEquals("./fovea check --backend cpu --seed 1 --case 5", crash.repeat());
     assertTrue(crash.message().contains("134"), crash.message());
     assertTrue(report.summary().contains("off by one"));
-    CheckOptions backward = CheckOptions.of("cpu").withOperation(Operation.BACKWARD);
+    CheckOptions backward = CheckOptions.of("cpu").withPass(Pass.BACKWARD);
     Failure wrong = CheckRunner.run(backward.withOnlyCase(3), program).failures().get(0);
-    assertEquals("./fovea check --backend cpu --op backward --seed 1 --case 3", wrong.repeat());
+    assertEquals("./fovea check --backend cpu --pass backward --seed 1 --case 3", wrong.repeat());
   }
 
   @Test

@@ -93,20 +93,20 @@ class ConcurrencyConformanceTest {
       Tensor lse = scope.allocate(DType.FLOAT32, 2, 4, 130).on(device);
       AttentionCall first = attention.call(q, k, k).lse(lse);
       Tensor out = first.forward(scope);
-      AttentionGradients expected = first.backward(dout).deterministic(true).gradients(scope);
+      AttentionGradients expected = first.gradients(dout).deterministic(true).backward(scope);
       float[] dquery = expected.query().toFloatArray();
       float[] dkey = expected.key().toFloatArray();
       onEightThreads(
           thread -> {
             AttentionCall call = attention.call(q, k, k);
-            AttentionBackward backward = call.backward(dout, out, lse).deterministic(true);
+            AttentionBackward backward = call.gradients(dout, out, lse).deterministic(true);
             for (int n = 0; n < runs; n++) {
               call.parallelism(1 + n % 3);
               // The short way is not deterministic but on the CPU.
               AttentionGradients got =
                   on.isCpu() && (n + thread) % 2 == 0
                       ? attention.backward(scope, dout, q, k, k, out, lse)
-                      : backward.gradients(scope);
+                      : backward.backward(scope);
               assertArrayEquals(dquery, got.query().toFloatArray());
               assertArrayEquals(dkey, got.key().toFloatArray());
             }

@@ -184,8 +184,8 @@ class DamagedCaseFileTest {
     int[] ends = new int[3];
     byte[][] whole = new byte[30][];
     for (int n = 0; n < whole.length; n++) {
-      Operation operation = Operation.values()[n % 2];
-      whole[n] = file(operation.generate(21, n, Limits.SIM));
+      Pass pass = Pass.values()[n % 2];
+      whole[n] = file(Operation.ATTENTION.generate(pass, 21, n, Limits.SIM));
     }
     for (int n = 0; n < 400; n++) {
       byte[] file = whole[n % whole.length];

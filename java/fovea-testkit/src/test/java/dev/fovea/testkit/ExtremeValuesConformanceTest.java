@@ -50,7 +50,7 @@ class ExtremeValuesConformanceTest {
             assertEquals(expected, x, 1e-5 * Math.max(1, Math.abs(expected)), what);
           }
           Tensor dout = filled(scope, on, type, 1, 1, QUERIES, 1, DIM);
-          AttentionGradients gradients = call.backward(dout).dsinks(dsinks).gradients(scope);
+          AttentionGradients gradients = call.gradients(dout).dsinks(dsinks).backward(scope);
           for (float x : gradients.value().toFloatArray()) {
             assertEquals(sink > 0 ? 0 : QUERIES / 5f, x, 0.02f, what);
           }
@@ -132,7 +132,7 @@ class ExtremeValuesConformanceTest {
         assertEquals(expected, x, 1e-5 * Math.abs(expected), what);
       }
       Tensor dout = filled(scope, on, type, 1, 1, QUERIES, 1, DIM);
-      AttentionGradients gradients = call.backward(dout).gradients(scope);
+      AttentionGradients gradients = call.gradients(dout).backward(scope);
       for (float x : gradients.value().toFloatArray()) {
         assertEquals((float) QUERIES / values.length, x, 0.01f, what);
       }
@@ -203,7 +203,7 @@ class ExtremeValuesConformanceTest {
           Tensor dquery = filled(scope, on, DType.FLOAT32, 7, 1, QUERIES, 1, DIM);
           Tensor dkey = filled(scope, on, DType.FLOAT32, 7, 1, keys, 1, DIM);
           Tensor dvalue = filled(scope, on, DType.FLOAT32, 7, 1, keys, 1, DIM);
-          call.backward(dout, out, lse)
+          call.gradients(dout, out, lse)
               .deterministic(deterministic)
               .dquery(dquery)
               .dkey(dkey)

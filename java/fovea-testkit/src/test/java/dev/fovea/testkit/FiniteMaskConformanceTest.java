@@ -99,7 +99,7 @@ class FiniteMaskConformanceTest {
       Tensor dout = scope.allocate(type, 1, QUERIES, 1, 8).fill(1).on(on.device());
       Tensor dbias = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
       AttentionGradients gradients =
-          call.backward(dout).deterministic(deterministic).dbias(dbias).gradients(scope);
+          call.gradients(dout).deterministic(deterministic).dbias(dbias).backward(scope);
       String what = type + ", masks near " + masks[0] + ": ";
       float expected = (float) QUERIES / KEYS;
       for (float dvalue : gradients.value().toFloatArray()) {
@@ -122,7 +122,7 @@ class FiniteMaskConformanceTest {
       Tensor out = call.forward(scope);
       Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, QUERIES).fill(-1e5f).on(on.device());
       Tensor dout = scope.allocate(DType.FLOAT32, 1, QUERIES, 1, 8).fill(1).on(on.device());
-      AttentionGradients gradients = call.backward(dout, out, lse).gradients(scope);
+      AttentionGradients gradients = call.gradients(dout, out, lse).backward(scope);
       for (float dvalue : gradients.value().toFloatArray()) {
         assertEquals(0, dvalue);
       }

@@ -118,8 +118,8 @@ class PackedBoundsConformanceTest {
         AttentionCall call = Attention.create().call(q, q, q).out(out).lse(lse);
         call.cuSeqlens(ints(cu).on(device), ints(cu).on(device), longest, 2);
         assertThrows(IllegalArgumentException.class, call::run);
-        AttentionBackward backward = call.backward(q, out, lse);
-        assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope));
+        AttentionBackward backward = call.gradients(q, out, lse);
+        assertThrows(IllegalArgumentException.class, () -> backward.backward(scope));
       }
     }
     assertUntouched(out, lse);
@@ -146,7 +146,7 @@ class PackedBoundsConformanceTest {
     call = attention.call(none, keys, keys).lse(scope.allocate(DType.FLOAT32, 1, 0).on(device));
     call.cuSeqlens(ints(0, 0).on(device), queries, 0, 3);
     call.forward(scope);
-    assertArrayEquals(new float[24], call.backward(none).gradients(scope).key().toFloatArray());
+    assertArrayEquals(new float[24], call.gradients(none).backward(scope).key().toFloatArray());
   }
 
   /** Bounds that a caller takes from int32 itself must cost neither time nor memory. */
@@ -202,7 +202,7 @@ class PackedBoundsConformanceTest {
     Tensor dquery = filled(rows, 4, 16).on(device);
     Tensor dkey = filled(columns, 2, 16).on(device);
     Tensor dvalue = filled(columns, 2, 16).on(device);
-    AttentionBackward backward = call.backward(normal(3, rows, 4, 16).on(device));
+    AttentionBackward backward = call.gradients(normal(3, rows, 4, 16).on(device));
     backward.dquery(dquery).dkey(dkey).dvalue(dvalue).deterministic(true).run();
     return new float[][] {
       out.toFloatArray(),
@@ -247,8 +247,8 @@ class PackedBoundsConformanceTest {
       call.cuSeqlens(cuQ, cuK, longest, longest);
       String why = (ofQuery ? "query " : "key ") + Arrays.toString(wrong);
       assertThrows(IllegalArgumentException.class, call::run, why);
-      AttentionBackward backward = call.backward(rows, out, lse);
-      assertThrows(IllegalArgumentException.class, () -> backward.gradients(scope), why);
+      AttentionBackward backward = call.gradients(rows, out, lse);
+      assertThrows(IllegalArgumentException.class, () -> backward.backward(scope), why);
     }
   }
 
@@ -305,7 +305,7 @@ class PackedBoundsConformanceTest {
         gradients.add(filled(8, 2, 16).on(device));
         gradients.add(filled(8, 2, 16).on(device));
         AttentionBackward backward =
-            call.backward(normal(3, 8, 4, 16).on(device), out, lse)
+            call.gradients(normal(3, 8, 4, 16).on(device), out, lse)
                 .dquery(gradients.get(0))
                 .dkey(gradients.get(1))
                 .dvalue(gradients.get(2))

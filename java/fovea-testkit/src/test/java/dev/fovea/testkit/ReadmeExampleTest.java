@@ -51,7 +51,7 @@ class ReadmeExampleTest {
       AttentionCall call =
           attention.call(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2)).out(out).lse(lse);
       AttentionBackward backward =
-          call.backward(dout)
+          call.gradients(dout)
               .dquery(dqkv.select(2, 0))
               .dkey(dqkv.select(2, 1))
               .dvalue(dqkv.select(2, 2));

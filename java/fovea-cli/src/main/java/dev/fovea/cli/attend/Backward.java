@@ -83,7 +83,7 @@ final class Backward {
     backward =
         wording.say(
             () ->
-                call.backward(dout)
+                call.gradients(dout)
                     .dquery(dquery)
                     .dkey(dkey)
                     .dvalue(dvalue)

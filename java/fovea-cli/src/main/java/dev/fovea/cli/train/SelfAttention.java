@@ -39,7 +39,7 @@ final class SelfAttention implements Layer {
             .out(attended.view(batch, length, heads, headDim))
             .lse(workspace.scope().allocate(DType.FLOAT32, batch, heads, length));
     backward =
-        call.backward(merge.inputGradient().view(batch, length, heads, headDim))
+        call.gradients(merge.inputGradient().view(batch, length, heads, headDim))
             .dquery(dqkv.select(2, 0))
             .dkey(dqkv.select(2, 1))
             .dvalue(dqkv.select(2, 2));

@@ -77,7 +77,7 @@ final class Calls {
     Backward(Forward of, Tensor dout) {
       this.of = of;
       this.dout = dout;
-      this.pass = of.call.backward(dout);
+      this.pass = of.call.gradients(dout);
     }
 
     static void set(AttentionBackward pass, int which, Tensor gradient) {
@@ -97,7 +97,7 @@ final class Calls {
 
     /** The same pass of another call, after a forward elsewhere. */
     AttentionBackward again() {
-      AttentionBackward other = of.again().backward(dout, of.lastOut, of.lse);
+      AttentionBackward other = of.again().gradients(dout, of.lastOut, of.lse);
       for (int i = 0; i < gradients.length; i++) {
         set(other, i, gradients[i]);
       }

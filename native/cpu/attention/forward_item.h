@@ -1,0 +1,377 @@
+// One item of a plan: a tile of query rows against all the keys they see.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/philox.h"
+#include "cpu/attention/forward_layout.h"
+#include "cpu/attention/forward_tile.h"
+#include "cpu/attention/rows.h"
+#include "cpu/pack.h"
+#include "ops/attention/attention.h"
+
+namespace fovea::attention::cpu::FOVEA_TIER {
+
+constexpr int kMaxWidth = kPanelVectors * kLanes;
+
+template <typename T>
+class ForwardItem : AttentionRows {
+ public:
+  ForwardItem(const fovea_attention_plan& plan, const fovea_attention_call& call,
+                const ForwardOperands& operands, const Sequence& sequence, int64_t batch,
+                int64_t key_head, void* scratch)
+      : AttentionRows(plan.spec, sequence, batch, key_head),
+        plan_(plan),
+        call_(call),
+        operands_(operands),
+        layout_(plan.tile_queries, plan.tile_keys, kLanes, kGroup, spec_.head_dim,
+                spec_.value_head_dim),
+        scratch_(static_cast<float*>(scratch)) {}
+
+  // Rows [begin, end) of the sequence's query_length * group rows.
+  void run(int64_t begin, int64_t end) {
+    row_begin_ = begin;
+    rows_ = int(end - begin);
+    const int panels = (rows_ + kMaxWidth - 1) / kMaxWidth;
+    for (int panel = 0; panel < panels; ++panel) {
+      dispatch(panel, [&](auto vectors) { start<vectors()>(panel); });
+    }
+    // A tile of keys starts at a multiple of its size, wherever a row's first key is: then a row's
+    // result does not depend on the rows beside it.
+    const int64_t last = high(end - 1);
+    const int64_t start = low(begin) / plan_.tile_keys * plan_.tile_keys;
+    for (int64_t j = start; j < last; j += plan_.tile_keys) {
+      const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
+      load_keys(j, count);
+      load_values(j, count);
+      for (int panel = 0; panel < panels; ++panel) {
+        dispatch(panel, [&](auto vectors) { step<vectors()>(panel, j, count); });
+      }
+    }
+    for (int panel = 0; panel < panels; ++panel) {
+      dispatch(panel, [&](auto vectors) { finish<vectors()>(panel); });
+    }
+    if (spec_.has_weights) write_weights(panels, start, last);
+  }
+
+  // Rows [begin, end) beyond the sequence's query length: no key is visible to padding.
+  void pad(int64_t begin, int64_t end) {
+    const size_t bytes = size_t(spec_.value_head_dim) * (spec_.out_dtype == FOVEA_FLOAT32 ? 4 : 2);
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t at = query_offset(spec_.out_stride, row);
+      std::memset(static_cast<char*>(operands_.out) + at * int64_t(bytes / spec_.value_head_dim), 0,
+                  bytes);
+      if (spec_.has_lse) operands_.lse[lse_offset(row)] = -kInfinity;
+      if (spec_.has_weights) std::fill_n(weights_row(row), spec_.key_length, 0.0f);
+    }
+  }
+
+ private:
+  int panel_end(int panel) const { return std::min(rows_, (panel + 1) * kMaxWidth); }
+
+  // Runs `body` with the panel's number of vectors as a constant.
+  template <typename Body>
+  void dispatch(int panel, Body body) {
+    const int lanes = panel_end(panel) - panel * kMaxWidth;
+    switch ((lanes + kLanes - 1) / kLanes) {
+      case 1:
+        return body(std::integral_constant<int, 1>{});
+      case 2:
+        return body(std::integral_constant<int, 2>{});
+      default:
+        return body(std::integral_constant<int, 3>{});
+    }
+  }
+
+  // ---- memory of the worker ---------------------------------------------------------------------
+
+  float* keys() const { return scratch_ + layout_.keys; }
+  float* values() const { return scratch_ + layout_.values; }
+  float* scores_of_tile() const { return scratch_ + layout_.scores; }
+  float* alpha() const { return scratch_ + layout_.alpha; }
+  float* maximum() const { return scratch_ + layout_.maximum; }
+  float* queries(int panel) const {
+    return scratch_ + layout_.queries + panel * layout_.query_panel;
+  }
+  float* outputs(int panel) const {
+    return scratch_ + layout_.outputs + panel * layout_.output_panel;
+  }
+  float* m(int panel) const { return scratch_ + layout_.m + panel * kMaxWidth; }
+  float* l(int panel) const { return scratch_ + layout_.l + panel * kMaxWidth; }
+
+  void load_keys(int64_t j, int count) {
+    const T* from = static_cast<const T*>(operands_.key) + key_offset(spec_.key_stride, j);
+    pack_keys<kGroup>(from, spec_.key_stride[1], count, spec_.head_dim, keys());
+  }
+  void load_values(int64_t j, int count) {
+    const T* from = static_cast<const T*>(operands_.value) + key_offset(spec_.value_stride, j);
+    pack_values<kGroup>(from, spec_.value_stride[1], count, spec_.value_head_dim, plan_.tile_keys,
+                        values());
+  }
+
+  // ---- a panel's life ---------------------------------------------------------------------------
+
+  template <int kVectors>
+  void start(int panel) {
+    constexpr int kWidth = kVectors * kLanes;
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    const int64_t last = row_begin_ + panel_end(panel) - 1;
+    for (int lane = 0; lane < kWidth; lane += 8) {
+      const T* rows[8];
+      for (int r = 0; r < 8; ++r) {
+        const int64_t row = std::min(first + lane + r, last);
+        rows[r] = static_cast<const T*>(operands_.query) + query_offset(spec_.query_stride, row);
+      }
+      pack_rows8(rows, spec_.head_dim, query_scale(), queries(panel) + lane, kWidth);
+    }
+    std::fill_n(outputs(panel), layout_.value_groups * kGroup * kWidth, 0.0f);
+    std::fill_n(m(panel), kWidth, -kInfinity);
+    std::fill_n(l(panel), kWidth, 0.0f);
+  }
+
+  // Scores of the panel against keys [j, j + count), ready for exp2; false if none is visible.
+  // begin and end answer the range that was computed, from the tile's start.
+  template <int kVectors>
+  bool score(int panel, int64_t j, int count, int& begin, int& end) {
+    constexpr int kWidth = kVectors * kLanes;
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    const int64_t last = row_begin_ + panel_end(panel) - 1;
+    const auto in_tile = [&](int64_t key) { return int(std::clamp<int64_t>(key - j, 0, count)); };
+    begin = in_tile(low(first));
+    end = in_tile(high(last));
+    if (begin >= end) return false;
+    // Keys that every row sees need no mask; what is left of them and right of them does.
+    const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi;
+    int clear_begin = round_up(in_tile(low(last))),
+        clear_end = in_tile(high(first)) / kGroup * kGroup;
+    if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
+    alignas(64) int32_t lows[kWidth], highs[kWidth];
+    if (begin < clear_begin || clear_end < end) {
+      for (int lane = 0; lane < kWidth; ++lane) {
+        const int64_t row = std::min(first + lane, last);
+        lows[lane] = in_tile(low(row));
+        highs[lane] = in_tile(high(row));
+      }
+    }
+    float* s = scores_of_tile();
+    std::fill_n(maximum(), kWidth, -kInfinity);
+    const auto masked = [&](int from, int to) {
+      if (from >= to) return;
+      alignas(64) float unused[kWidth] = {};
+      scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
+                       s, unused);
+      if (modified) modify<kVectors>(first, last, j, from, to, s);
+      mask<kVectors>(s, from, to, lows, highs, maximum());
+    };
+    masked(begin, std::min(clear_begin, end));
+    if (clear_begin < clear_end) {
+      scores<kVectors>(keys(), queries(panel), spec_.head_dim, clear_begin, clear_end, s,
+                       maximum());
+    }
+    masked(clear_end, end);
+    return true;
+  }
+
+  static int round_up(int keys) { return (keys + kGroup - 1) / kGroup * kGroup; }
+
+  // Softcap, bias and ALiBi, in this order; leaves units of log2.
+  template <int kVectors>
+  void modify(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) {
+    constexpr int kWidth = kVectors * kLanes;
+    if (spec_.softcap > 0) {
+      const vfloat cap = splat(spec_.softcap * kLog2e);
+      for (int at = begin * kWidth; at < end * kWidth; at += kLanes) {
+        store(s + at, capped(load(s + at)) * cap);
+      }
+    }
+    if (spec_.bias_dtype != 0) {
+      with_type(spec_.bias_dtype, [&](auto zero) {
+        add_bias<decltype(zero), kWidth>(first, last, j, begin, end, s);
+      });
+    }
+    if (spec_.has_alibi) {
+      alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
+      for (int lane = 0; lane < kWidth; ++lane) {
+        const int64_t row = std::min(first + lane, last);
+        slopes[lane] = operands_.alibi_slopes[alibi_offset(row)] * kLog2e;
+        distance[lane] = float(j - position(row));
+      }
+      for (int v = 0; v < kVectors; ++v) {
+        const vfloat slope = load(slopes + v * kLanes), from = load(distance + v * kLanes);
+        for (int k = begin; k < end; ++k) {
+          const vfloat d = from + splat(float(k));
+          float* at = s + k * kWidth + v * kLanes;
+          store(at, fma(slope, alibi_distance(d), load(at)));
+        }
+      }
+    }
+  }
+
+  template <typename Bias, int kWidth>
+  void add_bias(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) {
+    for (int lane = 0; lane < kWidth; lane += 8) {
+      const Bias* rows[8];
+      for (int r = 0; r < 8; ++r) {
+        const int64_t row = std::min(first + lane + r, last);
+        rows[r] = static_cast<const Bias*>(operands_.bias) + score_offset(spec_.bias_stride, row) +
+                  j + begin;
+      }
+      for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
+        float* at = s + (begin + k) * kWidth + lane;
+        store8(at, load8(at) + bias * kLog2e);
+      });
+    }
+  }
+
+  template <int kVectors>
+  void step(int panel, int64_t j, int count) {
+    int begin, end;
+    if (!score<kVectors>(panel, j, count, begin, end)) return;
+    float* s = scores_of_tile();
+    softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+    if (spec_.dropout > 0) drop<kVectors>(panel, j, begin, end, s);
+    accumulate<kVectors>(values(), plan_.tile_keys, layout_.value_groups, s, begin, end, alpha(),
+                         outputs(panel));
+  }
+
+  // Sets dropped probabilities to zero; finish() scales the kept ones. A tile starts at a multiple
+  // of 32 keys, the span of the generator's four calls.
+  template <int kVectors>
+  void drop(int panel, int64_t j, int begin, int end, float* p) {
+    constexpr int kWidth = kVectors * kLanes;
+    const uint32_t threshold = dropout_threshold(spec_.dropout);
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    for (int block = begin / 32; block * 32 < end; ++block) {
+      for (int pair = 0; pair < 4; ++pair) {
+        uint32_t x[4][kWidth];
+        for (int lane = 0; lane < kWidth; ++lane) {
+          const int64_t row = first + lane;
+          x[0][lane] = uint32_t((j / 32 + block) * 4 + pair);
+          x[1][lane] = uint32_t(row / group_);
+          x[2][lane] = uint32_t(batch_ * spec_.query_heads + head(row));
+          x[3][lane] = call_.dropout_offset;
+        }
+        philox4x32_10(x, call_.dropout_seed);
+        for (int word = 0; word < 4; ++word) {
+          for (int half = 0; half < 2; ++half) {
+            const int k = block * 32 + word * 8 + pair * 2 + half;
+            if (k < begin || k >= end) continue;
+            for (int lane = 0; lane < kWidth; ++lane) {
+              const uint32_t draw = half == 0 ? x[word][lane] & 0xffff : x[word][lane] >> 16;
+              if (draw < threshold) p[k * kWidth + lane] = 0.0f;
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // Divides by the sum, adds the sink to it, and writes out and lse. Leaves in m and l what turns a
+  // score into a weight: exp2(s - m) * l.
+  template <int kVectors>
+  void finish(int panel) {
+    constexpr int kWidth = kVectors * kLanes;
+    const int lanes = panel_end(panel) - panel * kMaxWidth;
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    float* scale = alpha();
+    const float kept = dropout_scale(dropout_threshold(spec_.dropout));
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = first + std::min(lane, lanes - 1);
+      double base = m(panel)[lane];
+      float sum = l(panel)[lane], rescale = kept;
+      if (spec_.has_sinks) {  // in double: a sink may be infinite in units of log2
+        const double sink = operands_.sinks[head(row)] / kLn2;
+        const double highest = std::max(base, sink);
+        if (highest > -kInfinity) {
+          const float decay = float(std::exp2(base - highest));
+          sum = sum * decay + float(std::exp2(sink - highest));
+          rescale *= decay;
+          base = highest;
+        }
+      }
+      const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
+      scale[lane] = inverse * rescale;
+      if (spec_.has_lse && lane < lanes) {
+        operands_.lse[lse_offset(row)] =
+            sum == 0.0f ? -kInfinity : float((base + std::log2(double(sum))) * kLn2);
+      }
+      m(panel)[lane] = base == -kInfinity ? 0.0f : float(base);
+      l(panel)[lane] = inverse;
+    }
+    float* o = outputs(panel);
+    for (int64_t d = 0; d < spec_.value_head_dim; ++d) {
+      for (int v = 0; v < kVectors; ++v) {
+        float* at = o + d * kWidth + v * kLanes;
+        store(at, load(at) * load(scale + v * kLanes));
+      }
+    }
+    with_type(spec_.out_dtype,
+              [&](auto zero) { write_out<decltype(zero), kWidth>(first, lanes, o); });
+  }
+
+  template <typename Out, int kWidth>
+  void write_out(int64_t first, int lanes, const float* o) {
+    for (int lane = 0; lane < lanes; lane += 8) {
+      Out* rows[8] = {};
+      const int count = std::min(8, lanes - lane);
+      for (int r = 0; r < count; ++r) {
+        const int64_t row = first + lane + r;
+        rows[r] = static_cast<Out*>(operands_.out) + query_offset(spec_.out_stride, row);
+      }
+      unpack_rows8(o + lane, kWidth, spec_.value_head_dim, rows, count);
+    }
+  }
+
+  // ---- attention weights ------------------------------------------------------------------------
+
+  float* weights_row(int64_t row) const {
+    return operands_.weights + score_offset(spec_.weights_stride, row);
+  }
+
+  // A second pass over the keys, now that every row's maximum and sum are known.
+  void write_weights(int panels, int64_t start, int64_t last) {
+    for (int r = 0; r < rows_; ++r)
+      std::fill_n(weights_row(row_begin_ + r), spec_.key_length, 0.0f);
+    for (int64_t j = start; j < last; j += plan_.tile_keys) {
+      const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
+      load_keys(j, count);
+      for (int panel = 0; panel < panels; ++panel) {
+        dispatch(panel, [&](auto vectors) { write_panel_weights<vectors()>(panel, j, count); });
+      }
+    }
+  }
+
+  template <int kVectors>
+  void write_panel_weights(int panel, int64_t j, int count) {
+    constexpr int kWidth = kVectors * kLanes;
+    int begin, end;
+    if (!score<kVectors>(panel, j, count, begin, end)) return;
+    float* s = scores_of_tile();
+    for (int k = begin; k < end; ++k) {
+      for (int v = 0; v < kVectors; ++v) {
+        float* at = s + k * kWidth + v * kLanes;
+        store(at, exp2(load(at) - load(m(panel) + v * kLanes)) * load(l(panel) + v * kLanes));
+      }
+    }
+    const int lanes = panel_end(panel) - panel * kMaxWidth;
+    for (int lane = 0; lane < lanes; lane += 8) {
+      float* rows[8] = {};
+      const int filled = std::min(8, lanes - lane);
+      for (int r = 0; r < filled; ++r) {
+        rows[r] = weights_row(row_begin_ + int64_t{panel} * kMaxWidth + lane + r) + j + begin;
+      }
+      unpack_rows8(s + begin * kWidth + lane, kWidth, end - begin, rows, filled);
+    }
+  }
+
+  const fovea_attention_plan& plan_;
+  const fovea_attention_call& call_;
+  const ForwardOperands& operands_;
+  const ForwardLayout layout_;
+  float* const scratch_;
+  int64_t row_begin_ = 0;
+  int rows_ = 0;
+};
+
+}  // namespace fovea::attention::cpu::FOVEA_TIER

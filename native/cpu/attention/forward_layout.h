@@ -1,0 +1,44 @@
+// The float32 memory of one CPU worker: what the planner reserves and the kernels use.
+#pragma once
+
+#include <cstdint>
+
+namespace fovea::attention::cpu {
+
+// A panel is this many vectors of query rows.
+constexpr int kPanelVectors = 3;
+
+// Offsets and sizes in floats, each part on a 64-byte boundary.
+struct ForwardLayout {
+  int64_t value_groups;  // groups of value columns, the last one filled up
+  int64_t query_panel, output_panel;
+  int64_t keys, values, scores, alpha, maximum, queries, outputs, m, l;
+  int64_t total;
+
+  ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, int64_t head_dim,
+                  int64_t value_head_dim) {
+    const int64_t width = int64_t{kPanelVectors} * lanes;
+    const int64_t panels = tile_queries / width;
+    value_groups = (value_head_dim + group - 1) / group;
+    query_panel = head_dim * width;
+    output_panel = value_groups * group * width;
+    int64_t next = 0;
+    const auto reserve = [&next](int64_t count) {
+      const int64_t at = next;
+      next += (count + 15) / 16 * 16;
+      return at;
+    };
+    keys = reserve(tile_keys * head_dim);
+    values = reserve(tile_keys * value_groups * group);
+    scores = reserve(tile_keys * width);
+    alpha = reserve(width);
+    maximum = reserve(width);
+    queries = reserve(panels * query_panel);
+    outputs = reserve(panels * output_panel);
+    m = reserve(panels * width);
+    l = reserve(panels * width);
+    total = next;
+  }
+};
+
+}  // namespace fovea::attention::cpu

@@ -1,0 +1,83 @@
+// The one place that picks attention's tiles for the CPU.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "core/block.h"
+#include "cpu/attention/backend.h"
+#include "cpu/attention/backward_layout.h"
+#include "cpu/attention/forward_layout.h"
+#include "cpu/attention/row_tiles.h"
+#include "cpu/tier.h"
+
+namespace fovea::attention::cpu {
+
+int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
+  const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
+  const fovea_attention_spec& spec = plan.spec;
+  // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on
+  // nothing else. Large heads take half of it to stay in L2.
+  const int tile_keys = spec.head_dim + spec.value_head_dim <= 512 ? 128 : 64;
+  // Queries per tile: as many as share half of L2 with the tile's keys and values, because each
+  // tile of queries packs every key again; fewer where the workers would run out of items.
+  const int width = kPanelVectors * tier.lanes;
+  const int64_t cache = device.cache_bytes > 0 ? device.cache_bytes : 512 << 10;
+  const int64_t dims = spec.head_dim + spec.value_head_dim;
+  const int64_t fitting = (cache / 2 / 4 - tile_keys * (dims + width)) / dims;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  const int64_t sequences = spec.batch * spec.key_heads;
+  const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
+  const int64_t most = std::clamp<int64_t>(fitting / width, 1, 1024 / width);
+  const int64_t panels = std::max<int64_t>(1, (rows + width - 1) / width);
+  int64_t tiles = (panels + most - 1) / most;
+  if (sequences > 0)
+    tiles = std::max(tiles, std::min(panels, (wanted + sequences - 1) / sequences));
+  const int64_t tile = (panels + tiles - 1) / tiles * width;
+
+  plan.tile_queries = int32_t(tile);
+  plan.tile_keys = tile_keys;
+  plan.phases = 1;
+  plan.items[0] = RowTiles(spec, tile).count() * spec.key_heads;
+  plan.workspace_bytes = 0;
+  const ForwardLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec.head_dim,
+                               spec.value_head_dim);
+  plan.scratch_bytes = layout.total * int64_t{sizeof(float)};
+  std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_%s_%dx%d", tier.name, plan.tile_queries,
+                plan.tile_keys);
+  return FOVEA_OK;
+}
+
+int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
+  const fovea_attention_spec& spec = plan.spec;
+  // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
+  // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
+  // holds five copies of them.
+  plan.tile_queries = kMostTileRows;
+  plan.tile_keys = spec.head_dim + spec.value_head_dim <= 512 ? kMostTileKeys : kMostTileKeys / 2;
+
+  const BackwardPieces pieces(plan);
+  plan.phases = kBackwardPhases;
+  plan.items[kRowPhase] = pieces.row_tiles.count() * spec.key_heads;
+  plan.items[kKeyPhase] = pieces.chunks * spec.batch * spec.key_heads;
+  plan.items[kQueryPhase] = plan.items[kRowPhase];
+  if (plan.gradients.has_dbias) {
+    plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
+  }
+  if (plan.gradients.has_dsinks || plan.gradients.has_dalibi) plan.items[kHeadPhase] = pieces.heads;
+
+  const BackwardWorkspace workspace(plan);
+  if (workspace.total > (__int128{1} << 60)) {
+    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
+                "the gradients of %lld rows and %lld heads need more than 2^62 bytes of workspace",
+                (long long)workspace.rows, (long long)spec.query_heads);
+  }
+  plan.workspace_bytes = int64_t(workspace.total) * int64_t{sizeof(float)};
+  plan.scratch_bytes = BackwardScratch(plan).total * int64_t{sizeof(float)};
+  std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_backward_%s_%dx%d",
+                fovea::cpu::kTiers[plan.isa].name, plan.tile_queries, plan.tile_keys);
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::attention::cpu

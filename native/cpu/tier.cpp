@@ -1,0 +1,34 @@
+#include "cpu/tier.h"
+
+#include "core/block.h"
+
+namespace fovea::cpu {
+
+int32_t pick_tier(const fovea_device_info& device, fovea_attention_plan& plan) {
+  if (device.isa < FOVEA_ISA_PORTABLE || device.isa > FOVEA_ISA_AVX512) {
+    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
+                "isa is %d, expected portable (1) to avx512 (3)", device.isa);
+  }
+  if (!(device.isa_available >> device.isa & 1)) {
+    return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", kTiers[device.isa].name);
+  }
+  plan.isa = device.isa;
+  return FOVEA_OK;
+}
+
+bool runs_here(int isa) {
+  if (isa == FOVEA_ISA_PORTABLE) return true;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  if (isa == FOVEA_ISA_AVX2) return avx2;
+  if (isa == FOVEA_ISA_AVX512) {
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return false;
+}
+
+}  // namespace fovea::cpu

@@ -1,0 +1,25 @@
+// The instruction set tiers of the CPU: which there are, how wide their kernels are, which run here.
+#pragma once
+
+#include <cstdint>
+
+#include "fovea.h"
+
+namespace fovea::cpu {
+
+struct Tier {
+  const char* name;
+  int lanes;  // floats of a vector; portable: two registers of a baseline x86-64 or AArch64
+  // Register blocking: group * 3 accumulators, 3 vectors of rows, one broadcast. 4 x 3 + 3 + 1 fills the
+  // 16 registers of AVX2; AVX-512 has 32, so that twice the keys share each load of rows.
+  int group;
+};
+constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};  // by FOVEA_ISA_*
+
+// Sets plan.isa to that of the device, if it has it.
+int32_t pick_tier(const fovea_device_info& device, fovea_attention_plan& plan);
+
+// Whether the processor and the operating system under this process have it.
+bool runs_here(int isa);
+
+}  // namespace fovea::cpu

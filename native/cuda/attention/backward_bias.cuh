@@ -1,0 +1,248 @@
+// Gradients of what is added to scores: dbias and dslope are sums of the scores' gradients, computed
+// once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
+// by two: broadcast dimensions are loops of the block. Not the fastest way to a dbias that nothing is
+// summed into, but one way for every shape.
+#pragma once
+
+#include "cuda/attention/backward_scores.cuh"
+
+namespace fovea::attention::cuda {
+
+template <BackwardVariant kIt>
+struct BackwardBias : BackwardScores<kIt> {
+  using Base = BackwardScores<kIt>;
+  using Base::b, Base::p, Base::mine, Base::kM, Base::kKeyColumns, Base::kKeys, Base::kRows,
+      Base::kThreads, Base::kRowWarps;
+
+  FOVEA_DEVICE explicit BackwardBias(const BackwardParams& params) : Base(params) {}
+
+  // A tile of keys for one batch index, head and tile of positions, or for all of a dimension that is
+  // summed over.
+  FOVEA_DEVICE void bias() {
+    const BiasItem at(b, p.first_item + tile::block_index());
+    float sums[kM][kKeyColumns][4] = {};
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        float ds[kM][kKeyColumns][4];
+        if (!gradients(ds, rows, at.key_tile)) return;
+        FOVEA_UNROLL
+        for (int i = 0; i < kM; ++i) {
+          FOVEA_UNROLL
+          for (int j = 0; j < kKeyColumns; ++j) {
+            FOVEA_UNROLL
+            for (int e = 0; e < 4; ++e) sums[i][j][e] += ds[i][j][e];
+          }
+        }
+      });
+    });
+    if (at.all_positions) {
+      store_column_sums(sums, at);
+    } else {
+      store_sums(sums, at);
+    }
+  }
+
+  // All of a head, and of all batch indices or heads where they share a slope.
+  FOVEA_DEVICE void slopes() {
+    const SlopeItem at(b, p.first_item + tile::block_index());
+    float sum = 0;
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
+          float ds[kM][kKeyColumns][4];
+          if (gradients(ds, rows, tile)) sum += weigh_distances(ds, rows, tile * kKeys);
+        }
+      });
+    });
+    sum = block_sum(this->share() == 0 ? sum : 0, this->ring_base, Base::kTile.warps);
+    if (tile::thread_index() == 0) {
+      tile::store_global(
+          b.dalibi_slopes + at.batch * b.dalibi_stride[0] + at.head * b.dalibi_stride[1], sum);
+    }
+  }
+
+ private:
+  // What a block sums over.
+  struct Item {
+    bool all_batches, all_heads, all_positions;
+    int32_t batch, head;
+    int32_t position;  // the tile's first
+    int32_t key_tile;
+  };
+
+  struct BiasItem : Item {
+    FOVEA_DEVICE BiasItem(const BackwardParams& b, int64_t item) {
+      const AttentionParams& p = b.forward;
+      this->all_heads = b.dbias_stride[1] == 0;
+      this->all_positions = b.dbias_stride[2] == 0;
+      // Sequences of a packed batch have rows of their own.
+      this->all_batches = p.packed ? this->all_positions : b.dbias_stride[0] == 0;
+      const int64_t key_tiles = (p.key_length + kKeys - 1) / kKeys;
+      const int64_t tiles = this->all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
+      const int64_t heads = this->all_heads ? 1 : p.query_heads;
+      this->key_tile = int32_t(item % key_tiles);
+      this->position = int32_t(item / key_tiles % tiles) * kRows;
+      this->head = int32_t(item / key_tiles / tiles % heads);
+      this->batch = int32_t(item / key_tiles / tiles / heads);
+    }
+  };
+
+  struct SlopeItem : Item {
+    FOVEA_DEVICE SlopeItem(const BackwardParams& b, int64_t item) {
+      const AttentionParams& p = b.forward;
+      this->all_batches = b.dalibi_stride[0] == 0;
+      this->all_heads = b.dalibi_stride[1] == 0;
+      this->all_positions = true;
+      const int64_t heads = this->all_heads ? 1 : p.query_heads;
+      this->head = int32_t(item % heads);
+      this->batch = int32_t(item / heads);
+      this->position = this->key_tile = 0;
+    }
+  };
+
+  // Rows are the positions of a single head here.
+  template <typename Body>
+  FOVEA_DEVICE void for_each_head(const Item& at, Body body) {
+    const int32_t batches = int32_t(p.pairs / p.key_heads);
+    for (int32_t batch = at.all_batches ? 0 : at.batch;
+         batch < (at.all_batches ? batches : at.batch + 1); ++batch) {
+      for (int32_t head = at.all_heads ? 0 : at.head;
+           head < (at.all_heads ? p.query_heads : at.head + 1); ++head) {
+        AttentionRows rows = locate_pair(p, batch, divide(head, p.group));
+        rows.group = {1, 1u << 31, 0};  // Divisor::of(1)
+        rows.first_head = head;
+        body(rows);
+      }
+    }
+  }
+
+  template <typename Body>
+  FOVEA_DEVICE void for_each_tile(AttentionRows& rows, const Item& at, Body body) {
+    const int32_t end = at.all_positions ? rows.query_length : at.position + 1;
+    for (int32_t position = at.position; position < end; position += kRows) {
+      set_rows(rows, uint32_t(position) / kRows, kRows);
+      body();
+    }
+  }
+
+  // False if no row sees a key of the tile.
+  FOVEA_DEVICE bool gradients(float (&ds)[kM][kKeyColumns][4], AttentionRows& rows, int32_t tile) {
+    const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
+    if (visible < 0 || visible >= tiles) return false;
+    tile::sync_block();  // the last tile's readers are done
+    if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
+    tile::sync_block();
+    typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
+    const uint32_t key_tile = this->ring_base, value_tile = key_tile + Base::kSlotBytes;
+    ring.seek(tile);
+    ring.template load<RingItem::kKeys>(visible, key_tile);
+    ring.template load<RingItem::kValues>(visible, value_tile);
+    this->load_queries(rows);
+    tile::copy_async_commit();
+    tile::copy_async_wait<0>();
+    tile::sync_block();
+    this->multiply_values(ds, value_tile);
+    this->template differentiate<false>(ds, key_tile, visible);
+    // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const bool present = int32_t(mine.row(i, h)) < rows.count;
+        change_row(ds, i, h, [&](float x, int32_t) { return present ? x : 0.0f; });
+      }
+    }
+    return true;
+  }
+
+  // Of the thread's part of a tile.
+  FOVEA_DEVICE float weigh_distances(const float (&ds)[kM][kKeyColumns][4],
+                                     const AttentionRows& rows, int32_t first_key) {
+    float sum = 0;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int j = 0; j < kKeyColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift(p);
+          sum = tile::fused_multiply_add(
+              ds[i][j][e], alibi_distance(p, first_key + key_column(j, e) - position), sum);
+        }
+      }
+    }
+    return sum;
+  }
+
+  FOVEA_DEVICE float* row_of(const Item& at, int64_t position) const {
+    return b.dbias + at.batch * b.dbias_stride[0] + at.head * b.dbias_stride[1] +
+           position * b.dbias_stride[2];
+  }
+
+  FOVEA_DEVICE void store_sums(const float (&sums)[kM][kKeyColumns][4], const Item& at) {
+    if (this->share() != 0) return;
+    int32_t start = 0, positions = p.query_length;
+    if (p.packed) {
+      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.query_total, start, positions);
+    }
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const int32_t position = at.position + int32_t(mine.row(i, h));
+        if (position >= positions) continue;
+        float* const row = row_of(at, int64_t{start} + position) + at.key_tile * kKeys;
+        FOVEA_UNROLL
+        for (int j = 0; j < kKeyColumns; ++j) {
+          const int32_t key = key_column(j, 0), left = p.key_length - at.key_tile * kKeys - key;
+          if (left > 0) store_columns(row + key, sums[i][j][2 * h], sums[i][j][2 * h + 1], left > 1);
+        }
+      }
+    }
+  }
+
+  // Over the rows of a thread, of a warp and of the block, in this order.
+  FOVEA_DEVICE void store_column_sums(const float (&sums)[kM][kKeyColumns][4], const Item& at) {
+    const uint32_t partial = this->ring_base;  // a float for each warp and key
+    const uint32_t lane = tile::thread_index() % tile::kWarp;
+    tile::sync_block();
+    FOVEA_UNROLL
+    for (int j = 0; j < kKeyColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 2; ++e) {
+        float sum = 0;
+        FOVEA_UNROLL
+        for (int i = 0; i < kM; ++i) sum += sums[i][j][e] + sums[i][j][2 + e];
+        FOVEA_UNROLL
+        for (uint32_t mask = 4; mask < tile::kWarp; mask *= 2) sum += tile::shuffle_xor(sum, mask);
+        if (this->share() == 0 && lane < 4) {
+          tile::store_shared(partial + 4 * (this->warp() * kKeys + key_column(j, e)),
+                             tile::as_bits(sum));
+        }
+      }
+    }
+    tile::sync_block();
+    const int32_t key = at.key_tile * kKeys + int32_t(tile::thread_index());
+    if (tile::thread_index() >= kKeys || key >= p.key_length) return;
+    float sum = 0;
+    for (int warp = 0; warp < kRowWarps; ++warp) {
+      sum += tile::as_float(tile::load_shared(partial + 4 * (warp * kKeys + tile::thread_index())));
+    }
+    tile::store_global(row_of(at, 0) + key, sum);
+  }
+};
+
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads(),
+                                 1) void backward_bias(const BackwardParams b) {
+  BackwardBias<kBackwardVariant<kVariant>>(b).bias();
+}
+
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads(),
+                                 1) void backward_slopes(const BackwardParams b) {
+  BackwardBias<kBackwardVariant<kVariant>>(b).slopes();
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,42 @@
+// Where the backward pass keeps what in its workspace.
+#pragma once
+
+#include "cuda/attention/backward_tiles.h"
+#include "ops/attention/attention.h"
+
+namespace fovea::attention::cuda {
+
+struct BackwardLayout {
+  int64_t head_rows;  // for each key head: those of all sequences, each with its padding
+  int64_t lse2, highest, rest, norm, delta, sums, dout;  // bytes from the start; -1 = not kept
+  __int128 bytes;
+
+  explicit BackwardLayout(const fovea_attention_plan& plan)
+      : BackwardLayout(plan, kBackwardVariants[plan.variant]) {}
+
+  BackwardLayout(const fovea_attention_plan& plan, const BackwardVariant& variant) {
+    const fovea_attention_spec& spec = plan.spec;
+    const int64_t queries = spec.packed ? spec.query_total : spec.batch * spec.query_length;
+    head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * variant.padding();
+    const __int128 rows = __int128{head_rows} * spec.key_heads;
+    bytes = 0;
+    lse2 = add(rows * 4);
+    highest = add(rows * 4);
+    rest = add(rows * 4);
+    norm = variant.precision == Precision::kFloat16 ? add(rows * 4) : -1;
+    delta = add(rows * 4);
+    sums = plan.gradients.deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
+    dout = spec.out_dtype == spec.dtype ? -1
+                                        : add(__int128{queries} * spec.query_heads *
+                                              spec.value_head_dim * variant.element_bytes());
+  }
+
+ private:
+  int64_t add(__int128 size) {
+    const int64_t at = int64_t(bytes);
+    bytes += (size + 255) / 256 * 256;
+    return at;
+  }
+};
+
+}  // namespace fovea::attention::cuda

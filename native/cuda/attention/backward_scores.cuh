@@ -1,0 +1,187 @@
+// The gradients of scores for a tile of query rows against one tile of keys:
+//   ds_ij = p_ij (r_ij <dout_i, v_j> - delta_i),  p_ij = exp(x_ij - lse_i)
+// in the orientation of the forward: a thread holds some keys of its query rows.
+#pragma once
+
+#include "cuda/attention/backward_rows.cuh"
+#include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/output.cuh"
+#include "cuda/attention/products.cuh"
+#include "cuda/attention/ring.cuh"
+
+namespace fovea::attention::cuda {
+
+// lse and delta of a thread's rows.
+template <int kM>
+struct RowGradients {
+  float lse2[kM][2], delta[kM][2];
+
+  FOVEA_DEVICE void load(const BackwardParams& b, const AttentionRows& rows,
+                         const ThreadRows& mine) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t row = mine.row(i, h);
+        lse2[i][h] = kAbsentLse;
+        delta[i][h] = 0;
+        if (int32_t(row) >= rows.count) continue;
+        const int64_t at = workspace_row(b, rows, rows.position(row), rows.head(row));
+        lse2[i][h] = tile::load_global(b.lse2 + at);
+        delta[i][h] = tile::load_global(b.delta + at);
+      }
+    }
+  }
+
+  FOVEA_DEVICE bool any_split() const {
+    bool split = false;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) split |= is_split(lse2[i][0]) || is_split(lse2[i][1]);
+    return split;
+  }
+};
+
+// Takes from the scores of split rows what their weights are relative to.
+template <int kM, int kColumns>
+FOVEA_DEVICE void rebase_rows(float (&s)[kM][kColumns][4], const RowGradients<kM>& row,
+                              const BackwardParams& b, const AttentionRows& rows,
+                              const ThreadRows& mine) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      if (!is_split(row.lse2[i][h])) continue;
+      const uint32_t r = mine.row(i, h);
+      const int64_t at = workspace_row(b, rows, rows.position(r), rows.head(r));
+      const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
+      change_row(s, i, h, [&](float x, int32_t) { return x - highest - rest; });
+    }
+  }
+}
+
+// Softcap, and its derivative 1 - tanh^2 as a factor of dp.
+template <int kM, int kColumns>
+FOVEA_DEVICE void cap_gradients(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+                                float softcap) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const float t = tile::tanh_accurate(s[i][j][e] / softcap);
+        s[i][j][e] = softcap * t;
+        dp[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
+      }
+    }
+  }
+}
+
+template <BackwardVariant kIt>
+struct BackwardScores {
+  static constexpr AttentionTile kTile = kIt.tile.queries;
+  static constexpr Precision kPrecision = kIt.precision;
+  static constexpr int kRows = kTile.rows(), kThreads = kTile.threads(), kKeys = kTile.keys;
+  static constexpr int kDim = kTile.head_dim, kValueDim = kTile.value_head_dim;
+  static constexpr int kDimBytes = kDim * kIt.element_bytes();
+  static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
+  static constexpr int kRowWarps = kTile.warps / kTile.shares;
+  static constexpr int kM = kTile.warp_rows / 16, kKeyColumns = kKeys / 8;
+  static constexpr int kRingOffset = kIt.ring_offset(), kSlotBytes = kIt.slot_bytes();
+  static constexpr int kRowsOffset = kIt.queries_rows_offset();
+  static constexpr int kOffset = int(kWeightOffset<kPrecision>);
+  using Element = typename Operands<kPrecision>::Element;
+  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues>;
+
+  const BackwardParams& b;
+  const AttentionParams& p;
+  const ThreadRows mine;
+  const uint32_t queries, douts, ring_base, shared_rows;  // in shared memory
+  RowGradients<kM> row;
+
+  FOVEA_DEVICE explicit BackwardScores(const BackwardParams& params)
+      : b(params),
+        p(params.forward),
+        mine(warp_row()),
+        queries(tile::shared_base()),
+        douts(queries + kRows * kDimBytes),
+        ring_base(queries + kRingOffset),
+        shared_rows(queries + kRowsOffset) {}
+
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_index() / tile::kWarp; }
+  static FOVEA_DEVICE uint32_t warp_row() {
+    return (kTile.shares == 1 ? warp() : warp() % kRowWarps) * kTile.warp_rows;
+  }
+  // Which of the warps with the same rows this is.
+  static FOVEA_DEVICE uint32_t share() { return kTile.shares == 1 ? 0 : warp() / kRowWarps; }
+
+  // Sends for the rows of query and dout, and for what the thread must know of its own.
+  FOVEA_DEVICE void load_queries(const AttentionRows& rows) {
+    load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
+                                          p.query_stride, p.head_dim, p.query_copy, rows);
+    load_rows_tile<kRows, kValueDim, kThreads>(douts, static_cast<const Element*>(b.dout),
+                                               b.dout_stride, p.value_head_dim, b.dout_rows, rows);
+    row.load(b, rows, mine);
+  }
+
+  FOVEA_DEVICE void multiply_values(float (&dp)[kM][kKeyColumns][4], uint32_t value_tile) {
+    multiply_queries_keys<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
+  }
+
+  // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
+  // products with keys and queries need it.
+  template <bool kProducts>
+  FOVEA_DEVICE void differentiate(float (&dp)[kM][kKeyColumns][4], uint32_t key_tile,
+                                  int32_t tile) {
+    if constexpr (kIt.general) {
+      if (p.dropout_threshold != 0) {
+        drop_weights(dp, p, load_rows(shared_rows), mine.anew(),
+                     first_key_of<kKeys>(tile, shared_rows));
+        change_scores(dp, [&](float x) { return x * p.dropout_scale; });
+      }
+    }
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
+      }
+    }
+    float s[kM][kKeyColumns][4];
+    multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    if constexpr (kIt.general) {
+      change_scores(s, [&](float x) { return x * p.scale; });
+      if (p.softcap != 0) {
+        if constexpr (kProducts) {
+          cap_gradients(s, dp, p.softcap);
+        } else {
+          cap_scores(s, p.softcap);
+        }
+      }
+      bias_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
+    }
+    if (is_masked(tile, shared_rows)) {
+      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
+                  first_key_of<kKeys>(tile, shared_rows));
+    }
+    if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());
+    // Sums of gradients are not products: there weights are ones.
+    constexpr float kUnit = kProducts || kOffset == 0 ? 1 : 0x1p-15f;
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int j = 0; j < kKeyColumns; ++j) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          const float x = s[i][j][e];
+          const float weight =
+              weight_of<kIt.general, kOffset>(x, p.softmax_scale, row.lse2[i][e / 2]) * kUnit;
+          // Not 0 * dp: what a row does not see may be NaN.
+          dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
+        }
+      }
+    }
+  }
+};
+
+}  // namespace fovea::attention::cuda

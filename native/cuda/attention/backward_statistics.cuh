@@ -1,0 +1,173 @@
+// The statistics of query rows whose lse, a float32, is too large to carry them: of a row whose every bias
+// is -1e9 it has lost the logarithm of the number of keys, and gradients would be that many times too
+// large. Such rows get the maximum of their scores and what the logarithm of their sums is above it
+// instead, from the same products as the kernels that follow. They are few, and none where masks are
+// -infinity: a warp takes 16 of them, operands come straight from global memory.
+#pragma once
+
+#include "cuda/attention/backward_rows.cuh"
+#include "cuda/attention/load.cuh"
+#include "cuda/attention/products.cuh"
+#include "cuda/attention/scores.cuh"
+
+namespace fovea::attention::cuda {
+
+template <Precision kPrecision>
+struct RowStatistics {
+  using Element = typename Operands<kPrecision>::Element;
+  static constexpr int kColumns = 4;  // pieces of eight keys at a time: a draw of mask and bias
+  static constexpr int kKeys = 8 * kColumns;
+  static constexpr int kStep = 32 / sizeof(Element);  // elements of a row that a step of k takes
+
+  const BackwardParams& b;
+  const AttentionParams& p;
+  const uint32_t shared_rows;
+
+  FOVEA_DEVICE explicit RowStatistics(const BackwardParams& params)
+      : b(params), p(params.forward), shared_rows(tile::shared_base()) {}
+
+  // The rows of one block of backward_rows.
+  FOVEA_DEVICE void run() const {
+    const AttentionItem at = locate_item(p);
+    AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+    set_rows(rows, at.tile, uint32_t(b.padding));
+    if (rows.count <= 0) return;
+    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    tile::sync_block();
+    const int64_t base = workspace_row(b, rows, 0, rows.first_head) + rows.first();
+    const uint32_t lane = tile::thread_index() % tile::kWarp;
+    for (int32_t row = int32_t(tile::thread_index() / tile::kWarp) * 16; row < rows.count;
+         row += kRowWarps * 16) {
+      const int32_t mine = row + int32_t(lane % 16);
+      const bool large =
+          mine < rows.count && is_large_lse(tile::load_global(b.lse2 + base + mine));
+      if (tile::any(large)) split(rows, base, row);
+    }
+  }
+
+ private:
+  // Two rows of a thread: the maximum of their scores, and the sum of powers of two relative to it.
+  struct Sums {
+    float highest[2], sum[2];
+  };
+
+  FOVEA_DEVICE void split(const AttentionRows& rows, int64_t base, int32_t row) const {
+    const ThreadRows mine{uint32_t(row)};
+    const int32_t last = row + 15 < rows.count ? row + 15 : rows.count - 1;
+    const int32_t begin = rows.low(p, rows.position(row)), end = rows.high(p, rows.position(last));
+    Sums all = {{-tile::kInfinity, -tile::kInfinity}, {0, 0}};
+    for (int32_t key = begin / kKeys * kKeys; key < end; key += kKeys) {
+      join(all, rows, row, mine, key);
+    }
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const float sum = tile::quad_sum(all.sum[h]);
+      const uint32_t r = mine.row(0, h);
+      if (tile::thread_index() % 4 != 0 || int32_t(r) >= rows.count) continue;
+      const float given2 = tile::load_global(b.lse2 + base + r);
+      if (!is_large_lse(given2)) continue;
+      store(rows, base + r, r, all.highest[h], sum);
+    }
+  }
+
+  FOVEA_DEVICE void store(const AttentionRows& rows, int64_t at, uint32_t row, float highest,
+                          float sum) const {
+    const float scale = natural_scale();
+    const float lse =
+        tile::load_global(p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)));
+    float rest = tile::log2_approx(sum);  // above the maximum
+    if (p.sinks != nullptr) {
+      const float sink = tile::load_global(p.sinks + rows.head(row));
+      const float above = (sink - highest * scale) * kLog2e;  // infinite where no key is seen
+      const float top = tile::maximum(above, 0.0f);
+      rest = top + tile::log2_approx(sum * tile::exp2_approx(-top) + tile::exp2_approx(above - top));
+    }
+    // An lse that is not that of these keys alone, but for the roundings between, stays as it was given.
+    const float apart = tile::fused_multiply_add(rest, float(kLn2), highest * scale - lse);
+    if (!(__builtin_fabsf(apart) <= 0x1p-20f * __builtin_fabsf(lse))) return;
+    tile::store_global(b.lse2 + at, kSplitLse);
+    tile::store_global(b.highest + at, highest);
+    tile::store_global(b.rest + at, (rest - kWeightOffset<kPrecision>) / p.softmax_scale);
+  }
+
+  // What makes a score one in natural units.
+  FOVEA_DEVICE float natural_scale() const { return b.general ? 1.0f : p.scale; }
+
+  FOVEA_DEVICE void join(Sums& all, const AttentionRows& rows, int32_t row, const ThreadRows& mine,
+                         int32_t first_key) const {
+    float s[1][kColumns][4] = {};
+    multiply_rows(s, rows, row, first_key);
+    if (b.general) transform_scores(s, p, shared_rows, mine, first_key);
+    mask_scores(s, p, rows, mine, first_key);
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      float highest = all.highest[h];
+      change_row(s, 0, h, [&](float x, int32_t) {
+        highest = tile::maximum(highest, x);
+        return x;
+      });
+      highest = tile::quad_max(highest);
+      if (highest == -tile::kInfinity) continue;
+      float sum = all.sum[h] * tile::exp2_approx((all.highest[h] - highest) * p.softmax_scale);
+      change_row(s, 0, h, [&](float x, int32_t) {
+        sum += tile::exp2_approx((x - highest) * p.softmax_scale);
+        return x;
+      });
+      all.highest[h] = highest;
+      all.sum[h] = sum;
+    }
+  }
+
+  // Scores of 16 rows and kKeys keys, bit by bit those of multiply_queries_keys.
+  FOVEA_DEVICE void multiply_rows(float (&s)[1][kColumns][4], const AttentionRows& rows,
+                                  int32_t row, int32_t first_key) const {
+    const uint32_t lane = tile::thread_index() % tile::kWarp, g = lane / 4, t = lane % 4;
+    const auto* const query = static_cast<const Element*>(p.query);
+    const auto* const key = static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
+    tile::sync_warp();
+    for (int step = 0; step * kStep < p.head_dim; ++step) {
+      Factors<kPrecision, 4> a;
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const int32_t r = row + int32_t(g) + e % 2 * 8;
+        const bool present = r < rows.count;
+        const Element* const from =
+            present ? query + rows.offset(p.query_stride, rows.position(r), rows.head(r)) : query;
+        a.value[e] =
+            word(from, step * kStep + e / 2 * (kStep / 2) + int(t) * kWordElements, present);
+      }
+      Factors<kPrecision, 2 * kColumns> keys;
+      FOVEA_UNROLL
+      for (int j = 0; j < 2 * kColumns; ++j) {
+        const int32_t k = first_key + j / 2 * 8 + int32_t(g);
+        const bool present = k < rows.key_length;
+        keys.value[j] = word(present ? key + k * p.key_stride[1] : key,
+                             step * kStep + j % 2 * (kStep / 2) + int(t) * kWordElements, present);
+      }
+      a.template prepare<true>();
+      keys.template prepare<true>();
+      multiply(s, 0, a, keys);
+    }
+  }
+
+  static constexpr int kWordElements = 4 / sizeof(Element);
+
+  // The word of a row's elements from `column` on; what the row does not have is zero.
+  FOVEA_DEVICE uint32_t word(const Element* row, int column, bool present) const {
+    uint32_t bits = 0;
+    FOVEA_UNROLL
+    for (int e = 0; e < kWordElements; ++e) {
+      if (!present || column + e >= p.head_dim) continue;
+      const auto* const from = reinterpret_cast<const ElementBits<Element>*>(row) + column + e;
+      bits |= uint32_t{tile::load_global(from)} << 16 * e;
+    }
+    return bits;
+  }
+};
+
+template <Precision kPrecision>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_statistics(const BackwardParams b) {
+  RowStatistics<kPrecision>(b).run();
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,156 @@
+// Fused attention forward for every GPU with mma.sync and cp.async, sm_80 and later (Dao,
+// FlashAttention-2, arXiv 2307.08691). A block keeps its query rows in shared memory and walks the
+// keys that any of them sees, last tile first; tiles of keys and values take turns in one ring, and
+// while one is multiplied the next are on their way. Scores and weights never leave registers.
+#pragma once
+
+#include "cuda/attention/output.cuh"
+#include "cuda/attention/products.cuh"
+#include "cuda/attention/ring.cuh"
+#include "cuda/attention/scores.cuh"
+
+namespace fovea::attention::cuda {
+
+template <AttentionVariant kIt>
+struct AttentionForward {
+  static constexpr Precision kPrecision = kIt.precision;
+  static constexpr int kRows = kIt.tile.rows(), kThreads = kIt.tile.threads();
+  static constexpr int kKeys = kIt.tile.keys, kSlots = kIt.tile.slots;
+  static constexpr int kDim = kIt.tile.head_dim, kValueDim = kIt.tile.value_head_dim;
+  static constexpr int kDimBytes = kDim * kIt.element_bytes();
+  static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
+  static constexpr int kM = kIt.tile.warp_rows / 16;
+  static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
+  static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
+  static constexpr int kQueryBytes = kIt.query_bytes();
+  static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
+  static constexpr int kWarpRows = kIt.tile.warp_rows;
+  using Element = typename Operands<kPrecision>::Element;
+  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys>;
+  static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
+
+  struct ScoreSlots {
+    static FOVEA_DEVICE uint32_t address() {
+      const uint32_t thread = tile::thread_anew();
+      return tile::shared_base() + kScoresOffset +
+             4 * (thread / tile::kWarp * kWarpRows + thread % tile::kWarp / 4);
+    }
+  };
+  using Softmax =
+      tile::Softmax<kM, kPrecision == Precision::kFloat16, !kIsHalf<kPrecision>, ScoreSlots>;
+
+  const AttentionParams& p;
+  const ThreadRows mine;
+  const uint32_t queries, shared_rows;  // in shared memory
+  Ring ring;
+  int32_t tiles;  // of keys that any row sees
+
+  FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
+      : AttentionForward(params, locate_rows<kRows>(params)) {}
+
+  FOVEA_DEVICE void run() {
+    float out[kM][kOutColumns][4] = {};
+    Softmax softmax;
+    softmax.start();
+    if (tiles > 0) attend(out, softmax);
+    softmax.finish();
+    const AttentionRows rows = load_rows(shared_rows);
+    RowResults<kM> results(softmax, kIt.general ? 1.0f : p.scale, p, rows, mine);
+    tile::sync_block();  // the ring's last readers are done: the sums take its place
+    store_query_rows({p.out, p.out_dtype, p.value_head_dim, false}, p.out_stride,
+                     queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+                     results.factor, true, p, rows, warp_row());
+    if (first_column() == 0) store_lse(results, p, rows, mine);
+    if constexpr (kIt.general) {
+      if (p.weights != nullptr) store_weights(softmax, results);
+    }
+  }
+
+ private:
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_index() / tile::kWarp; }
+  static FOVEA_DEVICE uint32_t warp_row() {
+    return (kIt.tile.shares == 1 ? warp() : warp() % kRowWarps) * kIt.tile.warp_rows;
+  }
+  // Of this warp's share of the value columns, in pieces of eight.
+  static FOVEA_DEVICE uint32_t first_column() {
+    return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
+  }
+
+  FOVEA_DEVICE AttentionForward(const AttentionParams& params, AttentionRows rows)
+      : p(params),
+        mine(warp_row()),
+        queries(tile::shared_base()),
+        shared_rows(queries + kRowsOffset),
+        ring(params, rows, queries + kQueryBytes, shared_rows) {
+    tiles = set_visible_tiles<kKeys>(rows, p);
+    if (tile::thread_index() == 0) store_rows(shared_rows, rows);
+    if (tiles > 0) {
+      load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
+                                            p.query_stride, p.head_dim, p.query_copy, rows);
+    }
+    tile::sync_block();
+  }
+
+  FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
+    multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    if constexpr (kIt.general) {
+      transform_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
+    }
+    if (is_masked(tile, shared_rows)) {
+      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
+                  first_key_of<kKeys>(tile, shared_rows));
+    }
+  }
+
+  FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], Softmax& softmax) {
+    ring.start(load_rows_field<offsetof(AttentionRows, begin)>(shared_rows), tiles);
+    FOVEA_NO_UNROLL
+    for (int32_t tile = tiles - 1; tile >= 0; --tile) {
+      float s[kM][kKeyColumns][4];
+      scores(s, ring.template next<RingItem::kKeys>(tile), tile);
+      softmax.step(s, p.softmax_scale, out);
+      if constexpr (kIt.general) {
+        if (p.dropout_threshold != 0) {
+          drop_weights(s, p, load_rows(shared_rows), mine.anew(),
+                       first_key_of<kKeys>(tile, shared_rows));
+        }
+      }
+      const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
+      multiply_weights_values<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
+    }
+  }
+
+  // The weights themselves, once their sums are known: the scores a second time, from keys alone.
+  FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
+    const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+    if (tiles > 0) ring.seek(tiles);  // back to the last tile
+    FOVEA_NO_UNROLL
+    for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
+      float s[kM][kKeyColumns][4];
+      const int32_t visible = tile - begin;
+      const bool seen = visible >= 0 && visible < tiles;
+      if (seen) {
+        tile::sync_block();  // the slot's last readers are done
+        const uint32_t key_tile = queries + kQueryBytes;
+        ring.template load<RingItem::kKeys>(visible, key_tile);
+        tile::copy_async_commit();
+        tile::copy_async_wait<0>();
+        tile::sync_block();
+        scores(s, key_tile, visible);
+      }
+      if (first_column() == 0)
+        store_weights_tile(s, seen, softmax, results, p, load_rows(shared_rows), mine,
+                           tile * kKeys);
+    }
+  }
+};
+
+// By index: nvcc's host code does not take a kernel whose template argument is a struct.
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
+    kAttentionVariant<kVariant>.tile.threads(),
+    kAttentionVariant<kVariant>.tile.blocks) void attention_forward(const AttentionParams p) {
+  AttentionForward<kAttentionVariant<kVariant>>(p).run();
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,39 @@
+// What plans, reports and profiles call a kernel: precision, query rows x keys of a tile, head dim.
+#pragma once
+
+#include <cstdio>
+
+#include "cuda/attention/backward_tiles.h"
+
+namespace fovea::attention::cuda {
+
+constexpr const char* name_of(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat16:
+      return "f16";
+    case Precision::kBfloat16:
+      return "bf16";
+    case Precision::kTf32:
+      return "tf32";
+    default:
+      return "f32";
+  }
+}
+
+template <size_t kLength>
+void write_name(char (&name)[kLength], const AttentionVariant& variant) {
+  std::snprintf(name, kLength, "flash_cuda_sm80_%s_%dx%d_d%d%s", name_of(variant.precision),
+                variant.tile.rows(), variant.tile.keys, variant.tile.head_dim,
+                variant.general ? "_general" : "");
+}
+
+// The keys kernel of a backward pass, or the queries kernel if it is `deterministic`.
+template <size_t kLength>
+void write_name(char (&name)[kLength], const BackwardVariant& variant, bool deterministic) {
+  std::snprintf(name, kLength, "flash_cuda_sm80_backward_%s_%dx%d_d%d%s%s",
+                name_of(variant.precision), variant.tile.keys.rows, variant.tile.keys.keys(),
+                variant.head_dim(), variant.general ? "_general" : "",
+                deterministic ? "_deterministic" : "");
+}
+
+}  // namespace fovea::attention::cuda

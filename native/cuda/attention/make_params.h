@@ -1,0 +1,179 @@
+// The blocks of parameters that kernels are given, from a plan, a call and its operands. Tiles are
+// those of `variant`: of the plan, the variant and its name are not read.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "core/constants.h"
+#include "core/philox.h"
+#include "cuda/attention/backward_layout.h"
+#include "cuda/attention/backward_params.h"
+#include "cuda/attention/params.h"
+#include "cuda/attention/tiles.h"
+#include "ops/attention/attention.h"
+
+namespace fovea::attention::cuda {
+
+// The largest of 16, 8, 4 and 2 bytes that the address and every stride are multiples of.
+inline uint8_t copy_bytes(const void* address, std::initializer_list<int64_t> strides,
+                          int element_bytes) {
+  uintptr_t bits = reinterpret_cast<uintptr_t>(address) | 16;
+  for (int64_t stride : strides) bits |= uintptr_t(stride * element_bytes);
+  return uint8_t(bits & -bits);
+}
+
+// A dimension of size 1 may have any stride: it is never stepped over.
+inline int64_t used(int64_t stride, int64_t size) { return size > 1 ? stride : 0; }
+
+// Rows of `width` elements go to tiles that are `tile_width` wide.
+inline RowCopy row_copy(const fovea_attention_spec& spec, const void* address,
+                        const int64_t (&stride)[3], int64_t positions, int64_t heads, int64_t width,
+                        int tile_width) {
+  const uint8_t bytes =
+      copy_bytes(address,
+                 {spec.packed ? 0 : used(stride[0], spec.batch), used(stride[1], positions),
+                  used(stride[2], heads)},
+                 spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
+  return {bytes, bytes == 16 && width == tile_width};
+}
+
+template <size_t kCount>
+void copy_strides(int64_t (&to)[kCount], const int64_t (&from)[kCount], bool packed) {
+  std::copy(from, from + kCount, to);
+  if (packed) to[0] = 0;
+}
+
+inline AttentionParams input_params(const fovea_attention_plan& plan,
+                                    const Inputs& operands,
+                                    const fovea_attention_call& call, const AttentionTile& tile,
+                                    bool general) {
+  const fovea_attention_spec& spec = plan.spec;
+  AttentionParams p = {};
+  p.query = operands.query;
+  p.key = operands.key;
+  p.value = operands.value;
+  p.bias = operands.bias;
+  p.alibi_slopes = operands.alibi_slopes;
+  p.sinks = operands.sinks;
+  p.cu_seqlens_q = operands.cu_seqlens_q;
+  p.cu_seqlens_k = operands.cu_seqlens_k;
+  p.query_lengths = operands.query_lengths;
+  p.key_lengths = operands.key_lengths;
+
+  copy_strides(p.query_stride, spec.query_stride, spec.packed);
+  copy_strides(p.key_stride, spec.key_stride, spec.packed);
+  copy_strides(p.value_stride, spec.value_stride, spec.packed);
+  copy_strides(p.out_stride, spec.out_stride, spec.packed);
+  copy_strides(p.lse_stride, spec.lse_stride, spec.packed);
+  copy_strides(p.bias_stride, spec.bias_stride, spec.packed);
+  copy_strides(p.weights_stride, spec.weights_stride, spec.packed);
+  copy_strides(p.alibi_stride, spec.alibi_stride, false);
+  const int64_t queries = spec.packed ? spec.query_total : spec.query_length;
+  const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
+  p.query_copy = row_copy(spec, p.query, spec.query_stride, queries, spec.query_heads,
+                          spec.head_dim, tile.head_dim);
+  p.key_copy = row_copy(spec, p.key, spec.key_stride, keys, spec.key_heads, spec.head_dim,
+                        tile.head_dim);
+  p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
+                          spec.value_head_dim, tile.value_head_dim);
+
+  p.window_left = spec.window_left;
+  p.window_right = spec.window_right;
+  p.first_item = call.begin;
+  p.pairs = spec.batch * spec.key_heads;
+  p.section = plan.section;
+  p.query_total = spec.query_total;
+  p.key_total = spec.key_total;
+  p.query_length = int32_t(spec.query_length);
+  p.key_length = int32_t(spec.key_length);
+  p.query_heads = int32_t(spec.query_heads);
+  p.key_heads = int32_t(spec.key_heads);
+  p.group = Divisor::of(uint32_t(spec.query_heads / spec.key_heads));
+  p.head_dim = int32_t(spec.head_dim);
+  p.value_head_dim = int32_t(spec.value_head_dim);
+  if (p.pairs > 0) p.tiles = int32_t(plan.items[call.phase] / p.pairs);
+  p.dtype = spec.dtype;
+  p.out_dtype = spec.out_dtype;
+  p.bias_dtype = spec.bias_dtype;
+  p.packed = spec.packed;
+  p.causal = spec.causal;
+  p.top_left = spec.alignment == FOVEA_TOP_LEFT;
+  p.has_window_left = spec.has_window_left;
+  p.has_window_right = spec.has_window_right;
+
+  p.scale = spec.scale;
+  // The general kernel has scaled its scores already.
+  p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
+  p.softcap = spec.softcap;
+  p.dropout_threshold = dropout_threshold(spec.dropout);
+  p.dropout_scale = dropout_scale(p.dropout_threshold);
+  p.dropout_seed = call.dropout_seed;
+  p.dropout_offset = call.dropout_offset;
+  return p;
+}
+
+inline AttentionParams attention_params(const fovea_attention_plan& plan,
+                                        const ForwardOperands& operands,
+                                        const fovea_attention_call& call,
+                                        const AttentionVariant& variant) {
+  AttentionParams p = input_params(plan, operands, call, variant.tile, variant.general);
+  p.out = operands.out;
+  p.lse = operands.lse;
+  p.weights = operands.weights;
+  return p;
+}
+
+inline BackwardParams backward_params(const fovea_attention_plan& plan,
+                                      const BackwardOperands& operands,
+                                      const fovea_attention_call& call, void* workspace,
+                                      const BackwardVariant& variant) {
+  const fovea_attention_spec& spec = plan.spec;
+  const fovea_attention_gradients& gradients = plan.gradients;
+  BackwardParams b = {};
+  b.forward = input_params(plan, operands, call, variant.tile.queries, variant.general);
+  b.forward.out = const_cast<void*>(operands.out);
+  b.forward.lse = const_cast<float*>(operands.lse);
+  b.dquery = operands.dquery;
+  b.dkey = operands.dkey;
+  b.dvalue = operands.dvalue;
+  b.dbias = operands.dbias;
+  b.dalibi_slopes = operands.dalibi_slopes;
+  b.dsinks = operands.dsinks;
+  b.dout = b.dout_given = operands.dout;
+
+  copy_strides(b.dout_stride, gradients.dout_stride, spec.packed);
+  copy_strides(b.dout_given_stride, gradients.dout_stride, spec.packed);
+  copy_strides(b.dquery_stride, gradients.dquery_stride, spec.packed);
+  copy_strides(b.dkey_stride, gradients.dkey_stride, spec.packed);
+  copy_strides(b.dvalue_stride, gradients.dvalue_stride, spec.packed);
+  copy_strides(b.dbias_stride, gradients.dbias_stride, spec.packed);
+  copy_strides(b.dalibi_stride, gradients.dalibi_stride, false);
+
+  const BackwardLayout layout(plan, variant);
+  char* const base = static_cast<char*>(workspace);
+  b.lse2 = reinterpret_cast<float*>(base + layout.lse2);
+  b.highest = reinterpret_cast<float*>(base + layout.highest);
+  b.rest = reinterpret_cast<float*>(base + layout.rest);
+  if (layout.norm >= 0) b.norm = reinterpret_cast<float*>(base + layout.norm);
+  b.delta = reinterpret_cast<float*>(base + layout.delta);
+  if (layout.sums >= 0) b.dquery_sums = reinterpret_cast<float*>(base + layout.sums);
+  const int64_t positions = spec.packed ? spec.query_total : spec.query_length;
+  if (layout.dout >= 0) {
+    b.dout = b.dout_copy = base + layout.dout;
+    b.dout_stride[2] = spec.value_head_dim;
+    b.dout_stride[1] = spec.query_heads * b.dout_stride[2];
+    b.dout_stride[0] = spec.packed ? 0 : spec.query_length * b.dout_stride[1];
+  }
+  b.dout_rows = row_copy(spec, b.dout, b.dout_stride, positions, spec.query_heads,
+                         spec.value_head_dim, variant.tile.value_head_dim());
+  b.head_rows = layout.head_rows;
+  b.padding = variant.padding();
+  b.sum_width = variant.tile.head_dim();
+  b.gradient_dtype = gradients.dtype;
+  b.accumulate = gradients.accumulate;
+  b.general = variant.general;
+  return b;
+}
+
+}  // namespace fovea::attention::cuda

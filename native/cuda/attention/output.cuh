@@ -1,0 +1,288 @@
+// From the sums of a block to what the caller gets: lse, out, and the weights themselves.
+#pragma once
+
+#include "core/constants.h"
+#include "cuda/attention/scores.cuh"
+
+namespace fovea::attention::cuda {
+
+// What the sums of a thread's rows come to.
+template <int kM>
+struct RowResults {
+  float factor[kM][2];  // of the weighted sums: out = factor * sums
+  float lse[kM][2];     // the logarithm of the sum of all exponentials
+
+  // `softmax` has finished. A row without a visible key has sums of zero. `scale` is what makes a score
+  // of it one in natural units. Scores that overflow in units of log2 are masked, as they are on the CPU.
+  template <bool kFloat16, bool kScores, typename Slots>
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kFloat16, kScores, Slots>& softmax, float scale,
+                          const AttentionParams& p, const AttentionRows& rows,
+                          const ThreadRows& mine) {
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t row = mine.row(i, h);
+        float reference = softmax.reference[i][h];
+        const bool large = kScores || reference == tile::kNoReference;
+        if (large) reference = softmax.reference_score(i, h);
+        float sum = softmax.sum[i][h], decay = 1;
+        if (large) {  // to the score itself, without the offset
+          decay = tile::exp2_approx(-tile::kOffset<kFloat16>);
+          sum *= decay;
+        }
+        const bool overflows = large && reference * p.softmax_scale == -tile::kInfinity;
+        bool none = sum == 0 || (sum > 0 && overflows);  // not where it is NaN
+        float top = large ? reference * scale : reference * float(kLn2);
+        if (none) top = -tile::kInfinity;
+        const bool seen = !none;
+        if (p.sinks != nullptr && int32_t(row) < rows.count) {
+          // One more key, without a value. Natural units: in those of log2 it may be infinite.
+          const float sink = tile::load_global(p.sinks + rows.head(row));
+          const float above = (sink - top) * kLog2e;
+          if (above > 0) {
+            const float share = tile::exp2_approx(-above);
+            decay *= share;
+            sum = tile::fused_multiply_add(sum, share, 1.0f);
+            top = sink;
+          } else if (sink != -tile::kInfinity) {
+            sum += tile::exp2_approx(above);
+          }
+          none = none && sink == -tile::kInfinity;
+        }
+        lse[i][h] = none ? -tile::kInfinity
+                         : tile::fused_multiply_add(tile::log2_approx(sum), float(kLn2), top);
+        factor[i][h] = seen ? decay * p.dropout_scale / sum : 0.0f;
+      }
+    }
+  }
+};
+
+// Rows of the block that the tensors have, padding included.
+FOVEA_DEVICE bool exists(const AttentionParams& p, const AttentionRows& rows, uint32_t row) {
+  return p.packed ? int32_t(row) < rows.count : rows.position(row) < p.query_length;
+}
+
+template <int kM>
+FOVEA_DEVICE void store_lse(const RowResults<kM>& results, const AttentionParams& p,
+                            const AttentionRows& rows, const ThreadRows& mine) {
+  if (p.lse == nullptr || tile::thread_index() % 4 != 0) return;
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const uint32_t row = mine.row(i, h);
+      if (!exists(p, rows, row)) continue;
+      tile::store_global(
+          p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)),
+          int32_t(row) < rows.count ? results.lse[i][h] : -tile::kInfinity);
+    }
+  }
+}
+
+// Two neighbouring columns in one store where the address allows it; `pair` is whether both exist.
+FOVEA_DEVICE void store_columns(float* to, float x, float y, bool pair) {
+  if (pair && reinterpret_cast<uintptr_t>(to) % 8 == 0) {
+    tile::store_pair(to, tile::as_bits(x), tile::as_bits(y));
+  } else {
+    tile::store_global(to, x);
+    if (pair) tile::store_global(to + 1, y);
+  }
+}
+
+// Rows of sums on their way to global memory, by way of shared memory: there the fragments of a warp
+// become rows, which leave in pieces of 16 bytes, and one code serves every type and alignment. (Stored
+// from registers, it took 87 of the 144 KB of the D 128 kernel.)
+struct RowsOut {
+  void* tensor;
+  int32_t dtype;
+  int width;  // elements of a row
+  bool add;   // to what is there
+};
+
+// A row of a tensor, if it has it.
+struct RowPlace {
+  bool exists;
+  int64_t offset;  // in elements
+};
+
+template <int kPieces>
+struct StagedRows {
+  uint32_t address;
+  static constexpr int kColumns = 8 * kPieces;
+  static_assert(kColumns >= 32 && 16 * kColumns * 4 <= kStagedBytes);
+
+  // Of a chunk of four floats. A store of the fragments meets four rows and two chunks of each at a
+  // time, which must differ in bank.
+  FOVEA_DEVICE uint32_t chunk(uint32_t row, uint32_t index) const {
+    return address + row * kColumns * 4 + (index ^ row % 4 * 2) * 16;
+  }
+
+  // The part of the warp's sums that is element e of pieces `first` to `first + kPieces`.
+  template <int kAll, typename Scaled>
+  FOVEA_DEVICE void put(const float (&sums)[kAll][4], int first, Scaled scaled) const {
+    const uint32_t lane = tile::thread_index() % tile::kWarp;
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      FOVEA_UNROLL
+      for (int j = 0; j < kPieces; ++j) {
+        tile::store_shared_pair(chunk(lane / 4 + 8 * h, 2 * j + lane % 4 / 2) + lane % 2 * 8,
+                                tile::as_bits(scaled(h, sums[first + j][2 * h])),
+                                tile::as_bits(scaled(h, sums[first + j][2 * h + 1])));
+      }
+    }
+  }
+
+  // Elements [column, column + 16 / sizeof(Out)) of a row, of which `count` exist.
+  template <typename Out>
+  FOVEA_DEVICE void take(uint32_t row, uint32_t column, Out* to, int count, bool add) const {
+    constexpr int kElements = 16 / int(sizeof(Out));
+    if (count >= kElements && reinterpret_cast<uintptr_t>(to) % 16 == 0) {
+      uint32_t words[kElements];
+      FOVEA_UNROLL
+      for (int i = 0; i < kElements / 4; ++i) {
+        uint32_t quad[4];
+        tile::load_shared_quad(chunk(row, column / 4 + i), quad);
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) words[4 * i + e] = quad[e];
+      }
+      uint32_t quad[4];
+      if (add) {
+        tile::load_quad(to, quad);
+        FOVEA_UNROLL
+        for (int e = 0; e < kElements; ++e) {
+          words[e] = tile::as_bits(tile::as_float(words[e]) + tile::element<Out>(quad, e));
+        }
+      }
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        if constexpr (sizeof(Out) == 4) {
+          quad[e] = words[e];
+        } else {
+          quad[e] = tile::pack<Out>(tile::as_float(words[2 * e]), tile::as_float(words[2 * e + 1]));
+        }
+      }
+      tile::store_quad(to, quad);
+    } else {
+      FOVEA_NO_UNROLL
+      for (int e = 0; e < kElements && e < count; ++e) {
+        const uint32_t at = column + e;
+        float x = tile::as_float(tile::load_shared(chunk(row, at / 4) + at % 4 * 4));
+        if (add) x += tile::widen(tile::load_global(to + e));
+        tile::store_rounded(to + e, x);
+      }
+    }
+  }
+
+  // All 16 rows; `width` elements are left of each.
+  template <typename Out, typename Place>
+  FOVEA_DEVICE void take_rows(Out* tensor, int first_column, int width, bool add,
+                              Place place) const {
+    constexpr int kElements = 16 / int(sizeof(Out));
+    constexpr uint32_t kChunks = kColumns / kElements;
+    const uint32_t lane = tile::thread_index() % tile::kWarp, column = lane % kChunks * kElements;
+    FOVEA_NO_UNROLL
+    for (uint32_t row = lane / kChunks; row < 16; row += tile::kWarp / kChunks) {
+      const RowPlace at = place(row);
+      if (!at.exists) continue;
+      const int from = first_column + int(column);
+      take(row, column, tensor + at.offset + from, width - from, add);
+    }
+  }
+};
+
+// The sums of a warp: 16 kM rows, of which place(row) tells where they go; columns from the piece of
+// eight `first_piece` on. scaled(i, h, x) is what becomes of sums of a thread's rows 16 i + 8 h +
+// lane / 4. `stage` is shared memory of the warp's own.
+template <int kM, int kColumns, typename Scaled, typename Place>
+FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
+                             const float (&sums)[kM][kColumns][4], int first_piece, Scaled scaled,
+                             Place place) {
+  constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
+  static_assert(kColumns % kPieces == 0);
+  const StagedRows<kPieces> staged{stage};
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int first = 0; first < kColumns; first += kPieces) {
+      tile::sync_warp();  // the last rows have been read
+      staged.put(sums[i], first, [&](int h, float x) { return scaled(i, h, x); });
+      tile::sync_warp();
+      const auto take = [&](auto* tensor) {
+        staged.take_rows(tensor, 8 * (first_piece + first), out.width, out.add,
+                         [&](uint32_t row) { return place(16 * i + row); });
+      };
+      if (out.dtype == FOVEA_FLOAT32) {
+        take(static_cast<float*>(out.tensor));
+      } else if (out.dtype == FOVEA_FLOAT16) {
+        take(static_cast<float16*>(out.tensor));
+      } else {
+        take(static_cast<bfloat16*>(out.tensor));
+      }
+    }
+  }
+}
+
+// The block's rows of a tensor like query or out, which begin at `warp_row` for this warp; padding
+// becomes zero, as do rows with a factor of zero where that means that they have nothing: not sums * 0,
+// since a weight of zero times an infinite value is NaN.
+template <int kM, int kColumns>
+FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3], uint32_t stage,
+                                   const float (&sums)[kM][kColumns][4], int first_piece,
+                                   const float (&factor)[kM][2], bool zero_means_none,
+                                   const AttentionParams& p, const AttentionRows& rows,
+                                   uint32_t warp_row) {
+  const ThreadRows mine(warp_row);
+  store_sums(
+      out, stage, sums, first_piece,
+      [&](int i, int h, float x) {
+        const bool none = int32_t(mine.row(i, h)) >= rows.count ||
+                          (zero_means_none && factor[i][h] == 0);
+        return none ? 0.0f : x * factor[i][h];
+      },
+      [&](uint32_t row) {
+        row += warp_row;
+        return RowPlace{exists(p, rows, row),
+                        rows.offset(stride, rows.position(row), rows.head(row))};
+      });
+}
+
+// Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
+// the tile.
+template <int kM, int kColumns, typename Softmax>
+FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
+                                     const Softmax& softmax,
+                                     const RowResults<kM>& results, const AttentionParams& p,
+                                     const AttentionRows& rows, const ThreadRows& mine,
+                                     int32_t first_key) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kM; ++i) {
+    FOVEA_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      const uint32_t row = mine.row(i, h);
+      if (!exists(p, rows, row)) continue;
+      const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
+      // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
+      // weight is worth.
+      const float share = results.factor[i][h] / p.dropout_scale;
+      const float base = softmax.reference_score(i, h);
+      float* to =
+          p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
+      const auto weight = [&](float x) {
+        // A masked key weighs nothing even where NaN has reached the row.
+        return none || x == -tile::kInfinity
+                   ? 0.0f
+                   : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) * share;
+      };
+      FOVEA_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        const int32_t key = first_key + key_column(j, 0);
+        if (key >= p.key_length) continue;
+        store_columns(to + key, weight(s[i][j][2 * h]), weight(s[i][j][2 * h + 1]),
+                      key + 1 < p.key_length);
+      }
+    }
+  }
+}
+
+}  // namespace fovea::attention::cuda

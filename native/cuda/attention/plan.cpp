@@ -1,0 +1,228 @@
+// The one place that picks attention's tiles for a GPU.
+
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+#include <utility>
+
+#include "core/block.h"
+#include "cuda/attention/backend.h"
+#include "cuda/attention/backward_layout.h"
+#include "cuda/attention/kernel_names.h"
+
+namespace fovea::attention::cuda {
+namespace {
+
+constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
+constexpr int64_t kLongest = std::numeric_limits<int32_t>::max() - 1024;
+
+Precision precision_of(const fovea_attention_spec& spec) {
+  switch (spec.dtype) {
+    case FOVEA_FLOAT16:
+      return Precision::kFloat16;
+    case FOVEA_BFLOAT16:
+      return Precision::kBfloat16;
+    default:
+      return spec.allow_tf32 ? Precision::kTf32 : Precision::kFloat32;
+  }
+}
+
+bool needs_general(const fovea_attention_spec& spec) {
+  // The plain kernel takes the maximum before it scales, so the scale must keep the order.
+  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi || spec.dropout != 0 ||
+         spec.has_weights || !(spec.scale > 0);
+}
+
+int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
+int shared_bytes(const BackwardVariant& variant) { return variant.keys_shared_bytes(); }
+
+// Whether a multiprocessor holds as many blocks as the kernel's registers allow. It has 1 KiB more
+// than a block may have, and each block takes as much for itself.
+bool is_resident(const auto& variant, const fovea_device_info& device) {
+  constexpr int64_t kReserved = 1024;
+  return variant.blocks() * (shared_bytes(variant) + kReserved) <= device.shared_memory + kReserved;
+}
+
+// The first variant of a table that is wide enough, and of those that differ in tiles alone the first
+// that the device holds, else the last; the reason why none is goes to `error`.
+template <typename Variants>
+int32_t find_variant(const Variants& all, const fovea_device_info& device,
+                     const fovea_attention_spec& spec, Precision precision, int32_t& index,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
+  const bool general = needs_general(spec);
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
+    return variant.precision == precision && variant.general >= general &&
+           spec.head_dim <= variant.head_dim() && spec.value_head_dim <= variant.value_head_dim();
+  });
+  if (found == all.end()) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
+                (long long)spec.head_dim, (long long)spec.value_head_dim,
+                std::end(kHalfTiles)[-1].head_dim);
+  }
+  auto chosen = found;
+  for (auto next = found; next != all.end(); ++next) {
+    if (next->precision != precision || next->general != found->general ||
+        next->head_dim() != found->head_dim() ||
+        next->value_head_dim() != found->value_head_dim()) {
+      break;
+    }
+    chosen = next;
+    if (is_resident(*next, device)) break;
+  }
+  index = int32_t(chosen - all.begin());
+  return FOVEA_OK;
+}
+
+// Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
+// the other is best; under a causal mask the tiles of several pairs must mix to end together.
+int64_t section_of(const fovea_attention_spec& spec, const fovea_device_info& device,
+                   int element_bytes) {
+  const int64_t pairs = std::max<int64_t>(1, spec.batch * spec.key_heads);
+  if (!spec.causal) return 1;
+  const int64_t pair_bytes =
+      std::max<int64_t>(1, spec.key_length * (spec.head_dim + spec.value_head_dim) * element_bytes);
+  return std::clamp<int64_t>(device.cache_bytes / 2 / pair_bytes, 1, pairs);
+}
+
+// What any kernel needs of device and lengths.
+int32_t check_device(const fovea_device_info& device, const fovea_attention_spec& spec,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
+  const int capability = device.compute_capability;
+  if (capability < kLeastCapability) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "the device has compute capability %d.%d, and Fovea's kernels need 8.0 or later",
+                capability / 10, capability % 10);
+  }
+  // A tile has up to 128 rows of each head that shares a key head, which a kernel counts in 31 bits.
+  constexpr int64_t kMostHeads = 1 << 24;
+  if (spec.query_heads / spec.key_heads > kMostHeads) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "%lld query heads share a key head, and CUDA kernels take up to %lld",
+                (long long)(spec.query_heads / spec.key_heads), (long long)kMostHeads);
+  }
+  // Kernels count positions in 32 bits, and look a little beyond the last.
+  for (const auto& [name, length] :
+       {std::pair("query_length", spec.query_length), std::pair("key_length", spec.key_length)}) {
+    if (length > kLongest) {
+      return fail(error, FOVEA_UNSUPPORTED, "%s is %lld, and CUDA kernels take up to %lld", name,
+                  (long long)length, (long long)kLongest);
+    }
+  }
+  return FOVEA_OK;
+}
+
+int32_t check_shared(const fovea_device_info& device, const fovea_attention_spec& spec, int bytes,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (bytes <= device.shared_memory) return FOVEA_OK;
+  return fail(error, FOVEA_UNSUPPORTED,
+              "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
+              (long long)spec.head_dim, bytes, (long long)device.shared_memory);
+}
+
+// items = product of the counts, which are named by `what`.
+int32_t count_items(const char* what, std::initializer_list<int64_t> counts, int64_t& items,
+                    char (&error)[FOVEA_ERROR_LENGTH]) {
+  items = 1;
+  for (const int64_t count : counts) {
+    items *= count;
+    if (items > std::numeric_limits<int32_t>::max()) {
+      return fail(error, FOVEA_UNSUPPORTED, "%s are more blocks than a grid has", what);
+    }
+  }
+  return FOVEA_OK;
+}
+
+int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
+
+}  // namespace
+
+int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  const fovea_attention_spec& spec = plan.spec;
+  if (int32_t status = check_device(device, spec, plan.error)) return status;
+  if (int32_t status =
+          find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
+                       plan.error)) {
+    return status;
+  }
+  const AttentionVariant& variant = kAttentionVariants[plan.variant];
+  if (int32_t status = check_shared(device, spec, variant.shared_bytes(), plan.error)) {
+    return status;
+  }
+  const AttentionTile& tile = variant.tile;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  if (int32_t status = count_items("tiles of queries for each pair of batch and key head",
+                                   {tiles_of(rows, tile.rows()), spec.batch, spec.key_heads},
+                                   plan.items[0], plan.error)) {
+    return status;
+  }
+  plan.isa = kLeastCapability;
+  plan.tile_queries = tile.rows();
+  plan.tile_keys = tile.keys;
+  plan.phases = 1;
+  plan.section = section_of(spec, device, variant.element_bytes());
+  write_name(plan.kernel, variant);
+  return FOVEA_OK;
+}
+
+int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+  const fovea_attention_spec& spec = plan.spec;
+  const fovea_attention_gradients& gradients = plan.gradients;
+  if (int32_t status = check_device(device, spec, plan.error)) return status;
+  // TF32 is never asked for: float32 gradients are exact.
+  const Precision precision =
+      spec.dtype == FOVEA_FLOAT32 ? Precision::kFloat32 : precision_of(spec);
+  if (int32_t status = find_variant(kBackwardVariants, device, spec, precision, plan.variant,
+                                    plan.error)) {
+    return status;
+  }
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  const int shared = std::max(variant.keys_shared_bytes(), variant.queries_shared_bytes());
+  if (int32_t status = check_shared(device, spec, shared, plan.error)) return status;
+
+  const KeysTile& keys = variant.tile.keys;
+  const AttentionTile& queries = variant.tile.queries;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  // A sum over a dimension is the work of one block.
+  const auto summed = [](int64_t count, int64_t stride) { return stride == 0 ? 1 : count; };
+  const int64_t dbias_batches = spec.packed ? summed(spec.batch, gradients.dbias_stride[2])
+                                            : summed(spec.batch, gradients.dbias_stride[0]);
+  const int64_t dbias_tiles =
+      summed(tiles_of(spec.query_length, queries.rows()), gradients.dbias_stride[2]);
+  const struct {
+    const char* what;
+    std::initializer_list<int64_t> counts;
+  } phases[kBackwardPhases] = {
+      {"tiles of queries for each pair of batch and key head",
+       {tiles_of(rows, variant.padding()), spec.batch, spec.key_heads}},
+      {"tiles of keys for each pair of batch and key head",
+       {tiles_of(spec.key_length, keys.keys()), spec.batch, spec.key_heads}},
+      {"tiles of queries for each pair of batch and key head",
+       {tiles_of(rows, gradients.deterministic ? queries.rows() : keys.rows), spec.batch,
+        spec.key_heads}},
+      {"tiles of dbias",
+       {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
+        summed(spec.query_heads, gradients.dbias_stride[1])}},
+      {"dalibi_slopes",
+       {gradients.has_dalibi, summed(spec.batch, gradients.dalibi_stride[0]),
+        summed(spec.query_heads, gradients.dalibi_stride[1])}},
+      {"dsinks", {gradients.has_dsinks, spec.query_heads}},
+  };
+  plan.phases = kBackwardPhases;
+  for (int phase = 0; phase < kBackwardPhases; ++phase) {
+    if (int32_t status =
+            count_items(phases[phase].what, phases[phase].counts, plan.items[phase], plan.error)) {
+      return status;
+    }
+  }
+  plan.isa = kLeastCapability;
+  plan.tile_queries = keys.rows;
+  plan.tile_keys = keys.keys();
+  plan.section = section_of(spec, device, variant.element_bytes());
+  // No more rows than a grid's tiles have.
+  plan.workspace_bytes = int64_t(BackwardLayout(plan).bytes);
+  write_name(plan.kernel, variant, gradients.deterministic);
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::attention::cuda

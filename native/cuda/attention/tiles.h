@@ -1,0 +1,115 @@
+// The one place that says which attention kernels exist and how each cuts its work: the planner
+// picks from this table, the kernels are instantiated from it. Why these numbers: cuda/README.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace fovea::attention::cuda {
+
+// How float32 inputs are multiplied is a choice: kFloat32 is exact to float32, kTf32 rounds factors.
+enum class Precision { kFloat16, kBfloat16, kTf32, kFloat32 };
+
+constexpr bool is_half(Precision precision) {
+  return precision == Precision::kFloat16 || precision == Precision::kBfloat16;
+}
+
+// A block of `warps` warps of `warp_rows` query rows each takes `keys` keys at a time; its ring of
+// `slots` holds that many tiles of keys or values. Where the sums of a row's values are too many for
+// one warp's registers, `shares` warps have the same rows and compute a share of the columns each.
+struct AttentionTile {
+  int head_dim, value_head_dim;  // the largest it takes
+  int warps, warp_rows;
+  int keys, slots;
+  int shares;
+  int blocks;  // on a multiprocessor with registers for no more; bounds the registers of a thread
+
+  constexpr int rows() const { return warps / shares * warp_rows; }
+  constexpr int threads() const { return warps * 32; }
+  bool operator==(const AttentionTile&) const = default;
+};
+
+// Of tiles of the same width, the first one whose blocks the device's shared memory holds is taken.
+constexpr AttentionTile kHalfTiles[] = {
+    {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 64, 3, 1, 2},   {128, 128, 4, 32, 64, 3, 1, 2},
+    {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 64, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
+};
+// The general kernel needs registers for its features: half the keys where rows are wide.
+constexpr AttentionTile kGeneralHalfTiles[] = {
+    {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 32, 3, 1, 2},   {128, 128, 4, 32, 32, 3, 1, 2},
+    {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
+};
+constexpr AttentionTile kFloatTiles[] = {
+    {64, 64, 4, 32, 32, 3, 1, 2},
+    {128, 128, 4, 16, 32, 3, 1, 2},
+    {256, 256, 8, 16, 32, 2, 2, 1},
+    {256, 256, 8, 16, 16, 2, 2, 1},
+};
+
+// Of shared memory for rows on their way from a warp's registers to global memory: 16 rows of up to 64
+// floats.
+constexpr int kStagedBytes = 16 * 64 * 4;
+
+// Of shared memory for what all threads of a block know of its rows.
+constexpr int kAttentionRowsBytes = 64;
+
+// One kernel. The general one computes every feature; the other leaves out what would cost registers
+// in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.
+struct AttentionVariant {
+  Precision precision;
+  AttentionTile tile;
+  bool general;
+
+  constexpr int element_bytes() const { return is_half(precision) ? 2 : 4; }
+  constexpr int query_bytes() const { return tile.rows() * tile.head_dim * element_bytes(); }
+  constexpr int slot_bytes() const {
+    const int widest = tile.head_dim > tile.value_head_dim ? tile.head_dim : tile.value_head_dim;
+    return tile.keys * widest * element_bytes();
+  }
+  // Behind the tiles lies what all threads know of the block's rows.
+  constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
+  // Of 16 bits, the scores that rows of large ones have for references: a word for each row of a warp.
+  constexpr int scores_offset() const { return rows_offset() + kAttentionRowsBytes; }
+  constexpr int shared_bytes() const {
+    return scores_offset() + (is_half(precision) ? 4 * tile.warps * tile.warp_rows : 0);
+  }
+  constexpr int blocks() const { return tile.blocks; }
+  constexpr int head_dim() const { return tile.head_dim; }
+  constexpr int value_head_dim() const { return tile.value_head_dim; }
+};
+
+constexpr auto kAttentionVariants = [] {
+  std::array<AttentionVariant,
+             2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) + std::size(kFloatTiles))>
+      all{};
+  size_t count = 0;
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const AttentionTile& tile : kHalfTiles) all[count++] = {precision, tile, false};
+    for (const AttentionTile& tile : kGeneralHalfTiles) all[count++] = {precision, tile, true};
+  }
+  for (Precision precision : {Precision::kTf32, Precision::kFloat32}) {
+    for (const AttentionTile& tile : kFloatTiles) all[count++] = {precision, tile, true};
+  }
+  return all;
+}();
+
+// One of them, for device code: it may not call the array's operator.
+template <int kIndex>
+constexpr AttentionVariant kAttentionVariant = kAttentionVariants[kIndex];
+
+// Where the variants of a precision begin in a table, and how many there are.
+template <typename Variants>
+constexpr size_t first_variant(const Variants& all, Precision precision) {
+  size_t first = 0;
+  while (all[first].precision != precision) ++first;
+  return first;
+}
+template <typename Variants>
+constexpr size_t count_variants(const Variants& all, Precision precision) {
+  size_t count = 0;
+  for (const auto& variant : all) count += variant.precision == precision;
+  return count;
+}
+
+}  // namespace fovea::attention::cuda
