@@ -50,7 +50,8 @@ AttentionPlan = _struct(
     "fovea_attention_plan",
     *_all(c_int32, "abi_version", "device_kind", "isa", "tile_queries", "tile_keys", "phases", "variant"),
     ("items", c_int64 * 6), *_all(c_int64, "workspace_bytes", "scratch_bytes", "section"), ("flops", c_double),
-    ("kernel", c_char * 64), ("spec", AttentionSpec), ("gradients", AttentionGradients), ("error", _ERROR))
+    ("kernel", c_char * 64), ("spec", AttentionSpec), ("gradients", AttentionGradients), ("error", _ERROR),
+    ("seal", c_uint64))
 
 AttentionCall = _struct(
     "fovea_attention_call", ("phase", c_int32), *_all(c_int64, "begin", "end"), ("dropout_seed", c_uint64),

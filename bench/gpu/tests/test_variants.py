@@ -133,7 +133,7 @@ class BuildTest(unittest.TestCase):
                 ("spills", "error: ptxas: spills registers: variant for sm_90a: 0 bytes stack frame, 4 bytes spill stores"),
                 ("stack frame", "error: ptxas: an array in local memory: variant for sm_90a: 16 bytes stack frame"),
                 ("wgmma serialised or repaired", "error: ptxas: (C7510) Potential Performance Loss: wgmma"),
-                ("does not compile", "attention_forward.cuh(30): error: static assertion failed")):
+                ("does not compile", "forward.cuh(30): error: static assertion failed")):
             self.assertEqual(self.refusal(1, errors), refusal)
 
     @unittest.skipUnless(shutil.which("nvcc"), "there is no nvcc")
