@@ -41,9 +41,12 @@ struct RowResults {
           const float sink = tile::load_global(p.sinks + rows.head(row));
           const float above = (sink - top) * kLog2e;
           if (above > 0) {
-            const float share = tile::exp2_approx(-above);
-            decay *= share;
-            sum = tile::fused_multiply_add(sum, share, 1.0f);
+            // What the rows are above their reference, apart: as one power of two it would be 0 where a
+            // weight of 2^-113 is not.
+            const float offset = large ? 0 : tile::kOffset<kFloat16>;
+            const float share = tile::exp2_approx(offset - above), unit = tile::exp2_approx(-offset);
+            decay *= unit * share;
+            sum = tile::fused_multiply_add(sum * unit, share, 1.0f);
             top = sink;
           } else if (sink != -tile::kInfinity) {
             sum += tile::exp2_approx(above);

@@ -60,6 +60,32 @@ class ExtremeValuesConformanceTest {
     }
   }
 
+  /** Weights that are small because of the sink alone, to the least that float32 has. */
+  @OnEveryDevice
+  void sinksFarAboveTheScores(TestDevice on) {
+    for (DType type : TestDevice.TYPES) {
+      for (float sink : new float[] {10, 60, 70, 76, 79, 82, 86}) {
+        try (Scope scope = Scope.open()) {
+          Tensor query = filled(scope, on, type, 0, 1, QUERIES, 1, DIM);
+          Tensor key = filled(scope, on, type, 1, 1, 5, 1, DIM);
+          Tensor weights = filled(scope, on, DType.FLOAT32, 7, 1, 1, QUERIES, 5);
+          AttentionCall call =
+              Attention.builder().outDType(DType.FLOAT32).build().call(query, key, key);
+          Tensor out =
+              call.sinks(filled(scope, on, DType.FLOAT32, sink, 1)).weights(weights).forward(scope);
+          String what = type + ", sink " + sink;
+          double weight = 1 / (5 + Math.exp(sink));
+          for (float x : weights.toFloatArray()) {
+            assertEquals(1, x / weight, 1e-4, what);
+          }
+          for (float x : out.toFloatArray()) {
+            assertEquals(5, x / weight, 1e-2, what);
+          }
+        }
+      }
+    }
+  }
+
   /** The largest floats, of which a split into TF32 parts must not make infinities. */
   @OnEveryDevice
   void valuesAndKeysAsLargeAsFloatsAre(TestDevice on) {
