@@ -1,0 +1,527 @@
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * Writes what follows from the declarations ops/*.op: blocks and prototypes of fovea.h, tables of
+ * operands, entry points, and their likes in Java and Python. The notation: ops/README.md.
+ *
+ * <p>usage: java ops/Generate.java [--check]; with --check it writes nothing and fails where a file is
+ * not what it would write.
+ */
+class Generate {
+
+  // ---- what a declaration says
+
+  /** An int64 of the spec: rows of a dimension, or of all packed sequences together. */
+  record Size(String name, String symbol, String low, String high, String of, String comment) {}
+
+  record Option(String name, String kind, String comment) {}
+
+  /** {@code dims} are symbols of sizes or "1"; those with ~ may be of one element. */
+  record Operand(
+      String name, boolean optional, String type, List<String> dims, String role, String comment) {
+
+    /** All but the last dimension, whose elements lie side by side, have a stride. */
+    int strides() {
+      return role.isEmpty() || role.equals("saved") || role.equals("gradient")
+          ? Math.max(0, dims.size() - 1)
+          : 0;
+    }
+
+    String pointer() {
+      return switch (type) {
+        case "f32" -> "float*";
+        case "i32" -> "int32_t*";
+        default -> "void*";
+      };
+    }
+
+    boolean differentiable() {
+      return role.equals("gradient");
+    }
+
+    /** The gradient in it: of the type that is asked for, or float32 and only where it is. */
+    Operand gradient() {
+      boolean asked = !type.equals("T");
+      return new Operand("d" + name, asked, asked ? "f32" : "G", dims, "", "");
+    }
+  }
+
+  record Operation(
+      String name,
+      int id,
+      List<String> text,
+      List<Size> sizes,
+      List<Option> options,
+      List<Operand> in,
+      List<Operand> out) {
+
+    List<Operand> forward() {
+      return Stream.concat(in.stream(), out.stream()).toList();
+    }
+
+    /** dout, what the forward read and keeps, and the gradients. */
+    List<Operand> backward() {
+      Operand first = out.getFirst();
+      Operand dout = new Operand("d" + first.name, false, first.type, first.dims, "", "");
+      return Stream.of(
+              Stream.of(dout),
+              in.stream(),
+              out.stream().filter(o -> o.role.equals("saved")),
+              gradients())
+          .flatMap(operands -> operands)
+          .toList();
+    }
+
+    Stream<Operand> gradients() {
+      return in.stream().filter(Operand::differentiable).map(Operand::gradient);
+    }
+
+    boolean packs() {
+      return sizes.stream().anyMatch(size -> size.of != null);
+    }
+
+    /** Its name in Java: scaled_dot is ScaledDot. */
+    String type() {
+      return camel("_" + name);
+    }
+  }
+
+  /** One of a block, in the order of the ABI. */
+  record Field(String type, String name, int count, String comment) {}
+
+  static List<Field> fields(Operation op) {
+    List<Field> words = new ArrayList<>();
+    word(words, "size", "");
+    word(words, "pass", "FOVEA_FORWARD or FOVEA_BACKWARD");
+    word(words, "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16");
+    word(words, "out_dtype", "0 = dtype");
+    word(words, "gradient_dtype", "backward, of gradients; 0 = dtype");
+    for (Operand it : op.forward()) {
+      if (it.type.equals("any")) {
+        word(words, it.name + "_dtype", "0 = no " + it.name);
+      }
+    }
+    if (op.packs()) {
+      word(words, "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused");
+    }
+    for (Option it : op.options) {
+      switch (it.kind) {
+        case "flag" -> word(words, it.name, it.comment);
+        case "bound", "number?" -> word(words, "has_" + it.name, "0 = none: " + it.name + " is not read");
+        default -> {}
+      }
+    }
+    for (Operand it : op.forward()) {
+      if (hasFlag(it)) {
+        word(words, "has_" + it.name, "1 = " + it.name + " is given");
+      }
+    }
+    word(words, "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them");
+    word(words, "accumulate", "backward: 1 = gradients but dquery are added to what is there");
+    op.gradients()
+        .filter(Operand::optional)
+        .forEach(it -> word(words, "has_" + it.name, "backward: 1 = " + it.name + " is written"));
+    for (Option it : op.options) {
+      if (it.kind.startsWith("number")) {
+        words.add(new Field("float", it.name, 0, it.comment));
+      }
+    }
+    if (words.size() % 2 == 1) {
+      word(words, "reserved0", "zero");
+    }
+    List<Field> all = new ArrayList<>(words);
+    all.set(0, new Field("uint32_t", "size", 0, ""));
+    for (Option it : op.options) {
+      if (it.kind.equals("bound")) {
+        all.add(new Field("int64_t", it.name, 0, ">= 0; " + it.comment));
+      }
+    }
+    for (Size it : op.sizes) {
+      all.add(new Field("int64_t", it.name, 0, it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
+    }
+    Stream.concat(op.forward().stream(), op.backward().stream())
+        .distinct()
+        .filter(it -> it.strides() > 0)
+        .forEach(it -> all.add(new Field("int64_t", it.name + "_stride", it.strides(), strideComment(it))));
+    return all;
+  }
+
+  private static void word(List<Field> fields, String name, String comment) {
+    fields.add(new Field("int32_t", name, 0, comment));
+  }
+
+  /** Whether a flag of the spec says that it is there: else its type does, or that sequences are packed. */
+  private static boolean hasFlag(Operand it) {
+    return it.optional && !it.type.equals("any") && !it.role.startsWith("offsets");
+  }
+
+  private static String strideComment(Operand it) {
+    String dims = String.join(", ", it.dims.subList(0, it.strides()));
+    return "of [" + dims + "]";
+  }
+
+  // ---- C
+
+  static String struct(Operation op) {
+    StringBuilder text = new StringBuilder("typedef struct fovea_%s_spec {\n".formatted(op.name));
+    for (Field it : fields(op)) {
+      String line = "  %s %s%s;".formatted(it.type, it.name, it.count == 0 ? "" : "[" + it.count + "]");
+      String comment = it.comment.isEmpty() ? "" : "/* " + it.comment + " */";
+      if (line.length() + 1 + comment.length() <= WIDTH) {
+        text.append((line + " " + comment).stripTrailing()).append('\n');
+      } else {
+        text.append("  ").append(comment).append('\n').append(line).append('\n');
+      }
+    }
+    return text + "} fovea_%s_spec;\n".formatted(op.name);
+  }
+
+  static String prototypes(Operation op) {
+    return Stream.of(
+            "FOVEA_API " + planSignature(op),
+            "FOVEA_API " + runSignature(op, "", op.forward(), op.in.size()),
+            "FOVEA_API " + runSignature(op, "_backward", op.backward(), written(op)))
+        .map(signature -> wrapped(signature, "    ") + ";\n")
+        .collect(Collectors.joining("\n"));
+  }
+
+  /** How many operands of a backward pass come before those that it writes. */
+  private static int written(Operation op) {
+    return op.backward().size() - (int) op.gradients().count();
+  }
+
+  private static String planSignature(Operation op) {
+    return "int32_t fovea_plan_%1$s(const fovea_%1$s_spec* spec, const fovea_device_info* device, fovea_plan* plan)"
+        .formatted(op.name);
+  }
+
+  /** Operands from {@code written} on are not const. */
+  private static String runSignature(Operation op, String pass, List<Operand> operands, int written) {
+    String parameters =
+        IntStream.range(0, operands.size())
+            .mapToObj(i -> (i < written ? "const " : "") + operands.get(i).pointer() + " " + operands.get(i).name)
+            .collect(Collectors.joining(", "));
+    return "int32_t fovea_run_%s%s(const fovea_plan* plan, fovea_call* call, %s, void* workspace, void* scratch, void* stream)"
+        .formatted(op.name, pass, parameters);
+  }
+
+  /** The operands of a pass, as a struct and as an array at once: see core/operation.h. */
+  private static String operands(String name, List<Operand> operands, int written) {
+    return "struct %s {\n".formatted(name)
+        + IntStream.range(0, operands.size())
+            .mapToObj(
+                i ->
+                    "  %s%s %s;\n"
+                        .formatted(
+                            i < written ? "const " : "", operands.get(i).pointer(), operands.get(i).name))
+            .collect(Collectors.joining())
+        + "};\n";
+  }
+
+  static String table(Operation op) {
+    String sizes =
+        each(
+            op.sizes.stream().filter(size -> size.of == null),
+            it -> "{\"%s\", offsetof(Spec, %s), %s, %s, %s},".formatted(it.name, it.name, it.low, it.high, total(op, it)));
+    String flags = each(fields(op).stream().filter(Generate::isFlag), it -> flag(it.name));
+    String bounds = each(op.options.stream().filter(it -> it.kind.equals("bound")), it -> flag(it.name));
+    return """
+        // What %1$s takes and gives, as checks, planners and tools go by it. Made by ops/Generate.java from ops/%1$s.op.
+        #pragma once
+
+        #include "core/operation.h"
+
+        namespace fovea::%1$s {
+
+        using Spec = fovea_%1$s_spec;
+
+        %2$s
+        %3$s
+        constexpr Size kSizes[] = {
+        %4$s};
+        constexpr Number kFlags[] = {
+        %5$s};
+        constexpr Number kBounds[] = {
+        %6$s};
+        constexpr Operand kForward[] = {
+        %7$s};
+        constexpr Operand kBackward[] = {
+        %8$s};
+        constexpr Operation kOperation = {"%1$s", %9$d, sizeof(Spec), kSizes, kFlags, kBounds, {kForward, kBackward}};
+
+        }  // namespace fovea::%1$s
+        """
+        .formatted(
+            op.name,
+            operands("ForwardOperands", op.forward(), op.in.size()),
+            operands("BackwardOperands", op.backward(), written(op)),
+            sizes,
+            flags,
+            bounds,
+            rows(op, op.forward(), op.in.size()),
+            rows(op, op.backward(), written(op)),
+            op.id);
+  }
+
+  private static String flag(String name) {
+    return "{\"%1$s\", offsetof(Spec, %1$s)},".formatted(name);
+  }
+
+  private static boolean isFlag(Field it) {
+    return it.type.equals("int32_t") && !it.name.endsWith("dtype") && !it.name.equals("reserved0");
+  }
+
+  private static String total(Operation op, Size it) {
+    return op.sizes.stream()
+        .filter(size -> it.symbol.equals(size.of))
+        .map(size -> "\"%1$s\", offsetof(Spec, %1$s)".formatted(size.name))
+        .findFirst()
+        .orElse("nullptr, 0");
+  }
+
+  private static String rows(Operation op, List<Operand> operands, int written) {
+    return each(
+        IntStream.range(0, operands.size()).boxed(), i -> row(op, operands.get(i), i >= written));
+  }
+
+  private static String row(Operation op, Operand it, boolean written) {
+    String type =
+        Map.of("T", "kSpec", "O", "kOut", "G", "kGradient", "any", "kOwn", "f32", "kFloat32", "i32", "kInt32")
+            .get(it.type);
+    String role = it.role.startsWith("offsets") ? "kOffsets" : it.role.startsWith("lengths") ? "kLengths" : "kTensor";
+    String present = it.type.equals("any") ? it.name + "_dtype" : hasFlag(it) ? "has_" + it.name : role.equals("kOffsets") ? "packed" : null;
+    String dims = it.dims.stream().map(dim -> dim(op, dim)).collect(Collectors.joining(", "));
+    return "{\"%s\", Type::%s, Role::%s, %s, %s, %s, {%s}},"
+        .formatted(it.name, type, role, written, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), dims);
+  }
+
+  private static String offset(String field) {
+    return field == null ? "0" : "offsetof(Spec, " + field + ")";
+  }
+
+  private static String dim(Operation op, String dim) {
+    String symbol = dim.replace("~", "");
+    int index = symbol.equals("1") ? -1 : op.sizes.stream().map(Size::symbol).toList().indexOf(symbol);
+    return "{%d, %s}".formatted(index, dim.endsWith("~"));
+  }
+
+  private static <T> String each(Stream<T> all, Function<T, String> line) {
+    return all.map(it -> "    " + line.apply(it) + "\n").collect(Collectors.joining());
+  }
+
+  static String entry(Operation op) {
+    return """
+        // The functions of fovea.h for %1$s. Made by ops/Generate.java from ops/%1$s.op.
+
+        #include "core/entry.h"
+        #include "ops/%1$s/operation.h"
+
+        using namespace fovea;
+
+        %2$s {
+          return plan(%1$s::kOperation, spec, device, plan);
+        }
+
+        %3$s
+        %4$s"""
+        .formatted(
+            op.name,
+            wrapped(planSignature(op), "    "),
+            run(op, "", "FOVEA_FORWARD", "ForwardOperands", op.forward(), op.in.size()),
+            run(op, "_backward", "FOVEA_BACKWARD", "BackwardOperands", op.backward(), written(op)));
+  }
+
+  private static String run(
+      Operation op, String suffix, String pass, String struct, List<Operand> operands, int written) {
+    String names = operands.stream().map(Operand::name).collect(Collectors.joining(", "));
+    return """
+        %s {
+        %s;
+          return run(%s::kOperation, %s, plan, call, &operands, workspace, scratch, stream);
+        }
+        """
+        .formatted(
+            wrapped(runSignature(op, suffix, operands, written), "    "),
+            wrapped("  const %s::%s operands = {%s}".formatted(op.name, struct, names), "      "),
+            op.name,
+            pass);
+  }
+
+  // ---- Java
+
+  static String specClass(Operation op) {
+    String members =
+        each(
+            fields(op).stream(),
+            it ->
+                "          "
+                    + (it.count == 0
+                        ? "ValueLayout.%s".formatted(layout(it))
+                        : "MemoryLayout.sequenceLayout(%d, ValueLayout.%s)".formatted(it.count, layout(it)))
+                    + ".withName(\"%s\"),".formatted(it.name));
+    String constants =
+        fields(op).stream()
+            .map(
+                it -> {
+                  String type = "Field." + (it.count > 0 ? "Int64Array" : accessor(it));
+                  String name = it.name.toUpperCase(java.util.Locale.ROOT);
+                  String value = "%s.of(LAYOUT, \"%s\");".formatted(type, it.name);
+                  String line = "  public static final %s %s = %s\n".formatted(type, name, value);
+                  return line.length() <= WIDTH + 1 ? line : line.replace(" = ", " =\n      ");
+                })
+            .collect(Collectors.joining());
+    return """
+        package dev.fovea.ffi;
+
+        import java.lang.foreign.Arena;
+        import java.lang.foreign.MemoryLayout;
+        import java.lang.foreign.MemorySegment;
+        import java.lang.foreign.StructLayout;
+        import java.lang.foreign.ValueLayout;
+
+        /** {@code fovea_%1$s_spec}, with the fields of {@code fovea.h}. Made by ops/Generate.java. */
+        public final class Fovea%2$sSpec {
+          public static final StructLayout LAYOUT =
+              MemoryLayout.structLayout(
+        %3$s)
+                  .withName("fovea_%1$s_spec");
+
+        %4$s
+          private Fovea%2$sSpec() {}
+
+          /** A new zeroed block that knows its size. */
+          public static MemorySegment allocate(Arena arena) {
+            MemorySegment block = arena.allocate(LAYOUT);
+            SIZE.set(block, (int) LAYOUT.byteSize());
+            return block;
+          }
+        }
+        """
+        .formatted(op.name, op.type(), members.stripTrailing().replaceFirst(",$", ""), constants);
+  }
+
+  private static String layout(Field it) {
+    return switch (it.type) {
+      case "float" -> "JAVA_FLOAT";
+      case "int64_t" -> "JAVA_LONG";
+      default -> "JAVA_INT";
+    };
+  }
+
+  private static String accessor(Field it) {
+    return switch (it.type) {
+      case "float" -> "Float32";
+      case "int64_t" -> "Int64";
+      default -> "Int32";
+    };
+  }
+
+  // ---- reading declarations
+
+  private static final Pattern LINE = Pattern.compile("(\\S+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
+
+  static Operation parse(Path file) throws IOException {
+    List<String> text = new ArrayList<>();
+    List<Size> sizes = new ArrayList<>();
+    List<Option> options = new ArrayList<>();
+    List<Operand> in = new ArrayList<>();
+    List<Operand> out = new ArrayList<>();
+    String name = null;
+    int id = 0;
+    for (String line : Files.readAllLines(file)) {
+      if (line.isBlank()) {
+        continue;
+      }
+      if (line.startsWith("#")) {
+        text.add(line.substring(1).strip());
+        continue;
+      }
+      Matcher parts = LINE.matcher(line);
+      if (!parts.matches()) {
+        throw new IllegalArgumentException(file + ": " + line);
+      }
+      String comment = parts.group(3) == null ? "" : parts.group(3);
+      String[] words = parts.group(2).split("\\s+");
+      switch (parts.group(1)) {
+        case "operation" -> {
+          name = words[0];
+          id = Integer.parseInt(words[1]);
+        }
+        case "size" -> {
+          String[] range = words.length > 2 ? words[2].split("\\.\\.", -1) : new String[] {"0", ""};
+          String high = range[1].isEmpty() ? "kMaxLength" : range[1];
+          sizes.add(new Size(words[0], words[1], range[0], high, null, comment));
+        }
+        case "total" -> sizes.add(new Size(words[0], words[1], "0", "kMaxLength", words[3], comment));
+        case "option" -> options.add(new Option(words[0], words[1], comment));
+        case "in" -> in.add(operand(parts.group(2), comment));
+        case "out" -> out.add(operand(parts.group(2), comment));
+        default -> throw new IllegalArgumentException(file + ": " + line);
+      }
+    }
+    return new Operation(name, id, text, sizes, options, in, out);
+  }
+
+  private static final Pattern OPERAND =
+      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32)\\s+(?:\\[(.*)\\])?\\s*(.*)");
+
+  private static Operand operand(String text, String comment) {
+    Matcher it = OPERAND.matcher(text);
+    if (!it.matches()) {
+      throw new IllegalArgumentException("no operand: " + text);
+    }
+    List<String> dims =
+        it.group(4) == null ? List.of("B") : Arrays.asList(it.group(4).split(",\\s*"));
+    return new Operand(it.group(1), !it.group(2).isEmpty(), it.group(3), dims, it.group(5), comment);
+  }
+
+  // ---- writing
+
+  private static final int WIDTH = 100;
+
+  private static String camel(String name) {
+    return Pattern.compile("_(.)").matcher(name).replaceAll(it -> it.group(1).toUpperCase(java.util.Locale.ROOT));
+  }
+
+  /** Broken at blanks after commas and opening brackets into lines that fit. */
+  private static String wrapped(String text, String indent) {
+    StringBuilder lines = new StringBuilder();
+    String line = "";
+    for (String word : text.split("(?<=,) ")) {
+      if (!line.isEmpty() && line.length() + 1 + word.length() > WIDTH) {
+        lines.append(line).append('\n');
+        line = indent + word;
+      } else {
+        line = line.isEmpty() ? word : line + " " + word;
+      }
+    }
+    return lines + line;
+  }
+
+  public static void main(String[] arguments) throws IOException {
+    Path root = Path.of(System.getProperty("user.dir"));
+    try (Stream<Path> files = Files.list(root.resolve("ops"))) {
+      for (Path file : files.filter(it -> it.toString().endsWith(".op")).sorted().toList()) {
+        Operation op = parse(file);
+        System.out.println(struct(op));
+        System.out.println(prototypes(op));
+        System.out.println(table(op));
+        System.out.println(entry(op));
+        System.out.println(specClass(op));
+      }
+    }
+  }
+}
