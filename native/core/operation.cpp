@@ -1,0 +1,168 @@
+#include "core/operation.h"
+
+#include <algorithm>
+
+#include "core/block.h"
+#include "core/strides.h"
+
+namespace fovea {
+namespace {
+
+int64_t size_of(const Operation& operation, const void* spec, Dim dim) {
+  return dim.size < 0 ? 1 : read_wide(spec, operation.sizes[dim.size].field.offset);
+}
+
+// Packed sequences lie end to end in the first dimension that has a total.
+int find_packed(const Operation& operation, const void* spec, const Operand& operand) {
+  if (operation.packed == 0 || read_word(spec, operation.packed) == 0) return -1;
+  for (int i = 0; i < operand.rank; ++i) {
+    const int8_t size = operand.dims[i].size;
+    if (size >= 0 && operation.sizes[size].total.offset != 0) return i;
+  }
+  return -1;
+}
+
+bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
+
+int32_t check_types(const Operation& operation, const void* spec, char (&error)[FOVEA_ERROR_LENGTH]) {
+  for (const Field& field : operation.dtypes) {
+    const int32_t dtype = read_word(spec, field.offset);
+    const bool optional = &field != operation.dtypes.begin();
+    if (is_known(dtype) || (optional && dtype == 0)) continue;
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                optional ? "%s is %d, expected 0 to 3"
+                         : "%s is %d, expected float32 (1), float16 (2) or bfloat16 (3)",
+                field.name, dtype);
+  }
+  return FOVEA_OK;
+}
+
+int32_t check_numbers(const Operation& operation, const void* spec,
+                      char (&error)[FOVEA_ERROR_LENGTH]) {
+  for (const Field& flag : operation.flags) {
+    const int32_t value = read_word(spec, flag.offset);
+    if (value != 0 && value != 1) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 or 1", flag.name, value);
+    }
+  }
+  const auto within = [&](const char* name, int64_t value, int64_t low, int64_t high) {
+    if (value >= low && value <= high) return FOVEA_OK;
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected %lld to %lld", name,
+                (long long)value, (long long)low, (long long)high);
+  };
+  const bool packed = operation.packed != 0 && read_word(spec, operation.packed) != 0;
+  for (const Size& size : operation.sizes) {
+    const int64_t value = read_wide(spec, size.field.offset);
+    if (int32_t status = within(size.field.name, value, size.low, size.high)) return status;
+  }
+  const int64_t batch = read_wide(spec, operation.sizes[0].field.offset);
+  for (const Size& size : operation.sizes) {
+    if (size.total.offset == 0) continue;
+    const int64_t total = read_wide(spec, size.total.offset);
+    if (int32_t status = within(size.total.name, total, 0, packed ? kMaxLength : 0)) return status;
+    // Rows that no sequence can have would be left as they were.
+    const int64_t longest = read_wide(spec, size.field.offset);
+    if (total > batch * longest) {
+      return fail(error, FOVEA_INVALID_ARGUMENT,
+                  "%s is %lld, but %lld sequences of at most %s = %lld have fewer rows",
+                  size.total.name, (long long)total, (long long)batch, size.field.name,
+                  (long long)longest);
+    }
+  }
+  for (const Field& bound : operation.bounds) {
+    const int64_t value = read_wide(spec, bound.offset);
+    if (value < 0) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected 0 or more", bound.name,
+                  (long long)value);
+    }
+  }
+  return FOVEA_OK;
+}
+
+}  // namespace
+
+bool Shape::is_empty() const { return std::count(size, size + rank, 0) > 0; }
+
+bool is_present(const void* spec, const Operand& operand) {
+  return operand.present == 0 || read_word(spec, operand.present) != 0;
+}
+
+int32_t dtype_of(const Operation& operation, const void* spec, const Operand& operand) {
+  const auto chosen = [&](int field) {
+    const int32_t dtype = read_word(spec, operation.dtypes[field].offset);
+    return dtype != 0 ? dtype : read_word(spec, operation.dtypes[0].offset);
+  };
+  switch (operand.type) {
+    case Type::kSpec:
+      return chosen(0);
+    case Type::kOut:
+      return chosen(1);
+    case Type::kGradient:
+      return chosen(2);
+    case Type::kOwn:
+      return read_word(spec, operand.present);
+    case Type::kFloat32:
+      return FOVEA_FLOAT32;
+    default:
+      return 0;
+  }
+}
+
+Shape shape_of(const Operation& operation, const void* spec, const Operand& operand) {
+  const int32_t dtype = dtype_of(operation, spec, operand);
+  Shape shape = {};
+  shape.rank = operand.rank;
+  shape.element_bytes = dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 4;
+  const int packed = find_packed(operation, spec, operand);
+  for (int i = 0; i < operand.rank; ++i) {
+    const Dim dim = operand.dims[i];
+    int64_t size = size_of(operation, spec, dim) + (operand.role == Role::kOffsets ? 1 : 0);
+    if (packed >= 0 && dim.size == 0) size = 1;
+    if (packed == i) size = read_wide(spec, operation.sizes[dim.size].total.offset);
+    const bool strided = operand.strides != 0 && i + 1 < operand.rank;
+    shape.stride[i] = strided ? read_wide(spec, operand.strides + sizeof(int64_t) * i) : 1;
+    if (operand.written && dim.sums && shape.stride[i] == 0) size = 1;
+    shape.size[i] = size;
+  }
+  return shape;
+}
+
+Reach reach_of(const Shape& shape) {
+  if (shape.is_empty()) return {0, 0};
+  Reach reach = {0, 1};
+  for (int i = 0; i < shape.rank; ++i) {
+    const __int128 step = __int128{shape.size[i] - 1} * shape.stride[i];
+    (step < 0 ? reach.low : reach.high) += step;
+  }
+  return reach;
+}
+
+int32_t check_spec(const Operation& operation, const void* spec,
+                   char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (int32_t status = check_types(operation, spec, error)) return status;
+  if (int32_t status = check_numbers(operation, spec, error)) return status;
+  for (const Operand& operand : operation.operands[read_word(spec, operation.pass)]) {
+    if (operand.strides == 0 || !is_present(spec, operand)) continue;
+    const Shape shape = shape_of(operation, spec, operand);
+    if (int32_t status = check_strides(operand.name, shape, operand.written, error)) return status;
+  }
+  return FOVEA_OK;
+}
+
+int32_t check_presence(const Operation& operation, int32_t pass, const void* spec,
+                       Addresses addresses, char (&error)[FOVEA_ERROR_LENGTH]) {
+  const List<Operand>& all = operation.operands[pass];
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool present = is_present(spec, all[i]);
+    if (addresses[i] == nullptr && present && !shape_of(operation, spec, all[i]).is_empty()) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it", all[i].name);
+    }
+    if (addresses[i] != nullptr && !present) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given, but the plan was made without it",
+                  all[i].name);
+    }
+  }
+  return FOVEA_OK;
+}
+
+}  // namespace fovea
