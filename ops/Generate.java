@@ -72,13 +72,13 @@ class Generate {
       return Stream.concat(in.stream(), out.stream()).toList();
     }
 
-    /** dout, what the forward read and keeps, and the gradients. */
+    /** What the forward read, dout, what the forward wrote and keeps, and the gradients. */
     List<Operand> backward() {
       Operand first = out.getFirst();
       Operand dout = new Operand("d" + first.name, false, first.type, first.dims, "", "");
       return Stream.of(
-              Stream.of(dout),
               in.stream(),
+              Stream.of(dout),
               out.stream().filter(o -> o.role.equals("saved")),
               gradients())
           .flatMap(operands -> operands)
@@ -218,28 +218,23 @@ class Generate {
         .formatted(op.name, pass, parameters);
   }
 
-  /** The operands of a pass, as a struct and as an array at once: see core/operation.h. */
-  private static String operands(String name, List<Operand> operands, int written) {
+  /** Operands as a struct, which is an array of addresses at once. */
+  private static String members(String name, List<Operand> operands, int written) {
     return "struct %s {\n".formatted(name)
-        + IntStream.range(0, operands.size())
-            .mapToObj(
-                i ->
-                    "  %s%s %s;\n"
-                        .formatted(
-                            i < written ? "const " : "", operands.get(i).pointer(), operands.get(i).name))
-            .collect(Collectors.joining())
+        + each(
+            IntStream.range(0, operands.size()).boxed(),
+            i -> "%s%s %s;".formatted(i < written ? "const " : "", operands.get(i).pointer(), operands.get(i).name))
         + "};\n";
   }
 
+  private static <T> List<T> behind(List<T> all, int first) {
+    return all.subList(first, all.size());
+  }
+
   static String table(Operation op) {
-    String sizes =
-        each(
-            op.sizes.stream().filter(size -> size.of == null),
-            it -> "{\"%s\", offsetof(Spec, %s), %s, %s, %s},".formatted(it.name, it.name, it.low, it.high, total(op, it)));
-    String flags = each(fields(op).stream().filter(Generate::isFlag), it -> flag(it.name));
-    String bounds = each(op.options.stream().filter(it -> it.kind.equals("bound")), it -> flag(it.name));
+    Stream<Field> words = fields(op).stream().filter(it -> it.type.equals("int32_t"));
     return """
-        // What %1$s takes and gives, as checks, planners and tools go by it. Made by ops/Generate.java from ops/%1$s.op.
+        // What %1$s takes and gives. Made by ops/Generate.java from ops/%1$s.op.
         #pragma once
 
         #include "core/operation.h"
@@ -250,46 +245,55 @@ class Generate {
 
         %2$s
         %3$s
-        constexpr Size kSizes[] = {
+        %12$s
+        constexpr Field kTypes[] = {
         %4$s};
-        constexpr Number kFlags[] = {
+        constexpr Field kFlags[] = {
         %5$s};
-        constexpr Number kBounds[] = {
+        constexpr Field kBounds[] = {
         %6$s};
-        constexpr Operand kForward[] = {
+        constexpr Size kSizes[] = {
         %7$s};
-        constexpr Operand kBackward[] = {
+        constexpr Operand kForward[] = {
         %8$s};
-        constexpr Operation kOperation = {"%1$s", %9$d, sizeof(Spec), kSizes, kFlags, kBounds, {kForward, kBackward}};
+        constexpr Operand kBackward[] = {
+        %9$s};
+        int32_t resolve(fovea_plan& plan);
+
+        constexpr Operation kOperation = {
+            "%1$s", %10$d, sizeof(Spec), offsetof(Spec, pass), %11$s,
+            kTypes, kFlags, kBounds, kSizes, {kForward, kBackward}, resolve,
+        };
 
         }  // namespace fovea::%1$s
         """
         .formatted(
             op.name,
-            operands("ForwardOperands", op.forward(), op.in.size()),
-            operands("BackwardOperands", op.backward(), written(op)),
-            sizes,
-            flags,
-            bounds,
+            members("Inputs", op.in, op.in.size()),
+            members("ForwardOperands : Inputs", op.out, 0),
+            each(fields(op).stream().filter(it -> it.name.endsWith("dtype")), it -> field(it.name) + ","),
+            each(words.filter(Generate::isFlag), it -> field(it.name) + ","),
+            each(op.options.stream().filter(it -> it.kind.equals("bound")), it -> field(it.name) + ","),
+            each(op.sizes.stream().filter(size -> size.of == null), it -> size(op, it)),
             rows(op, op.forward(), op.in.size()),
             rows(op, op.backward(), written(op)),
-            op.id);
+            op.id,
+            offset(op.packs() ? "packed" : null),
+            members("BackwardOperands : Inputs", behind(op.backward(), op.in.size()), written(op) - op.in.size()));
   }
 
-  private static String flag(String name) {
-    return "{\"%1$s\", offsetof(Spec, %1$s)},".formatted(name);
+  private static String field(String name) {
+    return "{\"%1$s\", offsetof(Spec, %1$s)}".formatted(name);
   }
 
   private static boolean isFlag(Field it) {
-    return it.type.equals("int32_t") && !it.name.endsWith("dtype") && !it.name.equals("reserved0");
+    return !it.name.endsWith("dtype") && !it.name.equals("reserved0");
   }
 
-  private static String total(Operation op, Size it) {
-    return op.sizes.stream()
-        .filter(size -> it.symbol.equals(size.of))
-        .map(size -> "\"%1$s\", offsetof(Spec, %1$s)".formatted(size.name))
-        .findFirst()
-        .orElse("nullptr, 0");
+  private static String size(Operation op, Size it) {
+    String total =
+        op.sizes.stream().filter(size -> it.symbol.equals(size.of)).map(size -> field(size.name)).findFirst().orElse("{}");
+    return "{%s, %s, %s, %s},".formatted(field(it.name), it.low, it.high, total);
   }
 
   private static String rows(Operation op, List<Operand> operands, int written) {
@@ -304,8 +308,8 @@ class Generate {
     String role = it.role.startsWith("offsets") ? "kOffsets" : it.role.startsWith("lengths") ? "kLengths" : "kTensor";
     String present = it.type.equals("any") ? it.name + "_dtype" : hasFlag(it) ? "has_" + it.name : role.equals("kOffsets") ? "packed" : null;
     String dims = it.dims.stream().map(dim -> dim(op, dim)).collect(Collectors.joining(", "));
-    return "{\"%s\", Type::%s, Role::%s, %s, %s, %s, {%s}},"
-        .formatted(it.name, type, role, written, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), dims);
+    return "{\"%s\", Type::%s, Role::%s, %s, %s, %s, %d, {%s}},"
+        .formatted(it.name, type, role, written, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), it.dims.size(), dims);
   }
 
   private static String offset(String field) {
@@ -319,7 +323,7 @@ class Generate {
   }
 
   private static <T> String each(Stream<T> all, Function<T, String> line) {
-    return all.map(it -> "    " + line.apply(it) + "\n").collect(Collectors.joining());
+    return all.map(it -> "  " + line.apply(it) + "\n").collect(Collectors.joining());
   }
 
   static String entry(Operation op) {
@@ -332,7 +336,7 @@ class Generate {
         using namespace fovea;
 
         %2$s {
-          return plan(%1$s::kOperation, spec, device, plan);
+          return plan_pass(%1$s::kOperation, spec, device, plan);
         }
 
         %3$s
@@ -346,16 +350,17 @@ class Generate {
 
   private static String run(
       Operation op, String suffix, String pass, String struct, List<Operand> operands, int written) {
-    String names = operands.stream().map(Operand::name).collect(Collectors.joining(", "));
+    String inputs = op.in.stream().map(Operand::name).collect(Collectors.joining(", "));
+    String others = behind(operands, op.in.size()).stream().map(Operand::name).collect(Collectors.joining(", "));
     return """
         %s {
         %s;
-          return run(%s::kOperation, %s, plan, call, &operands, workspace, scratch, stream);
+          return run_pass(%s::kOperation, %s, plan, call, &operands, workspace, scratch, stream);
         }
         """
         .formatted(
             wrapped(runSignature(op, suffix, operands, written), "    "),
-            wrapped("  const %s::%s operands = {%s}".formatted(op.name, struct, names), "      "),
+            wrapped("  const %s::%s operands = {{%s}, %s}".formatted(op.name, struct, inputs, others), "      "),
             op.name,
             pass);
   }
@@ -511,17 +516,47 @@ class Generate {
     return lines + line;
   }
 
+  /** What stands between the lines "generated from FILE: WHAT" and "end". */
+  private static String region(String text, String mark, String made) {
+    Matcher it =
+        Pattern.compile("(?s)(/\\* generated from " + mark + " \\*/\n).*?(/\\* end \\*/\n)").matcher(text);
+    if (!it.find()) {
+      throw new IllegalArgumentException("nothing is generated from " + mark);
+    }
+    return text.substring(0, it.end(1)) + made + text.substring(it.start(2));
+  }
+
   public static void main(String[] arguments) throws IOException {
-    Path root = Path.of(System.getProperty("user.dir"));
-    try (Stream<Path> files = Files.list(root.resolve("ops"))) {
+    boolean check = arguments.length == 1 && arguments[0].equals("--check");
+    boolean differs = false;
+    try (Stream<Path> files = Files.list(Path.of("ops"))) {
       for (Path file : files.filter(it -> it.toString().endsWith(".op")).sorted().toList()) {
-        Operation op = parse(file);
-        System.out.println(struct(op));
-        System.out.println(prototypes(op));
-        System.out.println(table(op));
-        System.out.println(entry(op));
-        System.out.println(specClass(op));
+        for (Map.Entry<Path, String> made : made(parse(file)).entrySet()) {
+          String old = Files.exists(made.getKey()) ? Files.readString(made.getKey()) : "";
+          if (!old.equals(made.getValue())) {
+            differs = true;
+            System.out.println(made.getKey() + (check ? " is not what is declared: java ops/Generate.java" : ""));
+            if (!check) {
+              Files.createDirectories(made.getKey().getParent());
+              Files.writeString(made.getKey(), made.getValue());
+            }
+          }
+        }
       }
     }
+    System.exit(check && differs ? 1 : 0);
+  }
+
+  static Map<Path, String> made(Operation op) throws IOException {
+    Path header = Path.of("native/include/fovea.h");
+    Path folder = Path.of("native/ops", op.name);
+    String declared = "ops/" + op.name + ".op: ";
+    Map<Path, String> made = new LinkedHashMap<>();
+    String text = region(Files.readString(header), declared + "spec", struct(op));
+    made.put(header, region(text, declared + "functions", prototypes(op)));
+    made.put(folder.resolve("operation.h"), table(op));
+    made.put(folder.resolve("entry.cpp"), entry(op));
+    made.put(Path.of("bindings/src/main/java/dev/fovea/ffi/Fovea" + op.type() + "Spec.java"), specClass(op));
+    return made;
   }
 }

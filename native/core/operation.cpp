@@ -25,9 +25,9 @@ int find_packed(const Operation& operation, const void* spec, const Operand& ope
 bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
 
 int32_t check_types(const Operation& operation, const void* spec, char (&error)[FOVEA_ERROR_LENGTH]) {
-  for (const Field& field : operation.dtypes) {
+  for (const Field& field : operation.types) {
     const int32_t dtype = read_word(spec, field.offset);
-    const bool optional = &field != operation.dtypes.begin();
+    const bool optional = &field != operation.types.begin();
     if (is_known(dtype) || (optional && dtype == 0)) continue;
     return fail(error, FOVEA_INVALID_ARGUMENT,
                 optional ? "%s is %d, expected 0 to 3"
@@ -45,7 +45,7 @@ int32_t check_numbers(const Operation& operation, const void* spec,
       return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 or 1", flag.name, value);
     }
   }
-  const auto within = [&](const char* name, int64_t value, int64_t low, int64_t high) {
+  const auto within = [&](const char* name, int64_t value, int64_t low, int64_t high) -> int32_t {
     if (value >= low && value <= high) return FOVEA_OK;
     return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected %lld to %lld", name,
                 (long long)value, (long long)low, (long long)high);
@@ -89,8 +89,8 @@ bool is_present(const void* spec, const Operand& operand) {
 
 int32_t dtype_of(const Operation& operation, const void* spec, const Operand& operand) {
   const auto chosen = [&](int field) {
-    const int32_t dtype = read_word(spec, operation.dtypes[field].offset);
-    return dtype != 0 ? dtype : read_word(spec, operation.dtypes[0].offset);
+    const int32_t dtype = read_word(spec, operation.types[field].offset);
+    return dtype != 0 ? dtype : read_word(spec, operation.types[0].offset);
   };
   switch (operand.type) {
     case Type::kSpec:
@@ -145,22 +145,6 @@ int32_t check_spec(const Operation& operation, const void* spec,
     if (operand.strides == 0 || !is_present(spec, operand)) continue;
     const Shape shape = shape_of(operation, spec, operand);
     if (int32_t status = check_strides(operand.name, shape, operand.written, error)) return status;
-  }
-  return FOVEA_OK;
-}
-
-int32_t check_presence(const Operation& operation, int32_t pass, const void* spec,
-                       Addresses addresses, char (&error)[FOVEA_ERROR_LENGTH]) {
-  const List<Operand>& all = operation.operands[pass];
-  for (size_t i = 0; i < all.size(); ++i) {
-    const bool present = is_present(spec, all[i]);
-    if (addresses[i] == nullptr && present && !shape_of(operation, spec, all[i]).is_empty()) {
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it", all[i].name);
-    }
-    if (addresses[i] != nullptr && !present) {
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given, but the plan was made without it",
-                  all[i].name);
-    }
   }
   return FOVEA_OK;
 }

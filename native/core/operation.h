@@ -68,11 +68,15 @@ struct Operation {
   const char* name;
   int32_t id;
   uint32_t spec_bytes;
-  uint16_t packed;  // offset of the flag; 0 = it has no packed sequences
+  uint16_t pass;        // offset of what the spec is of
+  uint16_t packed;      // of the flag; 0 = it has no packed sequences
+  List<Field> types;    // of operands, of out, of gradients: 0 as the first; then of those with their own
+  List<Field> flags;    // 0 or 1
+  List<Field> bounds;   // 0 or more
   List<Size> sizes;
-  List<Field> flags;   // 0 or 1
-  List<Field> bounds;  // 0 or more
-  List<Operand> operands[2];  // by pass
+  List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
+  // What no table says: checks of the operation's own, defaults, the upper bound of FLOPs.
+  int32_t (*resolve)(fovea_plan& plan);
 };
 
 // Operands of a pass are a struct of addresses in the order of the table.
@@ -98,7 +102,7 @@ struct Shape {
 };
 
 bool is_present(const void* spec, const Operand& operand);
-int32_t dtype_of(const void* spec, const Operand& operand);  // FOVEA_*; 0 = int32
+int32_t dtype_of(const Operation& operation, const void* spec, const Operand& operand);  // 0 = int32
 Shape shape_of(const Operation& operation, const void* spec, const Operand& operand);
 
 // Elements [low, high) that it reaches, none where it is empty.
@@ -110,9 +114,5 @@ Reach reach_of(const Shape& shape);
 // Types, flags, sizes, bounds and strides of a spec, whose pass is one. The reason of a refusal goes to
 // `error`.
 int32_t check_spec(const Operation& operation, const void* spec, char (&error)[FOVEA_ERROR_LENGTH]);
-
-// An operand is needed where it is present and has elements, and refused where it is absent.
-int32_t check_presence(const Operation& operation, int32_t pass, const void* spec,
-                       Addresses operands, char (&error)[FOVEA_ERROR_LENGTH]);
 
 }  // namespace fovea

@@ -14,23 +14,23 @@ void describe_build(char (&build)[160]) { device::describe_build(build); }
 
 int32_t query(int32_t index, fovea_device_info& device) { return device::query(index, device); }
 
-int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t plan(const fovea_device_info& device, fovea_plan& plan) {
   return attention::cuda::plan_forward(device, plan);
 }
 
-int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   return attention::cuda::plan_backward(device, plan);
 }
 
-int32_t prepare(fovea_attention_plan& plan) { return attention::cuda::prepare(plan); }
+int32_t prepare(fovea_plan& plan) { return attention::cuda::prepare(plan); }
 
-int32_t run(const fovea_attention_plan& plan, const attention::ForwardOperands& operands,
-            fovea_attention_call& call, void* workspace, void*, void* stream) {
+int32_t run(const fovea_plan& plan, const attention::ForwardOperands& operands,
+            fovea_call& call, void* workspace, void*, void* stream) {
   return attention::cuda::run_forward(plan, operands, call, workspace, stream);
 }
 
-int32_t run_backward(const fovea_attention_plan& plan, const attention::BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void*, void* stream) {
+int32_t run_backward(const fovea_plan& plan, const attention::BackwardOperands& operands,
+                     fovea_call& call, void* workspace, void*, void* stream) {
   return attention::cuda::run_backward(plan, operands, call, workspace, stream);
 }
 

@@ -35,8 +35,8 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
 // What a launch is a part of: the simulator guards the memory that it describes. `forward` or
 // `backward` is null.
 struct Run {
-  const fovea_attention_plan& plan;
-  const fovea_attention_call& call;
+  const fovea_plan& plan;
+  const fovea_call& call;
   const attention::ForwardOperands* forward;
   const attention::BackwardOperands* backward;
   const void* workspace;

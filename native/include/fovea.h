@@ -31,7 +31,7 @@ extern "C" {
 #define FOVEA_ABI_VERSION 4
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
-#define FOVEA_SPEC_BYTES 1024 /* no spec of an operation is larger */
+#define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
 /* Workspace and scratch must be aligned to this many bytes. */
 #define FOVEA_ALIGNMENT 64
 
@@ -125,9 +125,9 @@ typedef struct fovea_plan {
   int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
   double flops;    /* upper bound, from the longest lengths */
   char kernel[64];
-  uint64_t seal;                   /* a hash of all but this and the error: a plan that was changed is refused */
+  int64_t spec[FOVEA_SPEC_WORDS]; /* the operation's, defaults resolved; it begins with its size */
+  uint64_t seal;                  /* a hash of all before: a plan that was changed is refused */
   char error[FOVEA_ERROR_LENGTH];
-  int64_t spec[FOVEA_SPEC_BYTES / 8]; /* the operation's, defaults resolved; its size in front */
 } fovea_plan;
 
 typedef struct fovea_call {
@@ -196,6 +196,62 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  */
 
 /* generated from ops/attention.op: spec */
+typedef struct fovea_attention_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t bias_dtype; /* 0 = no bias */
+  int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
+  int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
+  int32_t has_window_left; /* 0 = none: window_left is not read */
+  int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t has_scale; /* 0 = none: scale is not read */
+  /* 1 = a device may round factors of float32 products to TF32 (11 bits), but for gradients */
+  int32_t allow_tf32;
+  int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
+  int32_t has_sinks; /* 1 = sinks is given */
+  int32_t has_query_lengths; /* 1 = query_lengths is given */
+  int32_t has_key_lengths; /* 1 = key_lengths is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t has_weights; /* 1 = weights is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients but dquery are added to what is there */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
+  int32_t has_dsinks; /* backward: 1 = dsinks is written */
+  float scale; /* absent: 1/sqrt(head_dim) */
+  float softcap; /* 0 = off; else from 2^-32 to 2^32, so that score / softcap keeps its digits */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
+  int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
+  int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
+  int64_t batch; /* B: sequences */
+  int64_t query_length; /* Sq: packed: at least the longest query sequence */
+  int64_t key_length; /* Sk: packed: at least the longest key sequence */
+  int64_t query_heads; /* Hq: Hq, a multiple of key_heads */
+  int64_t key_heads; /* Hk: Hk */
+  int64_t head_dim; /* D */
+  int64_t value_head_dim; /* Dv */
+  int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
+  int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
+  int64_t query_stride[3]; /* of [B, Sq, Hq] */
+  int64_t key_stride[3]; /* of [B, Sk, Hk] */
+  int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
+  int64_t out_stride[3]; /* of [B, Sq, Hq] */
+  int64_t lse_stride[2]; /* of [B, Hq] */
+  int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t dout_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
+} fovea_attention_spec;
 /* end */
 
 /*
@@ -226,6 +282,21 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  * (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
  */
 /* generated from ops/attention.op: functions */
+FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const void* bias, const float* alibi_slopes,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const void* bias,
+    const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
+    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch, void* stream);
 /* end */
 
 #ifdef __cplusplus

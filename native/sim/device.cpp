@@ -73,7 +73,7 @@ bool read_arithmetic(const char* text, int32_t compute_capability, sim::Arithmet
 
 // A launch is scheduled alike whenever it is made again, and unlike others.
 uint64_t seed_of(uint32_t blocks, const Run& run) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   uint64_t seed = 0;
   for (const uint64_t part :
        {uint64_t{blocks}, uint64_t(run.call.phase), uint64_t(run.call.begin), run.call.dropout_seed,

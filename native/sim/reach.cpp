@@ -35,7 +35,7 @@ class Reach {
 // Adds the operands of a spec under their names.
 class Operands {
  public:
-  explicit Operands(const fovea_attention_spec& given) : spec(given) {
+  explicit Operands(const Spec& given) : spec(given) {
     batch = spec.packed ? 1 : spec.batch;
     queries = spec.packed ? spec.query_total : spec.query_length;
     keys = spec.packed ? spec.key_total : spec.key_length;
@@ -73,7 +73,7 @@ class Operands {
     key_like("key", inputs.key, false, spec.dtype, spec.head_dim, spec.key_stride);
     key_like("value", inputs.value, false, spec.dtype, spec.value_head_dim, spec.value_stride);
     scores("bias", inputs.bias, false, spec.bias_dtype, spec.bias_stride);
-    heads("alibi_slopes", inputs.alibi_slopes, false, spec.alibi_stride);
+    heads("alibi_slopes", inputs.alibi_slopes, false, spec.alibi_slopes_stride);
     list("sinks", inputs.sinks, false, spec.query_heads);
     list("cu_seqlens_q", inputs.cu_seqlens_q, false, spec.batch + 1);
     list("cu_seqlens_k", inputs.cu_seqlens_k, false, spec.batch + 1);
@@ -81,7 +81,7 @@ class Operands {
     list("key_lengths", inputs.key_lengths, false, spec.batch);
   }
 
-  const fovea_attention_spec& spec;
+  const Spec& spec;
   int64_t batch, queries, keys;
   Reach all;
 };
@@ -89,7 +89,7 @@ class Operands {
 }  // namespace
 
 std::vector<Extent> reach(const device::Run& run) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   Operands o(spec);
   if (run.forward != nullptr) {
     const attention::ForwardOperands& operands = *run.forward;
@@ -99,7 +99,7 @@ std::vector<Extent> reach(const device::Run& run) {
     o.lse(operands.lse, true);
   } else {
     const attention::BackwardOperands& operands = *run.backward;
-    const fovea_attention_gradients& g = run.plan.gradients;
+    const Spec& g = spec_of(run.plan);
     o.inputs(operands);
     o.query_like("out", operands.out, false, spec.out_dtype, spec.value_head_dim, spec.out_stride);
     o.query_like("dout", operands.dout, false, spec.out_dtype, spec.value_head_dim, g.dout_stride);

@@ -19,7 +19,7 @@ constexpr float kLargeLse = 4096;
 // what log2 of their sums is above it. An lse that is not that of these keys alone stays as it was given.
 inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t row, int rows,
                       float* lse, float* rest) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   BackwardTile tile(run, work);
   float maximum[kMostTileRows];
   double sums[kMostTileRows] = {};
@@ -52,7 +52,7 @@ inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t 
 
 // kRowPhase. A row that sees nothing gets lse = +inf, so that its weights are 0.
 inline void row_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
   float* const lse = run.workspace + run.workspace_layout.lse + work.first_row;
   float* const rest = run.workspace + run.workspace_layout.rest + work.first_row;
@@ -74,7 +74,7 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
                                               : float(std::clamp(binary, -kMost, kMost));
       rest[row] = 0.0f;
       delta[row] = dead ? 0.0f
-                        : dot(at(run.operands.dout, run.plan.gradients.dout_stride),
+                        : dot(at(run.operands.dout, spec_of(run.plan).dout_stride),
                               at(run.operands.out, spec.out_stride), spec.value_head_dim);
     }
   });
@@ -94,13 +94,13 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
 
 // kQueryPhase. Rows beyond the sequence's are padding.
 inline void query_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
-  const fovea_attention_gradients& gradients = run.plan.gradients;
+  const Spec& spec = spec_of(run.plan);
+  const Spec& gradients = spec_of(run.plan);
   const BackwardWorkspace& workspace = run.workspace_layout;
   const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
   const int64_t length = work.sequence.query_length * (spec.query_heads / spec.key_heads);
   float* const sum = run.scratch + run.scratch_layout.queries;
-  with_type(gradients.dtype, [&](auto zero) {
+  with_type(gradients.gradient_dtype, [&](auto zero) {
     for (int64_t row = work.begin; row < work.end; ++row) {
       auto* dquery = static_cast<decltype(zero)*>(run.operands.dquery);
       if (row + kRowsAhead < work.end) {
@@ -124,8 +124,8 @@ inline void query_item(const BackwardRun& run, const BackwardWork& work) {
 
 // kBiasPhase: adds the rows to dbias, for one tile of keys.
 inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
-  const int64_t(&stride)[3] = run.plan.gradients.dbias_stride;
+  const Spec& spec = spec_of(run.plan);
+  const int64_t(&stride)[3] = spec_of(run.plan).dbias_stride;
   const int tile_rows = run.plan.tile_queries, tile_keys = run.plan.tile_keys;
   const int64_t j = work.keys * tile_keys;
   const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));

@@ -40,18 +40,18 @@ const BackwardKernels& backward_kernels_of(int32_t index) {
   return all[index - first_variant(kBackwardVariants, precision)];
 }
 
-device::Kernel kernel_of(const fovea_attention_plan& plan) {
+device::Kernel kernel_of(const fovea_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
                              variant.shared_bytes(), variant.tile.blocks);
 }
 
-device::Kernel statistics_kernel_of(const fovea_attention_plan& plan) {
+device::Kernel statistics_kernel_of(const fovea_plan& plan) {
   return device::make_kernel("backward_statistics", backward_kernels_of(plan.variant).statistics,
                              kRowThreads, kAttentionRowsBytes);
 }
 
-device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
+device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   const BackwardKernels& kernels = backward_kernels_of(plan.variant);
   const auto queries = [&](BackwardKernel* function, int32_t blocks) {
@@ -65,7 +65,7 @@ device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phas
       return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
                                  variant.keys_shared_bytes(), variant.tile.keys.blocks);
     case kQueriesPhase:
-      return plan.gradients.deterministic
+      return spec_of(plan).deterministic
                  ? queries(kernels.queries, variant.tile.queries.blocks)
                  : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
                                        kRowThreads / 32 * kStagedBytes);
@@ -81,7 +81,7 @@ device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phas
 
 }  // namespace
 
-int32_t prepare(fovea_attention_plan& plan) {
+int32_t prepare(fovea_plan& plan) {
   if (!is_backward(plan)) return device::prepare(kernel_of(plan), plan.error);
   for (int32_t phase = 0; phase < plan.phases; ++phase) {
     if (plan.items[phase] == 0) continue;
@@ -92,16 +92,16 @@ int32_t prepare(fovea_attention_plan& plan) {
   return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 
-int32_t run_forward(const fovea_attention_plan& plan, const ForwardOperands& operands,
-            fovea_attention_call& call, void* workspace, void* stream) {
+int32_t run_forward(const fovea_plan& plan, const ForwardOperands& operands,
+            fovea_call& call, void* workspace, void* stream) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   const AttentionParams params = attention_params(plan, operands, call, variant);
   return device::launch(kernel_of(plan), uint32_t(call.end - call.begin), &params,
                         {plan, call, &operands, nullptr, workspace}, stream, call.error);
 }
 
-int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void* stream) {
+int32_t run_backward(const fovea_plan& plan, const BackwardOperands& operands,
+                     fovea_call& call, void* workspace, void* stream) {
   const BackwardParams params =
       backward_params(plan, operands, call, workspace, kBackwardVariants[plan.variant]);
   const auto launch = [&](const device::Kernel& kernel) {

@@ -27,7 +27,7 @@ inline uint8_t copy_bytes(const void* address, std::initializer_list<int64_t> st
 inline int64_t used(int64_t stride, int64_t size) { return size > 1 ? stride : 0; }
 
 // Rows of `width` elements go to tiles that are `tile_width` wide.
-inline RowCopy row_copy(const fovea_attention_spec& spec, const void* address,
+inline RowCopy row_copy(const Spec& spec, const void* address,
                         const int64_t (&stride)[3], int64_t positions, int64_t heads, int64_t width,
                         int tile_width) {
   const uint8_t bytes =
@@ -44,11 +44,11 @@ void copy_strides(int64_t (&to)[kCount], const int64_t (&from)[kCount], bool pac
   if (packed) to[0] = 0;
 }
 
-inline AttentionParams input_params(const fovea_attention_plan& plan,
+inline AttentionParams input_params(const fovea_plan& plan,
                                     const Inputs& operands,
-                                    const fovea_attention_call& call, const AttentionTile& tile,
+                                    const fovea_call& call, const AttentionTile& tile,
                                     bool general) {
-  const fovea_attention_spec& spec = plan.spec;
+  const Spec& spec = spec_of(plan);
   AttentionParams p = {};
   p.query = operands.query;
   p.key = operands.key;
@@ -68,7 +68,7 @@ inline AttentionParams input_params(const fovea_attention_plan& plan,
   copy_strides(p.lse_stride, spec.lse_stride, spec.packed);
   copy_strides(p.bias_stride, spec.bias_stride, spec.packed);
   copy_strides(p.weights_stride, spec.weights_stride, spec.packed);
-  copy_strides(p.alibi_stride, spec.alibi_stride, false);
+  copy_strides(p.alibi_stride, spec.alibi_slopes_stride, false);
   const int64_t queries = spec.packed ? spec.query_total : spec.query_length;
   const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
   p.query_copy = row_copy(spec, p.query, spec.query_stride, queries, spec.query_heads,
@@ -113,9 +113,9 @@ inline AttentionParams input_params(const fovea_attention_plan& plan,
   return p;
 }
 
-inline AttentionParams attention_params(const fovea_attention_plan& plan,
+inline AttentionParams attention_params(const fovea_plan& plan,
                                         const ForwardOperands& operands,
-                                        const fovea_attention_call& call,
+                                        const fovea_call& call,
                                         const AttentionVariant& variant) {
   AttentionParams p = input_params(plan, operands, call, variant.tile, variant.general);
   p.out = operands.out;
@@ -124,12 +124,12 @@ inline AttentionParams attention_params(const fovea_attention_plan& plan,
   return p;
 }
 
-inline BackwardParams backward_params(const fovea_attention_plan& plan,
+inline BackwardParams backward_params(const fovea_plan& plan,
                                       const BackwardOperands& operands,
-                                      const fovea_attention_call& call, void* workspace,
+                                      const fovea_call& call, void* workspace,
                                       const BackwardVariant& variant) {
-  const fovea_attention_spec& spec = plan.spec;
-  const fovea_attention_gradients& gradients = plan.gradients;
+  const Spec& spec = spec_of(plan);
+  const Spec& gradients = spec_of(plan);
   BackwardParams b = {};
   b.forward = input_params(plan, operands, call, variant.tile.queries, variant.general);
   b.forward.out = const_cast<void*>(operands.out);
@@ -148,7 +148,7 @@ inline BackwardParams backward_params(const fovea_attention_plan& plan,
   copy_strides(b.dkey_stride, gradients.dkey_stride, spec.packed);
   copy_strides(b.dvalue_stride, gradients.dvalue_stride, spec.packed);
   copy_strides(b.dbias_stride, gradients.dbias_stride, spec.packed);
-  copy_strides(b.dalibi_stride, gradients.dalibi_stride, false);
+  copy_strides(b.dalibi_stride, gradients.dalibi_slopes_stride, false);
 
   const BackwardLayout layout(plan, variant);
   char* const base = static_cast<char*>(workspace);
@@ -170,7 +170,7 @@ inline BackwardParams backward_params(const fovea_attention_plan& plan,
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();
-  b.gradient_dtype = gradients.dtype;
+  b.gradient_dtype = gradients.gradient_dtype;
   b.accumulate = gradients.accumulate;
   b.general = variant.general;
   return b;

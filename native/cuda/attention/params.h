@@ -43,7 +43,7 @@ struct AttentionParams {
   float* lse;
   float* weights;
 
-  // In elements, as in fovea_attention_spec; the batch strides of packed tensors are 0.
+  // In elements, as in Spec; the batch strides of packed tensors are 0.
   int64_t query_stride[3], key_stride[3], value_stride[3], out_stride[3];
   int64_t lse_stride[2], alibi_stride[2], bias_stride[3], weights_stride[3];
 

@@ -60,8 +60,8 @@ device::Kernel kernel(const char* name, int32_t shared_bytes) {
 
 // Operands that overlap nowhere: each lies in the middle of memory of its own.
 struct Case {
-  fovea_attention_plan plan = {};
-  fovea_attention_call call = {};
+  fovea_plan plan = {};
+  fovea_call call = {};
   attention::ForwardOperands operands = {};
   std::vector<std::vector<float>> memory;
   std::string error;
@@ -115,7 +115,7 @@ void set(int64_t* to, std::initializer_list<int64_t> strides) {
 
 Case padded() {
   Case c;
-  fovea_attention_spec& spec = c.plan.spec;
+  Spec& spec = spec_of(c.plan);
   spec.dtype = FOVEA_FLOAT16;
   spec.out_dtype = FOVEA_FLOAT32;
   spec.bias_dtype = FOVEA_BFLOAT16;
@@ -128,7 +128,7 @@ Case padded() {
   set(spec.lse_stride, {12, 3});
   set(spec.bias_stride, {0, 15, 5});
   set(spec.weights_stride, {60, 15, 5});
-  set(spec.alibi_stride, {0, 2});
+  set(spec.alibi_slopes_stride, {0, 2});
   return c;
 }
 
@@ -150,7 +150,7 @@ TEST(reach_of_padded_operands) {
 
 TEST(reach_of_packed_operands) {
   Case c = padded();
-  fovea_attention_spec& spec = c.plan.spec;
+  Spec& spec = spec_of(c.plan);
   spec.packed = 1;
   spec.query_total = 7, spec.key_total = 9;
   c.place(c.operands.cu_seqlens_q), c.place(c.operands.cu_seqlens_k);
@@ -170,7 +170,7 @@ TEST(absent_and_empty_operands_cannot_be_touched) {
   const void* const bias = c.operands.bias;
   c.operands.bias = nullptr;
   CHECK_EQUAL(c.touch(bias, 2, false), FOVEA_DEVICE_ERROR);
-  c.plan.spec.key_length = 0;
+  spec_of(c.plan).key_length = 0;
   CHECK_EQUAL(c.touch(c.operands.key, 2, false), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.weights, 4, true), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.lse, 4, true), FOVEA_OK);
