@@ -2,10 +2,18 @@
 
 #include "core/backend.h"
 
-#include "cuda/attention/backend.h"
 #include "cuda/device.h"
+#include "ops/operations.h"
 
-namespace fovea::backend {
+namespace fovea {
+
+#define FOVEA_DECLARE(operation)         \
+  namespace operation::cuda {            \
+  extern const backend::Kernels kKernels; \
+  }
+FOVEA_OPERATIONS(FOVEA_DECLARE)
+
+namespace backend {
 
 const char* const kName = device::kBackend;
 const int32_t kDeviceKind = FOVEA_DEVICE_CUDA;
@@ -14,24 +22,16 @@ void describe_build(char (&build)[160]) { device::describe_build(build); }
 
 int32_t query(int32_t index, fovea_device_info& device) { return device::query(index, device); }
 
-int32_t plan(const fovea_device_info& device, fovea_plan& plan) {
-  return attention::cuda::plan_forward(device, plan);
+const Kernels* find(int32_t operation) {
+  switch (operation) {
+#define FOVEA_CASE(name)    \
+  case name::kOperation.id: \
+    return &name::cuda::kKernels;
+    FOVEA_OPERATIONS(FOVEA_CASE)
+    default:
+      return nullptr;
+  }
 }
 
-int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
-  return attention::cuda::plan_backward(device, plan);
-}
-
-int32_t prepare(fovea_plan& plan) { return attention::cuda::prepare(plan); }
-
-int32_t run(const fovea_plan& plan, const attention::ForwardOperands& operands,
-            fovea_call& call, void* workspace, void*, void* stream) {
-  return attention::cuda::run_forward(plan, operands, call, workspace, stream);
-}
-
-int32_t run_backward(const fovea_plan& plan, const attention::BackwardOperands& operands,
-                     fovea_call& call, void* workspace, void*, void* stream) {
-  return attention::cuda::run_backward(plan, operands, call, workspace, stream);
-}
-
-}  // namespace fovea::backend
+}  // namespace backend
+}  // namespace fovea

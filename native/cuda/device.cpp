@@ -157,20 +157,20 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   return require_occupancy(kernel, needed, index, error);
 }
 
-int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run&, void* stream,
-               Error& error) {
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
+  const auto blocks = uint32_t(call.end - call.begin);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(blocks);
   config.blockDim = dim3(uint32_t(kernel.threads));
   config.dynamicSmemBytes = size_t(kernel.shared_bytes);
-  config.stream = static_cast<cudaStream_t>(stream);
+  config.stream = static_cast<cudaStream_t>(run.stream);
   void* arguments[] = {const_cast<void*>(params)};
   // Its own code, not cudaGetLastError's: that may be an older one.
   if (cudaError_t code = cudaLaunchKernelExC(&config, kernel.function, arguments)) {
-    char call[FOVEA_ERROR_LENGTH / 2];
-    std::snprintf(call, sizeof call, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
+    char what[FOVEA_ERROR_LENGTH / 2];
+    std::snprintf(what, sizeof what, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
                   kernel.threads);
-    return failure(code, call, error);
+    return failure(code, what, call.error);
   }
   return FOVEA_OK;
 }

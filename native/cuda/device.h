@@ -2,7 +2,7 @@
 // them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
 #pragma once
 
-#include "ops/attention/attention.h"
+#include "core/backend.h"
 
 namespace fovea::device {
 
@@ -32,16 +32,6 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
           blocks};
 }
 
-// What a launch is a part of: the simulator guards the memory that it describes. `forward` or
-// `backward` is null.
-struct Run {
-  const fovea_plan& plan;
-  const fovea_call& call;
-  const attention::ForwardOperands* forward;
-  const attention::BackwardOperands* backward;
-  const void* workspace;
-};
-
 // As fovea_library_query answers.
 extern const char* const kBackend;
 void describe_build(char (&build)[160]);
@@ -54,8 +44,7 @@ int32_t query(int32_t index, fovea_device_info& device);
 // memory holds: that costs speed alone, so no result would show it.
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]);
 
-// Launches `blocks` blocks, 1 or more, on `stream`. `params` is read before it returns.
-int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
-               void* stream, char (&error)[FOVEA_ERROR_LENGTH]);
+// Launches a block for each item of the call, of which there are some. `params` is read before it returns.
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);
 
 }  // namespace fovea::device

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "core/block.h"
-#include "cuda/attention/backend.h"
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/kernel_names.h"
+#include "cuda/attention/plan.h"
 
 namespace fovea::attention::cuda {
 namespace {

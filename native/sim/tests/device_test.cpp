@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "ops/attention/attention.h"
 #include "sim/tests/check.h"
 #include "tile/mma.cuh"
 
@@ -76,18 +77,22 @@ struct Case {
     place(operands.query), place(operands.key), place(operands.value), place(operands.bias);
     place(operands.alibi_slopes), place(operands.sinks);
     place(operands.out), place(operands.lse), place(operands.weights);
+    plan.operation = attention::kOperation.id;
+    call.end = 1;
   }
 
-  device::Run run() const { return {plan, call, &operands, nullptr, nullptr}; }
+  int32_t launch(const device::Kernel& kernel) {
+    call.error[0] = 0;
+    const int32_t status = device::launch(kernel, "", {plan, &operands, nullptr, nullptr, nullptr}, call);
+    error = call.error;
+    return status;
+  }
 
   int32_t touch(const void* address, uint32_t bytes, bool writes) {
     touched = static_cast<const char*>(address);
     touched_bytes = bytes;
     touch_writes = writes;
-    char text[FOVEA_ERROR_LENGTH] = {};
-    const int32_t status = device::launch(kernel("touch", 1024), 1, "", run(), nullptr, text);
-    error = text;
-    return status;
+    return launch(kernel("touch", 1024));
   }
 
   // Elements from `first` to `last` may be touched, their neighbours may not.
@@ -115,7 +120,7 @@ void set(int64_t* to, std::initializer_list<int64_t> strides) {
 
 Case padded() {
   Case c;
-  Spec& spec = spec_of(c.plan);
+  attention::Spec& spec = attention::spec_of(c.plan);
   spec.dtype = FOVEA_FLOAT16;
   spec.out_dtype = FOVEA_FLOAT32;
   spec.bias_dtype = FOVEA_BFLOAT16;
@@ -150,7 +155,7 @@ TEST(reach_of_padded_operands) {
 
 TEST(reach_of_packed_operands) {
   Case c = padded();
-  Spec& spec = spec_of(c.plan);
+  attention::Spec& spec = attention::spec_of(c.plan);
   spec.packed = 1;
   spec.query_total = 7, spec.key_total = 9;
   c.place(c.operands.cu_seqlens_q), c.place(c.operands.cu_seqlens_k);
@@ -170,7 +175,7 @@ TEST(absent_and_empty_operands_cannot_be_touched) {
   const void* const bias = c.operands.bias;
   c.operands.bias = nullptr;
   CHECK_EQUAL(c.touch(bias, 2, false), FOVEA_DEVICE_ERROR);
-  spec_of(c.plan).key_length = 0;
+  attention::spec_of(c.plan).key_length = 0;
   CHECK_EQUAL(c.touch(c.operands.key, 2, false), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.weights, 4, true), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.lse, 4, true), FOVEA_OK);
@@ -182,8 +187,7 @@ TEST(shared_memory_limit) {
   CHECK_EQUAL(device::prepare(kernel("large", 232449), error), FOVEA_DEVICE_ERROR);
   CHECK(contains(error, "large needs 232449 bytes of shared memory"));
   Case c = padded();
-  CHECK_EQUAL(device::launch(kernel("large", 1 << 20), 1, "", c.run(), nullptr, error),
-              FOVEA_DEVICE_ERROR);
+  CHECK_EQUAL(c.launch(kernel("large", 1 << 20)), FOVEA_DEVICE_ERROR);
 }
 
 // The status of a launch with that value of an environment variable.
