@@ -252,6 +252,8 @@ class Generate {
         %5$s};
         constexpr Field kBounds[] = {
         %6$s};
+        constexpr Field kNumbers[] = {
+        %13$s};
         constexpr Size kSizes[] = {
         %7$s};
         constexpr Operand kForward[] = {
@@ -262,7 +264,7 @@ class Generate {
 
         constexpr Operation kOperation = {
             "%1$s", %10$d, sizeof(Spec), offsetof(Spec, pass), %11$s,
-            kTypes, kFlags, kBounds, kSizes, {kForward, kBackward}, resolve,
+            kTypes, kFlags, kBounds, kNumbers, kSizes, {kForward, kBackward}, resolve,
         };
 
         }  // namespace fovea::%1$s
@@ -279,7 +281,8 @@ class Generate {
             rows(op, op.backward(), written(op)),
             op.id,
             offset(op.packs() ? "packed" : null),
-            members("BackwardOperands : Inputs", behind(op.backward(), op.in.size()), written(op) - op.in.size()));
+            members("BackwardOperands : Inputs", behind(op.backward(), op.in.size()), written(op) - op.in.size()),
+            each(fields(op).stream().filter(it -> it.type.equals("float")), it -> field(it.name) + ","));
   }
 
   private static String field(String name) {

@@ -72,7 +72,8 @@ struct Operation {
   uint16_t packed;      // of the flag; 0 = it has no packed sequences
   List<Field> types;    // of operands, of out, of gradients: 0 as the first; then of those with their own
   List<Field> flags;    // 0 or 1
-  List<Field> bounds;   // 0 or more
+  List<Field> bounds;   // 0 or more, int64
+  List<Field> numbers;  // float
   List<Size> sizes;
   List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
   // What no table says: checks of the operation's own, defaults, the upper bound of FLOPs.

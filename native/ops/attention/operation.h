@@ -69,6 +69,11 @@ constexpr Field kBounds[] = {
   {"window_left", offsetof(Spec, window_left)},
   {"window_right", offsetof(Spec, window_right)},
 };
+constexpr Field kNumbers[] = {
+  {"scale", offsetof(Spec, scale)},
+  {"softcap", offsetof(Spec, softcap)},
+  {"dropout", offsetof(Spec, dropout)},
+};
 constexpr Size kSizes[] = {
   {{"batch", offsetof(Spec, batch)}, 0, kMaxLength, {}},
   {{"query_length", offsetof(Spec, query_length)}, 0, kMaxLength, {"query_total", offsetof(Spec, query_total)}},
@@ -118,7 +123,7 @@ int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
     "attention", 1, sizeof(Spec), offsetof(Spec, pass), offsetof(Spec, packed),
-    kTypes, kFlags, kBounds, kSizes, {kForward, kBackward}, resolve,
+    kTypes, kFlags, kBounds, kNumbers, kSizes, {kForward, kBackward}, resolve,
 };
 
 }  // namespace fovea::attention
