@@ -311,8 +311,9 @@ class Generate {
     String role = it.role.startsWith("offsets") ? "kOffsets" : it.role.startsWith("lengths") ? "kLengths" : "kTensor";
     String present = it.type.equals("any") ? it.name + "_dtype" : hasFlag(it) ? "has_" + it.name : role.equals("kOffsets") ? "packed" : null;
     String dims = it.dims.stream().map(dim -> dim(op, dim)).collect(Collectors.joining(", "));
-    return "{\"%s\", Type::%s, Role::%s, %s, %s, %s, %d, {%s}},"
-        .formatted(it.name, type, role, written, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), it.dims.size(), dims);
+    int counts = role.equals("kTensor") ? -1 : index(op, it.role.replaceFirst(".* ", ""));
+    return "{\"%s\", Type::%s, Role::%s, %s, %d, %s, %s, %d, {%s}},"
+        .formatted(it.name, type, role, written, counts, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), it.dims.size(), dims);
   }
 
   private static String offset(String field) {
@@ -320,9 +321,15 @@ class Generate {
   }
 
   private static String dim(Operation op, String dim) {
-    String symbol = dim.replace("~", "");
-    int index = symbol.equals("1") ? -1 : op.sizes.stream().map(Size::symbol).toList().indexOf(symbol);
-    return "{%d, %s}".formatted(index, dim.endsWith("~"));
+    return "{%d, %s}".formatted(index(op, dim.replace("~", "")), dim.endsWith("~"));
+  }
+
+  private static int index(Operation op, String symbol) {
+    int index = op.sizes.stream().map(Size::symbol).toList().indexOf(symbol);
+    if (index < 0 && !symbol.equals("1")) {
+      throw new IllegalArgumentException(op.name + " has no size " + symbol);
+    }
+    return index;
   }
 
   private static <T> String each(Stream<T> all, Function<T, String> line) {

@@ -44,6 +44,7 @@ struct Operand {
   Type type;
   Role role;
   bool written;
+  int8_t counts;     // lengths and offsets: the size whose rows they count
   uint16_t present;  // offset of the field that is not 0 where it is there; 0 = always
   uint16_t strides;  // offset of those of all dimensions but the last, which is contiguous
   uint8_t rank;

@@ -7,12 +7,15 @@
 
 namespace fovea {
 
+#define FOVEA_ADDRESS(name) &name::kOperation,
+constexpr const Operation* kOperations[] = {FOVEA_OPERATIONS(FOVEA_ADDRESS)};
+#undef FOVEA_ADDRESS
+
 // Null if there is none of that id.
 inline const Operation* find_operation(int32_t id) {
-#define FOVEA_FIND(name) \
-  if (id == name::kOperation.id) return &name::kOperation;
-  FOVEA_OPERATIONS(FOVEA_FIND)
-#undef FOVEA_FIND
+  for (const Operation* operation : kOperations) {
+    if (operation->id == id) return operation;
+  }
   return nullptr;
 }
 

@@ -89,7 +89,7 @@ class File {
   int64_t left_ = 0;  // bytes
 };
 
-struct Operand {
+struct Input {
   const char* name = "";
   bool present = false;
   int64_t offset = 0;
@@ -116,7 +116,7 @@ struct Operand {
 
 enum State : uint8_t { kUntouched = 0, kCompare = 1, kFree = 2 };
 
-struct Output : Operand {
+struct Output : Input {
   int32_t dtype = 0;
   uint32_t canary = 0;
   int64_t elements = 0;
@@ -236,7 +236,7 @@ struct Case {
   Bytes spec;
   uint64_t seed = 0;
   uint32_t dropout_offset = 0;
-  std::vector<Operand> in;   // operands of the pass that it reads, in their order
+  std::vector<Input> in;    // operands of the pass that it reads, in their order
   std::vector<Output> out;   // that it writes
 
   void read(File& file) {
@@ -251,7 +251,7 @@ struct Case {
     read_spec(file);
     seed = file.get<uint64_t>();
     dropout_offset = file.get<uint32_t>();
-    for (const fovea::Operand& operand : operation->operands[pass]) {
+    for (const Operand& operand : operation->operands[pass]) {
       if (operand.written) {
         out.emplace_back().name = operand.name;
         out.back().read(file);

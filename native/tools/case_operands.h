@@ -8,7 +8,7 @@
 namespace fovea::replay {
 
 // How a buffer is too small; empty if it is not.
-inline std::string check_operand(const Operand& operand, const Shape& shape) {
+inline std::string check_operand(const Input& operand, const Shape& shape) {
   if (!operand.present) return "";
   const Reach reach = reach_of(shape);
   if (operand.offset % shape.element_bytes != 0) {
@@ -27,7 +27,7 @@ inline std::string check_operand(const Operand& operand, const Shape& shape) {
 // How the first operand that is wrong is so; empty if none is.
 inline std::string check_operands(const fovea_plan& plan, const Case& c) {
   size_t in = 0, out = 0;
-  for (const fovea::Operand& it : c.operation->operands[c.pass]) {
+  for (const Operand& it : c.operation->operands[c.pass]) {
     const Shape shape = shape_of(*c.operation, plan.spec, it);
     if (it.written) {
       const Output& output = c.out[out++];

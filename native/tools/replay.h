@@ -1,6 +1,8 @@
 // What the places where a case can run share: the library, a run of all its phases, the verdict.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,12 +15,35 @@ namespace fovea::replay {
 struct Library {
   using Plan = int32_t(const void* spec, const fovea_device_info*, fovea_plan*);
 
+  void* handle;  // for dlsym
   decltype(&fovea_library_query) library_query;
   decltype(&fovea_device_query) device_query;
   decltype(&fovea_prepare) prepare;
-  // Those of an operation; of a run by pass.
-  Plan* (*plan)(const Operation&);
-  void* (*run)(const Operation&, int32_t pass);
+
+  explicit Library(void* from) : handle(from) {
+    find(library_query, "fovea_library_query");
+    find(device_query, "fovea_device_query");
+    find(prepare, "fovea_prepare");
+  }
+  Plan* plan(const Operation& operation) const {
+    Plan* function;
+    find(function, std::string("fovea_plan_") + operation.name);
+    return function;
+  }
+  void* run(const Operation& operation, int32_t pass) const {
+    void* function;
+    find(function, std::string("fovea_run_") + operation.name +
+                       (pass == FOVEA_BACKWARD ? "_backward" : ""));
+    return function;
+  }
+
+ private:
+  template <typename Function>
+  void find(Function& function, const std::string& name) const {
+    void* const symbol = dlsym(handle, name.c_str());
+    if (symbol == nullptr) die("no symbol " + name);
+    function = reinterpret_cast<Function>(symbol);
+  }
 };
 
 struct Options {
