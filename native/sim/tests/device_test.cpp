@@ -81,9 +81,9 @@ struct Case {
     call.end = 1;
   }
 
-  int32_t launch(const device::Kernel& kernel) {
+  int32_t launch(const device::Kernel& kernel, void* stream = nullptr) {
     call.error[0] = 0;
-    const int32_t status = device::launch(kernel, "", {plan, &operands, nullptr, nullptr, nullptr}, call);
+    const int32_t status = device::launch(kernel, "", {plan, &operands, nullptr, nullptr, stream}, call);
     error = call.error;
     return status;
   }
@@ -242,9 +242,7 @@ void add(char) {
 TEST(arithmetic_is_that_of_the_device) {
   Case c = padded();
   const auto add_on = [&](size_t index) {
-    char error[FOVEA_ERROR_LENGTH] = {};
-    return device::launch(device::make_kernel("add", add, 32, 1024), 1, "", c.run(),
-                          reinterpret_cast<void*>(index), error);
+    return c.launch(device::make_kernel("add", add, 32, 1024), reinterpret_cast<void*>(index));
   };
   for (const size_t index : {0, 1, 2, 3}) {
     CHECK_EQUAL(add_on(index), FOVEA_OK);
