@@ -309,11 +309,18 @@ class Generate {
         Map.of("T", "kSpec", "O", "kOut", "G", "kGradient", "any", "kOwn", "f32", "kFloat32", "i32", "kInt32")
             .get(it.type);
     String role = it.role.startsWith("offsets") ? "kOffsets" : it.role.startsWith("lengths") ? "kLengths" : "kTensor";
-    String present = it.type.equals("any") ? it.name + "_dtype" : hasFlag(it) ? "has_" + it.name : role.equals("kOffsets") ? "packed" : null;
+    String present = present(it);
     String dims = it.dims.stream().map(dim -> dim(op, dim)).collect(Collectors.joining(", "));
     int counts = role.equals("kTensor") ? -1 : index(op, it.role.replaceFirst(".* ", ""));
     return "{\"%s\", Type::%s, Role::%s, %s, %d, %s, %s, %d, {%s}},"
         .formatted(it.name, type, role, written, counts, offset(present), offset(it.strides() == 0 ? null : it.name + "_stride"), it.dims.size(), dims);
+  }
+
+  /** The field that is not 0 where it is there; null if it always is. */
+  private static String present(Operand it) {
+    return it.type.equals("any")
+        ? it.name + "_dtype"
+        : hasFlag(it) ? "has_" + it.name : it.role.startsWith("offsets") ? "packed" : null;
   }
 
   private static String offset(String field) {
@@ -444,6 +451,116 @@ class Generate {
     };
   }
 
+  static String operationClass(Operation op) {
+    return """
+        package dev.fovea.ffi;
+
+        import dev.fovea.ffi.Operand.Dim;
+        import dev.fovea.ffi.Operand.Size;
+        import dev.fovea.ffi.Operand.Type;
+        import java.lang.foreign.MemorySegment;
+        import java.lang.invoke.MethodHandle;
+        import java.util.List;
+
+        /** {@code fovea_run_%1$s} and its backward pass. Made by ops/Generate.java. */
+        public final class Native%2$s extends NativeOperation {
+        %3$s
+          private static final MethodHandle FORWARD = Handles.run(%4$d);
+          private static final MethodHandle BACKWARD = Handles.run(%5$d);
+
+          public static final Native%2$s OPERATION = new Native%2$s();
+
+          private Native%2$s() {
+            super(
+                "%1$s",
+                %6$d,
+                Fovea%2$sSpec.LAYOUT,
+                List.of(
+        %7$s),
+                List.of(
+        %8$s));
+          }
+        %9$s%10$s}
+        """
+        .formatted(
+            op.name,
+            op.type(),
+            each(op.sizes.stream().filter(it -> it.of == null), it -> javaSize(op, it)),
+            op.forward().size(),
+            op.backward().size(),
+            op.id,
+            javaRows(op, op.forward(), op.in.size()),
+            javaRows(op, op.backward(), written(op)),
+            javaRun("forward", op.forward().size()),
+            javaRun("backward", op.backward().size()));
+  }
+
+  private static String javaSize(Operation op, Size it) {
+    String total = op.sizes.stream().filter(size -> it.symbol.equals(size.of)).map(size -> javaField(op, size.name)).findFirst().orElse("null");
+    return "private static final Size %s =\n      new Size(\"%s\", \"%s\", %s, %s);".formatted(constant(it.name), it.name, it.symbol, javaField(op, it.name), total);
+  }
+
+  private static String javaRows(Operation op, List<Operand> operands, int written) {
+    return IntStream.range(0, operands.size())
+        .mapToObj(i -> "            " + javaRow(op, operands.get(i), i >= written))
+        .collect(Collectors.joining(",\n"));
+  }
+
+  private static String javaRow(Operation op, Operand it, boolean written) {
+    boolean offsets = it.role.startsWith("offsets");
+    String type =
+        offsets ? "OFFSETS" : Map.of("T", "SPEC", "O", "OUT", "G", "GRADIENT", "any", "OWN", "f32", "FLOAT32", "i32", "INT32").get(it.type);
+    String counts = it.role.contains(" of ") ? constant(op.sizes.get(index(op, it.role.replaceFirst(".* ", ""))).name) : "null";
+    String present = present(it);
+    String dims =
+        it.dims.stream()
+            .map(dim -> index(op, dim.replace("~", "")))
+            .map(size -> size < 0 ? "null" : constant(op.sizes.get(size).name))
+            .collect(Collectors.joining(", "));
+    return "new Operand(\"%s\", Type.%s, %s, %s, %s, %s, List.of(%s))"
+        .formatted(
+            it.name,
+            type,
+            written,
+            counts,
+            present == null ? "null" : javaField(op, present),
+            it.strides() == 0 ? "null" : javaField(op, it.name + "_stride"),
+            dims);
+  }
+
+  private static String javaRun(String pass, int operands) {
+    String all = IntStream.range(0, operands).mapToObj(i -> "o[" + i + "]").collect(Collectors.joining(", "));
+    return """
+
+          @Override
+          int %s(
+              MemorySegment function,
+              MemorySegment plan,
+              MemorySegment call,
+              MemorySegment[] o,
+              MemorySegment workspace,
+              MemorySegment scratch,
+              MemorySegment stream)
+              throws Throwable {
+            return (int)
+                %s.invokeExact(
+        %s);
+          }
+        """
+        .formatted(
+            pass,
+            pass.toUpperCase(java.util.Locale.ROOT),
+            wrapped("            function, plan, call, " + all + ", workspace, scratch, stream", "            "));
+  }
+
+  private static String javaField(Operation op, String field) {
+    return "Fovea%sSpec.%s".formatted(op.type(), constant(field));
+  }
+
+  private static String constant(String name) {
+    return name.toUpperCase(java.util.Locale.ROOT);
+  }
+
   // ---- reading declarations
 
   private static final Pattern LINE = Pattern.compile("(\\S+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
@@ -566,7 +683,9 @@ class Generate {
     made.put(header, region(text, declared + "functions", prototypes(op)));
     made.put(folder.resolve("operation.h"), table(op));
     made.put(folder.resolve("entry.cpp"), entry(op));
-    made.put(Path.of("bindings/src/main/java/dev/fovea/ffi/Fovea" + op.type() + "Spec.java"), specClass(op));
+    Path bindings = Path.of("bindings/src/main/java/dev/fovea/ffi");
+    made.put(bindings.resolve("Fovea" + op.type() + "Spec.java"), specClass(op));
+    made.put(bindings.resolve("Native" + op.type() + ".java"), operationClass(op));
     return made;
   }
 }
