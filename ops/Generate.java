@@ -514,8 +514,7 @@ class Generate {
     String present = present(it);
     String dims =
         it.dims.stream()
-            .map(dim -> index(op, dim.replace("~", "")))
-            .map(size -> size < 0 ? "null" : constant(op.sizes.get(size).name))
+            .map(dim -> dim.equals("1") ? "Dim.ONE" : constant(op.sizes.get(index(op, dim.replace("~", ""))).name) + (dim.endsWith("~") ? ".sums()" : ".dim()"))
             .collect(Collectors.joining(", "));
     return "new Operand(\"%s\", Type.%s, %s, %s, %s, %s, List.of(%s))"
         .formatted(

@@ -6,8 +6,8 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
-import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.FoveaCall;
+import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.testkit.Gaussian;
@@ -72,16 +72,16 @@ public class CallBenchmark {
     value = operands[2].segment();
     out = operands[3].segment();
     plan = plan();
-    block = FoveaAttentionCall.allocate(arena);
-    FoveaAttentionCall.END.set(block, FoveaAttentionPlan.ITEMS.get(plan, 0));
-    workspace = memory(FoveaAttentionPlan.WORKSPACE_BYTES.get(plan));
-    scratch = memory(FoveaAttentionPlan.SCRATCH_BYTES.get(plan));
+    block = FoveaCall.allocate(arena);
+    FoveaCall.END.set(block, FoveaPlan.ITEMS.get(plan, 0));
+    workspace = memory(FoveaPlan.WORKSPACE_BYTES.get(plan));
+    scratch = memory(FoveaPlan.SCRATCH_BYTES.get(plan));
     call =
         Attention.create()
             .call(operands[0], operands[1], operands[2])
             .out(operands[3])
             .parallelism(1);
-    if (!call.plan().kernel().equals(FoveaAttentionPlan.KERNEL.get(plan))) {
+    if (!call.plan().kernel().equals(FoveaPlan.KERNEL.get(plan))) {
       throw new IllegalStateException("two kernels: " + call.plan() + " is not the bare one's");
     }
     verify(this::bareDowncall, operands[2], operands[3]);
@@ -113,15 +113,15 @@ public class CallBenchmark {
       FoveaAttentionSpec.VALUE_STRIDE.set(spec, i, HEAD_DIM);
       FoveaAttentionSpec.OUT_STRIDE.set(spec, i, HEAD_DIM);
     }
-    MemorySegment block = FoveaAttentionPlan.allocate(arena);
+    MemorySegment block = FoveaPlan.allocate(arena);
     int status = library.planAttention(spec, Device.cpu().backend().info(), block);
-    if (status != Abi.OK || FoveaAttentionPlan.PHASES.get(block) != 1) {
+    if (status != Abi.OK || FoveaPlan.PHASES.get(block) != 1) {
       throw new IllegalStateException(
           "status %d, %d phases: %s"
               .formatted(
                   status,
-                  FoveaAttentionPlan.PHASES.get(block),
-                  FoveaAttentionPlan.ERROR.get(block)));
+                  FoveaPlan.PHASES.get(block),
+                  FoveaPlan.ERROR.get(block)));
     }
     return block;
   }

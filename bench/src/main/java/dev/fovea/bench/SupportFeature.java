@@ -2,7 +2,6 @@ package dev.fovea.bench;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.testkit.Pass;
 import java.lang.foreign.Arena;
@@ -40,7 +39,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       FoveaAttentionSpec.HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.HAS_LSE.set(spec, pass == Pass.BACKWARD ? 1 : 0);
-      MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
+      MemorySegment gradients = FoveaAttentionSpec.allocate(arena);
       // Wide enough for every feature: rows of 512 elements or 100 scores never overlap.
       long[] rows = {200 * 2048, 2048, 512};
       long[] scores = {400 * 400, 200 * 200, 200};
@@ -51,15 +50,15 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         FoveaAttentionSpec.OUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
-        FoveaAttentionGradients.DOUT_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DQUERY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DKEY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, i, scores[i]);
+        FoveaAttentionSpec.DOUT_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionSpec.DQUERY_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionSpec.DKEY_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionSpec.DVALUE_STRIDE.set(gradients, i, rows[i]);
+        FoveaAttentionSpec.DBIAS_STRIDE.set(gradients, i, scores[i]);
       }
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 0, 800);
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 1, 200);
-      FoveaAttentionGradients.DALIBI_STRIDE.set(gradients, 1, 1);
+      FoveaAttentionSpec.DALIBI_SLOPES_STRIDE.set(gradients, 1, 1);
       return new Question(spec, gradients);
     }
   }
@@ -93,7 +92,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("window, left", FoveaAttentionSpec.HAS_WINDOW_LEFT, 1));
     features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
-    features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI, 1));
+    features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
@@ -106,22 +105,22 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
 
   private static void addGradients(List<SupportFeature> features) {
     features.add(
-        gradient("gradients in another type", FoveaAttentionGradients.DTYPE, Abi.BFLOAT16));
+        gradient("gradients in another type", FoveaAttentionSpec.GRADIENT_DTYPE, Abi.BFLOAT16));
     features.add(
-        gradient("gradients of key and value accumulated", FoveaAttentionGradients.ACCUMULATE, 1));
-    features.add(gradient("deterministic gradients", FoveaAttentionGradients.DETERMINISTIC, 1));
+        gradient("gradients of key and value accumulated", FoveaAttentionSpec.ACCUMULATE, 1));
+    features.add(gradient("deterministic gradients", FoveaAttentionSpec.DETERMINISTIC, 1));
     features.add(
         gradientOf(
             "the bias",
             FoveaAttentionSpec.BIAS_DTYPE,
             Abi.FLOAT16,
-            FoveaAttentionGradients.HAS_DBIAS));
+            FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
-            "ALiBi slopes", FoveaAttentionSpec.HAS_ALIBI, 1, FoveaAttentionGradients.HAS_DALIBI));
+            "ALiBi slopes", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1, FoveaAttentionSpec.HAS_DALIBI_SLOPES));
     features.add(
         gradientOf(
-            "the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionGradients.HAS_DSINKS));
+            "the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
   }
 
   private static SupportFeature forward(String name, Consumer<MemorySegment> set) {

@@ -5,7 +5,7 @@ import com.google.gson.JsonParser;
 import dev.fovea.Device;
 import dev.fovea.bench.SupportFeature.Question;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
@@ -136,7 +136,7 @@ final class SupportTable {
       for (SupportFeature feature : features) {
         feature.set().accept(question);
       }
-      MemorySegment plan = FoveaAttentionPlan.allocate(arena);
+      MemorySegment plan = FoveaPlan.allocate(arena);
       NativeLibrary library = column.library();
       int status =
           pass == Pass.FORWARD

@@ -6,6 +6,9 @@ import java.util.List;
 
 /** An operation of {@code fovea.h}: its operands, and its calls. Made from its declaration. */
 public abstract class NativeOperation {
+  /** All there are. */
+  public static final List<NativeOperation> ALL = List.of(NativeAttention.OPERATION);
+
   private final String name;
   private final int id;
   private final StructLayout spec;
@@ -41,7 +44,29 @@ public abstract class NativeOperation {
     return pass == Abi.FORWARD ? forward : backward;
   }
 
-  /** Calls {@code function}, {@code fovea_run_<name>}, with the operands in order. */
+  /**
+   * Runs items: calls {@code function}, {@link NativeLibrary#runFunction}, with the operands of that
+   * pass in their order, absent ones {@link MemorySegment#NULL}. Returns a status of {@link Abi}.
+   */
+  public final int run(
+      int pass,
+      MemorySegment function,
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment[] operands,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream) {
+    try {
+      return pass == Abi.FORWARD
+          ? forward(function, plan, call, operands, workspace, scratch, stream)
+          : backward(function, plan, call, operands, workspace, scratch, stream);
+    } catch (Throwable t) {
+      throw Handles.unchecked(t);
+    }
+  }
+
+  /** {@code fovea_run_<name>}. */
   abstract int forward(
       MemorySegment function,
       MemorySegment plan,
@@ -52,7 +77,7 @@ public abstract class NativeOperation {
       MemorySegment stream)
       throws Throwable;
 
-  /** The same of {@code fovea_run_<name>_backward}. */
+  /** {@code fovea_run_<name>_backward}. */
   abstract int backward(
       MemorySegment function,
       MemorySegment plan,

@@ -44,7 +44,9 @@ public record Operand(
    * @param size how many elements it has; null for one
    * @param sums an input may have one element for all, an output a sum over all
    */
-  public record Dim(Size size, boolean sums) {}
+  public record Dim(Size size, boolean sums) {
+    static final Dim ONE = new Dim(null, false);
+  }
 
   /**
    * A size of an operation.
@@ -53,5 +55,13 @@ public record Operand(
    * @param rows its field
    * @param total of all packed sequences; null if they have no rows of their own
    */
-  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {}
+  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {
+    Dim dim() {
+      return new Dim(this, false);
+    }
+
+    Dim sums() {
+      return new Dim(this, true);
+    }
+  }
 }

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.testkit.Options.Alibi;
 import dev.fovea.testkit.Options.Bias;
@@ -76,12 +75,12 @@ class CaseFileTest {
 
   private static int gradientsOffset(String field) {
     PathElement element = PathElement.groupElement(field);
-    return (int) FoveaAttentionGradients.LAYOUT.byteOffset(element);
+    return (int) FoveaAttentionSpec.LAYOUT.byteOffset(element);
   }
 
   @Test
   void gradientsAreTheStruct() {
-    assertEquals(FoveaAttentionGradients.LAYOUT.byteSize(), CaseFile.GRADIENTS_BYTES);
+    assertEquals(FoveaAttentionSpec.LAYOUT.byteSize(), CaseFile.GRADIENTS_BYTES);
     ByteBuffer block = ByteBuffer.wrap(CaseFile.gradients(richBackward()));
     block.order(ByteOrder.LITTLE_ENDIAN);
     assertEquals(CaseFile.GRADIENTS_BYTES, block.getInt(gradientsOffset("size")));

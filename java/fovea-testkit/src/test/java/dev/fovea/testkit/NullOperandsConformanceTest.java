@@ -9,9 +9,8 @@ import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
-import dev.fovea.ffi.FoveaAttentionGradients;
-import dev.fovea.ffi.FoveaAttentionPlan;
+import dev.fovea.ffi.FoveaCall;
+import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeLibrary;
 import java.lang.foreign.Arena;
@@ -27,8 +26,8 @@ class NullOperandsConformanceTest {
 
   private final Arena arena = Arena.ofAuto();
   private final MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-  private final MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
-  private final MemorySegment plan = FoveaAttentionPlan.allocate(arena);
+  private final MemorySegment gradients = FoveaAttentionSpec.allocate(arena);
+  private final MemorySegment plan = FoveaPlan.allocate(arena);
 
   /** One head of 8 columns; nothing optional. */
   private void shape(long batch, long queries, long keys) {
@@ -41,8 +40,8 @@ class NullOperandsConformanceTest {
     FoveaAttentionSpec.KEY_HEADS.set(spec, 1);
     FoveaAttentionSpec.HEAD_DIM.set(spec, 8);
     FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 8);
-    FoveaAttentionGradients.DKEY_STRIDE.set(gradients, 1, 8);
-    FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, 1, 8);
+    FoveaAttentionSpec.DKEY_STRIDE.set(gradients, 1, 8);
+    FoveaAttentionSpec.DVALUE_STRIDE.set(gradients, 1, 8);
   }
 
   /** What the first phase with work says, given these and no other operand; empty if all ran. */
@@ -50,21 +49,21 @@ class NullOperandsConformanceTest {
     Device device = on.device();
     NativeLibrary library = device.backend().library();
     int planned = library.planAttentionBackward(spec, gradients, device.backend().info(), plan);
-    assertEquals(Abi.OK, planned, () -> FoveaAttentionPlan.ERROR.get(plan));
-    MemorySegment call = FoveaAttentionCall.allocate(arena);
+    assertEquals(Abi.OK, planned, () -> FoveaPlan.ERROR.get(plan));
+    MemorySegment call = FoveaCall.allocate(arena);
     try (Scope scope = Scope.open()) {
-      MemorySegment workspace = memory(scope, device, FoveaAttentionPlan.WORKSPACE_BYTES.get(plan));
-      MemorySegment scratch = memory(scope, device, FoveaAttentionPlan.SCRATCH_BYTES.get(plan));
-      for (int phase = 0; phase < FoveaAttentionPlan.PHASES.get(plan); phase++) {
-        FoveaAttentionCall.PHASE.set(call, phase);
-        FoveaAttentionCall.END.set(call, FoveaAttentionPlan.ITEMS.get(plan, phase));
+      MemorySegment workspace = memory(scope, device, FoveaPlan.WORKSPACE_BYTES.get(plan));
+      MemorySegment scratch = memory(scope, device, FoveaPlan.SCRATCH_BYTES.get(plan));
+      for (int phase = 0; phase < FoveaPlan.PHASES.get(plan); phase++) {
+        FoveaCall.PHASE.set(call, phase);
+        FoveaCall.END.set(call, FoveaPlan.ITEMS.get(plan, phase));
         int status =
             library.runAttentionBackward(
                 plan, call, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, sinks, NONE, NONE, NONE,
                 NONE, NONE, dkey, dvalue, NONE, NONE, NONE, workspace, scratch, NONE);
         if (status != Abi.OK) {
           assertEquals(Abi.INVALID_ARGUMENT, status);
-          return FoveaAttentionCall.ERROR.get(call);
+          return FoveaCall.ERROR.get(call);
         }
       }
     }
@@ -100,7 +99,7 @@ class NullOperandsConformanceTest {
   void sinksOfNoQueries(TestDevice on) {
     shape(0, 5, 0);
     FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
-    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
+    FoveaAttentionSpec.HAS_DSINKS.set(gradients, 1);
     refused("sinks", on, NONE);
   }
 
@@ -109,7 +108,7 @@ class NullOperandsConformanceTest {
     shape(2, 0, 0);
     FoveaAttentionSpec.PACKED.set(spec, 1);
     FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
-    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
+    FoveaAttentionSpec.HAS_DSINKS.set(gradients, 1);
     refused("cu_seqlens_q", on, MemorySegment.ofAddress(64));
   }
 
@@ -119,8 +118,8 @@ class NullOperandsConformanceTest {
     shape(0, 4, 8);
     FoveaAttentionSpec.PACKED.set(spec, 1);
     FoveaAttentionSpec.BIAS_DTYPE.set(spec, Abi.FLOAT32);
-    FoveaAttentionGradients.HAS_DBIAS.set(gradients, 1);
-    FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, 0, 8);
+    FoveaAttentionSpec.HAS_DBIAS.set(gradients, 1);
+    FoveaAttentionSpec.DBIAS_STRIDE.set(gradients, 0, 8);
     refused("dbias", on, NONE);
   }
 }
