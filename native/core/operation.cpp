@@ -116,7 +116,8 @@ Shape shape_of(const Operation& operation, const void* spec, const Operand& oper
   const int packed = find_packed(operation, spec, operand);
   for (int i = 0; i < operand.rank; ++i) {
     const Dim dim = operand.dims[i];
-    int64_t size = size_of(operation, spec, dim) + (operand.role == Role::kOffsets ? 1 : 0);
+    int64_t size = size_of(operation, spec, dim);
+    if (operand.role == Role::kOffsets && size > 0) ++size;
     if (packed >= 0 && dim.size == 0) size = 1;
     if (packed == i) size = read_wide(spec, operation.sizes[dim.size].total.offset);
     const bool strided = operand.strides != 0 && i + 1 < operand.rank;

@@ -158,8 +158,8 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  * pass. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
  * the items among workers.
  *
- * Absent operands are NULL exactly where the spec says they are absent, as are workspace and scratch
- * of zero bytes. A device takes all items of a phase in one call. What is written must not overlap any
+ * Operands are NULL where the spec says that they are absent, and may be where they have no elements, as
+ * workspace and scratch of zero bytes may. A device takes all items of a phase in one call. What is written must not overlap any
  * other operand. `stream` is a CUstream, NULL on the CPU.
  *
  * All items of all phases are to be run, phase after phase, on the same operands and workspace. The

@@ -22,10 +22,9 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   /**
    * What a planner is asked.
    *
-   * @param spec of the forward pass
-   * @param gradients of the backward pass
+   * @param spec of the pass
    */
-  record Question(MemorySegment spec, MemorySegment gradients) {
+  record Question(MemorySegment spec) {
 
     /** Plain attention, laid out so that every feature fits. */
     static Question plain(Arena arena, Pass pass) {
@@ -39,7 +38,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       FoveaAttentionSpec.HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.HAS_LSE.set(spec, pass == Pass.BACKWARD ? 1 : 0);
-      MemorySegment gradients = FoveaAttentionSpec.allocate(arena);
+      FoveaAttentionSpec.PASS.set(spec, pass == Pass.BACKWARD ? Abi.BACKWARD : Abi.FORWARD);
       // Wide enough for every feature: rows of 512 elements or 100 scores never overlap.
       long[] rows = {200 * 2048, 2048, 512};
       long[] scores = {400 * 400, 200 * 200, 200};
@@ -50,16 +49,16 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         FoveaAttentionSpec.OUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
-        FoveaAttentionSpec.DOUT_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionSpec.DQUERY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionSpec.DKEY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionSpec.DVALUE_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionSpec.DBIAS_STRIDE.set(gradients, i, scores[i]);
+        FoveaAttentionSpec.DOUT_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DQUERY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DKEY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DVALUE_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DBIAS_STRIDE.set(spec, i, scores[i]);
       }
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 0, 800);
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 1, 200);
-      FoveaAttentionSpec.DALIBI_SLOPES_STRIDE.set(gradients, 1, 1);
-      return new Question(spec, gradients);
+      FoveaAttentionSpec.DALIBI_SLOPES_STRIDE.set(spec, 1, 1);
+      return new Question(spec);
     }
   }
 
@@ -132,7 +131,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   }
 
   private static SupportFeature gradient(String name, Field.Int32 field, int value) {
-    return new SupportFeature(name, true, question -> field.set(question.gradients(), value));
+    return new SupportFeature(name, true, question -> field.set(question.spec(), value));
   }
 
   /** The gradient of an operand that the forward pass has where {@code has} is {@code value}. */
@@ -143,7 +142,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         true,
         question -> {
           has.set(question.spec(), value);
-          asked.set(question.gradients(), 1);
+          asked.set(question.spec(), 1);
         });
   }
 }

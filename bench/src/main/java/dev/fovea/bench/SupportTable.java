@@ -7,6 +7,7 @@ import dev.fovea.bench.SupportFeature.Question;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.spi.DeviceBackend;
@@ -137,12 +138,8 @@ final class SupportTable {
         feature.set().accept(question);
       }
       MemorySegment plan = FoveaPlan.allocate(arena);
-      NativeLibrary library = column.library();
       int status =
-          pass == Pass.FORWARD
-              ? library.planAttention(question.spec(), column.device(), plan)
-              : library.planAttentionBackward(
-                  question.spec(), question.gradients(), column.device(), plan);
+          column.library().plan(NativeAttention.OPERATION, question.spec(), column.device(), plan);
       return status == Abi.OK;
     }
   }

@@ -28,7 +28,6 @@ class StructLayoutTest {
           FoveaLibraryInfo.LAYOUT,
           FoveaDeviceInfo.LAYOUT,
           FoveaAttentionSpec.LAYOUT,
-          FoveaAttentionSpec.LAYOUT,
           FoveaPlan.LAYOUT,
           FoveaCall.LAYOUT);
 
@@ -69,7 +68,7 @@ class StructLayoutTest {
       assertEquals(0, FoveaAttentionSpec.VALUE_STRIDE.get(spec, 0));
 
       MemorySegment plan = FoveaPlan.allocate(arena);
-      FoveaPlan.SPEC.get(plan).copyFrom(spec);
+      FoveaPlan.SPEC.get(plan).asSlice(0, spec.byteSize()).copyFrom(spec);
       FoveaPlan.FLOPS.set(plan, 1e12);
       assertEquals(1e12, FoveaPlan.FLOPS.get(plan));
       assertEquals(0.25f, FoveaAttentionSpec.SCALE.get(FoveaPlan.SPEC.get(plan)));

@@ -201,7 +201,6 @@ class AttentionTest {
   void gradientsReachTheirBlock() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      MemorySegment block = FoveaAttentionSpec.allocate(arena);
       AttentionShape shape =
           AttentionShape.dense(DType.BFLOAT16, 2, 3, 5, 8, 4, 64)
               .valueHeadDim(32)
@@ -210,14 +209,14 @@ class AttentionTest {
               .build();
       SpecBlock.fill(
           spec,
-          block,
           Attention.create().options(),
           shape,
           AttentionGradientShape.dense(shape).build());
       assertEquals(1, FoveaAttentionSpec.HAS_LSE.get(spec));
+      assertEquals(Abi.BACKWARD, FoveaAttentionSpec.PASS.get(spec));
       assertEquals(0, FoveaAttentionSpec.HAS_WEIGHTS.get(spec));
       assertStrides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, 0, 0, 0);
-      assertEquals(Abi.BFLOAT16, FoveaAttentionSpec.GRADIENT_DTYPE.get(block));
+      assertEquals(Abi.BFLOAT16, FoveaAttentionSpec.GRADIENT_DTYPE.get(spec));
       List<Field.Int32> flags =
           List.of(
               FoveaAttentionSpec.DETERMINISTIC,
@@ -225,11 +224,11 @@ class AttentionTest {
               FoveaAttentionSpec.HAS_DBIAS,
               FoveaAttentionSpec.HAS_DALIBI_SLOPES,
               FoveaAttentionSpec.HAS_DSINKS);
-      flags.forEach(flag -> assertEquals(0, flag.get(block)));
-      assertStrides(block, FoveaAttentionSpec.DOUT_STRIDE, 3 * 8 * 32, 8 * 32, 32);
-      assertStrides(block, FoveaAttentionSpec.DQUERY_STRIDE, 3 * 8 * 64, 8 * 64, 64);
-      assertStrides(block, FoveaAttentionSpec.DKEY_STRIDE, 5 * 4 * 64, 4 * 64, 64);
-      assertStrides(block, FoveaAttentionSpec.DVALUE_STRIDE, 5 * 4 * 32, 4 * 32, 32);
+      flags.forEach(flag -> assertEquals(0, flag.get(spec)));
+      assertStrides(spec, FoveaAttentionSpec.DOUT_STRIDE, 3 * 8 * 32, 8 * 32, 32);
+      assertStrides(spec, FoveaAttentionSpec.DQUERY_STRIDE, 3 * 8 * 64, 8 * 64, 64);
+      assertStrides(spec, FoveaAttentionSpec.DKEY_STRIDE, 5 * 4 * 64, 4 * 64, 64);
+      assertStrides(spec, FoveaAttentionSpec.DVALUE_STRIDE, 5 * 4 * 32, 4 * 32, 32);
 
       List<UnaryOperator<AttentionGradientShape.Builder>> changes =
           List.of(
@@ -241,7 +240,6 @@ class AttentionTest {
       for (int i = 0; i < changes.size(); i++) {
         MemorySegment changed = FoveaAttentionSpec.allocate(arena);
         SpecBlock.fill(
-            spec,
             changed,
             Attention.create().options(),
             shape,
@@ -275,7 +273,6 @@ class AttentionTest {
               .dvalue(new Strides(0, 3, 4))
               .build();
       SpecBlock.fill(
-          FoveaAttentionSpec.allocate(arena),
           block,
           Attention.create().options(),
           shape,
