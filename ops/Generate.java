@@ -560,6 +560,42 @@ class Generate {
     return name.toUpperCase(java.util.Locale.ROOT);
   }
 
+  // ---- Python
+
+  static String module(List<Operation> all) {
+    return """
+        \"""Specs and operands of operations, by name. Made by ops/Generate.java.\"""
+
+        import ctypes
+        from ctypes import c_float, c_int32, c_int64, c_uint32
+
+
+        """
+        + all.stream().map(Generate::spec).collect(Collectors.joining("\n\n"));
+  }
+
+  private static String spec(Operation op) {
+    String members =
+        each(
+            fields(op).stream(),
+            it -> "      (\"%s\", %s),".formatted(it.name, "c_" + it.type.replace("_t", "") + (it.count == 0 ? "" : " * " + it.count)));
+    return """
+        class %1$sSpec(ctypes.Structure):
+            _name_ = "fovea_%2$s_spec"
+            _fields_ = [
+        %3$s    ]
+            forward = (
+        %4$s    )
+            backward = (
+        %5$s    )
+        """
+        .formatted(op.type(), op.name, members, names(op.forward()), names(op.backward()));
+  }
+
+  private static String names(List<Operand> operands) {
+    return each(operands.stream(), it -> "      \"%s\",".formatted(it.name));
+  }
+
   // ---- reading declarations
 
   private static final Pattern LINE = Pattern.compile("(\\S+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
@@ -655,36 +691,74 @@ class Generate {
   public static void main(String[] arguments) throws IOException {
     boolean check = arguments.length == 1 && arguments[0].equals("--check");
     boolean differs = false;
-    try (Stream<Path> files = Files.list(Path.of("ops"))) {
-      for (Path file : files.filter(it -> it.toString().endsWith(".op")).sorted().toList()) {
-        for (Map.Entry<Path, String> made : made(parse(file)).entrySet()) {
-          String old = Files.exists(made.getKey()) ? Files.readString(made.getKey()) : "";
-          if (!old.equals(made.getValue())) {
-            differs = true;
-            System.out.println(made.getKey() + (check ? " is not what is declared: java ops/Generate.java" : ""));
-            if (!check) {
-              Files.createDirectories(made.getKey().getParent());
-              Files.writeString(made.getKey(), made.getValue());
-            }
-          }
-        }
+    for (Map.Entry<Path, String> it : made().entrySet()) {
+      Path file = it.getKey();
+      if (Files.exists(file) && Files.readString(file).equals(it.getValue())) {
+        continue;
+      }
+      differs = true;
+      System.out.println(file + (check ? " is not what is declared: java ops/Generate.java" : ""));
+      if (!check) {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, it.getValue());
       }
     }
     System.exit(check && differs ? 1 : 0);
   }
 
-  static Map<Path, String> made(Operation op) throws IOException {
+  static Map<Path, String> made() throws IOException {
+    List<Operation> all = new ArrayList<>();
+    try (Stream<Path> files = Files.list(Path.of("ops"))) {
+      for (Path file : files.filter(it -> it.toString().endsWith(".op")).sorted().toList()) {
+        all.add(parse(file));
+      }
+    }
     Path header = Path.of("native/include/fovea.h");
-    Path folder = Path.of("native/ops", op.name);
-    String declared = "ops/" + op.name + ".op: ";
-    Map<Path, String> made = new LinkedHashMap<>();
-    String text = region(Files.readString(header), declared + "spec", struct(op));
-    made.put(header, region(text, declared + "functions", prototypes(op)));
-    made.put(folder.resolve("operation.h"), table(op));
-    made.put(folder.resolve("entry.cpp"), entry(op));
     Path bindings = Path.of("bindings/src/main/java/dev/fovea/ffi");
-    made.put(bindings.resolve("Fovea" + op.type() + "Spec.java"), specClass(op));
-    made.put(bindings.resolve("Native" + op.type() + ".java"), operationClass(op));
+    Map<Path, String> made = new LinkedHashMap<>();
+    String text = Files.readString(header);
+    for (Operation op : all) {
+      Path folder = Path.of("native/ops", op.name);
+      String declared = "ops/" + op.name + ".op: ";
+      text = region(text, declared + "spec", struct(op));
+      text = region(text, declared + "functions", prototypes(op));
+      made.put(folder.resolve("operation.h"), table(op));
+      made.put(folder.resolve("entry.cpp"), entry(op));
+      made.put(bindings.resolve("Fovea" + op.type() + "Spec.java"), specClass(op));
+      made.put(bindings.resolve("Native" + op.type() + ".java"), operationClass(op));
+    }
+    made.put(header, text);
+    made.put(Path.of("native/ops/operations.h"), operations(all));
+    made.put(Path.of("bench/gpu/operations.py"), module(all));
     return made;
+  }
+
+  private static String operations(List<Operation> all) {
+    return """
+        // All operations. Made by ops/Generate.java.
+        #pragma once
+
+        %s
+        #define FOVEA_OPERATIONS(X) %s
+
+        namespace fovea {
+
+        #define FOVEA_ADDRESS(name) &name::kOperation,
+        constexpr const Operation* kOperations[] = {FOVEA_OPERATIONS(FOVEA_ADDRESS)};
+        #undef FOVEA_ADDRESS
+
+        // Null if there is none of that id.
+        inline const Operation* find_operation(int32_t id) {
+          for (const Operation* operation : kOperations) {
+            if (operation->id == id) return operation;
+          }
+          return nullptr;
+        }
+
+        }  // namespace fovea
+        """
+        .formatted(
+            all.stream().map(op -> "#include \"ops/%s/operation.h\"\n".formatted(op.name)).collect(Collectors.joining()),
+            all.stream().map(op -> "X(%s)".formatted(op.name)).collect(Collectors.joining(" ")));
   }
 }
