@@ -36,7 +36,8 @@ class CheckProcessTest {
   @Test
   void theChildEndsWhenItsInputDoes() throws Exception {
     String all = String.valueOf(Long.MAX_VALUE);
-    Process child = java(ChildProcess.program(), "cpu", "1", "0", all, "1", "", "FORWARD");
+    String[] arguments = {"cpu", "1", "0", all, "1", "", "ATTENTION", "FORWARD"};
+    Process child = java(ChildProcess.program(), arguments);
     try (BufferedReader lines = child.inputReader()) {
       assertEquals("@@S 0", lines.readLine());
       child.getOutputStream().close();
