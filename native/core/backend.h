@@ -26,16 +26,16 @@ struct Run {
   void* stream;
 };
 
-// An operation on this backend.
+// An operation on this backend, by pass: each defines `kKernels` in its namespace.
 struct Kernels {
-  // Picks kernel, tiles and memory of either pass; the spec is resolved.
-  int32_t (*plan)(const fovea_device_info& device, fovea_plan& plan);
+  // Pick kernel, tiles and memory; the spec is resolved.
+  int32_t (*plan[2])(const fovea_device_info& device, fovea_plan& plan);
+  // Run one or more items of a phase.
+  int32_t (*run[2])(const Run& run, fovea_call& call);
   int32_t (*prepare)(fovea_plan& plan);
-  // Runs one or more items of a phase.
-  int32_t (*run)(const Run& run, fovea_call& call);
 };
 
-// Null if this backend lacks the operation of that id.
+// Of the operation of that id; null if there is none.
 const Kernels* find(int32_t operation);
 
 }  // namespace fovea::backend

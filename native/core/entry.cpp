@@ -126,11 +126,6 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
     return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend cannot plan for device kind %d",
                 backend::kName, known_device.kind);
   }
-  const backend::Kernels* const kernels = backend::find(operation.id);
-  if (kernels == nullptr) {
-    return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend has no %s", backend::kName,
-                operation.name);
-  }
   plan->abi_version = FOVEA_ABI_VERSION;
   plan->operation = operation.id;
   plan->device_kind = backend::kDeviceKind;
@@ -138,7 +133,8 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
   plan->pass = read_word(plan->spec, operation.pass);
   if (int32_t status = operation.resolve(*plan)) return status;
   mark_operands(operation, *plan);
-  if (int32_t status = kernels->plan(known_device, *plan)) return status;
+  const auto pick = backend::find(operation.id)->plan[plan->pass];
+  if (int32_t status = pick(known_device, *plan)) return status;
   plan->seal = seal_of(*plan);
   return FOVEA_OK;
 }
@@ -160,7 +156,11 @@ int32_t run_pass(const Operation& operation, int32_t pass, const fovea_plan* pla
     return status;
   }
   if (int32_t status = check_memory("scratch", scratch, plan->scratch_bytes, *call)) return status;
-  return backend::find(operation.id)->run({*plan, operands, workspace, scratch, stream}, *call);
+  if (stream != nullptr && backend::kDeviceKind == FOVEA_DEVICE_CPU) {
+    return fail(call->error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
+  }
+  const auto run = backend::find(operation.id)->run[pass];
+  return run({*plan, operands, workspace, scratch, stream}, *call);
 }
 
 }  // namespace fovea

@@ -9,15 +9,8 @@
 
 #include "core/block.h"
 #include "cpu/tier.h"
-#include "ops/operations.h"
 
 namespace fovea {
-
-#define FOVEA_DECLARE(operation)         \
-  namespace operation::cpu {             \
-  extern const backend::Kernels kKernels; \
-  }
-FOVEA_OPERATIONS(FOVEA_DECLARE)
 
 namespace {
 
@@ -65,17 +58,6 @@ int32_t query(int32_t index, fovea_device_info& device) {
   return FOVEA_OK;
 }
 
-const Kernels* find(int32_t operation) {
-  switch (operation) {
-#define FOVEA_CASE(name)             \
-  case name::kOperation.id:          \
-    return &name::cpu::kKernels;
-    FOVEA_OPERATIONS(FOVEA_CASE)
-    default:
-      return nullptr;
-  }
-}
-
 }  // namespace backend
 
 namespace cpu {
@@ -86,11 +68,6 @@ int32_t prepare(fovea_plan& plan) {
                 plan.kernel);
   }
   return FOVEA_OK;
-}
-
-int32_t check_stream(const backend::Run& run, fovea_call& call) {
-  if (run.stream == nullptr) return FOVEA_OK;
-  return fail(call.error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
 }
 
 }  // namespace cpu

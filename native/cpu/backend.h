@@ -5,7 +5,7 @@
 
 namespace fovea::cpu {
 
+// Refuses a plan whose instruction set this machine lacks.
 int32_t prepare(fovea_plan& plan);
-int32_t check_stream(const backend::Run& run, fovea_call& call);
 
 }  // namespace fovea::cpu

@@ -1,5 +1,6 @@
-// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cpp answers
-// them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
+// Where kernels run: with core/backend.h the few calls in which a GPU and the simulator differ.
+// cuda/device.cpp answers them with the CUDA runtime, sim/device.cpp with the simulator; everything
+// above is shared.
 #pragma once
 
 #include "core/backend.h"
@@ -31,13 +32,6 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
           shared_bytes,
           blocks};
 }
-
-// As fovea_library_query answers.
-extern const char* const kBackend;
-void describe_build(char (&build)[160]);
-
-// Describes device `index`; the reason of a failure goes to device.error.
-int32_t query(int32_t index, fovea_device_info& device);
 
 // Allows the kernel its shared memory on the current device. With FOVEA_REQUIRE_OCCUPANCY in the
 // environment it fails if fewer blocks share a multiprocessor than the tile counts on and shared

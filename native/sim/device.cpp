@@ -130,30 +130,6 @@ void fovea::sim::count_traffic_of_devices(Traffic* traffic) {
 
 namespace fovea::device {
 
-const char* const kBackend = "sim";
-
-void describe_build(char (&build)[160]) {
-  std::snprintf(build, sizeof build, "simulator, g++ %s", __VERSION__);
-}
-
-int32_t query(int32_t index, fovea_device_info& device) {
-  if (index < 0 || index >= int32_t(std::size(kModels))) {
-    return fail(device.error, FOVEA_INVALID_ARGUMENT,
-                "device index is %d, expected 0 to %d: the simulated devices", index,
-                int32_t(std::size(kModels)) - 1);
-  }
-  const Model& model = kModels[index];
-  device.kind = FOVEA_DEVICE_CUDA;
-  device.index = index;
-  device.compute_capability = model.compute_capability;
-  device.multiprocessors = model.multiprocessors;
-  device.shared_memory = model.shared_memory;
-  device.cache_bytes = model.l2_mib << 20;
-  device.memory_bytes = model.memory_gib << 30;
-  std::snprintf(device.name, sizeof device.name, "%s (simulated)", model.name);
-  return FOVEA_OK;
-}
-
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (kernel.shared_bytes <= kMostShared) return FOVEA_OK;
   return fail(error, FOVEA_DEVICE_ERROR,
@@ -208,3 +184,32 @@ int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run
 }
 
 }  // namespace fovea::device
+
+namespace fovea::backend {
+
+const char* const kName = "sim";
+const int32_t kDeviceKind = FOVEA_DEVICE_CUDA;
+
+void describe_build(char (&build)[160]) {
+  std::snprintf(build, sizeof build, "simulator, g++ %s", __VERSION__);
+}
+
+int32_t query(int32_t index, fovea_device_info& device) {
+  if (index < 0 || index >= int32_t(std::size(device::kModels))) {
+    return fail(device.error, FOVEA_INVALID_ARGUMENT,
+                "device index is %d, expected 0 to %d: the simulated devices", index,
+                int32_t(std::size(device::kModels)) - 1);
+  }
+  const device::Model& model = device::kModels[index];
+  device.kind = FOVEA_DEVICE_CUDA;
+  device.index = index;
+  device.compute_capability = model.compute_capability;
+  device.multiprocessors = model.multiprocessors;
+  device.shared_memory = model.shared_memory;
+  device.cache_bytes = model.l2_mib << 20;
+  device.memory_bytes = model.memory_gib << 30;
+  std::snprintf(device.name, sizeof device.name, "%s (simulated)", model.name);
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::backend

@@ -3,17 +3,12 @@
 #include "cpu/attention/passes.h"
 #include "cpu/backend.h"
 
-namespace fovea::attention::cpu {
+namespace fovea::attention {
 
 extern const backend::Kernels kKernels = {
-    [](const fovea_device_info& device, fovea_plan& plan) {
-      return plan.pass == FOVEA_FORWARD ? plan_forward(device, plan) : plan_backward(device, plan);
-    },
+    {cpu::plan_forward, cpu::plan_backward},
+    {cpu::run_forward, cpu::run_backward},
     fovea::cpu::prepare,
-    [](const backend::Run& run, fovea_call& call) {
-      if (int32_t status = fovea::cpu::check_stream(run, call)) return status;
-      return run.plan.pass == FOVEA_FORWARD ? run_forward(run, call) : run_backward(run, call);
-    },
 };
 
-}  // namespace fovea::attention::cpu
+}  // namespace fovea::attention

@@ -10,10 +10,9 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// From here on, in units of log2, a float32 lse says so little of the sum's logarithm, 2^-13 of 1 and
-// less, that the row's statistics are computed again. (A row whose every bias is -1e9 had gradients that
-// were as many times too large as it had keys.)
-constexpr float kLargeLse = 4096;
+inline bool is_large_lse(float lse) {
+  return std::abs(lse) >= kLargeLse && std::abs(lse) < kInfinity;
+}
 
 // Splits the lse of rows [row, row + rows) that have a large one: into the maximum of their scores and
 // what log2 of their sums is above it. An lse that is not that of these keys alone stays as it was given.
@@ -40,7 +39,7 @@ inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t 
   }
   for (int r = 0; r < rows; ++r) {
     const float given = lse[row + r];
-    if (!(std::abs(given) >= kLargeLse && std::abs(given) < kInfinity)) continue;
+    if (!is_large_lse(given)) continue;
     const double remainder = std::log2(sums[r]);
     // Two conversions and a rounding lie between them.
     const double apart = std::abs(double(maximum[r]) + remainder - double(given));
@@ -79,7 +78,7 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
     }
   });
   const auto is_large = [&](int64_t row) {
-    return std::abs(lse[row]) >= kLargeLse && std::abs(lse[row]) < kInfinity;
+    return is_large_lse(lse[row]);
   };
   for (int64_t row = work.begin; row < work.end;) {
     if (!is_large(row)) {
@@ -154,19 +153,6 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
     for (int64_t r = 0; r < distinct; ++r) {
       add(ds.at + r * ds.row, run.operands.dbias + tile.score_offset(stride, row + r) + j);
     }
-  }
-}
-
-inline void run_backward_item(const BackwardRun& run, const BackwardWork& work) {
-  switch (run.call.phase) {
-    case kRowPhase:
-      return row_item(run, work);
-    case kKeyPhase:
-      return BackwardKeys(run, work).run();
-    case kQueryPhase:
-      return query_item(run, work);
-    default:
-      return bias_item(run, work);
   }
 }
 

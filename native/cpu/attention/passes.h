@@ -9,7 +9,7 @@ namespace fovea::attention::cpu {
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan);
 int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan);
 
-// Run one or more items.
+// Run one or more items of a phase.
 int32_t run_forward(const backend::Run& run, fovea_call& call);
 int32_t run_backward(const backend::Run& run, fovea_call& call);
 

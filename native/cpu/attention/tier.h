@@ -27,6 +27,17 @@ void run_forward(const ForwardRun& run, const ForwardWork& work) {
             [&](auto zero) { run_forward_item<decltype(zero)>(run, work); });
 }
 
-void run_backward(const BackwardRun& run, const BackwardWork& work) { run_backward_item(run, work); }
+void run_backward(const BackwardRun& run, const BackwardWork& work) {
+  switch (run.call.phase) {
+    case kRowPhase:
+      return row_item(run, work);
+    case kKeyPhase:
+      return BackwardKeys(run, work).run();
+    case kQueryPhase:
+      return query_item(run, work);
+    default:
+      return bias_item(run, work);
+  }
+}
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

@@ -108,15 +108,14 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
 }
 
 }  // namespace
+}  // namespace fovea::attention::cuda
+
+namespace fovea::attention {
 
 extern const backend::Kernels kKernels = {
-    [](const fovea_device_info& device, fovea_plan& plan) {
-      return plan.pass == FOVEA_FORWARD ? plan_forward(device, plan) : plan_backward(device, plan);
-    },
-    prepare,
-    [](const backend::Run& run, fovea_call& call) {
-      return run.plan.pass == FOVEA_FORWARD ? run_forward(run, call) : run_backward(run, call);
-    },
+    {cuda::plan_forward, cuda::plan_backward},
+    {cuda::run_forward, cuda::run_backward},
+    cuda::prepare,
 };
 
-}  // namespace fovea::attention::cuda
+}  // namespace fovea::attention

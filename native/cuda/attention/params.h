@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "fovea.h"
+#include "ops/attention/operands.h"
 
 namespace fovea::attention::cuda {
 
@@ -28,17 +28,7 @@ struct RowCopy {
   bool whole;
 };
 
-struct AttentionParams {
-  const void* query;
-  const void* key;
-  const void* value;
-  const void* bias;
-  const float* alibi_slopes;
-  const float* sinks;
-  const int32_t* cu_seqlens_q;
-  const int32_t* cu_seqlens_k;
-  const int32_t* query_lengths;
-  const int32_t* key_lengths;
+struct AttentionParams : Inputs {
   void* out;
   float* lse;
   float* weights;

@@ -24,7 +24,7 @@ TEST(devices) {
                   {"NVIDIA B200 (simulated)", 100, 148, 232448}};
   for (int32_t i = 0; i < 4; ++i) {
     fovea_device_info device = {};
-    CHECK_EQUAL(device::query(i, device), FOVEA_OK);
+    CHECK_EQUAL(backend::query(i, device), FOVEA_OK);
     CHECK_EQUAL(device.kind, FOVEA_DEVICE_CUDA);
     CHECK_EQUAL(device.index, i);
     CHECK_EQUAL(std::string(device.name), expected[i].name);
@@ -35,7 +35,7 @@ TEST(devices) {
   }
   for (const int32_t i : {-1, 4}) {
     fovea_device_info device = {};
-    CHECK_EQUAL(device::query(i, device), FOVEA_INVALID_ARGUMENT);
+    CHECK_EQUAL(backend::query(i, device), FOVEA_INVALID_ARGUMENT);
     CHECK(contains(device.error, "device index is " + std::to_string(i) + ", expected 0 to 3"));
   }
 }
