@@ -19,6 +19,7 @@ int32_t query(int32_t index, fovea_device_info& device);
 
 // What a run is given beside its call.
 struct Run {
+  const Operation& operation;
   const fovea_plan& plan;
   const void* operands;  // the struct of its operation and pass
   void* workspace;

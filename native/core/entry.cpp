@@ -130,7 +130,7 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
   plan->operation = operation.id;
   plan->device_kind = backend::kDeviceKind;
   if (int32_t status = check_spec(operation, plan->spec, plan->error)) return status;
-  plan->pass = read_word(plan->spec, operation.pass);
+  plan->pass = read_word(plan->spec, offsetof(SpecHead, pass));
   if (int32_t status = operation.resolve(*plan)) return status;
   mark_operands(operation, *plan);
   const auto pick = backend::find(operation.id)->plan[plan->pass];
@@ -160,7 +160,7 @@ int32_t run_pass(const Operation& operation, int32_t pass, const fovea_plan* pla
     return fail(call->error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
   }
   const auto run = backend::find(operation.id)->run[pass];
-  return run({*plan, operands, workspace, scratch, stream}, *call);
+  return run({operation, *plan, operands, workspace, scratch, stream}, *call);
 }
 
 }  // namespace fovea

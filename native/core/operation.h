@@ -14,23 +14,34 @@ namespace fovea {
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 4;
 
-// Of a spec. Offset 0, that of its size, stands for none.
+// What every spec begins with.
+struct SpecHead {
+  uint32_t size;
+  int32_t pass, dtype, out_dtype, gradient_dtype;
+};
+
+// What a field of a spec may hold: a FOVEA_* type, 0 or 1, an int64 of 0 or more, a float.
+enum class Kind : uint8_t { kType, kFlag, kBound, kNumber, kOther };
+
 struct Field {
   const char* name;
+  Kind kind;
   uint16_t offset;
 };
 
 // A dimension: an int64 within [low, high]. With a total, packed sequences have rows of their own, and it
-// says how many there are in all. The first size of an operation is its batch.
+// says how many there are in all. The first size of an operation is its batch. Offset 0, that of a spec's
+// size, stands for none here and below.
 struct Size {
-  Field field;
+  const char* name;
+  uint16_t offset;
   int64_t low, high;
-  Field total;
+  const char* total_name;
+  uint16_t total;
 };
 
-enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32 };
-// Offsets are one more than there are sequences, and present where these are packed.
-enum class Role : uint8_t { kTensor, kOffsets, kLengths };
+// Offsets are int32, one more than there are sequences, and present where these are packed.
+enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kOffsets };
 
 // The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
 // and an output a stride of 0, as the sum over the dimension.
@@ -42,9 +53,8 @@ struct Dim {
 struct Operand {
   const char* name;
   Type type;
-  Role role;
   bool written;
-  int8_t counts;     // lengths and offsets: the size whose rows they count
+  int8_t counts;     // the size whose rows lengths and offsets count; -1 for a tensor
   uint16_t present;  // offset of the field that is not 0 where it is there; 0 = always
   uint16_t strides;  // offset of those of all dimensions but the last, which is contiguous
   uint8_t rank;
@@ -69,15 +79,11 @@ struct Operation {
   const char* name;
   int32_t id;
   uint32_t spec_bytes;
-  uint16_t pass;        // offset of what the spec is of
-  uint16_t packed;      // of the flag; 0 = it has no packed sequences
-  List<Field> types;    // of operands, of out, of gradients: 0 as the first; then of those with their own
-  List<Field> flags;    // 0 or 1
-  List<Field> bounds;   // 0 or more, int64
-  List<Field> numbers;  // float
+  uint16_t packed;  // the flag; 0 = it has no packed sequences
+  List<Field> fields;
   List<Size> sizes;
   List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
-  // What no table says: checks of the operation's own, defaults, the upper bound of FLOPs.
+  // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
   int32_t (*resolve)(fovea_plan& plan);
 };
 
@@ -104,7 +110,7 @@ struct Shape {
 };
 
 bool is_present(const void* spec, const Operand& operand);
-int32_t dtype_of(const Operation& operation, const void* spec, const Operand& operand);  // 0 = int32
+int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = int32
 Shape shape_of(const Operation& operation, const void* spec, const Operand& operand);
 
 // Elements [low, high) that it reaches, none where it is empty.

@@ -209,8 +209,7 @@ typedef struct fovea_attention_spec {
   int32_t has_window_left; /* 0 = none: window_left is not read */
   int32_t has_window_right; /* 0 = none: window_right is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
-  /* 1 = a device may round factors of float32 products to TF32 (11 bits), but for gradients */
-  int32_t allow_tf32;
+  int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_sinks; /* 1 = sinks is given */
   int32_t has_query_lengths; /* 1 = query_lengths is given */
@@ -296,7 +295,8 @@ FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_cal
     const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
     const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
     const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
-    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch, void* stream);
+    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch,
+    void* stream);
 /* end */
 
 #ifdef __cplusplus

@@ -7,9 +7,9 @@
 
 namespace fovea {
 
-#define FOVEA_ADDRESS(name) &name::kOperation,
-constexpr const Operation* kOperations[] = {FOVEA_OPERATIONS(FOVEA_ADDRESS)};
-#undef FOVEA_ADDRESS
+constexpr const Operation* kOperations[] = {
+    &attention::kOperation,
+};
 
 // Null if there is none of that id.
 inline const Operation* find_operation(int32_t id) {

@@ -1,18 +1,15 @@
 #include "sim/reach.h"
 
-#include "ops/operations.h"
-
 namespace fovea::sim {
 
 std::vector<Extent> reach(const backend::Run& run) {
-  const Operation& operation = *find_operation(run.plan.operation);
   const auto* const addresses = static_cast<Addresses>(run.operands);
   std::vector<Extent> extents;
   size_t i = 0;
-  for (const Operand& operand : operation.operands[run.plan.pass]) {
+  for (const Operand& operand : run.operation.operands[run.plan.pass]) {
     const auto* const address = static_cast<const char*>(addresses[i++]);
     if (address == nullptr) continue;
-    const Shape shape = shape_of(operation, run.plan.spec, operand);
+    const Shape shape = shape_of(run.operation, run.plan.spec, operand);
     const Reach reach = reach_of(shape);
     if (reach.low == reach.high) continue;
     extents.push_back({address + int64_t(reach.low) * shape.element_bytes,

@@ -273,7 +273,7 @@ struct Case {
       file.refuse("spec has " + std::to_string(spec.size) + " bytes, says that it has " +
                   std::to_string(size) + ", expected " + std::to_string(operation->spec_bytes));
     }
-    pass = read_word(spec.data.get(), operation->pass);
+    pass = read_word(spec.data.get(), offsetof(SpecHead, pass));
     if (pass != FOVEA_FORWARD && pass != FOVEA_BACKWARD) {
       file.refuse("pass is " + std::to_string(pass) + ", expected 0 or 1");
     }

@@ -73,19 +73,10 @@ class SpecDraw {
   std::vector<unsigned char> draw() {
     spec_.assign(operation_.spec_bytes, 0);
     word(0, int32_t(operation_.spec_bytes));
-    for (const Field& type : operation_.types) {
-      const bool first = &type == operation_.types.begin();
-      if (first || random_.once_in(4)) word(type.offset, int32_t(1 + random_.upto(2)));
-    }
-    for (const Field& flag : operation_.flags) word(flag.offset, random_.once_in(4));
-    word(operation_.pass, random_.once_in(2));
-    for (const Field& bound : operation_.bounds) wide(bound.offset, random_.upto(20));
-    for (const Field& number : operation_.numbers) {
-      const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
-      std::memcpy(&spec_[number.offset], &value, sizeof value);
-    }
+    for (const Field& field : operation_.fields) draw_field(field);
+    word(offsetof(SpecHead, pass), random_.once_in(2));
     for (const Size& size : operation_.sizes) {
-      wide(size.field.offset, std::min(size.high, size.low + random_.upto(random_.once_in(2) ? 3 : 60)));
+      wide(size.offset, std::min(size.high, size.low + random_.upto(random_.once_in(2) ? 3 : 60)));
     }
     if (operation_.packed != 0 && read_word(spec_.data(), operation_.packed) != 0) draw_totals();
     for (const List<Operand>& operands : operation_.operands) {
@@ -98,11 +89,33 @@ class SpecDraw {
   void word(size_t offset, int32_t value) { std::memcpy(&spec_[offset], &value, sizeof value); }
   void wide(size_t offset, int64_t value) { std::memcpy(&spec_[offset], &value, sizeof value); }
 
+  void draw_field(const Field& field) {
+    const bool needed = field.offset == offsetof(SpecHead, dtype);
+    switch (field.kind) {
+      case Kind::kType:
+        if (needed || random_.once_in(4)) word(field.offset, int32_t(1 + random_.upto(2)));
+        break;
+      case Kind::kFlag:
+        word(field.offset, random_.once_in(4));
+        break;
+      case Kind::kBound:
+        wide(field.offset, random_.upto(20));
+        break;
+      case Kind::kNumber: {
+        const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
+        std::memcpy(&spec_[field.offset], &value, sizeof value);
+        break;
+      }
+      case Kind::kOther:
+        break;
+    }
+  }
+
   void draw_totals() {
-    const int64_t batch = read_wide(spec_.data(), operation_.sizes[0].field.offset);
+    const int64_t batch = read_wide(spec_.data(), operation_.sizes[0].offset);
     for (const Size& size : operation_.sizes) {
-      if (size.total.offset == 0) continue;
-      wide(size.total.offset, random_.upto(batch * read_wide(spec_.data(), size.field.offset)));
+      if (size.total == 0) continue;
+      wide(size.total, random_.upto(batch * read_wide(spec_.data(), size.offset)));
     }
   }
 
@@ -306,7 +319,7 @@ class Fuzzer {
       const Shape shape = shape_of(operation, plan.spec, operand);
       const Reach reach = reach_of(shape);
       buffer.allocate(int64_t(reach.high - reach.low) * shape.element_bytes);
-      if (operand.role == Role::kTensor) {
+      if (operand.counts < 0) {
         for (int64_t i = 0; i < buffer.size; ++i) buffer.data.get()[i] = uint8_t(random.next());
       } else {
         lengths = true;
@@ -338,11 +351,11 @@ class Fuzzer {
     auto* const lengths = reinterpret_cast<int32_t*>(bytes.data.get());
     const int64_t count = bytes.size / int64_t{sizeof(int32_t)};
     const Size& size = operation.sizes[operand.counts];
-    const int64_t longest = read_wide(plan.spec, size.field.offset);
-    const int64_t total = read_wide(plan.spec, size.total.offset);
+    const int64_t longest = read_wide(plan.spec, size.offset);
+    const int64_t total = read_wide(plan.spec, size.total);
     int64_t begin = 0;
     for (int64_t i = 0; i < count; ++i) {
-      lengths[i] = int32_t(operand.role == Role::kOffsets ? begin : random.upto(longest));
+      lengths[i] = int32_t(operand.type == Type::kOffsets ? begin : random.upto(longest));
       const int64_t rest = total - begin, most = std::min(rest, longest);
       begin += i + 2 == count ? rest : random.upto(most);
       if (random.once_in(100)) lengths[i] = int32_t(random.next());

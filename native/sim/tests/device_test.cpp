@@ -83,7 +83,8 @@ struct Case {
 
   int32_t launch(const device::Kernel& kernel, void* stream = nullptr) {
     call.error[0] = 0;
-    const int32_t status = device::launch(kernel, "", {plan, &operands, nullptr, nullptr, stream}, call);
+    const int32_t status = device::launch(
+        kernel, "", {attention::kOperation, plan, &operands, nullptr, nullptr, stream}, call);
     error = call.error;
     return status;
   }

@@ -10,60 +10,60 @@ import java.lang.foreign.ValueLayout;
 public final class FoveaAttentionSpec {
   public static final StructLayout LAYOUT =
       MemoryLayout.structLayout(
-            ValueLayout.JAVA_INT.withName("size"),
-            ValueLayout.JAVA_INT.withName("pass"),
-            ValueLayout.JAVA_INT.withName("dtype"),
-            ValueLayout.JAVA_INT.withName("out_dtype"),
-            ValueLayout.JAVA_INT.withName("gradient_dtype"),
-            ValueLayout.JAVA_INT.withName("bias_dtype"),
-            ValueLayout.JAVA_INT.withName("packed"),
-            ValueLayout.JAVA_INT.withName("causal"),
-            ValueLayout.JAVA_INT.withName("alignment"),
-            ValueLayout.JAVA_INT.withName("has_window_left"),
-            ValueLayout.JAVA_INT.withName("has_window_right"),
-            ValueLayout.JAVA_INT.withName("has_scale"),
-            ValueLayout.JAVA_INT.withName("allow_tf32"),
-            ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
-            ValueLayout.JAVA_INT.withName("has_sinks"),
-            ValueLayout.JAVA_INT.withName("has_query_lengths"),
-            ValueLayout.JAVA_INT.withName("has_key_lengths"),
-            ValueLayout.JAVA_INT.withName("has_lse"),
-            ValueLayout.JAVA_INT.withName("has_weights"),
-            ValueLayout.JAVA_INT.withName("deterministic"),
-            ValueLayout.JAVA_INT.withName("accumulate"),
-            ValueLayout.JAVA_INT.withName("has_dbias"),
-            ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
-            ValueLayout.JAVA_INT.withName("has_dsinks"),
-            ValueLayout.JAVA_FLOAT.withName("scale"),
-            ValueLayout.JAVA_FLOAT.withName("softcap"),
-            ValueLayout.JAVA_FLOAT.withName("dropout"),
-            ValueLayout.JAVA_INT.withName("reserved0"),
-            ValueLayout.JAVA_LONG.withName("window_left"),
-            ValueLayout.JAVA_LONG.withName("window_right"),
-            ValueLayout.JAVA_LONG.withName("batch"),
-            ValueLayout.JAVA_LONG.withName("query_length"),
-            ValueLayout.JAVA_LONG.withName("key_length"),
-            ValueLayout.JAVA_LONG.withName("query_heads"),
-            ValueLayout.JAVA_LONG.withName("key_heads"),
-            ValueLayout.JAVA_LONG.withName("head_dim"),
-            ValueLayout.JAVA_LONG.withName("value_head_dim"),
-            ValueLayout.JAVA_LONG.withName("query_total"),
-            ValueLayout.JAVA_LONG.withName("key_total"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
-            MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
-            MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
-            MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
-            MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride"))
-          .withName("fovea_attention_spec");
+              ValueLayout.JAVA_INT.withName("size"),
+              ValueLayout.JAVA_INT.withName("pass"),
+              ValueLayout.JAVA_INT.withName("dtype"),
+              ValueLayout.JAVA_INT.withName("out_dtype"),
+              ValueLayout.JAVA_INT.withName("gradient_dtype"),
+              ValueLayout.JAVA_INT.withName("bias_dtype"),
+              ValueLayout.JAVA_INT.withName("packed"),
+              ValueLayout.JAVA_INT.withName("causal"),
+              ValueLayout.JAVA_INT.withName("alignment"),
+              ValueLayout.JAVA_INT.withName("has_window_left"),
+              ValueLayout.JAVA_INT.withName("has_window_right"),
+              ValueLayout.JAVA_INT.withName("has_scale"),
+              ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
+              ValueLayout.JAVA_INT.withName("has_sinks"),
+              ValueLayout.JAVA_INT.withName("has_query_lengths"),
+              ValueLayout.JAVA_INT.withName("has_key_lengths"),
+              ValueLayout.JAVA_INT.withName("has_lse"),
+              ValueLayout.JAVA_INT.withName("has_weights"),
+              ValueLayout.JAVA_INT.withName("deterministic"),
+              ValueLayout.JAVA_INT.withName("accumulate"),
+              ValueLayout.JAVA_INT.withName("has_dbias"),
+              ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
+              ValueLayout.JAVA_INT.withName("has_dsinks"),
+              ValueLayout.JAVA_FLOAT.withName("scale"),
+              ValueLayout.JAVA_FLOAT.withName("softcap"),
+              ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
+              ValueLayout.JAVA_LONG.withName("window_left"),
+              ValueLayout.JAVA_LONG.withName("window_right"),
+              ValueLayout.JAVA_LONG.withName("batch"),
+              ValueLayout.JAVA_LONG.withName("query_length"),
+              ValueLayout.JAVA_LONG.withName("key_length"),
+              ValueLayout.JAVA_LONG.withName("query_heads"),
+              ValueLayout.JAVA_LONG.withName("key_heads"),
+              ValueLayout.JAVA_LONG.withName("head_dim"),
+              ValueLayout.JAVA_LONG.withName("value_head_dim"),
+              ValueLayout.JAVA_LONG.withName("query_total"),
+              ValueLayout.JAVA_LONG.withName("key_total"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride")
+          ).withName("fovea_attention_spec");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
   public static final Field.Int32 PASS = Field.Int32.of(LAYOUT, "pass");
@@ -108,19 +108,19 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
-  public static final Field.Int64Array ALIBI_SLOPES_STRIDE =
-      Field.Int64Array.of(LAYOUT, "alibi_slopes_stride");
+  public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "alibi_slopes_stride");
   public static final Field.Int64Array OUT_STRIDE = Field.Int64Array.of(LAYOUT, "out_stride");
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
-  public static final Field.Int64Array WEIGHTS_STRIDE =
-      Field.Int64Array.of(LAYOUT, "weights_stride");
+  public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "weights_stride");
   public static final Field.Int64Array DOUT_STRIDE = Field.Int64Array.of(LAYOUT, "dout_stride");
   public static final Field.Int64Array DQUERY_STRIDE = Field.Int64Array.of(LAYOUT, "dquery_stride");
   public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");
   public static final Field.Int64Array DVALUE_STRIDE = Field.Int64Array.of(LAYOUT, "dvalue_stride");
   public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
-  public static final Field.Int64Array DALIBI_SLOPES_STRIDE =
-      Field.Int64Array.of(LAYOUT, "dalibi_slopes_stride");
+  public static final Field.Int64Array DALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dalibi_slopes_stride");
 
   private FoveaAttentionSpec() {}
 

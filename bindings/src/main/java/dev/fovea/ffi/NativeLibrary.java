@@ -40,7 +40,7 @@ public final class NativeLibrary {
     libraryQuery = find(symbols, "fovea_library_query");
     deviceQuery = find(symbols, "fovea_device_query");
     prepare = find(symbols, "fovea_prepare");
-    for (NativeOperation operation : NativeOperation.ALL) {
+    for (NativeOperation operation : NativeOperations.ALL) {
       functions.put(
           operation,
           new Functions(

@@ -6,9 +6,6 @@ import java.util.List;
 
 /** An operation of {@code fovea.h}: its operands, and its calls. Made from its declaration. */
 public abstract class NativeOperation {
-  /** All there are. */
-  public static final List<NativeOperation> ALL = List.of(NativeAttention.OPERATION);
-
   private final String name;
   private final int id;
   private final StructLayout spec;

@@ -55,13 +55,5 @@ public record Operand(
    * @param rows its field
    * @param total of all packed sequences; null if they have no rows of their own
    */
-  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {
-    Dim dim() {
-      return new Dim(this, false);
-    }
-
-    Dim sums() {
-      return new Dim(this, true);
-    }
-  }
+  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {}
 }
