@@ -20,8 +20,7 @@ import java.util.stream.Stream;
  * prototypes of fovea.h, tables of operands, entry points, and their likes in Java and Python. The
  * notation: ops/README.md.
  *
- * <p>usage: java ops/Generate.java [--check]; with --check it writes nothing and fails where a file is
- * not what it would write.
+ * <p>usage: ops/generate [--check]
  */
 class Generate {
 
@@ -420,7 +419,7 @@ class Generate {
         continue;
       }
       differs = true;
-      System.out.println(file + (check ? " is not what ops declares: java ops/Generate.java" : ""));
+      System.out.println(file + (check ? " is not what ops declares: run ops/generate" : ""));
       if (!check) {
         Files.createDirectories(file.getParent());
         Files.writeString(file, it.getValue());

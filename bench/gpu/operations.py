@@ -1,4 +1,4 @@
-"""Specs and operands of operations, by name. Made by ops/Generate.java."""
+"""Specs and operands of operations, by name. Made by ops/generate."""
 
 import ctypes
 from ctypes import c_float, c_int32, c_int64, c_uint32

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 
-/** {@code fovea_run_{{name}}} and its backward pass. Made by ops/Generate.java. */
+/** {@code fovea_run_{{name}}} and its backward pass. Made by ops/generate. */
 public final class Native{{Name}} extends NativeOperation {
   {{#sizes}}
   private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}{{/total}}{{^total}}null{{/total}});

@@ -1,4 +1,4 @@
-// The functions of fovea.h for {{name}}. Made by ops/Generate.java from ops/{{name}}.op.
+// The functions of fovea.h for {{name}}. Made by ops/generate from ops/{{name}}.op.
 
 #include "core/entry.h"
 #include "ops/{{name}}/operation.h"

@@ -1,4 +1,4 @@
-// What a run of {{name}} is given. Made by ops/Generate.java from ops/{{name}}.op.
+// What a run of {{name}} is given. Made by ops/generate from ops/{{name}}.op.
 #pragma once
 
 #include "fovea.h"

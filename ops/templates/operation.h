@@ -1,4 +1,4 @@
-// What {{name}} takes and gives. Made by ops/Generate.java from ops/{{name}}.op.
+// What {{name}} takes and gives. Made by ops/generate from ops/{{name}}.op.
 #pragma once
 
 #include "core/operation.h"

@@ -1,4 +1,4 @@
-// All operations. Made by ops/Generate.java.
+// All operations. Made by ops/generate.
 #pragma once
 
 {{#operations}}

@@ -1,4 +1,4 @@
-// The functions of fovea.h for attention. Made by ops/Generate.java from ops/attention.op.
+// The functions of fovea.h for attention. Made by ops/generate from ops/attention.op.
 
 #include "core/entry.h"
 #include "ops/attention/operation.h"

@@ -1,4 +1,4 @@
-// What a run of attention is given. Made by ops/Generate.java from ops/attention.op.
+// What a run of attention is given. Made by ops/generate from ops/attention.op.
 #pragma once
 
 #include "fovea.h"

@@ -1,4 +1,4 @@
-// What attention takes and gives. Made by ops/Generate.java from ops/attention.op.
+// What attention takes and gives. Made by ops/generate from ops/attention.op.
 #pragma once
 
 #include "core/operation.h"

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 
-/** {@code fovea_attention_spec}, with the fields of {@code fovea.h}. Made by ops/Generate.java. */
+/** {@code fovea_attention_spec}, with the fields of {@code fovea.h}. Made by ops/generate. */
 public final class FoveaAttentionSpec {
   public static final StructLayout LAYOUT =
       MemoryLayout.structLayout(

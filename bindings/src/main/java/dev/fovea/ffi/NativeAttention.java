@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 
-/** {@code fovea_run_attention} and its backward pass. Made by ops/Generate.java. */
+/** {@code fovea_run_attention} and its backward pass. Made by ops/generate. */
 public final class NativeAttention extends NativeOperation {
   private static final Size BATCH = new Size("batch", "B", FoveaAttentionSpec.BATCH, null);
   private static final Size QUERY_LENGTH = new Size("query_length", "Sq",
