@@ -6,9 +6,9 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaPlan;
-import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.testkit.Gaussian;
@@ -117,14 +117,12 @@ public class CallBenchmark {
       FoveaAttentionSpec.OUT_STRIDE.set(spec, i, HEAD_DIM);
     }
     MemorySegment block = FoveaPlan.allocate(arena);
-    int status = library.plan(NativeAttention.OPERATION, spec, Device.cpu().backend().info(), block);
+    int status =
+        library.plan(NativeAttention.OPERATION, spec, Device.cpu().backend().info(), block);
     if (status != Abi.OK || FoveaPlan.PHASES.get(block) != 1) {
       throw new IllegalStateException(
           "status %d, %d phases: %s"
-              .formatted(
-                  status,
-                  FoveaPlan.PHASES.get(block),
-                  FoveaPlan.ERROR.get(block)));
+              .formatted(status, FoveaPlan.PHASES.get(block), FoveaPlan.ERROR.get(block)));
     }
     return block;
   }

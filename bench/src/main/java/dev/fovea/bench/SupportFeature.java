@@ -110,16 +110,15 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(gradient("deterministic gradients", FoveaAttentionSpec.DETERMINISTIC, 1));
     features.add(
         gradientOf(
-            "the bias",
-            FoveaAttentionSpec.BIAS_DTYPE,
-            Abi.FLOAT16,
-            FoveaAttentionSpec.HAS_DBIAS));
+            "the bias", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16, FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
-            "ALiBi slopes", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1, FoveaAttentionSpec.HAS_DALIBI_SLOPES));
+            "ALiBi slopes",
+            FoveaAttentionSpec.HAS_ALIBI_SLOPES,
+            1,
+            FoveaAttentionSpec.HAS_DALIBI_SLOPES));
     features.add(
-        gradientOf(
-            "the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
+        gradientOf("the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
   }
 
   private static SupportFeature forward(String name, Consumer<MemorySegment> set) {

@@ -7,8 +7,8 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 
 /**
- * {@code fovea_call}: which part of the work one run does; one for each worker. Fields as
- * in {@code fovea.h}.
+ * {@code fovea_call}: which part of the work one run does; one for each worker. Fields as in {@code
+ * fovea.h}.
  */
 public final class FoveaCall {
   public static final StructLayout LAYOUT =

@@ -7,8 +7,8 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 
 /**
- * {@code fovea_plan}: what the planner decided; plain data, free to copy. Fields as in
- * {@code fovea.h}.
+ * {@code fovea_plan}: what the planner decided; plain data, free to copy. Fields as in {@code
+ * fovea.h}.
  */
 public final class FoveaPlan {
   public static final StructLayout LAYOUT =

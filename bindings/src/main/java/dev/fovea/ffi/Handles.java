@@ -25,7 +25,8 @@ final class Handles {
       downcall(FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
 
   /** {@code fovea_plan_<operation>}. */
-  static final MethodHandle PLAN = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  static final MethodHandle PLAN =
+      downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
 
   static final MethodHandle PREPARE = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS));
 

@@ -42,8 +42,9 @@ public abstract class NativeOperation {
   }
 
   /**
-   * Runs items: calls {@code function}, {@link NativeLibrary#runFunction}, with the operands of that
-   * pass in their order, absent ones {@link MemorySegment#NULL}. Returns a status of {@link Abi}.
+   * Runs items: calls {@code function}, {@link NativeLibrary#runFunction}, with the operands of
+   * that pass in their order, absent ones {@link MemorySegment#NULL}. Returns a status of {@link
+   * Abi}.
    */
   public final int run(
       int pass,

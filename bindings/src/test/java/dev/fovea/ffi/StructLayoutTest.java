@@ -80,8 +80,7 @@ class StructLayoutTest {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment plan = FoveaPlan.allocate(arena);
       for (int index : new int[] {-1, Abi.MAX_PHASES}) {
-        assertThrows(
-            IndexOutOfBoundsException.class, () -> FoveaPlan.ITEMS.get(plan, index));
+        assertThrows(IndexOutOfBoundsException.class, () -> FoveaPlan.ITEMS.get(plan, index));
       }
     }
   }
@@ -93,8 +92,7 @@ class StructLayoutTest {
       assertEquals("", FoveaPlan.KERNEL.get(plan));
       plan.setString(FoveaPlan.KERNEL.offset(), "avx2 für bf16");
       assertEquals("avx2 für bf16", FoveaPlan.KERNEL.get(plan));
-      MemorySegment all =
-          plan.asSlice(FoveaPlan.KERNEL.offset(), FoveaPlan.KERNEL.length());
+      MemorySegment all = plan.asSlice(FoveaPlan.KERNEL.offset(), FoveaPlan.KERNEL.length());
       all.fill((byte) 'x');
       assertEquals("x".repeat(64), FoveaPlan.KERNEL.get(plan));
       assertEquals(0, plan.get(ValueLayout.JAVA_BYTE, FoveaPlan.SPEC.offset()));

@@ -7,9 +7,7 @@ import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.MemorySegment;
 
-/**
- * Operands, plan and memory put together: everything a run reads, resolved once.
- */
+/** Operands, plan and memory put together: everything a run reads, resolved once. */
 final class BoundAttention implements Fanout.Work {
   /** Below this, handing items to another thread takes longer than doing them. */
   private static final double INLINE_FLOPS = 2e6;

@@ -12,8 +12,7 @@ final class PlanCache {
   /** Enough for the shapes of one model; a server with more shapes plans again, in microseconds. */
   private static final int CAPACITY = 16;
 
-  private record Entry(
-      DeviceBackend backend, MemorySegment spec, AttentionPlan plan) {
+  private record Entry(DeviceBackend backend, MemorySegment spec, AttentionPlan plan) {
     boolean matches(DeviceBackend wanted, MemorySegment spec) {
       return backend == wanted && this.spec.mismatch(spec) < 0;
     }

@@ -6,9 +6,7 @@ import dev.fovea.ffi.Field;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.MemorySegment;
 
-/**
- * Options and shapes as a {@code fovea_attention_spec}: the one place where the two sides meet.
- */
+/** Options and shapes as a {@code fovea_attention_spec}: the one place where the two sides meet. */
 final class SpecBlock {
   private SpecBlock() {}
 

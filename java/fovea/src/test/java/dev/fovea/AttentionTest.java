@@ -208,10 +208,7 @@ class AttentionTest {
               .weights()
               .build();
       SpecBlock.fill(
-          spec,
-          Attention.create().options(),
-          shape,
-          AttentionGradientShape.dense(shape).build());
+          spec, Attention.create().options(), shape, AttentionGradientShape.dense(shape).build());
       assertEquals(1, FoveaAttentionSpec.HAS_LSE.get(spec));
       assertEquals(Abi.BACKWARD, FoveaAttentionSpec.PASS.get(spec));
       assertEquals(0, FoveaAttentionSpec.HAS_WEIGHTS.get(spec));
@@ -272,11 +269,7 @@ class AttentionTest {
               .dout(new Strides(0, 1, 2))
               .dvalue(new Strides(0, 3, 4))
               .build();
-      SpecBlock.fill(
-          block,
-          Attention.create().options(),
-          shape,
-          gradients);
+      SpecBlock.fill(block, Attention.create().options(), shape, gradients);
       assertEquals(Abi.FLOAT32, FoveaAttentionSpec.GRADIENT_DTYPE.get(block));
       assertStrides(block, FoveaAttentionSpec.DOUT_STRIDE, 0, 1, 2);
       assertStrides(block, FoveaAttentionSpec.DQUERY_STRIDE, 0, 8 * 64, 64);

@@ -9,9 +9,9 @@ import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaPlan;
-import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeOperation;
@@ -67,8 +67,7 @@ class NullOperandsConformanceTest {
         FoveaCall.PHASE.set(call, phase);
         FoveaCall.END.set(call, FoveaPlan.ITEMS.get(plan, phase));
         int status =
-            OPERATION.run(
-                Abi.BACKWARD, function, plan, call, addresses, workspace, scratch, NONE);
+            OPERATION.run(Abi.BACKWARD, function, plan, call, addresses, workspace, scratch, NONE);
         if (status != Abi.OK) {
           assertEquals(Abi.INVALID_ARGUMENT, status);
           return FoveaCall.ERROR.get(call);
@@ -98,10 +97,14 @@ class NullOperandsConformanceTest {
       MemorySegment never = MemorySegment.ofAddress(64); // no address that anybody may read
       Map<String, MemorySegment> given =
           Map.of(
-              "key", never,
-              "value", never,
-              "dkey", MemorySegment.ofAddress(dkey.address()),
-              "dvalue", MemorySegment.ofAddress(dvalue.address()));
+              "key",
+              never,
+              "value",
+              never,
+              "dkey",
+              MemorySegment.ofAddress(dkey.address()),
+              "dvalue",
+              MemorySegment.ofAddress(dvalue.address()));
       assertEquals("", run(on, given));
       assertArrayEquals(new float[24], dkey.toFloatArray());
       assertArrayEquals(new float[24], dvalue.toFloatArray());
