@@ -230,8 +230,8 @@ typedef struct fovea_attention_spec {
   int64_t batch; /* B: sequences */
   int64_t query_length; /* Sq: packed: at least the longest query sequence */
   int64_t key_length; /* Sk: packed: at least the longest key sequence */
-  int64_t query_heads; /* Hq: Hq, a multiple of key_heads */
-  int64_t key_heads; /* Hk: Hk */
+  int64_t query_heads; /* Hq: a multiple of key_heads */
+  int64_t key_heads; /* Hk */
   int64_t head_dim; /* D */
   int64_t value_head_dim; /* Dv */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
