@@ -145,7 +145,7 @@ inline void prefetch_row(const T* row, int64_t columns) {
 // Rows [j, j + 8) of `count`; those beyond are zeros.
 template <typename T>
 inline void gather_rows8(const T* from, int64_t stride, int j, int count, const T* (&rows)[8]) {
-  static const T kZeros[512] = {};
+  static const T kZeros[1024] = {};
   for (int r = 0; r < 8; ++r) rows[r] = j + r < count ? from + (j + r) * stride : kZeros;
 }
 

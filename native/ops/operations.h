@@ -1,13 +1,15 @@
 // All operations. Made by ops/generate.
 #pragma once
 
+#include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(attention)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention)
 
 namespace fovea {
 
 constexpr const Operation* kOperations[] = {
+    &additive::kOperation,
     &attention::kOperation,
 };
 

@@ -7,27 +7,24 @@
 #include "core/philox.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
+#include "cpu/attention/kernels.h"
 #include "cpu/attention/rows.h"
-#include "cpu/pack.h"
-#include "ops/attention/attention.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
 constexpr int kMaxWidth = kPanelVectors * kLanes;
 
 template <typename T>
-class ForwardItem : AttentionRows {
+class ForwardItem : public AttentionRows {
  public:
-  ForwardItem(const fovea_plan& plan, const fovea_call& call,
-                const ForwardOperands& operands, const Sequence& sequence, int64_t batch,
-                int64_t key_head, void* scratch)
-      : AttentionRows(spec_of(plan), sequence, batch, key_head),
-        plan_(plan),
-        call_(call),
-        operands_(operands),
-        layout_(plan.tile_queries, plan.tile_keys, kLanes, kGroup, spec_.head_dim,
+  ForwardItem(const ForwardRun& run, const ForwardWork& work)
+      : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
+        plan_(run.plan),
+        call_(run.call),
+        operands_(run.operands),
+        layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_.head_dim,
                 spec_.value_head_dim),
-        scratch_(static_cast<float*>(scratch)) {}
+        scratch_(static_cast<float*>(run.scratch)) {}
 
   // Rows [begin, end) of the sequence's query_length * group rows.
   void run(int64_t begin, int64_t end) {
@@ -53,18 +50,6 @@ class ForwardItem : AttentionRows {
       dispatch(panel, [&](auto vectors) { finish<vectors()>(panel); });
     }
     if (spec_.has_weights) write_weights(panels, start, last);
-  }
-
-  // Rows [begin, end) beyond the sequence's query length: no key is visible to padding.
-  void pad(int64_t begin, int64_t end) {
-    const size_t bytes = size_t(spec_.value_head_dim) * (spec_.out_dtype == FOVEA_FLOAT32 ? 4 : 2);
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = query_offset(spec_.out_stride, row);
-      std::memset(static_cast<char*>(operands_.out) + at * int64_t(bytes / spec_.value_head_dim), 0,
-                  bytes);
-      if (spec_.has_lse) operands_.lse[lse_offset(row)] = -kInfinity;
-      if (spec_.has_weights) std::fill_n(weights_row(row), spec_.key_length, 0.0f);
-    }
   }
 
  private:

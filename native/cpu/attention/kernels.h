@@ -1,48 +1,25 @@
-// The kernels that each instruction set tier of the CPU has, and what they are given.
+// The kernels that each instruction set tier of the CPU has for attention, and what they are given.
 #pragma once
 
 #include "cpu/attention/backward_layout.h"
-#include "cpu/attention/sequences.h"
+#include "cpu/softmax/work.h"
+#include "ops/attention/attention.h"
 
 namespace fovea::attention::cpu {
 
-// What all items of one call have in common.
-struct ForwardRun {
-  const fovea_plan& plan;
-  const fovea_call& call;
-  const ForwardOperands& operands;
-  void* scratch;
+struct Op {
+  using Spec = attention::Spec;
+  using ForwardOperands = attention::ForwardOperands;
+  using BackwardOperands = attention::BackwardOperands;
+  using Scratch = BackwardScratch;
+  using Workspace = BackwardWorkspace;
 };
+using ForwardRun = fovea::cpu::ForwardRun<Op>;
+using BackwardRun = fovea::cpu::BackwardRun<Op>;
+using fovea::cpu::BackwardWork, fovea::cpu::ForwardWork;
 
-// One item, located in the batch.
-struct ForwardWork {
-  Sequence sequence;
-  int64_t batch, key_head;
-  int64_t tile;  // of plan.tile_queries rows
-};
-
-struct BackwardRun {
-  const fovea_plan& plan;
-  const fovea_call& call;
-  const BackwardOperands& operands;
-  const BackwardScratch& scratch_layout;
-  const BackwardWorkspace& workspace_layout;
-  float* workspace;
-  float* scratch;
-};
-
-// One item of any phase but the last, located in the batch.
-struct BackwardWork {
-  Sequence sequence;
-  int64_t batch, key_head;
-  int64_t first_row;   // in the workspace
-  int64_t begin, end;  // rows, perhaps beyond the sequence's; kKeyPhase takes all of them
-  int64_t chunks;      // of this sequence
-  int64_t keys;        // kKeyPhase: which chunk; kBiasPhase: which tile
-};
-
-using RunForward = void(const ForwardRun&, const ForwardWork&);
-using RunBackward = void(const BackwardRun&, const BackwardWork&);
+using RunForward = fovea::cpu::RunForward<Op>;
+using RunBackward = fovea::cpu::RunBackward<Op>;
 
 struct Kernels {
   RunForward* forward;

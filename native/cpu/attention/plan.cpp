@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/block.h"
 #include "cpu/attention/backward_layout.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/passes.h"
-#include "cpu/attention/row_tiles.h"
 #include "cpu/tier.h"
 
 namespace fovea::attention::cpu {
@@ -54,27 +52,22 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
   // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
   // holds five copies of them.
-  plan.tile_queries = kMostTileRows;
+  using fovea::cpu::kMostTileKeys;
+  plan.tile_queries = fovea::cpu::kMostTileRows;
   plan.tile_keys = spec.head_dim + spec.value_head_dim <= 512 ? kMostTileKeys : kMostTileKeys / 2;
 
   const BackwardPieces pieces(plan);
   plan.phases = kBackwardPhases;
-  plan.items[kRowPhase] = pieces.row_tiles.count() * spec.key_heads;
-  plan.items[kKeyPhase] = pieces.chunks * spec.batch * spec.key_heads;
-  plan.items[kQueryPhase] = plan.items[kRowPhase];
-  if (spec_of(plan).has_dbias) {
+  fovea::cpu::plan_rows_and_keys(spec, plan);
+  if (spec.has_dbias) {
     plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }
-  if (spec_of(plan).has_dsinks || spec_of(plan).has_dalibi_slopes) plan.items[kHeadPhase] = pieces.heads;
+  if (spec.has_dsinks || spec.has_dalibi_slopes) plan.items[kHeadPhase] = pieces.heads;
 
-  const BackwardWorkspace workspace(plan);
-  if (workspace.total > (__int128{1} << 60)) {
-    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
-                "the gradients of %lld rows and %lld heads need more than 2^62 bytes of workspace",
-                (long long)workspace.rows, (long long)spec.query_heads);
+  if (int32_t status = fovea::cpu::plan_memory(spec, BackwardWorkspace(plan),
+                                               BackwardScratch(plan).total, plan)) {
+    return status;
   }
-  plan.workspace_bytes = int64_t(workspace.total) * int64_t{sizeof(float)};
-  plan.scratch_bytes = BackwardScratch(plan).total * int64_t{sizeof(float)};
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_backward_%s_%dx%d",
                 fovea::cpu::kTiers[plan.isa].name, plan.tile_queries, plan.tile_keys);
   return FOVEA_OK;

@@ -5,7 +5,8 @@ import java.util.List;
 /** The operations of {@code fovea.h}. Made by ops/generate. */
 public final class NativeOperations {
   /** All of them. */
-  public static final List<NativeOperation> ALL = List.of(NativeAttention.OPERATION);
+  public static final List<NativeOperation> ALL = List.of(NativeAdditive.OPERATION,
+      NativeAttention.OPERATION);
 
   private NativeOperations() {}
 }

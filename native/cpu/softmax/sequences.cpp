@@ -1,8 +1,8 @@
-#include "cpu/attention/sequences.h"
+#include "cpu/softmax/sequences.h"
 
 #include "core/block.h"
 
-namespace fovea::attention::cpu {
+namespace fovea::cpu {
 namespace {
 
 int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total,
@@ -38,50 +38,43 @@ int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, i
 
 }  // namespace
 
-int32_t check_offsets(const fovea_plan& plan, const Inputs& inputs,
-                      fovea_call& call) {
-  const Spec& spec = spec_of(plan);
-  if (!spec.packed) return FOVEA_OK;
-  if (int32_t status =
-          check_ends("cu_seqlens_q", inputs.cu_seqlens_q, spec.batch, spec.query_total, call)) {
+int32_t Sequences::check_offsets(const fovea_plan& plan, fovea_call& call) const {
+  if (!packed) return FOVEA_OK;
+  if (int32_t status = check_ends("cu_seqlens_q", cu_seqlens_q, batch, query_total, call)) {
     return status;
   }
-  if (int32_t status =
-          check_ends("cu_seqlens_k", inputs.cu_seqlens_k, spec.batch, spec.key_total, call)) {
+  if (int32_t status = check_ends("cu_seqlens_k", cu_seqlens_k, batch, key_total, call)) {
     return status;
   }
   const int64_t items = plan.items[call.phase];
-  const auto share = [&](int64_t item) { return int64_t(__int128{spec.batch} * item / items); };
+  const auto share = [&](int64_t item) { return int64_t(__int128{batch} * item / items); };
   for (int64_t b = share(call.begin); b < share(call.end); ++b) {
     Sequence sequence;
-    if (int32_t status = locate(spec, inputs, b, sequence, call)) return status;
+    if (int32_t status = locate(b, sequence, call)) return status;
   }
   return FOVEA_OK;
 }
 
-int32_t locate(const Spec& spec, const Inputs& inputs, int64_t batch,
-               Sequence& sequence, fovea_call& call) {
+int32_t Sequences::locate(int64_t number, Sequence& sequence, fovea_call& call) const {
   sequence = {};
-  if (spec.packed) {
-    if (int32_t status =
-            locate_packed("cu_seqlens_q", inputs.cu_seqlens_q, batch, spec.query_length,
-                          spec.query_total, sequence.query_start, sequence.query_length, call)) {
+  if (packed) {
+    if (int32_t status = locate_packed("cu_seqlens_q", cu_seqlens_q, number, query_length, query_total,
+                                       sequence.query_start, sequence.query_length, call)) {
       return status;
     }
-    if (int32_t status =
-            locate_packed("cu_seqlens_k", inputs.cu_seqlens_k, batch, spec.key_length,
-                          spec.key_total, sequence.key_start, sequence.key_rows, call)) {
+    if (int32_t status = locate_packed("cu_seqlens_k", cu_seqlens_k, number, key_length, key_total,
+                                       sequence.key_start, sequence.key_rows, call)) {
       return status;
     }
   } else {
-    if (int32_t status = locate_padded("query_lengths", inputs.query_lengths, batch,
-                                       spec.query_length, sequence.query_length, call)) {
+    if (int32_t status = locate_padded("query_lengths", query_lengths, number, query_length,
+                                       sequence.query_length, call)) {
       return status;
     }
-    sequence.key_rows = spec.key_length;
+    sequence.key_rows = key_length;
   }
-  return locate_padded("key_lengths", inputs.key_lengths, batch, sequence.key_rows,
-                       sequence.key_length, call);
+  return locate_padded("key_lengths", key_lengths, number, sequence.key_rows, sequence.key_length,
+                       call);
 }
 
-}  // namespace fovea::attention::cpu
+}  // namespace fovea::cpu

@@ -4,9 +4,7 @@
 
 #include <cstdint>
 
-#include "ops/attention/attention.h"
-
-namespace fovea::attention::cpu {
+namespace fovea::cpu {
 
 struct RowTile {
   int64_t sequence;
@@ -25,6 +23,7 @@ class RowTiles {
     if (longest == 0) return;
     count_ = packed ? total * group / tile + batch : batch * ((longest * group + tile - 1) / tile);
   }
+  template <typename Spec>
   RowTiles(const Spec& spec, int64_t tile)
       : RowTiles(spec.packed, spec.batch, spec.query_length, spec.query_total,
                  spec.query_heads / spec.key_heads, tile) {}
@@ -52,4 +51,4 @@ class RowTiles {
   int64_t batch_ = 0, group_ = 1, tile_ = 1, count_ = 0;
 };
 
-}  // namespace fovea::attention::cpu
+}  // namespace fovea::cpu

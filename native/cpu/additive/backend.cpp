@@ -1,0 +1,14 @@
+// Additive attention as an operation of the CPU.
+
+#include "cpu/additive/passes.h"
+#include "cpu/backend.h"
+
+namespace fovea::additive {
+
+extern const backend::Kernels kKernels = {
+    {cpu::plan_forward, cpu::plan_backward},
+    {cpu::run_forward, cpu::run_backward},
+    fovea::cpu::prepare,
+};
+
+}  // namespace fovea::additive

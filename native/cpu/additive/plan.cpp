@@ -1,0 +1,59 @@
+// The one place that picks the tiles of additive attention for the CPU.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cpu/additive/layout.h"
+#include "cpu/additive/passes.h"
+#include "cpu/tier.h"
+
+namespace fovea::additive::cpu {
+namespace {
+
+// Constants of head_dim, so that a row's bits depend on nothing else; large ones take fewer keys to stay
+// in L2.
+int pick_tile_keys(const Spec& spec) {
+  return spec.head_dim + spec.value_head_dim <= 512 ? kMostKeys : kMostKeys / 2;
+}
+
+void name_kernel(const char* name, fovea_plan& plan) {
+  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_%s_%dx%d", name,
+                fovea::cpu::kTiers[plan.isa].name, plan.tile_queries, plan.tile_keys);
+}
+
+}  // namespace
+
+int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
+  if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
+  const Spec& spec = spec_of(plan);
+  // Each tile of queries raises every key to its power again, which takes as long as six rows of it do:
+  // as many as there may be, and fewer where the workers would run out of items.
+  constexpr int64_t kBlock = 6, kFewest = 24;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  const int64_t sequences = std::max<int64_t>(1, spec.batch * spec.key_heads);
+  const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
+  const int64_t tiles = std::max<int64_t>({1, (rows + fovea::cpu::kMostTileRows - 1) / fovea::cpu::kMostTileRows,
+                                  std::min(rows / kFewest, (wanted + sequences - 1) / sequences)});
+  const int64_t tile = ((rows + tiles - 1) / tiles + kBlock - 1) / kBlock * kBlock;
+  plan.tile_queries = int32_t(std::clamp<int64_t>(tile, kBlock, fovea::cpu::kMostTileRows));
+  plan.tile_keys = pick_tile_keys(spec);
+  plan.phases = 1;
+  plan.items[0] = fovea::cpu::RowTiles(spec, plan.tile_queries).count() * spec.key_heads;
+  plan.scratch_bytes = ForwardScratch(plan).total * int64_t{sizeof(float)};
+  name_kernel("additive_cpu", plan);
+  return FOVEA_OK;
+}
+
+int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
+  if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
+  const Spec& spec = spec_of(plan);
+  plan.tile_queries = fovea::cpu::kMostTileRows;
+  plan.tile_keys = pick_tile_keys(spec);
+  plan.phases = kBackwardPhases;
+  fovea::cpu::plan_rows_and_keys(spec, plan);
+  if (spec.has_dweight || spec.has_dbias) plan.items[kHeadPhase] = spec.query_heads;
+  name_kernel("additive_cpu_backward", plan);
+  return fovea::cpu::plan_memory(spec, BackwardWorkspace(plan), BackwardScratch(plan).total, plan);
+}
+
+}  // namespace fovea::additive::cpu

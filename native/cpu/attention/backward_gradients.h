@@ -1,0 +1,61 @@
+// dkey and dquery of attention, from the gradients of scores.
+#pragma once
+
+#include <algorithm>
+
+#include "core/constants.h"
+#include "cpu/attention/backward_scores.h"
+#include "cpu/softmax/backward_keys.h"
+
+namespace fovea::attention::cpu::FOVEA_TIER {
+
+class BackwardGradients {
+ public:
+  using Tile = BackwardTile;
+
+  BackwardGradients(const BackwardRun& run, const BackwardWork& work)
+      : run_(run),
+        work_(work),
+        spec_(spec_of(run.plan)),
+        keys_{run.scratch + run.scratch_layout.keys, run.scratch_layout.query_row} {}
+
+  void start(int64_t rows) {
+    if (!spec_.has_dalibi_slopes) return;
+    const BackwardWorkspace& workspace = run_.workspace_layout;
+    distances_ = run_.workspace + workspace.distances + work_.keys * workspace.rows + work_.first_row;
+    std::fill_n(distances_, rows, 0.0f);
+  }
+  float* distances() const { return distances_; }
+
+  void load_keys(const Tile& tile, int64_t j, int count) {
+    with_type(spec_.dtype, [&](auto zero) {
+      const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
+                        tile.key_offset(spec_.key_stride, j);
+      for (int k = 0; k < count; ++k) {
+        load_row(key + k * spec_.key_stride[1], spec_.head_dim, 1.0f, keys_.at + k * keys_.row);
+      }
+    });
+  }
+
+  void add(const Tile& tile, int64_t, int rows, int keys, bool add_keys, const Panel<float>& dkeys,
+           bool add_queries, const Panel<float>& dqueries) {
+    const int head_dim = int(spec_.head_dim);
+    const Panel<float> ds = tile.gradients();
+    multiply_spans({ds.at, 1, ds.row}, tile.queries(), keys, head_dim, tile.key_spans(), add_keys,
+                   dkeys);
+    multiply_spans({ds.at, ds.row, 1}, {keys_.at, keys_.row}, rows, head_dim, tile.row_spans(),
+                   add_queries, dqueries);
+  }
+
+  // The queries were scaled for the units of S.
+  float key_units() const { return spec_.softcap > 0 ? 1.0f : float(kLn2); }
+
+ private:
+  const BackwardRun& run_;
+  const BackwardWork& work_;
+  const Spec& spec_;
+  const Panel<float> keys_;
+  float* distances_ = nullptr;
+};
+
+}  // namespace fovea::attention::cpu::FOVEA_TIER

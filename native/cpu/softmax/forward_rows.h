@@ -1,0 +1,44 @@
+// An item of a forward pass: rows of a sequence, and padding behind them.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/softmax/rows.h"
+#include "cpu/softmax/work.h"
+
+namespace fovea::cpu::FOVEA_TIER {
+
+// Rows [begin, end) beyond the sequence's query length: no key is visible to padding.
+template <typename Spec, typename Operands>
+void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& operands, int64_t begin,
+                   int64_t end) {
+  const int64_t element = spec.out_dtype == FOVEA_FLOAT32 ? 4 : 2;
+  for (int64_t row = begin; row < end; ++row) {
+    std::memset(static_cast<char*>(operands.out) + rows.query_offset(spec.out_stride, row) * element, 0,
+                size_t(spec.value_head_dim * element));
+    if (spec.has_lse) operands.lse[rows.lse_offset(row)] = -kInfinity;
+    if (spec.has_weights) {
+      std::fill_n(operands.weights + rows.score_offset(spec.weights_stride, row), spec.key_length, 0.0f);
+    }
+  }
+}
+
+// `Item` is the rows of a sequence, and run(begin, end) its forward pass of some.
+template <typename Item, typename Op>
+void run_item(const ForwardRun<Op>& run, const ForwardWork& work) {
+  const typename Op::Spec& spec = spec_of<Op>(run.plan);
+  const int64_t group = spec.query_heads / spec.key_heads;
+  const int64_t length = work.sequence.query_length * group;
+  const int64_t begin = work.tile * run.plan.tile_queries;
+  // Packed sequences have no padding rows; in the others padding is written, never left as it was.
+  const int64_t all = (spec.packed ? work.sequence.query_length : spec.query_length) * group;
+  const int64_t end = std::min(begin + run.plan.tile_queries, all);
+  Item item(run, work);
+  if (begin < std::min(end, length)) item.run(begin, std::min(end, length));
+  if (std::max(begin, length) < end) {
+    write_padding(spec, item, run.operands, std::max(begin, length), end);
+  }
+}
+
+}  // namespace fovea::cpu::FOVEA_TIER

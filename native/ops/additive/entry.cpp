@@ -1,0 +1,35 @@
+// The functions of fovea.h for additive. Made by ops/generate from ops/additive.op.
+
+#include "core/entry.h"
+#include "ops/additive/operation.h"
+
+using namespace fovea;
+
+int32_t fovea_plan_additive(const fovea_additive_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan) {
+  return plan_pass(additive::kOperation, spec, device, plan);
+}
+
+int32_t fovea_run_additive(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const float* weight, const float* bias,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
+    void* scratch, void* stream) {
+  const additive::ForwardOperands operands = { { query, key, value, weight, bias, cu_seqlens_q,
+      cu_seqlens_k, query_lengths, key_lengths }, out, lse, weights };
+  return run_pass(additive::kOperation, FOVEA_FORWARD, plan, call, &operands, workspace, scratch,
+      stream);
+}
+
+int32_t fovea_run_additive_backward(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const float* weight, const float* bias,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
+    void* dkey, void* dvalue, float* dweight, float* dbias, void* workspace, void* scratch,
+    void* stream) {
+  const additive::BackwardOperands operands = { { query, key, value, weight, bias, cu_seqlens_q,
+      cu_seqlens_k, query_lengths, key_lengths }, dout, out, lse, dquery, dkey, dvalue, dweight,
+      dbias };
+  return run_pass(additive::kOperation, FOVEA_BACKWARD, plan, call, &operands, workspace, scratch,
+      stream);
+}

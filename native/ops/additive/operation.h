@@ -1,0 +1,133 @@
+// What additive takes and gives. Made by ops/generate from ops/additive.op.
+#pragma once
+
+#include "core/operation.h"
+#include "ops/additive/operands.h"
+
+namespace fovea::additive {
+
+using Spec = fovea_additive_spec;
+
+constexpr Field kFields[] = {
+    {"size", Kind::kOther, offsetof(Spec, size)},
+    {"pass", Kind::kFlag, offsetof(Spec, pass)},
+    {"dtype", Kind::kType, offsetof(Spec, dtype)},
+    {"out_dtype", Kind::kType, offsetof(Spec, out_dtype)},
+    {"gradient_dtype", Kind::kType, offsetof(Spec, gradient_dtype)},
+    {"packed", Kind::kFlag, offsetof(Spec, packed)},
+    {"causal", Kind::kFlag, offsetof(Spec, causal)},
+    {"alignment", Kind::kFlag, offsetof(Spec, alignment)},
+    {"has_window_left", Kind::kFlag, offsetof(Spec, has_window_left)},
+    {"has_window_right", Kind::kFlag, offsetof(Spec, has_window_right)},
+    {"has_bias", Kind::kFlag, offsetof(Spec, has_bias)},
+    {"has_query_lengths", Kind::kFlag, offsetof(Spec, has_query_lengths)},
+    {"has_key_lengths", Kind::kFlag, offsetof(Spec, has_key_lengths)},
+    {"has_lse", Kind::kFlag, offsetof(Spec, has_lse)},
+    {"has_weights", Kind::kFlag, offsetof(Spec, has_weights)},
+    {"deterministic", Kind::kFlag, offsetof(Spec, deterministic)},
+    {"accumulate", Kind::kFlag, offsetof(Spec, accumulate)},
+    {"has_dweight", Kind::kFlag, offsetof(Spec, has_dweight)},
+    {"has_dbias", Kind::kFlag, offsetof(Spec, has_dbias)},
+    {"dropout", Kind::kNumber, offsetof(Spec, dropout)},
+    {"window_left", Kind::kBound, offsetof(Spec, window_left)},
+    {"window_right", Kind::kBound, offsetof(Spec, window_right)},
+    {"batch", Kind::kOther, offsetof(Spec, batch)},
+    {"query_length", Kind::kOther, offsetof(Spec, query_length)},
+    {"key_length", Kind::kOther, offsetof(Spec, key_length)},
+    {"query_heads", Kind::kOther, offsetof(Spec, query_heads)},
+    {"key_heads", Kind::kOther, offsetof(Spec, key_heads)},
+    {"head_dim", Kind::kOther, offsetof(Spec, head_dim)},
+    {"value_head_dim", Kind::kOther, offsetof(Spec, value_head_dim)},
+    {"query_total", Kind::kOther, offsetof(Spec, query_total)},
+    {"key_total", Kind::kOther, offsetof(Spec, key_total)},
+    {"query_stride", Kind::kOther, offsetof(Spec, query_stride)},
+    {"key_stride", Kind::kOther, offsetof(Spec, key_stride)},
+    {"value_stride", Kind::kOther, offsetof(Spec, value_stride)},
+    {"weight_stride", Kind::kOther, offsetof(Spec, weight_stride)},
+    {"bias_stride", Kind::kOther, offsetof(Spec, bias_stride)},
+    {"out_stride", Kind::kOther, offsetof(Spec, out_stride)},
+    {"lse_stride", Kind::kOther, offsetof(Spec, lse_stride)},
+    {"weights_stride", Kind::kOther, offsetof(Spec, weights_stride)},
+    {"dout_stride", Kind::kOther, offsetof(Spec, dout_stride)},
+    {"dquery_stride", Kind::kOther, offsetof(Spec, dquery_stride)},
+    {"dkey_stride", Kind::kOther, offsetof(Spec, dkey_stride)},
+    {"dvalue_stride", Kind::kOther, offsetof(Spec, dvalue_stride)},
+    {"dweight_stride", Kind::kOther, offsetof(Spec, dweight_stride)},
+    {"dbias_stride", Kind::kOther, offsetof(Spec, dbias_stride)},
+};
+constexpr Size kSizes[] = {
+    {"batch", offsetof(Spec, batch), 0, kMaxLength, nullptr, 0},
+    {"query_length", offsetof(Spec, query_length), 0, kMaxLength, "query_total", offsetof(Spec,
+        query_total)},
+    {"key_length", offsetof(Spec, key_length), 0, kMaxLength, "key_total", offsetof(Spec,
+        key_total)},
+    {"query_heads", offsetof(Spec, query_heads), 1, kMaxLength, nullptr, 0},
+    {"key_heads", offsetof(Spec, key_heads), 1, kMaxLength, nullptr, 0},
+    {"head_dim", offsetof(Spec, head_dim), 1, 1024, nullptr, 0},
+    {"value_head_dim", offsetof(Spec, value_head_dim), 1, 512, nullptr, 0},
+};
+constexpr Operand kForward[] = {
+    {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
+        { 1,false }, { 3,false }, { 5,false } }},
+    {"key", Type::kSpec, false, -1, 0, offsetof(Spec, key_stride), 4, { { 0,false }, { 2,false },
+        { 4,false }, { 5,false } }},
+    {"value", Type::kSpec, false, -1, 0, offsetof(Spec, value_stride), 4, { { 0,false },
+        { 2,false }, { 4,false }, { 6,false } }},
+    {"weight", Type::kFloat32, false, -1, 0, offsetof(Spec, weight_stride), 2, { { 3,false },
+        { 5,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), offsetof(Spec, bias_stride), 2,
+        { { 3,false }, { 5,false } }},
+    {"cu_seqlens_q", Type::kOffsets, false, 1, offsetof(Spec, packed), 0, 1, { { 0,false } }},
+    {"cu_seqlens_k", Type::kOffsets, false, 2, offsetof(Spec, packed), 0, 1, { { 0,false } }},
+    {"query_lengths", Type::kInt32, false, 1, offsetof(Spec, has_query_lengths), 0, 1,
+        { { 0,false } }},
+    {"key_lengths", Type::kInt32, false, 2, offsetof(Spec, has_key_lengths), 0, 1, { { 0,false } }},
+    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 1,false },
+        { 3,false }, { 6,false } }},
+    {"lse", Type::kFloat32, true, -1, offsetof(Spec, has_lse), offsetof(Spec, lse_stride), 3,
+        { { 0,false }, { 3,false }, { 1,false } }},
+    {"weights", Type::kFloat32, true, -1, offsetof(Spec, has_weights), offsetof(Spec,
+        weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 2,false } }},
+};
+constexpr Operand kBackward[] = {
+    {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
+        { 1,false }, { 3,false }, { 5,false } }},
+    {"key", Type::kSpec, false, -1, 0, offsetof(Spec, key_stride), 4, { { 0,false }, { 2,false },
+        { 4,false }, { 5,false } }},
+    {"value", Type::kSpec, false, -1, 0, offsetof(Spec, value_stride), 4, { { 0,false },
+        { 2,false }, { 4,false }, { 6,false } }},
+    {"weight", Type::kFloat32, false, -1, 0, offsetof(Spec, weight_stride), 2, { { 3,false },
+        { 5,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), offsetof(Spec, bias_stride), 2,
+        { { 3,false }, { 5,false } }},
+    {"cu_seqlens_q", Type::kOffsets, false, 1, offsetof(Spec, packed), 0, 1, { { 0,false } }},
+    {"cu_seqlens_k", Type::kOffsets, false, 2, offsetof(Spec, packed), 0, 1, { { 0,false } }},
+    {"query_lengths", Type::kInt32, false, 1, offsetof(Spec, has_query_lengths), 0, 1,
+        { { 0,false } }},
+    {"key_lengths", Type::kInt32, false, 2, offsetof(Spec, has_key_lengths), 0, 1, { { 0,false } }},
+    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 4, { { 0,false }, { 1,false },
+        { 3,false }, { 6,false } }},
+    {"out", Type::kOut, false, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 1,false },
+        { 3,false }, { 6,false } }},
+    {"lse", Type::kFloat32, false, -1, offsetof(Spec, has_lse), offsetof(Spec, lse_stride), 3,
+        { { 0,false }, { 3,false }, { 1,false } }},
+    {"dquery", Type::kGradient, true, -1, 0, offsetof(Spec, dquery_stride), 4, { { 0,false },
+        { 1,false }, { 3,false }, { 5,false } }},
+    {"dkey", Type::kGradient, true, -1, 0, offsetof(Spec, dkey_stride), 4, { { 0,false },
+        { 2,false }, { 4,false }, { 5,false } }},
+    {"dvalue", Type::kGradient, true, -1, 0, offsetof(Spec, dvalue_stride), 4, { { 0,false },
+        { 2,false }, { 4,false }, { 6,false } }},
+    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), offsetof(Spec,
+        dweight_stride), 2, { { 3,false }, { 5,false } }},
+    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), offsetof(Spec, dbias_stride), 2,
+        { { 3,false }, { 5,false } }},
+};
+
+int32_t resolve(fovea_plan& plan);
+
+constexpr Operation kOperation = {
+    "additive", 2, sizeof(Spec), offsetof(Spec, packed), kFields, kSizes, {kForward, kBackward},
+        resolve,
+};
+
+}  // namespace fovea::additive
