@@ -29,7 +29,7 @@ class BackwardScores : public Scores {
   Span seen(int64_t i, int keys) const { return seen_within(i, 0, keys); }
 
  protected:
-  void compute(const fovea::cpu::FOVEA_TIER::Tile& tile, const Span*, const Panel<float>& s) const {
+  void compute(const fovea::cpu::FOVEA_TIER::Tile& tile, const Span*, const Panel<float>& s) {
     Scores::compute(tile.rows, tile.keys, s);
   }
 
@@ -155,11 +155,9 @@ class BackwardGradients {
       const int64_t left = std::min<int64_t>(width, spec_.head_dim - a);
       std::copy_n(weight, left, weights);
       std::fill(weights + left, weights + width, 0.0f);
-      std::fill_n(dquery, width, 0.0f);
-      std::fill_n(dweight, width, 0.0f);
       float* const ds = tile.gradients().at + r * tile.gradients().row;
       const auto gradient = tile.is_limited(r) ? add_gradient<true> : add_gradient<false>;
-      Gradient g = {tile.power_row(r) + a, weights,   ds,
+      const Gradient g = {tile.power_row(r) + a, weights,   ds,
                     keys_.at + a,          dkeys.at + a, dkeys.row,
                     seen.begin,            seen.end,  dquery, dweight};
       gradient(vectors, g);

@@ -1,6 +1,6 @@
 // The inner loop of the backward pass: one query row against keys, head_dim in the SIMD lanes.
 //
-//   t = tanh(u) = 1 - 2 / (1 + e^(2 u));  g = ds (1 - t^2)
+//   t = tanh(u);  g = ds (1 - t^2)
 //   dquery += sum_j g (times w, once all is summed);  dkey_j += w g;  dweight += sum_j ds t
 //
 // Vectors of one pair share a division, as the terms of a score do, so that a row's gradient depends on
@@ -17,6 +17,9 @@ constexpr int kDimVectors = 4;  // 4 times row, weight, dquery and dweight, and 
 constexpr int kDimVectors = 2;
 #endif
 
+// From e^(2 u), r = 2 / (1 + e^(2 u)) gives 1 - t = r and 1 - t^2 = e^(2 u) r^2, both to a few ulp wherever
+// tanh is close to 1 or to -1.
+
 // All at a vector of head_dim: of a row, of keys begin to end, and the sums.
 struct Gradient {
   const float *row, *weights, *ds;
@@ -24,67 +27,67 @@ struct Gradient {
   float* dkeys;
   int64_t key_row;  // of keys and dkeys
   int begin, end;
-  float *dquery, *dweight;  // added to; dquery without w
+  float *dquery, *dweight;  // set to sums of g, and of ds t
 };
 
-// t = 1 - 2 / d of each vector.
+// 2 / d of each vector.
 template <int kVectors>
-inline void divide(const vfloat (&d)[kVectors], vfloat (&t)[kVectors]) {
-  const vfloat one = splat(1.0f), two = splat(-2.0f);
+inline void divide(const vfloat (&d)[kVectors], vfloat (&r)[kVectors]) {
+  const vfloat two = splat(2.0f);
   if constexpr (kVectors == 1) {
-    t[0] = one + two / d[0];
+    r[0] = two / d[0];
   } else if constexpr (kVectors == 2) {
     const vfloat both = two / (d[0] * d[1]);
-    t[0] = fma(both, d[1], one);
-    t[1] = fma(both, d[0], one);
+    r[0] = both * d[1];
+    r[1] = both * d[0];
   } else if constexpr (kVectors == 3) {
     const vfloat first = d[0] * d[1], all = two / (first * d[2]), of_first = all * d[2];
-    t[0] = fma(of_first, d[1], one);
-    t[1] = fma(of_first, d[0], one);
-    t[2] = fma(all, first, one);
+    r[0] = of_first * d[1];
+    r[1] = of_first * d[0];
+    r[2] = all * first;
   } else {
     const vfloat first = d[0] * d[1], second = d[2] * d[3];
     const vfloat all = two / (first * second), of_first = all * second, of_second = all * first;
-    t[0] = fma(of_first, d[1], one);
-    t[1] = fma(of_first, d[0], one);
-    t[2] = fma(of_second, d[3], one);
-    t[3] = fma(of_second, d[2], one);
+    r[0] = of_first * d[1];
+    r[1] = of_first * d[0];
+    r[2] = of_second * d[3];
+    r[3] = of_second * d[2];
   }
 }
 
 template <int kVectors, bool kLimit>
 [[gnu::noinline]] void add_gradient(const Gradient& g) {
   const vfloat one = splat(1.0f);
-  [[maybe_unused]] const vfloat most = splat(kMostDenominator);
-  vfloat row[kVectors], dquery[kVectors] = {}, dweight[kVectors] = {};
+  [[maybe_unused]] const vfloat most = splat(kMostPower);
+  vfloat row[kVectors], dquery[kVectors] = {}, parts[kVectors] = {}, all = {};
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) row[v] = load(g.row + v * kLanes);
   const float* key = g.keys + g.begin * g.key_row;
   float* dkey = g.dkeys + g.begin * g.key_row;
   for (int k = g.begin; k < g.end; ++k, key += g.key_row, dkey += g.key_row) {
-    vfloat d[kVectors], t[kVectors];
+    vfloat power[kVectors], d[kVectors], r[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      d[v] = fma(row[v], load(key + v * kLanes), one);
-      if constexpr (kLimit) d[v] = min(most, d[v]);
+      power[v] = row[v] * load(key + v * kLanes);
+      if constexpr (kLimit) power[v] = min(most, power[v]);
+      d[v] = power[v] + one;
     }
-    divide(d, t);
+    divide(d, r);
     const vfloat ds = broadcast(g.ds + k);
+    all += ds;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const vfloat slope = fma(-t[v], t[v], one) * ds;
+      const vfloat part = r[v] * ds, slope = power[v] * r[v] * part;
+      parts[v] += part;
       dquery[v] += slope;
-      dweight[v] = fma(ds, t[v], dweight[v]);
       float* const to = dkey + v * kLanes;
       store(to, fma(load(g.weights + v * kLanes), slope, load(to)));
     }
   }
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
-    float* const q = g.dquery + v * kLanes;
-    float* const w = g.dweight + v * kLanes;
-    store(q, load(q) + dquery[v]);
-    store(w, load(w) + dweight[v]);
+    store(g.dquery + v * kLanes, dquery[v]);
+    store(g.dweight + v * kLanes, all - parts[v]);
   }
 }
 

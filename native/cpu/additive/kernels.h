@@ -12,6 +12,7 @@ struct Op {
   using BackwardOperands = additive::BackwardOperands;
   using Scratch = BackwardScratch;
   using Workspace = BackwardWorkspace;
+  static int64_t key_chunks(int64_t length) { return cpu::key_chunks(length); }
 };
 using ForwardRun = fovea::cpu::ForwardRun<Op>;
 using BackwardRun = fovea::cpu::BackwardRun<Op>;

@@ -20,6 +20,7 @@ constexpr int kMostKeys = 128;
 struct ScoreScratch {
   int64_t key_row, query_row, value_row;  // of rows of keys, of head_dim and of value_head_dim elements
   int64_t queries, transposed_keys, head_weights;
+  int64_t most_keys;  // of each element the largest of all keys
   int64_t raw;      // a bias, a key, and their tanh
   int64_t weights;  // S, then P
   int64_t total = 0;
@@ -34,6 +35,7 @@ struct ScoreScratch {
     queries = reserve(plan.tile_queries, query_row);
     transposed_keys = reserve((spec.head_dim + kShared - 1) / kShared * kShared, key_row);
     head_weights = reserve(std::min<int64_t>(group, plan.tile_queries), query_row);
+    most_keys = reserve(1, query_row);
     raw = reserve(3, query_row);
     weights = reserve(plan.tile_queries, key_row);
   }
@@ -79,23 +81,26 @@ enum BackwardPhase {
   kBackwardPhases,
 };
 
+// Shorter than attention's: a pair takes so many times as long.
+inline int64_t key_chunks(int64_t key_length) { return fovea::cpu::key_chunks(key_length, 256); }
+
 // Beside what the rows have: for each sequence, chunk of keys and head what they add to dweight and to
 // dbias, in double, because of the many terms.
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t sums, sum_row;  // in doubles: a row of each
 
-  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), plan.isa) {
+  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
     sum_row = spec.head_dim;
-    const __int128 chunks = fovea::cpu::key_chunks(spec.key_length);
+    const __int128 chunks = key_chunks(spec.key_length);
     const bool any = spec.has_dweight || spec.has_dbias;
     sums = reserve(any ? 4 * chunks * spec.batch * spec.query_heads * sum_row : 0) / 2;
   }
 
   // In doubles, of dweight; that of dbias lies behind it.
   int64_t sums_of(const Spec& spec, int64_t batch, int64_t chunk, int64_t head) const {
-    return sums + ((batch * fovea::cpu::key_chunks(spec.key_length) + chunk) * spec.query_heads + head) *
-                      2 * sum_row;
+    return sums +
+           ((batch * key_chunks(spec.key_length) + chunk) * spec.query_heads + head) * 2 * sum_row;
   }
 };
 

@@ -50,7 +50,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.tile_queries = fovea::cpu::kMostTileRows;
   plan.tile_keys = pick_tile_keys(spec);
   plan.phases = kBackwardPhases;
-  fovea::cpu::plan_rows_and_keys(spec, plan);
+  fovea::cpu::plan_rows_and_keys(spec, key_chunks(spec.key_length), plan);
   if (spec.has_dweight || spec.has_dbias) plan.items[kHeadPhase] = spec.query_heads;
   name_kernel("additive_cpu_backward", plan);
   return fovea::cpu::plan_memory(spec, BackwardWorkspace(plan), BackwardScratch(plan).total, plan);

@@ -14,10 +14,8 @@ namespace fovea::additive::cpu::FOVEA_TIER {
 
 using namespace fovea::cpu::FOVEA_TIER;
 
-// From here on 1 + e^(2 u) stays as it is: four of them have a product, and tanh is 1 to 2e-9.
-constexpr float kMostDenominator = 0x1p30f;
-// A sum of two arguments u up to here needs no such limit.
-constexpr float kUnlimited = 10.35f;
+// e^(2 u) grows no further: four denominators have a product, and tanh is 1 to 2e-9.
+constexpr float kMostPower = 0x1p30f;
 
 // Of a head: its weights, scaled to at most 2, and what makes a score, in units of log2, of their sum.
 struct HeadFactors {
@@ -39,12 +37,13 @@ template <int kVectors, bool kLimit>
   // So many terms at a time, so that none joins a sum that is much larger.
   constexpr int64_t kPart = 64;
   const vfloat one = splat(1.0f);
-  [[maybe_unused]] const vfloat most = splat(kMostDenominator);
+  [[maybe_unused]] const vfloat most = splat(kMostPower);
   vfloat total[kVectors] = {};
+  const float* key[kShared] = {keys, keys + key_row, keys + 2 * key_row, keys + 3 * key_row};
   for (int64_t begin = 0; begin < depth; begin += kPart) {
     const int64_t end = begin + kPart < depth ? begin + kPart : depth;
     vfloat sum[kVectors] = {};
-    for (int64_t a = begin; a < end; a += kShared, keys += kShared * key_row) {
+    for (int64_t a = begin; a < end; a += kShared) {
       vfloat q[kShared], w[kShared];
 #pragma GCC unroll 4
       for (int i = 0; i < kShared; ++i) {
@@ -56,13 +55,15 @@ template <int kVectors, bool kLimit>
         vfloat d[kShared];
 #pragma GCC unroll 4
         for (int i = 0; i < kShared; ++i) {
-          d[i] = fma(q[i], load(keys + i * key_row + v * kLanes), one);
+          d[i] = fma(q[i], load(key[i] + v * kLanes), one);
           if constexpr (kLimit) d[i] = min(most, d[i]);
         }
         const vfloat d01 = d[0] * d[1], d23 = d[2] * d[3];
         const vfloat n01 = fma(w[1], d[0], w[0] * d[1]), n23 = fma(w[3], d[2], w[2] * d[3]);
         sum[v] += fma(n23, d01, n01 * d23) / (d01 * d23);
       }
+#pragma GCC unroll 4
+      for (int i = 0; i < kShared; ++i) key[i] += kShared * key_row;
     }
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) total[v] += sum[v];

@@ -46,7 +46,8 @@ class Scores : public Rows<Spec> {
   // Whether no score of a row is a sum of factors of it, or only those of near keys.
   bool is_apart(int r) const { return apart_[r]; }
   bool is_far(int r) const { return distance_[r] > kFar; }
-  bool is_limited(int r) const { return !(distance_[r] + key_distance_ <= kUnlimited); }
+  // Whether a power of row r and a key of the tile may be beyond kMostPower.
+  bool is_limited(int r) const { return limited_[r]; }
 
   // Calls body(k) for keys of the tile that a score of row r is computed apart for.
   template <typename Body>
@@ -108,7 +109,6 @@ class Scores : public Rows<Spec> {
     });
     std::fill(to + spec_.head_dim * row, to + depth_ * row, 0.0f);
     far_count_ = 0;
-    key_distance_ = 0;
     for (int k = 0; k < count; k += kLanes) {
       vfloat farthest{};
       for (int64_t a = 0; a < spec_.head_dim; ++a) {
@@ -116,15 +116,22 @@ class Scores : public Rows<Spec> {
         farthest = max(magnitude(load(at)), farthest);
         store(at, power_of(load(at), vfloat{}));
       }
-      key_distance_ = std::max(key_distance_, highest(farthest));
       for (int lane = 0; lane < std::min(kLanes, count - k); ++lane) {
         if (farthest[lane] > kFar) far_keys_[far_count_++] = k + lane;
       }
     }
+    float* const most = memory_ + score_layout_.most_keys;
+    for (int64_t a = 0; a < spec_.head_dim; ++a) {
+      vfloat highest_of{};
+      for (int k = 0; k < count; k += kLanes) highest_of = max(load(to + a * row + k), highest_of);
+      most[a] = highest(highest_of);
+    }
+    std::fill(most + spec_.head_dim, most + score_layout_.query_row, 0.0f);
   }
 
   // Of the rows that were taken, and of the keys that each sees, rounded to vectors.
-  void compute(int rows, int keys, const Panel<float>& s) const {
+  void compute(int rows, int keys, const Panel<float>& s) {
+    find_limited(rows);
     for (int begin = 0; begin < keys; begin += kKeyVectors * kLanes) {
       const int end = std::min(keys, begin + kKeyVectors * kLanes);
       for_each_row(row_begin_, row_begin_ + rows, [&](int64_t row, int64_t i, int64_t) {
@@ -177,6 +184,17 @@ class Scores : public Rows<Spec> {
     }
   }
 
+  void find_limited(int rows) {
+    const float* const keys = memory_ + score_layout_.most_keys;
+    for (int r = 0; r < rows; ++r) {
+      vfloat most{};
+      for (int64_t a = 0; a < spec_.head_dim; a += kLanes) {
+        most = max(load(power_row(r) + a) * load(keys + a), most);
+      }
+      limited_[r] = highest(most) > 0.99f * kMostPower;
+    }
+  }
+
   void load_head(int slot, int64_t head) {
     const float* const weight = weights_of(head);
     float most = 0;
@@ -213,9 +231,9 @@ class Scores : public Rows<Spec> {
   const int64_t depth_;
   // By slot, by row, of the keys.
   HeadFactors factors_[fovea::cpu::kMostTileRows];
-  bool head_apart_[fovea::cpu::kMostTileRows], apart_[fovea::cpu::kMostTileRows];
+  bool head_apart_[fovea::cpu::kMostTileRows], apart_[fovea::cpu::kMostTileRows],
+      limited_[fovea::cpu::kMostTileRows];
   float distance_[fovea::cpu::kMostTileRows];
-  float key_distance_ = 0;
   int far_count_ = 0;
   int far_keys_[kMostKeys];
 };

@@ -20,6 +20,8 @@ enum BackwardPhase {
   kBackwardPhases,
 };
 
+inline int64_t key_chunks(int64_t key_length) { return fovea::cpu::key_chunks(key_length, 1024); }
+
 // What their items are. A dimension of an output that is summed over is one piece.
 struct BackwardPieces {
   bool batches_summed, heads_summed, queries_summed;  // of dbias
@@ -86,9 +88,9 @@ struct BackwardScratch {
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t distances;  // for each chunk, of all rows
 
-  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), plan.isa) {
+  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
-    distances = reserve(spec.has_dalibi_slopes ? __int128{fovea::cpu::key_chunks(spec.key_length)} * rows : 0);
+    distances = reserve(spec.has_dalibi_slopes ? __int128{key_chunks(spec.key_length)} * rows : 0);
   }
 };
 

@@ -13,6 +13,7 @@ struct Op {
   using BackwardOperands = attention::BackwardOperands;
   using Scratch = BackwardScratch;
   using Workspace = BackwardWorkspace;
+  static int64_t key_chunks(int64_t length) { return cpu::key_chunks(length); }
 };
 using ForwardRun = fovea::cpu::ForwardRun<Op>;
 using BackwardRun = fovea::cpu::BackwardRun<Op>;

@@ -58,7 +58,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
 
   const BackwardPieces pieces(plan);
   plan.phases = kBackwardPhases;
-  fovea::cpu::plan_rows_and_keys(spec, plan);
+  fovea::cpu::plan_rows_and_keys(spec, key_chunks(spec.key_length), plan);
   if (spec.has_dbias) {
     plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }

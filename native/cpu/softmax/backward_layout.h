@@ -24,17 +24,18 @@ constexpr int kMostTileRows = 96, kMostTileKeys = 256;
 // Rows in an item of kRowPhase and kQueryPhase.
 constexpr int64_t kRowTile = 512;
 
-// The tiles of keys of a sequence are dealt out to so many items. Each of these has a dquery of its
-// own, whence the limit. A function of the sequence's own length: its bits depend on nothing else.
-inline int64_t key_chunks(int64_t key_length) {
-  return std::min<int64_t>((key_length + 1023) / 1024, 4);
+// The tiles of keys of a sequence are dealt out to so many items, one for each `keys` of them. Each item
+// has a dquery of its own, whence the limit. A function of the sequence's own length: its bits depend on
+// nothing else.
+inline int64_t key_chunks(int64_t key_length, int64_t keys) {
+  return std::min<int64_t>((key_length + keys - 1) / keys, 4);
 }
 
-// Sets phases and items of those that every operation has.
+// Sets the items of the phases that every operation has; `chunks` are those of the longest sequence.
 template <typename Spec>
-void plan_rows_and_keys(const Spec& spec, fovea_plan& plan) {
+void plan_rows_and_keys(const Spec& spec, int64_t chunks, fovea_plan& plan) {
   plan.items[kRowPhase] = RowTiles(spec, kRowTile).count() * spec.key_heads;
-  plan.items[kKeyPhase] = key_chunks(spec.key_length) * spec.batch * spec.key_heads;
+  plan.items[kKeyPhase] = chunks * spec.batch * spec.key_heads;
   plan.items[kQueryPhase] = plan.items[kRowPhase];
 }
 
@@ -51,14 +52,14 @@ struct RowWorkspace {
   __int128 total = 0;
 
   template <typename Spec>
-  RowWorkspace(const Spec& spec, int isa) {
+  RowWorkspace(const Spec& spec, int64_t chunks, int isa) {
     const int64_t lanes = kTiers[isa].lanes;
     rows = (spec.packed ? spec.query_total : spec.batch * spec.query_length) * spec.query_heads;
     query_row = (spec.head_dim + lanes - 1) / lanes * lanes;
     lse = reserve(rows);
     rest = reserve(rows);
     delta = reserve(rows);
-    dqueries = reserve(__int128{key_chunks(spec.key_length)} * rows * query_row);
+    dqueries = reserve(__int128{chunks} * rows * query_row);
   }
 
   int64_t reserve(__int128 count) {

@@ -89,7 +89,7 @@ class BackwardItems {
     work.batch = batch;
     work.key_head = key_head;
     work.first_row = workspace_layout_.first_row(spec_, work.sequence, batch, key_head);
-    work.chunks = key_chunks(work.sequence.key_length);
+    work.chunks = Op::key_chunks(work.sequence.key_length);
     return FOVEA_OK;
   }
 

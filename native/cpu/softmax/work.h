@@ -1,5 +1,6 @@
 // What kernels with a softmax over pairs of queries and keys are given. An operation, `Op`, names its
-// types: Spec, ForwardOperands, BackwardOperands, Scratch and Workspace.
+// types: Spec, ForwardOperands, BackwardOperands, Scratch and Workspace, and says in how many chunks,
+// `key_chunks`, the keys of a sequence are.
 #pragma once
 
 #include "cpu/softmax/sequences.h"
