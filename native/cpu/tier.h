@@ -16,6 +16,14 @@ struct Tier {
 };
 constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};  // by FOVEA_ISA_*
 
+// Those that are built here; X(name, FOVEA_ISA_*).
+#if defined(__x86_64__)
+#define FOVEA_TIERS(X) \
+  X(portable, FOVEA_ISA_PORTABLE) X(avx2, FOVEA_ISA_AVX2) X(avx512, FOVEA_ISA_AVX512)
+#else
+#define FOVEA_TIERS(X) X(portable, FOVEA_ISA_PORTABLE)
+#endif
+
 // Sets plan.isa to that of the device, if it has it.
 int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan);
 

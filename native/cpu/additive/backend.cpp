@@ -1,7 +1,8 @@
 // Additive attention as an operation of the CPU.
 
-#include "cpu/additive/passes.h"
 #include "cpu/backend.h"
+
+#include "cpu/additive/passes.h"
 
 namespace fovea::additive {
 

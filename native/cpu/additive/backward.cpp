@@ -54,6 +54,8 @@ class Backward : fovea::cpu::BackwardItems<Op> {
 
 }  // namespace
 
-int32_t run_backward(const backend::Run& run, fovea_call& call) { return Backward(run, call).run(); }
+int32_t run_backward(const backend::Run& run, fovea_call& call) {
+  return Backward(run, call).run();
+}
 
 }  // namespace fovea::additive::cpu

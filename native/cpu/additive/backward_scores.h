@@ -58,7 +58,9 @@ class BackwardGradients {
         sums_(spec_.has_dweight || spec_.has_dbias) {}
 
   void start(int64_t) {
-    if (sums_) std::fill_n(sums_of(work_.key_head * group_), group_ * 2 * run_.workspace_layout.sum_row, 0.0);
+    if (sums_)
+      std::fill_n(sums_of(work_.key_head * group_), group_ * 2 * run_.workspace_layout.sum_row,
+                  0.0);
   }
   static float* distances() { return nullptr; }
   static float key_units() { return 1.0f; }
@@ -97,14 +99,16 @@ class BackwardGradients {
       }
     }
     if (!sums_) return;
-    tile.for_each_row(row, row + std::min<int64_t>(rows, tile.slots(rows)), [&](int64_t at, int64_t, int64_t head) {
-      const float* const dweight = sums + (at - row) * 2 * layout_.query_row;
-      double* const to = sums_of(head);
-      for (int64_t a = 0; a < spec_.head_dim; ++a) {
-        to[a] += double(dweight[a]);
-        to[run_.workspace_layout.sum_row + a] += double(dweight[layout_.query_row + a]);
-      }
-    });
+    tile.for_each_row(row, row + std::min<int64_t>(rows, tile.slots(rows)),
+                      [&](int64_t at, int64_t, int64_t head) {
+                        const float* const dweight = sums + (at - row) * 2 * layout_.query_row;
+                        double* const to = sums_of(head);
+                        for (int64_t a = 0; a < spec_.head_dim; ++a) {
+                          to[a] += double(dweight[a]);
+                          to[run_.workspace_layout.sum_row + a] +=
+                              double(dweight[layout_.query_row + a]);
+                        }
+                      });
   }
 
  private:
@@ -141,7 +145,8 @@ class BackwardGradients {
   // Keys [begin, end) of the tile and a few vectors of head_dim from a on.
   void add_near(Tile& tile, int64_t row, int rows, int begin, int end, int64_t a,
                 const Panel<float>& dkeys, const Panel<float>& dqueries) {
-    const int vectors = int(std::min<int64_t>(kDimVectors, (spec_.head_dim - a + kLanes - 1) / kLanes));
+    const int vectors =
+        int(std::min<int64_t>(kDimVectors, (spec_.head_dim - a + kLanes - 1) / kLanes));
     const int width = vectors * kLanes;
     alignas(64) float weights[kDimVectors * kLanes], dquery[kDimVectors * kLanes],
         dweight[kDimVectors * kLanes];
@@ -157,9 +162,16 @@ class BackwardGradients {
       std::fill(weights + left, weights + width, 0.0f);
       float* const ds = tile.gradients().at + r * tile.gradients().row;
       const auto gradient = tile.is_limited(r) ? add_gradient<true> : add_gradient<false>;
-      const Gradient g = {tile.power_row(r) + a, weights,   ds,
-                    keys_.at + a,          dkeys.at + a, dkeys.row,
-                    seen.begin,            seen.end,  dquery, dweight};
+      const Gradient g = {tile.power_row(r) + a,
+                          weights,
+                          ds,
+                          keys_.at + a,
+                          dkeys.at + a,
+                          dkeys.row,
+                          seen.begin,
+                          seen.end,
+                          dquery,
+                          dweight};
       gradient(vectors, g);
       float* const to = dqueries.at + r * dqueries.row + a;
       for (int x = 0; x < width; ++x) to[x] += weights[x] * dquery[x];

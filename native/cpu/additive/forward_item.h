@@ -77,7 +77,8 @@ class ForwardItem : public Scores {
                          key_offset(spec_.value_stride, j);
       const int64_t stride = spec_.value_stride[1];
       for (int k = 0; k < count; ++k) {
-        if (k + kRowsAhead < count) prefetch_row(from + (k + kRowsAhead) * stride, spec_.value_head_dim);
+        if (k + kRowsAhead < count)
+          prefetch_row(from + (k + kRowsAhead) * stride, spec_.value_head_dim);
         load_row(from + k * stride, spec_.value_head_dim, 1.0f, values().at + k * values().row);
       }
     });
@@ -125,7 +126,8 @@ class ForwardItem : public Scores {
     sum_[r] = sum_[r] * decay + sum;
     if (decay == 1.0f) return;
     float* const out = outputs().at + r * outputs().row;
-    for (int64_t d = 0; d < outputs().row; d += kLanes) store(out + d, load(out + d) * splat(decay));
+    for (int64_t d = 0; d < outputs().row; d += kLanes)
+      store(out + d, load(out + d) * splat(decay));
   }
 
   // Leaves in maximum_ and sum_ what turns a score into a weight: exp2(s - maximum) * sum.
@@ -138,8 +140,9 @@ class ForwardItem : public Scores {
         const float inverse = dead ? 0.0f : 1.0f / sum_[r];
         float* const from = outputs().at + r * outputs().row;
         if (dead) std::fill_n(from, spec_.value_head_dim, 0.0f);
-        store_row(from, spec_.value_head_dim, inverse * kept, false,
-                  static_cast<decltype(zero)*>(run_.operands.out) + query_offset(spec_.out_stride, row));
+        store_row(
+            from, spec_.value_head_dim, inverse * kept, false,
+            static_cast<decltype(zero)*>(run_.operands.out) + query_offset(spec_.out_stride, row));
         if (spec_.has_lse) {
           run_.operands.lse[lse_offset(row)] =
               dead ? -kInfinity : float((double(maximum_[r]) + std::log2(double(sum_[r]))) * kLn2);

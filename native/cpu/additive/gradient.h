@@ -1,10 +1,11 @@
 // The inner loop of the backward pass: one query row against keys, head_dim in the SIMD lanes.
 //
 //   t = tanh(u);  g = ds (1 - t^2)
-//   dquery += sum_j g (times w, once all is summed);  dkey_j += w g;  dweight += sum_j ds t
+//   dquery = sum_j g, times w once all is summed;  dkey_j += w g;  dweight += sum_j ds t
 //
-// Vectors of one pair share a division, as the terms of a score do, so that a row's gradient depends on
-// nothing but its keys.
+// From e^(2 u), r = 2 / (1 + e^(2 u)) gives 1 - t = r and 1 - t^2 = e^(2 u) r^2, both to a few ulp
+// wherever tanh is close to 1 or to -1. Vectors of one pair share a division, as the terms of a score
+// do, so that a row's gradient depends on nothing but its keys.
 #pragma once
 
 #include "cpu/additive/score.h"
@@ -12,13 +13,10 @@
 namespace fovea::additive::cpu::FOVEA_TIER {
 
 #if defined(__AVX512F__)
-constexpr int kDimVectors = 4;  // 4 times row, weight, dquery and dweight, and as much to compute with, of 32
+constexpr int kDimVectors = 4;  // of a row, its dquery and dweight each: 12 of 32 registers
 #else
-constexpr int kDimVectors = 2;
+constexpr int kDimVectors = 2;  // 6 of 16
 #endif
-
-// From e^(2 u), r = 2 / (1 + e^(2 u)) gives 1 - t = r and 1 - t^2 = e^(2 u) r^2, both to a few ulp wherever
-// tanh is close to 1 or to -1.
 
 // All at a vector of head_dim: of a row, of keys begin to end, and the sums.
 struct Gradient {

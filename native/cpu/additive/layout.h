@@ -18,11 +18,12 @@ constexpr int kMostKeys = 128;
 
 // Of one worker, for scores: those of a tile, and what its rows and keys are as factors of them.
 struct ScoreScratch {
-  int64_t key_row, query_row, value_row;  // of rows of keys, of head_dim and of value_head_dim elements
+  int64_t key_row, query_row,
+      value_row;  // of rows of keys, of head_dim and of value_head_dim elements
   int64_t queries, transposed_keys, head_weights;
   int64_t most_keys;  // of each element the largest of all keys
-  int64_t raw;      // a bias, a key, and their tanh
-  int64_t weights;  // S, then P
+  int64_t raw;        // a bias, a key, and their tanh
+  int64_t weights;    // S, then P
   int64_t total = 0;
 
   explicit ScoreScratch(const fovea_plan& plan) {
@@ -89,7 +90,8 @@ inline int64_t key_chunks(int64_t key_length) { return fovea::cpu::key_chunks(ke
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t sums, sum_row;  // in doubles: a row of each
 
-  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
+  explicit BackwardWorkspace(const fovea_plan& plan)
+      : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
     sum_row = spec.head_dim;
     const __int128 chunks = key_chunks(spec.key_length);

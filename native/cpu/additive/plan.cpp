@@ -32,8 +32,9 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
   const int64_t sequences = std::max<int64_t>(1, spec.batch * spec.key_heads);
   const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
-  const int64_t tiles = std::max<int64_t>({1, (rows + fovea::cpu::kMostTileRows - 1) / fovea::cpu::kMostTileRows,
-                                  std::min(rows / kFewest, (wanted + sequences - 1) / sequences)});
+  const int64_t tiles =
+      std::max<int64_t>({1, (rows + fovea::cpu::kMostTileRows - 1) / fovea::cpu::kMostTileRows,
+                         std::min(rows / kFewest, (wanted + sequences - 1) / sequences)});
   const int64_t tile = ((rows + tiles - 1) / tiles + kBlock - 1) / kBlock * kBlock;
   plan.tile_queries = int32_t(std::clamp<int64_t>(tile, kBlock, fovea::cpu::kMostTileRows));
   plan.tile_keys = pick_tile_keys(spec);

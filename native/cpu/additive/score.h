@@ -1,10 +1,11 @@
 // The inner loop of additive attention: scores of one query row against vectors of keys.
 //
-//   sum_a w_a tanh(u_a) = sum_a w_a - 2 sum_a w_a / (1 + e^(2 u_a)),  e^(2 (q + b + k)) = e^(2 (q + b)) e^(2 k)
+//   sum_a w_a tanh(u_a) = sum_a w_a - 2 sum_a w_a / (1 + e^(2 u_a))
+//   e^(2 (q + b + k)) = e^(2 (q + b)) e^(2 k)
 //
 // so that a tanh is a multiply-add, once rows and keys have been raised to their powers; and four terms
-// share one division: w0 / d0 + w1 / d1 = (w0 d1 + w1 d0) / (d0 d1), and so again. IEEE's division, not an
-// estimate of the reciprocal, whose bits differ from one processor to another.
+// share one division: w0 / d0 + w1 / d1 = (w0 d1 + w1 d0) / (d0 d1), and so again. IEEE's division, not
+// an estimate of the reciprocal, whose bits differ from one processor to another.
 #pragma once
 
 #include "cpu/additive/layout.h"
@@ -29,8 +30,8 @@ constexpr int kKeyVectors = 4;
 constexpr int kKeyVectors = 2;
 #endif
 
-// s[0, kVectors * kLanes) of a row: `row` and `weights` have `depth` elements, a multiple of kShared, and
-// `keys` as many rows of keys.
+// s[0, kVectors * kLanes) of a row. `row` and `weights` have `depth` elements, a multiple of kShared,
+// and `keys` as many rows.
 template <int kVectors, bool kLimit>
 [[gnu::noinline]] void score_row(const float* row, const float* weights, const float* keys,
                                  int64_t key_row, int64_t depth, HeadFactors factors, float* s) {

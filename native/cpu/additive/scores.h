@@ -104,8 +104,9 @@ class Scores : public Rows<Spec> {
     float* const to = memory_ + score_layout_.transposed_keys;
     const int64_t row = score_layout_.key_row;
     with_type(spec_.dtype, [&](auto zero) {
-      pack_columns(static_cast<const decltype(zero)*>(inputs_.key) + key_offset(spec_.key_stride, j),
-                   spec_.key_stride[1], count, spec_.head_dim, to, row);
+      pack_columns(
+          static_cast<const decltype(zero)*>(inputs_.key) + key_offset(spec_.key_stride, j),
+          spec_.key_stride[1], count, spec_.head_dim, to, row);
     });
     std::fill(to + spec_.head_dim * row, to + depth_ * row, 0.0f);
     far_count_ = 0;

@@ -9,7 +9,9 @@
 
 namespace fovea::additive::cpu::FOVEA_TIER {
 
-void run_forward(const ForwardRun& run, const ForwardWork& work) { run_item<ForwardItem>(run, work); }
+void run_forward(const ForwardRun& run, const ForwardWork& work) {
+  run_item<ForwardItem>(run, work);
+}
 
 void run_backward(const BackwardRun& run, const BackwardWork& work) {
   switch (run.call.phase) {

@@ -69,7 +69,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
   }
 
   int32_t clear_bias(Range batches, Range key_heads, Range queries, int64_t tile) {
-    const int64_t(&stride)[3] = spec_.dbias_stride;
+    const int64_t (&stride)[3] = spec_.dbias_stride;
     Range heads = {key_heads.begin * group_, key_heads.end * group_};
     if (pieces_.heads_summed) heads = one(0);
     if (pieces_.batches_summed) batches = one(0);
@@ -128,7 +128,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
 
   // One element, from one head or from all that are summed over.
   int32_t sum_slope(Range batches, Range heads) {
-    const int64_t(&stride)[2] = spec_.dalibi_slopes_stride;
+    const int64_t (&stride)[2] = spec_.dalibi_slopes_stride;
     const float* distances = workspace_ + workspace_layout_.distances;
     double sum = 0;
     const auto add = [&](int64_t row, const BackwardWork& work) {
@@ -162,6 +162,8 @@ class Backward : fovea::cpu::BackwardItems<Op> {
 
 }  // namespace
 
-int32_t run_backward(const backend::Run& run, fovea_call& call) { return Backward(run, call).run(); }
+int32_t run_backward(const backend::Run& run, fovea_call& call) {
+  return Backward(run, call).run();
+}
 
 }  // namespace fovea::attention::cpu

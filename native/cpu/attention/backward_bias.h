@@ -10,7 +10,7 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 // Adds the rows to dbias, for one tile of keys.
 inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
   const Spec& spec = spec_of(run.plan);
-  const int64_t(&stride)[3] = spec_of(run.plan).dbias_stride;
+  const int64_t (&stride)[3] = spec_of(run.plan).dbias_stride;
   const int tile_rows = run.plan.tile_queries, tile_keys = run.plan.tile_keys;
   const int64_t j = work.keys * tile_keys;
   const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));

@@ -22,7 +22,8 @@ class BackwardGradients {
   void start(int64_t rows) {
     if (!spec_.has_dalibi_slopes) return;
     const BackwardWorkspace& workspace = run_.workspace_layout;
-    distances_ = run_.workspace + workspace.distances + work_.keys * workspace.rows + work_.first_row;
+    distances_ =
+        run_.workspace + workspace.distances + work_.keys * workspace.rows + work_.first_row;
     std::fill_n(distances_, rows, 0.0f);
   }
   float* distances() const { return distances_; }

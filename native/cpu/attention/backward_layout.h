@@ -40,8 +40,9 @@ struct BackwardPieces {
     bias_heads = heads_summed ? 1 : spec.key_heads;
     // A tile of keys is packed once for a few tiles of rows.
     bias_queries = std::max<int64_t>(1, 4 * plan.tile_queries / group);
-    bias_tiles = RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
-                          queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
+    bias_tiles =
+        RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
+                 queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
     const bool slopes_summed = spec.has_dalibi_slopes && spec.dalibi_slopes_stride[1] == 0;
     heads = slopes_summed ? 1 : spec.query_heads;
@@ -88,7 +89,8 @@ struct BackwardScratch {
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t distances;  // for each chunk, of all rows
 
-  explicit BackwardWorkspace(const fovea_plan& plan) : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
+  explicit BackwardWorkspace(const fovea_plan& plan)
+      : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
     distances = reserve(spec.has_dalibi_slopes ? __int128{key_chunks(spec.key_length)} * rows : 0);
   }

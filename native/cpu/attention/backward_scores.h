@@ -47,8 +47,9 @@ class BackwardScores : public AttentionRows {
 
   void load_queries(int64_t row, int count) const {
     with_type(spec_.dtype, [&](auto zero) {
-      load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride, row, count,
-                spec_.head_dim, query_scale(), run_.scratch + layout_.queries, layout_.query_row);
+      load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride, row,
+                count, spec_.head_dim, query_scale(), run_.scratch + layout_.queries,
+                layout_.query_row);
     });
   }
 
@@ -80,7 +81,8 @@ class BackwardScores : public AttentionRows {
       all.bias = bias;
     }
     if (spec_.has_alibi_slopes) {
-      const int64_t at = batch_ * spec_.alibi_slopes_stride[0] + head * spec_.alibi_slopes_stride[1];
+      const int64_t at =
+          batch_ * spec_.alibi_slopes_stride[0] + head * spec_.alibi_slopes_stride[1];
       all.slope = splat(run_.operands.alibi_slopes[at] * kLog2e);
       all.distance = splat(float(key - (i + shift_))) + floats(lane_numbers());
     }

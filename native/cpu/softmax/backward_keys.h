@@ -90,7 +90,7 @@ class BackwardKeys {
   // The rows of dout behind dvalues were scaled by what dropout scales with.
   void write(int64_t j, int count) {
     with_type(spec_.gradient_dtype, [&](auto zero) {
-      const auto rows = [&](void* to, const int64_t(&stride)[3], const Panel<float>& from,
+      const auto rows = [&](void* to, const int64_t (&stride)[3], const Panel<float>& from,
                             int64_t columns, float scale) {
         auto* at = static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, j);
         for (int k = 0; k < count; ++k) {
@@ -107,7 +107,7 @@ class BackwardKeys {
   // The padding from key j on.
   void clear(int64_t j) {
     with_type(spec_.gradient_dtype, [&](auto zero) {
-      const auto rows = [&](void* to, const int64_t(&stride)[3], int64_t columns) {
+      const auto rows = [&](void* to, const int64_t (&stride)[3], int64_t columns) {
         for (int64_t k = j; k < work_.sequence.key_rows; ++k) {
           std::fill_n(static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, k), columns,
                       zero);

@@ -53,7 +53,7 @@ void row_item(const BackwardRun<typename Scores::Op>& run, const BackwardWork& w
   float* const delta = run.workspace + run.workspace_layout.delta + work.first_row;
   with_type(spec.out_dtype, [&](auto zero) {
     for (int64_t row = work.begin; row < work.end; ++row) {
-      const auto at = [&](const void* base, const int64_t(&stride)[3]) {
+      const auto at = [&](const void* base, const int64_t (&stride)[3]) {
         const auto* rows_of = static_cast<const decltype(zero)*>(base);
         if (row + kRowsAhead < work.end) {
           prefetch_row(rows_of + rows.query_offset(stride, row + kRowsAhead), spec.value_head_dim);
@@ -64,8 +64,8 @@ void row_item(const BackwardRun<typename Scores::Op>& run, const BackwardWork& w
       const bool dead = natural == -kInfinity;
       constexpr double kMost = std::numeric_limits<float>::max();
       const double binary = double(natural) / kLn2;
-      lse[row] = dead || natural == kInfinity ? kInfinity
-                                              : float(std::clamp(binary, -kMost, kMost));
+      lse[row] =
+          dead || natural == kInfinity ? kInfinity : float(std::clamp(binary, -kMost, kMost));
       rest[row] = 0.0f;
       delta[row] = dead ? 0.0f
                         : dot(at(run.operands.dout, spec.dout_stride),

@@ -118,12 +118,14 @@ class BackwardTile : public Scores, TileSpans {
     load_queries(begin, count);
     float* const to = run_.scratch + layout_.douts;
     with_type(spec_.out_dtype, [&](auto zero) {
-      Scores::load_rows(static_cast<const decltype(zero)*>(run_.operands.dout), spec_.dout_stride, begin,
-                        count, spec_.value_head_dim, dropout_scale(threshold_), to, layout_.value_row);
+      Scores::load_rows(static_cast<const decltype(zero)*>(run_.operands.dout), spec_.dout_stride,
+                        begin, count, spec_.value_head_dim, dropout_scale(threshold_), to,
+                        layout_.value_row);
     });
     // Rows that see nothing add nothing, whatever their dout.
     for (int r = 0; r < count; ++r) {
-      if (lse_[begin + r] == kInfinity) std::fill_n(to + r * layout_.value_row, layout_.value_row, 0.0f);
+      if (lse_[begin + r] == kInfinity)
+        std::fill_n(to + r * layout_.value_row, layout_.value_row, 0.0f);
     }
   }
 
@@ -162,8 +164,8 @@ class BackwardTile : public Scores, TileSpans {
              {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
              int(spec_.value_head_dim), row_spans_, gradients());
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
-      const Span seen = clear ? Span{0, keys_}
-                              : keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
+      const Span seen =
+          clear ? Span{0, keys_} : keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
       if (plain_) {
         weigh_row<true>(int(row - row_), i, head, seen, after_softcap, nullptr);
       } else {
@@ -203,8 +205,8 @@ class BackwardTile : public Scores, TileSpans {
       if (!any) return;
       modifiers = this->row_modifiers(i, head, key_, begin, seen.end);
       if (threshold_ > 0) {
-        draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_, keys_,
-                                 kept);
+        draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_,
+                                 keys_, kept);
       }
     }
     for (int k = begin; k < end; k += kLanes) {

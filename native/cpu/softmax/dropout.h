@@ -11,8 +11,8 @@ namespace fovea::cpu::FOVEA_TIER {
 // All bits of kept[k] are set where key j + k of query i and `head`, counted over the batch, is kept; see
 // fovea.h. A tile starts at a multiple of 32 keys, the span of four calls of the generator.
 template <int kMostKeys>
-inline void draw_kept(const fovea_call& call, uint32_t threshold, int64_t i, int64_t head, int64_t j,
-                      int count, int32_t* kept) {
+inline void draw_kept(const fovea_call& call, uint32_t threshold, int64_t i, int64_t head,
+                      int64_t j, int count, int32_t* kept) {
   constexpr int kCalls = kMostKeys / 8;
   uint32_t x[4][kCalls];
   for (int n = 0; n < kCalls; ++n) {

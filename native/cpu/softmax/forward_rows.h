@@ -11,15 +11,17 @@ namespace fovea::cpu::FOVEA_TIER {
 
 // Rows [begin, end) beyond the sequence's query length: no key is visible to padding.
 template <typename Spec, typename Operands>
-void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& operands, int64_t begin,
-                   int64_t end) {
+void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& operands,
+                   int64_t begin, int64_t end) {
   const int64_t element = spec.out_dtype == FOVEA_FLOAT32 ? 4 : 2;
   for (int64_t row = begin; row < end; ++row) {
-    std::memset(static_cast<char*>(operands.out) + rows.query_offset(spec.out_stride, row) * element, 0,
-                size_t(spec.value_head_dim * element));
+    std::memset(
+        static_cast<char*>(operands.out) + rows.query_offset(spec.out_stride, row) * element, 0,
+        size_t(spec.value_head_dim * element));
     if (spec.has_lse) operands.lse[rows.lse_offset(row)] = -kInfinity;
     if (spec.has_weights) {
-      std::fill_n(operands.weights + rows.score_offset(spec.weights_stride, row), spec.key_length, 0.0f);
+      std::fill_n(operands.weights + rows.score_offset(spec.weights_stride, row), spec.key_length,
+                  0.0f);
     }
   }
 }

@@ -48,8 +48,13 @@ class BackwardItems {
         scratch_layout_(plan_),
         workspace_layout_(plan_),
         workspace_(static_cast<float*>(given.workspace)),
-        run_{plan_,      call_,  operands_, scratch_layout_, workspace_layout_,
-             workspace_, static_cast<float*>(given.scratch)} {}
+        run_{plan_,
+             call_,
+             operands_,
+             scratch_layout_,
+             workspace_layout_,
+             workspace_,
+             static_cast<float*>(given.scratch)} {}
 
  protected:
   // Calls body(item) for the items of the call.

@@ -1,6 +1,7 @@
-// The query rows of one sequence and one key/value head: which keys each sees, where its elements lie. A row is a (position, head of the group) pair, the group
-// running fastest, so that grouped-query attention reads each key once for all its heads and a
-// causal tile stays as narrow as without groups.
+// The query rows of one sequence and one key/value head: which keys each sees, where its elements
+// lie. A row is a (position, head of the group) pair, the group running fastest, so that
+// grouped-query attention reads each key once for all its heads and a causal tile stays as narrow as
+// without groups.
 #pragma once
 
 #include <algorithm>
@@ -65,8 +66,8 @@ class Rows {
 
   // Rows [begin, begin + count) as float32, scaled. Fetches ahead, of the tile that follows too.
   template <typename T>
-  void load_rows(const T* from, const int64_t (&stride)[3], int64_t begin, int count, int64_t columns,
-                 float scale, float* to, int64_t to_row) const {
+  void load_rows(const T* from, const int64_t (&stride)[3], int64_t begin, int count,
+                 int64_t columns, float scale, float* to, int64_t to_row) const {
     const int64_t end = sequence_.query_length * group_;
     for_each_row(begin, begin + count, [&](int64_t row, int64_t i, int64_t head) {
       if (row + kRowsAhead < end) {

@@ -58,8 +58,9 @@ int32_t Sequences::check_offsets(const fovea_plan& plan, fovea_call& call) const
 int32_t Sequences::locate(int64_t number, Sequence& sequence, fovea_call& call) const {
   sequence = {};
   if (packed) {
-    if (int32_t status = locate_packed("cu_seqlens_q", cu_seqlens_q, number, query_length, query_total,
-                                       sequence.query_start, sequence.query_length, call)) {
+    if (int32_t status =
+            locate_packed("cu_seqlens_q", cu_seqlens_q, number, query_length, query_total,
+                          sequence.query_start, sequence.query_length, call)) {
       return status;
     }
     if (int32_t status = locate_packed("cu_seqlens_k", cu_seqlens_k, number, key_length, key_total,

@@ -22,8 +22,8 @@ int32_t resolve(fovea_plan& plan) {
   // Backward, the scores again; with du = ds w (1 - t^2) its products are two, 1 - t^2 two, and the sums
   // of dquery, dkey and, where asked, dweight one, one and two; <dout, v> and dvalue two each.
   const double dim = double(spec.head_dim), value_dim = double(spec.value_head_dim);
-  const double pair = backward ? (10 + (spec.has_dweight ? 2 : 0)) * dim + 4 * value_dim
-                               : 4 * dim + 2 * value_dim;
+  const double pair =
+      backward ? (10 + (spec.has_dweight ? 2 : 0)) * dim + 4 * value_dim : 4 * dim + 2 * value_dim;
   plan.flops = pair * visible_pairs(spec);
   return FOVEA_OK;
 }
