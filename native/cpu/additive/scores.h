@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/constants.h"
 #include "cpu/additive/score.h"
@@ -43,19 +42,17 @@ class Scores : public Rows<Spec> {
   const float* weights_of(int64_t head) const {
     return inputs_.weight + head * spec_.weight_stride[0];
   }
-  // Whether no score of a row is a sum of factors of it, or only those of near keys.
-  bool is_apart(int r) const { return apart_[r]; }
-  bool is_far(int r) const { return distance_[r] > kFar; }
   // Whether a power of row r and a key of the tile may be beyond kMostPower.
   bool is_limited(int r) const { return limited_[r]; }
 
-  // Calls body(k) for keys of the tile that a score of row r is computed apart for.
+  // Calls body(k) for the keys of the tile whose scores with row r are no sums of their factors: all of
+  // them, or the far ones of a far row.
   template <typename Body>
   void for_each_apart(int r, int begin, int end, Body body) const {
-    if (!is_apart(r) && !is_far(r)) return;
+    if (!apart_[r] && !(distance_[r] > kFar)) return;
     for (int i = 0, k = begin; k < end; ++k) {
       while (i < far_count_ && far_keys_[i] < k) ++i;
-      if (is_apart(r) || (i < far_count_ && far_keys_[i] == k)) body(k);
+      if (apart_[r] || (i < far_count_ && far_keys_[i] == k)) body(k);
     }
   }
 
