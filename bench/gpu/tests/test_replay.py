@@ -115,7 +115,7 @@ class ReplayTest(unittest.TestCase):
         subprocess.run(["g++", *options, "-shared", "-fPIC", machine.HERE / "tests/host_cuda.cpp", "-ldl", "-o", library],
                        check=True)
         subprocess.run(["g++", *options, "-DFOVEA_REPLAY_CUDA", NATIVE / "tools/replay.cpp", NATIVE / "tools/replay_cuda.cpp",
-                        NATIVE / "core/operation.cpp", library, "-ldl", "-o", replay], check=True)
+                        NATIVE / "core/operation.cpp", *NATIVE.glob("ops/*/resolve.cpp"), library, "-ldl", "-o", replay], check=True)
         program = [replay, library]
         self.verdicts(program)
         for touch, reason in (("before", "byte 3 before query was written"), ("after", "byte 1 after query was written"),
