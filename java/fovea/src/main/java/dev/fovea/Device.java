@@ -83,11 +83,16 @@ public final class Device {
 
   private final DeviceBackend backend;
   private final MemoryBudget budget;
+  private final PlanCache plans = new PlanCache();
   private volatile Stream stream; // null: nobody has asked for it yet
 
   private Device(DeviceBackend backend, MemoryBudget budget) {
     this.backend = backend;
     this.budget = budget;
+  }
+
+  PlanCache plans() {
+    return plans;
   }
 
   /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
