@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -110,6 +111,21 @@ public abstract class NativeOperation {
   /** Its dimensions; the first is the batch. */
   public final List<Operand.Size> sizes() {
     return sizes;
+  }
+
+  /**
+   * Sizes of a spec by their symbols, for people: {@code "B 2, Sq 128, ..."}; with the rows of all
+   * sequences where they are packed.
+   */
+  public final String describeSizes(MemorySegment block) {
+    List<String> all = new ArrayList<>();
+    for (Operand.Size size : sizes) {
+      all.add(size.symbol() + " " + size.rows().get(block));
+      if (size.total() != null && size.total().get(block) != 0) {
+        all.add(size.totalSymbol() + " " + size.total().get(block));
+      }
+    }
+    return String.join(", ", all);
   }
 
   /** True if sequences may be packed. */

@@ -24,7 +24,14 @@ public record Operand(
 
   /** Rows of vectors, such as [B, Sq, Hq, D]: positions before heads. */
   public boolean isRows() {
-    return dims.size() == 4 && !sums() && (type == Type.SPEC || type == Type.OUT || type == Type.GRADIENT);
+    return dims.size() == 4
+        && !sums()
+        && (type == Type.SPEC || type == Type.OUT || type == Type.GRADIENT);
+  }
+
+  /** True if the elements of its last dimension lie side by side; else that is of one element. */
+  public boolean isContiguous() {
+    return dims.getLast().size() != null;
   }
 
   /** True if one element may stand for all of a dimension. */

@@ -187,7 +187,8 @@ public final class Attention {
    * @throws FoveaException if the library or the device fails
    */
   public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
-    return scope.withMemory(memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
+    return scope.withMemory(
+        memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
   }
 
   /**
@@ -236,8 +237,8 @@ public final class Attention {
    * Plans without operands, the pass that {@code shape} is of. The same device and shape give the
    * same plan, and the last few are kept.
    *
-   * @throws IllegalArgumentException if a number of {@code shape} is out of its range, or a backward
-   *     pass lacks what a gradient is of
+   * @throws IllegalArgumentException if a number of {@code shape} is out of its range, or a
+   *     backward pass lacks what a gradient is of
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws FoveaException if the library cannot be loaded
    */

@@ -9,8 +9,8 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
 /**
- * One run of an {@link OperationCall} or {@link OperationBackward} in a flight recording. Off unless
- * a recording asks for it.
+ * One run of an {@link OperationCall} or {@link OperationBackward} in a flight recording. Off
+ * unless a recording asks for it.
  */
 @Name("dev.fovea.Attention")
 @Label("Attention")

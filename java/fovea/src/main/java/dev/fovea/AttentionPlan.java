@@ -9,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 
 /**
  * What the planner decided for one spec, one shape and one device: kernel, tiles, pieces of work
@@ -57,8 +56,7 @@ public final class AttentionPlan {
       throw new IllegalArgumentException(
           "%s; query is %s: is that [B, Hq, Sq, D]? permute(0, 2, 1, 3) makes it [B, Sq, Hq, D]"
               .formatted(
-                  refusal.getMessage(),
-                  Arrays.toString(operands.all().getFirst().tensor().rawShape())),
+                  refusal.getMessage(), Arrays.toString(operands.first().tensor().rawShape())),
           refusal);
     }
   }
@@ -69,12 +67,11 @@ public final class AttentionPlan {
       MemorySegment spec = options.operation().allocateSpec(arena);
       shape.accept(spec);
       options.fill(spec);
-      return device.plans().get(device.backend(), options.operation(), spec);
+      return device.plans().get(options.operation(), spec);
     }
   }
 
-  static AttentionPlan make(
-      DeviceBackend backend, NativeOperation operation, MemorySegment spec) {
+  static AttentionPlan make(DeviceBackend backend, NativeOperation operation, MemorySegment spec) {
     // Lives as long as this object: every native call takes it as a segment, which keeps it.
     MemorySegment block = FoveaPlan.allocate(Arena.ofAuto());
     int status = backend.library().plan(operation, spec, backend.info(), block);
@@ -147,14 +144,6 @@ public final class AttentionPlan {
   /** As it was resolved. */
   MemorySegment spec() {
     return FoveaPlan.SPEC.get(block);
-  }
-
-  /** Its sizes by their symbols, for people: {@code "B 2, Sq 128, ..."}. */
-  String shape(NativeOperation operation) {
-    MemorySegment spec = spec();
-    return operation.sizes().stream()
-        .map(size -> size.symbol() + " " + size.rows().get(spec))
-        .collect(Collectors.joining(", "));
   }
 
   MemorySegment block() {

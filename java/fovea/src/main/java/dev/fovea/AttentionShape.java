@@ -13,13 +13,13 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The sizes, strides and presence of the operands of attention, or of its backward pass: what {@link
- * Attention#plan(Device, AttentionShape)} needs to know of them. Immutable.
+ * The sizes, strides and presence of the operands of attention, or of its backward pass: what
+ * {@link Attention#plan(Device, AttentionShape)} needs to know of them. Immutable.
  *
- * <p>Strides are elements from one index to the next, for every dimension of an operand but the last,
- * in their order: of query [B, Sq, Hq, D] those of B, Sq and Hq. Those of the batch are not used
- * where sequences are packed. 0 stands for a dimension that is broadcast, and in a gradient for one
- * that is summed over.
+ * <p>Strides are elements from one index to the next, for every dimension of an operand but the
+ * last, in their order: of query [B, Sq, Hq, D] those of B, Sq and Hq. Those of the batch are not
+ * used where sequences are packed. 0 stands for a dimension that is broadcast, and in a gradient
+ * for one that is summed over.
  */
 public final class AttentionShape {
   private final MemorySegment spec; // on the heap, without options
@@ -68,8 +68,17 @@ public final class AttentionShape {
     return builder;
   }
 
+  /** Fills a zeroed block with all but options. */
   void fill(MemorySegment block) {
     block.copyFrom(spec);
+  }
+
+  private static List<Operand> operands(MemorySegment spec) {
+    return NativeAttention.OPERATION.operands(FoveaAttentionSpec.PASS.get(spec));
+  }
+
+  private static boolean isThere(MemorySegment spec, Operand operand) {
+    return operand.present() == null || operand.present().get(spec) != 0;
   }
 
   @Override
@@ -86,12 +95,13 @@ public final class AttentionShape {
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder("AttentionShape[");
-    NativeAttention.OPERATION
-        .sizes()
-        .forEach(size -> text.append(size.symbol()).append(' ').append(size.rows().get(spec)).append(", "));
+    text.append(NativeAttention.OPERATION.describeSizes(spec)).append(", ");
     text.append(DType.of(FoveaAttentionSpec.DTYPE.get(spec)));
-    for (Operand operand : NativeAttention.OPERATION.operands(FoveaAttentionSpec.PASS.get(spec))) {
-      if (operand.present() != null && operand.present().get(spec) != 0) {
+    if (FoveaAttentionSpec.PASS.get(spec) == Abi.BACKWARD) {
+      text.append(", backward");
+    }
+    for (Operand operand : operands(spec)) {
+      if (operand.present() != null && isThere(spec, operand)) {
         text.append(", ").append(PassOperands.javaName(operand.name()));
       }
     }
@@ -184,13 +194,16 @@ public final class AttentionShape {
       return this;
     }
 
-    /** It is of a backward pass, with gradients in the type of query; lse must be there. */
+    /**
+     * It is of a backward pass: lse must be there, weights have no part in it, and gradients of
+     * query, key and value are of the type of query. Setters of gradients imply it.
+     */
     public Builder backward() {
       FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
       return this;
     }
 
-    /** Of a backward pass, with the element type of dquery, dkey and dvalue. */
+    /** As {@link #backward()}, with the element type of dquery, dkey and dvalue. */
     public Builder backward(DType type) {
       FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, type.code());
       return backward();
@@ -198,58 +211,59 @@ public final class AttentionShape {
 
     /** Strides of dout [B, Sq, Hq, Dv]. */
     public Builder dout(long... strides) {
-      return strides(FoveaAttentionSpec.DOUT_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DOUT_STRIDE, strides);
     }
 
     /** Strides of dquery [B, Sq, Hq, D]. */
     public Builder dquery(long... strides) {
-      return strides(FoveaAttentionSpec.DQUERY_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DQUERY_STRIDE, strides);
     }
 
     /** Strides of dkey [B, Sk, Hk, D]. */
     public Builder dkey(long... strides) {
-      return strides(FoveaAttentionSpec.DKEY_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DKEY_STRIDE, strides);
     }
 
     /** Strides of dvalue [B, Sk, Hk, Dv]. */
     public Builder dvalue(long... strides) {
-      return strides(FoveaAttentionSpec.DVALUE_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DVALUE_STRIDE, strides);
     }
 
     /** dbias [B or 1, Hq or 1, Sq or 1, Sk] is wanted, with these strides. */
     public Builder dbias(long... strides) {
       FoveaAttentionSpec.HAS_DBIAS.set(spec, 1);
-      return strides(FoveaAttentionSpec.DBIAS_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DBIAS_STRIDE, strides);
     }
 
     /** dalibiSlopes [B or 1, Hq or 1] are wanted, with these strides: here of both. */
     public Builder dalibiSlopes(long... strides) {
       FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, 1);
-      return strides(FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, strides);
+      return backward().strides(FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, strides);
     }
 
     /** dsinks is wanted. */
     public Builder dsinks() {
       FoveaAttentionSpec.HAS_DSINKS.set(spec, 1);
-      return this;
+      return backward();
     }
 
-    /** Gradients but dquery are added to what is there. */
+    /** dkey and dvalue are added to what is there. */
     public Builder accumulate() {
       FoveaAttentionSpec.ACCUMULATE.set(spec, 1);
-      return this;
+      return backward();
     }
 
     /** Every run is to give the same bits. */
     public Builder deterministic() {
       FoveaAttentionSpec.DETERMINISTIC.set(spec, 1);
-      return this;
+      return backward();
     }
 
     private Builder strides(Field.Int64Array field, long... strides) {
       if (strides.length != field.length()) {
         throw new IllegalArgumentException(
-            "strides are %s, expected %d of them".formatted(Arrays.toString(strides), field.length()));
+            "strides are %s, expected %d of them"
+                .formatted(Arrays.toString(strides), field.length()));
       }
       for (int i = 0; i < strides.length; i++) {
         field.set(spec, i, strides[i]);
@@ -265,17 +279,29 @@ public final class AttentionShape {
      */
     public AttentionShape build() {
       MemorySegment copy = MemorySegment.ofArray(spec.toArray(ValueLayout.JAVA_LONG));
-      boolean packed = FoveaAttentionSpec.PACKED.get(copy) != 0;
-      for (Operand operand : NativeAttention.OPERATION.operands(FoveaAttentionSpec.PASS.get(copy))) {
-        boolean there = operand.present() == null || operand.present().get(copy) != 0;
-        if (there && operand.strides() != null && !strided.contains(operand.strides())) {
-          fillDense(copy, operand, packed);
+      List<Operand> operands = operands(copy);
+      for (Operand it : operands) {
+        if (isThere(copy, it) && it.strides() != null && !strided.contains(it.strides())) {
+          fillDense(copy, it);
+        }
+      }
+      for (Operand it : NativeAttention.OPERATION.operands(Abi.FORWARD)) {
+        if (operands.stream().noneMatch(that -> that.name().equals(it.name()))) {
+          clear(copy, it);
         }
       }
       return new AttentionShape(copy);
     }
 
-    private static void fillDense(MemorySegment spec, Operand operand, boolean packed) {
+    private static void clear(MemorySegment spec, Operand operand) {
+      operand.present().set(spec, 0);
+      for (int i = 0; i < operand.strides().length(); i++) {
+        operand.strides().set(spec, i, 0);
+      }
+    }
+
+    private static void fillDense(MemorySegment spec, Operand operand) {
+      boolean packed = FoveaAttentionSpec.PACKED.get(spec) != 0;
       List<Operand.Dim> dims = operand.dims();
       long[] sizes = new long[dims.size()];
       boolean total = packed;

@@ -48,10 +48,6 @@ final class Bindings {
     return this;
   }
 
-  long longest(String size) {
-    return longest.getOrDefault(size, 0L);
-  }
-
   /** Null where it is absent. */
   Tensor get(String name) {
     return tensors.get(operation.requireOperand(name));
@@ -63,7 +59,7 @@ final class Bindings {
     for (Operand operand : operation.operands(pass)) {
       all.add(new PassOperands.Bound(operand, tensors.get(operand.name())));
     }
-    return new PassOperands(operation, pass, all, this);
+    return new PassOperands(operation, pass, all, longest);
   }
 
   /** Names and shapes of what is there. */

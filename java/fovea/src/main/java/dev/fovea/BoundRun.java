@@ -34,11 +34,7 @@ final class BoundRun implements Fanout.Work {
   private Graph captured;
 
   /** {@code operands} are all that a run touches; they have been checked against each other. */
-  BoundRun(
-      OperationCall<?> call,
-      PassOperands operands,
-      AttentionPlan plan,
-      RunMemory memory) {
+  BoundRun(OperationCall<?> call, PassOperands operands, AttentionPlan plan, RunMemory memory) {
     operands.checkWritable();
     this.spec = call.spec();
     this.plan = plan;
@@ -222,7 +218,7 @@ final class BoundRun implements Fanout.Work {
         event.kernel = plan.kernel();
         event.dtype = DType.of(operation.dtype().get(plan.spec())).name();
         event.mask = spec.mask();
-        event.shape = plan.shape(operation);
+        event.shape = operation.describeSizes(plan.spec());
         event.workers = workers;
         event.flops = plan.flops();
         event.commit();

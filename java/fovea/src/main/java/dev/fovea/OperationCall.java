@@ -6,10 +6,10 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
 
 /**
- * Operands bound to an operation such as {@link Attention}: built once, run many times. The contents of the operands
- * may change between runs. The first run after a change of bindings checks them and plans; every
- * later one goes straight to the kernel and allocates nothing on the Java heap, or for each thread
- * beyond the caller the node of an executor's queue.
+ * Operands bound to an operation such as {@link Attention}: built once, run many times. The
+ * contents of the operands may change between runs. The first run after a change of bindings checks
+ * them and plans; every later one goes straight to the kernel and allocates nothing on the Java
+ * heap, or for each thread beyond the caller the node of an executor's queue.
  *
  * <p>One call belongs to one thread at a time: each method claims it for as long as it takes, and
  * using it from two threads at once, setters among them, throws {@link IllegalStateException} and
@@ -231,8 +231,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
   /**
    * Runs with a new dense tensor in {@code scope} in place of out, and returns that. What is bound
    * as out stays so, and stays as it is, even where nothing is; lse and weights are written where
-   * they are bound. A backward pass of this run reads the new
-   * tensor.
+   * they are bound. A backward pass of this run reads the new tensor.
    *
    * @throws RuntimeException as {@link #run}
    */

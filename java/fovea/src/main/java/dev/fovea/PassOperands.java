@@ -7,6 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -29,17 +31,19 @@ final class PassOperands {
   private final NativeOperation operation;
   private final int pass;
   private final List<Bound> all;
-  private final Bindings given;
+  private final Map<String, Long> longest;
 
-  PassOperands(NativeOperation operation, int pass, List<Bound> all, Bindings given) {
+  /** {@code longest} has the rows of the longest of packed sequences, by the name of the size. */
+  PassOperands(NativeOperation operation, int pass, List<Bound> all, Map<String, Long> longest) {
     this.operation = operation;
     this.pass = pass;
     this.all = List.copyOf(all);
-    this.given = given;
+    this.longest = Map.copyOf(longest);
   }
 
+  /** A name of a declaration as Java has it: {@code "alibi_slopes"}, {@code "alibiSlopes"}. */
   static String javaName(String name) {
-    return WORD.matcher(name).replaceAll(it -> it.group(1).toUpperCase(java.util.Locale.ROOT));
+    return WORD.matcher(name).replaceAll(it -> it.group(1).toUpperCase(Locale.ROOT));
   }
 
   /** What a gradient is of: {@code "dquery"}, {@code "query"}. */
@@ -59,29 +63,38 @@ final class PassOperands {
     return all;
   }
 
-  /** At least the rows of the longest of packed sequences. */
-  long longest(Operand.Size size) {
-    return given.longest(size.name());
+  /** That which says where all lie, and of which type most are. */
+  Bound first() {
+    return all.getFirst();
   }
 
-  /** What {@code gradient} is the gradient of, or null if that is absent. */
-  Tensor original(Bound gradient) {
-    return given.get(original(gradient.operand.name()));
+  /** Where packed sequences begin, those of one size, or null if sequences are not packed. */
+  Bound offsets() {
+    return present()
+        .filter(it -> it.operand.type() == Operand.Type.OFFSETS)
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** At least the rows of the longest of packed sequences. */
+  long longest(Operand.Size size) {
+    return longest.getOrDefault(size.name(), 0L);
+  }
+
+  /** What {@code gradient} is the gradient of; its tensor is null if that is absent. */
+  Bound original(Bound gradient) {
+    String name = original(gradient.operand.name());
+    return all.stream().filter(it -> it.operand.name().equals(name)).findFirst().orElseThrow();
   }
 
   /** True for the gradient of an operand: of out, or one that a backward pass writes. */
   boolean isGradient(Bound it) {
-    return pass == Abi.BACKWARD && operation.isGradient(it.operand.name());
-  }
-
-  /** These with others in their places. */
-  PassOperands with(List<Bound> others) {
-    return new PassOperands(operation, pass, others, given);
+    return operation.isGradient(it.operand.name());
   }
 
   /** Where all lie: that of the first. */
   Device device() {
-    return all.getFirst().tensor.device();
+    return first().tensor.device();
   }
 
   /** As native calls take them. */
@@ -108,27 +121,33 @@ final class PassOperands {
     return present().allMatch(it -> it.tensor.rawSegment().isAccessibleBy(SOME_OTHER_THREAD));
   }
 
-  /** Checks that nothing is missing, and that all lie where the first does. */
+  /**
+   * Checks that nothing is missing, that all lie where the first does, and that no gradient is
+   * wanted of what is absent.
+   *
+   * @throws IllegalStateException if an operand is missing
+   * @throws IllegalArgumentException if one lies elsewhere, or has nothing that it is of
+   */
   void check() {
     all.forEach(this::requireTensor);
     Device device = device();
-    present()
-        .filter(it -> !it.tensor.device().sharesMemoryWith(device))
-        .forEach(
-            it -> {
-              throw new IllegalArgumentException(
-                  "%s is on %s, expected the device of %s, %s"
-                      .formatted(it.name(), it.tensor.device(), all.getFirst().name(), device));
-            });
-    if (pass == Abi.BACKWARD) {
-      present()
-          .filter(it -> isGradient(it) && original(it) == null)
-          .forEach(
-              it -> {
-                throw new IllegalArgumentException(
-                    "%s is set, but the call has no %s"
-                        .formatted(it.name(), javaName(original(it.operand.name()))));
-              });
+    present().forEach(it -> checkDevice(it, device));
+    present().filter(this::isGradient).forEach(this::checkOriginal);
+  }
+
+  private void checkDevice(Bound it, Device device) {
+    if (!it.tensor.device().sharesMemoryWith(device)) {
+      throw new IllegalArgumentException(
+          "%s is on %s, expected the device of %s, %s"
+              .formatted(it.name(), it.tensor.device(), first().name(), device));
+    }
+  }
+
+  private void checkOriginal(Bound gradient) {
+    Bound original = original(gradient);
+    if (original.tensor == null) {
+      throw new IllegalArgumentException(
+          "%s is set, but the call has no %s".formatted(gradient.name(), original.name()));
     }
   }
 
@@ -157,15 +176,15 @@ final class PassOperands {
     if (written.tensor.rawSegment().isReadOnly()) {
       throw new IllegalArgumentException(written.name() + " is over a read-only segment");
     }
-    present()
-        .filter(it -> it != written && Overlap.between(written.tensor, it.tensor))
-        .forEach(
-            it -> {
-              throw new IllegalArgumentException(
-                  ("%s shares memory with %s: what a run writes must not overlap any other"
-                          + " operand")
-                      .formatted(written.name(), it.name()));
-            });
+    present().filter(it -> it != written).forEach(it -> checkApart(written, it));
+  }
+
+  private static void checkApart(Bound written, Bound other) {
+    if (Overlap.between(written.tensor, other.tensor)) {
+      throw new IllegalArgumentException(
+          "%s shares memory with %s: what a run writes must not overlap any other operand"
+              .formatted(written.name(), other.name()));
+    }
   }
 
   /**
@@ -175,15 +194,14 @@ final class PassOperands {
   PassOperands swapped() {
     List<Bound> swapped = new ArrayList<>();
     for (Bound it : all) {
-      boolean rows = it.operand.isRows();
-      if (rows && it.tensor != null && it.tensor.rank() != 4) {
+      if (!it.operand.isRows() || it.tensor == null) {
+        swapped.add(it);
+      } else if (it.tensor.rank() == 4) {
+        swapped.add(new Bound(it.operand, it.tensor.permute(0, 2, 1, 3)));
+      } else {
         return null;
       }
-      swapped.add(
-          rows && it.tensor != null
-              ? new Bound(it.operand, it.tensor.permute(0, 2, 1, 3))
-              : it);
     }
-    return with(swapped);
+    return new PassOperands(operation, pass, swapped, longest);
   }
 }

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The last plans of one device. The key is the operation and its block, byte for byte. Reads take no
- * lock: entries live in an array that is copied on every change.
+ * The last plans of one device. The key is the operation and its block, byte for byte. Reads take
+ * no lock: entries live in an array that is copied on every change.
  */
 final class PlanCache {
   /** Enough for the shapes of some models; a server with more plans again, in microseconds. */
@@ -19,10 +19,15 @@ final class PlanCache {
     }
   }
 
+  private final DeviceBackend backend;
   private volatile Entry[] entries = {}; // newest first
 
+  PlanCache(DeviceBackend backend) {
+    this.backend = backend;
+  }
+
   /** The block may be reused afterwards: it is copied. */
-  AttentionPlan get(DeviceBackend backend, NativeOperation operation, MemorySegment spec) {
+  AttentionPlan get(NativeOperation operation, MemorySegment spec) {
     AttentionPlan kept = find(operation, spec);
     if (kept != null) {
       return kept;

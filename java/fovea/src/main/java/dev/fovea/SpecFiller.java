@@ -7,7 +7,6 @@ import dev.fovea.ffi.Operand.Dim;
 import dev.fovea.ffi.Operand.Size;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,46 +19,34 @@ final class SpecFiller {
   private final PassOperands operands;
   private final NativeOperation operation;
   private final MemorySegment spec;
-  private final boolean packed;
-  private final Map<Size, Long> rows = new HashMap<>(); // where packed, of one sequence
-  private final Map<Size, Long> totals = new HashMap<>();
+  private final Bound offsets; // null: sequences are not packed
   private final DType dtype;
   private final DType outDType;
-  private DType gradientDType;
+  private DType gradientDType; // null: no gradient has been seen yet
+  private final Map<String, Long> sizes = new HashMap<>(); // by symbol; missing: not seen yet
 
   private SpecFiller(PassOperands operands, DType outDType, MemorySegment spec) {
     this.operands = operands;
     this.operation = operands.operation();
-    this.dtype = operands.all().getFirst().tensor().dtype();
-    this.outDType = outDType != null ? outDType : dtype;
     this.spec = spec;
-    this.packed = offsets() != null;
+    this.offsets = operands.offsets();
+    this.dtype = operands.first().tensor().dtype();
+    this.outDType = outDType != null ? outDType : dtype;
   }
 
-  /** Into a zeroed block. */
+  /**
+   * Into a zeroed block.
+   *
+   * @throws IllegalArgumentException if operands do not fit together
+   */
   static void fill(PassOperands operands, OperationSpec options, MemorySegment spec) {
     new SpecFiller(operands, options.outDType(), spec).fill();
   }
 
-  private Bound offsets() {
-    return operands.all().stream()
-        .filter(it -> it.operand().type() == Operand.Type.OFFSETS && it.tensor() != null)
-        .findFirst()
-        .orElse(null);
-  }
-
   private void fill() {
     operation.pass().set(spec, operands.pass());
-    if (packed) {
-      Bound offsets = offsets();
-      Check.shape(offsets.name(), offsets.tensor(), "[B + 1]", Check.ANY);
-      if (offsets.tensor().size(0) == 0) {
-        throw new IllegalArgumentException(offsets.name() + " is empty, expected [B + 1] offsets");
-      }
-      rows.put(operation.sizes().getFirst(), offsets.tensor().size(0) - 1);
-      operation.sizes().stream()
-          .filter(size -> size.total() != null)
-          .forEach(size -> rows.put(size, operands.longest(size)));
+    if (offsets != null) {
+      putPackedSizes();
     }
     for (Bound it : operands.all()) {
       if (it.tensor() != null) {
@@ -67,144 +54,153 @@ final class SpecFiller {
         fillShape(it);
       }
     }
-    rows.forEach((size, length) -> size.rows().set(spec, length));
-    totals.forEach((size, length) -> size.total().set(spec, length));
+    for (Size size : operation.sizes()) {
+      size.rows().set(spec, sizes.getOrDefault(size.symbol(), 0L));
+      if (size.total() != null) {
+        size.total().set(spec, sizes.getOrDefault(size.totalSymbol(), 0L));
+      }
+    }
+  }
+
+  /** Those that no shape of rows shows. */
+  private void putPackedSizes() {
+    Check.shape(offsets.name(), offsets.tensor(), "[B + 1]", Check.ANY);
+    if (offsets.tensor().size(0) == 0) {
+      throw new IllegalArgumentException(offsets.name() + " is empty, expected [B + 1] offsets");
+    }
+    sizes.put(batch(), offsets.tensor().size(0) - 1);
+    for (Size size : operation.sizes()) {
+      if (size.total() != null) {
+        sizes.put(size.symbol(), operands.longest(size));
+      }
+    }
+  }
+
+  private String batch() {
+    return operation.sizes().getFirst().symbol();
   }
 
   private void fillType(Bound it) {
+    String name = it.name();
     Tensor tensor = it.tensor();
-    switch (it.operand().type()) {
+    Operand operand = it.operand();
+    switch (operand.type()) {
       case SPEC -> {
-        Check.floating(it.name(), tensor);
-        Check.dtype(it.name(), tensor, dtype);
+        Check.dtype(name, tensor, dtype);
+        Check.floating(name, tensor);
         operation.dtype().set(spec, dtype.code());
       }
-      case OUT -> Check.dtype(it.name(), tensor, outDType);
+      case OUT -> Check.dtype(name, tensor, outDType);
       case GRADIENT -> {
-        Check.floating(it.name(), tensor);
         gradientDType = gradientDType == null ? tensor.dtype() : gradientDType;
-        Check.dtype(it.name(), tensor, gradientDType);
+        Check.dtype(name, tensor, gradientDType);
+        Check.floating(name, tensor);
         operation.gradientDType().set(spec, gradientDType.code());
       }
-      case OWN -> Check.floating(it.name(), tensor);
-      case FLOAT32 -> Check.dtype(it.name(), tensor, DType.FLOAT32);
-      case INT32, OFFSETS -> Check.dtype(it.name(), tensor, DType.INT32);
+      case OWN -> Check.floating(name, tensor);
+      case FLOAT32 -> Check.dtype(name, tensor, DType.FLOAT32);
+      case INT32, OFFSETS -> Check.dtype(name, tensor, DType.INT32);
     }
-    if (it.operand().present() != null) {
-      boolean own = it.operand().type() == Operand.Type.OWN;
-      it.operand().present().set(spec, own ? tensor.dtype().code() : 1);
+    if (operand.present() != null) {
+      operand.present().set(spec, operand.type() == Operand.Type.OWN ? tensor.dtype().code() : 1);
     }
   }
 
-  /** A dimension that a tensor may have. */
-  private record Slot(String symbol, Size size, boolean total, boolean sums) {}
+  /** A dimension that a tensor may have, and its text in messages. */
+  private record Slot(String symbol, boolean longest, boolean sums) {
+    @Override
+    public String toString() {
+      return (longest ? "longest " : "") + symbol + (sums ? " or 1" : "");
+    }
+  }
 
   private void fillShape(Bound it) {
-    if (it.operand().counts() != null) {
-      long sequences = rows.get(operation.sizes().getFirst());
-      boolean offsets = it.operand().type() == Operand.Type.OFFSETS;
-      Check.shape(it.name(), it.tensor(), "one for each sequence", sequences + (offsets ? 1 : 0));
-      Check.innermost(it.name(), it.tensor());
+    Operand operand = it.operand();
+    Tensor tensor = it.tensor();
+    if (operand.counts() != null) {
+      long extra = operand.type() == Operand.Type.OFFSETS ? 1 : 0;
+      Check.shape(it.name(), tensor, "one for each sequence", sizes.get(batch()) + extra);
+      Check.innermost(it.name(), tensor);
       return;
     }
     if (operands.isGradient(it)) {
-      String original = PassOperands.javaName(PassOperands.original(it.operand().name()));
-      long[] shape = operands.original(it).rawShape();
-      Check.shape(it.name(), it.tensor(), "that of " + original, shape);
+      Bound original = operands.original(it);
+      Check.shape(it.name(), tensor, "that of " + original.name(), original.tensor().rawShape());
     }
-    List<Slot> slots = slots(it.operand());
-    int missing = slots.size() - it.tensor().rank();
-    if (missing == 1 && !packed && it == operands.all().getFirst() && operation.packs()) {
-      throw new IllegalArgumentException(
-          it.name() + " has rank 3: that is a packed batch, which needs cuSeqlens");
+    List<Slot> slots = slots(operand);
+    int missing = missing(operand, slots, tensor.rank());
+    checkSizes(it, slots.subList(missing, slots.size()));
+    if (operand.isContiguous()) {
+      Check.innermost(it.name(), tensor);
     }
-    checkSizes(it, slots, mayMiss(it.operand(), slots, missing) ? missing : 0);
-    fillStrides(it, slots);
+    if (operand.strides() != null) {
+      fillStrides(it, slots, missing);
+    }
   }
 
   /** The dimensions but one that is always of one element, and that of the batch where packed. */
   private List<Slot> slots(Operand operand) {
     List<Slot> slots = new ArrayList<>();
-    boolean ends = packed && operand.dims().stream().anyMatch(Dim::isPacked);
-    boolean totalIsNext = ends;
-    for (Dim dim : operand.dims()) {
-      if (dim.size() == null || (ends && dim == operand.dims().getFirst())) {
+    boolean packed = offsets != null && operand.dims().stream().anyMatch(Dim::isPacked);
+    boolean seen = false; // the dimension of all rows
+    for (Dim dim : packed ? operand.dims().subList(1, operand.dims().size()) : operand.dims()) {
+      if (dim.size() == null) {
         continue;
       }
-      boolean total = totalIsNext && dim.isPacked();
-      totalIsNext &= !total;
-      // The rows of all sequences together are those of none: there is nothing to broadcast.
-      boolean sums = dim.sums() && !total;
-      String symbol =
-          total ? dim.size().totalSymbol() : (packed && dim.isPacked() ? "longest " : "") + dim.size().symbol();
-      slots.add(new Slot(symbol, dim.size(), total, sums));
+      if (packed && dim.isPacked() && !seen) {
+        // The rows of all sequences together are those of none: there is nothing to broadcast.
+        slots.add(new Slot(dim.size().totalSymbol(), false, false));
+        seen = true;
+      } else {
+        slots.add(new Slot(dim.size().symbol(), packed && dim.isPacked(), dim.sums()));
+      }
     }
     return slots;
   }
 
-  /** From the left, where it is broadcast, down to two dimensions as they are declared. */
-  private static boolean mayMiss(Operand operand, List<Slot> slots, int missing) {
-    int always = operand.dims().getLast().size() == null ? 1 : 2;
-    return missing > 0
-        && slots.size() - missing >= always
-        && slots.stream().limit(missing).allMatch(Slot::sums);
+  /**
+   * How many dimensions a tensor of {@code rank} lacks from the left: only such as are broadcast
+   * may be missing, and two of those that are declared stay. 0 for a rank that cannot be.
+   */
+  private static int missing(Operand operand, List<Slot> slots, int rank) {
+    int missing = slots.size() - rank;
+    int least = operand.isContiguous() ? 2 : 1;
+    boolean may =
+        missing > 0 && rank >= least && slots.stream().limit(missing).allMatch(Slot::sums);
+    return may ? missing : 0;
   }
 
-  private void checkSizes(Bound it, List<Slot> slots, int missing) {
+  private void checkSizes(Bound it, List<Slot> slots) {
     Tensor tensor = it.tensor();
-    List<Slot> there = slots.subList(missing, slots.size());
-    long[] expected =
-        there.stream().mapToLong(slot -> lengths(slot).getOrDefault(slot.size, Check.ANY)).toArray();
-    boolean fits = tensor.rank() == expected.length;
-    for (int dim = 0; fits && dim < expected.length; dim++) {
-      long size = tensor.size(dim);
-      fits =
-          expected[dim] == Check.ANY
-              || size == expected[dim]
-              || (there.get(dim).sums && size == 1);
-    }
-    if (!fits) {
-      List<String> layout =
-          there.stream().map(slot -> slot.symbol + (slot.sums ? " or 1" : "")).toList();
+    if (it == operands.first()
+        && offsets == null
+        && operation.packs()
+        && tensor.rank() == slots.size() - 1) {
       throw new IllegalArgumentException(
-          "%s has shape %s, expected %s = %s"
-              .formatted(
-                  it.name(),
-                  Arrays.toString(tensor.rawShape()),
-                  layout,
-                  Arrays.toString(expected).replace("-1", "any")));
+          "%s has rank %d: that is a packed batch, which needs cuSeqlens"
+              .formatted(it.name(), tensor.rank()));
     }
+    long[] expected =
+        slots.stream().mapToLong(slot -> sizes.getOrDefault(slot.symbol, Check.ANY)).toArray();
+    Check.broadcastShape(it.name(), tensor, slots.toString(), dim -> slots.get(dim).sums, expected);
     for (int dim = 0; dim < expected.length; dim++) {
-      lengths(there.get(dim)).putIfAbsent(there.get(dim).size, tensor.size(dim));
+      sizes.putIfAbsent(slots.get(dim).symbol, tensor.size(dim));
     }
   }
 
-  private Map<Size, Long> lengths(Slot slot) {
-    return slot.total ? totals : rows;
-  }
-
-  private void fillStrides(Bound it, List<Slot> slots) {
+  private void fillStrides(Bound it, List<Slot> slots, int missing) {
     Operand operand = it.operand();
-    Tensor tensor = it.tensor();
-    if (operand.dims().getLast().size() != null) {
-      Check.innermost(it.name(), tensor);
-    }
-    if (operand.strides() == null) {
-      return;
-    }
-    int strides = operand.dims().size() - 1;
-    int dropped = operand.dims().size() - slots.size() - (operand.dims().getLast().size() == null ? 1 : 0);
-    int missing = slots.size() - tensor.rank();
-    for (int i = dropped; i < strides; i++) {
-      int dim = i - dropped - missing;
-      Slot slot = slots.get(i - dropped);
-      operand.strides().set(spec, i, dim < 0 ? 0 : stride(it, slot, dim));
+    int strided = operand.isContiguous() ? slots.size() - 1 : slots.size();
+    int first = operand.strides().length() - strided; // packed sequences have no batch
+    for (int i = 0; i < strided; i++) {
+      long stride = i < missing ? 0 : stride(it, slots.get(i), i - missing);
+      operand.strides().set(spec, first + i, stride);
     }
   }
 
   /**
-   * What is broadcast has stride 0, and in a gradient that is a sum: which must not come from a view
-   * that repeats elements, since the kernel would write some that are not there.
+   * What is broadcast has stride 0, and in a gradient that is a sum: which must not come from a
+   * view that repeats elements, since the kernel would write some that are not there.
    */
   private static long stride(Bound it, Slot slot, int dim) {
     Tensor tensor = it.tensor();
