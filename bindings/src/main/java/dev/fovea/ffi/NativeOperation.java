@@ -146,11 +146,16 @@ public abstract class NativeOperation {
     return operand;
   }
 
+  /** What a gradient is of: {@code "query"} of {@code "dquery"}. */
+  public static String original(String gradient) {
+    return gradient.substring(1);
+  }
+
   /** True for that of an operand of the forward pass, {@code "dquery"}. */
   public final boolean isGradient(String operand) {
     return !inputs.contains(operand)
         && operand.startsWith("d")
-        && names.contains(operand.substring(1));
+        && names.contains(original(operand));
   }
 
   /** True for what a backward pass reads that its forward wrote. */

@@ -100,12 +100,10 @@ public final class Attention {
 
     @Override
     public String mask() {
-      String window =
-          windowLeft == UNBOUNDED && windowRight == UNBOUNDED
-              ? ""
-              : "window(%d, %d)".formatted(windowLeft, windowRight);
-      String mask = causal && !window.isEmpty() ? "causal " + window : causal ? "causal" : window;
-      return mask.isEmpty() ? "none" : mask;
+      if (windowLeft == UNBOUNDED && windowRight == UNBOUNDED) {
+        return causal ? "causal" : "none";
+      }
+      return (causal ? "causal " : "") + "window(%d, %d)".formatted(windowLeft, windowRight);
     }
 
     @Override
@@ -177,9 +175,9 @@ public final class Attention {
   /**
    * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}, which lives until
    * that scope is closed: in a loop, close one for each turn, a {@linkplain Scope#child child} for
-   * example, or bind {@link AttentionCall#out}. Plans and working memory are kept for the next
-   * time. With dropout it takes a {@linkplain #forward(Scope, Tensor, Tensor, Tensor, long, int)
-   * seed}, or is called on {@link #eval}.
+   * example, or bind {@link AttentionCall#out}. The device keeps plans, and the scope or its parent
+   * working memory, for the next time. With dropout it takes a {@linkplain #forward(Scope, Tensor,
+   * Tensor, Tensor, long, int) seed}, or is called on {@link #eval}.
    *
    * @throws IllegalArgumentException if operands do not fit together
    * @throws UnsupportedOperationException if the device has no kernel for this

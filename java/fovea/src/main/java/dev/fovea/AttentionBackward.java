@@ -35,8 +35,9 @@ public final class AttentionBackward extends OperationBackward<AttentionBackward
   }
 
   /**
-   * Where the gradient of the ALiBi slopes goes: their shape, [Hq] or [B, Hq], {@link
-   * DType#FLOAT32}. Null if it is not wanted.
+   * Where the gradient of the ALiBi slopes goes: their shape, {@link DType#FLOAT32}. A dimension
+   * that the slopes are broadcast over, of size 1 or missing, is summed over. Null if it is not
+   * wanted.
    */
   public AttentionBackward dalibiSlopes(Tensor dalibiSlopes) {
     return bind("dalibi_slopes", dalibiSlopes);

@@ -2,7 +2,10 @@ package dev.fovea;
 
 import java.util.Objects;
 
-/** Operands bound to an {@link Attention}. */
+/**
+ * Operands bound to an {@link Attention}: {@link Attention#call} takes query, key and value, this
+ * what else attention reads.
+ */
 public final class AttentionCall extends OperationCall<AttentionCall> {
   /** {@code memory} is null for a call that has its own. */
   AttentionCall(Attention attention, Tensor query, Tensor key, Tensor value, RunMemory memory) {
@@ -22,7 +25,8 @@ public final class AttentionCall extends OperationCall<AttentionCall> {
 
   /**
    * ALiBi (Press et al., 2021): adds slope * (j - position), or -slope * |j - position| without a
-   * causal mask. [Hq] or [B, Hq], {@link DType#FLOAT32}. Null for none.
+   * causal mask. [B or 1, Hq or 1] or [Hq or 1], {@link DType#FLOAT32}, with any strides. Null for
+   * none.
    */
   public AttentionCall alibiSlopes(Tensor slopes) {
     return bind("alibi_slopes", slopes);
@@ -30,6 +34,7 @@ public final class AttentionCall extends OperationCall<AttentionCall> {
 
   /**
    * A score for each head that joins the softmax sum without a value: [Hq], {@link DType#FLOAT32}.
+   * Null for none.
    */
   public AttentionCall sinks(Tensor sinks) {
     return bind("sinks", sinks);

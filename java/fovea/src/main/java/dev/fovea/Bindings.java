@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** The tensors that are bound to an operation, by the names of its declaration. */
 final class Bindings {
@@ -62,6 +63,32 @@ final class Bindings {
     return new PassOperands(operation, pass, all, longest);
   }
 
+  /**
+   * Sets a new dense tensor in {@code scope} for each gradient that a backward pass must have and
+   * that is not set: of the type of those that are, or else of what the first is of.
+   */
+  Bindings allocateGradients(Scope scope) {
+    List<String> needed =
+        operation.operands(Abi.BACKWARD).stream()
+            .filter(it -> it.written() && it.present() == null)
+            .map(Operand::name)
+            .toList();
+    DType dtype =
+        needed.stream()
+            .map(tensors::get)
+            .filter(Objects::nonNull)
+            .findFirst()
+            .orElse(get(NativeOperation.original(needed.getFirst())))
+            .dtype();
+    for (String gradient : needed) {
+      if (get(gradient) == null) {
+        Tensor like = get(NativeOperation.original(gradient));
+        set(gradient, scope.allocate(dtype, like.rawShape()));
+      }
+    }
+    return this;
+  }
+
   /** Names and shapes of what is there. */
   @Override
   public String toString() {
@@ -73,27 +100,5 @@ final class Bindings {
       }
     }
     return String.join(", ", all);
-  }
-
-  /** The gradients that a backward pass must have and that are not set, dense and new. */
-  Bindings allocateGradients(Scope scope) {
-    List<Operand> needed =
-        operation.operands(Abi.BACKWARD).stream()
-            .filter(it -> it.written() && it.present() == null)
-            .toList();
-    DType dtype =
-        needed.stream()
-            .map(it -> tensors.get(it.name()))
-            .filter(tensor -> tensor != null)
-            .findFirst()
-            .orElse(tensors.get(PassOperands.original(needed.getFirst().name())))
-            .dtype();
-    for (Operand it : needed) {
-      if (tensors.get(it.name()) == null) {
-        Tensor like = tensors.get(PassOperands.original(it.name()));
-        tensors.put(it.name(), scope.allocate(dtype, like.rawShape()));
-      }
-    }
-    return this;
   }
 }

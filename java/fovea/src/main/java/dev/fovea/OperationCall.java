@@ -85,8 +85,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
    * should. A GPU has them in its own memory and cannot report them: it takes the nearest that are
    * possible, and rows that no sequence has stay as they were in all that it writes.
    *
-   * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq
-   * @param key offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tk
+   * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq; in messages cuSeqlensQ
+   * @param key offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tk; in messages cuSeqlensK
    * @param longestQuery at least the length of the longest query sequence; the plan depends on it
    * @param longestKey at least the length of the longest key sequence; the plan depends on it
    */

@@ -46,11 +46,6 @@ final class PassOperands {
     return WORD.matcher(name).replaceAll(it -> it.group(1).toUpperCase(Locale.ROOT));
   }
 
-  /** What a gradient is of: {@code "dquery"}, {@code "query"}. */
-  static String original(String gradient) {
-    return gradient.substring(1);
-  }
-
   NativeOperation operation() {
     return operation;
   }
@@ -83,7 +78,7 @@ final class PassOperands {
 
   /** What {@code gradient} is the gradient of; its tensor is null if that is absent. */
   Bound original(Bound gradient) {
-    String name = original(gradient.operand.name());
+    String name = NativeOperation.original(gradient.operand.name());
     return all.stream().filter(it -> it.operand.name().equals(name)).findFirst().orElseThrow();
   }
 

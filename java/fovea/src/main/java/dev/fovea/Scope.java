@@ -26,8 +26,8 @@ import java.util.function.Function;
  * does not count it. Flight recordings have events {@code dev.fovea.ScopeAllocation} and {@code
  * dev.fovea.ScopeClose} where they ask for them.
  *
- * <p>It also keeps the working memory of {@link Attention#forward}, which has none of its own, for
- * the next time; a child scope leaves that to its parent.
+ * <p>It also keeps the working memory of {@link Attention#forward} and {@link Attention#backward},
+ * which have none of their own, for the next time; a child scope leaves that to its parent.
  *
  * <p>Closing a scope stops all threads for a moment, about 0.1 ms: hold one for a request or
  * longer, not for each tensor, or take one {@linkplain #over(Arena) over a confined arena}.
@@ -294,7 +294,7 @@ public final class Scope implements AutoCloseable {
     uses.release();
   }
 
-  /** Runs with memory that is kept for the next time, by the scope that this is of in the end. */
+  /** Runs with memory that is kept for the next time, by the scope that has no parent. */
   <T> T withMemory(Function<RunMemory, T> run) {
     if (parent != null) {
       return parent.withMemory(run);

@@ -62,8 +62,7 @@ class PlanCacheTest {
     AttentionPlan plan = attention.plan(device, shape(16));
     assertNotSame(plan, attention.plan(device, shape(17)));
     assertNotSame(plan, Attention.builder().causal().build().plan(device, shape(16)));
-    AttentionShape.Builder builder =
-        AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse();
+    AttentionShape.Builder builder = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse();
     AttentionPlan forward = attention.plan(device, builder.build());
     AttentionPlan backward = attention.plan(device, builder.backward().build());
     assertNotSame(forward, backward);
@@ -101,8 +100,7 @@ class PlanCacheTest {
     Device device = Device.of(Device.cpu().backend());
     AttentionShape wide = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 513).build();
     for (int i = 0; i < 3; i++) {
-      assertThrows(
-          IllegalArgumentException.class, () -> Attention.create().plan(device, wide));
+      assertThrows(IllegalArgumentException.class, () -> Attention.create().plan(device, wide));
     }
   }
 }

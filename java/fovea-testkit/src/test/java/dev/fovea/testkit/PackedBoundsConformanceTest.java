@@ -97,8 +97,7 @@ class PackedBoundsConformanceTest {
           expected,
           assertThrows(IllegalArgumentException.class, () -> attention.plan(device, shape), why)
               .getMessage());
-      assertThrows(
-          IllegalArgumentException.class, () -> attention.plan(device, backward), why);
+      assertThrows(IllegalArgumentException.class, () -> attention.plan(device, backward), why);
     }
   }
 

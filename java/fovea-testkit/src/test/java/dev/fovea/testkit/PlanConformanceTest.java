@@ -248,8 +248,7 @@ class PlanConformanceTest {
           bytes[i] = plan(device, shape.build()).workspaceBytes();
           long sums = 4L * length * 4 * 64;
           assertTrue(bytes[i] < 1.2 * sums, bytes[i] + " bytes for sums of " + sums);
-          assertTrue(
-              plan(device, shape.deterministic().build()).workspaceBytes() < sums / 8);
+          assertTrue(plan(device, shape.deterministic().build()).workspaceBytes() < sums / 8);
         }
         assertEquals(16, (double) bytes[1] / bytes[0], 0.5);
       }
