@@ -169,7 +169,7 @@ public final class Attention {
    * planned or run.
    */
   public AttentionCall call(Tensor query, Tensor key, Tensor value) {
-    return new AttentionCall(this, query, key, value, null);
+    return new AttentionCall(this, query, key, value, new RunMemory());
   }
 
   /**

@@ -7,7 +7,6 @@ import java.util.Objects;
  * what else attention reads.
  */
 public final class AttentionCall extends OperationCall<AttentionCall> {
-  /** {@code memory} is null for a call that has its own. */
   AttentionCall(Attention attention, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     super(attention.options(), query, key, value, memory);
   }

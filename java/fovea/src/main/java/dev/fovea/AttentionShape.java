@@ -28,7 +28,11 @@ public final class AttentionShape {
     this.spec = spec;
   }
 
-  /** Dense operands [B, S, H, D]; nothing optional. */
+  /**
+   * Dense operands [B, S, H, D]; nothing optional. {@code dtype} is that of query, key and value.
+   *
+   * @throws IllegalArgumentException if {@code dtype} is not a floating type
+   */
   public static Builder dense(
       DType dtype,
       long batch,
@@ -50,7 +54,12 @@ public final class AttentionShape {
     return builder;
   }
 
-  /** Dense packed operands [T, H, D]; nothing optional. */
+  /**
+   * Dense packed operands [T, H, D]; nothing optional. {@code dtype} is that of query, key and
+   * value.
+   *
+   * @throws IllegalArgumentException if {@code dtype} is not a floating type
+   */
   public static Builder packed(
       DType dtype,
       long batch,
@@ -108,7 +117,11 @@ public final class AttentionShape {
     return text.append(']').toString();
   }
 
-  /** Builds an {@link AttentionShape}; strides that are not set are those of dense operands. */
+  /**
+   * Builds an {@link AttentionShape}; strides that are not set are those of dense operands. Setters
+   * refuse another number of strides than the operand has, and types that are not floating, with an
+   * {@link IllegalArgumentException}; the planner checks all other numbers. Not thread-safe.
+   */
   public static final class Builder {
     private final MemorySegment spec =
         MemorySegment.ofArray(new long[(int) (FoveaAttentionSpec.LAYOUT.byteSize() / Long.BYTES)]);

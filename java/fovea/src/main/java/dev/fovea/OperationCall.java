@@ -41,7 +41,6 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
   private long changes; // of bindings
   private Fanout fanout; // null: no executor has been used yet, or it has changed
 
-  /** {@code memory} is null for a call that has its own. */
   OperationCall(OperationSpec spec, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     this.spec = spec;
     this.operands =
@@ -49,7 +48,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
             .set("query", Objects.requireNonNull(query, "query"))
             .set("key", Objects.requireNonNull(key, "key"))
             .set("value", Objects.requireNonNull(value, "value"));
-    this.memory = memory != null ? memory : new RunMemory();
+    this.memory = memory;
   }
 
   @SuppressWarnings("unchecked") // C is the class of this

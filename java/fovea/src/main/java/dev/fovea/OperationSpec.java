@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 interface OperationSpec {
   NativeOperation operation();
 
-  /** Fills its options into a zeroed block. */
+  /** Sets the fields of its options, which are zero before. */
   void fill(MemorySegment spec);
 
   /** Element type of out; null for that of query. */
