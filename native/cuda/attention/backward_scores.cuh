@@ -118,16 +118,12 @@ struct BackwardScores {
     });
     tile::Fragment<kM, kKeyColumns> s;
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
-    const RowPlaces places{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
-    if constexpr (kIt.general) {
-      const ScoreModifier<RowPlaces> modifier{p, places};
-      if constexpr (kProducts) {
-        modifier.apply(s, dp);
-      } else {
-        modifier.apply(s);
-      }
-    }
-    if (is_masked(tile, shared_rows)) mask_scores(p, places, s);
+    const auto places = [&] {
+      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+    };
+    if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
+    if constexpr (kIt.general && !kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s);
+    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
     if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());
     // Sums of gradients are not products: there weights are ones.
     constexpr float kUnit = kProducts || kOffset == 0 ? 1 : 0x1p-15f;

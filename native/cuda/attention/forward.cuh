@@ -93,9 +93,11 @@ struct AttentionForward {
 
   FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
-    const RowPlaces places{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
-    if constexpr (kIt.general) ScoreModifier<RowPlaces>{p, places}.apply(s);
-    if (is_masked(tile, shared_rows)) mask_scores(p, places, s);
+    const auto places = [&] {
+      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+    };
+    if constexpr (kIt.general) ScoreModifier<RowPlaces>{p, places()}.apply(s);
+    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
   }
 
   FOVEA_DEVICE void attend(tile::Fragment<kM, kOutColumns>& out, Softmax& softmax) {

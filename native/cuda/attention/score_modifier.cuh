@@ -33,7 +33,7 @@ FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) 
 template <typename Places>
 struct ScoreModifier {
   const AttentionParams& p;
-  const Places& places;
+  const Places places;
 
   template <int kM, int kColumns>
   FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s) const {
