@@ -1,4 +1,4 @@
-// The scores of a backward tile: S = Q K^T, what softcap, bias and ALiBi make of it, and the slopes of that.
+// The scores of a backward tile: S = Q K^T, and what its modifiers make of that.
 // The rows of Q are scaled as they are loaded.
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "cpu/attention/kernels.h"
-#include "cpu/attention/rows.h"
+#include "cpu/attention/score_modifier.h"
 #include "cpu/softmax/backward_tile.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
@@ -18,7 +18,8 @@ class BackwardScores : public AttentionRows {
   BackwardScores(const BackwardRun& run, const BackwardWork& work)
       : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
         run_(run),
-        layout_(run.scratch_layout) {}
+        layout_(run.scratch_layout),
+        modifier_(*this, run.operands) {}
 
   // What dquery is multiplied by, once all of it is summed.
   static float query_units(const Spec& spec) { return spec.scale; }
@@ -48,7 +49,7 @@ class BackwardScores : public AttentionRows {
   void load_queries(int64_t row, int count) const {
     with_type(spec_.dtype, [&](auto zero) {
       load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride, row,
-                count, spec_.head_dim, query_scale(), run_.scratch + layout_.queries,
+                count, spec_.head_dim, modifier_.query_scale(), run_.scratch + layout_.queries,
                 layout_.query_row);
     });
   }
@@ -59,53 +60,19 @@ class BackwardScores : public AttentionRows {
              int(spec_.head_dim), spans, s);
   }
 
-  bool is_plain() const {
-    return spec_.softcap == 0 && spec_.bias_dtype == 0 && !spec_.has_alibi_slopes;
-  }
+  bool is_plain() const { return !modifier_.is_active(); }
 
-  // What bias and ALiBi are to a row and the keys of the tile.
-  struct RowModifiers {
-    const float* bias;
-    vfloat slope, distance;
-  };
-
+  using RowModifiers = ScoreModifier::Row;
   RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
-    RowModifiers all{};
-    if (spec_.bias_dtype != 0) {
-      float* const bias = run_.scratch + layout_.bias;
-      with_type(spec_.bias_dtype, [&](auto zero) {
-        load_row(static_cast<const decltype(zero)*>(run_.operands.bias) +
-                     score_offset(spec_.bias_stride, i, head) + key + begin,
-                 end - begin, kLog2e, bias + begin);
-      });
-      all.bias = bias;
-    }
-    if (spec_.has_alibi_slopes) {
-      const int64_t at =
-          batch_ * spec_.alibi_slopes_stride[0] + head * spec_.alibi_slopes_stride[1];
-      all.slope = splat(run_.operands.alibi_slopes[at] * kLog2e);
-      all.distance = splat(float(key - (i + shift_))) + floats(lane_numbers());
-    }
-    return all;
+    return modifier_.row(i, head, key, begin, end, run_.scratch + layout_.bias);
   }
-
-  // Softcap, bias and ALiBi, in this order, on the scores of keys from k on; leaves units of log2, and
-  // answers softcap's tanh, 0 without one, and what ALiBi multiplies the slope by.
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat& toward) const {
-    if (spec_.softcap > 0) {
-      tanh = capped(x);
-      x = tanh * splat(spec_.softcap * kLog2e);
-    }
-    if (spec_.bias_dtype != 0) x += load(of.bias + k);
-    if (spec_.has_alibi_slopes) {
-      toward = alibi_distance(of.distance + splat(float(k)));
-      x = fma(of.slope, toward, x);
-    }
-    return x;
+    return modifier_.apply_row(of, k, x, tanh, toward);
   }
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;
+  const ScoreModifier modifier_;
 };
 
 using BackwardTile = fovea::cpu::FOVEA_TIER::BackwardTile<BackwardScores>;

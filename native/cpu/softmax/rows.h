@@ -23,7 +23,11 @@ class Rows {
         shift_(spec.alignment == FOVEA_TOP_LEFT ? 0 : sequence.key_length - sequence.query_length) {
   }
 
-  int64_t position(int64_t row) const { return row / group_ + shift_; }
+  const Spec& spec() const { return spec_; }
+  int64_t batch() const { return batch_; }
+  // Among the keys.
+  int64_t position(int64_t row) const { return position_of(row / group_); }
+  int64_t position_of(int64_t query) const { return query + shift_; }
   int64_t head(int64_t row) const { return key_head_ * group_ + row % group_; }
 
   // Keys [low, high) are visible to a row; every mask but a block mask is such an interval. Both

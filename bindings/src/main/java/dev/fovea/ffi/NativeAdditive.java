@@ -9,18 +9,19 @@ import java.util.List;
 
 /** {@code fovea_run_additive} and its backward pass. Made by ops/generate. */
 public final class NativeAdditive extends NativeOperation {
-  private static final Size BATCH = new Size("batch", "B", FoveaAdditiveSpec.BATCH, null);
+  private static final Size BATCH = new Size("batch", "B", FoveaAdditiveSpec.BATCH, null, null);
   private static final Size QUERY_LENGTH = new Size("query_length", "Sq",
-      FoveaAdditiveSpec.QUERY_LENGTH, FoveaAdditiveSpec.QUERY_TOTAL);
+      FoveaAdditiveSpec.QUERY_LENGTH, FoveaAdditiveSpec.QUERY_TOTAL, "Tq");
   private static final Size KEY_LENGTH = new Size("key_length", "Sk", FoveaAdditiveSpec.KEY_LENGTH,
-      FoveaAdditiveSpec.KEY_TOTAL);
+      FoveaAdditiveSpec.KEY_TOTAL, "Tk");
   private static final Size QUERY_HEADS = new Size("query_heads", "Hq",
-      FoveaAdditiveSpec.QUERY_HEADS, null);
+      FoveaAdditiveSpec.QUERY_HEADS, null, null);
   private static final Size KEY_HEADS = new Size("key_heads", "Hk", FoveaAdditiveSpec.KEY_HEADS,
+      null, null);
+  private static final Size HEAD_DIM = new Size("head_dim", "A", FoveaAdditiveSpec.HEAD_DIM, null,
       null);
-  private static final Size HEAD_DIM = new Size("head_dim", "A", FoveaAdditiveSpec.HEAD_DIM, null);
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
-      FoveaAdditiveSpec.VALUE_HEAD_DIM, null);
+      FoveaAdditiveSpec.VALUE_HEAD_DIM, null, null);
 
   private static final MethodHandle FORWARD = Handles.run(12);
   private static final MethodHandle BACKWARD = Handles.run(17);
@@ -32,6 +33,7 @@ public final class NativeAdditive extends NativeOperation {
         "additive",
         2,
         FoveaAdditiveSpec.LAYOUT,
+        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAdditiveSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,

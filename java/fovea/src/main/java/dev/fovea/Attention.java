@@ -1,11 +1,10 @@
 package dev.fovea;
 
 import dev.fovea.ffi.FoveaAttentionSpec;
-import java.lang.foreign.Arena;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Function;
 
 /**
  * Scaled dot-product attention: what to compute, and nothing about shapes. Immutable and
@@ -45,46 +44,56 @@ public final class Attention {
 
   /** The fields of an {@link Attention}; a record for its equals and hashCode. */
   record Options(
-      boolean causal,
-      Alignment alignment,
-      long windowLeft,
-      long windowRight,
+      MaskOptions masks,
       Float scale, // null: 1/sqrt(D)
       float softcap,
-      float dropout,
-      DType outDType, // null: that of query
-      boolean allowTf32) {
+      boolean allowTf32)
+      implements OperationSpec {
 
-    static final Options DEFAULT =
-        new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null, false);
+    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, false);
 
     Options withoutDropout() {
-      return new Options(
-          causal, alignment, windowLeft, windowRight, scale, softcap, 0, outDType, allowTf32);
+      return new Options(masks.withoutDropout(), scale, softcap, allowTf32);
     }
 
-    /** Of the mask, for people. */
-    String mask() {
-      String window =
-          windowLeft == UNBOUNDED && windowRight == UNBOUNDED
-              ? ""
-              : "window(%d, %d)".formatted(windowLeft, windowRight);
-      String mask = causal && !window.isEmpty() ? "causal " + window : causal ? "causal" : window;
-      return mask.isEmpty() ? "none" : mask;
+    @Override
+    public NativeOperation operation() {
+      return NativeAttention.OPERATION;
+    }
+
+    @Override
+    public void fill(MemorySegment spec) {
+      masks.fill(operation(), spec);
+      if (scale != null) {
+        FoveaAttentionSpec.HAS_SCALE.set(spec, 1);
+        FoveaAttentionSpec.SCALE.set(spec, scale);
+      }
+      FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
+      FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
+    }
+
+    @Override
+    public String toString() {
+      StringBuilder own = new StringBuilder();
+      if (scale != null) {
+        own.append(", scale=").append(scale);
+      }
+      if (softcap != 0) {
+        own.append(", softcap=").append(softcap);
+      }
+      if (allowTf32) {
+        own.append(", TF32 allowed");
+      }
+      return masks.describe("Attention", own.toString());
     }
   }
 
   private final Options options;
-  private final PlanCache plans = new PlanCache();
-
   private final Attention eval; // this, where there is no dropout
-
-  /** Memory of the last {@link #forward} or backward, for the next; null while one uses it. */
-  private final AtomicReference<RunMemory> spare = new AtomicReference<>();
 
   private Attention(Options options) {
     this.options = options;
-    this.eval = options.dropout == 0 ? this : new Attention(options.withoutDropout());
+    this.eval = options.masks.dropout() == 0 ? this : new Attention(options.withoutDropout());
   }
 
   /** Full attention with all defaults: no mask, scale 1/sqrt(D), out in the query's type. */
@@ -104,7 +113,7 @@ public final class Attention {
 
   /**
    * The same attention without dropout, for inference; this, where there is none. Always the same
-   * object, so that it keeps its plans.
+   * object.
    */
   public Attention eval() {
     return eval;
@@ -117,15 +126,15 @@ public final class Attention {
    * planned or run.
    */
   public AttentionCall call(Tensor query, Tensor key, Tensor value) {
-    return new AttentionCall(this, query, key, value, null);
+    return new AttentionCall(this, query, key, value, new RunMemory());
   }
 
   /**
    * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}, which lives until
    * that scope is closed: in a loop, close one for each turn, a {@linkplain Scope#child child} for
-   * example, or bind {@link AttentionCall#out}. Plans and working memory are kept for the next
-   * time. With dropout it takes a {@linkplain #forward(Scope, Tensor, Tensor, Tensor, long, int)
-   * seed}, or is called on {@link #eval}.
+   * example, or bind {@link AttentionCall#out}. The device keeps plans, and the scope or its parent
+   * working memory, for the next time. With dropout it takes a {@linkplain #forward(Scope, Tensor,
+   * Tensor, Tensor, long, int) seed}, or is called on {@link #eval}.
    *
    * @throws IllegalArgumentException if operands do not fit together
    * @throws UnsupportedOperationException if the device has no kernel for this
@@ -133,7 +142,8 @@ public final class Attention {
    * @throws FoveaException if the library or the device fails
    */
   public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
-    return withMemory(memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
+    return scope.withMemory(
+        memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
   }
 
   /**
@@ -145,7 +155,7 @@ public final class Attention {
    */
   public Tensor forward(
       Scope scope, Tensor query, Tensor key, Tensor value, long seed, int offset) {
-    return withMemory(
+    return scope.withMemory(
         memory ->
             new AttentionCall(this, query, key, value, memory)
                 .dropoutSeed(seed, offset)
@@ -174,55 +184,21 @@ public final class Attention {
     Objects.requireNonNull(out, "out");
     Objects.requireNonNull(lse, "lse");
     AttentionCall call = call(query, key, value);
-    return withMemory(
+    return scope.withMemory(
         memory -> new AttentionBackward(call, dout, out, lse, memory).backward(scope));
   }
 
-  private <T> T withMemory(Function<RunMemory, T> run) {
-    RunMemory memory = spare.getAndSet(null);
-    if (memory == null) {
-      memory = new RunMemory();
-    }
-    try {
-      return run.apply(memory);
-    } finally {
-      spare.set(memory.isReusable() ? memory : null);
-    }
-  }
-
   /**
-   * Plans without operands. The same device and shape give the same plan, and the last few are
-   * kept.
+   * Plans without operands, the pass that {@code shape} is of. The same device and shape give the
+   * same plan, and the last few are kept.
    *
-   * @throws IllegalArgumentException if a number of {@code shape} is out of its range
+   * @throws IllegalArgumentException if a number of {@code shape} is out of its range, or a
+   *     backward pass lacks what a gradient is of
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws FoveaException if the library cannot be loaded
    */
   public AttentionPlan plan(Device device, AttentionShape shape) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      SpecBlock.fill(spec, options, shape);
-      return plans.get(device.backend(), spec);
-    }
-  }
-
-  /**
-   * Plans a backward pass without operands. Weights in {@code shape} have no part in it; lse must
-   * be there. Plans are kept as by {@link #plan}.
-   *
-   * @param shape of the forward pass
-   * @throws IllegalArgumentException if a number of a shape is out of its range, or the forward
-   *     pass lacks what a gradient is of
-   * @throws UnsupportedOperationException if the device has no kernel for this
-   * @throws FoveaException if the library cannot be loaded
-   */
-  public AttentionPlan planBackward(
-      Device device, AttentionShape shape, AttentionGradientShape gradients) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      SpecBlock.fill(spec, options, shape, gradients);
-      return plans.get(device.backend(), spec);
-    }
+    return AttentionPlan.of(device, options, shape::fill);
   }
 
   Options options() {
@@ -241,85 +217,20 @@ public final class Attention {
 
   @Override
   public String toString() {
-    StringBuilder text = new StringBuilder("Attention[mask=").append(options.mask());
-    if (options.alignment != Alignment.BOTTOM_RIGHT) {
-      text.append(", alignment=").append(options.alignment);
-    }
-    if (options.scale != null) {
-      text.append(", scale=").append(options.scale);
-    }
-    if (options.softcap != 0) {
-      text.append(", softcap=").append(options.softcap);
-    }
-    if (options.dropout != 0) {
-      text.append(", dropout=").append(options.dropout);
-    }
-    if (options.outDType != null) {
-      text.append(", out=").append(options.outDType);
-    }
-    if (options.allowTf32) {
-      text.append(", TF32 allowed");
-    }
-    return text.append(']').toString();
+    return options.toString();
   }
 
   /** Builds an {@link Attention}. Not thread-safe. */
-  public static final class Builder {
-    private boolean causal;
-    private Alignment alignment;
-    private long windowLeft;
-    private long windowRight;
+  public static final class Builder extends MaskBuilder<Builder> {
     private Float scale;
     private float softcap;
-    private float dropout;
-    private DType outDType;
     private boolean allowTf32;
 
     private Builder(Options from) {
-      causal = from.causal;
-      alignment = from.alignment;
-      windowLeft = from.windowLeft;
-      windowRight = from.windowRight;
+      super(from.masks);
       scale = from.scale;
       softcap = from.softcap;
-      dropout = from.dropout;
-      outDType = from.outDType;
       allowTf32 = from.allowTf32;
-    }
-
-    /** A query sees the keys up to its own position. */
-    public Builder causal() {
-      causal = true;
-      return this;
-    }
-
-    /** {@link #causal()} and {@link #alignment(Alignment)} in one. */
-    public Builder causal(Alignment alignment) {
-      return causal().alignment(alignment);
-    }
-
-    /** What positions mean to masks and to ALiBi where query and key lengths differ. */
-    public Builder alignment(Alignment alignment) {
-      this.alignment = Objects.requireNonNull(alignment, "alignment");
-      return this;
-    }
-
-    /**
-     * A query at position p sees the keys p - left to p + right; {@link #UNBOUNDED} lifts the bound
-     * of a side.
-     */
-    public Builder window(long left, long right) {
-      windowLeft = side("left", left);
-      windowRight = side("right", right);
-      return this;
-    }
-
-    private static long side(String name, long size) {
-      if (size < 0 && size != UNBOUNDED) {
-        throw new IllegalArgumentException(
-            name + " is " + size + ", expected zero, a positive number, or UNBOUNDED");
-      }
-      return size;
     }
 
     /** The factor of query times key, instead of 1/sqrt(D). */
@@ -345,32 +256,6 @@ public final class Attention {
     }
 
     /**
-     * The probability with which a weight is dropped, at least 0 and below 1; weights that stay are
-     * scaled up. It acts in steps of 1/65536. For training, where every step has a seed of its own
-     * ({@link AttentionCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
-     */
-    public Builder dropout(double probability) {
-      float value = (float) probability;
-      // Rounded to 65536 of 65536 it would drop all, and the scale of the rest would be infinite.
-      if (!(value >= 0 && Math.rint(value * 65536.0) < 65536)) {
-        throw new IllegalArgumentException(
-            "dropout is %s, expected at least 0 and at most %s"
-                .formatted(probability, 65535 / 65536.0));
-      }
-      this.dropout = value;
-      return this;
-    }
-
-    /** The element type of out, instead of the query's. */
-    public Builder outDType(DType dtype) {
-      if (!dtype.isFloating()) {
-        throw new IllegalArgumentException("outDType is " + dtype + ", expected a floating type");
-      }
-      this.outDType = dtype;
-      return this;
-    }
-
-    /**
      * Whether the factors of float32 products may be rounded to TF32, 11 significant bits, on
      * devices that have it: tensor cores then take float32 as well. Off unless set; sums, softmax
      * and out stay float32, and so do all products of a backward pass. The CPU always computes
@@ -383,17 +268,7 @@ public final class Attention {
 
     /** The attention; this builder may go on. */
     public Attention build() {
-      return new Attention(
-          new Options(
-              causal,
-              alignment,
-              windowLeft,
-              windowRight,
-              scale,
-              softcap,
-              dropout,
-              outDType,
-              allowTf32));
+      return new Attention(new Options(maskOptions(), scale, softcap, allowTf32));
     }
   }
 }

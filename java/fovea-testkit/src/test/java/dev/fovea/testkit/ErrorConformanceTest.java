@@ -13,6 +13,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -125,7 +126,7 @@ class ErrorConformanceTest {
 
   @Test
   void anotherDevice() {
-    Device fake = Device.of(new FakeBackend());
+    Device fake = Devices.of(new FakeBackend());
     Tensor local = floats(2, 4, 1, 8);
     Tensor remote =
         Tensor.ofAddress(
@@ -164,7 +165,9 @@ class ErrorConformanceTest {
     refused("value", () -> attention.call(q, k, floats(2, 5, 2, 8)).out(out).run());
     refused("value", () -> attention.call(q, k, floats(2, 6, 1, 8)).out(out).run());
     refused("out", () -> attention.call(q, k, k).out(floats(2, 4, 4, 9)).run());
-    refused("head", () -> attention.call(q, floats(2, 6, 3, 8), floats(2, 6, 3, 8)).out(out).run());
+    refused(
+        "queryHeads",
+        () -> attention.call(q, floats(2, 6, 3, 8), floats(2, 6, 3, 8)).out(out).run());
     refused("lse", () -> call().lse(floats(2, 4, 5)).run());
     refused("weights", () -> call().weights(floats(2, 4, 4, 7)).run());
     refused("bias", () -> call().bias(floats(2, 4, 4, 7)).run());
