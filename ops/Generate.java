@@ -118,7 +118,7 @@ class Generate {
         .filter(it -> it.present().startsWith("has_"))
         .forEach(it -> all.add(new Field("flag", it.present(), "1 = " + it.name + " is given")));
     all.add(new Field("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
-    all.add(new Field("flag", "accumulate", "backward: 1 = gradients but dquery are added to what is there"));
+    all.add(new Field("flag", "accumulate", "backward: 1 = gradients of what calls share are added to what is there"));
     op.written(false).stream()
         .filter(Operand::optional)
         .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
