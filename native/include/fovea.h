@@ -332,7 +332,7 @@ typedef struct fovea_additive_spec {
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate; /* backward: 1 = gradients but dquery are added to what is there */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dweight; /* backward: 1 = dweight is written */
   int32_t has_dbias; /* backward: 1 = dbias is written */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */

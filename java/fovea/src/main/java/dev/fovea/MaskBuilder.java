@@ -8,7 +8,8 @@ import java.util.Objects;
  *
  * @param <B> the builder of an operation
  */
-public abstract sealed class MaskBuilder<B extends MaskBuilder<B>> permits Attention.Builder {
+public abstract sealed class MaskBuilder<B extends MaskBuilder<B>>
+    permits Attention.Builder, AdditiveAttention.Builder {
   private boolean causal;
   private Alignment alignment;
   private long windowLeft;

@@ -31,7 +31,7 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits AttentionBackward {
+    permits AttentionBackward, AdditiveBackward {
   private final OperationCall<?> call;
   private final Claim claim;
   private final Tensor out; // null: that of the call's last run
@@ -90,8 +90,8 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   /**
-   * Whether dkey and dvalue are added to what is there, instead of replacing it: for keys and
-   * values that several calls share. Off unless set.
+   * Whether dkey and dvalue, and what else an operation says, are added to what is there, instead
+   * of replacing it: for operands that several calls share. Off unless set.
    */
   public B accumulate(boolean accumulate) {
     claim.begin();

@@ -23,7 +23,8 @@ import java.util.concurrent.ForkJoinPool;
  *
  * @param <C> the call of an operation
  */
-public abstract sealed class OperationCall<C extends OperationCall<C>> permits AttentionCall {
+public abstract sealed class OperationCall<C extends OperationCall<C>>
+    permits AttentionCall, AdditiveCall {
   private final OperationSpec spec;
   private final Bindings operands;
   private final RunMemory memory;
