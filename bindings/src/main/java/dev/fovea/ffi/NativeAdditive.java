@@ -23,8 +23,12 @@ public final class NativeAdditive extends NativeOperation {
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
       FoveaAdditiveSpec.VALUE_HEAD_DIM, null, null);
 
-  private static final MethodHandle FORWARD = Handles.run(12);
-  private static final MethodHandle BACKWARD = Handles.run(17);
+  /** Made by the first run: they need native access,
+      and a library that was loaded says what lacks. */
+  private static final class Runs {
+    static final MethodHandle FORWARD = Handles.run(12);
+    static final MethodHandle BACKWARD = Handles.run(17);
+  }
 
   public static final NativeAdditive OPERATION = new NativeAdditive();
 
@@ -128,8 +132,8 @@ public final class NativeAdditive extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5], o[6],
-        o[7], o[8], o[9], o[10], o[11], workspace, scratch, stream);
+    return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
+        o[6], o[7], o[8], o[9], o[10], o[11], workspace, scratch, stream);
   }
 
   @Override
@@ -142,7 +146,7 @@ public final class NativeAdditive extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
+    return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], workspace, scratch,
         stream);
   }
