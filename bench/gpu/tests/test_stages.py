@@ -41,8 +41,8 @@ class DryRunTest(unittest.TestCase):
             self.assertEqual(len({step.partition(": ")[0] for step in steps}), len(steps), name)
 
     def test_conform_has_the_suite_and_two_thousand_random_cases_of_each_pass(self):
-        self.assertIn("dev.fovea.testkit.GridConformanceTest", stages.suite())
-        self.assertIn("dev.fovea.testkit.BackwardConformanceTest", stages.suite())
+        self.assertIn("dev.fovea.testkit.attention.GridConformanceTest", stages.suite())
+        self.assertIn("dev.fovea.testkit.attention.BackwardConformanceTest", stages.suite())
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
         for which in ("forward", "backward"):
             self.assertIn(f"check --backend cuda --pass {which} --cases {stages.RANDOM_CASES} --seed 1 --json",

@@ -2,13 +2,13 @@ package dev.fovea.bench;
 
 import static dev.fovea.bench.OracleRows.rows;
 
-import dev.fovea.testkit.BackwardBuilder;
-import dev.fovea.testkit.BackwardCase;
-import dev.fovea.testkit.BackwardOperands;
-import dev.fovea.testkit.BackwardOracle;
-import dev.fovea.testkit.BackwardOracle.Gradients;
-import dev.fovea.testkit.Operands;
-import dev.fovea.testkit.Precision;
+import dev.fovea.testkit.attention.BackwardBuilder;
+import dev.fovea.testkit.attention.BackwardCase;
+import dev.fovea.testkit.attention.BackwardOperands;
+import dev.fovea.testkit.attention.BackwardOracle;
+import dev.fovea.testkit.attention.BackwardOracle.Gradients;
+import dev.fovea.testkit.attention.Operands;
+import dev.fovea.testkit.attention.Precision;
 
 /**
  * {@link OracleRows} for gradients. A row of dquery is a case of one query over the keys that it

@@ -1,13 +1,13 @@
 package dev.fovea.bench;
 
 import dev.fovea.Tensor;
-import dev.fovea.testkit.AttentionCase;
-import dev.fovea.testkit.CaseBuilder;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Gaussian;
-import dev.fovea.testkit.Operands;
-import dev.fovea.testkit.Oracle;
-import dev.fovea.testkit.Precision;
+import dev.fovea.testkit.attention.AttentionCase;
+import dev.fovea.testkit.attention.CaseBuilder;
+import dev.fovea.testkit.attention.Operands;
+import dev.fovea.testkit.attention.Oracle;
+import dev.fovea.testkit.attention.Precision;
 import java.util.List;
 import java.util.TreeSet;
 

@@ -5,7 +5,6 @@ import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.cli.attend.Attend;
 import dev.fovea.cli.attend.Wording;
-import dev.fovea.testkit.Operation;
 import java.nio.file.Path;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -46,7 +45,7 @@ final class AttendCommand extends CliCommand {
       defaultValue = "attention",
       paramLabel = "OPERATION",
       description = "What to compute: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
-  private Operation operation;
+  private Mechanism operation;
 
   @Option(names = "--query", required = true, paramLabel = "Q.npy", description = "[B,Sq,Hq,D]")
   private Path query;

@@ -7,12 +7,14 @@ import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
 import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Iterator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -27,12 +29,21 @@ import picocli.CommandLine.Option;
     })
 final class CheckCommand extends CliCommand {
 
+  /** What {@code --op} takes. */
+  static final class OperationNames implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Operations.all().stream().map(Operation::toString).iterator();
+    }
+  }
+
   @Mixin private DeviceOption device;
 
   @Option(
       names = "--op",
       defaultValue = "attention",
       paramLabel = "OPERATION",
+      completionCandidates = OperationNames.class,
       description = "What to check: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private Operation operation;
 

@@ -1,6 +1,7 @@
 package dev.fovea.cli;
 
 import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -24,7 +25,8 @@ final class Converters {
     commands.registerConverter(Long.class, Converters::wholeLong);
     commands.registerConverter(Path.class, Converters::file);
     commands.registerConverter(FloatType.class, FloatType::of);
-    commands.registerConverter(Operation.class, oneOf(Operation.class));
+    commands.registerConverter(Operation.class, Converters::operation);
+    commands.registerConverter(Mechanism.class, oneOf(Mechanism.class));
     commands.registerConverter(Pass.class, oneOf(Pass.class));
   }
 
@@ -59,6 +61,14 @@ final class Converters {
       // said below
     }
     throw new TypeConversionException("'" + text + "' is not a finite number such as 0.125");
+  }
+
+  private static Operation operation(String text) {
+    try {
+      return Operations.of(text);
+    } catch (IllegalArgumentException unknown) {
+      throw new TypeConversionException(unknown.getMessage());
+    }
   }
 
   private static Path file(String text) {

@@ -1,24 +1,15 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
-import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.Field;
-import dev.fovea.ffi.FoveaAttentionSpec;
-import dev.fovea.ffi.NativeAttention;
-import dev.fovea.testkit.BackwardOracle.Gradients;
-import dev.fovea.testkit.Options.Alibi;
+import dev.fovea.ffi.NativeOperation;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.function.Consumer;
 
 /**
  * Writes a case to a file that native/tools/replay.cpp runs against the C ABI without a JVM: for
@@ -62,69 +53,42 @@ public final class CaseFile {
   }
 
   /**
-   * Writes one case, with outputs as a device of that precision is held to them. The file appears
+   * Writes one case, with outputs as the device of that name is held to them. The file appears
    * whole or not at all.
    *
    * @throws IOException if it cannot be written; a file that was there is as it was
    */
-  public static void write(Path path, CheckedCase c, Precision precision) throws IOException {
+  public static void write(Path path, CheckedCase c, String device) throws IOException {
     try (WholeFile file = WholeFile.begin(path)) {
       OutputStream stream = new BufferedOutputStream(Channels.newOutputStream(file.channel()));
-      write(stream, c, precision);
+      write(stream, c, device);
       stream.flush();
       file.move();
     }
   }
 
   /** Appends one case to a stream. */
-  public static void write(OutputStream stream, CheckedCase c, Precision precision)
-      throws IOException {
+  public static void write(OutputStream stream, CheckedCase c, String device) throws IOException {
     CaseFile file = new CaseFile(stream);
-    switch (c) {
-      case AttentionCase forward -> file.write(forward, precision);
-      case BackwardCase backward -> file.write(backward, precision);
-    }
+    c.write(file, device);
     file.flush();
   }
 
-  private void write(AttentionCase c, Precision precision) throws IOException {
-    Operands data = Operands.of(c);
-    Oracle.Outputs expected = Oracle.run(c, data, precision);
-    head(c, spec(c));
-    dropout(c.options());
-    rows(c, data);
-    optional(c, data);
-    output(c.layouts().out(), expected.out(), null);
-    output(c.layouts().lse(), expected.lse(), null);
-    output(c.layouts().weights(), expected.weights(), null);
-  }
-
-  private void write(BackwardCase backward, Precision precision) throws IOException {
-    AttentionCase c = backward.forward();
-    BackwardCase.Layouts layouts = backward.layouts();
-    BackwardOperands data = BackwardOperands.of(backward);
-    Gradients expected = BackwardOracle.run(backward, data, precision);
-    DType outType = c.options().outDType();
-    head(backward, spec(backward));
-    dropout(c.options());
-    rows(c, data.forward());
-    optional(c, data.forward());
-    operand(layouts.dout(), outType, data.dout());
-    operand(c.layouts().out(), outType, data.out());
-    operand(c.layouts().lse(), DType.FLOAT32, data.lse());
-    output(layouts.dquery(), expected.dquery(), null);
-    output(layouts.dkey(), expected.dkey(), data.dkey());
-    output(layouts.dvalue(), expected.dvalue(), data.dvalue());
-    output(layouts.dbias(), expected.dbias(), null);
-    output(layouts.dalibi(), expected.dalibi(), null);
-    output(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
-  }
-
-  private void head(CheckedCase c, byte[] spec) throws IOException {
+  /**
+   * Begins a case.
+   *
+   * @param spec the block of fovea.h
+   * @param seed of dropout, 0 without
+   * @param offset of dropout, 0 without
+   */
+  public void head(NativeOperation operation, CheckedCase c, byte[] spec, long seed, int offset)
+      throws IOException {
     bytes("FOVCASE2".getBytes(StandardCharsets.US_ASCII));
-    i32(NativeAttention.OPERATION.id());
+    i32(operation.id());
     block((c.repeat() + " " + c).getBytes(StandardCharsets.UTF_8));
     block(spec);
+    i64(seed);
+    i32(offset);
   }
 
   private void block(byte[] values) throws IOException {
@@ -132,130 +96,12 @@ public final class CaseFile {
     bytes(values);
   }
 
-  private void dropout(Options o) throws IOException {
-    i64(o.seed());
-    i32(o.offset());
-  }
-
-  private void rows(AttentionCase c, Operands data) throws IOException {
-    DType type = c.options().dtype();
-    operand(c.layouts().query(), type, data.query());
-    operand(c.layouts().key(), type, data.key());
-    operand(c.layouts().value(), type, data.value());
-  }
-
-  private void optional(AttentionCase c, Operands data) throws IOException {
-    Geometry g = c.geometry();
-    operand(c.layouts().bias(), c.options().biasDType(), data.bias());
-    operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
-    operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
-    ints(g.packed() ? g.cuQ() : null);
-    ints(g.packed() ? g.cuK() : null);
-    ints(g.packed() ? null : g.queryLengths());
-    ints(g.hasKeyLengths() ? g.keyLengths() : null);
-  }
-
-  /** The struct of fovea.h for a case. */
-  static byte[] spec(AttentionCase c) {
-    return bytes(c, spec -> {});
-  }
-
-  /** The struct of fovea.h for a backward case. */
-  static byte[] spec(BackwardCase c) {
-    BackwardCase.Layouts layouts = c.layouts();
-    boolean packed = c.forward().geometry().packed();
-    return bytes(
-        c.forward(),
-        spec -> {
-          FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
-          FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, dtype(c.dtype()));
-          FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
-          FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
-          FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
-          FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
-          FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
-          strides(spec, FoveaAttentionSpec.DOUT_STRIDE, layouts.dout());
-          strides(spec, FoveaAttentionSpec.DQUERY_STRIDE, layouts.dquery());
-          strides(spec, FoveaAttentionSpec.DKEY_STRIDE, layouts.dkey());
-          strides(spec, FoveaAttentionSpec.DVALUE_STRIDE, layouts.dvalue());
-          sums(spec, FoveaAttentionSpec.DBIAS_STRIDE, layouts.dbias(), packed);
-          sums(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, layouts.dalibi(), false);
-        });
-  }
-
-  private static byte[] bytes(AttentionCase c, Consumer<MemorySegment> more) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      fill(spec, c);
-      more.accept(spec);
-      return spec.toArray(ValueLayout.JAVA_BYTE);
-    }
-  }
-
-  private static void fill(MemorySegment spec, AttentionCase c) {
-    Geometry g = c.geometry();
-    Options o = c.options();
-    FoveaAttentionSpec.DTYPE.set(spec, dtype(o.dtype()));
-    FoveaAttentionSpec.OUT_DTYPE.set(spec, dtype(o.outDType()));
-    FoveaAttentionSpec.BIAS_DTYPE.set(spec, o.hasBias() ? dtype(o.biasDType()) : 0);
-    FoveaAttentionSpec.PACKED.set(spec, flag(g.packed()));
-    FoveaAttentionSpec.CAUSAL.set(spec, flag(o.causal()));
-    FoveaAttentionSpec.ALIGNMENT.set(spec, flag(o.topLeft()));
-    FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, flag(o.windowLeft() >= 0));
-    FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, flag(o.windowRight() >= 0));
-    FoveaAttentionSpec.HAS_SCALE.set(spec, flag(o.scale() != null));
-    FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
-    FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
-    FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
-    FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(g.hasKeyLengths()));
-    FoveaAttentionSpec.HAS_LSE.set(spec, flag(o.lse()));
-    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(o.weights()));
-    FoveaAttentionSpec.SCALE.set(spec, o.scale() == null ? 0 : o.scale());
-    FoveaAttentionSpec.SOFTCAP.set(spec, o.softcap());
-    FoveaAttentionSpec.DROPOUT.set(spec, o.dropout());
-    FoveaAttentionSpec.ALLOW_TF32.set(spec, flag(o.allowTf32()));
-    FoveaAttentionSpec.WINDOW_LEFT.set(spec, Math.max(0, o.windowLeft()));
-    FoveaAttentionSpec.WINDOW_RIGHT.set(spec, Math.max(0, o.windowRight()));
-    FoveaAttentionSpec.BATCH.set(spec, g.batch());
-    FoveaAttentionSpec.QUERY_LENGTH.set(spec, g.queryLength());
-    FoveaAttentionSpec.KEY_LENGTH.set(spec, g.keyLength());
-    FoveaAttentionSpec.QUERY_TOTAL.set(spec, g.packed() ? g.queryRows() : 0);
-    FoveaAttentionSpec.KEY_TOTAL.set(spec, g.packed() ? g.keyRows() : 0);
-    FoveaAttentionSpec.QUERY_HEADS.set(spec, g.queryHeads());
-    FoveaAttentionSpec.KEY_HEADS.set(spec, g.keyHeads());
-    FoveaAttentionSpec.HEAD_DIM.set(spec, g.headDim());
-    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, g.valueHeadDim());
-    AttentionCase.Layouts layouts = c.layouts();
-    strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
-    strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
-    strides(spec, FoveaAttentionSpec.VALUE_STRIDE, layouts.value());
-    strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
-    strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());
-    sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
-    strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
-    sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
-  }
-
-  private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {
-    for (int i = 0; layout != null && i < field.length(); i++) {
-      field.set(spec, i, layout.stride()[i]);
-    }
-  }
-
-  /** In the C ABI a dimension of one element for all, or summed over, has a stride of 0. */
-  private static void sums(
-      MemorySegment spec, Field.Int64Array field, Layout layout, boolean packed) {
-    for (int i = 0; layout != null && i < field.length(); i++) {
-      boolean single = layout.size()[i] == 1 || packed && i == 0;
-      field.set(spec, i, single ? 0 : layout.stride()[i]);
-    }
-  }
-
   private static int flag(boolean set) {
     return set ? 1 : 0;
   }
 
-  private static int dtype(DType type) {
+  /** A type as fovea.h numbers it. */
+  public static int dtype(DType type) {
     return switch (type) {
       case FLOAT32 -> 1;
       case FLOAT16 -> 2;
@@ -264,7 +110,8 @@ public final class CaseFile {
     };
   }
 
-  private void operand(Layout layout, DType type, float[] values) throws IOException {
+  /** An operand that is read, NaN as poison; absent if {@code values} are null. */
+  public void operand(Layout layout, DType type, float[] values) throws IOException {
     i32(flag(values != null));
     if (values == null) {
       return;
@@ -285,7 +132,8 @@ public final class CaseFile {
     }
   }
 
-  private void ints(int[] values) throws IOException {
+  /** Lengths or offsets; null: absent. */
+  public void ints(int[] values) throws IOException {
     i32(flag(values != null));
     if (values == null) {
       return;
@@ -297,7 +145,8 @@ public final class CaseFile {
     }
   }
 
-  private void output(Layout layout, Expected expected, float[] before) throws IOException {
+  /** An operand that is written; absent if nothing is expected of it. */
+  public void output(Layout layout, Expected expected, float[] before) throws IOException {
     if (!outputHead(layout, expected)) {
       return;
     }

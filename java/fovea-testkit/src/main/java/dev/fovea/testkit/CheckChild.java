@@ -46,7 +46,7 @@ public final class CheckChild {
     long to = Long.parseLong(arguments[3]);
     int threads = Integer.parseInt(arguments[4]);
     Path dump = arguments[5].isEmpty() ? null : Path.of(arguments[5]);
-    Operation operation = Operation.valueOf(arguments[6]);
+    Operation operation = Operations.of(arguments[6]);
     Pass pass = Pass.valueOf(arguments[7]);
     Device device = CleanExit.finish(() -> loaded(backend));
     List<Thread> workers = new ArrayList<>();
@@ -93,7 +93,7 @@ public final class CheckChild {
       CheckedCase c = operation.generate(pass, seed, index, Limits.of(device.name()));
       if (dump != null) { // before it runs: it may be the one that crashes
         Path file = dump.resolve(operation + "-" + pass + "-" + seed + "-" + index + ".fovcase");
-        CaseFile.write(file, c, Precision.of(device.name()));
+        CaseFile.write(file, c, device.name());
       }
       CheckedCase.Result result = c.check(device);
       if (result.wrong() != null) {

@@ -57,11 +57,13 @@ public record CheckOptions(
     }
   }
 
-  /** 1,000 forward cases of attention of seed 1, on two threads, two minutes of patience. */
+  /**
+   * 1,000 forward cases of the first operation, of seed 1, on two threads, two minutes of patience.
+   */
   public static CheckOptions of(String backend) {
     return new CheckOptions(
         backend,
-        Operation.ATTENTION,
+        Operations.all().getFirst(),
         Pass.FORWARD,
         1000,
         1,
@@ -70,6 +72,12 @@ public record CheckOptions(
         Duration.ofMinutes(2),
         null,
         false);
+  }
+
+  /** Cases of another operation. */
+  public CheckOptions withOperation(Operation what) {
+    return new CheckOptions(
+        backend, what, pass, cases, seed, onlyCase, threads, timeout, dump, failFast);
   }
 
   /** Cases of another pass. */

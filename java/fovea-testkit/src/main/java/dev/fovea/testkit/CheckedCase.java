@@ -2,20 +2,31 @@ package dev.fovea.testkit;
 
 import dev.fovea.AttentionPlan;
 import dev.fovea.Device;
+import java.io.IOException;
+import java.util.Map;
 
-/** A case that a device is checked with: a call, or the backward pass of one. */
-public sealed interface CheckedCase permits AttentionCase, BackwardCase {
+/** A case that a device is checked with: a call of an operation, or the backward pass of one. */
+public interface CheckedCase {
 
-  /** The call itself, or that whose backward pass this is. */
-  AttentionCase forward();
+  /** Sizes of its tensors. */
+  Geometry geometry();
+
+  /** Keys that the busiest query sees. */
+  int keysPerRow();
+
+  /** What it has of each feature, by feature: a few values each, that coverage counts. */
+  Map<String, String> features();
+
+  /** The options of a check that repeat the case. */
+  String repeat();
 
   /** Runs the case once from nothing. */
   Result check(Device device);
 
-  /** The options that repeat the case. */
-  default String repeat() {
-    return forward().repeat();
-  }
+  /**
+   * Writes the case: head, what its pass reads, and what it writes, held to what {@code device} is.
+   */
+  void write(CaseFile file, String device) throws IOException;
 
   /**
    * What a run gave.

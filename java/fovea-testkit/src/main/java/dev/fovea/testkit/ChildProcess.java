@@ -67,7 +67,7 @@ final class ChildProcess implements AutoCloseable {
     command.add(String.valueOf(to));
     command.add(String.valueOf(threads));
     command.add(options.dump() == null ? "" : options.dump().toString());
-    command.add(options.operation().name());
+    command.add(options.operation().toString());
     command.add(options.pass().name());
     try {
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -15,27 +15,28 @@ import java.util.Properties;
 import java.util.TreeMap;
 
 /** Counts what cases covered, and holds it against the committed minima. */
-final class Coverage {
+public final class Coverage {
 
   private static final int RAREST = 20;
 
   private final Map<String, Map<String, Integer>> single = new TreeMap<>();
   private final Map<String, Integer> pairs = new HashMap<>();
   private final Map<String, List<Integer>> sizes = new TreeMap<>();
-  private final Limits limits;
+  private final int widest;
   private final Properties minima;
   private long cases;
 
-  Coverage(Operation operation, Pass pass, Limits limits) {
-    this.limits = limits;
+  /** Of no case yet. */
+  public Coverage(Operation operation, Pass pass, Limits limits) {
+    widest = operation.widest(limits);
     minima = load(operation.minima(pass, limits));
   }
 
   /** Adds a finished case. */
-  void add(CheckedCase c, int tileQueries, int tileKeys) {
+  public void add(CheckedCase c, int tileQueries, int tileKeys) {
     cases++;
     List<String> values = new ArrayList<>();
-    Features.of(c)
+    c.features()
         .forEach(
             (feature, value) -> {
               single.computeIfAbsent(feature, f -> new TreeMap<>()).merge(value, 1, Integer::sum);
@@ -46,8 +47,8 @@ final class Coverage {
         pairs.merge(values.get(i) + "\t" + values.get(j), 1, Integer::sum);
       }
     }
-    Geometry g = c.forward().geometry();
-    int keys = Features.keysPerRow(c.forward());
+    Geometry g = c.geometry();
+    int keys = c.keysPerRow();
     size("Sq", g.queryLength());
     size("Sk", g.keyLength());
     size("D", g.headDim());
@@ -66,11 +67,13 @@ final class Coverage {
     sizes.computeIfAbsent(name, n -> new ArrayList<>()).add(value);
   }
 
-  Map<String, Map<String, Integer>> single() {
+  /** Cases by feature and value. */
+  public Map<String, Map<String, Integer>> single() {
     return single;
   }
 
-  int pairs() {
+  /** Different pairs of feature values. */
+  public int pairs() {
     return pairs.size();
   }
 
@@ -88,7 +91,8 @@ final class Coverage {
         .toList();
   }
 
-  Map<String, Quantiles> sizes() {
+  /** Quantiles by quantity. */
+  public Map<String, Quantiles> sizes() {
     Map<String, Quantiles> quantiles = new TreeMap<>();
     sizes.forEach((name, values) -> quantiles.put(name, quantiles(values)));
     return quantiles;
@@ -117,19 +121,19 @@ final class Coverage {
   }
 
   /** True if enough cases ran for the minima to mean something. */
-  boolean judged() {
+  public boolean judged() {
     return cases >= Long.parseLong(minima.getProperty("cases"));
   }
 
   /** What falls short of the minima. */
-  List<String> belowMinimum() {
+  public List<String> belowMinimum() {
     List<String> short0 = new ArrayList<>();
     if (!judged()) {
       return short0;
     }
     Quantiles widths = sizes().get("D");
-    if (widths.maximum() < limits.headDim()) {
-      short0.add("maximum of D is %d, not %d".formatted(widths.maximum(), limits.headDim()));
+    if (widths.maximum() < widest) {
+      short0.add("maximum of D is %d, not %d".formatted(widths.maximum(), widest));
     }
     for (String key : minima.stringPropertyNames()) {
       int least = Integer.parseInt(minima.getProperty(key));

@@ -65,18 +65,21 @@ public final class Expected {
     return state[i];
   }
 
-  void expect(int i, double exact, double error) {
+  /** Element {@code i} is {@code exact} within {@code error}. */
+  public void expect(int i, double exact, double error) {
     value[i] = exact;
     allowed[i] = error;
     state[i] = COMPARE;
   }
 
-  void free(int i, double exact) {
+  /** Element {@code i} may hold anything; {@code exact} is what the formula gives. */
+  public void free(int i, double exact) {
     value[i] = exact;
     state[i] = FREE;
   }
 
-  void set(int begin, int end, byte what) {
+  /** Elements [begin, end) are held to {@code what}: one of the constants. */
+  public void set(int begin, int end, byte what) {
     Arrays.fill(state, begin, end, what);
   }
 
@@ -88,7 +91,7 @@ public final class Expected {
    * @param rounding the output's rounding error itself, known exactly
    * @param arithmetic bound of the float32 error
    */
-  void count(double weights, double output, double rounding, double arithmetic) {
+  public void count(double weights, double output, double rounding, double arithmetic) {
     weightVariance += weights;
     outputVariance += output;
     roundingVariance += rounding * rounding;
@@ -100,7 +103,7 @@ public final class Expected {
    * Says that the elements counted since the last time share the errors of their weights, whose
    * variances sum to {@code weights}; see {@link #allowedRmse}.
    */
-  void countRow(double weights) {
+  public void countRow(double weights) {
     rowSquares += weights * weights;
   }
 

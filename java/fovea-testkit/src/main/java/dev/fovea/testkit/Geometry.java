@@ -92,6 +92,16 @@ public record Geometry(
     return packed ? 1 : batch;
   }
 
+  /** Buffer index of row (b, i, h) of an operand in [batch, position, head] order. */
+  public int rowIndex(Layout layout, int[] cu, int b, int i, int h) {
+    return packed ? layout.at(0, cu[b] + i, h) : layout.at(b, i, h);
+  }
+
+  /** Buffer index of row (b, h, i) of an lse. */
+  public int lseIndex(Layout lse, int[] cu, int b, int h, int i) {
+    return packed ? lse.at(0, h, 0) + cu[b] + i : lse.at(b, h, 0) + i;
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof Geometry that && toString().equals(that.toString());

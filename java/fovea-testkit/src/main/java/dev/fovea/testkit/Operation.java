@@ -1,27 +1,36 @@
 package dev.fovea.testkit;
 
-import java.util.Locale;
+import dev.fovea.ffi.NativeOperation;
 
-/** What random cases are of. */
-public enum Operation {
-  ATTENTION;
+/** What random cases are of: an operation with its generator, and its oracle in the cases. */
+public abstract class Operation {
 
-  /** As the command line spells it. */
-  @Override
-  public String toString() {
-    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  private final NativeOperation table;
+
+  /** The cases of an operation. */
+  protected Operation(NativeOperation table) {
+    this.table = table;
+  }
+
+  /** Its declaration: sizes and operands. */
+  public final NativeOperation table() {
+    return table;
   }
 
   /** Case {@code index} of the sequence {@code seed}. */
-  CheckedCase generate(Pass pass, long seed, long index, Limits limits) {
-    return switch (pass) {
-      case FORWARD -> CaseGenerator.generate(seed, index, limits);
-      case BACKWARD -> BackwardGenerator.generate(seed, index, limits);
-    };
-  }
+  public abstract CheckedCase generate(Pass pass, long seed, long index, Limits limits);
+
+  /** The head_dim that some case of a check must have on a device of these limits. */
+  public abstract int widest(Limits limits);
 
   /** Resource with the coverage that a check must reach. */
-  String minima(Pass pass, Limits limits) {
+  final String minima(Pass pass, Limits limits) {
     return this + "-" + pass + limits.minima();
+  }
+
+  /** As the command line spells it. */
+  @Override
+  public final String toString() {
+    return table.name().replace('_', '-');
   }
 }

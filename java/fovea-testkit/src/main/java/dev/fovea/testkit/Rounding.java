@@ -135,7 +135,7 @@ public final class Rounding {
   }
 
   /** Reads values. */
-  static float[] read(MemorySegment memory, DType type, int count) {
+  public static float[] read(MemorySegment memory, DType type, int count) {
     float[] values = new float[count];
     for (int i = 0; i < count; i++) {
       values[i] = value(type, bitsAt(memory, type, i));

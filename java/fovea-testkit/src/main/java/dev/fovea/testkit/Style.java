@@ -59,7 +59,7 @@ public record Style(
   }
 
   /** A random style for an operand that is written. */
-  static Style draw(Gaussian random) {
+  public static Style draw(Gaussian random) {
     double kind = random.nextDouble();
     if (kind < 0.35) {
       return DENSE;
@@ -82,7 +82,7 @@ public record Style(
   }
 
   /** A random style for an operand that is read: its elements may share memory. */
-  static Style drawInput(Gaussian random) {
+  public static Style drawInput(Gaussian random) {
     Style style = draw(random);
     return random.chance(0.06) ? style.withBroadcast(random.among(0, 2)) : style;
   }

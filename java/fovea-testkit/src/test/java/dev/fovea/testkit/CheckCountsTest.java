@@ -74,7 +74,7 @@ class CheckCountsTest {
   private static CheckReport report(long cases, long passed, List<Failure> failures) {
     return new CheckReport(
         "cpu",
-        Operation.ATTENTION,
+        Operations.of("attention"),
         Pass.FORWARD,
         1,
         cases,

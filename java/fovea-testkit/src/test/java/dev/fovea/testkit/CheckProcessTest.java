@@ -36,7 +36,7 @@ class CheckProcessTest {
   @Test
   void theChildEndsWhenItsInputDoes() throws Exception {
     String all = String.valueOf(Long.MAX_VALUE);
-    String[] arguments = {"cpu", "1", "0", all, "1", "", "ATTENTION", "FORWARD"};
+    String[] arguments = {"cpu", "1", "0", all, "1", "", "attention", "FORWARD"};
     Process child = java(ChildProcess.program(), arguments);
     try (BufferedReader lines = child.inputReader()) {
       assertEquals("@@S 0", lines.readLine());

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Collects what is wrong over many cases, so that one run shows the pattern. */
-final class Failed {
+public final class Failed {
 
   private static final int SHOWN = 12;
 
@@ -18,13 +18,13 @@ final class Failed {
   private int count;
 
   /** For cases of which one in so many runs. */
-  Failed(Device device, int oneIn) {
+  public Failed(Device device, int oneIn) {
     this.device = device;
     this.oneIn = oneIn;
   }
 
   /** Runs a case and keeps what is wrong with it. */
-  void check(CheckedCase c) {
+  public void check(CheckedCase c) {
     if (given++ % oneIn != 0) {
       return;
     }
@@ -37,7 +37,7 @@ final class Failed {
   }
 
   /** Keeps a line if there is one. */
-  void note(CheckedCase c, String wrong) {
+  public void note(CheckedCase c, String wrong) {
     if (wrong != null) {
       String repeat =
           c.repeat().startsWith("--")
@@ -48,7 +48,7 @@ final class Failed {
   }
 
   /** Fails if anything was wrong. */
-  void orPass() {
+  public void orPass() {
     if (!lines.isEmpty()) {
       fail(
           "%d of %d cases wrong on %s, the first:%n%s"

@@ -8,18 +8,18 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** A device that is not here: what a planner needs of it, and no memory. */
-final class FakeBackend implements DeviceBackend {
+public final class FakeBackend implements DeviceBackend {
 
   private final NativeLibrary library;
   private final MemorySegment info;
 
   /** The CPU under another name. */
-  FakeBackend() {
+  public FakeBackend() {
     this(Devices.backend(Device.cpu()).library(), Devices.backend(Device.cpu()).info());
   }
 
   /** A device as {@code info} describes it, for the planner of {@code library}. */
-  FakeBackend(NativeLibrary library, MemorySegment info) {
+  public FakeBackend(NativeLibrary library, MemorySegment info) {
     this.library = library;
     this.info = info;
   }

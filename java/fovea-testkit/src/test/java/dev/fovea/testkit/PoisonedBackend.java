@@ -6,11 +6,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** A device that computes on the host's memory, whose new memory is NaN in every type. */
-final class PoisonedBackend implements DeviceBackend {
+public final class PoisonedBackend implements DeviceBackend {
 
   private final DeviceBackend device;
 
-  PoisonedBackend(DeviceBackend device) {
+  public PoisonedBackend(DeviceBackend device) {
     this.device = device;
   }
 

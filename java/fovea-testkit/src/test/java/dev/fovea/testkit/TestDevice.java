@@ -19,23 +19,23 @@ import org.junit.jupiter.api.Assumptions;
  *
  * @param name as {@link Device#byName} takes it
  */
-record TestDevice(String name) {
+public record TestDevice(String name) {
 
   /** What every device computes in. */
-  static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
+  public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
   private static final String DEVICES = "cpu:portable,cpu:avx2,cpu:avx512,sim:sm_80,sim:sm_90";
 
   private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 
   /** The devices that the suite runs on. */
-  static Stream<TestDevice> all() {
+  public static Stream<TestDevice> all() {
     return Arrays.stream(System.getProperty("fovea.test.devices", DEVICES).split(","))
         .map(TestDevice::new);
   }
 
   /** The device; skips the test with the reason if it is not here. A broken library fails it. */
-  Device device() {
+  public Device device() {
     try {
       return Device.byName(name);
     } catch (UnsupportedOperationException absent) {
@@ -49,36 +49,36 @@ record TestDevice(String name) {
     throw new AssertionError();
   }
 
-  boolean isCpu() {
+  public boolean isCpu() {
     return name.startsWith("cpu");
   }
 
-  boolean isSimulated() {
+  public boolean isSimulated() {
     return name.startsWith("sim");
   }
 
   /** Skips a test of what only the CPU does. */
-  void assumeCpu(String what) {
+  public void assumeCpu(String what) {
     assumeTrue(isCpu(), name + " is skipped: " + what);
   }
 
   /** What cases may ask of it. */
-  Limits limits() {
+  public Limits limits() {
     return Limits.of(name);
   }
 
   /** The larger number, or the smaller where a tile takes milliseconds. */
-  int size(int usual, int simulated) {
+  public int size(int usual, int simulated) {
     return isSimulated() ? simulated : usual;
   }
 
   /** Random cases to run. */
-  int cases() {
+  public int cases() {
     return SLOW || !isSimulated() ? 400 : isFirst() ? 70 : 20;
   }
 
   /** Of a grid's cases, one in so many: prime to the periods in which its loops vary features. */
-  int oneIn() {
+  public int oneIn() {
     return SLOW || !isSimulated() || isFirst() ? 1 : 7;
   }
 

@@ -1,0 +1,29 @@
+package dev.fovea.testkit;
+
+import dev.fovea.testkit.attention.AttentionCases;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** The operations that can be checked: the one list of them. */
+public final class Operations {
+
+  private static final List<Operation> ALL = List.of(AttentionCases.OPERATION);
+
+  private Operations() {}
+
+  /** All of them; the first is what is checked unless told otherwise. */
+  public static List<Operation> all() {
+    return ALL;
+  }
+
+  /** The operation of that name, in letters of either case. */
+  public static Operation of(String name) {
+    for (Operation operation : ALL) {
+      if (operation.toString().equalsIgnoreCase(name)) {
+        return operation;
+      }
+    }
+    String names = ALL.stream().map(Operation::toString).collect(Collectors.joining(" or "));
+    throw new IllegalArgumentException("'" + name + "' is not " + names);
+  }
+}

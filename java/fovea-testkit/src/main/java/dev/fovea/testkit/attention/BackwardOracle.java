@@ -1,0 +1,309 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The naive gradients of attention in float64, by the formulas of fovea.h from exactly the operands
+ * that a backward is given, out and lse included, with the error that a right kernel may make.
+ * Nothing here is tiled or shared with any backend. With r_ij what dropout multiplies p_ij by,
+ *
+ * <pre>
+ *   p_ij = exp(x_ij - lse_i);  g_ij = &lt;dout_i, v_j&gt;;  delta_i = &lt;dout_i, out_i&gt;
+ *   w_ij = r_ij p_ij;  ds_ij = w_ij g_ij - p_ij delta_i;  T_ij = ds_ij (1 - tanh^2)
+ *   dvalue_j = sum_i w_ij dout_i;  dquery_i = scale sum_j T_ij k_j;  dkey_j = scale sum_i T_ij q_i
+ * </pre>
+ *
+ * <p>Bounds, with c = 4e-7 and s = 2 sqrt(n) 2^-24, the constants of {@link Oracle} for some seven
+ * float32 roundings and for a float32 sum of n terms, and with A_ij = scale sum_d |q_id k_jd|:
+ *
+ * <ul>
+ *   <li>p is exp of x - lse, which are both computed or converted in float32 before they cancel:
+ *       its relative error is at most e = exp(c (1 + A_ij + |b_ij| + |lse_i|)) - 1.
+ *   <li>g and delta err by c times G = sum |dout v| and D = sum |dout out|, the sums of sizes:
+ *       their difference may cancel, its error does not. So ds errs by e |ds| + c (w G + p D). That
+ *       is what dbias and the slopes' gradients sum.
+ *   <li>1 - tanh^2, of a tanh within two ulps, errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap),
+ *       see {@link OracleRow#cap}.
+ *   <li>Sums of n terms err by s times the sum of their sizes; all else is summed as it stands,
+ *       size by size, which allows all errors to lean the same way.
+ *   <li>Tensor cores take w and T rounded to the input dtype: half an ulp of each, subnormal or
+ *       not, of float16 times the powers of two in {@link Precision}, those of T relative to the
+ *       largest |g - delta| that there may be, max_i |dout_i| max_j |v_j| r + |delta_i|; and what
+ *       p's half ulp becomes where it is rounded before dropout scales it. If dout has another
+ *       dtype than they take, it too is rounded, to what is known: it moves g by exactly
+ *       &lt;round(dout) - dout, v&gt;, and dvalue by w |round(dout) - dout|.
+ *   <li>Tensor cores cut their sums, by t(n) of the sum of sizes of n products, see {@link Oracle}:
+ *       x errs by t(D) A_ij more, which adds to the exponent of e, g by t(Dv) G, and dquery, dkey
+ *       and dvalue by t(n) of the sizes of their n terms. All other sums are float32 arithmetic.
+ *   <li>Products of float32 are exact to float32, whatever the forward was allowed to round.
+ *   <li>The last rounding, to the gradient's dtype, is that of the computed sum, which may be
+ *       larger than the exact one; what is added to adds a float32 rounding.
+ * </ul>
+ *
+ * <p>The root mean square is bounded from the same roundings as independent errors, uniform within
+ * their half ulps, see {@link Expected#allowedRmse}. Constant data, a scale of 0 and queries that
+ * share memory make weights alike, which round alike: they have no bound of the mean.
+ */
+public final class BackwardOracle {
+
+  private final BackwardCase backward;
+  private final AttentionCase c;
+  private final BackwardOperands data;
+  private final Geometry geometry;
+  private final int[] cuQ;
+  private final int[] cuK;
+  private final OracleHead head;
+  private final BackwardRow terms;
+  private final Precision precision;
+  private final Factors keys; // times scale
+  private final Factors query; // times scale
+  private final GradientSums dqueryRow;
+  private final GradientSums dkeyRows;
+  private final GradientSums dvalueRows;
+  private final GradientSums dbiasSums;
+  private final GradientSums dalibiSums;
+  private final GradientSums dsinkSums;
+  private final Gradients gradients;
+
+  /** Expected gradients; null where the case does not ask for them. */
+  public record Gradients(
+      Expected dquery,
+      Expected dkey,
+      Expected dvalue,
+      Expected dbias,
+      Expected dalibi,
+      Expected dsinks) {
+
+    /** All gradients in one order; those that are not asked for are null. */
+    List<Expected> all() {
+      return Arrays.asList(dquery, dkey, dvalue, dbias, dalibi, dsinks);
+    }
+  }
+
+  private BackwardOracle(BackwardCase backward, BackwardOperands data, Precision precision) {
+    this.backward = backward;
+    this.data = data;
+    c = backward.forward();
+    geometry = c.geometry();
+    cuQ = geometry.cuQ();
+    cuK = geometry.cuK();
+    head = new OracleHead(c, data.forward(), precision, null);
+    terms = new BackwardRow(c, head, precision);
+    this.precision = precision;
+    double least = precision.leastFactor(c.options().dtype());
+    keys = new Factors(geometry.keyLength() * geometry.headDim(), least);
+    query = new Factors(geometry.headDim(), least);
+    dqueryRow = products(1, geometry.headDim());
+    dkeyRows = products(geometry.keyLength(), geometry.headDim());
+    dvalueRows = products(geometry.keyLength(), geometry.valueHeadDim());
+    BackwardCase.Layouts layouts = backward.layouts();
+    dbiasSums = sums(layouts.dbias());
+    dalibiSums = sums(layouts.dalibi());
+    dsinkSums = backward.dsinks() ? sums(geometry.queryHeads()) : null;
+    gradients =
+        new Gradients(
+            expected(backward.dtype(), layouts.dquery()),
+            expected(backward.dtype(), layouts.dkey()),
+            expected(backward.dtype(), layouts.dvalue()),
+            expected(DType.FLOAT32, layouts.dbias()),
+            expected(DType.FLOAT32, layouts.dalibi()),
+            backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
+  }
+
+  /** Sums that are rows of a matrix product. */
+  private GradientSums products(int rows, int width) {
+    return new GradientSums(rows, width, c, head, precision);
+  }
+
+  /** Sums of numbers, by float32 arithmetic. */
+  private GradientSums sums(int rows) {
+    return new GradientSums(rows, 1, c, head, Precision.CPU);
+  }
+
+  private GradientSums sums(Layout layout) {
+    return layout == null ? null : sums(layout.elements());
+  }
+
+  private static Expected expected(DType type, Layout layout) {
+    return layout == null ? null : new Expected(type, layout.elements());
+  }
+
+  /** Computes a case. */
+  public static Gradients run(BackwardCase c, BackwardOperands data, Precision precision) {
+    return new BackwardOracle(c, data, precision).run();
+  }
+
+  private Gradients run() {
+    for (int b = 0; b < geometry.batch(); b++) {
+      for (int kv = 0; kv < geometry.keyHeads(); kv++) {
+        boolean poisoned = load(b, kv);
+        for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
+          for (int i = 0; i < geometry.lenQ(b); i++) {
+            row(b, h, i, poisoned);
+          }
+          for (int i = geometry.lenQ(b); i < geometry.queryLength() && !geometry.packed(); i++) {
+            dqueryRow.clear(1);
+            dqueryRow.expect(
+                gradients.dquery, at(backward.layouts().dquery(), cuQ, b, i, h), 0, null);
+          }
+        }
+        expectKeys(b, kv);
+      }
+    }
+    expectAll(dbiasSums, backward.layouts().dbias(), gradients.dbias);
+    expectAll(dalibiSums, backward.layouts().dalibi(), gradients.dalibi);
+    for (int h = 0; dsinkSums != null && h < geometry.queryHeads(); h++) {
+      dsinkSums.expect(gradients.dsinks, h, h, null);
+    }
+    return gradients;
+  }
+
+  private int at(Layout layout, int[] cu, int b, int i, int h) {
+    return c.rowIndex(layout, cu, b, i, h);
+  }
+
+  /** Gathers one key/value head; true if it or one of its queries holds a NaN. */
+  private boolean load(int b, int kv) {
+    boolean poisoned = head.load(b, kv);
+    terms.load();
+    int width = geometry.headDim();
+    int length = head.length();
+    for (int j = 0; j < length; j++) {
+      for (int d = 0; d < width; d++) {
+        keys.set(j * width + d, head.keysTransposed().value()[d * length + j], head.scale());
+      }
+    }
+    dkeyRows.clear(geometry.keyLength());
+    dvalueRows.clear(geometry.keyLength());
+    for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
+      for (int i = 0; i < geometry.lenQ(b); i++) {
+        int at = at(c.layouts().query(), cuQ, b, i, h);
+        for (int d = 0; d < width; d++) {
+          poisoned |= Float.isNaN(data.forward().query()[at + d]);
+        }
+      }
+    }
+    if (precision.tensorCores()) {
+      terms.bound(most(b, kv));
+    }
+    return poisoned;
+  }
+
+  /** What no |g - delta| of the rows of a key/value head exceeds. */
+  private double most(int b, int kv) {
+    double norm = terms.valueNorm();
+    double most = 0;
+    for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
+      for (int i = 0; i < geometry.lenQ(b); i++) {
+        loadRow(b, h, i);
+        most = Math.max(most, terms.most(norm));
+      }
+    }
+    return most;
+  }
+
+  private void loadRow(int b, int h, int i) {
+    int doutRow = at(backward.layouts().dout(), cuQ, b, i, h);
+    terms.load(data.dout(), doutRow, data.out(), at(c.layouts().out(), cuQ, b, i, h));
+  }
+
+  private void row(int b, int h, int i, boolean poisoned) {
+    dqueryRow.clear(1);
+    double lse = data.lse()[c.lseIndex(cuQ, b, h, i)];
+    int dbiasRow =
+        dbiasSums == null ? 0 : Operands.biasRow(c, backward.layouts().dbias(), cuQ, b, h, i);
+    if (poisoned) {
+      free(h, dbiasRow);
+    }
+    if (lse > Double.NEGATIVE_INFINITY || Double.isNaN(lse)) {
+      loadRow(b, h, i);
+      add(h, i, terms.compute(h, i, lse), dbiasRow);
+      addSink(h, lse);
+    }
+    dqueryRow.expect(gradients.dquery, at(backward.layouts().dquery(), cuQ, b, i, h), 0, null);
+  }
+
+  /** A NaN that a row or a key does not see may or may not have been multiplied by zero. */
+  private void free(int h, int dbiasRow) {
+    dqueryRow.free(0, 1);
+    dkeyRows.free(0, head.length());
+    dvalueRows.free(0, head.length());
+    if (dbiasSums != null) {
+      dbiasSums.free(dbiasRow, dbiasRow + head.length());
+    }
+    if (dalibiSums != null) {
+      int at = head.slopeIndex(backward.layouts().dalibi(), h);
+      dalibiSums.free(at, at + 1);
+    }
+    if (dsinkSums != null) {
+      dsinkSums.free(h, h + 1);
+    }
+  }
+
+  private void add(int h, int i, OracleRow row, int dbiasRow) {
+    int width = geometry.headDim();
+    for (int d = 0; d < width; d++) {
+      query.set(d, row.query()[d], head.scale());
+    }
+    for (int j = 0; j < row.count(); j++) {
+      int key = head.begin() + j;
+      dqueryRow.add(0, terms.unscaled(), j, keys, key * width);
+      dkeyRows.add(key, terms.unscaled(), j, query, 0);
+      dvalueRows.add(key, terms.weights(), j, terms.dout(), 0);
+      if (precision.tensorCores()) {
+        dvalueRows.addLost(key, row.dropped(j), terms.lost());
+      }
+      if (dbiasSums != null) {
+        dbiasSums.add(dbiasRow + key, terms.scores(), j, 1);
+      }
+      if (dalibiSums != null) {
+        int at = head.slopeIndex(backward.layouts().dalibi(), h);
+        dalibiSums.add(at, terms.scores(), j, head.distance(i, j));
+      }
+    }
+  }
+
+  /** -exp(sink - lse) delta, where exp errs as it does in p. */
+  private void addSink(int h, double lse) {
+    if (dsinkSums != null) {
+      double sink = data.forward().sinks()[h];
+      double weight = Math.exp(sink - lse);
+      double relative = Math.expm1(head.perProduct(1) * (1 + Math.abs(sink) + Math.abs(lse)));
+      double error = weight * (relative * Math.abs(terms.delta()) + terms.deltaError());
+      dsinkSums.add(h, -weight * terms.delta(), error + Oracle.FLUSHED * Math.abs(terms.delta()));
+    }
+  }
+
+  /** Gradients of the keys and values of a head, those of padding included. */
+  private void expectKeys(int b, int kv) {
+    for (int j = 0; j < geometry.roomK(b); j++) {
+      int at = at(backward.layouts().dkey(), cuK, b, j, kv);
+      dkeyRows.expect(gradients.dkey, at, j, data.dkey());
+      at = at(backward.layouts().dvalue(), cuK, b, j, kv);
+      dvalueRows.expect(gradients.dvalue, at, j, data.dvalue());
+    }
+  }
+
+  /** Every element of a tensor whose sums are kept by their place in its buffer. */
+  private static void expectAll(GradientSums sums, Layout layout, Expected gradient) {
+    if (layout == null) {
+      return;
+    }
+    long[] size = layout.size();
+    for (int a = 0; a < size[0]; a++) {
+      for (int b = 0; b < size[1]; b++) {
+        for (int i = 0; i < size[2]; i++) {
+          int at = layout.at(a, b, i);
+          for (int j = at; j < at + size[3]; j++) {
+            sums.expect(gradient, j, j, null);
+          }
+        }
+      }
+    }
+  }
+}

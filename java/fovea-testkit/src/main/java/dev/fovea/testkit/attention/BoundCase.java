@@ -1,0 +1,103 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.AttentionCall;
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.Tensor;
+import dev.fovea.testkit.CaseBuffers;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.attention.Options.Alibi;
+
+/**
+ * The inputs of a case in guarded memory, bound to a call of the public API, and the memory of
+ * outputs, forward's or backward's.
+ */
+final class BoundCase implements AutoCloseable {
+
+  private final AttentionCase c;
+  private final CaseBuffers buffers;
+  private final AttentionCall call;
+
+  /** Lays the inputs out in memory of {@code device} and binds them. */
+  BoundCase(AttentionCase c, Operands data, Device device) {
+    this.c = c;
+    buffers = new CaseBuffers(device, c.guard());
+    boolean built = false;
+    try {
+      Options o = c.options();
+      Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.query(), dims());
+      Tensor key = buffers.input(o.dtype(), c.layouts().key(), data.key(), dims());
+      Tensor value = buffers.input(o.dtype(), c.layouts().value(), data.value(), dims());
+      call = CaseRun.spec(o).call(query, key, value);
+      bindOptional(data);
+      call.parallelism(c.parallelism());
+      built = true;
+    } finally {
+      if (!built) {
+        close();
+      }
+    }
+  }
+
+  private void bindOptional(Operands data) {
+    Geometry g = c.geometry();
+    Options o = c.options();
+    if (g.packed()) {
+      call.cuSeqlens(buffers.ints(g.cuQ()), buffers.ints(g.cuK()), g.queryLength(), g.keyLength());
+    } else if (g.queryLengths() != null) {
+      call.queryLengths(buffers.ints(g.queryLengths()));
+    }
+    if (g.hasKeyLengths()) {
+      call.keyLengths(buffers.ints(g.keyLengths()));
+    }
+    if (data.bias() != null) {
+      call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));
+    }
+    if (data.alibi() != null) {
+      call.alibiSlopes(
+          buffers.input(DType.FLOAT32, c.layouts().alibi(), data.alibi(), slopeDims()));
+    }
+    if (data.sinks() != null) {
+      call.sinks(buffers.input(DType.FLOAT32, perHead(), data.sinks(), 3));
+    }
+    if (o.dropout() > 0) {
+      call.dropoutSeed(o.seed(), o.offset());
+    }
+  }
+
+  /** The call: inputs are bound to it. */
+  AttentionCall call() {
+    return call;
+  }
+
+  /** The dimensions of most tensors: packed ones have no batch. */
+  int[] dims() {
+    return c.geometry().packed() ? new int[] {1, 2, 3} : new int[] {0, 1, 2, 3};
+  }
+
+  /** The dimensions of lse. */
+  int[] lseDims() {
+    return c.geometry().packed() ? new int[] {1, 3} : new int[] {0, 1, 3};
+  }
+
+  /** The dimensions of slopes. */
+  int[] slopeDims() {
+    return c.options().alibi() == Alibi.PER_HEAD ? new int[] {1} : new int[] {0, 1};
+  }
+
+  /** The layout of sinks, of dimension 3. */
+  Layout perHead() {
+    return Layout.dense(1, 1, 1, c.geometry().queryHeads());
+  }
+
+  /** The memory of inputs and outputs. */
+  CaseBuffers buffers() {
+    return buffers;
+  }
+
+  @Override
+  public void close() {
+    buffers.close();
+  }
+}

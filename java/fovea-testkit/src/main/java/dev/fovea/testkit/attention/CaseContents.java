@@ -1,0 +1,182 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.testkit.CaseFile;
+import dev.fovea.testkit.CheckedCase;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.attention.BackwardOracle.Gradients;
+import dev.fovea.testkit.attention.Options.Alibi;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.function.Consumer;
+
+/**
+ * What a {@link CaseFile} holds of a case: its spec of fovea.h, and its operands in their order.
+ */
+final class CaseContents {
+
+  private CaseContents() {}
+
+  /** Writes a case. */
+  static void write(CaseFile file, AttentionCase c, Precision precision) throws IOException {
+    Operands data = Operands.of(c);
+    Oracle.Outputs expected = Oracle.run(c, data, precision);
+    head(file, c, spec(c), c.options());
+    rows(file, c, data);
+    optional(file, c, data);
+    file.output(c.layouts().out(), expected.out(), null);
+    file.output(c.layouts().lse(), expected.lse(), null);
+    file.output(c.layouts().weights(), expected.weights(), null);
+  }
+
+  /** Writes a backward case. */
+  static void write(CaseFile file, BackwardCase backward, Precision precision) throws IOException {
+    AttentionCase c = backward.forward();
+    BackwardCase.Layouts layouts = backward.layouts();
+    BackwardOperands data = BackwardOperands.of(backward);
+    Gradients expected = BackwardOracle.run(backward, data, precision);
+    DType outType = c.options().outDType();
+    head(file, backward, spec(backward), c.options());
+    rows(file, c, data.forward());
+    optional(file, c, data.forward());
+    file.operand(layouts.dout(), outType, data.dout());
+    file.operand(c.layouts().out(), outType, data.out());
+    file.operand(c.layouts().lse(), DType.FLOAT32, data.lse());
+    file.output(layouts.dquery(), expected.dquery(), null);
+    file.output(layouts.dkey(), expected.dkey(), data.dkey());
+    file.output(layouts.dvalue(), expected.dvalue(), data.dvalue());
+    file.output(layouts.dbias(), expected.dbias(), null);
+    file.output(layouts.dalibi(), expected.dalibi(), null);
+    file.output(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
+  }
+
+  private static void rows(CaseFile file, AttentionCase c, Operands data) throws IOException {
+    DType type = c.options().dtype();
+    file.operand(c.layouts().query(), type, data.query());
+    file.operand(c.layouts().key(), type, data.key());
+    file.operand(c.layouts().value(), type, data.value());
+  }
+
+  private static void optional(CaseFile file, AttentionCase c, Operands data) throws IOException {
+    Geometry g = c.geometry();
+    file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
+    file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
+    file.operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
+    file.ints(g.packed() ? g.cuQ() : null);
+    file.ints(g.packed() ? g.cuK() : null);
+    file.ints(g.packed() ? null : g.queryLengths());
+    file.ints(g.hasKeyLengths() ? g.keyLengths() : null);
+  }
+
+  /** The struct of fovea.h for a case. */
+  static byte[] spec(AttentionCase c) {
+    return bytes(c, spec -> {});
+  }
+
+  /** The struct of fovea.h for a backward case. */
+  static byte[] spec(BackwardCase c) {
+    BackwardCase.Layouts layouts = c.layouts();
+    boolean packed = c.forward().geometry().packed();
+    return bytes(
+        c.forward(),
+        spec -> {
+          FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
+          FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, CaseFile.dtype(c.dtype()));
+          FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
+          FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
+          FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
+          FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
+          FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
+          strides(spec, FoveaAttentionSpec.DOUT_STRIDE, layouts.dout());
+          strides(spec, FoveaAttentionSpec.DQUERY_STRIDE, layouts.dquery());
+          strides(spec, FoveaAttentionSpec.DKEY_STRIDE, layouts.dkey());
+          strides(spec, FoveaAttentionSpec.DVALUE_STRIDE, layouts.dvalue());
+          sums(spec, FoveaAttentionSpec.DBIAS_STRIDE, layouts.dbias(), packed);
+          sums(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, layouts.dalibi(), false);
+        });
+  }
+
+  private static byte[] bytes(AttentionCase c, Consumer<MemorySegment> more) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      fill(spec, c);
+      more.accept(spec);
+      return spec.toArray(ValueLayout.JAVA_BYTE);
+    }
+  }
+
+  private static void fill(MemorySegment spec, AttentionCase c) {
+    Geometry g = c.geometry();
+    Options o = c.options();
+    FoveaAttentionSpec.DTYPE.set(spec, CaseFile.dtype(o.dtype()));
+    FoveaAttentionSpec.OUT_DTYPE.set(spec, CaseFile.dtype(o.outDType()));
+    FoveaAttentionSpec.BIAS_DTYPE.set(spec, o.hasBias() ? CaseFile.dtype(o.biasDType()) : 0);
+    FoveaAttentionSpec.PACKED.set(spec, flag(g.packed()));
+    FoveaAttentionSpec.CAUSAL.set(spec, flag(o.causal()));
+    FoveaAttentionSpec.ALIGNMENT.set(spec, flag(o.topLeft()));
+    FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, flag(o.windowLeft() >= 0));
+    FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, flag(o.windowRight() >= 0));
+    FoveaAttentionSpec.HAS_SCALE.set(spec, flag(o.scale() != null));
+    FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
+    FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
+    FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
+    FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(g.hasKeyLengths()));
+    FoveaAttentionSpec.HAS_LSE.set(spec, flag(o.lse()));
+    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(o.weights()));
+    FoveaAttentionSpec.SCALE.set(spec, o.scale() == null ? 0 : o.scale());
+    FoveaAttentionSpec.SOFTCAP.set(spec, o.softcap());
+    FoveaAttentionSpec.DROPOUT.set(spec, o.dropout());
+    FoveaAttentionSpec.ALLOW_TF32.set(spec, flag(o.allowTf32()));
+    FoveaAttentionSpec.WINDOW_LEFT.set(spec, Math.max(0, o.windowLeft()));
+    FoveaAttentionSpec.WINDOW_RIGHT.set(spec, Math.max(0, o.windowRight()));
+    FoveaAttentionSpec.BATCH.set(spec, g.batch());
+    FoveaAttentionSpec.QUERY_LENGTH.set(spec, g.queryLength());
+    FoveaAttentionSpec.KEY_LENGTH.set(spec, g.keyLength());
+    FoveaAttentionSpec.QUERY_TOTAL.set(spec, g.packed() ? g.queryRows() : 0);
+    FoveaAttentionSpec.KEY_TOTAL.set(spec, g.packed() ? g.keyRows() : 0);
+    FoveaAttentionSpec.QUERY_HEADS.set(spec, g.queryHeads());
+    FoveaAttentionSpec.KEY_HEADS.set(spec, g.keyHeads());
+    FoveaAttentionSpec.HEAD_DIM.set(spec, g.headDim());
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, g.valueHeadDim());
+    AttentionCase.Layouts layouts = c.layouts();
+    strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
+    strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
+    strides(spec, FoveaAttentionSpec.VALUE_STRIDE, layouts.value());
+    strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
+    strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());
+    sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
+    strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
+    sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
+  }
+
+  private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      field.set(spec, i, layout.stride()[i]);
+    }
+  }
+
+  /** In the C ABI a dimension of one element for all, or summed over, has a stride of 0. */
+  private static void sums(
+      MemorySegment spec, Field.Int64Array field, Layout layout, boolean packed) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      boolean single = layout.size()[i] == 1 || packed && i == 0;
+      field.set(spec, i, single ? 0 : layout.stride()[i]);
+    }
+  }
+
+  private static void head(CaseFile file, CheckedCase c, byte[] spec, Options o)
+      throws IOException {
+    file.head(NativeAttention.OPERATION, c, spec, o.seed(), o.offset());
+  }
+
+  private static int flag(boolean set) {
+    return set ? 1 : 0;
+  }
+}

@@ -1,0 +1,290 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.GuardedMemory.Side;
+import dev.fovea.testkit.Limits;
+import dev.fovea.testkit.Style;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import dev.fovea.testkit.attention.Options.Alibi;
+import dev.fovea.testkit.attention.Options.Bias;
+import java.util.Arrays;
+
+/**
+ * Random cases over every feature. Case (seed, index) is a pure function of the two numbers and of
+ * the limits of the device's kind, so a failure is repeated by them alone. Sizes gather around
+ * multiples of the tiles that kernels use; the work of a case is bounded so that the oracle keeps
+ * up, and the simulator.
+ */
+public final class CaseGenerator {
+
+  /** Multiply-adds of the oracle that a usual case may cost. */
+  private static final double BUDGET = 1.5e8;
+
+  /** The same for the few long cases. */
+  private static final double LONG_BUDGET = 1e9;
+
+  private static final int[] TINY = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17};
+  private static final int[] EDGES = {
+    23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 95, 96, 97, 127, 128, 129, 191, 192, 193, 255,
+    256, 257
+  };
+  private static final int[] HEAD_DIMS = {
+    1, 2, 3, 7, 8, 16, 32, 40, 59, 64, 64, 64, 80, 96, 111, 128, 128, 128, 160, 192, 256, 333, 512
+  };
+  private static final int[] GROUPS = {1, 1, 1, 2, 3, 4, 5, 8};
+
+  private final Gaussian random;
+  private final Limits limits;
+  private final double share; // of the usual cost
+  private boolean isLong;
+  private final CaseBuilder c = new CaseBuilder();
+
+  private CaseGenerator(long seed, long index, Limits limits, double share) {
+    this.limits = limits;
+    this.share = share;
+    random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
+    c.repeat = "--seed " + seed + " --case " + index;
+    c.dataSeed = random.nextLong();
+  }
+
+  /** Case {@code index} of the sequence {@code seed}. */
+  public static AttentionCase generate(long seed, long index, Limits limits) {
+    return draw(seed, index, limits, 1).build();
+  }
+
+  /** The case before it is built, made to cost no more than a share of the usual. */
+  static CaseBuilder draw(long seed, long index, Limits limits, double share) {
+    return new CaseGenerator(seed, index, limits, share).draw();
+  }
+
+  private CaseBuilder draw() {
+    c.dtype = random.pick(DType.FLOAT32, DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
+    c.outDType =
+        random.chance(0.2) ? random.pick(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16) : c.dtype;
+    sizes();
+    masks();
+    scores();
+    content();
+    trim();
+    raggedness();
+    memory();
+    c.lse = random.chance(0.6);
+    c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
+    c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
+    c.parallelism = random.among(1, 1, 1, 2, 3);
+    c.allowTf32 = random.chance(0.4) && c.dtype == DType.FLOAT32;
+    return c;
+  }
+
+  private void sizes() {
+    c.batch = random.among(1, 1, 1, 2, 2, 3, 4, 5);
+    c.keyHeads = random.among(1, 1, 2, 2, 3, 4);
+    c.queryHeads = c.keyHeads * random.among(GROUPS);
+    c.headDim = Math.min(random.among(HEAD_DIMS), limits.headDim());
+    c.valueHeadDim =
+        random.chance(0.25) ? Math.min(random.among(HEAD_DIMS), limits.headDim()) : c.headDim;
+    double kind = random.nextDouble();
+    if (kind < 0.12) {
+      c.queryLength = random.among(TINY);
+      c.keyLength = random.chance(0.5) ? random.among(TINY) : random.among(EDGES);
+    } else if (kind < 0.45) {
+      c.queryLength = random.among(EDGES);
+      c.keyLength = random.chance(0.4) ? c.queryLength : random.among(EDGES);
+    } else if (kind < 0.80) {
+      c.queryLength = random.between(1, 600);
+      c.keyLength = random.chance(0.3) ? c.queryLength : random.between(1, 700);
+    } else if (kind < 0.965) {
+      c.queryLength = random.among(1, 1, 2, 4, 7);
+      c.keyLength = random.between(100, 2000);
+    } else {
+      c.queryLength = random.between(600, 2000);
+      c.keyLength = random.between(600, 2000);
+      c.headDim = Math.min(c.headDim, 64);
+      c.valueHeadDim = Math.min(c.valueHeadDim, 64);
+      isLong = true;
+    }
+    if (random.chance(0.03)) {
+      switch (random.nextInt(3)) {
+        case 0 -> c.batch = 0;
+        case 1 -> c.queryLength = 0;
+        default -> c.keyLength = 0;
+      }
+    }
+  }
+
+  private void masks() {
+    c.causal = random.chance(0.4);
+    c.topLeft = random.chance(0.25);
+    if (random.chance(0.25)) {
+      c.windowLeft = window();
+    }
+    if (random.chance(0.25)) {
+      c.windowRight = window();
+    }
+  }
+
+  private long window() {
+    return switch (random.nextInt(8)) {
+      case 0 -> 0;
+      case 1 -> 1;
+      case 2 -> random.pick(Long.MAX_VALUE, (long) Integer.MAX_VALUE, 1L << 32);
+      case 3, 4 -> random.among(EDGES);
+      default -> random.between(0, 1 + c.keyLength);
+    };
+  }
+
+  private void scores() {
+    if (random.chance(0.3)) {
+      c.scale = random.pick(0.125f, 0.05f, 0.3f, 1f, 0f, -0.2f);
+    }
+    if (random.chance(0.2)) {
+      c.softcap = random.pick(0.5f, 5f, 30f, 50f);
+    }
+    if (random.chance(0.35)) {
+      Bias[] all = Bias.values();
+      DType type = random.pick(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, c.dtype);
+      c.bias(all[1 + random.nextInt(all.length - 1)], type);
+      c.biasExpanded = random.chance(0.2);
+    }
+    if (random.chance(0.2)) {
+      c.alibi = random.pick(Alibi.PER_HEAD, Alibi.PER_BATCH_HEAD);
+    }
+    c.sinks = random.chance(0.2);
+    if (random.chance(0.2)) {
+      c.dropout = random.pick(0.1f, 0.17f, 0.5f, 0.9f);
+      c.seed = random.nextLong();
+      c.offset = (int) random.nextLong();
+    }
+  }
+
+  private void content() {
+    double kind = random.nextDouble();
+    boolean special = random.chance(0.4) && c.bias != Bias.NONE;
+    if (special) {
+      c.content =
+          random.pick(
+              Content.BIAS_HOLES,
+              Content.BIAS_HOLES,
+              Content.BIAS_ALL_MASKED,
+              Content.BIAS_NAN_AT_MASKED);
+    } else if (kind < 0.3) {
+      c.content = Content.OUTLIERS;
+    } else if (kind < 0.38) {
+      c.content = Content.EXTREME;
+    } else if (kind < 0.41) {
+      c.content = Content.CONSTANT;
+    } else if (kind < 0.45) {
+      c.content = Content.TINY;
+    } else if (kind < 0.51 && c.dropout == 0) {
+      c.content = random.pick(Content.NAN_IN_KEY, Content.NAN_IN_VALUE, Content.NAN_IN_QUERY);
+    }
+  }
+
+  /** Makes the case affordable: fewer sequences, then heads, then columns, then positions. */
+  private void trim() {
+    while (products() > share * (isLong ? LONG_BUDGET : BUDGET)
+        || tiles() > share * (isLong ? 2 : 1) * limits.tiles()) {
+      if (c.batch > 1) {
+        c.batch--;
+      } else if (c.queryHeads > c.keyHeads && c.keyHeads > 1) {
+        int group = c.queryHeads / c.keyHeads;
+        c.keyHeads--;
+        c.queryHeads = group * c.keyHeads;
+      } else if (c.queryHeads > 2) {
+        c.keyHeads = 1;
+        c.queryHeads--;
+      } else if (Math.max(c.headDim, c.valueHeadDim) > 128) {
+        c.headDim = Math.min(c.headDim, random.among(64, 80, 111, 128));
+        c.valueHeadDim = Math.min(c.valueHeadDim, random.among(64, 80, 111, 128));
+      } else if (c.queryHeads == 2) {
+        c.queryHeads = 1;
+        c.keyHeads = 1;
+      } else if (c.queryLength > c.keyLength) {
+        c.queryLength = c.queryLength * 4 / 5;
+      } else {
+        c.keyLength = c.keyLength * 4 / 5;
+      }
+    }
+  }
+
+  /** Multiply-adds of the oracle. */
+  private double products() {
+    return (double) c.batch
+        * c.queryHeads
+        * c.queryLength
+        * c.keyLength
+        * (2 * c.headDim + 4 * c.valueHeadDim + 40.0);
+  }
+
+  /** In the unit of {@link Limits#tiles}; masks, which save some, left aside. */
+  private double tiles() {
+    double rows = (double) c.queryLength * (c.queryHeads / c.keyHeads);
+    return c.batch
+        * c.keyHeads
+        * Math.ceil(rows / 128)
+        * Math.ceil(c.keyLength / 64.0)
+        * (c.headDim + c.valueHeadDim)
+        / 256;
+  }
+
+  private void raggedness() {
+    double kind = random.nextDouble();
+    if (kind < 0.25) {
+      boolean query = random.chance(0.6);
+      boolean key = !query || random.chance(0.7);
+      c.ragged(query ? ragged(c.queryLength) : null, key ? ragged(c.keyLength) : null);
+    } else if (kind < 0.47) {
+      int[] queries = ragged(c.queryLength);
+      int[] keys = random.chance(0.3) ? queries : ragged(c.keyLength);
+      int roomQ = random.chance(0.2) ? random.between(1, 70) : 0;
+      int roomK = random.chance(0.2) ? random.between(1, 70) : 0;
+      c.packed(queries, keys);
+      if (random.chance(0.3)) {
+        c.keyRooms(rooms(keys));
+      }
+      // The longest length is a bound, not always met.
+      c.queryLength += roomQ;
+      c.keyLength += roomK;
+    }
+  }
+
+  private int[] rooms(int[] lengths) {
+    int[] rooms = lengths.clone();
+    for (int b = 0; b < rooms.length; b++) {
+      rooms[b] += random.chance(0.6) ? random.between(0, 40) : 0;
+    }
+    return rooms;
+  }
+
+  private int[] ragged(int longest) {
+    int[] lengths = new int[c.batch];
+    boolean allEmpty = random.chance(0.02);
+    for (int b = 0; b < lengths.length; b++) {
+      double kind = random.nextDouble();
+      if (allEmpty || kind < 0.1) {
+        lengths[b] = 0;
+      } else {
+        lengths[b] = kind < 0.3 ? longest : Math.min(longest, random.between(1, longest + 1));
+      }
+    }
+    return Arrays.copyOf(lengths, lengths.length);
+  }
+
+  private void memory() {
+    if (random.chance(0.15) && c.valueHeadDim == c.headDim) {
+      c.query = Style.slice(0, 2 * c.keyHeads, c.headDim);
+      c.key = Style.slice(c.queryHeads, c.keyHeads, c.headDim);
+      c.value = Style.slice(c.queryHeads + c.keyHeads, 0, c.headDim);
+    } else {
+      c.query = Style.drawInput(random);
+      c.key = Style.drawInput(random);
+      c.value = random.chance(0.6) ? c.key : Style.drawInput(random);
+    }
+    c.out = Style.draw(random);
+    c.lseStyle = Style.draw(random);
+    c.weightsStyle = Style.draw(random);
+    c.biasStyle = Style.draw(random);
+    c.alibiStyle = Style.draw(random);
+  }
+}

@@ -1,0 +1,71 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.FeatureValues;
+import dev.fovea.testkit.Geometry;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The features of a case as name = value pairs of few values each: what coverage counts. */
+public final class Features {
+
+  private Features() {}
+
+  /** Feature values of a backward case, by feature. */
+  static Map<String, String> of(BackwardCase c) {
+    Map<String, String> f = of(c.forward());
+    AttentionCase forward = c.forward();
+    f.remove("lse"); // always on, and weights off
+    f.remove("weights");
+    f.put("gradients", c.dtype() == forward.options().dtype() ? "same" : c.dtype().name());
+    f.put("deterministic", c.deterministic() ? "on" : "off");
+    f.put("accumulate", c.accumulate() ? "on" : "off");
+    f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
+    f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
+    f.put("dsinks", asked(forward.options().sinks(), c.dsinks()));
+    f.put("doutLayout", FeatureValues.layout(c.layouts().dout()));
+    f.put("dqueryLayout", FeatureValues.layout(c.layouts().dquery()));
+    f.put("dkeyLayout", FeatureValues.layout(c.layouts().dkey()));
+    return f;
+  }
+
+  private static String asked(boolean there, boolean asked) {
+    return asked ? "on" : there ? "not-asked" : "off";
+  }
+
+  /** Feature values of a case, by feature. */
+  static Map<String, String> of(AttentionCase c) {
+    Geometry g = c.geometry();
+    Options o = c.options();
+    Map<String, String> f = new LinkedHashMap<>();
+    f.put("dtype", o.dtype().name());
+    f.put("out", o.outDType() == o.dtype() ? "same" : o.outDType().name());
+    f.put("mask", FeatureValues.mask(o.visibility()));
+    f.put("alignment", o.topLeft() ? "top-left" : "bottom-right");
+    f.put("window", FeatureValues.window(o.visibility()));
+    f.put("scale", o.scale() == null ? "default" : o.scale() > 0 ? "given" : "zero-or-negative");
+    f.put("softcap", o.softcap() > 0 ? "on" : "off");
+    f.put("bias", o.bias().name());
+    f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
+    f.put("alibi", o.alibi().name());
+    f.put("sinks", o.sinks() ? "on" : "off");
+    f.put("dropout", o.dropout() > 0 ? "on" : "off");
+    f.put("lse", o.lse() ? "on" : "off");
+    f.put("weights", o.weights() ? "on" : "off");
+    f.put("tf32", o.dtype() != DType.FLOAT32 ? "other-dtype" : o.allowTf32() ? "on" : "off");
+    f.put("lengths", FeatureValues.lengths(g));
+    f.put("group", FeatureValues.group(g));
+    f.put("headDim", FeatureValues.headDim(g.headDim()));
+    f.put("valueDim", g.valueHeadDim() == g.headDim() ? "same" : "other");
+    f.put("queries", FeatureValues.size(g.queryLength()));
+    f.put("keys", FeatureValues.size(g.keyLength()));
+    f.put("shape", FeatureValues.shape(g));
+    f.put("queryLayout", FeatureValues.layout(c.layouts().query()));
+    f.put("keyLayout", FeatureValues.layout(c.layouts().key()));
+    f.put("outLayout", FeatureValues.layout(c.layouts().out()));
+    f.put("content", c.content().name());
+    f.put("guard", c.guard().name());
+    f.put("parallelism", String.valueOf(c.parallelism()));
+    return f;
+  }
+}

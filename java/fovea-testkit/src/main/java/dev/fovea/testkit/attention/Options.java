@@ -1,0 +1,124 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Visibility;
+
+/**
+ * What one case computes and which optional operands it has.
+ *
+ * @param dtype of query, key and value
+ * @param outDType of out
+ * @param causal key j is seen where j is at most the query's position
+ * @param topLeft positions count from the first key instead of from the last
+ * @param windowLeft keys seen to the left of the position, -1: all
+ * @param windowRight keys seen to the right of the position, -1: all
+ * @param scale of the scores, null: 1/sqrt(D)
+ * @param softcap 0: off
+ * @param bias which dimensions of the bias are broadcast
+ * @param biasDType of the bias, null without one
+ * @param alibi which slopes are given
+ * @param sinks one score per head joins every sum
+ * @param dropout probability of dropping
+ * @param seed key of the dropout's random numbers
+ * @param offset last word of their counter
+ * @param lse is asked for
+ * @param weights are asked for
+ * @param allowTf32 products of float32 may round their factors
+ */
+public record Options(
+    DType dtype,
+    DType outDType,
+    boolean causal,
+    boolean topLeft,
+    long windowLeft,
+    long windowRight,
+    Float scale,
+    float softcap,
+    Bias bias,
+    DType biasDType,
+    Alibi alibi,
+    boolean sinks,
+    float dropout,
+    long seed,
+    int offset,
+    boolean lse,
+    boolean weights,
+    boolean allowTf32) {
+
+  /** Shapes of the bias; the dimensions not named are 1. The keys are never broadcast. */
+  public enum Bias {
+    NONE(false, false, false),
+    FULL(true, true, true),
+    HEAD_QUERY(false, true, true),
+    BATCH_QUERY(true, false, true),
+    BATCH_HEAD(true, true, false),
+    QUERY(false, false, true),
+    HEAD(false, true, false),
+    BATCH(true, false, false),
+    KEY_ONLY(false, false, false);
+
+    final boolean perBatch;
+    final boolean perHead;
+    final boolean perQuery;
+
+    Bias(boolean perBatch, boolean perHead, boolean perQuery) {
+      this.perBatch = perBatch;
+      this.perHead = perHead;
+      this.perQuery = perQuery;
+    }
+  }
+
+  /** Shapes of the ALiBi slopes. */
+  public enum Alibi {
+    NONE,
+    PER_HEAD,
+    PER_BATCH_HEAD
+  }
+
+  /** Which keys a query sees. */
+  public Visibility visibility() {
+    return new Visibility(causal, topLeft, windowLeft, windowRight);
+  }
+
+  /** True if a bias is given. */
+  public boolean hasBias() {
+    return bias != Bias.NONE;
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder(dtype.name());
+    if (outDType != dtype) {
+      text.append("->").append(outDType);
+    }
+    if (causal) {
+      text.append(" causal");
+    }
+    if (topLeft) {
+      text.append(" top-left");
+    }
+    if (windowLeft >= 0 || windowRight >= 0) {
+      text.append(" window=(").append(windowLeft).append(',').append(windowRight).append(')');
+    }
+    if (scale != null) {
+      text.append(" scale=").append(scale);
+    }
+    if (softcap > 0) {
+      text.append(" softcap=").append(softcap);
+    }
+    if (hasBias()) {
+      text.append(" bias=").append(bias).append('/').append(biasDType);
+    }
+    if (alibi != Alibi.NONE) {
+      text.append(" alibi=").append(alibi);
+    }
+    if (sinks) {
+      text.append(" sinks");
+    }
+    if (dropout > 0) {
+      text.append(" dropout=").append(dropout).append('/').append(seed).append('/').append(offset);
+    }
+    text.append(lse ? " lse" : "").append(weights ? " weights" : "");
+    return text.append(allowTf32 ? " tf32" : "").toString();
+  }
+}

@@ -1,0 +1,318 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Naive attention in float64 over the exact values of the operands, with the error that a right
+ * kernel may make. Nothing here is tiled, rescaled or shared with any backend.
+ *
+ * <p>Definition and bounds: the project's specification (semantics.md). Additions to its bounds,
+ * with c = 4e-7, its constant for float32 arithmetic:
+ *
+ * <ul>
+ *   <li>A bias b_ij is a float32 sum away from the score, so the score is off by up to c |b_ij|
+ *       more. An error dx_j of the scores moves out_i by sum_j w_j dx_j v_j - out_i sum_j p_j dx_j,
+ *       hence the terms c sum_j w_j |b_j| |v_j| + c |ref| (sum_j p_j |b_j| + p_sink |sink|).
+ *   <li>A float32 sum over n keys, in out and in the denominator, errs by at most 2^-24 times the
+ *       partial sum at every step. With signs at random that is a standard deviation of at most
+ *       2^-24 sqrt(n/3) times the sum of absolute values; 2 sqrt(n) 2^-24 of it is allowed, 3.5
+ *       standard deviations beside what c leaves (Higham, Mary, SIAM J. Sci. Comput. 41, 2019).
+ *       Constant data err the same way at every step: n 2^-24, and D 2^-24 in place of c for the
+ *       scores, where lse or a sink sees what softmax alone cancels (Higham, Accuracy and Stability
+ *       of Numerical Algorithms, sec. 4.2).
+ *   <li>A product of outliers keeps the partial sum of a score at its size, so that each of the D
+ *       steps rounds like a step of the sums above: 2 sqrt(D) 2^-24 in place of c there.
+ *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
+ *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest
+ *       times 2^13: a kernel has to multiply them by as much, see {@link Precision}.
+ *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
+ *       and lse_i and that of the difference.
+ *   <li>What products in TF32 add: see {@link RoundedFactors}.
+ *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
+ *   <li>lse is held to the specification's 1e-5 max(1, max |lse|) row by row, with the row's own
+ *       |lse|, as long as the row's float32 error is not larger.
+ * </ul>
+ *
+ * <p><b>Tensor cores.</b> A step adds N exact products to the sum so far: N = 8 of 16-bit factors
+ * from compute capability 8.0 on, 16 from 9.0 on, half as many of TF32. Let 2^e be the largest
+ * exponent of its N + 1 terms, at most their largest size. All are cut toward zero to multiples of
+ * 2^(e-24), from 9.0 on 2^(e-25), and added exactly, and the sum is cut to float32 (Fasi, Higham,
+ * Mikaitis, Pranesh, PeerJ Computer Science 7:e330, 2021; Xie, Wang, Yang, Yang, arXiv 2511.10909).
+ *
+ * <ul>
+ *   <li>The largest term is not cut, so each of n products costs less than 2^-24 times the partial
+ *       sum of sizes: no more than a step of the float32 sums above, with the sign of the product
+ *       where those have one at random. The bounds are the same.
+ *   <li>A sum in the binade of 2^e has one bit too many (two of 25) and loses at most half of 2^-23
+ *       |sum| in a step of 8 (three quarters in one of 16), always toward zero. In n / 8 + 2 steps,
+ *       of which the first and the last may be partly masked, that is (n/16 + 1) 2^-23 times the
+ *       sum of sizes. Where the sum rises to a higher binade it loses up to as much again, over a
+ *       whole climb no more than 2^-23 of its last, and nothing where it falls. Together (n/16 + 2)
+ *       2^-23 sum_j w_j |v_j|, and (D/16 + 2) 2^-23 scale sum_d |q_d k_jd| for a score; with TF32,
+ *       whose steps are half as long, n/8 and D/8.
+ *   <li>A factor of float16 below its smallest normal number, 2^-14, is aligned as it is stored, as
+ *       if it were no smaller: the largest exponent is then that of a larger product, and even the
+ *       largest term may be cut. Sizes in these bounds, and in those of the same sums by float32
+ *       arithmetic, are therefore of max(|x|, 2^-14) for a factor x that is not 0, and relative to
+ *       the largest weight for a weight.
+ *   <li>Products of float32 are three of TF32, whose sum over 8 columns of k starts at zero and
+ *       joins the others by a float32 addition. The smaller two err by 2^-11 times less. The
+ *       largest takes two steps of 4: of each, four terms are cut and the sum, by less than 5 2^-24
+ *       times P, the sum of sizes of the 8 products: either |sum| &lt; 2^(e+1), and it loses
+ *       2^(e-24) like the terms, or 2^(e+1) is at most P, and it loses 2^-23 P and the terms 4
+ *       2^(e-24). (One step of 8, from 9.0 on, loses less.) That is 5 2^-23 of the sum of sizes,
+ *       however many steps there are.
+ *   <li>Scores that are off by dx_j move out and lse as rounded factors do, see {@link
+ *       RoundedFactors}: with A_j = scale sum_d |q_d k_jd| and |dx_j| at most t A_j, lse by at most
+ *       H = sum_j p_j (exp(t A_j) - 1), weights by a factor of exp(t A_j) (1 + H), out by (1 + H)
+ *       sum_j (exp(t A_j) - 1) |w_j v_j - p_j out|.
+ * </ul>
+ */
+public final class Oracle {
+
+  /** Room above a unit roundoff for second-order terms. */
+  static final double SLACK = 1.02;
+
+  /** exp may flush what is not a normal float32. */
+  static final double FLUSHED = 0x1p-125;
+
+  private final AttentionCase c;
+  private final Operands data;
+  private final Precision precision;
+  private final Geometry geometry;
+  private final Options options;
+  private final int[] cuQ;
+  private final int[] cuK;
+  private final Expected out;
+  private final Expected lse;
+  private final Expected weights;
+  private final double perScore;
+  private final double cutScore;
+  private final double dropFactor;
+  private final OracleHead head;
+  private final RoundedFactors rounded; // null: products take their factors as they are
+  private OracleRow row;
+
+  /** Expected outputs; lse and weights are null where the case does not ask for them. */
+  public record Outputs(Expected out, Expected lse, Expected weights) {
+
+    List<Expected> all() {
+      return Arrays.asList(out, lse, weights);
+    }
+  }
+
+  private Oracle(AttentionCase c, Operands data, Precision precision) {
+    this.c = c;
+    this.data = data;
+    this.precision = precision;
+    geometry = c.geometry();
+    options = c.options();
+    cuQ = geometry.cuQ();
+    cuK = geometry.cuK();
+    out = new Expected(options.outDType(), c.layouts().out().elements());
+    lse = options.lse() ? new Expected(DType.FLOAT32, c.layouts().lse().elements()) : null;
+    weights =
+        options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
+    double factorUnit = precision.factorUnit(options);
+    rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
+    head = new OracleHead(c, data, precision, rounded);
+    perScore = head.perProduct(geometry.headDim());
+    cutScore = truncation(geometry.headDim());
+    dropFactor = OracleRow.dropFactor(options);
+  }
+
+  /** Computes a case. */
+  public static Outputs run(AttentionCase c, Operands data, Precision precision) {
+    return new Oracle(c, data, precision).run();
+  }
+
+  private double truncation(int terms) {
+    return precision.truncation(options.dtype(), options.allowTf32(), terms);
+  }
+
+  private Outputs run() {
+    for (int b = 0; b < geometry.batch(); b++) {
+      for (int kv = 0; kv < geometry.keyHeads(); kv++) {
+        boolean poisoned = head.load(b, kv);
+        for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
+          for (int i = 0; i < geometry.lenQ(b); i++) {
+            row(b, h, i, poisoned);
+          }
+          if (!geometry.packed()) {
+            for (int i = geometry.lenQ(b); i < geometry.queryLength(); i++) {
+              padding(b, h, i);
+            }
+          }
+        }
+      }
+    }
+    return new Outputs(out, lse, weights);
+  }
+
+  /** A query row behind its sequence: out = 0, lse = -inf, weights = 0. */
+  private void padding(int b, int h, int i) {
+    int at = c.layouts().out().at(b, i, h);
+    for (int d = 0; d < geometry.valueHeadDim(); d++) {
+      out.expect(at + d, 0, 0);
+    }
+    if (lse != null) {
+      lse.expect(c.lseIndex(cuQ, b, h, i), Double.NEGATIVE_INFINITY, 0);
+    }
+    if (weights != null) {
+      expectZero(weightsRow(b, h, i), 0);
+    }
+  }
+
+  /** Weights of keys that are padding. */
+  private void expectZero(int at, int begin) {
+    for (int j = begin; j < geometry.keyLength(); j++) {
+      weights.expect(at + j, 0, 0);
+    }
+  }
+
+  private void row(int b, int h, int i, boolean poisoned) {
+    row = head.scores(h, i);
+    int begin = head.begin();
+    double[] values = head.values().value();
+    double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
+    row.softmax(sink);
+    head.drop(h, i);
+    double leastWeight =
+        precision.leastFactor(options.dtype())
+            / Precision.FORWARD_WEIGHTS
+            * dropFactor
+            * row.largestWeight();
+    row.product(head.values(), begin, geometry.valueHeadDim(), leastWeight);
+    if (cutScore > 0) {
+      row.cut(values, begin, geometry.valueHeadDim(), cutScore);
+    }
+    if (rounded != null) {
+      rounded.weigh(row, values, begin);
+    }
+    int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
+    // A NaN that this row does not see may or may not have been multiplied by zero.
+    boolean free = poisoned && !row.sawNaN(values, begin, geometry.valueHeadDim());
+    for (int d = 0; d < geometry.valueHeadDim(); d++) {
+      if (free) {
+        out.free(outRow + d, row.out(d));
+      } else {
+        expectOut(outRow + d, d);
+      }
+    }
+    boolean scoresFree = free && c.content() == Content.NAN_IN_KEY;
+    if (lse != null) {
+      expectLse(c.lseIndex(cuQ, b, h, i), scoresFree);
+    }
+    if (weights != null) {
+      expectWeights(weightsRow(b, h, i), begin, geometry.lenK(b), scoresFree);
+    }
+  }
+
+  private void expectOut(int index, int d) {
+    double exact = row.out(d);
+    if (Double.isNaN(exact)) {
+      out.expect(index, exact, 0);
+      return;
+    }
+    DType outType = options.outDType();
+    double unit = Rounding.unit(outType);
+    double arithmetic =
+        perScore
+                * ((1 + row.largestScore()) * row.absolute(d)
+                    + row.biasedAbsolute(d)
+                    + Math.abs(exact) * row.biasError())
+            + head.summation(row.count()) * (row.aligned(d) + Math.abs(exact))
+            + truncation(row.count()) * row.aligned(d)
+            + (1 + row.cutGrowth()) * row.cut(d)
+            + FLUSHED * dropFactor * row.plain(d);
+    double output = SLACK * unit * Math.abs(exact);
+    if (exact != 0) {
+      output = Math.max(output, Rounding.subnormalHalf(outType));
+    }
+    double weight = 0;
+    double weightVariance = 0;
+    double weightUnit = precision.weightUnit(options);
+    if (weightUnit > 0) {
+      weight = SLACK * weightUnit * row.absolute(d);
+      weightVariance = weightUnit * weightUnit / 6 * row.squares(d);
+      if (options.dtype() == DType.FLOAT16) {
+        weight +=
+            Rounding.subnormalHalf(DType.FLOAT16)
+                / Precision.FORWARD_WEIGHTS
+                * dropFactor
+                * row.largestWeight()
+                * row.plain(d);
+      }
+    }
+    if (rounded != null) {
+      weight = SLACK * (rounded.scores(d) + rounded.product(row, d));
+      weightVariance = rounded.variance(row, d);
+    }
+    out.expect(index, exact, weight + output + arithmetic);
+    double rounding = Rounding.round(outType, exact) - exact;
+    out.count(weightVariance, unit * unit / 6 * exact * exact, rounding, arithmetic);
+  }
+
+  private int weightsRow(int b, int h, int i) {
+    Layout layout = c.layouts().weights();
+    return geometry.packed() ? layout.at(0, h, cuQ[b] + i) : layout.at(b, h, i);
+  }
+
+  private void expectLse(int index, boolean free) {
+    double exact = row.lse();
+    if (free) {
+      lse.free(index, exact);
+      return;
+    }
+    double moved = rounded == null ? 0 : rounded.lse();
+    double error =
+        Double.isInfinite(exact)
+            ? 0
+            : Math.max(1e-5 * Math.max(1, Math.abs(exact)), lseArithmetic() + moved);
+    lse.expect(index, exact, error);
+  }
+
+  private double lseArithmetic() {
+    return perScore * (1 + row.largestScore() + row.biasError())
+        + row.cutGrowth()
+        + head.summation(row.count());
+  }
+
+  private void expectWeights(int at, int begin, int length, boolean free) {
+    if (free) {
+      weights.set(at, at + length, Expected.FREE);
+    } else {
+      double common = lseArithmetic();
+      for (int j = 0; j < length; j++) {
+        boolean seen = j >= begin && j < begin + row.count();
+        if (!seen && Double.isNaN(row.lse())) {
+          // exp(-inf - NaN): NaN by the formula, 0 by common sense.
+          weights.set(at + j, at + j + 1, Expected.FREE);
+          continue;
+        }
+        double p = seen ? row.weight(j - begin) : 0;
+        double error = 0;
+        if (p > 0) {
+          // x_ij's own error, lse's, and two roundings of their difference inside exp.
+          double relative =
+              common + row.error(j - begin) * perScore + row.product(j - begin) * cutScore;
+          if (rounded != null) {
+            relative += rounded.weight(j - begin);
+          }
+          error = p * (relative + 2 * 0x1p-24 * (1 + Math.abs(Math.log(p)))) + FLUSHED;
+        } else if (seen && row.score(j - begin) > Double.NEGATIVE_INFINITY) {
+          error = FLUSHED;
+        }
+        weights.expect(at + j, p, error);
+      }
+    }
+    expectZero(at, length);
+  }
+}

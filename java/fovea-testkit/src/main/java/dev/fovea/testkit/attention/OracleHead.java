@@ -1,0 +1,162 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import dev.fovea.testkit.attention.Options.Alibi;
+
+/** One key/value head of a case, and the scores of query rows against its keys, in float64. */
+final class OracleHead {
+
+  /** Relative error of float32 arithmetic on scores: about seven roundings. */
+  private static final double ARITHMETIC = 4e-7;
+
+  private final AttentionCase c;
+  private final Operands data;
+  private final Geometry geometry;
+  private final Options options;
+  private final int[] cuQ;
+  private final int[] cuK;
+  private final double scale;
+  private final OracleRow row;
+  private final RoundedFactors rounded; // null: products take their factors as they are
+  private final Factors keysTransposed;
+  private final Factors values;
+  private int batch;
+  private int keys;
+  private int begin;
+
+  /**
+   * A head of which nothing is loaded yet.
+   *
+   * @param precision what forms its products
+   * @param rounded what rounded factors do to its rows; null where they are not rounded
+   */
+  OracleHead(AttentionCase c, Operands data, Precision precision, RoundedFactors rounded) {
+    this.c = c;
+    this.data = data;
+    geometry = c.geometry();
+    options = c.options();
+    cuQ = geometry.cuQ();
+    cuK = geometry.cuK();
+    scale = options.scale() != null ? options.scale() : 1 / Math.sqrt(geometry.headDim());
+    double least = precision.leastFactor(options.dtype());
+    keysTransposed = new Factors(geometry.headDim() * geometry.keyLength(), least);
+    values = new Factors(geometry.keyLength() * geometry.valueHeadDim(), least);
+    row = new OracleRow(geometry, least);
+    this.rounded = rounded;
+  }
+
+  /** Gathers head {@code kv} of sequence {@code b}; true if it holds a NaN. */
+  boolean load(int b, int kv) {
+    batch = b;
+    keys = geometry.lenK(b);
+    boolean poisoned = false;
+    for (int j = 0; j < keys; j++) {
+      int at = c.rowIndex(c.layouts().key(), cuK, b, j, kv);
+      for (int d = 0; d < geometry.headDim(); d++) {
+        keysTransposed.set(d * keys + j, data.key()[at + d]);
+        poisoned |= Float.isNaN(data.key()[at + d]);
+      }
+      at = c.rowIndex(c.layouts().value(), cuK, b, j, kv);
+      for (int d = 0; d < geometry.valueHeadDim(); d++) {
+        values.set(j * geometry.valueHeadDim() + d, data.value()[at + d]);
+        poisoned |= Float.isNaN(data.value()[at + d]);
+      }
+    }
+    return poisoned;
+  }
+
+  /** The scores of query {@code i} of head {@code h} against the keys that it sees. */
+  OracleRow scores(int h, int i) {
+    begin = c.visibleBegin(batch, i);
+    int end = Math.max(begin, c.visibleEnd(batch, i));
+    int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
+    row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
+    if (rounded != null) {
+      rounded.scores(row, keysTransposed.value(), keys, begin, scale);
+    }
+    if (options.softcap() > 0) {
+      if (rounded != null) {
+        rounded.cap(row, options.softcap());
+      }
+      row.cap(options.softcap());
+    }
+    addBias(h, i);
+    return row;
+  }
+
+  private void addBias(int h, int i) {
+    if (data.bias() != null) {
+      int at = Operands.biasRow(c, c.layouts().bias(), cuQ, batch, h, i);
+      for (int j = 0; j < row.count(); j++) {
+        row.add(j, data.bias()[at + begin + j]);
+      }
+    }
+    if (data.alibi() != null) {
+      double slope = data.alibi()[slopeIndex(c.layouts().alibi(), h)];
+      for (int j = 0; j < row.count(); j++) {
+        row.add(j, slope * distance(i, j));
+      }
+    }
+  }
+
+  /** Where the slope of head {@code h} is, in a buffer of slopes or of their gradients. */
+  int slopeIndex(Layout layout, int h) {
+    return layout.at(options.alibi() == Alibi.PER_BATCH_HEAD ? batch : 0, h, 0);
+  }
+
+  /** What a slope is multiplied by for the visible key {@code j} of query {@code i}. */
+  double distance(int i, int j) {
+    double distance = begin + j - c.position(batch, i);
+    return options.causal() ? distance : -Math.abs(distance);
+  }
+
+  /** Drops weights of the row. */
+  void drop(int h, int i) {
+    if (options.dropout() > 0) {
+      row.drop(begin, i, batch * geometry.queryHeads() + h, options);
+    }
+  }
+
+  /** Keys of the head. */
+  int length() {
+    return keys;
+  }
+
+  /** The first key that the row sees. */
+  int begin() {
+    return begin;
+  }
+
+  /** Factor of the scores. */
+  double scale() {
+    return scale;
+  }
+
+  /** Keys by columns, [D, length]. */
+  Factors keysTransposed() {
+    return keysTransposed;
+  }
+
+  /** Values, [length, Dv]. */
+  Factors values() {
+    return values;
+  }
+
+  /** Relative error of a float32 sum of so many products, in units of the sum of their sizes. */
+  double perProduct(int width) {
+    return switch (c.content()) {
+      case CONSTANT, OUTLIERS -> Math.max(ARITHMETIC, summation(width));
+      default -> ARITHMETIC;
+    };
+  }
+
+  /** Relative error of a float32 sum of {@code terms} terms that were summed in any order. */
+  double summation(long terms) {
+    double unit = Rounding.unit(DType.FLOAT32);
+    return c.content() == Content.CONSTANT ? unit * terms : 2 * unit * Math.sqrt(terms);
+  }
+}

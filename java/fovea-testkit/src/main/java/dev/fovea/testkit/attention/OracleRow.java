@@ -1,0 +1,353 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Philox;
+
+/**
+ * One query row of the oracle: its scores, its weights, and the sums that bound errors. All arrays
+ * are indexed from the first visible key. Loops run over keys or columns innermost and without
+ * branches, so that the JIT compiler vectorises them.
+ */
+final class OracleRow {
+
+  private final double[] scores;
+  private final double[] errors;
+  private final double[] biases;
+  private final double[] slopes;
+  private final double[] slopeErrors;
+  private final double[] weights;
+  private final double[] dropped;
+  private final boolean[] keep;
+  private final Factors query;
+  private final double[] out;
+  private final double[] absolute;
+  private final double[] aligned;
+  private final double[] squares;
+  private final double[] biased;
+  private final double[] plain;
+  private final double[] cut;
+  private int count;
+  private boolean hasBias;
+  private double largestScore;
+  private double largestWeight;
+  private double biasError;
+  private double cutGrowth;
+  private double lse;
+
+  OracleRow(Geometry g, double least) {
+    int keys = g.keyLength();
+    int headDim = g.headDim();
+    int valueDim = g.valueHeadDim();
+    scores = new double[keys];
+    errors = new double[keys];
+    biases = new double[keys];
+    slopes = new double[keys];
+    slopeErrors = new double[keys];
+    weights = new double[keys];
+    dropped = new double[keys];
+    keep = new boolean[keys];
+    query = new Factors(headDim, least);
+    out = new double[valueDim];
+    absolute = new double[valueDim];
+    aligned = new double[valueDim];
+    squares = new double[valueDim];
+    biased = new double[valueDim];
+    plain = new double[valueDim];
+    cut = new double[valueDim];
+  }
+
+  /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d| by the factors' sizes. */
+  void scores(
+      float[] queries,
+      int at,
+      Factors keysTransposed,
+      int stride,
+      int begin,
+      int end,
+      double scale) {
+    count = end - begin;
+    hasBias = false;
+    java.util.Arrays.fill(scores, 0, count, 0);
+    java.util.Arrays.fill(errors, 0, count, 0);
+    java.util.Arrays.fill(biases, 0, count, 0);
+    java.util.Arrays.fill(slopes, 0, count, 1);
+    java.util.Arrays.fill(slopeErrors, 0, count, 0);
+    for (int d = 0; d < query.value().length && count > 0; d++) {
+      query.set(d, queries[at + d]);
+      accumulate(scores, keysTransposed.value(), d * stride + begin, query.value()[d], count);
+      accumulate(errors, keysTransposed.size(), d * stride + begin, query.size()[d], count);
+    }
+    largestScore = 0;
+    for (int j = 0; j < count; j++) {
+      scores[j] *= scale;
+      errors[j] *= Math.abs(scale);
+      largestScore = Math.max(largestScore, errors[j]);
+    }
+  }
+
+  /**
+   * Bounds the scores, whose slope then is 1 - tanh^2. An error of c in units of tanh and of c
+   * sum_d |q_d k_d| in its argument moves the slope by c (1 + 2 slope |tanh| sum_d |q_d k_d| /
+   * softcap).
+   */
+  void cap(double softcap) {
+    for (int j = 0; j < count; j++) {
+      double tanh = Math.tanh(scores[j] / softcap);
+      scores[j] = softcap * tanh;
+      slopes[j] = 1 - tanh * tanh;
+      slopeErrors[j] = 1 + 2 * slopes[j] * Math.abs(tanh) * errors[j] / softcap;
+    }
+  }
+
+  /** Adds factor times a row of a transposed matrix to sums. */
+  static void accumulate(double[] sums, double[] matrix, int at, double factor, int count) {
+    for (int j = 0; j < count; j++) {
+      sums[j] += factor * matrix[at + j];
+    }
+  }
+
+  /** Adds a bias to the score of key {@code j}. */
+  void add(int j, double bias) {
+    hasBias = true;
+    scores[j] += bias;
+    if (bias != Double.NEGATIVE_INFINITY) {
+      errors[j] += Math.abs(bias);
+      biases[j] += Math.abs(bias);
+    }
+  }
+
+  /** Weights and lse; a row that sees nothing has no weights and the sink as its lse. */
+  void softmax(double sink) {
+    double max = sink;
+    for (int j = 0; j < count; j++) {
+      max = Math.max(max, scores[j]);
+    }
+    biasError = 0;
+    largestWeight = 0;
+    if (max == Double.NEGATIVE_INFINITY) {
+      lse = max;
+      java.util.Arrays.fill(weights, 0, count, 0);
+      java.util.Arrays.fill(dropped, 0, count, 0);
+      return;
+    }
+    double sum = Math.exp(sink - max);
+    for (int j = 0; j < count; j++) {
+      weights[j] = Math.exp(scores[j] - max);
+      sum += weights[j];
+    }
+    lse = max + Math.log(sum);
+    for (int j = 0; j < count; j++) {
+      weights[j] /= sum;
+      dropped[j] = weights[j];
+      biasError += weights[j] * biases[j];
+      largestWeight = Math.max(largestWeight, weights[j]);
+    }
+    if (sink != Double.NEGATIVE_INFINITY) {
+      double weight = Math.exp(sink - lse);
+      biasError += weight * Math.abs(sink);
+      largestWeight = Math.max(largestWeight, weight);
+    }
+  }
+
+  /** Weights for an lse that is given and finite. */
+  void weigh(double lse) {
+    this.lse = lse;
+    for (int j = 0; j < count; j++) {
+      weights[j] = Math.exp(scores[j] - lse);
+      dropped[j] = weights[j];
+    }
+  }
+
+  /** Drops weights of the product, not those of lse or of the weights output. */
+  void drop(int begin, int row, int head, Options options) {
+    int threshold = Philox.threshold(options.dropout());
+    if (count == 0) {
+      return;
+    }
+    Philox.keep(keep, begin, begin + count, row, head, options.seed(), options.offset(), threshold);
+    double factor = dropFactor(options);
+    for (int j = 0; j < count; j++) {
+      dropped[j] = keep[j] ? dropped[j] * factor : 0;
+    }
+  }
+
+  /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
+  static double dropFactor(Options options) {
+    int threshold = Philox.threshold(options.dropout());
+    return threshold == 65536 ? 0 : 65536.0 / (65536 - threshold);
+  }
+
+  /**
+   * out, and the sums of w|v|, w^2 v^2, w|b||v| and |v| beside it.
+   *
+   * @param leastWeight the least size as which a product aligns a weight
+   */
+  void product(Factors factors, int begin, int width, double leastWeight) {
+    double[] values = factors.value();
+    double[] sizes = factors.size();
+    java.util.Arrays.fill(out, 0);
+    java.util.Arrays.fill(absolute, 0);
+    java.util.Arrays.fill(aligned, 0);
+    java.util.Arrays.fill(squares, 0);
+    java.util.Arrays.fill(biased, 0);
+    java.util.Arrays.fill(plain, 0);
+    for (int j = 0; j < count; j++) {
+      int at = (begin + j) * width;
+      double w = dropped[j];
+      for (int d = 0; d < width; d++) {
+        out[d] += w * values[at + d];
+      }
+      for (int d = 0; d < width; d++) {
+        absolute[d] += w * Math.abs(values[at + d]);
+      }
+      double size = Math.max(w, leastWeight);
+      for (int d = 0; d < width; d++) {
+        aligned[d] += size * sizes[at + d];
+      }
+      double square = w * w;
+      for (int d = 0; d < width; d++) {
+        squares[d] += square * (values[at + d] * values[at + d]);
+      }
+      for (int d = 0; d < width; d++) {
+        plain[d] += Math.abs(values[at + d]);
+      }
+      if (hasBias) {
+        double wb = w * biases[j];
+        for (int d = 0; d < width; d++) {
+          biased[d] += wb * Math.abs(values[at + d]);
+        }
+      }
+    }
+  }
+
+  /** What errors of {@code unit} scale sum_d |q_d k_jd| of the scores do, once out is known. */
+  void cut(double[] values, int begin, int width, double unit) {
+    cutGrowth = 0;
+    java.util.Arrays.fill(cut, 0);
+    for (int j = 0; j < count; j++) {
+      double p = weights[j];
+      if (p == 0) {
+        continue; // however large the error
+      }
+      int at = (begin + j) * width;
+      double w = dropped[j];
+      double factor = Math.expm1(unit * product(j));
+      cutGrowth += p * factor;
+      for (int d = 0; d < width; d++) {
+        cut[d] += factor * Math.abs(w * values[at + d] - p * out[d]);
+      }
+    }
+  }
+
+  /** True if a visible key or value has a NaN. */
+  boolean sawNaN(double[] values, int begin, int width) {
+    for (int j = 0; j < count; j++) {
+      if (Double.isNaN(errors[j])) {
+        return true;
+      }
+      for (int d = 0; d < width; d++) {
+        if (Double.isNaN(values[(begin + j) * width + d])) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Visible keys. */
+  int count() {
+    return count;
+  }
+
+  /** The row of query. */
+  double[] query() {
+    return query.value();
+  }
+
+  double out(int d) {
+    return out[d];
+  }
+
+  double absolute(int d) {
+    return absolute[d];
+  }
+
+  /** sum_j w_j |v_j|, of sizes as products align them. */
+  double aligned(int d) {
+    return aligned[d];
+  }
+
+  double squares(int d) {
+    return squares[d];
+  }
+
+  double biasedAbsolute(int d) {
+    return biased[d];
+  }
+
+  double plain(int d) {
+    return plain[d];
+  }
+
+  /** What {@link #cut(double[], int, int, double)} found for an element of out, but for H. */
+  double cut(int d) {
+    return cut[d];
+  }
+
+  /** H: how much the sum of the weights may grow by it. */
+  double cutGrowth() {
+    return cutGrowth;
+  }
+
+  /** max_j scale * sum_d |q_d k_jd|. */
+  double largestScore() {
+    return largestScore;
+  }
+
+  /** The largest p, that of the sink included: what a running maximum makes 1. */
+  double largestWeight() {
+    return largestWeight;
+  }
+
+  /** sum_j p_j |b_j| + p_sink |sink|. */
+  double biasError() {
+    return biasError;
+  }
+
+  double lse() {
+    return lse;
+  }
+
+  double weight(int j) {
+    return weights[j];
+  }
+
+  /** The weight as the product takes it: 0 where it is dropped. */
+  double dropped(int j) {
+    return dropped[j];
+  }
+
+  double score(int j) {
+    return scores[j];
+  }
+
+  /** What the softcap leaves of a change of the score before it; 1 without one. */
+  double slope(int j) {
+    return slopes[j];
+  }
+
+  /** The error of {@link #slope} in units of that of float32 arithmetic. */
+  double slopeError(int j) {
+    return slopeErrors[j];
+  }
+
+  /** scale * sum_d |q_d k_jd|. */
+  double product(int j) {
+    return errors[j] - biases[j];
+  }
+
+  /** scale * sum_d |q_d k_jd| + |b_j|. */
+  double error(int j) {
+    return errors[j];
+  }
+}

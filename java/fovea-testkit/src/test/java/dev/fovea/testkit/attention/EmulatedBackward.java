@@ -1,0 +1,292 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Comparison;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Philox;
+import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.attention.BackwardOracle.Gradients;
+import dev.fovea.testkit.attention.Options.Alibi;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A backward in float32, with the roundings of a device, written from the formulas a second time:
+ * pair by pair, sums from the first term to the last. With a bug, if asked.
+ */
+final class EmulatedBackward {
+
+  private static final float LOG2_E = 1.4426950408889634f;
+  private static final String[] NAMES = {"dquery", "dkey", "dvalue", "dbias", "dalibi", "dsinks"};
+
+  /** Usual bugs. */
+  enum Bug {
+    NONE,
+    /** ds = p r g. */
+    LOST_DELTA,
+    /** The slope of the softcap is 1. */
+    LOST_SLOPE,
+    /** The scale is forgotten in dkey. */
+    LOST_SCALE,
+    /** dkey and dvalue of the last head alone. */
+    LAST_OF_GROUP,
+    /** Each head of a group rounds its dkey before they are summed. */
+    ROUNDED_HEADS,
+    /** Every key takes the dropout of its right neighbour. */
+    DROPOUT_OF_NEIGHBOUR,
+    /** Dropout in dvalue alone. */
+    DROPOUT_LOST_IN_SCORES,
+    /** The last visible key is skipped. */
+    KEY_TOO_EARLY,
+    /** The last eight visible keys are skipped where there are more. */
+    TILE_TOO_EARLY,
+    /** One key more than is visible, where there is one. */
+    KEY_TOO_LATE,
+    /** dkey_j takes T_ji, where there is one. */
+    TRANSPOSED,
+    /** dquery of key heads counted round instead of by group. */
+    WRONG_HEAD,
+    /** What dkey held is lost. */
+    NOT_ADDED,
+    /** dbias of the last query alone, where queries share a bias. */
+    BIAS_NOT_SUMMED,
+    /** The sign of ALiBi's distance. */
+    SIGN_OF_DISTANCE,
+    /** dsink without the weight of the sink. */
+    SINK_UNWEIGHTED,
+    /** Gradients are cut, not rounded. */
+    CUT
+  }
+
+  private final BackwardCase backward;
+  private final AttentionCase c;
+  private final BackwardOperands data;
+  private final Operands forward;
+  private final boolean weights16; // weights and dout are rounded to the dtype of the case
+  private final Bug bug;
+  private final Geometry g;
+  private final Options o;
+  private final float scale;
+  private final float[] dquery;
+  private final float[] dkey;
+  private final float[] dvalue;
+  private final float[] dbias;
+  private final float[] dalibi;
+  private final float[] dsinks;
+
+  private EmulatedBackward(
+      BackwardCase backward, BackwardOperands data, Precision precision, Bug bug) {
+    this.backward = backward;
+    this.data = data;
+    this.bug = bug;
+    c = backward.forward();
+    forward = data.forward();
+    g = c.geometry();
+    o = c.options();
+    weights16 = precision.weightUnit(o) > 0;
+    scale = o.scale() != null ? o.scale() : (float) (1 / Math.sqrt(g.headDim()));
+    BackwardCase.Layouts layouts = backward.layouts();
+    dquery = new float[layouts.dquery().elements()];
+    dkey = new float[layouts.dkey().elements()];
+    dvalue = new float[layouts.dvalue().elements()];
+    dbias = new float[layouts.dbias() == null ? 0 : layouts.dbias().elements()];
+    dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
+    dsinks = new float[g.queryHeads()];
+  }
+
+  /** What comparing the emulated gradients with the expected says: null, or the first wrong one. */
+  static String verdict(
+      BackwardCase c, BackwardOperands data, Precision precision, Bug bug, Gradients expected) {
+    List<MemorySegment> memory = run(c, data, precision, bug, expected);
+    for (int n = 0; n < memory.size(); n++) {
+      if (memory.get(n) != null) {
+        String wrong = Comparison.compare(NAMES[n], memory.get(n), expected.all().get(n));
+        if (wrong != null) {
+          return wrong;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** The gradients in the order of {@link Gradients#all}. */
+  static List<MemorySegment> run(
+      BackwardCase c, BackwardOperands data, Precision precision, Bug bug, Gradients expected) {
+    EmulatedBackward run = new EmulatedBackward(c, data, precision, bug);
+    for (int b = 0; b < run.g.batch(); b++) {
+      for (int h = 0; h < run.g.queryHeads(); h++) {
+        for (int i = 0; i < run.g.lenQ(b); i++) {
+          run.row(b, h, i);
+        }
+        if (bug == Bug.ROUNDED_HEADS) {
+          run.round(run.dkey);
+        }
+      }
+    }
+    float[][] got = {run.dquery, run.dkey, run.dvalue, run.dbias, run.dalibi, run.dsinks};
+    boolean added = bug != Bug.NOT_ADDED;
+    List<MemorySegment> memory = new ArrayList<>();
+    for (int n = 0; n < got.length; n++) {
+      Expected gradient = expected.all().get(n);
+      float[] before = n == 1 && added ? data.dkey() : n == 2 && added ? data.dvalue() : null;
+      memory.add(gradient == null ? null : run.written(gradient, got[n], before));
+    }
+    return memory;
+  }
+
+  private MemorySegment written(Expected expected, float[] got, float[] before) {
+    DType type = expected.dtype();
+    MemorySegment memory = MemorySegment.ofArray(new byte[got.length * Rounding.bytes(type)]);
+    Rounding.prefill(memory, type, got.length);
+    for (int i = 0; i < got.length; i++) {
+      if (expected.state(i) != Expected.UNTOUCHED) {
+        float sum = before == null ? got[i] : before[i] + got[i];
+        Rounding.set(memory, type, i, bug == Bug.CUT ? cut(type, sum) : Rounding.round(type, sum));
+      }
+    }
+    return memory;
+  }
+
+  private static float cut(DType type, float value) {
+    float rounded = Rounding.round(type, value);
+    double step = 2 * Rounding.halfUlp(type, value);
+    return Math.abs(rounded) > Math.abs(value)
+        ? (float) (rounded - Math.signum(value) * step)
+        : rounded;
+  }
+
+  private void round(float[] values) {
+    for (int i = 0; i < values.length; i++) {
+      values[i] = Rounding.round(backward.dtype(), values[i]);
+    }
+  }
+
+  /** What a product takes for a factor, which it multiplies by a power of two first if it must. */
+  private float factor(float x) {
+    int exponent = Math.clamp(Math.getExponent(x), -126, 127);
+    return Math.scalb(converted(Math.scalb(x, -exponent)), exponent);
+  }
+
+  /** A factor of another dtype than that of the case: a weight, or dout. */
+  private float converted(float value) {
+    return weights16 ? Rounding.round(o.dtype(), value) : value;
+  }
+
+  private void row(int b, int h, int i) {
+    int kv = bug == Bug.WRONG_HEAD ? h % g.keyHeads() : c.keyHead(h);
+    int doutRow = c.rowIndex(backward.layouts().dout(), g.cuQ(), b, i, h);
+    int outRow = c.rowIndex(c.layouts().out(), g.cuQ(), b, i, h);
+    float lse = data.lse()[c.lseIndex(g.cuQ(), b, h, i)];
+    if (lse == Float.NEGATIVE_INFINITY) {
+      return;
+    }
+    float delta = 0;
+    for (int d = 0; d < g.valueHeadDim(); d++) {
+      delta += data.dout()[doutRow + d] * data.out()[outRow + d];
+    }
+    if (backward.dsinks()) {
+      float weight = exp(forward.sinks()[h], lse);
+      dsinks[h] -= (bug == Bug.SINK_UNWEIGHTED ? 1 : weight) * delta;
+    }
+    int begin = c.visibleBegin(b, i);
+    int end = c.visibleEnd(b, i);
+    if (bug == Bug.KEY_TOO_EARLY) {
+      end--;
+    } else if (bug == Bug.TILE_TOO_EARLY && end - begin > 8) {
+      end -= 8;
+    } else if (bug == Bug.KEY_TOO_LATE) {
+      end = Math.min(end + 1, g.lenK(b));
+    }
+    if (end <= begin) {
+      return;
+    }
+    boolean[] keep = keep(b, h, i, begin, end);
+    for (int j = begin; j < end; j++) {
+      pair(b, h, kv, i, j, lse, delta, doutRow, keep == null || keep[j - begin]);
+    }
+  }
+
+  private boolean[] keep(int b, int h, int i, int begin, int end) {
+    if (o.dropout() == 0) {
+      return null;
+    }
+    boolean[] keep = new boolean[end - begin];
+    int by = bug == Bug.DROPOUT_OF_NEIGHBOUR ? 1 : 0;
+    int head = b * g.queryHeads() + h;
+    int threshold = Philox.threshold(o.dropout());
+    Philox.keep(keep, begin + by, end + by, i, head, o.seed(), o.offset(), threshold);
+    return keep;
+  }
+
+  private static float exp(float x, float lse) {
+    return (float) Math.exp(Math.log(2) * (x * LOG2_E - lse * LOG2_E));
+  }
+
+  private void pair(
+      int b, int h, int kv, int i, int j, float lse, float delta, int doutRow, boolean kept) {
+    int queryRow = c.rowIndex(c.layouts().query(), g.cuQ(), b, i, h);
+    int keyRow = c.rowIndex(c.layouts().key(), g.cuK(), b, j, kv);
+    int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);
+    float x = 0;
+    for (int d = 0; d < g.headDim(); d++) {
+      x += forward.query()[queryRow + d] * forward.key()[keyRow + d];
+    }
+    x *= scale;
+    float slope = 1;
+    if (o.softcap() > 0) {
+      float tanh = (float) Math.tanh(x / o.softcap());
+      x = o.softcap() * tanh;
+      slope = bug == Bug.LOST_SLOPE ? 1 : 1 - tanh * tanh;
+    }
+    if (forward.bias() != null) {
+      x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), g.cuQ(), b, h, i) + j];
+    }
+    float distance = j - c.position(b, i);
+    distance = o.causal() ? distance : -Math.abs(distance);
+    int batch = o.alibi() == Alibi.PER_BATCH_HEAD ? b : 0;
+    if (forward.alibi() != null) {
+      x += forward.alibi()[c.layouts().alibi().at(batch, h, 0)] * distance;
+    }
+    float p = exp(x, lse);
+    float product = 0;
+    for (int d = 0; d < g.valueHeadDim(); d++) {
+      product += converted(data.dout()[doutRow + d]) * forward.value()[valueRow + d];
+    }
+    float r = kept ? (float) OracleRow.dropFactor(o) : 0;
+    float all = bug == Bug.DROPOUT_LOST_IN_SCORES ? 1 : r;
+    float ds = p * (all * product - (bug == Bug.LOST_DELTA ? 0 : delta));
+    boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
+    if (last) {
+      addKey(b, kv, i, j, queryRow, factor(ds * slope));
+      int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
+      float w = factor(r * p);
+      for (int d = 0; d < g.valueHeadDim(); d++) {
+        dvalue[at + d] += w * converted(data.dout()[doutRow + d]);
+      }
+    }
+    int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);
+    float t = factor(ds * slope);
+    for (int d = 0; d < g.headDim(); d++) {
+      dquery[at + d] += t * forward.key()[keyRow + d] * scale;
+    }
+    if (dbias.length > 0) {
+      int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
+      dbias[bias] = bug == Bug.BIAS_NOT_SUMMED ? ds : dbias[bias] + ds;
+    }
+    if (dalibi.length > 0) {
+      float by = bug == Bug.SIGN_OF_DISTANCE ? -distance : distance;
+      dalibi[backward.layouts().dalibi().at(batch, h, 0)] += ds * by;
+    }
+  }
+
+  private void addKey(int b, int kv, int i, int j, int queryRow, float t) {
+    int row = bug == Bug.TRANSPOSED && i < g.lenK(b) ? i : j;
+    int at = c.rowIndex(backward.layouts().dkey(), g.cuK(), b, row, kv);
+    float by = bug == Bug.LOST_SCALE ? 1 : scale;
+    for (int d = 0; d < g.headDim(); d++) {
+      dkey[at + d] += t * forward.query()[queryRow + d] * by;
+    }
+  }
+}

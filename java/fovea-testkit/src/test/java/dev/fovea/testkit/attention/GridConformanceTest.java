@@ -1,0 +1,201 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Failed;
+import dev.fovea.testkit.GuardedMemory.Side;
+import dev.fovea.testkit.Layout.Order;
+import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.Style;
+import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import dev.fovea.testkit.attention.Options.Alibi;
+import dev.fovea.testkit.attention.Options.Bias;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** The fixed grid: sizes around the edges of tiles, all head dims, all pairs of features. */
+class GridConformanceTest {
+
+  private static final int[] SIZES = {
+    0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 95, 96, 97, 127, 128, 129,
+    191, 192, 193, 255, 256, 257
+  };
+  private static final int[] HEAD_DIMS = {
+    1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 59, 63, 64, 65, 72, 80, 96, 111,
+    127, 128, 129, 160, 192, 255, 256, 257, 320, 333, 384, 511, 512
+  };
+
+  /** A case of every pair of sizes, every other one causal. */
+  static List<CaseBuilder> pairsOfSizes(int[] sizes) {
+    List<CaseBuilder> all = new ArrayList<>();
+    for (int queries : sizes) {
+      for (int keys : sizes) {
+        int n = all.size() + 1;
+        CaseBuilder builder =
+            new CaseBuilder()
+                .dtype(TestDevice.TYPES.get(n % 3))
+                .lengths(1, queries, keys)
+                .headDim(16)
+                .content(Content.NORMAL, n)
+                .guard(n % 2 == 0 ? Side.END : Side.BEGIN);
+        all.add(n % 2 == 0 ? builder.causal() : builder);
+      }
+    }
+    return all;
+  }
+
+  @OnEveryDevice
+  void everyPairOfSizes(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    pairsOfSizes(SIZES).forEach(c -> failed.check(c.build()));
+    failed.orPass();
+  }
+
+  @OnEveryDevice
+  void everyHeadDim(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (DType type : TestDevice.TYPES) {
+      for (int d : HEAD_DIMS) {
+        if (d > on.limits().headDim()) {
+          continue; // that the planner refuses them is PlanConformanceTest's
+        }
+        CaseBuilder builder = new CaseBuilder().dtype(type).lengths(2, 26, 67).heads(2, 1).causal();
+        failed.check(builder.headDim(d).build());
+        failed.check(builder.headDim(d, 24).build());
+        failed.check(builder.headDim(24, d).build());
+      }
+    }
+    failed.orPass();
+  }
+
+  @OnEveryDevice
+  void groupsOfHeads(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
+      for (int queries : new int[] {1, 3, 24, 50}) {
+        CaseBuilder builder =
+            new CaseBuilder().lengths(2, queries, 70).heads(2 * group, 2).headDim(32);
+        failed.check(builder.build());
+        failed.check(builder.causal().build());
+      }
+    }
+    failed.orPass();
+  }
+
+  @OnEveryDevice
+  void noSequencesQueriesOrKeys(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    for (int[] size : new int[][] {{0, 5, 5}, {3, 0, 5}, {3, 5, 0}, {3, 0, 0}, {0, 0, 0}}) {
+      CaseBuilder builder = new CaseBuilder().lengths(size[0], size[1], size[2]).heads(2, 1);
+      failed.check(builder.build());
+      failed.check(builder.causal().sinks().outputs(true, true).build());
+    }
+    failed.check(new CaseBuilder().packed(new int[0], new int[0]).outputs(true, true).build());
+    failed.check(new CaseBuilder().packed(new int[] {0, 0}, new int[] {0, 0}).build());
+    failed.check(new CaseBuilder().packed(new int[] {0, 4}, new int[] {3, 0}).build());
+    CaseBuilder empty = new CaseBuilder().packed(new int[] {3, 4}, new int[] {0, 0});
+    failed.check(empty.keyRooms(new int[] {7, 0}).outputs(true, true).build());
+    failed.orPass();
+  }
+
+  /**
+   * A case with each feature alone, and with every two together.
+   *
+   * @param of makes what features are set on, of a case without any
+   */
+  static <T> List<T> pairsOfFeatures(
+      Map<String, Consumer<T>> features, Function<CaseBuilder, T> of) {
+    List<T> all = new ArrayList<>();
+    List<String> names = List.copyOf(features.keySet());
+    for (int a = 0; a < names.size(); a++) {
+      for (int b = a; b < names.size(); b++) {
+        CaseBuilder plain =
+            new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40).content(Content.NORMAL, a);
+        plain.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
+        T both = of.apply(plain);
+        features.get(names.get(a)).accept(both);
+        features.get(names.get(b)).accept(both);
+        all.add(both);
+      }
+    }
+    return all;
+  }
+
+  @OnEveryDevice
+  void everyPairOfFeatures(TestDevice on) {
+    Failed failed = new Failed(on.device(), on.oneIn());
+    pairsOfFeatures(features(), Function.identity()).forEach(c -> failed.check(c.build()));
+    failed.orPass();
+  }
+
+  /** Features by name. */
+  static Map<String, Consumer<CaseBuilder>> features() {
+    Map<String, Consumer<CaseBuilder>> all = new LinkedHashMap<>();
+    all.put("float16", c -> c.dtype(DType.FLOAT16));
+    all.put("bfloat16", c -> c.dtype(DType.BFLOAT16));
+    all.put("out float32", c -> c.outDType(DType.FLOAT32));
+    all.put("out float16", c -> c.outDType(DType.FLOAT16));
+    all.put("out bfloat16", c -> c.outDType(DType.BFLOAT16));
+    all.put("causal", CaseBuilder::causal);
+    all.put("top-left", c -> c.causal().topLeft());
+    all.put("window left", c -> c.window(9, c.windowRight));
+    all.put("window right", c -> c.window(c.windowLeft, 5));
+    all.put("window both", c -> c.window(20, 20).topLeft());
+    all.put("softcap", c -> c.softcap(4));
+    all.put("scale", c -> c.scale(-0.25f));
+    all.put("alibi", c -> c.alibi(Alibi.PER_HEAD));
+    all.put("alibi batch", c -> c.alibi(Alibi.PER_BATCH_HEAD));
+    all.put("bias", c -> c.bias(Bias.FULL, DType.FLOAT32));
+    all.put("bias keys", c -> c.bias(Bias.KEY_ONLY, DType.BFLOAT16));
+    all.put("bias head", c -> c.bias(Bias.HEAD, DType.FLOAT16));
+    all.put("bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
+    all.put("sinks", CaseBuilder::sinks);
+    all.put("dropout", c -> c.dropout(0.25f, 77, 3));
+    all.put("query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
+    all.put("key lengths", c -> c.ragged(c.queryLengths, new int[] {65, 13}));
+    all.put("packed", c -> c.packed(new int[] {40, 17}, new int[] {5, 90}));
+    all.put(
+        "packed key lengths",
+        c -> c.packed(new int[] {40, 17}, new int[] {5, 90}).keyRooms(new int[] {77, 90}));
+    all.put("weights", c -> c.outputs(true, true));
+    all.put("no lse", c -> c.outputs(false, c.weights));
+    all.put("one query", GridConformanceTest::oneQuery);
+    all.put("one head", c -> c.heads(1, 1));
+    all.put("d != dv", c -> c.headDim(24, 72));
+    all.put("bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd()));
+    all.put("gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4)));
+    all.put("shared keys", c -> c.styles(c.query, shared(), shared(), c.out));
+    all.put("tf32", CaseBuilder::allowTf32);
+    all.put("guard before", c -> c.guard(Side.BEGIN));
+    all.put("two workers", c -> c.parallelism(2));
+    return all;
+  }
+
+  private static void oneQuery(CaseBuilder c) {
+    if (c.packed) {
+      int[] rooms = c.keyRooms;
+      c.packed(new int[] {1, 1}, c.keyLengths);
+      if (rooms != null) {
+        c.keyRooms(rooms);
+      }
+    } else {
+      c.lengths(2, 1, 65).ragged(c.queryLengths == null ? null : new int[] {1, 0}, c.keyLengths);
+    }
+  }
+
+  private static Style bhsd() {
+    return Style.ordered(Order.SWAPPED);
+  }
+
+  private static Style gaps(int n) {
+    return Style.gaps(Order.SEQUENCE_FIRST, n, 3, n, 1, 2).withAbsurd();
+  }
+
+  private static Style shared() {
+    return Style.DENSE.withBroadcast(2);
+  }
+}
