@@ -3,6 +3,7 @@ module dev.fovea.testkit {
   requires transitive dev.fovea;
 
   exports dev.fovea.testkit;
+  exports dev.fovea.testkit.additive;
   exports dev.fovea.testkit.attention;
 
   provides dev.fovea.spi.DeviceProvider with

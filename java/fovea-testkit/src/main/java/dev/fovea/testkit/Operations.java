@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.testkit.additive.AdditiveCases;
 import dev.fovea.testkit.attention.AttentionCases;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -7,7 +8,8 @@ import java.util.stream.Collectors;
 /** The operations that can be checked: the one list of them. */
 public final class Operations {
 
-  private static final List<Operation> ALL = List.of(AttentionCases.OPERATION);
+  private static final List<Operation> ALL =
+      List.of(AttentionCases.OPERATION, AdditiveCases.OPERATION);
 
   private Operations() {}
 

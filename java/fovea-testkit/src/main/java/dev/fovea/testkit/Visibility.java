@@ -1,5 +1,8 @@
 package dev.fovea.testkit;
 
+import dev.fovea.ffi.NativeOperation;
+import java.lang.foreign.MemorySegment;
+
 /**
  * Which keys a query sees.
  *
@@ -37,6 +40,16 @@ public record Visibility(boolean causal, boolean topLeft, long windowLeft, long 
       end = Math.min(end, position + windowRight + 1);
     }
     return (int) Math.max(0, end);
+  }
+
+  /** Sets its fields in a spec of fovea.h. */
+  public void fill(NativeOperation operation, MemorySegment spec) {
+    operation.int32("causal").set(spec, causal ? 1 : 0);
+    operation.int32("alignment").set(spec, topLeft ? 1 : 0);
+    operation.int32("has_window_left").set(spec, windowLeft >= 0 ? 1 : 0);
+    operation.int32("has_window_right").set(spec, windowRight >= 0 ? 1 : 0);
+    operation.int64("window_left").set(spec, Math.max(0, windowLeft));
+    operation.int64("window_right").set(spec, Math.max(0, windowRight));
   }
 
   /** Keys that the busiest query sees. */

@@ -4,11 +4,11 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Limits;
+import dev.fovea.testkit.SequenceDraws;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
-import java.util.Arrays;
 
 /**
  * Random cases over every feature. Case (seed, index) is a pure function of the two numbers and of
@@ -24,17 +24,13 @@ public final class CaseGenerator {
   /** The same for the few long cases. */
   private static final double LONG_BUDGET = 1e9;
 
-  private static final int[] TINY = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17};
-  private static final int[] EDGES = {
-    23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 95, 96, 97, 127, 128, 129, 191, 192, 193, 255,
-    256, 257
-  };
   private static final int[] HEAD_DIMS = {
     1, 2, 3, 7, 8, 16, 32, 40, 59, 64, 64, 64, 80, 96, 111, 128, 128, 128, 160, 192, 256, 333, 512
   };
   private static final int[] GROUPS = {1, 1, 1, 2, 3, 4, 5, 8};
 
   private final Gaussian random;
+  private final SequenceDraws draws;
   private final Limits limits;
   private final double share; // of the usual cost
   private boolean isLong;
@@ -44,6 +40,7 @@ public final class CaseGenerator {
     this.limits = limits;
     this.share = share;
     random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
+    draws = new SequenceDraws(random);
     c.repeat = "--seed " + seed + " --case " + index;
     c.dataSeed = random.nextLong();
   }
@@ -86,11 +83,11 @@ public final class CaseGenerator {
         random.chance(0.25) ? Math.min(random.among(HEAD_DIMS), limits.headDim()) : c.headDim;
     double kind = random.nextDouble();
     if (kind < 0.12) {
-      c.queryLength = random.among(TINY);
-      c.keyLength = random.chance(0.5) ? random.among(TINY) : random.among(EDGES);
+      c.queryLength = draws.tiny();
+      c.keyLength = random.chance(0.5) ? draws.tiny() : draws.edge();
     } else if (kind < 0.45) {
-      c.queryLength = random.among(EDGES);
-      c.keyLength = random.chance(0.4) ? c.queryLength : random.among(EDGES);
+      c.queryLength = draws.edge();
+      c.keyLength = random.chance(0.4) ? c.queryLength : draws.edge();
     } else if (kind < 0.80) {
       c.queryLength = random.between(1, 600);
       c.keyLength = random.chance(0.3) ? c.queryLength : random.between(1, 700);
@@ -117,21 +114,11 @@ public final class CaseGenerator {
     c.causal = random.chance(0.4);
     c.topLeft = random.chance(0.25);
     if (random.chance(0.25)) {
-      c.windowLeft = window();
+      c.windowLeft = draws.window(c.keyLength);
     }
     if (random.chance(0.25)) {
-      c.windowRight = window();
+      c.windowRight = draws.window(c.keyLength);
     }
-  }
-
-  private long window() {
-    return switch (random.nextInt(8)) {
-      case 0 -> 0;
-      case 1 -> 1;
-      case 2 -> random.pick(Long.MAX_VALUE, (long) Integer.MAX_VALUE, 1L << 32);
-      case 3, 4 -> random.among(EDGES);
-      default -> random.between(0, 1 + c.keyLength);
-    };
   }
 
   private void scores() {
@@ -233,42 +220,22 @@ public final class CaseGenerator {
     if (kind < 0.25) {
       boolean query = random.chance(0.6);
       boolean key = !query || random.chance(0.7);
-      c.ragged(query ? ragged(c.queryLength) : null, key ? ragged(c.keyLength) : null);
+      c.ragged(
+          query ? draws.ragged(c.batch, c.queryLength) : null,
+          key ? draws.ragged(c.batch, c.keyLength) : null);
     } else if (kind < 0.47) {
-      int[] queries = ragged(c.queryLength);
-      int[] keys = random.chance(0.3) ? queries : ragged(c.keyLength);
+      int[] queries = draws.ragged(c.batch, c.queryLength);
+      int[] keys = random.chance(0.3) ? queries : draws.ragged(c.batch, c.keyLength);
       int roomQ = random.chance(0.2) ? random.between(1, 70) : 0;
       int roomK = random.chance(0.2) ? random.between(1, 70) : 0;
       c.packed(queries, keys);
       if (random.chance(0.3)) {
-        c.keyRooms(rooms(keys));
+        c.keyRooms(draws.rooms(keys));
       }
       // The longest length is a bound, not always met.
       c.queryLength += roomQ;
       c.keyLength += roomK;
     }
-  }
-
-  private int[] rooms(int[] lengths) {
-    int[] rooms = lengths.clone();
-    for (int b = 0; b < rooms.length; b++) {
-      rooms[b] += random.chance(0.6) ? random.between(0, 40) : 0;
-    }
-    return rooms;
-  }
-
-  private int[] ragged(int longest) {
-    int[] lengths = new int[c.batch];
-    boolean allEmpty = random.chance(0.02);
-    for (int b = 0; b < lengths.length; b++) {
-      double kind = random.nextDouble();
-      if (allEmpty || kind < 0.1) {
-        lengths[b] = 0;
-      } else {
-        lengths[b] = kind < 0.3 ? longest : Math.min(longest, random.between(1, longest + 1));
-      }
-    }
-    return Arrays.copyOf(lengths, lengths.length);
   }
 
   private void memory() {
