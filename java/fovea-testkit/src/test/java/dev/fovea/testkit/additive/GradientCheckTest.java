@@ -1,0 +1,184 @@
+package dev.fovea.testkit.additive;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.Style;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The gradients of the backward oracle against directional derivatives of the forward oracle.
+ * Operands are 16-bit numbers and steps powers of two, so that x - h and x + h are exact in float.
+ * What differs is the fourth power of h, and what the rounding of out and lse to float32 does,
+ * which the bounds of float32 kernels hold.
+ */
+class GradientCheckTest {
+
+  private static final int CASES = 300;
+  private static final double STEP = 0x1p-7;
+  private static final double TRUNCATION = 1e-6;
+  private static final List<String> WITH_GRADIENT =
+      List.of("query", "key", "value", "weight", "bias");
+
+  /** A small case of any features; every tensor has a gradient. */
+  private static AdditiveCase draw(int index) {
+    Gaussian random = new Gaussian(Gaussian.mix(815 + index));
+    CaseBuilder c = new CaseBuilder().outDType(DType.FLOAT32).backward(DType.FLOAT32);
+    c.dtype(DType.BFLOAT16).content(AdditiveCase.Content.NORMAL, index);
+    int batch = random.between(1, 3);
+    c.lengths(batch, random.between(1, 7), random.between(1, 9));
+    int keyHeads = random.between(1, 2);
+    c.heads(keyHeads * random.between(1, 3), keyHeads);
+    c.headDim(random.between(1, 9), random.between(1, 9));
+    int[] queries = new int[batch];
+    int[] keys = new int[batch];
+    for (int b = 0; b < batch; b++) {
+      queries[b] = random.between(0, c.queryLength);
+      keys[b] = random.between(0, c.keyLength);
+    }
+    switch (random.nextInt(4)) {
+      case 0 -> c.ragged(queries, random.chance(0.5) ? keys : null);
+      case 1 -> c.ragged(null, keys);
+      case 2 -> c.packed(queries, keys);
+      default -> {}
+    }
+    c.causal = random.chance(0.4);
+    c.topLeft = random.chance(0.3);
+    c.window(random.chance(0.3) ? random.between(0, 4) : -1, random.chance(0.3) ? 2 : -1);
+    c.bias(random.chance(0.7));
+    if (random.chance(0.4)) {
+      c.dropout(random.pick(0.1f, 0.5f), random.nextLong(), index);
+    }
+    for (String name : List.of("query", "out", "dout", "dquery", "dkey", "dweight")) {
+      c.style(name, Style.draw(random));
+    }
+    c.style("key", random.chance(0.3) ? Style.DENSE.withBroadcast(2) : Style.DENSE);
+    c.style("weight", random.chance(0.3) ? Style.DENSE.withBroadcast(0) : Style.DENSE);
+    return random.chance(0.2) ? c.accumulate().build() : c.build();
+  }
+
+  /** Weight and bias of few bits, like the rest. */
+  private static Operands operands(AdditiveCase c) {
+    Operands drawn = Operands.of(c);
+    for (String name : List.of("weight", "bias")) {
+      if (c.has(name)) {
+        drawn = drawn.with(name, shortened(drawn.get(name)));
+      }
+    }
+    return drawn.withForward(c);
+  }
+
+  private static float[] shortened(float[] values) {
+    float[] few = new float[values.length];
+    for (int i = 0; i < few.length; i++) {
+      few[i] = Rounding.round(DType.BFLOAT16, values[i]);
+    }
+    return few;
+  }
+
+  /** sum dout * out, with an operand moved by so much of a direction. */
+  private static double loss(
+      AdditiveCase c, Operands data, String which, float[] way, double factor) {
+    float[] moved = data.get(which).clone();
+    for (int i = 0; i < moved.length; i++) {
+      moved[i] += (float) (factor * way[i]);
+    }
+    Expected out = Oracle.run(c, data.with(which, moved)).get("out");
+    Geometry g = c.geometry();
+    int[] cuQ = g.cuQ();
+    double loss = 0;
+    for (int b = 0; b < g.batch(); b++) {
+      for (int h = 0; h < g.queryHeads(); h++) {
+        for (int i = 0; i < g.lenQ(b); i++) {
+          int from = g.rowIndex(c.layout("dout"), cuQ, b, i, h);
+          int at = g.rowIndex(c.layout("out"), cuQ, b, i, h);
+          for (int d = 0; d < g.valueHeadDim(); d++) {
+            loss += data.get("dout")[from + d] * out.value(at + d);
+          }
+        }
+      }
+    }
+    return loss;
+  }
+
+  /** Central differences, extrapolated. */
+  private static double derivative(AdditiveCase c, Operands data, String which, float[] way) {
+    double[] slopes = new double[2];
+    for (int n = 0; n < 2; n++) {
+      double h = STEP * (n + 1);
+      slopes[n] = (loss(c, data, which, way, h) - loss(c, data, which, way, -h)) / (2 * h);
+    }
+    return (4 * slopes[0] - slopes[1]) / 3;
+  }
+
+  /** The gradient times a direction, the sum of sizes of the products, and that of its bounds. */
+  private static double[] along(
+      Expected gradient, Layout of, float[] before, float[] way, Layout operand) {
+    double[] sums = new double[3];
+    long[] n = of.size();
+    for (int x = 0; x < n[0]; x++) {
+      for (int y = 0; y < n[1]; y++) {
+        for (int z = 0; z < n[2]; z++) {
+          for (int d = 0; d < n[3]; d++) {
+            int at = of.at(x, y, z) + d;
+            assertEquals(Expected.COMPARE, gradient.state(at));
+            double exact = gradient.value(at) - (before == null ? 0 : before[at]);
+            float by = way[operand.at(x, y, z) + d];
+            sums[0] += exact * by;
+            sums[1] += Math.abs(exact * by);
+            sums[2] += gradient.allowed(at) * Math.abs(by);
+          }
+        }
+      }
+    }
+    return sums;
+  }
+
+  @Test
+  void directionalDerivativesOfEveryOperand() {
+    Map<String, Integer> checked = new TreeMap<>();
+    for (int index = 0; index < CASES; index++) {
+      AdditiveCase c = draw(index);
+      Operands data = operands(c);
+      Map<String, Expected> gradients = BackwardOracle.run(c, data);
+      for (String which : WITH_GRADIENT) {
+        if (!c.has(which)) {
+          continue;
+        }
+        String gradient = "d" + which;
+        float[] way = direction(data.get(which), index);
+        double[] exact =
+            along(
+                gradients.get(gradient),
+                c.layout(gradient),
+                data.get(gradient),
+                way,
+                c.layout(which));
+        double slope = derivative(c, data, which, way);
+        String what = which + " of case " + index + ": " + c;
+        assertEquals(slope, exact[0], TRUNCATION * exact[1] + exact[2], what);
+        checked.merge(which, exact[1] > 0.01 ? 1 : 0, Integer::sum);
+      }
+    }
+    checked.forEach((which, count) -> assertTrue(count > CASES / 4, checked.toString()));
+  }
+
+  /** 1 or -1 for each number; padding and gaps stay. */
+  private static float[] direction(float[] operand, long seed) {
+    Gaussian random = new Gaussian(Gaussian.mix(seed));
+    float[] way = new float[operand.length];
+    for (int i = 0; i < way.length; i++) {
+      way[i] = Float.isNaN(operand[i]) ? 0 : random.pick(-1, 1);
+    }
+    return way;
+  }
+}

@@ -1,0 +1,47 @@
+package dev.fovea.testkit.additive;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.testkit.CheckOptions;
+import dev.fovea.testkit.CheckReport;
+import dev.fovea.testkit.CheckRunner;
+import dev.fovea.testkit.Failed;
+import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.Operations;
+import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.TestDevice;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Seeded random cases; {@code ./fovea check --op additive} runs many more. */
+class RandomAdditiveTest {
+
+  private static final int CASES = 150; // of each pass
+
+  @OnEveryDevice
+  void randomCases(TestDevice on) {
+    on.assumeCpu("additive attention has kernels on the CPU alone");
+    Failed failed = new Failed(on.device(), 1);
+    // Another sequence for every device: together they cover more.
+    long seed = 1000 + on.name().hashCode() % 1000;
+    for (Pass pass : Pass.values()) {
+      for (int i = 0; i < CASES; i++) {
+        failed.check(CaseGenerator.generate(pass, seed, i, on.limits()));
+      }
+    }
+    failed.orPass();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Pass.class)
+  void theRunnerTakesThem(Pass pass) {
+    CheckOptions options = CheckOptions.of("cpu").withOperation(Operations.of("additive"));
+    CheckReport report = CheckRunner.run(options.withPass(pass).withCases(20).withSeed(9));
+    assertEquals(20, report.passed(), report.summary());
+    assertTrue(report.ok());
+    assertTrue(
+        report.summary().contains("20 of 20 additive " + pass + " cases passed"), report.summary());
+    assertTrue(report.coverage().containsKey("pooling"));
+  }
+}
