@@ -81,6 +81,7 @@ public final class CaseFile {
    * @param seed of dropout, 0 without
    * @param offset of dropout, 0 without
    */
+  @SuppressWarnings("exports") // for the operations in this module
   public void head(NativeOperation operation, CheckedCase c, byte[] spec, long seed, int offset)
       throws IOException {
     bytes("FOVCASE2".getBytes(StandardCharsets.US_ASCII));

@@ -17,6 +17,7 @@ import java.util.function.Function;
  * tensors, the block of fovea.h, and the order of a {@link CaseFile}. Dimensions of a {@link
  * Layout} are those of the operand from the outermost, but the last, which is the dense one.
  */
+@SuppressWarnings("exports") // for the operations in this module
 public final class OperandTable {
 
   private static final int DENSE = 3;

@@ -8,11 +8,13 @@ public abstract class Operation {
   private final NativeOperation table;
 
   /** The cases of an operation. */
+  @SuppressWarnings("exports") // for the operations in this module
   protected Operation(NativeOperation table) {
     this.table = table;
   }
 
   /** Its declaration: sizes and operands. */
+  @SuppressWarnings("exports") // for the operations in this module
   public final NativeOperation table() {
     return table;
   }

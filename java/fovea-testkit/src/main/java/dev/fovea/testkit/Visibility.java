@@ -43,6 +43,7 @@ public record Visibility(boolean causal, boolean topLeft, long windowLeft, long 
   }
 
   /** Sets its fields in a spec of fovea.h. */
+  @SuppressWarnings("exports") // for the operations in this module
   public void fill(NativeOperation operation, MemorySegment spec) {
     operation.int32("causal").set(spec, causal ? 1 : 0);
     operation.int32("alignment").set(spec, topLeft ? 1 : 0);

@@ -34,8 +34,8 @@ import java.util.Map;
  *       argument of 10 on. An argument beyond 43 counts as 43, which with one of at most 34 against
  *       it leaves 9, where s is 4 exp(-18). Where both are beyond 34, t is that of tanh itself, and
  *       s is 1 - t^2 of a t within 3 u: 7 u.
- *   <li>du errs by |ds weight| times the error of s, by the error of ds times |weight| (s + its
- *       error), and by four roundings.
+ *   <li>du errs by |ds weight| times the error of s, and by the error of ds and four roundings of
+ *       its size times |weight| (s + its error).
  *   <li>t may be summed as 1 - (1 - t), so that terms of dweight have the size |ds| (1 + |1 - t|).
  *   <li>Sums of n terms err as in {@link Oracle}, by the sum of their sizes; all errors of terms
  *       may lean the same way. What is added to adds a rounding.
@@ -248,8 +248,7 @@ public final class BackwardOracle {
       double size = Math.abs(du);
       double error =
           Math.abs(ds) * weight * slopeError
-              + dsError * weight * (s + slopeError)
-              + 4 * ScoreRow.FLOAT_UNIT * size
+              + (dsError + 4 * ScoreRow.FLOAT_UNIT * Math.abs(ds)) * weight * (s + slopeError)
               + Oracle.FLUSHED * weight;
       dquery.add(0, a, du, size, error);
       dkey.add(key, a, du, size, error);
