@@ -134,6 +134,18 @@ class MainTest {
     assertEquals(2, Cli.run("check", "--pass", "sideways").code());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"forward", "backward"})
+  void checkRunsCasesOfAnotherOperation(String pass) {
+    String line = "check --op additive --cases 10 --seed 7 --json --pass " + pass;
+    Cli cli = Cli.run(line.split(" "));
+    assertEquals(0, cli.code(), cli.err());
+    assertEquals("additive", cli.json().get("op").getAsString());
+    assertEquals(pass, cli.json().get("pass").getAsString());
+    assertEquals(10, cli.json().get("passed").getAsInt());
+    assertEquals(2, Cli.run("attend", "--op", "additive").code());
+  }
+
   @Test
   void checkRunsOnASimulatedGpu() {
     String line = "check --backend sim --arch sm_90 --cases 4 --seed 7 --fail-fast --json";
