@@ -1,7 +1,6 @@
 package dev.fovea.testkit.attention;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -18,7 +17,6 @@ import dev.fovea.testkit.FakeBackend;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.GuardedMemory;
 import dev.fovea.testkit.GuardedMemory.Side;
-import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.OnEveryDevice;
 import dev.fovea.testkit.TestDevice;
 import java.lang.foreign.Arena;
@@ -57,33 +55,6 @@ class ErrorConformanceTest {
   @Test
   void theUsualCallRuns() {
     call().run();
-  }
-
-  @Test
-  void heapMemory() {
-    refused("heap", () -> Tensor.of(MemorySegment.ofArray(new float[8]), DType.FLOAT32, 8));
-  }
-
-  @Test
-  void memoryTooShort() {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment small = arena.allocate(32, 64);
-      assertEquals(8, Tensor.of(small, DType.FLOAT32, 8).elements());
-      refused("", () -> Tensor.of(small, DType.FLOAT32, 9));
-      refused("", () -> Tensor.of(small, DType.FLOAT32, new long[] {2, 4}, new long[] {5, 1}));
-      refused("", () -> Tensor.of(small, DType.FLOAT32, new long[] {8}, new long[] {-1}));
-      // A dimension of one element may have any stride.
-      Tensor.of(small, DType.FLOAT32, new long[] {1, 8}, new long[] {Layout.ABSURD, 1});
-    }
-  }
-
-  @Test
-  void misalignedMemory() {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment memory = arena.allocate(64, 64).asSlice(2, 32);
-      refused("", () -> Tensor.of(memory, DType.FLOAT32, 8));
-      assertEquals(8, Tensor.of(memory, DType.FLOAT16, 8).elements());
-    }
   }
 
   @Test
