@@ -49,6 +49,12 @@ public final class BackwardOracle {
   private static final double LIMITED_ARGUMENT = 4 * Math.exp(-18);
   private static final double TANH_ITSELF = 7 * ScoreRow.FLOAT_UNIT;
 
+  /** Arguments as native/cpu/README.md has them: where tanh itself begins, and where they end. */
+  private static final double FAR = 34;
+
+  private static final double FARTHEST = 43;
+  private static final double LARGEST_POWER_ARGUMENT = 10;
+
   private final AdditiveCase c;
   private final Operands data;
   private final Geometry g;
@@ -236,7 +242,7 @@ public final class BackwardOracle {
     dkey.begin(key);
     dweight.begin(h);
     dbias.begin(h);
-    boolean apart = row.farthest() > 34 && farthestKey(j) > 34;
+    boolean apart = row.farthest() > FAR && farthestKey(j) > FAR;
     for (int a = 0; a < g.headDim(); a++) {
       double t = row.tanh(j, a);
       double s = ScoreRow.slope(t);
@@ -271,9 +277,9 @@ public final class BackwardOracle {
     if (apart) {
       return TANH_ITSELF;
     }
-    if (Math.abs(row.shifted(a)) > 43 || Math.abs(row.key(j, a)) > 43) {
+    if (Math.abs(row.shifted(a)) > FARTHEST || Math.abs(row.key(j, a)) > FARTHEST) {
       return LIMITED_ARGUMENT;
     }
-    return Math.abs(u) > 10 ? LARGEST_POWER : 0;
+    return Math.abs(u) > LARGEST_POWER_ARGUMENT ? LARGEST_POWER : 0;
   }
 }
