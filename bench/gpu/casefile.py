@@ -11,6 +11,8 @@ import abi
 _PERIOD = 65537  # elements; a prime, so that no two rows of a tile are alike
 _ABSENT = struct.pack("<i", 0)
 _OPTIONAL = _ABSENT * 7  # bias to key_lengths
+_MAGIC = b"FOVCASE2"
+_ATTENTION = 1  # as fovea_plan numbers operations
 _FREE = 2  # the state of an output's element that is not compared
 _CANARY = {abi.FLOAT32: 0x7FC00000, abi.FLOAT16: 0x7E00, abi.BFLOAT16: 0x7FC0}  # NaN
 
@@ -29,28 +31,28 @@ def write(path, problem, direction="fwd"):
         abi.AttentionSpec, dtype=dtype, causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch,
         query_length=problem.length, key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads,
         head_dim=problem.head_dim, value_head_dim=problem.head_dim, query_stride=query, key_stride=key,
-        value_stride=key, out_stride=query, has_lse=backward, lse_stride=(problem.heads * problem.length, problem.length))
-    gradients = abi.block(abi.AttentionGradients, dout_stride=query, dquery_stride=query, dkey_stride=key, dvalue_stride=key)
+        value_stride=key, out_stride=query, has_lse=backward, lse_stride=(problem.heads * problem.length, problem.length),
+        dout_stride=query, dquery_stride=query, dkey_stride=key, dvalue_stride=key, **{"pass": int(backward)})
     of_query, of_key = problem.batch * query[0], problem.batch * key[0]
 
     def inputs(counts):
         return b"".join(_input(_operand(dtype, seed, count)) for seed, count in enumerate(counts))
 
     with open(path, "wb") as file:
-        file.write(b"FOVBACK1" if backward else b"FOVCASE1")
-        for blob in (problem.name.encode(), bytes(spec), *([bytes(gradients)] if backward else [])):
+        file.write(_MAGIC + struct.pack("<i", _ATTENTION))
+        for blob in (problem.name.encode(), bytes(spec)):
             file.write(struct.pack("<i", len(blob)) + blob)
         file.write(struct.pack("<QI", 0, 0))  # of dropout
+        file.write(inputs((of_query, of_key, of_key)) + _OPTIONAL)
         if backward:
             # About what the scores of normal numbers sum to, so that the weights are of their size.
             lse = array.array("f", [math.log(problem.length) + 0.5]) * (problem.batch * problem.heads * problem.length)
-            file.write(inputs((of_query, of_query, of_key, of_key, of_query)) + _input(lse.tobytes()) + _OPTIONAL)
+            file.write(inputs((of_query, of_query)) + _input(lse.tobytes()))  # dout, out
             for count in (of_query, of_key, of_key):
-                file.write(_output(dtype, count, backward))
+                file.write(_output(dtype, count))
             file.write(_ABSENT * 3)  # dbias, dalibi_slopes, dsinks
         else:
-            file.write(inputs((of_query, of_key, of_key)) + _OPTIONAL)
-            file.write(_output(dtype, of_query, backward) + _ABSENT * 2)  # lse, weights
+            file.write(_output(dtype, of_query) + _ABSENT * 2)  # lse, weights
 
 
 def plan(path, library, device):
@@ -60,22 +62,18 @@ def plan(path, library, device):
         def block():
             return file.read(struct.unpack("<i", file.read(4))[0])
 
-        backward = file.read(8) == b"FOVBACK1"
+        file.seek(len(_MAGIC) + 4)
         block()  # the description
-        spec = abi.AttentionSpec.from_buffer_copy(block())
-        if backward:
-            return library.plan_backward(spec, abi.AttentionGradients.from_buffer_copy(block()), device)
-        return library.plan(spec, device)
+        return library.plan(abi.AttentionSpec.from_buffer_copy(block()), device)
 
 
 def _input(data):
     return struct.pack("<iqq", 1, 0, len(data)) + data
 
 
-def _output(dtype, count, backward):
-    before = _ABSENT if backward else b""
+def _output(dtype, count):
     head = struct.pack("<iiIqq", 1, dtype, _CANARY[dtype], 0, count)
-    return head + before + bytes([_FREE]) * count + struct.pack("<d", float("inf"))
+    return head + _ABSENT + bytes([_FREE]) * count + struct.pack("<d", float("inf"))
 
 
 def _operand(dtype, seed, count):

@@ -43,7 +43,7 @@ class Ours:
     def forward(self, problem, query, key, value):
         out = _unwritten(query)
         plan = self._library.plan(spec(problem, query, key, value, out), self._device)
-        return self._run(self._library.runner, plan, (query, key, value), (out,))
+        return self._run(plan, {"query": query, "key": key, "value": value}, {"out": out})
 
     def backward(self, problem, query, key, value, gradient):
         """From our own out and log-sum-exp, made here."""
@@ -52,29 +52,32 @@ class Ours:
         asked = spec(problem, query, key, value, out)
         asked.has_lse, asked.lse_stride = True, lse.stride()[:2]
         forward = self._library.plan(asked, self._device)
-        self._run(self._library.runner, forward, (query, key, value), (out, lse))()
-        results = tuple(map(_unwritten, (query, key, value)))
-        strides = {f"{name}_stride": _strides(view)
-                   for name, view in zip(("dout", "dquery", "dkey", "dvalue"), (gradient, *results))}
-        gradients = abi.block(abi.AttentionGradients, deterministic=self._deterministic, **strides)
-        plan = self._library.plan_backward(asked, gradients, self._device)
-        return self._run(self._library.backward_runner, plan, (gradient, query, key, value, out, lse), results)
+        inputs = {"query": query, "key": key, "value": value}
+        self._run(forward, inputs, {"out": out, "lse": lse})()
+        inputs |= {"dout": gradient, "out": out, "lse": lse}
+        results = {name: _unwritten(of) for name, of in (("dquery", query), ("dkey", key), ("dvalue", value))}
+        for name, view in (("dout", gradient), *results.items()):
+            setattr(asked, f"{name}_stride", _strides(view))
+        setattr(asked, "pass", abi.BACKWARD)
+        asked.deterministic = self._deterministic
+        return self._run(self._library.plan(asked, self._device), inputs, results)
 
-    def _run(self, runner, plan, inputs, results):
-        """A function that runs the plan and returns the results."""
+    def _run(self, plan, inputs, results):
+        """A function that runs the plan and returns the results; operands are by name."""
         self._library.prepare(plan)
-        device = results[0].device
+        written = tuple(results.values())
+        device = written[0].device
         workspace, scratch = (torch.empty(max(bytes, 1), dtype=torch.uint8, device=device)
                               for bytes in (plan.workspace_bytes, plan.scratch_bytes))
-        launch = runner(
-            plan, *(tensor.data_ptr() for tensor in (*inputs, *results)),
+        launch = self._library.runner(
+            plan, {name: tensor.data_ptr() for name, tensor in (inputs | results).items()},
             workspace=workspace.data_ptr() if plan.workspace_bytes else 0,
             scratch=scratch.data_ptr() if plan.scratch_bytes else 0,
-            stream=torch.cuda.current_stream().cuda_stream if results[0].is_cuda else 0)
+            stream=torch.cuda.current_stream().cuda_stream if written[0].is_cuda else 0)
 
         def run():
             launch()
-            return results
+            return written
 
         run.keep = (inputs, workspace, scratch)
         run.kernel = plan.kernel.decode()

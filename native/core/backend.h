@@ -1,8 +1,8 @@
-// What a backend library answers behind the functions of fovea.h. core/abi.cpp has checked blocks,
-// kind of device and presence of operands before it asks.
+// What a backend library answers behind the functions of fovea.h. core/entry.cpp has checked blocks, kind of
+// device, the spec by its table, and presence of operands before it asks.
 #pragma once
 
-#include "ops/attention/attention.h"
+#include "core/operation.h"
 
 namespace fovea::backend {
 
@@ -17,19 +17,26 @@ void describe_build(char (&build)[160]);
 // Describes device `index`; the reason of a failure goes to device.error.
 int32_t query(int32_t index, fovea_device_info& device);
 
-// Picks kernel, tiles and memory; attention::plan_spec has run.
-int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan);
+// What a run is given beside its call.
+struct Run {
+  const Operation& operation;
+  const fovea_plan& plan;
+  const void* operands;  // the struct of its operation and pass
+  void* workspace;
+  void* scratch;
+  void* stream;
+};
 
-// The same for a backward pass; attention::plan_gradients has run.
-int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan);
+// An operation on this backend, by pass: each defines `kKernels` in its namespace.
+struct Kernels {
+  // Pick kernel, tiles and memory; the spec is resolved.
+  int32_t (*plan[2])(const fovea_device_info& device, fovea_plan& plan);
+  // Run one or more items of a phase.
+  int32_t (*run[2])(const Run& run, fovea_call& call);
+  int32_t (*prepare)(fovea_plan& plan);
+};
 
-int32_t prepare(fovea_attention_plan& plan);
-
-// Runs one or more items; operands, phase and item range are checked.
-int32_t run(const fovea_attention_plan& plan, const attention::ForwardOperands& operands,
-            fovea_attention_call& call, void* workspace, void* scratch, void* stream);
-
-int32_t run_backward(const fovea_attention_plan& plan, const attention::BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void* scratch, void* stream);
+// Of the operation of that id; null if there is none.
+const Kernels* find(int32_t operation);
 
 }  // namespace fovea::backend

@@ -22,21 +22,28 @@ namespace fovea {
   return status;
 }
 
-// Reads a caller's block of any version: zero-extends a smaller one, refuses a larger one whose
-// unknown tail is not zero.
-template <typename Block>
-bool read_block(const Block* from, Block& to) {
+// Every block begins with its size.
+inline uint32_t read_size(const void* block) {
+  uint32_t size;
+  std::memcpy(&size, block, sizeof size);
+  return size;
+}
+
+// Reads a caller's block of any version into one of `bytes` bytes: zero-extends a smaller one, refuses a
+// larger one whose unknown tail is not zero.
+inline bool read_block(const void* from, void* to, size_t bytes) {
   if (from == nullptr) return false;
-  const size_t given = from->size;
+  const size_t given = read_size(from);
   if (given < sizeof(uint32_t)) return false;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(from);
-  if (given > sizeof(Block) &&
-      std::any_of(bytes + sizeof(Block), bytes + given, [](unsigned char b) { return b != 0; })) {
+  const auto* all = static_cast<const unsigned char*>(from);
+  if (given > bytes &&
+      std::any_of(all + bytes, all + given, [](unsigned char b) { return b != 0; })) {
     return false;
   }
-  std::memset(&to, 0, sizeof(Block));
-  std::memcpy(&to, from, std::min(given, sizeof(Block)));
-  to.size = sizeof(Block);
+  std::memset(to, 0, bytes);
+  std::memcpy(to, from, std::min(given, bytes));
+  const uint32_t size = uint32_t(bytes);
+  std::memcpy(to, &size, sizeof size);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // The CPU behind core/backend.h.
 
-#include "core/backend.h"
+#include "cpu/backend.h"
 
 #include <unistd.h>
 
@@ -8,16 +8,11 @@
 #include <cstdio>
 
 #include "core/block.h"
-#include "cpu/attention/backend.h"
 #include "cpu/tier.h"
 
 namespace fovea {
-namespace {
 
-int32_t check_stream(const void* stream, fovea_attention_call& call) {
-  if (stream == nullptr) return FOVEA_OK;
-  return fail(call.error, FOVEA_INVALID_ARGUMENT, "stream is not NULL: the CPU takes none");
-}
+namespace {
 
 void name_processor(char (&name)[128]) {
   std::snprintf(name, sizeof name, "%s", "CPU");
@@ -63,33 +58,17 @@ int32_t query(int32_t index, fovea_device_info& device) {
   return FOVEA_OK;
 }
 
-int32_t plan(const fovea_device_info& device, fovea_attention_plan& plan) {
-  return attention::cpu::plan_forward(device, plan);
-}
+}  // namespace backend
 
-int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
-  return attention::cpu::plan_backward(device, plan);
-}
+namespace cpu {
 
-int32_t prepare(fovea_attention_plan& plan) {
-  if (!cpu::runs_here(plan.isa)) {
+int32_t prepare(fovea_plan& plan) {
+  if (!runs_here(plan.isa)) {
     return fail(plan.error, FOVEA_UNSUPPORTED, "this machine lacks the plan's instruction set, %s",
                 plan.kernel);
   }
   return FOVEA_OK;
 }
 
-int32_t run(const fovea_attention_plan& plan, const attention::ForwardOperands& operands,
-            fovea_attention_call& call, void*, void* scratch, void* stream) {
-  if (int32_t status = check_stream(stream, call)) return status;
-  return attention::cpu::run_forward(plan, operands, call, scratch);
-}
-
-int32_t run_backward(const fovea_attention_plan& plan, const attention::BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void* scratch, void* stream) {
-  if (int32_t status = check_stream(stream, call)) return status;
-  return attention::cpu::run_backward(plan, operands, call, workspace, scratch);
-}
-
-}  // namespace backend
+}  // namespace cpu
 }  // namespace fovea

@@ -4,7 +4,7 @@
 
 namespace fovea::cpu {
 
-int32_t pick_tier(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan) {
   if (device.isa < FOVEA_ISA_PORTABLE || device.isa > FOVEA_ISA_AVX512) {
     return fail(plan.error, FOVEA_INVALID_ARGUMENT,
                 "isa is %d, expected portable (1) to avx512 (3)", device.isa);

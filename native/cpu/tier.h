@@ -17,7 +17,7 @@ struct Tier {
 constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};  // by FOVEA_ISA_*
 
 // Sets plan.isa to that of the device, if it has it.
-int32_t pick_tier(const fovea_device_info& device, fovea_attention_plan& plan);
+int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan);
 
 // Whether the processor and the operating system under this process have it.
 bool runs_here(int isa);

@@ -75,39 +75,6 @@ int32_t require_occupancy(const Kernel& kernel, int64_t shared_bytes, int index,
 
 }  // namespace
 
-const char* const kBackend = "cuda";
-
-void describe_build(char (&build)[160]) {
-  std::snprintf(build, sizeof build, "nvcc %s, g++ %s, %s", FOVEA_NVCC_VERSION, __VERSION__,
-                FOVEA_CUDA_TARGETS);
-}
-
-// Neither call makes a context, on this or another device.
-int32_t query(int32_t index, fovea_device_info& device) {
-  int count = 0;
-  if (cudaError_t code = cudaGetDeviceCount(&count)) {
-    return failure(code, "cudaGetDeviceCount", device.error);
-  }
-  if (index < 0 || index >= count) {
-    return fail(device.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0 to %d", index,
-                count - 1);
-  }
-  cudaDeviceProp properties;
-  if (cudaError_t code = cudaGetDeviceProperties(&properties, index)) {
-    return failure(code, "cudaGetDeviceProperties", device.error);
-  }
-  device.kind = FOVEA_DEVICE_CUDA;
-  device.index = index;
-  device.compute_capability = 10 * properties.major + properties.minor;
-  device.multiprocessors = properties.multiProcessorCount;
-  device.shared_memory = int64_t(properties.sharedMemPerBlockOptin);
-  device.cache_bytes = properties.l2CacheSize;
-  device.memory_bytes = int64_t(properties.totalGlobalMem);
-  std::snprintf(device.name, sizeof device.name, "%.*s", int(sizeof device.name) - 1,
-                properties.name);
-  return FOVEA_OK;
-}
-
 int32_t prepare(const Kernel& kernel, Error& error) {
   int index = 0, shared_memory = 0;
   if (cudaError_t code = cudaGetDevice(&index)) return failure(code, "cudaGetDevice", error);
@@ -124,7 +91,7 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
     cudaGetLastError();
     fovea_device_info device = {};
-    if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
+    if (int32_t status = backend::query(index, device)) return fail(error, status, "%s", device.error);
     const int capability = device.compute_capability;
     return fail(error, FOVEA_UNSUPPORTED,
                 "kernel %s has no code for device %d, %s of compute capability %d.%d: this library "
@@ -137,7 +104,7 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   const int64_t needed = int64_t{kernel.shared_bytes} + int64_t(attributes.sharedSizeBytes);
   if (needed > shared_memory) {
     fovea_device_info device = {};
-    if (int32_t status = query(index, device)) return fail(error, status, "%s", device.error);
+    if (int32_t status = backend::query(index, device)) return fail(error, status, "%s", device.error);
     return fail(error, FOVEA_UNSUPPORTED,
                 "kernel %s needs %lld bytes of shared memory per block, device %d, %s, has %d: make "
                 "the plan for this device",
@@ -157,22 +124,60 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   return require_occupancy(kernel, needed, index, error);
 }
 
-int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run&, void* stream,
-               Error& error) {
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
+  const auto blocks = uint32_t(call.end - call.begin);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(blocks);
   config.blockDim = dim3(uint32_t(kernel.threads));
   config.dynamicSmemBytes = size_t(kernel.shared_bytes);
-  config.stream = static_cast<cudaStream_t>(stream);
+  config.stream = static_cast<cudaStream_t>(run.stream);
   void* arguments[] = {const_cast<void*>(params)};
   // Its own code, not cudaGetLastError's: that may be an older one.
   if (cudaError_t code = cudaLaunchKernelExC(&config, kernel.function, arguments)) {
-    char call[FOVEA_ERROR_LENGTH / 2];
-    std::snprintf(call, sizeof call, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
+    char what[FOVEA_ERROR_LENGTH / 2];
+    std::snprintf(what, sizeof what, "launch of %s, %u blocks of %d threads", kernel.name, blocks,
                   kernel.threads);
-    return failure(code, call, error);
+    return failure(code, what, call.error);
   }
   return FOVEA_OK;
 }
 
 }  // namespace fovea::device
+
+namespace fovea::backend {
+
+const char* const kName = "cuda";
+const int32_t kDeviceKind = FOVEA_DEVICE_CUDA;
+
+void describe_build(char (&build)[160]) {
+  std::snprintf(build, sizeof build, "nvcc %s, g++ %s, %s", FOVEA_NVCC_VERSION, __VERSION__,
+                FOVEA_CUDA_TARGETS);
+}
+
+// Neither call makes a context, on this or another device.
+int32_t query(int32_t index, fovea_device_info& device) {
+  int count = 0;
+  if (cudaError_t code = cudaGetDeviceCount(&count)) {
+    return device::failure(code, "cudaGetDeviceCount", device.error);
+  }
+  if (index < 0 || index >= count) {
+    return fail(device.error, FOVEA_INVALID_ARGUMENT, "device index is %d, expected 0 to %d", index,
+                count - 1);
+  }
+  cudaDeviceProp properties;
+  if (cudaError_t code = cudaGetDeviceProperties(&properties, index)) {
+    return device::failure(code, "cudaGetDeviceProperties", device.error);
+  }
+  device.kind = FOVEA_DEVICE_CUDA;
+  device.index = index;
+  device.compute_capability = 10 * properties.major + properties.minor;
+  device.multiprocessors = properties.multiProcessorCount;
+  device.shared_memory = int64_t(properties.sharedMemPerBlockOptin);
+  device.cache_bytes = properties.l2CacheSize;
+  device.memory_bytes = int64_t(properties.totalGlobalMem);
+  std::snprintf(device.name, sizeof device.name, "%.*s", int(sizeof device.name) - 1,
+                properties.name);
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::backend

@@ -1,8 +1,9 @@
-// Where kernels run: the few calls in which a GPU and the simulator differ. cuda/device.cpp answers
-// them with the CUDA runtime, sim/device.cpp with the simulator; everything above is shared.
+// Where kernels run: with core/backend.h the few calls in which a GPU and the simulator differ.
+// cuda/device.cpp answers them with the CUDA runtime, sim/device.cpp with the simulator; everything
+// above is shared.
 #pragma once
 
-#include "ops/attention/attention.h"
+#include "core/backend.h"
 
 namespace fovea::device {
 
@@ -32,30 +33,12 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
           blocks};
 }
 
-// What a launch is a part of: the simulator guards the memory that it describes. `forward` or
-// `backward` is null.
-struct Run {
-  const fovea_attention_plan& plan;
-  const fovea_attention_call& call;
-  const attention::ForwardOperands* forward;
-  const attention::BackwardOperands* backward;
-  const void* workspace;
-};
-
-// As fovea_library_query answers.
-extern const char* const kBackend;
-void describe_build(char (&build)[160]);
-
-// Describes device `index`; the reason of a failure goes to device.error.
-int32_t query(int32_t index, fovea_device_info& device);
-
 // Allows the kernel its shared memory on the current device. With FOVEA_REQUIRE_OCCUPANCY in the
 // environment it fails if fewer blocks share a multiprocessor than the tile counts on and shared
 // memory holds: that costs speed alone, so no result would show it.
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]);
 
-// Launches `blocks` blocks, 1 or more, on `stream`. `params` is read before it returns.
-int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
-               void* stream, char (&error)[FOVEA_ERROR_LENGTH]);
+// Launches a block for each item of the call, of which there are some. `params` is read before it returns.
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);
 
 }  // namespace fovea::device

@@ -28,9 +28,10 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 3
+#define FOVEA_ABI_VERSION 4
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
+#define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
 /* Workspace and scratch must be aligned to this many bytes. */
 #define FOVEA_ALIGNMENT 64
 
@@ -44,6 +45,9 @@ enum {
 };
 
 enum { FOVEA_FLOAT32 = 1, FOVEA_FLOAT16 = 2, FOVEA_BFLOAT16 = 3 };
+
+/* The passes of an operation. */
+enum { FOVEA_FORWARD = 0, FOVEA_BACKWARD = 1 };
 
 enum { FOVEA_DEVICE_CPU = 1, FOVEA_DEVICE_CUDA = 2 };
 
@@ -92,6 +96,90 @@ FOVEA_API int32_t fovea_library_query(fovea_library_info* info);
 /* Describes device `index` of this backend. FOVEA_INVALID_ARGUMENT if there is no such device. */
 FOVEA_API int32_t fovea_device_query(int32_t index, fovea_device_info* device);
 
+/* ---- plans and runs -------------------------------------------------------------------------
+ *
+ * An operation has a spec of its own, what to compute in numbers, and functions of its own to plan a
+ * pass of it and to run that.
+ */
+
+/*
+ * Everything a run needs to know, decided once: plain data, free to copy, valid in any process on
+ * a device like the one it was made for.
+ */
+typedef struct fovea_plan {
+  uint32_t size; /* must be sizeof(fovea_plan) */
+  int32_t abi_version;
+  int32_t operation;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t device_kind;
+  int32_t isa;                     /* CPU: the tier whose kernel runs. CUDA: its least compute capability */
+  int32_t variant;                 /* CUDA: which of its kernels runs; 0 on the CPU */
+  int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
+  int32_t tile_queries;            /* rows of (query position, head of the group) in one item */
+  int32_t tile_keys;
+  uint32_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
+  uint32_t allowed;                /* bit i: it is not absent */
+  int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
+  int64_t workspace_bytes;         /* shared by all workers of one run */
+  int64_t scratch_bytes;           /* for each worker of one run */
+  int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
+  double flops;    /* upper bound, from the longest lengths */
+  char kernel[64];
+  int64_t spec[FOVEA_SPEC_WORDS]; /* the operation's, defaults resolved; it begins with its size */
+  uint64_t seal;                  /* a hash of all before: a plan that was changed is refused */
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_plan;
+
+typedef struct fovea_call {
+  uint32_t size;
+  int32_t phase; /* 0 <= phase < plan.phases */
+  int64_t begin; /* items [begin, end) of the phase are done by this call */
+  int64_t end;
+  uint64_t dropout_seed;   /* key of Philox4x32-10 */
+  uint32_t dropout_offset; /* last word of its counter: raise it for every step of training */
+  int32_t reserved0;
+  char error[FOVEA_ERROR_LENGTH];
+} fovea_call;
+
+/*
+ * fovea_plan_<operation>(spec, device, plan) checks every number of a spec, picks kernel and tiles of
+ * spec->pass for `device` and fills `plan`. Pure: touches no device, so plans for absent devices can be
+ * made. FOVEA_INVALID_ARGUMENT and FOVEA_UNSUPPORTED leave the reason in plan->error.
+ *
+ * Does once per device and plan what a run may not: loads code, sets attributes. May write the plan's
+ * error, so not while another thread reads the plan. Nor while any thread captures a CUDA graph in the
+ * global mode, the default: loading code is not allowed then, and an attempt may end that capture.
+ */
+FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
+
+/*
+ * fovea_run_<operation>(plan, call, operands, workspace, scratch, stream) runs items [call->begin,
+ * call->end) of phase call->phase of a forward pass, fovea_run_<operation>_backward those of a backward
+ * pass. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
+ * the items among workers.
+ *
+ * Operands are NULL where the spec says that they are absent, and may be where they have no elements, as
+ * workspace and scratch of zero bytes may. A device takes all items of a phase in one call. What is written must not overlap any
+ * other operand. `stream` is a CUstream, NULL on the CPU.
+ *
+ * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
+ * workspace may hold anything before.
+ *
+ * Lengths are int32:
+ *   cu_seqlens_*  [B + 1], rising from 0 to the total, by no more than the longest at a time: sequence
+ *                 b is rows cu[b] to cu[b + 1]
+ *   *_lengths     [B], between 0 and the longest, or the rows of a packed sequence; what lies behind is
+ *                 padding and never read
+ * They are contents, which a plan does not know. The CPU refuses those outside their range. A CUDA kernel,
+ * which cannot report them, clamps them; rows that no sequence has, before cu[0] or from cu[B] on, then
+ * stay as they were in all outputs and gradients. Where nothing is to be written, they are not read.
+ *
+ * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter =
+ *   ((j >> 5) * 4 + ((j >> 1) & 3), i, b * Hq + h, dropout_offset);
+ * the draw for (i, j) is half j & 1 (0 = low) of word (j >> 3) & 3. With t = round(65536 * dropout), p_ij
+ * is kept where the draw is t or more, and then scaled by 65536 / (65536 - t).
+ */
+
 /* ---- scaled dot-product attention ------------------------------------------------------------
  *
  * query [B, Sq, Hq, D], key [B, Sk, Hk, D], value [B, Sk, Hk, Dv], out [B, Sq, Hq, Dv] and lse
@@ -106,175 +194,74 @@ FOVEA_API int32_t fovea_device_query(int32_t index, fovea_device_info* device);
  * -2.3e38 count as -inf. Query head h reads key/value head h / (Hq / Hk). (Dao, FlashAttention-2,
  * arXiv 2307.08691.)
  */
+
+/* generated from ops/attention.op: spec */
 typedef struct fovea_attention_spec {
   uint32_t size;
-  int32_t dtype;      /* of query, key and value: FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
-  int32_t out_dtype;  /* 0 = dtype */
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
   int32_t bias_dtype; /* 0 = no bias */
-
-  int32_t packed;            /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
-  int32_t causal;            /* 1 = key j is seen by query i where j <= pos_i */
-  int32_t alignment;         /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
-  int32_t has_window_left;   /* 1 = only keys j >= pos_i - window_left */
-  int32_t has_window_right;  /* 1 = only keys j <= pos_i + window_right */
-  int32_t has_scale;         /* 0 = scale is 1/sqrt(head_dim) */
-  int32_t has_alibi;         /* 1 = alibi_slopes is given */
-  int32_t has_sinks;         /* 1 = sinks is given */
-  int32_t has_query_lengths; /* 1 = query_lengths is given; not with packed */
-  int32_t has_key_lengths;   /* 1 = key_lengths is given */
-  int32_t has_lse;           /* 1 = lse is written */
-  int32_t has_weights;       /* 1 = weights is written */
-
-  float scale;   /* read where has_scale */
+  int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
+  int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
+  int32_t has_window_left; /* 0 = none: window_left is not read */
+  int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t has_scale; /* 0 = none: scale is not read */
+  int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
+  int32_t has_sinks; /* 1 = sinks is given */
+  int32_t has_query_lengths; /* 1 = query_lengths is given */
+  int32_t has_key_lengths; /* 1 = key_lengths is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t has_weights; /* 1 = weights is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients but dquery are added to what is there */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
+  int32_t has_dsinks; /* backward: 1 = dsinks is written */
+  float scale; /* absent: 1/sqrt(head_dim) */
   float softcap; /* 0 = off; else from 2^-32 to 2^32, so that score / softcap keeps its digits */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  /* 1 = a device may round the factors of float32 products to TF32 (11 bits), but for gradients */
-  int32_t allow_tf32;
-
-  int64_t window_left;  /* >= 0 */
-  int64_t window_right; /* >= 0 */
-
-  int64_t batch;          /* B: sequences */
-  int64_t query_length;   /* Sq; packed: at least the longest query sequence */
-  int64_t key_length;     /* Sk; packed: at least the longest key sequence */
-  int64_t query_total;    /* packed: Tq, rows of query, at most batch * query_length; else 0 */
-  int64_t key_total;      /* packed: Tk, rows of key and value, at most batch * key_length; else 0 */
-  int64_t query_heads;    /* Hq, a multiple of key_heads */
-  int64_t key_heads;      /* Hk */
-  int64_t head_dim;       /* D, 1 to 512 */
-  int64_t value_head_dim; /* Dv, 1 to 512 */
-
-  int64_t query_stride[3];   /* of batch, position, head */
-  int64_t key_stride[3];     /* of batch, position, head */
-  int64_t value_stride[3];   /* of batch, position, head */
-  int64_t out_stride[3];     /* of batch, position, head; elements must not overlap */
-  int64_t lse_stride[2];     /* of batch, head; elements must not overlap */
-  int64_t bias_stride[3];    /* of batch, head, query position; 0 = broadcast */
-  int64_t weights_stride[3]; /* of batch, head, query position; elements must not overlap */
-  int64_t alibi_stride[2];   /* of batch, head; 0 = broadcast */
+  int32_t reserved0; /* zero */
+  int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
+  int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
+  int64_t batch; /* B: sequences */
+  int64_t query_length; /* Sq: packed: at least the longest query sequence */
+  int64_t key_length; /* Sk: packed: at least the longest key sequence */
+  int64_t query_heads; /* Hq: a multiple of key_heads */
+  int64_t key_heads; /* Hk */
+  int64_t head_dim; /* D */
+  int64_t value_head_dim; /* Dv */
+  int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
+  int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
+  int64_t query_stride[3]; /* of [B, Sq, Hq] */
+  int64_t key_stride[3]; /* of [B, Sk, Hk] */
+  int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
+  int64_t out_stride[3]; /* of [B, Sq, Hq] */
+  int64_t lse_stride[2]; /* of [B, Hq] */
+  int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t dout_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
 } fovea_attention_spec;
+/* end */
 
 /*
- * What a backward pass writes beside the spec of its forward, whose has_lse is 1 and has_weights 0.
- * dout is of out_dtype; dbias, dalibi_slopes and dsinks are float32.
- */
-typedef struct fovea_attention_gradients {
-  uint32_t size;
-  int32_t dtype;         /* of dquery, dkey and dvalue; 0 = that of query */
-  int32_t deterministic; /* 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate;    /* 1 = dkey and dvalue are added to what is there */
-  int32_t has_dbias;     /* 1 = dbias is written; needs a bias */
-  int32_t has_dalibi;    /* 1 = dalibi_slopes is written; needs has_alibi */
-  int32_t has_dsinks;    /* 1 = dsinks is written; needs has_sinks */
-  int32_t reserved0;     /* zero */
-
-  int64_t dout_stride[3];   /* of batch, position, head */
-  int64_t dquery_stride[3]; /* of batch, position, head; elements must not overlap */
-  int64_t dkey_stride[3];   /* of batch, position, head; elements must not overlap */
-  int64_t dvalue_stride[3]; /* of batch, position, head; elements must not overlap */
-  /* 0 = dbias is the sum over that dimension; the others must not overlap */
-  int64_t dbias_stride[3];  /* of batch, head, query position */
-  int64_t dalibi_stride[2]; /* of batch, head; 0 = summed, as above */
-} fovea_attention_gradients;
-
-/*
- * Everything a run needs to know, decided once: plain data, free to copy, valid in any process on
- * a device like the one it was made for.
- */
-typedef struct fovea_attention_plan {
-  uint32_t size; /* must be sizeof(fovea_attention_plan) */
-  int32_t abi_version;
-  int32_t device_kind;
-  int32_t isa;          /* CPU: the tier whose kernel runs. CUDA: its least compute capability */
-  int32_t tile_queries; /* rows of (query position, head of the group) in one item */
-  int32_t tile_keys;
-  int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
-  int32_t variant;                 /* CUDA: which of its kernels runs; 0 on the CPU */
-  int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
-  int64_t workspace_bytes;         /* shared by all workers of one run */
-  int64_t scratch_bytes;           /* for each worker of one run */
-  int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
-  double flops;    /* upper bound, from the longest lengths */
-  char kernel[64];
-  fovea_attention_spec spec;           /* defaults resolved */
-  fovea_attention_gradients gradients; /* defaults resolved; size 0 in the plan of a forward */
-  char error[FOVEA_ERROR_LENGTH];
-  uint64_t seal; /* a hash of all above the error: a plan that was changed since is refused */
-} fovea_attention_plan;
-
-typedef struct fovea_attention_call {
-  uint32_t size;
-  int32_t phase; /* 0 <= phase < plan.phases */
-  int64_t begin; /* items [begin, end) of the phase are done by this call */
-  int64_t end;
-  uint64_t dropout_seed;   /* key of Philox4x32-10 */
-  uint32_t dropout_offset; /* last word of its counter: raise it for every step of training */
-  int32_t reserved0;
-  char error[FOVEA_ERROR_LENGTH];
-} fovea_attention_call;
-
-/*
- * Checks every number of `spec`, picks kernel and tiles for `device` and fills `plan`. Pure:
- * touches no device, so plans for absent devices can be made. FOVEA_INVALID_ARGUMENT and
- * FOVEA_UNSUPPORTED leave the reason in plan->error.
- */
-FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
-                                       const fovea_device_info* device, fovea_attention_plan* plan);
-
-/*
- * The same for the backward pass of `spec`; plan->gradients says what it writes.
- */
-FOVEA_API int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
-                                                const fovea_attention_gradients* gradients,
-                                                const fovea_device_info* device,
-                                                fovea_attention_plan* plan);
-
-/*
- * Does once per device and plan what a run may not: loads code, sets attributes. May write the plan's
- * error, so not while another thread reads the plan. Nor while any thread captures a CUDA graph in the
- * global mode, the default: loading code is not allowed then, and an attempt may end that capture.
- */
-FOVEA_API int32_t fovea_prepare_attention(fovea_attention_plan* plan);
-
-/*
- * Runs items [call->begin, call->end) of phase call->phase. Allocates nothing and, on a device,
- * waits for nothing. Results are the same bits for any split of the items among workers.
- *
- * Absent operands are NULL exactly where the spec says they are absent, as are workspace and scratch
- * of zero bytes. A device takes all items of a phase in one call. Lengths are int32:
+ * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   sinks         [Hq] float32, in the units of x
- *   cu_seqlens_*  [B + 1], rising from 0 to the total, by no more than the longest at a time: sequence
- *                 b is rows cu[b] to cu[b + 1]
- *   *_lengths     [B], between 0 and the longest, or the rows of a packed sequence; what lies behind is
- *                 padding and never read
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
- * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0. What is
- * written must not overlap any other operand.
+ * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
- * Lengths and cu_seqlens are contents, which a plan does not know. The CPU refuses those outside their
- * range. A CUDA kernel, which cannot report them, clamps them; rows that no sequence has, before cu[0]
- * or from cu[B] on, then stay as they were in all outputs and gradients. Where nothing is to be
- * written, they are not read.
- *
- * Dropout: Philox4x32-10 (Salmon et al., 2011), key = dropout_seed, counter =
- *   ((j >> 5) * 4 + ((j >> 1) & 3), i, b * Hq + h, dropout_offset);
- * the draw for (i, j) is half j & 1 (0 = low) of word (j >> 3) & 3. With t = round(65536 * dropout), p_ij
- * is kept where the draw is t or more, and then scaled by 65536 / (65536 - t).
- *
- * `stream` is a CUstream, NULL on the CPU.
- */
-FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
-                                      const void* query, const void* key, const void* value,
-                                      const void* bias, const float* alibi_slopes,
-                                      const float* sinks, const int32_t* cu_seqlens_q,
-                                      const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-                                      const int32_t* key_lengths, void* out, float* lse,
-                                      float* weights, void* workspace, void* scratch, void* stream);
-
-/*
- * The exact gradients of fovea_run_attention, from what it was given and gave: with
+ * The backward pass gives the exact gradients, from what the forward was given and gave: with
  * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
  *
  *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
@@ -291,17 +278,26 @@ FOVEA_API int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_at
  *   dalibi_slopes  [Hq] or [B, Hq] float32
  *   dsinks         [Hq] float32
  *
- * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
- * workspace may hold anything before. What is said of lengths and of overlaps above holds here too.
  * (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
  */
-FOVEA_API int32_t fovea_run_attention_backward(
-    const fovea_attention_plan* plan, fovea_attention_call* call, const void* dout,
-    const void* query, const void* key, const void* value, const void* out, const float* lse,
-    const void* bias, const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
-    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    void* dquery, void* dkey, void* dvalue, float* dbias, float* dalibi_slopes, float* dsinks,
+/* generated from ops/attention.op: functions */
+FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const void* bias, const float* alibi_slopes,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
     void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const void* bias,
+    const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
+    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch,
+    void* stream);
+/* end */
 
 #ifdef __cplusplus
 }

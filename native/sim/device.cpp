@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/block.h"
+#include "ops/attention/attention.h"
 #include "sim/random.h"
 #include "sim/reach.h"
 #include "sim/sim.h"
@@ -72,12 +73,12 @@ bool read_arithmetic(const char* text, int32_t compute_capability, sim::Arithmet
 }
 
 // A launch is scheduled alike whenever it is made again, and unlike others.
-uint64_t seed_of(uint32_t blocks, const Run& run) {
-  const fovea_attention_spec& spec = run.plan.spec;
+uint64_t seed_of(const backend::Run& run, const fovea_call& call) {
+  const attention::Spec& spec = attention::spec_of(run.plan);
   uint64_t seed = 0;
   for (const uint64_t part :
-       {uint64_t{blocks}, uint64_t(run.call.phase), uint64_t(run.call.begin), run.call.dropout_seed,
-        uint64_t{run.call.dropout_offset}, uint64_t(spec.batch * spec.key_heads),
+       {uint64_t(call.end - call.begin), uint64_t(call.phase), uint64_t(call.begin),
+        call.dropout_seed, uint64_t{call.dropout_offset}, uint64_t(spec.batch * spec.key_heads),
         uint64_t(spec.query_length), uint64_t(spec.key_length), uint64_t(spec.head_dim)}) {
     seed = sim::Random(seed ^ part).next();
   }
@@ -129,30 +130,6 @@ void fovea::sim::count_traffic_of_devices(Traffic* traffic) {
 
 namespace fovea::device {
 
-const char* const kBackend = "sim";
-
-void describe_build(char (&build)[160]) {
-  std::snprintf(build, sizeof build, "simulator, g++ %s", __VERSION__);
-}
-
-int32_t query(int32_t index, fovea_device_info& device) {
-  if (index < 0 || index >= int32_t(std::size(kModels))) {
-    return fail(device.error, FOVEA_INVALID_ARGUMENT,
-                "device index is %d, expected 0 to %d: the simulated devices", index,
-                int32_t(std::size(kModels)) - 1);
-  }
-  const Model& model = kModels[index];
-  device.kind = FOVEA_DEVICE_CUDA;
-  device.index = index;
-  device.compute_capability = model.compute_capability;
-  device.multiprocessors = model.multiprocessors;
-  device.shared_memory = model.shared_memory;
-  device.cache_bytes = model.l2_mib << 20;
-  device.memory_bytes = model.memory_gib << 30;
-  std::snprintf(device.name, sizeof device.name, "%s (simulated)", model.name);
-  return FOVEA_OK;
-}
-
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (kernel.shared_bytes <= kMostShared) return FOVEA_OK;
   return fail(error, FOVEA_DEVICE_ERROR,
@@ -160,28 +137,28 @@ int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
               kernel.shared_bytes, kMostShared);
 }
 
-int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const Run& run,
-               void* stream, char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (int32_t status = prepare(kernel, error)) return status;
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
+  if (int32_t status = prepare(kernel, call.error)) return status;
+  const auto blocks = uint32_t(call.end - call.begin);
   static QueueFunction* const queue = find_queue();
   // A stream of the stub does not say whose it is.
-  const size_t index = queue == nullptr ? reinterpret_cast<uintptr_t>(stream) : 0;
+  const size_t index = queue == nullptr ? reinterpret_cast<uintptr_t>(run.stream) : 0;
   if (index >= std::size(kModels)) {
-    return fail(error, FOVEA_DEVICE_ERROR, "stream %p is the index of no simulated device", stream);
+    return fail(call.error, FOVEA_DEVICE_ERROR, "stream %p is the index of no simulated device", run.stream);
   }
   try {
     sim::Options options;
-    options.seed = seed_of(blocks, run);
+    options.seed = seed_of(run, call);
     options.traffic = traffic_of_devices;
     const char* const schedule = std::getenv("FOVEA_SIM_SCHEDULE");
     if (!read_schedule(schedule, options)) {
-      return fail(error, FOVEA_DEVICE_ERROR,
+      return fail(call.error, FOVEA_DEVICE_ERROR,
                   "FOVEA_SIM_SCHEDULE is \"%s\", expected eager, lazy, random or random:SEED",
                   schedule);
     }
     const char* const arithmetic = std::getenv("FOVEA_SIM_ARITHMETIC");
     if (!read_arithmetic(arithmetic, kModels[index].compute_capability, options.arithmetic)) {
-      return fail(error, FOVEA_DEVICE_ERROR,
+      return fail(call.error, FOVEA_DEVICE_ERROR,
                   "FOVEA_SIM_ARITHMETIC is \"%s\", expected nearest, hardware or hardware:SEED",
                   arithmetic);
     }
@@ -197,13 +174,42 @@ int32_t launch(const Kernel& kernel, uint32_t blocks, const void* params, const 
       return FOVEA_OK;
     }
     const auto release = [](void* argument) { delete static_cast<Queued*>(argument); };
-    const int result = queue(stream, run_queued, release, queued.release());
+    const int result = queue(run.stream, run_queued, release, queued.release());
     return result == 0
                ? int32_t{FOVEA_OK}
-               : fail(error, FOVEA_DEVICE_ERROR, "launch of %s: CUresult %d", kernel.name, result);
+               : fail(call.error, FOVEA_DEVICE_ERROR, "launch of %s: CUresult %d", kernel.name, result);
   } catch (const std::exception& exception) {
-    return fail(error, FOVEA_DEVICE_ERROR, "%s", exception.what());
+    return fail(call.error, FOVEA_DEVICE_ERROR, "%s", exception.what());
   }
 }
 
 }  // namespace fovea::device
+
+namespace fovea::backend {
+
+const char* const kName = "sim";
+const int32_t kDeviceKind = FOVEA_DEVICE_CUDA;
+
+void describe_build(char (&build)[160]) {
+  std::snprintf(build, sizeof build, "simulator, g++ %s", __VERSION__);
+}
+
+int32_t query(int32_t index, fovea_device_info& device) {
+  if (index < 0 || index >= int32_t(std::size(device::kModels))) {
+    return fail(device.error, FOVEA_INVALID_ARGUMENT,
+                "device index is %d, expected 0 to %d: the simulated devices", index,
+                int32_t(std::size(device::kModels)) - 1);
+  }
+  const device::Model& model = device::kModels[index];
+  device.kind = FOVEA_DEVICE_CUDA;
+  device.index = index;
+  device.compute_capability = model.compute_capability;
+  device.multiprocessors = model.multiprocessors;
+  device.shared_memory = model.shared_memory;
+  device.cache_bytes = model.l2_mib << 20;
+  device.memory_bytes = model.memory_gib << 30;
+  std::snprintf(device.name, sizeof device.name, "%s (simulated)", model.name);
+  return FOVEA_OK;
+}
+
+}  // namespace fovea::backend

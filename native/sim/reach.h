@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "cuda/device.h"
+#include "core/backend.h"
 #include "sim/sim.h"
 
 namespace fovea::sim {
 
-std::vector<Extent> reach(const device::Run& run);
+std::vector<Extent> reach(const backend::Run& run);
 
 }  // namespace fovea::sim

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "fovea.h"
+#include "ops/operations.h"
 
 namespace fovea::replay {
 
@@ -89,13 +89,13 @@ class File {
   int64_t left_ = 0;  // bytes
 };
 
-struct Operand {
+struct Input {
   const char* name = "";
   bool present = false;
   int64_t offset = 0;
   Bytes bytes;
 
-  void read(File& file, bool /*of_backward*/) {
+  void read(File& file) {
     present = file.flag(name);
     if (!present) return;
     offset = file.get<int64_t>();
@@ -116,7 +116,7 @@ struct Operand {
 
 enum State : uint8_t { kUntouched = 0, kCompare = 1, kFree = 2 };
 
-struct Output : Operand {
+struct Output : Input {
   int32_t dtype = 0;
   uint32_t canary = 0;
   int64_t elements = 0;
@@ -127,7 +127,7 @@ struct Output : Operand {
 
   size_t width() const { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
 
-  void read(File& file, bool of_backward) {
+  void read(File& file) {
     present = file.flag(name);
     if (!present) return;
     dtype = file.get<int32_t>();
@@ -140,7 +140,7 @@ struct Output : Operand {
     elements = file.count<int64_t>(name);
     bytes.allocate(elements * static_cast<int64_t>(width()));
     check_offset(file);
-    if (of_backward && file.flag("what is before")) {
+    if (file.flag("what is before")) {
       before.allocate(bytes.size);
       file.read(before.data.get(), before.size);
     }
@@ -229,62 +229,53 @@ struct Output : Operand {
   }
 };
 
-// In the order of the arguments of a run.
-const std::vector<const char*> kForwardInputs = {
-    "query", "key",          "value",        "bias",          "alibi_slopes",
-    "sinks", "cu_seqlens_q", "cu_seqlens_k", "query_lengths", "key_lengths"};
-const std::vector<const char*> kForwardOutputs = {"out", "lse", "weights"};
-const std::vector<const char*> kBackwardInputs = {
-    "dout",         "query", "key",          "value",        "out",           "lse",        "bias",
-    "alibi_slopes", "sinks", "cu_seqlens_q", "cu_seqlens_k", "query_lengths", "key_lengths"};
-const std::vector<const char*> kBackwardOutputs = {"dquery", "dkey",          "dvalue",
-                                                   "dbias",  "dalibi_slopes", "dsinks"};
-
 struct Case {
   std::string description;
-  bool backward = false;
-  Bytes spec, gradients;
+  const Operation* operation = nullptr;
+  int32_t pass = FOVEA_FORWARD;
+  Bytes spec;
   uint64_t seed = 0;
   uint32_t dropout_offset = 0;
-  std::vector<Operand> in;
-  std::vector<Output> out;
+  std::vector<Input> in;    // operands of the pass that it reads, in their order
+  std::vector<Output> out;   // that it writes
 
   void read(File& file) {
     char magic[8];
     file.read(magic, sizeof magic);
-    backward = std::memcmp(magic, "FOVBACK1", sizeof magic) == 0;
-    if (!backward && std::memcmp(magic, "FOVCASE1", sizeof magic) != 0) {
-      file.refuse("not a case file");
-    }
+    if (std::memcmp(magic, "FOVCASE2", sizeof magic) != 0) file.refuse("not a case file");
+    const auto id = file.get<int32_t>();
+    operation = find_operation(id);
+    if (operation == nullptr) file.refuse("there is no operation " + std::to_string(id));
     description.resize(static_cast<size_t>(file.count<int32_t>("description")));
     file.read(description.data(), int64_t(description.size()));
-    read_block(file, spec, "spec");
-    if (backward) read_block(file, gradients, "gradients");
+    read_spec(file);
     seed = file.get<uint64_t>();
     dropout_offset = file.get<uint32_t>();
-    read_all(file, in, backward ? kBackwardInputs : kForwardInputs);
-    read_all(file, out, backward ? kBackwardOutputs : kForwardOutputs);
+    for (const Operand& operand : operation->operands[pass]) {
+      if (operand.written) {
+        out.emplace_back().name = operand.name;
+        out.back().read(file);
+      } else {
+        in.emplace_back().name = operand.name;
+        in.back().read(file);
+      }
+    }
   }
 
  private:
   // The library believes the size that a block begins with.
-  static void read_block(File& file, Bytes& block, const char* name) {
-    block.allocate(file.count<int32_t>(name));
-    file.read(block.data.get(), block.size);
+  void read_spec(File& file) {
+    spec.allocate(file.count<int32_t>("spec"));
+    file.read(spec.data.get(), spec.size);
     uint32_t size = 0;
-    if (block.size >= int64_t{sizeof size}) std::memcpy(&size, block.data.get(), sizeof size);
-    if (size != block.size) {
-      file.refuse(std::string(name) + " has " + std::to_string(block.size) +
-                  " bytes and says that it has " + std::to_string(size));
+    if (spec.size >= int64_t{sizeof size}) std::memcpy(&size, spec.data.get(), sizeof size);
+    if (size != spec.size || size != operation->spec_bytes) {
+      file.refuse("spec has " + std::to_string(spec.size) + " bytes, says that it has " +
+                  std::to_string(size) + ", expected " + std::to_string(operation->spec_bytes));
     }
-  }
-
-  template <typename T>
-  void read_all(File& file, std::vector<T>& operands, const std::vector<const char*>& names) const {
-    operands.resize(names.size());
-    for (size_t i = 0; i < names.size(); ++i) {
-      operands[i].name = names[i];
-      operands[i].read(file, backward);
+    pass = read_word(spec.data.get(), offsetof(SpecHead, pass));
+    if (pass != FOVEA_FORWARD && pass != FOVEA_BACKWARD) {
+      file.refuse("pass is " + std::to_string(pass) + ", expected 0 or 1");
     }
   }
 };

@@ -4,20 +4,20 @@
 #include <string>
 
 #include "case_file.h"
-#include "operand_reach.h"
 
 namespace fovea::replay {
 
-// How the buffer is too small for `reach`; empty if it is not.
-inline std::string check_operand(const Operand& operand, const Reach& reach) {
+// How a buffer is too small; empty if it is not.
+inline std::string check_operand(const Input& operand, const Shape& shape) {
   if (!operand.present) return "";
-  if (operand.offset % reach.width() != 0) {
+  const Reach reach = reach_of(shape);
+  if (operand.offset % shape.element_bytes != 0) {
     return std::string(operand.name) + " begins at byte " + std::to_string(operand.offset) +
            ", which no element does";
   }
   if (reach.low != reach.high &&
-      (operand.offset + reach.low * reach.width() < 0 ||
-       operand.offset + reach.high * reach.width() > operand.bytes.size)) {
+      (operand.offset + reach.low * shape.element_bytes < 0 ||
+       operand.offset + reach.high * shape.element_bytes > operand.bytes.size)) {
     return std::string(operand.name) + " reaches beyond its " +
            std::to_string(operand.bytes.size) + " bytes";
   }
@@ -25,19 +25,21 @@ inline std::string check_operand(const Operand& operand, const Reach& reach) {
 }
 
 // How the first operand that is wrong is so; empty if none is.
-inline std::string check_operands(const fovea_attention_plan& plan, const Case& c) {
-  const std::vector<Reach> all =
-      c.backward ? OperandReach(plan).backward() : OperandReach(plan).forward();
-  if (all.size() != c.in.size() + c.out.size()) die("an operand is not checked");
-  for (size_t i = 0; i < all.size(); ++i) {
-    const Output* const output = i < c.in.size() ? nullptr : &c.out[i - c.in.size()];
-    const Operand& operand = output == nullptr ? c.in[i] : *output;
-    if (std::strcmp(operand.name, all[i].name) != 0) die("operands are out of order");
-    if (output != nullptr && output->present && output->dtype != all[i].dtype) {
-      return std::string(output->name) + " is of dtype " + std::to_string(output->dtype) +
-             ", and the plan writes " + std::to_string(all[i].dtype);
+inline std::string check_operands(const fovea_plan& plan, const Case& c) {
+  size_t in = 0, out = 0;
+  for (const Operand& it : c.operation->operands[c.pass]) {
+    const Shape shape = shape_of(*c.operation, plan.spec, it);
+    if (it.written) {
+      const Output& output = c.out[out++];
+      const int32_t dtype = dtype_of(plan.spec, it);
+      if (output.present && output.dtype != dtype) {
+        return std::string(it.name) + " is of dtype " + std::to_string(output.dtype) +
+               ", and the plan writes " + std::to_string(dtype);
+      }
+      if (std::string wrong = check_operand(output, shape); !wrong.empty()) return wrong;
+    } else if (std::string wrong = check_operand(c.in[in++], shape); !wrong.empty()) {
+      return wrong;
     }
-    if (std::string wrong = check_operand(operand, all[i]); !wrong.empty()) return wrong;
   }
   return "";
 }

@@ -12,8 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "operand_reach.h"
-#include "replay.h"
+#include "case_file.h"
+#include "core/entry.h"
+#include "run_any.h"
 
 namespace fovea::replay {
 namespace {
@@ -41,19 +42,22 @@ class Random {
 };
 
 // A block in storage of exactly the bytes that it claims: what is read behind it is seen.
-template <typename Block>
 class Exact {
  public:
-  explicit Exact(const Block& block) { resize(block, sizeof block); }
+  Exact(const void* block, size_t bytes) { resize(block, bytes, bytes); }
 
   // At least four bytes, where the claim stands.
-  void resize(const Block& block, size_t bytes) {
+  void resize(const void* block, size_t known, size_t bytes) {
     bytes_.allocate(int64_t(std::max(bytes, sizeof(uint32_t))));
     std::memset(bytes_.data.get(), 0, size_t(bytes_.size));
-    std::memcpy(bytes_.data.get(), &block, std::min(size_t(bytes_.size), sizeof block));
-    get()->size = uint32_t(bytes);
+    std::memcpy(bytes_.data.get(), block, std::min(size_t(bytes_.size), known));
+    const auto claim = uint32_t(bytes);
+    std::memcpy(bytes_.data.get(), &claim, sizeof claim);
   }
-  Block* get() { return reinterpret_cast<Block*>(bytes_.data.get()); }
+  template <typename Block>
+  Block* as() {
+    return reinterpret_cast<Block*>(bytes_.data.get());
+  }
   unsigned char* bytes() { return bytes_.data.get(); }
   int64_t size() const { return bytes_.size; }
 
@@ -61,100 +65,86 @@ class Exact {
   Bytes bytes_;
 };
 
-void draw_strides(Random& random, int64_t (&stride)[3], int64_t positions, int64_t heads,
-                  int64_t width) {
-  const int64_t row = width + (random.once_in(4) ? random.upto(9) : 0);
-  if (random.once_in(2)) {
-    stride[2] = row;
-    stride[1] = row * heads;
-    stride[0] = stride[1] * std::max<int64_t>(positions, 1);
-  } else {
-    stride[1] = row;
-    stride[2] = row * std::max<int64_t>(positions, 1);
-    stride[0] = stride[2] * heads;
-  }
-  if (random.once_in(8)) stride[random.upto(2)] *= -1;
-}
+// One that can mostly be planned, with every feature once in a while.
+class SpecDraw {
+ public:
+  SpecDraw(Random& random, const Operation& operation) : random_(random), operation_(operation) {}
 
-// One that can be planned, with every feature once in a while.
-fovea_attention_spec draw_spec(Random& random) {
-  fovea_attention_spec s{};
-  s.size = sizeof s;
-  const int32_t dtypes[] = {FOVEA_FLOAT32, FOVEA_FLOAT16, FOVEA_BFLOAT16};
-  s.dtype = random.pick(dtypes);
-  if (random.once_in(4)) s.out_dtype = random.pick(dtypes);
-  if (random.once_in(4)) s.bias_dtype = random.pick(dtypes);
-  s.packed = random.once_in(4);
-  s.causal = random.once_in(2);
-  s.alignment = random.once_in(4);
-  s.has_window_left = random.once_in(4);
-  s.has_window_right = random.once_in(4);
-  s.has_scale = random.once_in(4);
-  s.has_alibi = random.once_in(6);
-  s.has_sinks = random.once_in(6);
-  s.has_query_lengths = !s.packed && random.once_in(4);
-  s.has_key_lengths = random.once_in(4);
-  s.has_lse = random.once_in(2);
-  s.has_weights = random.once_in(6);
-  s.scale = s.has_scale ? float(random.upto(20) - 10) / 4 : 0;
-  s.softcap = random.once_in(4) ? float(1 + random.upto(40)) : 0;
-  s.dropout = random.once_in(4) ? float(random.upto(9)) / 10 : 0;
-  s.allow_tf32 = random.once_in(4);
-  s.window_left = s.has_window_left ? random.upto(20) : 0;
-  s.window_right = s.has_window_right ? random.upto(20) : 0;
-  s.batch = random.upto(3);
-  s.query_length = random.upto(40);
-  s.key_length = random.upto(70);
-  s.query_total = s.packed ? random.upto(s.batch * s.query_length) : 0;
-  s.key_total = s.packed ? random.upto(s.batch * s.key_length) : 0;
-  s.key_heads = 1 + random.upto(2);
-  s.query_heads = s.key_heads * (1 + random.upto(3));
-  s.head_dim = 1 + random.upto(39);
-  s.value_head_dim = random.once_in(2) ? s.head_dim : 1 + random.upto(39);
-  const int64_t queries = s.packed ? s.query_total : s.query_length;
-  const int64_t keys = s.packed ? s.key_total : s.key_length;
-  draw_strides(random, s.query_stride, queries, s.query_heads, s.head_dim);
-  draw_strides(random, s.key_stride, keys, s.key_heads, s.head_dim);
-  draw_strides(random, s.value_stride, keys, s.key_heads, s.value_head_dim);
-  draw_strides(random, s.out_stride, queries, s.query_heads, s.value_head_dim);
-  s.lse_stride[1] = queries;
-  s.lse_stride[0] = queries * s.query_heads;
-  for (auto* stride : {&s.bias_stride, &s.weights_stride}) {
-    (*stride)[2] = s.key_length;
-    (*stride)[1] = s.key_length * queries;
-    (*stride)[0] = s.key_length * queries * s.query_heads;
+  std::vector<unsigned char> draw() {
+    spec_.assign(operation_.spec_bytes, 0);
+    word(0, int32_t(operation_.spec_bytes));
+    for (const Field& field : operation_.fields) draw_field(field);
+    word(offsetof(SpecHead, pass), random_.once_in(2));
+    for (const Size& size : operation_.sizes) {
+      wide(size.offset, std::min(size.high, size.low + random_.upto(random_.once_in(2) ? 3 : 60)));
+    }
+    if (operation_.packed != 0 && read_word(spec_.data(), operation_.packed) != 0) draw_totals();
+    for (const List<Operand>& operands : operation_.operands) {
+      for (const Operand& operand : operands) draw_strides(operand);
+    }
+    return spec_;
   }
-  if (random.once_in(2)) s.bias_stride[random.upto(2)] = 0;
-  s.alibi_stride[1] = 1;
-  s.alibi_stride[0] = random.once_in(2) ? s.query_heads : 0;
-  return s;
-}
 
-fovea_attention_gradients draw_gradients(Random& random, const fovea_attention_spec& s) {
-  fovea_attention_gradients g{};
-  g.size = sizeof g;
-  const int32_t dtypes[] = {0, FOVEA_FLOAT32, FOVEA_FLOAT16, FOVEA_BFLOAT16};
-  g.dtype = random.pick(dtypes);
-  g.deterministic = random.once_in(2);
-  g.accumulate = random.once_in(4);
-  g.has_dbias = s.bias_dtype != 0 && random.once_in(2);
-  g.has_dalibi = s.has_alibi == 1 && random.once_in(2);
-  g.has_dsinks = s.has_sinks == 1 && random.once_in(2);
-  std::memcpy(g.dout_stride, s.out_stride, sizeof g.dout_stride);
-  std::memcpy(g.dquery_stride, s.query_stride, sizeof g.dquery_stride);
-  std::memcpy(g.dkey_stride, s.key_stride, sizeof g.dkey_stride);
-  std::memcpy(g.dvalue_stride, s.value_stride, sizeof g.dvalue_stride);
-  std::memcpy(g.dbias_stride, s.bias_stride, sizeof g.dbias_stride);
-  std::memcpy(g.dalibi_stride, s.alibi_stride, sizeof g.dalibi_stride);
-  return g;
-}
+ private:
+  void word(size_t offset, int32_t value) { std::memcpy(&spec_[offset], &value, sizeof value); }
+  void wide(size_t offset, int64_t value) { std::memcpy(&spec_[offset], &value, sizeof value); }
+
+  void draw_field(const Field& field) {
+    const bool needed = field.offset == offsetof(SpecHead, dtype);
+    switch (field.kind) {
+      case Kind::kType:
+        if (needed || random_.once_in(4)) word(field.offset, int32_t(1 + random_.upto(2)));
+        break;
+      case Kind::kFlag:
+        word(field.offset, random_.once_in(4));
+        break;
+      case Kind::kBound:
+        wide(field.offset, random_.upto(20));
+        break;
+      case Kind::kNumber: {
+        const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
+        std::memcpy(&spec_[field.offset], &value, sizeof value);
+        break;
+      }
+      case Kind::kOther:
+        break;
+    }
+  }
+
+  void draw_totals() {
+    const int64_t batch = read_wide(spec_.data(), operation_.sizes[0].offset);
+    for (const Size& size : operation_.sizes) {
+      if (size.total == 0) continue;
+      wide(size.total, random_.upto(batch * read_wide(spec_.data(), size.offset)));
+    }
+  }
+
+  // Dense in some order, with room between rows, or backwards, or one element for all.
+  void draw_strides(const Operand& operand) {
+    if (operand.strides == 0) return;
+    const Shape shape = shape_of(operation_, spec_.data(), operand);
+    int order[kMaxRank] = {0, 1, 2, 3};
+    const int count = shape.rank - 1;
+    for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random_.upto(i)]);
+    int64_t step = shape.size[count] + (random_.once_in(4) ? random_.upto(9) : 0);
+    for (int i = 0; i < count; ++i) {
+      const int dim = order[i];
+      const bool one = operand.dims[dim].sums && random_.once_in(3);
+      wide(operand.strides + sizeof(int64_t) * size_t(dim), one ? 0 : random_.once_in(16) ? -step : step);
+      step *= std::max<int64_t>(1, shape.size[dim]);
+    }
+  }
+
+  Random& random_;
+  const Operation& operation_;
+  std::vector<unsigned char> spec_;
+};
 
 // Some words of a block become numbers that somebody once forgot, or lose a bit; or its size changes.
-template <typename Block>
-void mutate(Random& random, Exact<Block>& block) {
+void mutate(Random& random, Exact& block) {
   if (random.once_in(8)) {
-    const Block before = *block.get();
-    block.resize(before, size_t(random.upto(2 * int64_t{sizeof before})));
+    const std::vector<unsigned char> before(block.bytes(), block.bytes() + block.size());
+    block.resize(before.data(), before.size(), size_t(random.upto(2 * block.size())));
   }
   for (int64_t n = random.upto(3); n > 0; --n) {
     const int64_t numbers[] = {0,
@@ -214,38 +204,33 @@ class Fuzzer {
   }
 
   void round(Random& random) {
-    const fovea_attention_spec drawn = draw_spec(random);
-    const bool backward = random.once_in(2);
-    Exact<fovea_attention_spec> spec(drawn);
-    if (backward && random.upto(7) > 0) {
-      spec.get()->has_lse = 1;
-      spec.get()->has_weights = 0;
-    }
-    Exact<fovea_attention_gradients> gradients(draw_gradients(random, drawn));
-    Exact<fovea_device_info> device(device_);
-    device.get()->isa = random.once_in(2) ? FOVEA_ISA_PORTABLE : device_.isa;
+    const Operation& operation = *kOperations[random.upto(std::size(kOperations) - 1)];
+    const std::vector<unsigned char> drawn = SpecDraw(random, operation).draw();
+    Exact spec(drawn.data(), drawn.size()), device(&device_, sizeof device_);
+    device.as<fovea_device_info>()->isa = random.once_in(2) ? FOVEA_ISA_PORTABLE : device_.isa;
     if (random.upto(3) > 0) mutate(random, spec);
-    if (random.once_in(2)) mutate(random, gradients);
     if (random.once_in(4)) mutate(random, device);
-    fovea_attention_plan empty{};
-    Exact<fovea_attention_plan> plan(empty);
-    if (random.once_in(50)) plan.resize(empty, size_t(random.upto(2 * int64_t{sizeof empty})));
-    blocks_ += 3 + backward;
-    const bool sized = plan.get()->size == sizeof empty;
-    const int32_t status =
-        backward ? fovea_plan_attention_backward(spec.get(), gradients.get(), device.get(), plan.get())
-                 : fovea_plan_attention(spec.get(), device.get(), plan.get());
+    fovea_plan empty{};
+    Exact plan(&empty, sizeof empty);
+    if (random.once_in(50)) {
+      plan.resize(&empty, sizeof empty, size_t(random.upto(2 * int64_t{sizeof empty})));
+    }
+    blocks_ += 3;
+    const bool sized = plan.size() == sizeof empty;
+    const int32_t status = plan_pass(operation, spec.bytes(), device.as<fovea_device_info>(),
+                                     plan.as<fovea_plan>());
     if (!sized) {
       if (status != FOVEA_INVALID_ARGUMENT) wrong("a plan of another size is answered");
       return;
     }
-    if (!answered(status, plan.get()->error)) wrong("plan: status " + std::to_string(status));
+    const fovea_plan& made = *plan.as<fovea_plan>();
+    if (!answered(status, made.error)) wrong("plan: status " + std::to_string(status));
     ++(status == FOVEA_OK ? planned_ : refused_);
     if (status != FOVEA_OK) return;
-    check(*plan.get());
-    use_damaged(random, *plan.get(), backward);
-    if (fovea_prepare_attention(plan.get()) == FOVEA_OK && is_small(*plan.get(), backward)) {
-      execute(random, plan.get(), backward);
+    check(made);
+    use_damaged(random, operation, made);
+    if (fovea_prepare(plan.as<fovea_plan>()) == FOVEA_OK && is_small(operation, made)) {
+      execute(random, operation, made);
     }
   }
 
@@ -258,7 +243,7 @@ class Fuzzer {
   }
 
   // What a caller counts on.
-  void check(const fovea_attention_plan& plan) const {
+  void check(const fovea_plan& plan) const {
     bool right = plan.phases >= 1 && plan.phases <= FOVEA_MAX_PHASES && plan.workspace_bytes >= 0 &&
                  plan.scratch_bytes >= 0 && plan.flops >= 0;
     for (int32_t phase = 0; phase < FOVEA_MAX_PHASES; ++phase) {
@@ -268,56 +253,54 @@ class Fuzzer {
   }
 
   // A plan that somebody wrote into is refused; so are calls of any kind without operands.
-  void use_damaged(Random& random, const fovea_attention_plan& plan, bool backward) {
-    Exact<fovea_attention_plan> damaged(plan);
+  void use_damaged(Random& random, const Operation& operation, const fovea_plan& plan) {
+    Exact damaged(&plan, sizeof plan);
     mutate(random, damaged);
-    fovea_attention_call empty{};
+    fovea_call empty{};
     empty.size = sizeof empty;
     empty.end = 1;
-    Exact<fovea_attention_call> call(empty);
+    Exact call(&empty, sizeof empty);
     if (random.once_in(2)) mutate(random, call);
     blocks_ += 2;
     const bool sized = damaged.size() == sizeof plan;
-    const bool same = sized && std::memcmp(damaged.get(), &plan, offsetof(fovea_attention_plan, error)) == 0 &&
-                      damaged.get()->seal == plan.seal;
-    const int32_t prepared = fovea_prepare_attention(damaged.get());
+    // What a spec does not fill nobody reads.
+    const size_t used = offsetof(fovea_plan, spec) + operation.spec_bytes;
+    const bool same = sized && std::memcmp(damaged.bytes(), &plan, used) == 0 &&
+                      damaged.as<fovea_plan>()->seal == plan.seal;
+    const int32_t prepared = fovea_prepare(damaged.as<fovea_plan>());
     if (!same && prepared != FOVEA_INVALID_ARGUMENT) wrong("a damaged plan is prepared");
-    if (sized && !answered(prepared, damaged.get()->error)) wrong("prepare gives no reason");
-    const int32_t status = run_without_operands(damaged.get(), call.get(), backward);
+    if (sized && !answered(prepared, damaged.as<fovea_plan>()->error)) {
+      wrong("prepare gives no reason");
+    }
+    const void* const nothing[kMostOperands] = {};
+    const int32_t status = run_pass(operation, plan.pass, damaged.as<fovea_plan>(),
+                                    call.as<fovea_call>(), nothing, nullptr, nullptr, nullptr);
+    const fovea_call& made = *call.as<fovea_call>();
     const bool called = call.size() == sizeof empty;
-    const bool nothing = called && call.get()->begin == call.get()->end;
-    if (status == FOVEA_OK && !(same && nothing)) wrong("a run without operands is OK");
-    if (called && !answered(status, call.get()->error)) wrong("a run gives no reason");
-  }
-
-  static int32_t run_without_operands(const fovea_attention_plan* plan, fovea_attention_call* call,
-                                      bool backward) {
-    return backward ? fovea_run_attention_backward(
-                          plan, call, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                          nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                          nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr)
-                    : fovea_run_attention(plan, call, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                          nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                          nullptr, nullptr, nullptr, nullptr, nullptr);
+    if (status == FOVEA_OK && !(same && called && (made.begin == made.end || plan.needed == 0))) {
+      wrong("a run without operands is OK");
+    }
+    if (called && !answered(status, made.error)) wrong("a run gives no reason");
   }
 
   static constexpr int64_t kMostBytes = 1 << 22;
 
-  static bool is_small(const fovea_attention_plan& plan, bool backward) {
+  static bool is_small(const Operation& operation, const fovea_plan& plan) {
     if (plan.workspace_bytes > kMostBytes || plan.scratch_bytes > kMostBytes || plan.flops > 1e8) {
       return false;
     }
     for (int64_t items : plan.items) {
       if (items > 10000) return false;
     }
-    for (const Reach& reach : reaches(plan, backward)) {
-      if (reach.present && (reach.high - reach.low) * reach.width() > kMostBytes) return false;
+    for (const Operand& operand : operation.operands[plan.pass]) {
+      const Shape shape = shape_of(operation, plan.spec, operand);
+      const Reach reach = reach_of(shape);
+      if (is_present(plan.spec, operand) &&
+          (reach.high - reach.low) * shape.element_bytes > kMostBytes) {
+        return false;
+      }
     }
     return true;
-  }
-
-  static std::vector<Reach> reaches(const fovea_attention_plan& plan, bool backward) {
-    return backward ? OperandReach(plan).backward() : OperandReach(plan).forward();
   }
 
   struct Aligned {
@@ -329,69 +312,59 @@ class Fuzzer {
     }
   };
 
-  void execute(Random& random, const fovea_attention_plan* plan, bool backward) {
-    const std::vector<Reach> all = reaches(*plan, backward);
-    const size_t inputs = (backward ? kBackwardInputs : kForwardInputs).size();
-    std::vector<Bytes> buffers(all.size());
-    Addresses at{};
-    for (size_t i = 0; i < all.size(); ++i) {
-      void* address = nullptr;
-      if (all[i].present) {
-        const int64_t width = all[i].width(), bytes = int64_t(all[i].high - all[i].low) * width;
-        buffers[i].allocate(bytes);
-        fill(random, all[i], buffers[i], *plan);
-        address = buffers[i].data.get() - int64_t(all[i].low) * width;
+  void execute(Random& random, const Operation& operation, const fovea_plan& plan) {
+    const void* addresses[kMostOperands] = {};
+    std::vector<Bytes> buffers;
+    bool lengths = false;  // contents, which a plan does not know
+    for (const Operand& operand : operation.operands[plan.pass]) {
+      Bytes& buffer = buffers.emplace_back();
+      if (!is_present(plan.spec, operand)) continue;
+      const Shape shape = shape_of(operation, plan.spec, operand);
+      const Reach reach = reach_of(shape);
+      buffer.allocate(int64_t(reach.high - reach.low) * shape.element_bytes);
+      if (operand.counts < 0) {
+        for (int64_t i = 0; i < buffer.size; ++i) buffer.data.get()[i] = uint8_t(random.next());
+      } else {
+        lengths = true;
+        fill_lengths(random, operation, plan, operand, buffer);
       }
-      (i < inputs ? at.in : at.out).push_back(address);
+      addresses[buffers.size() - 1] =
+          buffer.data.get() - int64_t(reach.low) * shape.element_bytes;
     }
-    const Aligned workspace(plan->workspace_bytes), scratch(plan->scratch_bytes);
-    at.workspace = workspace.data.get();
-    Case c;
-    c.backward = backward;
-    c.seed = random.next();
+    const Aligned workspace(plan.workspace_bytes), scratch(plan.scratch_bytes);
+    fovea_call call{};
+    call.size = sizeof call;
+    call.dropout_seed = random.next();
     ++runs_;
     ++blocks_;
-    for (int32_t phase = 0; phase < plan->phases; ++phase) {
-      const std::string error = run_items(library_, *plan, c, at, phase, 0, plan->items[phase],
-                                          scratch.data.get(), nullptr);
-      if (error.empty()) continue;
+    for (call.phase = 0; call.phase < plan.phases; ++call.phase) {
+      call.end = plan.items[call.phase];
+      const int32_t status = run_pass(operation, plan.pass, &plan, &call, addresses,
+                                      workspace.data.get(), scratch.data.get(), nullptr);
+      if (status == FOVEA_OK) continue;
       ++refused_runs_;
-      if (error == "run: ") wrong("a run is refused without a reason");
-      if (!may_be_refused(*plan)) wrong(error);
+      if (call.error[0] == 0) wrong("a run is refused without a reason");
+      if (!lengths) wrong(call.error);
       return;
     }
   }
 
-  // Lengths are contents, which a plan does not know.
-  static bool may_be_refused(const fovea_attention_plan& plan) {
-    return plan.spec.packed || plan.spec.has_query_lengths || plan.spec.has_key_lengths;
-  }
-
-  static void fill(Random& random, const Reach& reach, Bytes& bytes,
-                   const fovea_attention_plan& plan) {
-    if (reach.dtype != kInt32) {
-      for (int64_t i = 0; i < bytes.size; ++i) bytes.data.get()[i] = uint8_t(random.next());
-      return;
-    }
+  static void fill_lengths(Random& random, const Operation& operation, const fovea_plan& plan,
+                           const Operand& operand, Bytes& bytes) {
     auto* const lengths = reinterpret_cast<int32_t*>(bytes.data.get());
     const int64_t count = bytes.size / int64_t{sizeof(int32_t)};
-    const bool of_queries = std::strstr(reach.name, "query") != nullptr || std::strstr(reach.name, "_q");
-    const int64_t longest = of_queries ? plan.spec.query_length : plan.spec.key_length;
-    const int64_t total = of_queries ? plan.spec.query_total : plan.spec.key_total;
+    const Size& size = operation.sizes[operand.counts];
+    const int64_t longest = read_wide(plan.spec, size.offset);
+    const int64_t total = read_wide(plan.spec, size.total);
     int64_t begin = 0;
     for (int64_t i = 0; i < count; ++i) {
-      const bool offsets = std::strncmp(reach.name, "cu_", 3) == 0;
-      lengths[i] = int32_t(offsets ? begin : random.upto(longest));
+      lengths[i] = int32_t(operand.type == Type::kOffsets ? begin : random.upto(longest));
       const int64_t rest = total - begin, most = std::min(rest, longest);
       begin += i + 2 == count ? rest : random.upto(most);
       if (random.once_in(100)) lengths[i] = int32_t(random.next());
     }
   }
 
-  const Library library_ = {fovea_library_query,           fovea_device_query,
-                            fovea_plan_attention,          fovea_plan_attention_backward,
-                            fovea_prepare_attention,       fovea_run_attention,
-                            fovea_run_attention_backward};
   const uint64_t seed_;
   fovea_device_info device_{};
   int64_t round_;

@@ -23,7 +23,7 @@ void print(const char* name, const char* function, int index, long flops, int wa
 
 void print_all() {
   std::printf("kernel\tfunction\ttile_flops\twarps\n");
-  char name[sizeof(fovea_attention_plan::kernel)];
+  char name[sizeof(fovea_plan::kernel)];
   for (int i = 0; i < int(kAttentionVariants.size()); ++i) {
     const AttentionVariant& it = kAttentionVariants[i];
     if (!is_main(it)) continue;

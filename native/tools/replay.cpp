@@ -11,8 +11,7 @@
 //                                 compute-sanitizer, which sees the ends of buffers itself
 //
 // Host buffers are malloc'ed to the byte, so that AddressSanitizer sees what passes their ends; those
-// of libfovea_cuda lie on the GPU between guards. With -DFOVEA_REPLAY_LINKED the library is linked
-// instead, and the first argument is left out.
+// of libfovea_cuda lie on the GPU between guards.
 #include "case_operands.h"
 #include "replay.h"
 
@@ -28,31 +27,11 @@ namespace {
 
 constexpr int kTimedRuns = 20;
 
-#ifdef FOVEA_REPLAY_LINKED
-Library load(const char*) {
-  return {fovea_library_query,           fovea_device_query,      fovea_plan_attention,
-          fovea_plan_attention_backward, fovea_prepare_attention, fovea_run_attention,
-          fovea_run_attention_backward};
-}
-#else
 Library load(const char* path) {
-  void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void* const handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) die(dlerror());
-  auto find = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)> >(dlsym(handle, name));
-    if (function == nullptr) die(std::string("no symbol ") + name);
-  };
-  Library library{};
-  find(library.library_query, "fovea_library_query");
-  find(library.device_query, "fovea_device_query");
-  find(library.plan, "fovea_plan_attention");
-  find(library.plan_backward, "fovea_plan_attention_backward");
-  find(library.prepare, "fovea_prepare_attention");
-  find(library.run, "fovea_run_attention");
-  find(library.run_backward, "fovea_run_attention_backward");
-  return library;
+  return Library(handle);
 }
-#endif
 
 #ifndef FOVEA_REPLAY_CUDA
 constexpr bool kHasGpu = false;
@@ -75,12 +54,13 @@ struct AlignedBlock {
 };
 
 // In the case's own buffers: the CPU library, and the simulator's.
-Verdict run_on_host(const Library& library, const fovea_attention_plan& plan, Case& c,
+Verdict run_on_host(const Library& library, const fovea_plan& plan, Case& c,
                     const Options& options) {
   AlignedBlock workspace(plan.workspace_bytes);
-  Addresses at{};
-  for (const Operand& operand : c.in) at.in.push_back(operand.address());
-  for (const Output& output : c.out) at.out.push_back(output.address());
+  Places at{};
+  void** next = at.operands;
+  for (const Input& operand : c.in) *next++ = operand.address();
+  for (const Output& output : c.out) *next++ = output.address();
   at.workspace = workspace.data.get();
   // A device takes all items of a phase in one call.
   const bool whole = plan.device_kind != FOVEA_DEVICE_CPU;
@@ -134,13 +114,10 @@ enum class Status { kPassed, kFailed, kUnsupported };
 // Runs a case and prints its line.
 Status replay(const Library& library, const fovea_device_info& device, bool on_gpu,
               const Options& options, const std::string& name, Case& c) {
-  fovea_attention_plan plan{};
+  fovea_plan plan{};
   plan.size = sizeof plan;
-  auto* spec = reinterpret_cast<fovea_attention_spec*>(c.spec.data.get());
   Verdict verdict;
-  auto* gradients = reinterpret_cast<fovea_attention_gradients*>(c.gradients.data.get());
-  int32_t status = c.backward ? library.plan_backward(spec, gradients, &device, &plan)
-                              : library.plan(spec, &device, &plan);
+  const int32_t status = library.plan(*c.operation)(c.spec.data.get(), &device, &plan);
   if (status != FOVEA_OK) {
     verdict.wrong = std::string("plan: ") + plan.error;
   } else if (std::string wrong = check_operands(plan, c); !wrong.empty()) {
@@ -188,16 +165,11 @@ int32_t tier(const std::string& name, const fovea_device_info& device) {
 }
 
 int main(int argc, char** argv) {
-  int first = 1;
-  const char* path = nullptr;
-#ifndef FOVEA_REPLAY_LINKED
   if (argc < 3) {
     die("usage: replay LIBRARY.so [--threads N] [--isa TIER] [--repeat N] [--time] [--bare] "
         "FILE...");
   }
-  path = argv[first++];
-#endif
-  Library library = load(path);
+  const Library library = load(argv[1]);
   fovea_library_info info{};
   info.size = sizeof info;
   if (library.library_query(&info) != FOVEA_OK) die(info.error);
@@ -211,7 +183,7 @@ int main(int argc, char** argv) {
   Options options;
   int repeat = 0;
   std::vector<std::string> files;
-  for (int a = first; a < argc; ++a) {
+  for (int a = 2; a < argc; ++a) {
     const std::string option = argv[a];
     const bool more = a + 1 < argc;
     if (option == "--threads" && more) {

@@ -1,23 +1,49 @@
 // What the places where a case can run share: the library, a run of all its phases, the verdict.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "case_file.h"
-#include "fovea.h"
+#include "run_any.h"
 
 namespace fovea::replay {
 
 struct Library {
+  using Plan = int32_t(const void* spec, const fovea_device_info*, fovea_plan*);
+
+  void* handle;  // for dlsym
   decltype(&fovea_library_query) library_query;
   decltype(&fovea_device_query) device_query;
-  decltype(&fovea_plan_attention) plan;
-  decltype(&fovea_plan_attention_backward) plan_backward;
-  decltype(&fovea_prepare_attention) prepare;
-  decltype(&fovea_run_attention) run;
-  decltype(&fovea_run_attention_backward) run_backward;
+  decltype(&fovea_prepare) prepare;
+
+  explicit Library(void* from) : handle(from) {
+    find(library_query, "fovea_library_query");
+    find(device_query, "fovea_device_query");
+    find(prepare, "fovea_prepare");
+  }
+  Plan* plan(const Operation& operation) const {
+    Plan* function;
+    find(function, std::string("fovea_plan_") + operation.name);
+    return function;
+  }
+  void* run(const Operation& operation, int32_t pass) const {
+    void* function;
+    find(function, std::string("fovea_run_") + operation.name +
+                       (pass == FOVEA_BACKWARD ? "_backward" : ""));
+    return function;
+  }
+
+ private:
+  template <typename Function>
+  void find(Function& function, const std::string& name) const {
+    void* const symbol = dlsym(handle, name.c_str());
+    if (symbol == nullptr) die("no symbol " + name);
+    function = reinterpret_cast<Function>(symbol);
+  }
 };
 
 struct Options {
@@ -27,9 +53,9 @@ struct Options {
   bool bare = false;  // on a GPU: no guards, nothing filled that a kernel should write first
 };
 
-// Where the operands of a case lie, in its order.
-struct Addresses {
-  std::vector<void*> in, out;
+// Where the operands of a case lie, in the order of arguments.
+struct Places {
+  void* operands[kMostOperands];
   void* workspace;
 };
 
@@ -39,34 +65,24 @@ struct Verdict {
 };
 
 // Items [begin, end) of a phase; returns what is wrong, or nothing.
-inline std::string run_items(const Library& library, const fovea_attention_plan& plan,
-                             const Case& c, const Addresses& at, int32_t phase, int64_t begin,
-                             int64_t end, void* scratch, void* stream) {
-  fovea_attention_call call{};
+inline std::string run_items(const Library& library, const fovea_plan& plan, const Case& c,
+                             const Places& at, int32_t phase, int64_t begin, int64_t end,
+                             void* scratch, void* stream) {
+  fovea_call call{};
   call.size = sizeof call;
   call.phase = phase;
   call.begin = begin;
   call.end = end;
   call.dropout_seed = c.seed;
   call.dropout_offset = c.dropout_offset;
-  auto floats = [](void* p) { return static_cast<float*>(p); };
-  auto ints = [](void* p) { return static_cast<const int32_t*>(p); };
-  const auto& in = at.in;
-  const auto& out = at.out;
-  int32_t status =
-      c.backward
-          ? library.run_backward(&plan, &call, in[0], in[1], in[2], in[3], in[4], floats(in[5]),
-                                 in[6], floats(in[7]), floats(in[8]), ints(in[9]), ints(in[10]),
-                                 ints(in[11]), ints(in[12]), out[0], out[1], out[2], floats(out[3]),
-                                 floats(out[4]), floats(out[5]), at.workspace, scratch, stream)
-          : library.run(&plan, &call, in[0], in[1], in[2], in[3], floats(in[4]), floats(in[5]),
-                        ints(in[6]), ints(in[7]), ints(in[8]), ints(in[9]), out[0], floats(out[1]),
-                        floats(out[2]), at.workspace, scratch, stream);
+  const int32_t status =
+      run_of(c.operation->operands[c.pass].size())(library.run(*c.operation, c.pass), &plan, &call,
+                                                   at.operands, at.workspace, scratch, stream);
   return status == FOVEA_OK ? "" : std::string("run: ") + call.error;
 }
 
 // In the memory of the current GPU (replay_cuda.cpp).
-Verdict run_on_gpu(const Library& library, const fovea_attention_plan& plan, Case& c,
+Verdict run_on_gpu(const Library& library, const fovea_plan& plan, Case& c,
                    const Options& options);
 
 }  // namespace fovea::replay

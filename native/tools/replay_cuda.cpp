@@ -82,20 +82,20 @@ class Placed {
  public:
   Placed(Case& c, int64_t workspace_bytes, const Options& options, cudaStream_t stream)
       : stream_(stream) {
-    for (Operand& operand : c.in) addresses_.in.push_back(place(operand, nullptr, options));
-    for (Output& output : c.out) addresses_.out.push_back(place(output, &output.before, options));
+    void** next = places_.operands;
+    for (Input& operand : c.in) *next++ = place(operand, nullptr, options);
+    for (Output& output : c.out) *next++ = place(output, &output.before, options);
     workspace_.size = workspace_bytes;
-    addresses_.workspace = nullptr;
     if (workspace_bytes > 0) {
       workspace_.allocate(workspace_bytes);
       items_.push_back(
           {Buffer(workspace_bytes, options, stream), &workspace_, nullptr, "workspace", false});
-      addresses_.workspace = items_.back().buffer.data();
+      places_.workspace = items_.back().buffer.data();
     }
     CHECK(cudaStreamSynchronize(stream));
   }
 
-  const Addresses& addresses() const { return addresses_; }
+  const Places& places() const { return places_; }
 
   // Before each run: what was added must not be added twice.
   void reset() {
@@ -130,7 +130,7 @@ class Placed {
     bool input;
   };
 
-  void* place(Operand& operand, const Bytes* before, const Options& options) {
+  void* place(Input& operand, const Bytes* before, const Options& options) {
     if (!operand.present) return nullptr;
     Buffer buffer(operand.bytes.size, options, stream_);
     buffer.fill(operand.bytes);
@@ -142,7 +142,7 @@ class Placed {
   cudaStream_t stream_;
   std::vector<Item> items_;
   Bytes workspace_;
-  Addresses addresses_;
+  Places places_ = {};
 };
 
 struct Event {
@@ -160,7 +160,7 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-Verdict run_on_gpu(const Library& library, const fovea_attention_plan& plan, Case& c,
+Verdict run_on_gpu(const Library& library, const fovea_plan& plan, Case& c,
                    const Options& options) {
   cudaStream_t stream;
   // Not ordered with the default stream: work that strayed there would be seen.
@@ -171,7 +171,7 @@ Verdict run_on_gpu(const Library& library, const fovea_attention_plan& plan, Cas
     auto run = [&] {
       for (int32_t phase = 0; phase < plan.phases && verdict.wrong.empty(); ++phase) {
         if (plan.items[phase] == 0) continue;
-        verdict.wrong = run_items(library, plan, c, placed.addresses(), phase, 0, plan.items[phase],
+        verdict.wrong = run_items(library, plan, c, placed.places(), phase, 0, plan.items[phase],
                                   nullptr, stream);
       }
     };

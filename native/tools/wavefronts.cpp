@@ -18,8 +18,9 @@
 #include <string>
 #include <vector>
 
+#include "core/entry.h"
 #include "cuda/attention/backward_tiles.h"
-#include "fovea.h"
+#include "ops/attention/attention.h"
 #include "sim/sites.h"
 #include "sim/traffic.h"
 
@@ -57,30 +58,26 @@ class Run {
     fovea_device_info device = {};
     device.size = sizeof device;
     if (fovea_device_query(kDevice, &device) != FOVEA_OK) die("device", device.error);
-    fovea_attention_spec spec = {};
+    Spec spec = {};
     spec.size = sizeof spec;
+    spec.pass = backward_ ? FOVEA_BACKWARD : FOVEA_FORWARD;
     spec.dtype = problem.dtype;
     spec.has_lse = 1;
     spec.batch = spec.query_heads = spec.key_heads = 1;
     spec.query_length = queries, spec.key_length = keys;
     spec.head_dim = spec.value_head_dim = problem.head_dim;
-    fovea_attention_gradients gradients = {};
-    gradients.size = sizeof gradients;
     for (auto* stride : {&spec.query_stride, &spec.key_stride, &spec.value_stride, &spec.out_stride,
-                         &gradients.dout_stride, &gradients.dquery_stride, &gradients.dkey_stride,
-                         &gradients.dvalue_stride}) {
+                         &spec.dout_stride, &spec.dquery_stride, &spec.dkey_stride,
+                         &spec.dvalue_stride}) {
       (*stride)[1] = (*stride)[2] = problem.head_dim;
       (*stride)[0] = std::max(queries, keys) * problem.head_dim;
     }
     spec.lse_stride[0] = spec.lse_stride[1] = queries;
     plan_.size = sizeof plan_;
-    const int32_t status = backward_
-                               ? fovea_plan_attention_backward(&spec, &gradients, &device, &plan_)
-                               : fovea_plan_attention(&spec, &device, &plan_);
-    if (status != FOVEA_OK) die("plan", plan_.error);
+    if (fovea_plan_attention(&spec, &device, &plan_) != FOVEA_OK) die("plan", plan_.error);
   }
 
-  const fovea_attention_plan& plan() const { return plan_; }
+  const fovea_plan& plan() const { return plan_; }
 
   // What the kernel asks for that is counted: the only one, or the backward's for keys.
   sim::Traffic traffic() {
@@ -100,27 +97,28 @@ class Run {
  private:
   void launch(int32_t phase, void* workspace) {
     void* const x = zeros();
-    fovea_attention_call call = {};
+    fovea_call call = {};
     call.size = sizeof call;
     call.phase = phase;
     call.end = plan_.items[phase];
-    int32_t status;
-    if (backward_) {
-      status = fovea_run_attention_backward(&plan_, &call, x, x, x, x, x, static_cast<float*>(x),
-                                            nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                            nullptr, x, x, x, nullptr, nullptr, nullptr, workspace,
-                                            nullptr, nullptr);
-    } else {
-      std::vector<double> out(size_t(plan_.spec.query_length * plan_.spec.head_dim)), lse(4096);
-      status = fovea_run_attention(
-          &plan_, &call, x, x, x, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-          out.data(), reinterpret_cast<float*>(lse.data()), nullptr, nullptr, nullptr, nullptr);
-    }
+    const Spec& spec = spec_of(plan_);
+    std::vector<double> out(size_t(spec.query_length * spec.head_dim)), lse(4096);
+    ForwardOperands forward = {};
+    BackwardOperands backward = {};
+    forward.query = forward.key = forward.value = x;
+    static_cast<Inputs&>(backward) = forward;
+    forward.out = out.data();
+    forward.lse = reinterpret_cast<float*>(lse.data());
+    backward.dout = backward.out = x;
+    backward.lse = static_cast<const float*>(x);
+    backward.dquery = backward.dkey = backward.dvalue = x;
+    const void* const operands = backward_ ? static_cast<const void*>(&backward) : &forward;
+    const int32_t status = run_pass(kOperation, plan_.pass, &plan_, &call, operands, workspace, nullptr, nullptr);
     if (status != FOVEA_OK) die(plan_.kernel, call.error);
   }
 
   bool backward_;
-  fovea_attention_plan plan_ = {};
+  fovea_plan plan_ = {};
 };
 
 // Of one kernel and one more tile.
@@ -135,7 +133,7 @@ struct Tile {
 };
 
 Tile measure(const Problem& problem) {
-  const fovea_attention_plan plan = Run(problem, 1, 1).plan();
+  const fovea_plan plan = Run(problem, 1, 1).plan();
   const auto run = [&](int64_t tiles) {
     return problem.backward ? Run(problem, tiles * plan.tile_queries, plan.tile_keys)
                             : Run(problem, plan.tile_queries, tiles * plan.tile_keys);

@@ -24,7 +24,7 @@ struct Free {
 };
 
 // The CPU's kernels need it, a GPU's do not.
-std::unique_ptr<void, Free> scratch_of(const fovea_attention_plan* plan) {
+std::unique_ptr<void, Free> scratch_of(const fovea_plan* plan) {
   size_t bytes = static_cast<size_t>(plan->scratch_bytes + 127) / 64 * 64;
   return std::unique_ptr<void, Free>(std::aligned_alloc(64, bytes));
 }
@@ -44,22 +44,15 @@ int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
 }
 
 int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
-                             fovea_attention_plan* plan) {
+                             fovea_plan* plan) {
   return of_cpu<decltype(fovea_plan_attention)>("fovea_plan_attention")(spec, device, plan);
 }
 
-int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
-                                      const fovea_attention_gradients* gradients,
-                                      const fovea_device_info* device, fovea_attention_plan* plan) {
-  return of_cpu<decltype(fovea_plan_attention_backward)>("fovea_plan_attention_backward")(
-      spec, gradients, device, plan);
+int32_t fovea_prepare(fovea_plan* plan) {
+  return of_cpu<decltype(fovea_prepare)>("fovea_prepare")(plan);
 }
 
-int32_t fovea_prepare_attention(fovea_attention_plan* plan) {
-  return of_cpu<decltype(fovea_prepare_attention)>("fovea_prepare_attention")(plan);
-}
-
-int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_call* call,
+int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call,
                             const void* query, const void* key, const void* value, const void* bias,
                             const float* alibi, const float* sinks, const int32_t* cu_q,
                             const int32_t* cu_k, const int32_t* lengths_q, const int32_t* lengths_k,
@@ -78,20 +71,17 @@ int32_t fovea_run_attention(const fovea_attention_plan* plan, fovea_attention_ca
   return status;
 }
 
-int32_t fovea_run_attention_backward(const fovea_attention_plan* plan, fovea_attention_call* call,
-                                     const void* dout, const void* query, const void* key,
-                                     const void* value, const void* out, const float* lse,
-                                     const void* bias, const float* alibi, const float* sinks,
-                                     const int32_t* cu_q, const int32_t* cu_k,
-                                     const int32_t* lengths_q, const int32_t* lengths_k,
-                                     void* dquery, void* dkey, void* dvalue, float* dbias,
-                                     float* dalibi, float* dsinks, void* workspace, void* scratch,
-                                     void* stream) {
+int32_t fovea_run_attention_backward(
+    const fovea_plan* plan, fovea_call* call, const void* query, const void* key, const void* value,
+    const void* bias, const float* alibi, const float* sinks, const int32_t* cu_q,
+    const int32_t* cu_k, const int32_t* lengths_q, const int32_t* lengths_k, const void* dout,
+    const void* out, const float* lse, void* dquery, void* dkey, void* dvalue, float* dbias,
+    float* dalibi, float* dsinks, void* workspace, void* scratch, void* stream) {
   if (stream == nullptr || scratch != nullptr) std::abort();
   std::unique_ptr<void, Free> own = scratch_of(plan);
   return of_cpu<decltype(fovea_run_attention_backward)>("fovea_run_attention_backward")(
-      plan, call, dout, query, key, value, out, lse, bias, alibi, sinks, cu_q, cu_k, lengths_q,
-      lengths_k, dquery, dkey, dvalue, dbias, dalibi, dsinks, workspace, own.get(), nullptr);
+      plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q, lengths_k, dout, out,
+      lse, dquery, dkey, dvalue, dbias, dalibi, dsinks, workspace, own.get(), nullptr);
 }
 
 cudaError_t cudaMalloc(void** p, size_t n) {

@@ -16,14 +16,18 @@ LAYOUT = BUILD / "layout.properties"
 LIBRARY = BUILD / "lib/libfovea_cpu.so"
 
 
+def _name(struct):
+    return getattr(struct, "_name_", struct.__name__)
+
+
 @unittest.skipUnless(LAYOUT.exists(), f"{LAYOUT} is not there: run native/build.sh")
 class LayoutTest(unittest.TestCase):
     def test_every_field_is_where_the_compiler_puts_it(self):
         ours = {}
         for struct in abi.STRUCTS:
             for name, _ in struct._fields_:
-                ours[f"{struct.__name__}.{name}.offset"] = getattr(struct, name).offset
-            ours[f"{struct.__name__}.size"] = ctypes.sizeof(struct)
+                ours[f"{_name(struct)}.{name}.offset"] = getattr(struct, name).offset
+            ours[f"{_name(struct)}.size"] = ctypes.sizeof(struct)
         compilers = dict(line.split("=") for line in LAYOUT.read_text().split())
         self.assertEqual(ours, {name: int(value) for name, value in compilers.items()})
 
@@ -50,7 +54,8 @@ class LibraryTest(unittest.TestCase):
         query, key, value = (floats(*(random.Random(seed).gauss(0, 1) for _ in range(self.HEAD_DIM)))
                              for seed in range(3))
         out, (_scratch, aligned) = floats(), _aligned(plan.scratch_bytes)
-        self.library.runner(plan, *map(ctypes.addressof, (query, key, value, out)), scratch=aligned)()
+        operands = {"query": query, "key": key, "value": value, "out": out}
+        self.library.runner(plan, _addresses(operands), scratch=aligned)()
         self.assertEqual(list(out), list(value))
 
     def test_with_one_key_the_gradient_of_its_value_is_that_of_out(self):
@@ -60,13 +65,13 @@ class LibraryTest(unittest.TestCase):
         dout, query, key, value = rows
         lse = ctypes.c_float(sum(a * b for a, b in zip(query, key)) / self.HEAD_DIM**0.5)
         strides = dict.fromkeys(("dout_stride", "dquery_stride", "dkey_stride", "dvalue_stride"), (self.HEAD_DIM,) * 3)
-        plan = self.library.plan_backward(
-            self.spec(has_lse=1, lse_stride=(1, 1)), abi.block(abi.AttentionGradients, **strides), self.device)
+        plan = self.library.plan(self.spec(**{"pass": abi.BACKWARD}, has_lse=1, lse_stride=(1, 1), **strides), self.device)
         self.library.prepare(plan)
         memory = {name: _aligned(size) for name, size in (("workspace", plan.workspace_bytes),
                                                            ("scratch", plan.scratch_bytes))}
-        operands = map(ctypes.addressof, (dout, query, key, value, value, lse, *gradients))
-        self.library.backward_runner(plan, *operands, **{name: at for name, (_, at) in memory.items()})()
+        operands = {"dout": dout, "query": query, "key": key, "value": value, "out": value, "lse": lse,
+                    **dict(zip(("dquery", "dkey", "dvalue"), gradients))}
+        self.library.runner(plan, _addresses(operands), **{name: at for name, (_, at) in memory.items()})()
         dquery, dkey, dvalue = map(list, gradients)
         for got, right in zip(dvalue, dout):
             self.assertAlmostEqual(got, right, delta=1e-5 * abs(right))
@@ -77,6 +82,10 @@ class LibraryTest(unittest.TestCase):
         with self.assertRaisesRegex(abi.Failure, "head_dim") as caught:
             self.library.plan(self.spec(head_dim=0), self.device)
         self.assertFalse(caught.exception.unsupported)
+
+
+def _addresses(operands):
+    return {name: ctypes.addressof(operand) for name, operand in operands.items()}
 
 
 def _aligned(size):

@@ -49,15 +49,15 @@ def backward_case(path):
     score = sum(a * b for a, b in zip(struct.unpack("<16f", query), struct.unpack("<16f", key))) / dim**0.5
     spec = bytes(abi.block(
         abi.AttentionSpec, dtype=abi.FLOAT32, has_lse=1, batch=1, query_length=1, key_length=1, query_heads=1, key_heads=1,
-        head_dim=dim, value_head_dim=dim))
-    gradients = bytes(abi.block(abi.AttentionGradients, accumulate=1))
-    data = b"FOVBACK1"
-    for blob in (b"one key, backward", spec, gradients):
+        head_dim=dim, value_head_dim=dim, accumulate=1, **{"pass": abi.BACKWARD}))
+    data = b"FOVCASE2" + struct.pack("<i", 1)
+    for blob in (b"one key, backward", spec):
         data += struct.pack("<i", len(blob)) + blob
     data += struct.pack("<QI", 0, 0)
-    for operand in (dout, query, key, value, value, struct.pack("<f", score)):
-        data += struct.pack("<iqq", 1, 0, len(operand)) + operand
-    data += struct.pack("<i", 0) * 7
+    for operands in ((query, key, value), (dout, value, struct.pack("<f", score))):
+        for operand in operands:
+            data += struct.pack("<iqq", 1, 0, len(operand)) + operand
+        data += struct.pack("<i", 0) * 7 if operands[0] is query else b""
     ones = struct.pack("<16f", *[1] * dim)
     for gradient, before in ((bytes(4 * dim), None), (ones, ones), (None, ones)):
         after = struct.unpack("<16f", gradient) if gradient else [1 + x for x in struct.unpack("<16f", dout)]
@@ -109,12 +109,14 @@ class ReplayTest(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("g++") and CUDA_HEADERS.exists(), f"no g++, or no {CUDA_HEADERS}")
     def test_in_the_memory_of_a_gpu(self):
-        program = [self.folder / "replay"]
-        subprocess.run(
-            ["g++", "-std=c++20", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra",
-             "-Werror", "-DFOVEA_REPLAY_LINKED", "-DFOVEA_REPLAY_CUDA", f"-I{NATIVE}", f"-I{NATIVE}/include",
-             f"-I{CUDA_HEADERS}", machine.HERE / "tests/host_cuda.cpp", NATIVE / "tools/replay.cpp",
-             NATIVE / "tools/replay_cuda.cpp", "-ldl", "-o", *program], check=True)
+        library, replay = self.folder / "libhost.so", self.folder / "replay"
+        options = ["-std=c++20", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra",
+                   "-Werror", f"-I{NATIVE}", f"-I{NATIVE}/include", f"-I{CUDA_HEADERS}"]
+        subprocess.run(["g++", *options, "-shared", "-fPIC", machine.HERE / "tests/host_cuda.cpp", "-ldl", "-o", library],
+                       check=True)
+        subprocess.run(["g++", *options, "-DFOVEA_REPLAY_CUDA", NATIVE / "tools/replay.cpp", NATIVE / "tools/replay_cuda.cpp",
+                        NATIVE / "core/operation.cpp", *NATIVE.glob("ops/*/resolve.cpp"), library, "-ldl", "-o", replay], check=True)
+        program = [replay, library]
         self.verdicts(program)
         for touch, reason in (("before", "byte 3 before query was written"), ("after", "byte 1 after query was written"),
                               ("input", "query, an input, was written")):

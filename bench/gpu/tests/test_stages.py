@@ -1,5 +1,6 @@
 """What the stages plan, and what they make of the output of their programs."""
 
+import ctypes
 import itertools
 import pathlib
 import struct
@@ -152,12 +153,12 @@ class CaseFileTest(unittest.TestCase):
             casefile.write(path, self.PROBLEM)
             data = path.read_bytes()
         name = self.PROBLEM.name.encode()
-        self.assertEqual(data[:8], b"FOVCASE1")
-        (length,) = struct.unpack_from("<i", data, 8)
-        self.assertEqual(data[12 : 12 + length], name)
+        self.assertEqual(data[:8], b"FOVCASE2")
+        (length,) = struct.unpack_from("<i", data, 12)
+        self.assertEqual(data[16 : 16 + length], name)
         elements = 16384 * 2048
         # operands of 2 bytes an element, keys and values of half the heads; a state and no value for each of out
-        self.assertEqual(len(data), 8 + 8 + len(name) + 344 + 12 + 3 * 20 + 7 * 4 + 28 + 8 + 8
+        self.assertEqual(len(data), 8 + 4 + 8 + len(name) + ctypes.sizeof(abi.AttentionSpec) + 12 + 3 * 20 + 7 * 4 + 32 + 8 + 8
                          + elements * 2 + 2 * elements + elements)
 
     @unittest.skipUnless(REPLAY.exists(), f"{REPLAY} is not there: run native/build.sh")

@@ -139,7 +139,7 @@ double Kernel::flops(const Problem& problem) const {
 Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValues& values) const {
   if (variant.kind == Kind::kForward) {
     const AttentionVariant it = forward();
-    fovea_attention_plan plan = problem.plan(device_.info(), false);
+    fovea_plan plan = problem.plan(device_.info(), false);
     const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
     plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
     ForwardOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
@@ -176,7 +176,7 @@ std::optional<Launch> Kernel::convert(const Problem& problem, Operands& operands
 Launch Kernel::backward_launch(const Problem& problem, Operands& operands,
                                BackwardPhase phase) const {
   const BackwardVariant it = backward();
-  fovea_attention_plan plan = problem.plan(device_.info(), true);
+  fovea_plan plan = problem.plan(device_.info(), true);
   const int64_t pairs = problem.batch * problem.key_heads;
   const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
   plan.items[kKeysPhase] = tiles_of(problem.keys, it.tile.keys.keys()) * pairs;
@@ -190,7 +190,7 @@ Launch Kernel::backward_launch(const Problem& problem, Operands& operands,
   all.dquery = operands.dquery;
   all.dkey = operands.dkey;
   all.dvalue = operands.dvalue;
-  fovea_attention_call call = {};
+  fovea_call call = {};
   call.phase = phase;
   const BackwardParams params = backward_params(plan, all, call, operands.workspace, it);
   return phase == kKeysPhase

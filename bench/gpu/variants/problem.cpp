@@ -6,7 +6,7 @@
 #include <random>
 #include <stdexcept>
 
-#include "cuda/attention/backend.h"
+#include "cuda/attention/plan.h"
 
 namespace fovea::attention::cuda::variants {
 namespace {
@@ -35,9 +35,13 @@ int64_t Problem::visible(int64_t b, int64_t query) const {
   return std::clamp<int64_t>(query + keys_there - queries_there + 1, 0, keys_there);
 }
 
-fovea_attention_plan Problem::plan(const fovea_device_info& device, bool backward) const {
-  fovea_attention_spec spec = {};
+fovea_plan Problem::plan(const fovea_device_info& device, bool backward) const {
+  fovea_plan plan = {};
+  plan.size = sizeof plan;
+  plan.pass = backward ? FOVEA_BACKWARD : FOVEA_FORWARD;
+  Spec& spec = spec_of(plan);
   spec.size = sizeof spec;
+  spec.pass = plan.pass;
   spec.dtype = FOVEA_BFLOAT16;
   spec.causal = causal;
   spec.alignment = FOVEA_BOTTOM_RIGHT;
@@ -57,17 +61,12 @@ fovea_attention_plan Problem::plan(const fovea_device_info& device, bool backwar
   spec.lse_stride[0] = heads * queries;
   spec.lse_stride[1] = queries;
 
-  fovea_attention_gradients gradients = {};
-  gradients.size = sizeof gradients;
-  set_strides(gradients.dout_stride, queries, heads, head_dim);
-  set_strides(gradients.dquery_stride, queries, heads, head_dim);
-  set_strides(gradients.dkey_stride, keys, key_heads, head_dim);
-  set_strides(gradients.dvalue_stride, keys, key_heads, head_dim);
+  set_strides(spec.dout_stride, queries, heads, head_dim);
+  set_strides(spec.dquery_stride, queries, heads, head_dim);
+  set_strides(spec.dkey_stride, keys, key_heads, head_dim);
+  set_strides(spec.dvalue_stride, keys, key_heads, head_dim);
 
-  fovea_attention_plan plan = {};
-  plan.size = sizeof plan;
-  int32_t status = plan_spec(spec, plan);
-  if (status == FOVEA_OK && backward) status = plan_gradients(gradients, plan);
+  int32_t status = resolve(plan);
   if (status == FOVEA_OK) {
     status = backward ? cuda::plan_backward(device, plan) : cuda::plan_forward(device, plan);
   }

@@ -27,7 +27,7 @@ struct Problem {
   int64_t visible(int64_t b, int64_t query) const;
 
   // As the product plans it for the device.
-  fovea_attention_plan plan(const fovea_device_info& device, bool backward) const;
+  fovea_plan plan(const fovea_device_info& device, bool backward) const;
 };
 
 // Standard normal, the same for a seed.

@@ -1,6 +1,6 @@
 // The items of the backward pass: which part of the batch each is, and the sums over whole heads.
 
-#include "cpu/attention/backend.h"
+#include "cpu/attention/passes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,10 +19,10 @@ Range one(int64_t index) { return {index, index + 1}; }
 
 class Backward {
  public:
-  Backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
-           fovea_attention_call& call, void* workspace, void* scratch)
+  Backward(const fovea_plan& plan, const BackwardOperands& operands,
+           fovea_call& call, void* workspace, void* scratch)
       : plan_(plan),
-        spec_(plan.spec),
+        spec_(spec_of(plan)),
         operands_(operands),
         call_(call),
         kernel_(kernels_of(plan.isa).backward),
@@ -118,7 +118,7 @@ class Backward {
   }
 
   int32_t clear_bias(Range batches, Range key_heads, Range queries, int64_t tile) {
-    const int64_t(&stride)[3] = plan_.gradients.dbias_stride;
+    const int64_t(&stride)[3] = spec_of(plan_).dbias_stride;
     Range heads = {key_heads.begin * group_, key_heads.end * group_};
     if (pieces_.heads_summed) heads = one(0);
     if (pieces_.batches_summed) batches = one(0);
@@ -145,15 +145,15 @@ class Backward {
   // ---- dsinks and dalibi_slopes -----------------------------------------------------------------
 
   int32_t sum_heads(int64_t item) {
-    const fovea_attention_gradients& gradients = plan_.gradients;
+    const Spec& gradients = spec_of(plan_);
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
     if (gradients.has_dsinks) {
       for (int64_t h = heads.begin; h < heads.end; ++h) {
         if (int32_t status = sum_sink(h)) return status;
       }
     }
-    if (!gradients.has_dalibi) return FOVEA_OK;
-    if (gradients.dalibi_stride[0] == 0) return sum_slope({0, spec_.batch}, heads);
+    if (!gradients.has_dalibi_slopes) return FOVEA_OK;
+    if (gradients.dalibi_slopes_stride[0] == 0) return sum_slope({0, spec_.batch}, heads);
     for (int64_t b = 0; b < spec_.batch; ++b) {
       if (int32_t status = sum_slope(one(b), heads)) return status;
     }
@@ -178,7 +178,7 @@ class Backward {
 
   // One element, from one head or from all that are summed over.
   int32_t sum_slope(Range batches, Range heads) {
-    const int64_t(&stride)[2] = plan_.gradients.dalibi_stride;
+    const int64_t(&stride)[2] = spec_of(plan_).dalibi_slopes_stride;
     const float* distances = workspace_ + workspace_layout_.distances;
     double sum = 0;
     const auto add = [&](int64_t row, const BackwardWork& work) {
@@ -207,10 +207,10 @@ class Backward {
     return FOVEA_OK;
   }
 
-  const fovea_attention_plan& plan_;
-  const fovea_attention_spec& spec_;
+  const fovea_plan& plan_;
+  const Spec& spec_;
   const BackwardOperands& operands_;
-  fovea_attention_call& call_;
+  fovea_call& call_;
   RunBackward* const kernel_;
   const int64_t group_;
   const BackwardPieces pieces_;
@@ -222,13 +222,13 @@ class Backward {
 
 }  // namespace
 
-int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void* scratch) {
-  const fovea_attention_spec& spec = plan.spec;
+int32_t run_backward(const backend::Run& run, fovea_call& call) {
+  const Spec& spec = spec_of(run.plan);
+  const auto& operands = *static_cast<const BackwardOperands*>(run.operands);
   if (spec.batch > 0 && (spec.query_length > 0 || spec.key_length > 0)) {
-    if (int32_t status = check_offsets(plan, operands, call)) return status;
+    if (int32_t status = check_offsets(run.plan, operands, call)) return status;
   }
-  return Backward(plan, operands, call, workspace, scratch).run();
+  return Backward(run.plan, operands, call, run.workspace, run.scratch).run();
 }
 
 }  // namespace fovea::attention::cpu

@@ -10,16 +10,15 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// From here on, in units of log2, a float32 lse says so little of the sum's logarithm, 2^-13 of 1 and
-// less, that the row's statistics are computed again. (A row whose every bias is -1e9 had gradients that
-// were as many times too large as it had keys.)
-constexpr float kLargeLse = 4096;
+inline bool is_large_lse(float lse) {
+  return std::abs(lse) >= kLargeLse && std::abs(lse) < kInfinity;
+}
 
 // Splits the lse of rows [row, row + rows) that have a large one: into the maximum of their scores and
 // what log2 of their sums is above it. An lse that is not that of these keys alone stays as it was given.
 inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t row, int rows,
                       float* lse, float* rest) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   BackwardTile tile(run, work);
   float maximum[kMostTileRows];
   double sums[kMostTileRows] = {};
@@ -40,7 +39,7 @@ inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t 
   }
   for (int r = 0; r < rows; ++r) {
     const float given = lse[row + r];
-    if (!(std::abs(given) >= kLargeLse && std::abs(given) < kInfinity)) continue;
+    if (!is_large_lse(given)) continue;
     const double remainder = std::log2(sums[r]);
     // Two conversions and a rounding lie between them.
     const double apart = std::abs(double(maximum[r]) + remainder - double(given));
@@ -52,7 +51,7 @@ inline void split_lse(const BackwardRun& run, const BackwardWork& work, int64_t 
 
 // kRowPhase. A row that sees nothing gets lse = +inf, so that its weights are 0.
 inline void row_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
   float* const lse = run.workspace + run.workspace_layout.lse + work.first_row;
   float* const rest = run.workspace + run.workspace_layout.rest + work.first_row;
@@ -74,12 +73,12 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
                                               : float(std::clamp(binary, -kMost, kMost));
       rest[row] = 0.0f;
       delta[row] = dead ? 0.0f
-                        : dot(at(run.operands.dout, run.plan.gradients.dout_stride),
+                        : dot(at(run.operands.dout, spec_of(run.plan).dout_stride),
                               at(run.operands.out, spec.out_stride), spec.value_head_dim);
     }
   });
   const auto is_large = [&](int64_t row) {
-    return std::abs(lse[row]) >= kLargeLse && std::abs(lse[row]) < kInfinity;
+    return is_large_lse(lse[row]);
   };
   for (int64_t row = work.begin; row < work.end;) {
     if (!is_large(row)) {
@@ -94,13 +93,13 @@ inline void row_item(const BackwardRun& run, const BackwardWork& work) {
 
 // kQueryPhase. Rows beyond the sequence's are padding.
 inline void query_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
-  const fovea_attention_gradients& gradients = run.plan.gradients;
+  const Spec& spec = spec_of(run.plan);
+  const Spec& gradients = spec_of(run.plan);
   const BackwardWorkspace& workspace = run.workspace_layout;
   const AttentionRows rows(spec, work.sequence, work.batch, work.key_head);
   const int64_t length = work.sequence.query_length * (spec.query_heads / spec.key_heads);
   float* const sum = run.scratch + run.scratch_layout.queries;
-  with_type(gradients.dtype, [&](auto zero) {
+  with_type(gradients.gradient_dtype, [&](auto zero) {
     for (int64_t row = work.begin; row < work.end; ++row) {
       auto* dquery = static_cast<decltype(zero)*>(run.operands.dquery);
       if (row + kRowsAhead < work.end) {
@@ -124,8 +123,8 @@ inline void query_item(const BackwardRun& run, const BackwardWork& work) {
 
 // kBiasPhase: adds the rows to dbias, for one tile of keys.
 inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
-  const int64_t(&stride)[3] = run.plan.gradients.dbias_stride;
+  const Spec& spec = spec_of(run.plan);
+  const int64_t(&stride)[3] = spec_of(run.plan).dbias_stride;
   const int tile_rows = run.plan.tile_queries, tile_keys = run.plan.tile_keys;
   const int64_t j = work.keys * tile_keys;
   const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));
@@ -154,19 +153,6 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
     for (int64_t r = 0; r < distinct; ++r) {
       add(ds.at + r * ds.row, run.operands.dbias + tile.score_offset(stride, row + r) + j);
     }
-  }
-}
-
-inline void run_backward_item(const BackwardRun& run, const BackwardWork& work) {
-  switch (run.call.phase) {
-    case kRowPhase:
-      return row_item(run, work);
-    case kKeyPhase:
-      return BackwardKeys(run, work).run();
-    case kQueryPhase:
-      return query_item(run, work);
-    default:
-      return bias_item(run, work);
   }
 }
 

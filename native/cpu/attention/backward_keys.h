@@ -13,7 +13,7 @@ class BackwardKeys {
   BackwardKeys(const BackwardRun& run, const BackwardWork& work)
       : run_(run),
         work_(work),
-        spec_(run.plan.spec),
+        spec_(spec_of(run.plan)),
         layout_(run.scratch_layout),
         tile_(run, work),
         keys_{run.scratch + layout_.keys, layout_.query_row},
@@ -32,7 +32,7 @@ class BackwardKeys {
         if (j < length) run_tile(j, int(std::min(tile, length - j)), turn == 0);
       }
     }
-    if (work_.keys == 0 && !run_.plan.gradients.accumulate) clear(length);
+    if (work_.keys == 0 && !spec_of(run_.plan).accumulate) clear(length);
   }
 
  private:
@@ -41,7 +41,7 @@ class BackwardKeys {
     const int64_t row = work_.keys * workspace.rows + work_.first_row;
     dqueries_ = {run_.workspace + workspace.dqueries + row * workspace.query_row,
                  workspace.query_row};
-    if (!run_.plan.gradients.has_dalibi) return;
+    if (!spec_of(run_.plan).has_dalibi_slopes) return;
     distances_ = run_.workspace + workspace.distances + row;
     std::fill_n(distances_, rows_, 0.0f);
   }
@@ -97,9 +97,9 @@ class BackwardKeys {
   // The queries behind dkeys were scaled for the units of S, the rows of dout by the scale of
   // dropout.
   void write(int64_t j, int count) {
-    const fovea_attention_gradients& gradients = run_.plan.gradients;
+    const Spec& gradients = spec_of(run_.plan);
     const float units = spec_.softcap > 0 ? 1.0f : float(kLn2);
-    with_type(gradients.dtype, [&](auto zero) {
+    with_type(gradients.gradient_dtype, [&](auto zero) {
       const auto rows = [&](void* to, const int64_t(&stride)[3], const Panel<float>& from,
                             int64_t columns, float scale) {
         auto* at = static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, j);
@@ -116,8 +116,8 @@ class BackwardKeys {
 
   // The padding from key j on.
   void clear(int64_t j) {
-    const fovea_attention_gradients& gradients = run_.plan.gradients;
-    with_type(gradients.dtype, [&](auto zero) {
+    const Spec& gradients = spec_of(run_.plan);
+    with_type(gradients.gradient_dtype, [&](auto zero) {
       const auto rows = [&](void* to, const int64_t(&stride)[3], int64_t columns) {
         for (int64_t k = j; k < work_.sequence.key_rows; ++k) {
           std::fill_n(static_cast<decltype(zero)*>(to) + tile_.key_offset(stride, k), columns,
@@ -131,7 +131,7 @@ class BackwardKeys {
 
   const BackwardRun& run_;
   const BackwardWork& work_;
-  const fovea_attention_spec& spec_;
+  const Spec& spec_;
   const BackwardScratch& layout_;
   BackwardTile tile_;
   const Panel<float> keys_, dkeys_, dvalues_;

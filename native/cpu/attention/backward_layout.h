@@ -42,9 +42,9 @@ struct BackwardPieces {
 
   static constexpr int64_t kRowTile = 512;
 
-  explicit BackwardPieces(const fovea_attention_plan& plan) {
-    const fovea_attention_spec& spec = plan.spec;
-    const fovea_attention_gradients& gradients = plan.gradients;
+  explicit BackwardPieces(const fovea_plan& plan) {
+    const Spec& spec = spec_of(plan);
+    const Spec& gradients = spec_of(plan);
     const int64_t group = spec.query_heads / spec.key_heads;
     row_tiles = RowTiles(spec, kRowTile);
     chunks = key_chunks(spec.key_length);
@@ -58,7 +58,7 @@ struct BackwardPieces {
     bias_tiles = RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                           queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    const bool slopes_summed = gradients.has_dalibi && gradients.dalibi_stride[1] == 0;
+    const bool slopes_summed = gradients.has_dalibi_slopes && gradients.dalibi_slopes_stride[1] == 0;
     heads = slopes_summed ? 1 : spec.query_heads;
   }
 };
@@ -73,13 +73,13 @@ struct BackwardScratch {
   int64_t bias, kept;  // of one row
   int64_t total;
 
-  explicit BackwardScratch(const fovea_attention_plan& plan) {
+  explicit BackwardScratch(const fovea_plan& plan) {
     const int64_t tile_rows = plan.tile_queries, tile_keys = plan.tile_keys;
     // An odd number of cache lines, so that a column of elements meets every set of the cache.
     const auto apart = [](int64_t count) { return ((count + 15) / 16 | 1) * 16; };
     key_row = apart(tile_keys);
-    query_row = apart(plan.spec.head_dim);
-    value_row = apart(plan.spec.value_head_dim);
+    query_row = apart(spec_of(plan).head_dim);
+    value_row = apart(spec_of(plan).value_head_dim);
     int64_t next = 0;
     const auto reserve = [&next](int64_t rows, int64_t row) {
       const int64_t at = next;
@@ -87,8 +87,8 @@ struct BackwardScratch {
       return at;
     };
     keys = reserve(tile_keys, query_row);
-    transposed_keys = reserve(plan.spec.head_dim, key_row);
-    transposed_values = reserve(plan.spec.value_head_dim, key_row);
+    transposed_keys = reserve(spec_of(plan).head_dim, key_row);
+    transposed_values = reserve(spec_of(plan).value_head_dim, key_row);
     queries = reserve(tile_rows, query_row);
     douts = reserve(tile_rows, value_row);
     weights = reserve(tile_rows, key_row);
@@ -110,8 +110,8 @@ struct BackwardWorkspace {
   int64_t distances, dqueries;  // for each chunk, all rows
   __int128 total;
 
-  explicit BackwardWorkspace(const fovea_attention_plan& plan) {
-    const fovea_attention_spec& spec = plan.spec;
+  explicit BackwardWorkspace(const fovea_plan& plan) {
+    const Spec& spec = spec_of(plan);
     const int64_t lanes = fovea::cpu::kTiers[plan.isa].lanes;
     rows = (spec.packed ? spec.query_total : spec.batch * spec.query_length) * spec.query_heads;
     query_row = (spec.head_dim + lanes - 1) / lanes * lanes;
@@ -125,12 +125,12 @@ struct BackwardWorkspace {
     lse = reserve(rows);
     rest = reserve(rows);
     delta = reserve(rows);
-    distances = reserve(plan.gradients.has_dalibi ? chunks * rows : 0);
+    distances = reserve(spec_of(plan).has_dalibi_slopes ? chunks * rows : 0);
     dqueries = reserve(chunks * rows * query_row);
   }
 
   // The first row of a sequence and key head.
-  int64_t first_row(const fovea_attention_spec& spec, const Sequence& sequence, int64_t batch,
+  int64_t first_row(const Spec& spec, const Sequence& sequence, int64_t batch,
                     int64_t key_head) const {
     const int64_t position = spec.packed ? sequence.query_start : batch * spec.query_length;
     return position * spec.query_heads +

@@ -23,14 +23,14 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 class BackwardTile : public AttentionRows {
  public:
   BackwardTile(const BackwardRun& run, const BackwardWork& work)
-      : AttentionRows(run.plan.spec, work.sequence, work.batch, work.key_head),
+      : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
         run_(run),
         layout_(run.scratch_layout),
         lse_(run.workspace + run.workspace_layout.lse + work.first_row),
         rest_(run.workspace + run.workspace_layout.rest + work.first_row),
         delta_(run.workspace + run.workspace_layout.delta + work.first_row),
         threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0),
-        plain_(spec_.softcap == 0 && spec_.bias_dtype == 0 && !spec_.has_alibi && threshold_ == 0) {
+        plain_(spec_.softcap == 0 && spec_.bias_dtype == 0 && !spec_.has_alibi_slopes && threshold_ == 0) {
   }
 
   // What the worker has of the tile, each row on a boundary of vectors.
@@ -74,7 +74,7 @@ class BackwardTile : public AttentionRows {
     load_queries(begin, count);
     with_type(spec_.out_dtype, [&](auto zero) {
       load_rows(static_cast<const decltype(zero)*>(run_.operands.dout),
-                run_.plan.gradients.dout_stride, spec_.value_head_dim, dropout_scale(threshold_),
+                spec_of(run_.plan).dout_stride, spec_.value_head_dim, dropout_scale(threshold_),
                 scratch(layout_.douts), layout_.value_row);
     });
     // Rows that see nothing add nothing, whatever their dout.
@@ -246,8 +246,8 @@ class BackwardTile : public AttentionRows {
       });
       all.bias = bias;
     }
-    if (spec_.has_alibi) {
-      const int64_t at = batch_ * spec_.alibi_stride[0] + head * spec_.alibi_stride[1];
+    if (spec_.has_alibi_slopes) {
+      const int64_t at = batch_ * spec_.alibi_slopes_stride[0] + head * spec_.alibi_slopes_stride[1];
       all.slope = splat(run_.operands.alibi_slopes[at] * kLog2e);
       all.distance = splat(float(key_ - (i + shift_))) + floats(lane_numbers());
     }
@@ -262,7 +262,7 @@ class BackwardTile : public AttentionRows {
       x = tanh * splat(spec_.softcap * kLog2e);
     }
     if (spec_.bias_dtype != 0) x += load(of.bias + k);
-    if (spec_.has_alibi) {
+    if (spec_.has_alibi_slopes) {
       toward = alibi_distance(of.distance + splat(float(k)));
       x = fma(of.slope, toward, x);
     }

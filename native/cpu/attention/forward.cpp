@@ -1,17 +1,18 @@
 // The items of the forward pass: which part of the batch each is.
 
-#include "cpu/attention/backend.h"
+#include "cpu/attention/passes.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/row_tiles.h"
 
 namespace fovea::attention::cpu {
 
-int32_t run_forward(const fovea_attention_plan& plan, const ForwardOperands& operands,
-                    fovea_attention_call& call, void* scratch) {
-  const fovea_attention_spec& spec = plan.spec;
+int32_t run_forward(const backend::Run& given, fovea_call& call) {
+  const fovea_plan& plan = given.plan;
+  const Spec& spec = spec_of(plan);
+  const auto& operands = *static_cast<const ForwardOperands*>(given.operands);
   RunForward* const kernel = kernels_of(plan.isa).forward;
   if (int32_t status = check_offsets(plan, operands, call)) return status;
-  const ForwardRun run = {plan, call, operands, scratch};
+  const ForwardRun run = {plan, call, operands, given.scratch};
   const RowTiles tiles(spec, plan.tile_queries);
   for (int64_t item = call.begin; item < call.end; ++item) {
     const RowTile tile = tiles.find(item / spec.key_heads, operands.cu_seqlens_q);

@@ -18,10 +18,10 @@ constexpr int kMaxWidth = kPanelVectors * kLanes;
 template <typename T>
 class ForwardItem : AttentionRows {
  public:
-  ForwardItem(const fovea_attention_plan& plan, const fovea_attention_call& call,
+  ForwardItem(const fovea_plan& plan, const fovea_call& call,
                 const ForwardOperands& operands, const Sequence& sequence, int64_t batch,
                 int64_t key_head, void* scratch)
-      : AttentionRows(plan.spec, sequence, batch, key_head),
+      : AttentionRows(spec_of(plan), sequence, batch, key_head),
         plan_(plan),
         call_(call),
         operands_(operands),
@@ -142,7 +142,7 @@ class ForwardItem : AttentionRows {
     end = in_tile(high(last));
     if (begin >= end) return false;
     // Keys that every row sees need no mask; what is left of them and right of them does.
-    const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi;
+    const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi_slopes;
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
     if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
@@ -190,7 +190,7 @@ class ForwardItem : AttentionRows {
         add_bias<decltype(zero), kWidth>(first, last, j, begin, end, s);
       });
     }
-    if (spec_.has_alibi) {
+    if (spec_.has_alibi_slopes) {
       alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
       for (int lane = 0; lane < kWidth; ++lane) {
         const int64_t row = std::min(first + lane, last);
@@ -365,8 +365,8 @@ class ForwardItem : AttentionRows {
     }
   }
 
-  const fovea_attention_plan& plan_;
-  const fovea_attention_call& call_;
+  const fovea_plan& plan_;
+  const fovea_call& call_;
   const ForwardOperands& operands_;
   const ForwardLayout layout_;
   float* const scratch_;

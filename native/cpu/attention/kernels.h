@@ -8,8 +8,8 @@ namespace fovea::attention::cpu {
 
 // What all items of one call have in common.
 struct ForwardRun {
-  const fovea_attention_plan& plan;
-  const fovea_attention_call& call;
+  const fovea_plan& plan;
+  const fovea_call& call;
   const ForwardOperands& operands;
   void* scratch;
 };
@@ -22,8 +22,8 @@ struct ForwardWork {
 };
 
 struct BackwardRun {
-  const fovea_attention_plan& plan;
-  const fovea_attention_call& call;
+  const fovea_plan& plan;
+  const fovea_call& call;
   const BackwardOperands& operands;
   const BackwardScratch& scratch_layout;
   const BackwardWorkspace& workspace_layout;

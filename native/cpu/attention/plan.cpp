@@ -4,18 +4,18 @@
 #include <cstdio>
 
 #include "core/block.h"
-#include "cpu/attention/backend.h"
 #include "cpu/attention/backward_layout.h"
 #include "cpu/attention/forward_layout.h"
+#include "cpu/attention/passes.h"
 #include "cpu/attention/row_tiles.h"
 #include "cpu/tier.h"
 
 namespace fovea::attention::cpu {
 
-int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
-  const fovea_attention_spec& spec = plan.spec;
+  const Spec& spec = spec_of(plan);
   // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on
   // nothing else. Large heads take half of it to stay in L2.
   const int tile_keys = spec.head_dim + spec.value_head_dim <= 512 ? 128 : 64;
@@ -48,9 +48,9 @@ int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan
   return FOVEA_OK;
 }
 
-int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
+int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
-  const fovea_attention_spec& spec = plan.spec;
+  const Spec& spec = spec_of(plan);
   // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
   // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
   // holds five copies of them.
@@ -62,10 +62,10 @@ int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& pla
   plan.items[kRowPhase] = pieces.row_tiles.count() * spec.key_heads;
   plan.items[kKeyPhase] = pieces.chunks * spec.batch * spec.key_heads;
   plan.items[kQueryPhase] = plan.items[kRowPhase];
-  if (plan.gradients.has_dbias) {
+  if (spec_of(plan).has_dbias) {
     plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }
-  if (plan.gradients.has_dsinks || plan.gradients.has_dalibi) plan.items[kHeadPhase] = pieces.heads;
+  if (spec_of(plan).has_dsinks || spec_of(plan).has_dalibi_slopes) plan.items[kHeadPhase] = pieces.heads;
 
   const BackwardWorkspace workspace(plan);
   if (workspace.total > (__int128{1} << 60)) {

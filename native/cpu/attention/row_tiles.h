@@ -25,7 +25,7 @@ class RowTiles {
     if (longest == 0) return;
     count_ = packed ? total * group / tile + batch : batch * ((longest * group + tile - 1) / tile);
   }
-  RowTiles(const fovea_attention_spec& spec, int64_t tile)
+  RowTiles(const Spec& spec, int64_t tile)
       : RowTiles(spec.packed, spec.batch, spec.query_length, spec.query_total,
                  spec.query_heads / spec.key_heads, tile) {}
 

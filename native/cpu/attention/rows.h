@@ -16,7 +16,7 @@ using namespace fovea::cpu::FOVEA_TIER;
 
 class AttentionRows {
  public:
-  AttentionRows(const fovea_attention_spec& spec, const Sequence& sequence, int64_t batch,
+  AttentionRows(const Spec& spec, const Sequence& sequence, int64_t batch,
                 int64_t key_head)
       : spec_(spec),
         sequence_(sequence),
@@ -99,7 +99,7 @@ class AttentionRows {
            sequence_.query_start + row / group_;
   }
   int64_t alibi_offset(int64_t row) const {
-    return batch_ * spec_.alibi_stride[0] + head(row) * spec_.alibi_stride[1];
+    return batch_ * spec_.alibi_slopes_stride[0] + head(row) * spec_.alibi_slopes_stride[1];
   }
 
  protected:
@@ -112,7 +112,7 @@ class AttentionRows {
     return (spec_.packed ? 0 : batch_ * stride[0]) + position * stride[1] + head * stride[2];
   }
 
-  const fovea_attention_spec& spec_;
+  const Spec& spec_;
   const Sequence sequence_;
   const int64_t batch_, key_head_, group_, shift_;
 };

@@ -6,14 +6,14 @@ namespace fovea::attention::cpu {
 namespace {
 
 int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total,
-                   fovea_attention_call& call) {
+                   fovea_call& call) {
   if (cu[0] == 0 && cu[batch] == total) return FOVEA_OK;
   return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s goes from %d to %d, expected from 0 to %lld",
               name, cu[0], cu[batch], (long long)total);
 }
 
 int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_t longest,
-                      int64_t total, int64_t& start, int64_t& length, fovea_attention_call& call) {
+                      int64_t total, int64_t& start, int64_t& length, fovea_call& call) {
   start = cu[batch];
   length = int64_t{cu[batch + 1]} - start;
   if (start < 0 || length < 0 || start + length > total || length > longest) {
@@ -27,7 +27,7 @@ int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_
 }
 
 int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
-                      int64_t& length, fovea_attention_call& call) {
+                      int64_t& length, fovea_call& call) {
   length = lengths == nullptr ? longest : lengths[batch];
   if (length < 0 || length > longest) {
     return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s[%lld] is %lld, expected 0 to %lld", name,
@@ -38,9 +38,9 @@ int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, i
 
 }  // namespace
 
-int32_t check_offsets(const fovea_attention_plan& plan, const Inputs& inputs,
-                      fovea_attention_call& call) {
-  const fovea_attention_spec& spec = plan.spec;
+int32_t check_offsets(const fovea_plan& plan, const Inputs& inputs,
+                      fovea_call& call) {
+  const Spec& spec = spec_of(plan);
   if (!spec.packed) return FOVEA_OK;
   if (int32_t status =
           check_ends("cu_seqlens_q", inputs.cu_seqlens_q, spec.batch, spec.query_total, call)) {
@@ -59,8 +59,8 @@ int32_t check_offsets(const fovea_attention_plan& plan, const Inputs& inputs,
   return FOVEA_OK;
 }
 
-int32_t locate(const fovea_attention_spec& spec, const Inputs& inputs, int64_t batch,
-               Sequence& sequence, fovea_attention_call& call) {
+int32_t locate(const Spec& spec, const Inputs& inputs, int64_t batch,
+               Sequence& sequence, fovea_call& call) {
   sequence = {};
   if (spec.packed) {
     if (int32_t status =

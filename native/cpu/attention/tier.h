@@ -9,7 +9,7 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 
 template <typename T>
 void run_forward_item(const ForwardRun& run, const ForwardWork& work) {
-  const fovea_attention_spec& spec = run.plan.spec;
+  const Spec& spec = spec_of(run.plan);
   const int64_t group = spec.query_heads / spec.key_heads;
   const int64_t length = work.sequence.query_length * group;
   const int64_t begin = work.tile * run.plan.tile_queries;
@@ -23,10 +23,21 @@ void run_forward_item(const ForwardRun& run, const ForwardWork& work) {
 }
 
 void run_forward(const ForwardRun& run, const ForwardWork& work) {
-  with_type(run.plan.spec.dtype,
+  with_type(spec_of(run.plan).dtype,
             [&](auto zero) { run_forward_item<decltype(zero)>(run, work); });
 }
 
-void run_backward(const BackwardRun& run, const BackwardWork& work) { run_backward_item(run, work); }
+void run_backward(const BackwardRun& run, const BackwardWork& work) {
+  switch (run.call.phase) {
+    case kRowPhase:
+      return row_item(run, work);
+    case kKeyPhase:
+      return BackwardKeys(run, work).run();
+    case kQueryPhase:
+      return query_item(run, work);
+    default:
+      return bias_item(run, work);
+  }
+}
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

@@ -5,10 +5,10 @@
 // its keys. Only dquery, a sum over keys, takes the gradients through shared memory.
 #pragma once
 
-#include "cuda/attention/output.cuh"
-#include "cuda/attention/products.cuh"
 #include "cuda/attention/backward_columns.cuh"
 #include "cuda/attention/backward_queries.cuh"
+#include "cuda/attention/output.cuh"
+#include "cuda/attention/products.cuh"
 
 namespace fovea::attention::cuda {
 

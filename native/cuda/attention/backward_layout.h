@@ -11,11 +11,11 @@ struct BackwardLayout {
   int64_t lse2, highest, rest, norm, delta, sums, dout;  // bytes from the start; -1 = not kept
   __int128 bytes;
 
-  explicit BackwardLayout(const fovea_attention_plan& plan)
+  explicit BackwardLayout(const fovea_plan& plan)
       : BackwardLayout(plan, kBackwardVariants[plan.variant]) {}
 
-  BackwardLayout(const fovea_attention_plan& plan, const BackwardVariant& variant) {
-    const fovea_attention_spec& spec = plan.spec;
+  BackwardLayout(const fovea_plan& plan, const BackwardVariant& variant) {
+    const Spec& spec = spec_of(plan);
     const int64_t queries = spec.packed ? spec.query_total : spec.batch * spec.query_length;
     head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * variant.padding();
     const __int128 rows = __int128{head_rows} * spec.key_heads;
@@ -25,7 +25,7 @@ struct BackwardLayout {
     rest = add(rows * 4);
     norm = variant.precision == Precision::kFloat16 ? add(rows * 4) : -1;
     delta = add(rows * 4);
-    sums = plan.gradients.deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
+    sums = spec_of(plan).deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
     dout = spec.out_dtype == spec.dtype ? -1
                                         : add(__int128{queries} * spec.query_heads *
                                               spec.value_head_dim * variant.element_bytes());

@@ -1,6 +1,7 @@
 // Rows of queries in the workspace of the backward pass, and sums over a block.
 #pragma once
 
+#include "core/constants.h"
 #include "cuda/attention/backward_params.h"
 #include "cuda/attention/backward_tiles.h"
 #include "cuda/attention/rows.cuh"
@@ -16,9 +17,6 @@ constexpr int kRowWarps = kRowThreads / tile::kWarp;
 // the difference of which and a score is a score's own.
 constexpr float kAbsentLse = 3.40282347e38f, kDeadLse = tile::kInfinity, kSplitLse = -0.0f;
 
-// From here on, in units of log2, an lse in float32 says so little of the logarithm of a row's sum, 2^-13
-// and less, that the row's statistics are computed again.
-constexpr float kLargeLse = 4096;
 FOVEA_DEVICE bool is_large_lse(float lse2) {
   return __builtin_fabsf(lse2) >= kLargeLse && __builtin_fabsf(lse2) < kAbsentLse;
 }

@@ -1,8 +1,8 @@
 // Which kernels a plan of attention stands for, and their launches.
 
-#include "cuda/attention/backend.h"
 #include "cuda/attention/backward_table.h"
 #include "cuda/attention/make_params.h"
+#include "cuda/attention/plan.h"
 #include "cuda/attention/tiles.h"
 #include "cuda/device.h"
 
@@ -40,18 +40,18 @@ const BackwardKernels& backward_kernels_of(int32_t index) {
   return all[index - first_variant(kBackwardVariants, precision)];
 }
 
-device::Kernel kernel_of(const fovea_attention_plan& plan) {
+device::Kernel kernel_of(const fovea_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
                              variant.shared_bytes(), variant.tile.blocks);
 }
 
-device::Kernel statistics_kernel_of(const fovea_attention_plan& plan) {
+device::Kernel statistics_kernel_of(const fovea_plan& plan) {
   return device::make_kernel("backward_statistics", backward_kernels_of(plan.variant).statistics,
                              kRowThreads, kAttentionRowsBytes);
 }
 
-device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phase) {
+device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   const BackwardKernels& kernels = backward_kernels_of(plan.variant);
   const auto queries = [&](BackwardKernel* function, int32_t blocks) {
@@ -65,7 +65,7 @@ device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phas
       return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
                                  variant.keys_shared_bytes(), variant.tile.keys.blocks);
     case kQueriesPhase:
-      return plan.gradients.deterministic
+      return spec_of(plan).deterministic
                  ? queries(kernels.queries, variant.tile.queries.blocks)
                  : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
                                        kRowThreads / 32 * kStagedBytes);
@@ -79,10 +79,8 @@ device::Kernel backward_kernel_of(const fovea_attention_plan& plan, int32_t phas
   }
 }
 
-}  // namespace
-
-int32_t prepare(fovea_attention_plan& plan) {
-  if (!is_backward(plan)) return device::prepare(kernel_of(plan), plan.error);
+int32_t prepare(fovea_plan& plan) {
+  if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
   for (int32_t phase = 0; phase < plan.phases; ++phase) {
     if (plan.items[phase] == 0) continue;
     if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
@@ -92,25 +90,32 @@ int32_t prepare(fovea_attention_plan& plan) {
   return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 
-int32_t run_forward(const fovea_attention_plan& plan, const ForwardOperands& operands,
-            fovea_attention_call& call, void* workspace, void* stream) {
-  const AttentionVariant& variant = kAttentionVariants[plan.variant];
-  const AttentionParams params = attention_params(plan, operands, call, variant);
-  return device::launch(kernel_of(plan), uint32_t(call.end - call.begin), &params,
-                        {plan, call, &operands, nullptr, workspace}, stream, call.error);
+int32_t run_forward(const backend::Run& run, fovea_call& call) {
+  const AttentionParams params =
+      attention_params(run.plan, *static_cast<const ForwardOperands*>(run.operands), call,
+                       kAttentionVariants[run.plan.variant]);
+  return device::launch(kernel_of(run.plan), &params, run, call);
 }
 
-int32_t run_backward(const fovea_attention_plan& plan, const BackwardOperands& operands,
-                     fovea_attention_call& call, void* workspace, void* stream) {
+int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const BackwardParams params =
-      backward_params(plan, operands, call, workspace, kBackwardVariants[plan.variant]);
-  const auto launch = [&](const device::Kernel& kernel) {
-    return device::launch(kernel, uint32_t(call.end - call.begin), &params,
-                          {plan, call, nullptr, &operands, workspace}, stream, call.error);
-  };
-  const int32_t status = launch(backward_kernel_of(plan, call.phase));
+      backward_params(run.plan, *static_cast<const BackwardOperands*>(run.operands), call,
+                      run.workspace, kBackwardVariants[run.plan.variant]);
+  const int32_t status =
+      device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
   if (status != FOVEA_OK || call.phase != kRowsPhase) return status;
-  return launch(statistics_kernel_of(plan));
+  return device::launch(statistics_kernel_of(run.plan), &params, run, call);
 }
 
+}  // namespace
 }  // namespace fovea::attention::cuda
+
+namespace fovea::attention {
+
+extern const backend::Kernels kKernels = {
+    {cuda::plan_forward, cuda::plan_backward},
+    {cuda::run_forward, cuda::run_backward},
+    cuda::prepare,
+};
+
+}  // namespace fovea::attention

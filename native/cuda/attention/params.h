@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "fovea.h"
+#include "ops/attention/operands.h"
 
 namespace fovea::attention::cuda {
 
@@ -28,22 +28,12 @@ struct RowCopy {
   bool whole;
 };
 
-struct AttentionParams {
-  const void* query;
-  const void* key;
-  const void* value;
-  const void* bias;
-  const float* alibi_slopes;
-  const float* sinks;
-  const int32_t* cu_seqlens_q;
-  const int32_t* cu_seqlens_k;
-  const int32_t* query_lengths;
-  const int32_t* key_lengths;
+struct AttentionParams : Inputs {
   void* out;
   float* lse;
   float* weights;
 
-  // In elements, as in fovea_attention_spec; the batch strides of packed tensors are 0.
+  // In elements, as in Spec; the batch strides of packed tensors are 0.
   int64_t query_stride[3], key_stride[3], value_stride[3], out_stride[3];
   int64_t lse_stride[2], alibi_stride[2], bias_stride[3], weights_stride[3];
 

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "core/block.h"
-#include "cuda/attention/backend.h"
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/kernel_names.h"
+#include "cuda/attention/plan.h"
 
 namespace fovea::attention::cuda {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
 constexpr int64_t kLongest = std::numeric_limits<int32_t>::max() - 1024;
 
-Precision precision_of(const fovea_attention_spec& spec) {
+Precision precision_of(const Spec& spec) {
   switch (spec.dtype) {
     case FOVEA_FLOAT16:
       return Precision::kFloat16;
@@ -27,9 +27,9 @@ Precision precision_of(const fovea_attention_spec& spec) {
   }
 }
 
-bool needs_general(const fovea_attention_spec& spec) {
+bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi || spec.dropout != 0 ||
+  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes || spec.dropout != 0 ||
          spec.has_weights || !(spec.scale > 0);
 }
 
@@ -47,7 +47,7 @@ bool is_resident(const auto& variant, const fovea_device_info& device) {
 // that the device holds, else the last; the reason why none is goes to `error`.
 template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
-                     const fovea_attention_spec& spec, Precision precision, int32_t& index,
+                     const Spec& spec, Precision precision, int32_t& index,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
   const bool general = needs_general(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
@@ -76,7 +76,7 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
 
 // Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
 // the other is best; under a causal mask the tiles of several pairs must mix to end together.
-int64_t section_of(const fovea_attention_spec& spec, const fovea_device_info& device,
+int64_t section_of(const Spec& spec, const fovea_device_info& device,
                    int element_bytes) {
   const int64_t pairs = std::max<int64_t>(1, spec.batch * spec.key_heads);
   if (!spec.causal) return 1;
@@ -86,7 +86,7 @@ int64_t section_of(const fovea_attention_spec& spec, const fovea_device_info& de
 }
 
 // What any kernel needs of device and lengths.
-int32_t check_device(const fovea_device_info& device, const fovea_attention_spec& spec,
+int32_t check_device(const fovea_device_info& device, const Spec& spec,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
   const int capability = device.compute_capability;
   if (capability < kLeastCapability) {
@@ -112,7 +112,7 @@ int32_t check_device(const fovea_device_info& device, const fovea_attention_spec
   return FOVEA_OK;
 }
 
-int32_t check_shared(const fovea_device_info& device, const fovea_attention_spec& spec, int bytes,
+int32_t check_shared(const fovea_device_info& device, const Spec& spec, int bytes,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
   if (bytes <= device.shared_memory) return FOVEA_OK;
   return fail(error, FOVEA_UNSUPPORTED,
@@ -137,8 +137,8 @@ int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; 
 
 }  // namespace
 
-int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan) {
-  const fovea_attention_spec& spec = plan.spec;
+int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
+  const Spec& spec = spec_of(plan);
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   if (int32_t status =
           find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
@@ -165,9 +165,9 @@ int32_t plan_forward(const fovea_device_info& device, fovea_attention_plan& plan
   return FOVEA_OK;
 }
 
-int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& plan) {
-  const fovea_attention_spec& spec = plan.spec;
-  const fovea_attention_gradients& gradients = plan.gradients;
+int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
+  const Spec& spec = spec_of(plan);
+  const Spec& gradients = spec_of(plan);
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   // TF32 is never asked for: float32 gradients are exact.
   const Precision precision =
@@ -204,8 +204,8 @@ int32_t plan_backward(const fovea_device_info& device, fovea_attention_plan& pla
        {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
         summed(spec.query_heads, gradients.dbias_stride[1])}},
       {"dalibi_slopes",
-       {gradients.has_dalibi, summed(spec.batch, gradients.dalibi_stride[0]),
-        summed(spec.query_heads, gradients.dalibi_stride[1])}},
+       {gradients.has_dalibi_slopes, summed(spec.batch, gradients.dalibi_slopes_stride[0]),
+        summed(spec.query_heads, gradients.dalibi_slopes_stride[1])}},
       {"dsinks", {gradients.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;

@@ -58,7 +58,7 @@ struct AttentionRows {
     return bound;
   }
 
-  // Element offsets, as in fovea_attention_spec: strides of (batch, position, head), of (batch, head,
+  // Element offsets, as in Spec: strides of (batch, position, head), of (batch, head,
   // position) and of (batch, head).
   FOVEA_DEVICE int64_t offset(const int64_t (&stride)[3], int32_t position, int32_t head) const {
     return batch * stride[0] + (int64_t{query_start} + position) * stride[1] + head * stride[2];

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "ops/attention/attention.h"
 #include "sim/tests/check.h"
 #include "tile/mma.cuh"
 
@@ -23,7 +24,7 @@ TEST(devices) {
                   {"NVIDIA B200 (simulated)", 100, 148, 232448}};
   for (int32_t i = 0; i < 4; ++i) {
     fovea_device_info device = {};
-    CHECK_EQUAL(device::query(i, device), FOVEA_OK);
+    CHECK_EQUAL(backend::query(i, device), FOVEA_OK);
     CHECK_EQUAL(device.kind, FOVEA_DEVICE_CUDA);
     CHECK_EQUAL(device.index, i);
     CHECK_EQUAL(std::string(device.name), expected[i].name);
@@ -34,7 +35,7 @@ TEST(devices) {
   }
   for (const int32_t i : {-1, 4}) {
     fovea_device_info device = {};
-    CHECK_EQUAL(device::query(i, device), FOVEA_INVALID_ARGUMENT);
+    CHECK_EQUAL(backend::query(i, device), FOVEA_INVALID_ARGUMENT);
     CHECK(contains(device.error, "device index is " + std::to_string(i) + ", expected 0 to 3"));
   }
 }
@@ -60,8 +61,8 @@ device::Kernel kernel(const char* name, int32_t shared_bytes) {
 
 // Operands that overlap nowhere: each lies in the middle of memory of its own.
 struct Case {
-  fovea_attention_plan plan = {};
-  fovea_attention_call call = {};
+  fovea_plan plan = {};
+  fovea_call call = {};
   attention::ForwardOperands operands = {};
   std::vector<std::vector<float>> memory;
   std::string error;
@@ -76,18 +77,23 @@ struct Case {
     place(operands.query), place(operands.key), place(operands.value), place(operands.bias);
     place(operands.alibi_slopes), place(operands.sinks);
     place(operands.out), place(operands.lse), place(operands.weights);
+    plan.operation = attention::kOperation.id;
+    call.end = 1;
   }
 
-  device::Run run() const { return {plan, call, &operands, nullptr, nullptr}; }
+  int32_t launch(const device::Kernel& kernel, void* stream = nullptr) {
+    call.error[0] = 0;
+    const int32_t status = device::launch(
+        kernel, "", {attention::kOperation, plan, &operands, nullptr, nullptr, stream}, call);
+    error = call.error;
+    return status;
+  }
 
   int32_t touch(const void* address, uint32_t bytes, bool writes) {
     touched = static_cast<const char*>(address);
     touched_bytes = bytes;
     touch_writes = writes;
-    char text[FOVEA_ERROR_LENGTH] = {};
-    const int32_t status = device::launch(kernel("touch", 1024), 1, "", run(), nullptr, text);
-    error = text;
-    return status;
+    return launch(kernel("touch", 1024));
   }
 
   // Elements from `first` to `last` may be touched, their neighbours may not.
@@ -115,7 +121,7 @@ void set(int64_t* to, std::initializer_list<int64_t> strides) {
 
 Case padded() {
   Case c;
-  fovea_attention_spec& spec = c.plan.spec;
+  attention::Spec& spec = attention::spec_of(c.plan);
   spec.dtype = FOVEA_FLOAT16;
   spec.out_dtype = FOVEA_FLOAT32;
   spec.bias_dtype = FOVEA_BFLOAT16;
@@ -128,7 +134,7 @@ Case padded() {
   set(spec.lse_stride, {12, 3});
   set(spec.bias_stride, {0, 15, 5});
   set(spec.weights_stride, {60, 15, 5});
-  set(spec.alibi_stride, {0, 2});
+  set(spec.alibi_slopes_stride, {0, 2});
   return c;
 }
 
@@ -150,7 +156,7 @@ TEST(reach_of_padded_operands) {
 
 TEST(reach_of_packed_operands) {
   Case c = padded();
-  fovea_attention_spec& spec = c.plan.spec;
+  attention::Spec& spec = attention::spec_of(c.plan);
   spec.packed = 1;
   spec.query_total = 7, spec.key_total = 9;
   c.place(c.operands.cu_seqlens_q), c.place(c.operands.cu_seqlens_k);
@@ -170,7 +176,7 @@ TEST(absent_and_empty_operands_cannot_be_touched) {
   const void* const bias = c.operands.bias;
   c.operands.bias = nullptr;
   CHECK_EQUAL(c.touch(bias, 2, false), FOVEA_DEVICE_ERROR);
-  c.plan.spec.key_length = 0;
+  attention::spec_of(c.plan).key_length = 0;
   CHECK_EQUAL(c.touch(c.operands.key, 2, false), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.weights, 4, true), FOVEA_DEVICE_ERROR);
   CHECK_EQUAL(c.touch(c.operands.lse, 4, true), FOVEA_OK);
@@ -182,8 +188,7 @@ TEST(shared_memory_limit) {
   CHECK_EQUAL(device::prepare(kernel("large", 232449), error), FOVEA_DEVICE_ERROR);
   CHECK(contains(error, "large needs 232449 bytes of shared memory"));
   Case c = padded();
-  CHECK_EQUAL(device::launch(kernel("large", 1 << 20), 1, "", c.run(), nullptr, error),
-              FOVEA_DEVICE_ERROR);
+  CHECK_EQUAL(c.launch(kernel("large", 1 << 20)), FOVEA_DEVICE_ERROR);
 }
 
 // The status of a launch with that value of an environment variable.
@@ -238,9 +243,7 @@ void add(char) {
 TEST(arithmetic_is_that_of_the_device) {
   Case c = padded();
   const auto add_on = [&](size_t index) {
-    char error[FOVEA_ERROR_LENGTH] = {};
-    return device::launch(device::make_kernel("add", add, 32, 1024), 1, "", c.run(),
-                          reinterpret_cast<void*>(index), error);
+    return c.launch(device::make_kernel("add", add, 32, 1024), reinterpret_cast<void*>(index));
   };
   for (const size_t index : {0, 1, 2, 3}) {
     CHECK_EQUAL(add_on(index), FOVEA_OK);

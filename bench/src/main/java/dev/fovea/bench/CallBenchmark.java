@@ -6,13 +6,15 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
-import dev.fovea.ffi.FoveaAttentionPlan;
 import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.FoveaCall;
+import dev.fovea.ffi.FoveaPlan;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.testkit.Gaussian;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -46,10 +48,9 @@ public class CallBenchmark {
   private dev.fovea.Scope scope;
   private MemorySegment plan;
   private MemorySegment block;
-  private MemorySegment query;
-  private MemorySegment key;
-  private MemorySegment value;
-  private MemorySegment out;
+  private final MemorySegment[] addresses =
+      new MemorySegment[NativeAttention.OPERATION.operands(Abi.FORWARD).size()];
+  private MemorySegment function;
   private MemorySegment workspace;
   private MemorySegment scratch;
   private AttentionCall call;
@@ -67,21 +68,23 @@ public class CallBenchmark {
         operands[i].setFloat(random.nextNormal(), 0, 0, 0, d);
       }
     }
-    query = operands[0].segment();
-    key = operands[1].segment();
-    value = operands[2].segment();
-    out = operands[3].segment();
+    Arrays.fill(addresses, MemorySegment.NULL);
+    for (int i = 0; i < 3; i++) {
+      addresses[i] = operands[i].segment();
+    }
+    addresses[10] = operands[3].segment(); // out, behind ten inputs
     plan = plan();
-    block = FoveaAttentionCall.allocate(arena);
-    FoveaAttentionCall.END.set(block, FoveaAttentionPlan.ITEMS.get(plan, 0));
-    workspace = memory(FoveaAttentionPlan.WORKSPACE_BYTES.get(plan));
-    scratch = memory(FoveaAttentionPlan.SCRATCH_BYTES.get(plan));
+    function = library.runFunction(NativeAttention.OPERATION, Abi.FORWARD);
+    block = FoveaCall.allocate(arena);
+    FoveaCall.END.set(block, FoveaPlan.ITEMS.get(plan, 0));
+    workspace = memory(FoveaPlan.WORKSPACE_BYTES.get(plan));
+    scratch = memory(FoveaPlan.SCRATCH_BYTES.get(plan));
     call =
         Attention.create()
             .call(operands[0], operands[1], operands[2])
             .out(operands[3])
             .parallelism(1);
-    if (!call.plan().kernel().equals(FoveaAttentionPlan.KERNEL.get(plan))) {
+    if (!call.plan().kernel().equals(FoveaPlan.KERNEL.get(plan))) {
       throw new IllegalStateException("two kernels: " + call.plan() + " is not the bare one's");
     }
     verify(this::bareDowncall, operands[2], operands[3]);
@@ -113,15 +116,13 @@ public class CallBenchmark {
       FoveaAttentionSpec.VALUE_STRIDE.set(spec, i, HEAD_DIM);
       FoveaAttentionSpec.OUT_STRIDE.set(spec, i, HEAD_DIM);
     }
-    MemorySegment block = FoveaAttentionPlan.allocate(arena);
-    int status = library.planAttention(spec, Device.cpu().backend().info(), block);
-    if (status != Abi.OK || FoveaAttentionPlan.PHASES.get(block) != 1) {
+    MemorySegment block = FoveaPlan.allocate(arena);
+    int status =
+        library.plan(NativeAttention.OPERATION, spec, Device.cpu().backend().info(), block);
+    if (status != Abi.OK || FoveaPlan.PHASES.get(block) != 1) {
       throw new IllegalStateException(
           "status %d, %d phases: %s"
-              .formatted(
-                  status,
-                  FoveaAttentionPlan.PHASES.get(block),
-                  FoveaAttentionPlan.ERROR.get(block)));
+              .formatted(status, FoveaPlan.PHASES.get(block), FoveaPlan.ERROR.get(block)));
     }
     return block;
   }
@@ -133,25 +134,8 @@ public class CallBenchmark {
   /** The binding alone, with everything resolved beforehand. */
   @Benchmark
   public int bareDowncall() {
-    return library.runAttention(
-        plan,
-        block,
-        query,
-        key,
-        value,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        out,
-        MemorySegment.NULL,
-        MemorySegment.NULL,
-        workspace,
-        scratch,
-        MemorySegment.NULL);
+    return NativeAttention.OPERATION.run(
+        Abi.FORWARD, function, plan, block, addresses, workspace, scratch, MemorySegment.NULL);
   }
 
   /** The public API, with its plan made and its operands bound. */

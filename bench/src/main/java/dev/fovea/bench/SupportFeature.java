@@ -2,7 +2,6 @@ package dev.fovea.bench;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.testkit.Pass;
 import java.lang.foreign.Arena;
@@ -23,10 +22,9 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   /**
    * What a planner is asked.
    *
-   * @param spec of the forward pass
-   * @param gradients of the backward pass
+   * @param spec of the pass
    */
-  record Question(MemorySegment spec, MemorySegment gradients) {
+  record Question(MemorySegment spec) {
 
     /** Plain attention, laid out so that every feature fits. */
     static Question plain(Arena arena, Pass pass) {
@@ -40,7 +38,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       FoveaAttentionSpec.HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 64);
       FoveaAttentionSpec.HAS_LSE.set(spec, pass == Pass.BACKWARD ? 1 : 0);
-      MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
+      FoveaAttentionSpec.PASS.set(spec, pass == Pass.BACKWARD ? Abi.BACKWARD : Abi.FORWARD);
       // Wide enough for every feature: rows of 512 elements or 100 scores never overlap.
       long[] rows = {200 * 2048, 2048, 512};
       long[] scores = {400 * 400, 200 * 200, 200};
@@ -51,16 +49,16 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         FoveaAttentionSpec.OUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
-        FoveaAttentionGradients.DOUT_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DQUERY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DKEY_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, i, rows[i]);
-        FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, i, scores[i]);
+        FoveaAttentionSpec.DOUT_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DQUERY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DKEY_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DVALUE_STRIDE.set(spec, i, rows[i]);
+        FoveaAttentionSpec.DBIAS_STRIDE.set(spec, i, scores[i]);
       }
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 0, 800);
       FoveaAttentionSpec.LSE_STRIDE.set(spec, 1, 200);
-      FoveaAttentionGradients.DALIBI_STRIDE.set(gradients, 1, 1);
-      return new Question(spec, gradients);
+      FoveaAttentionSpec.DALIBI_SLOPES_STRIDE.set(spec, 1, 1);
+      return new Question(spec);
     }
   }
 
@@ -93,7 +91,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("window, left", FoveaAttentionSpec.HAS_WINDOW_LEFT, 1));
     features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
-    features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI, 1));
+    features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
@@ -106,22 +104,21 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
 
   private static void addGradients(List<SupportFeature> features) {
     features.add(
-        gradient("gradients in another type", FoveaAttentionGradients.DTYPE, Abi.BFLOAT16));
+        gradient("gradients in another type", FoveaAttentionSpec.GRADIENT_DTYPE, Abi.BFLOAT16));
     features.add(
-        gradient("gradients of key and value accumulated", FoveaAttentionGradients.ACCUMULATE, 1));
-    features.add(gradient("deterministic gradients", FoveaAttentionGradients.DETERMINISTIC, 1));
-    features.add(
-        gradientOf(
-            "the bias",
-            FoveaAttentionSpec.BIAS_DTYPE,
-            Abi.FLOAT16,
-            FoveaAttentionGradients.HAS_DBIAS));
+        gradient("gradients of key and value accumulated", FoveaAttentionSpec.ACCUMULATE, 1));
+    features.add(gradient("deterministic gradients", FoveaAttentionSpec.DETERMINISTIC, 1));
     features.add(
         gradientOf(
-            "ALiBi slopes", FoveaAttentionSpec.HAS_ALIBI, 1, FoveaAttentionGradients.HAS_DALIBI));
+            "the bias", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16, FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
-            "the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionGradients.HAS_DSINKS));
+            "ALiBi slopes",
+            FoveaAttentionSpec.HAS_ALIBI_SLOPES,
+            1,
+            FoveaAttentionSpec.HAS_DALIBI_SLOPES));
+    features.add(
+        gradientOf("the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
   }
 
   private static SupportFeature forward(String name, Consumer<MemorySegment> set) {
@@ -133,7 +130,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   }
 
   private static SupportFeature gradient(String name, Field.Int32 field, int value) {
-    return new SupportFeature(name, true, question -> field.set(question.gradients(), value));
+    return new SupportFeature(name, true, question -> field.set(question.spec(), value));
   }
 
   /** The gradient of an operand that the forward pass has where {@code has} is {@code value}. */
@@ -144,7 +141,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         true,
         question -> {
           has.set(question.spec(), value);
-          asked.set(question.gradients(), 1);
+          asked.set(question.spec(), 1);
         });
   }
 }

@@ -5,8 +5,9 @@ import com.google.gson.JsonParser;
 import dev.fovea.Device;
 import dev.fovea.bench.SupportFeature.Question;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionPlan;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.ffi.FoveaPlan;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.spi.DeviceBackend;
@@ -136,13 +137,9 @@ final class SupportTable {
       for (SupportFeature feature : features) {
         feature.set().accept(question);
       }
-      MemorySegment plan = FoveaAttentionPlan.allocate(arena);
-      NativeLibrary library = column.library();
+      MemorySegment plan = FoveaPlan.allocate(arena);
       int status =
-          pass == Pass.FORWARD
-              ? library.planAttention(question.spec(), column.device(), plan)
-              : library.planAttentionBackward(
-                  question.spec(), question.gradients(), column.device(), plan);
+          column.library().plan(NativeAttention.OPERATION, question.spec(), column.device(), plan);
       return status == Abi.OK;
     }
   }

@@ -12,8 +12,8 @@ import java.nio.charset.StandardCharsets;
  * One field of a C struct: where it lies, and a typed getter and setter over a block.
  *
  * <p>Fields are {@code static final} records, so the compiler folds their offsets into the access:
- * {@code FoveaAttentionCall.BEGIN.set(block, 0)} is one store. Offsets come from the struct's
- * layout, never from a number written by hand.
+ * {@code FoveaCall.BEGIN.set(block, 0)} is one store. Offsets come from the struct's layout, never
+ * from a number written by hand.
  */
 public sealed interface Field {
   /** Bytes from the start of the struct. */

@@ -6,16 +6,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 
-/**
- * {@code fovea_attention_spec}: what to compute, in numbers: options, sizes and strides. Fields as
- * in {@code fovea.h}.
- */
+/** {@code fovea_attention_spec}, with the fields of {@code fovea.h}. Made by ops/generate. */
 public final class FoveaAttentionSpec {
   public static final StructLayout LAYOUT =
       MemoryLayout.structLayout(
               ValueLayout.JAVA_INT.withName("size"),
+              ValueLayout.JAVA_INT.withName("pass"),
               ValueLayout.JAVA_INT.withName("dtype"),
               ValueLayout.JAVA_INT.withName("out_dtype"),
+              ValueLayout.JAVA_INT.withName("gradient_dtype"),
               ValueLayout.JAVA_INT.withName("bias_dtype"),
               ValueLayout.JAVA_INT.withName("packed"),
               ValueLayout.JAVA_INT.withName("causal"),
@@ -23,40 +22,54 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_window_left"),
               ValueLayout.JAVA_INT.withName("has_window_right"),
               ValueLayout.JAVA_INT.withName("has_scale"),
-              ValueLayout.JAVA_INT.withName("has_alibi"),
+              ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_sinks"),
               ValueLayout.JAVA_INT.withName("has_query_lengths"),
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
               ValueLayout.JAVA_INT.withName("has_lse"),
               ValueLayout.JAVA_INT.withName("has_weights"),
+              ValueLayout.JAVA_INT.withName("deterministic"),
+              ValueLayout.JAVA_INT.withName("accumulate"),
+              ValueLayout.JAVA_INT.withName("has_dbias"),
+              ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
+              ValueLayout.JAVA_INT.withName("has_dsinks"),
               ValueLayout.JAVA_FLOAT.withName("scale"),
               ValueLayout.JAVA_FLOAT.withName("softcap"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("batch"),
               ValueLayout.JAVA_LONG.withName("query_length"),
               ValueLayout.JAVA_LONG.withName("key_length"),
-              ValueLayout.JAVA_LONG.withName("query_total"),
-              ValueLayout.JAVA_LONG.withName("key_total"),
               ValueLayout.JAVA_LONG.withName("query_heads"),
               ValueLayout.JAVA_LONG.withName("key_heads"),
               ValueLayout.JAVA_LONG.withName("head_dim"),
               ValueLayout.JAVA_LONG.withName("value_head_dim"),
+              ValueLayout.JAVA_LONG.withName("query_total"),
+              ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
-              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
-              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_stride"))
-          .withName("fovea_attention_spec");
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride")
+          ).withName("fovea_attention_spec");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
+  public static final Field.Int32 PASS = Field.Int32.of(LAYOUT, "pass");
   public static final Field.Int32 DTYPE = Field.Int32.of(LAYOUT, "dtype");
   public static final Field.Int32 OUT_DTYPE = Field.Int32.of(LAYOUT, "out_dtype");
+  public static final Field.Int32 GRADIENT_DTYPE = Field.Int32.of(LAYOUT, "gradient_dtype");
   public static final Field.Int32 BIAS_DTYPE = Field.Int32.of(LAYOUT, "bias_dtype");
   public static final Field.Int32 PACKED = Field.Int32.of(LAYOUT, "packed");
   public static final Field.Int32 CAUSAL = Field.Int32.of(LAYOUT, "causal");
@@ -64,36 +77,50 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_WINDOW_LEFT = Field.Int32.of(LAYOUT, "has_window_left");
   public static final Field.Int32 HAS_WINDOW_RIGHT = Field.Int32.of(LAYOUT, "has_window_right");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
-  public static final Field.Int32 HAS_ALIBI = Field.Int32.of(LAYOUT, "has_alibi");
+  public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 HAS_ALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_alibi_slopes");
   public static final Field.Int32 HAS_SINKS = Field.Int32.of(LAYOUT, "has_sinks");
   public static final Field.Int32 HAS_QUERY_LENGTHS = Field.Int32.of(LAYOUT, "has_query_lengths");
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
   public static final Field.Int32 HAS_LSE = Field.Int32.of(LAYOUT, "has_lse");
   public static final Field.Int32 HAS_WEIGHTS = Field.Int32.of(LAYOUT, "has_weights");
+  public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
+  public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
+  public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
+  public static final Field.Int32 HAS_DALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_dalibi_slopes");
+  public static final Field.Int32 HAS_DSINKS = Field.Int32.of(LAYOUT, "has_dsinks");
   public static final Field.Float32 SCALE = Field.Float32.of(LAYOUT, "scale");
   public static final Field.Float32 SOFTCAP = Field.Float32.of(LAYOUT, "softcap");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
   public static final Field.Int64 QUERY_LENGTH = Field.Int64.of(LAYOUT, "query_length");
   public static final Field.Int64 KEY_LENGTH = Field.Int64.of(LAYOUT, "key_length");
-  public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
-  public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64 QUERY_HEADS = Field.Int64.of(LAYOUT, "query_heads");
   public static final Field.Int64 KEY_HEADS = Field.Int64.of(LAYOUT, "key_heads");
   public static final Field.Int64 HEAD_DIM = Field.Int64.of(LAYOUT, "head_dim");
   public static final Field.Int64 VALUE_HEAD_DIM = Field.Int64.of(LAYOUT, "value_head_dim");
+  public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
+  public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
+  public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
+  public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "alibi_slopes_stride");
   public static final Field.Int64Array OUT_STRIDE = Field.Int64Array.of(LAYOUT, "out_stride");
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
-  public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
-  public static final Field.Int64Array WEIGHTS_STRIDE =
-      Field.Int64Array.of(LAYOUT, "weights_stride");
-  public static final Field.Int64Array ALIBI_STRIDE = Field.Int64Array.of(LAYOUT, "alibi_stride");
+  public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "weights_stride");
+  public static final Field.Int64Array DOUT_STRIDE = Field.Int64Array.of(LAYOUT, "dout_stride");
+  public static final Field.Int64Array DQUERY_STRIDE = Field.Int64Array.of(LAYOUT, "dquery_stride");
+  public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");
+  public static final Field.Int64Array DVALUE_STRIDE = Field.Int64Array.of(LAYOUT, "dvalue_stride");
+  public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
+  public static final Field.Int64Array DALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dalibi_slopes_stride");
 
   private FoveaAttentionSpec() {}
 

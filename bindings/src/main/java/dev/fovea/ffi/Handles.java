@@ -5,7 +5,9 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /**
  * One unbound handle for each function: the address is the first argument, so that all libraries
@@ -22,37 +24,20 @@ final class Handles {
   static final MethodHandle DEVICE_QUERY =
       downcall(FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
 
-  static final MethodHandle PLAN_ATTENTION =
+  /** {@code fovea_plan_<operation>}. */
+  static final MethodHandle PLAN =
       downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
 
-  static final MethodHandle PLAN_ATTENTION_BACKWARD =
-      downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
-
-  static final MethodHandle PREPARE_ATTENTION = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS));
-
-  static final MethodHandle RUN_ATTENTION =
-      downcall(
-          FunctionDescriptor.of(
-              JAVA_INT, ADDRESS, ADDRESS, // plan, call
-              ADDRESS, ADDRESS, ADDRESS, // query, key, value
-              ADDRESS, ADDRESS, ADDRESS, // bias, alibi_slopes, sinks
-              ADDRESS, ADDRESS, ADDRESS, ADDRESS, // cu_seqlens_q, _k, query_lengths, key_lengths
-              ADDRESS, ADDRESS, ADDRESS, // out, lse, weights
-              ADDRESS, ADDRESS, ADDRESS)); // workspace, scratch, stream
-
-  static final MethodHandle RUN_ATTENTION_BACKWARD =
-      downcall(
-          FunctionDescriptor.of(
-              JAVA_INT, ADDRESS, ADDRESS, // plan, call
-              ADDRESS, ADDRESS, ADDRESS, ADDRESS, // dout, query, key, value
-              ADDRESS, ADDRESS, // out, lse
-              ADDRESS, ADDRESS, ADDRESS, // bias, alibi_slopes, sinks
-              ADDRESS, ADDRESS, ADDRESS, ADDRESS, // cu_seqlens_q, _k, query_lengths, key_lengths
-              ADDRESS, ADDRESS, ADDRESS, // dquery, dkey, dvalue
-              ADDRESS, ADDRESS, ADDRESS, // dbias, dalibi_slopes, dsinks
-              ADDRESS, ADDRESS, ADDRESS)); // workspace, scratch, stream
+  static final MethodHandle PREPARE = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
   private Handles() {}
+
+  /** {@code fovea_run_<operation>}: plan, call, operands, workspace, scratch, stream. */
+  static MethodHandle run(int operands) {
+    MemoryLayout[] addresses = new MemoryLayout[2 + operands + 3];
+    Arrays.fill(addresses, ADDRESS);
+    return downcall(FunctionDescriptor.of(JAVA_INT, addresses));
+  }
 
   @SuppressWarnings("restricted")
   private static MethodHandle downcall(FunctionDescriptor descriptor) {

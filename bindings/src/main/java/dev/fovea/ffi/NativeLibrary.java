@@ -4,6 +4,8 @@ import dev.fovea.ffi.report.LoadReport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.util.IdentityHashMap;
+import java.util.Map;
 
 /**
  * A loaded library: one method for each function of {@code fovea.h}, under its C name less the
@@ -23,11 +25,11 @@ public final class NativeLibrary {
   // The address table: handles are shared by all libraries, addresses are not.
   private final MemorySegment libraryQuery;
   private final MemorySegment deviceQuery;
-  private final MemorySegment planAttention;
-  private final MemorySegment planAttentionBackward;
-  private final MemorySegment prepareAttention;
-  private final MemorySegment runAttention;
-  private final MemorySegment runAttentionBackward;
+  private final MemorySegment prepare;
+  private final Map<NativeOperation, Functions> functions = new IdentityHashMap<>();
+
+  /** The addresses of an operation. */
+  private record Functions(MemorySegment plan, MemorySegment forward, MemorySegment backward) {}
 
   /** Throws {@link LoadRefusal} if the library is not one these bindings can call. */
   NativeLibrary(String name, String origin, SymbolLookup symbols) throws LoadRefusal {
@@ -37,11 +39,15 @@ public final class NativeLibrary {
     checkVersion(find(symbols, "fovea_abi_version"));
     libraryQuery = find(symbols, "fovea_library_query");
     deviceQuery = find(symbols, "fovea_device_query");
-    planAttention = find(symbols, "fovea_plan_attention");
-    planAttentionBackward = find(symbols, "fovea_plan_attention_backward");
-    prepareAttention = find(symbols, "fovea_prepare_attention");
-    runAttention = find(symbols, "fovea_run_attention");
-    runAttentionBackward = find(symbols, "fovea_run_attention_backward");
+    prepare = find(symbols, "fovea_prepare");
+    for (NativeOperation operation : NativeOperations.ALL) {
+      functions.put(
+          operation,
+          new Functions(
+              find(symbols, "fovea_plan_" + operation.name()),
+              find(symbols, "fovea_run_" + operation.name()),
+              find(symbols, "fovea_run_" + operation.name() + "_backward")));
+    }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = FoveaLibraryInfo.allocate(arena);
       int status = libraryQuery(info);
@@ -111,140 +117,29 @@ public final class NativeLibrary {
     }
   }
 
-  /** {@code fovea_plan_attention}. */
-  public int planAttention(MemorySegment spec, MemorySegment device, MemorySegment plan) {
+  /** {@code fovea_plan_<operation>}, of the pass that the spec says. */
+  public int plan(
+      NativeOperation operation, MemorySegment spec, MemorySegment device, MemorySegment plan) {
     try {
-      return (int) Handles.PLAN_ATTENTION.invokeExact(planAttention, spec, device, plan);
+      return (int) Handles.PLAN.invokeExact(functions.get(operation).plan, spec, device, plan);
     } catch (Throwable t) {
       throw Handles.unchecked(t);
     }
   }
 
-  /** {@code fovea_plan_attention_backward}. */
-  public int planAttentionBackward(
-      MemorySegment spec, MemorySegment gradients, MemorySegment device, MemorySegment plan) {
+  /** {@code fovea_prepare}. */
+  public int prepare(MemorySegment plan) {
     try {
-      return (int)
-          Handles.PLAN_ATTENTION_BACKWARD.invokeExact(
-              planAttentionBackward, spec, gradients, device, plan);
+      return (int) Handles.PREPARE.invokeExact(prepare, plan);
     } catch (Throwable t) {
       throw Handles.unchecked(t);
     }
   }
 
-  /** {@code fovea_prepare_attention}. */
-  public int prepareAttention(MemorySegment plan) {
-    try {
-      return (int) Handles.PREPARE_ATTENTION.invokeExact(prepareAttention, plan);
-    } catch (Throwable t) {
-      throw Handles.unchecked(t);
-    }
-  }
-
-  /** {@code fovea_run_attention}; absent operands are {@link MemorySegment#NULL}. */
-  public int runAttention(
-      MemorySegment plan,
-      MemorySegment call,
-      MemorySegment query,
-      MemorySegment key,
-      MemorySegment value,
-      MemorySegment bias,
-      MemorySegment alibiSlopes,
-      MemorySegment sinks,
-      MemorySegment cuSeqlensQ,
-      MemorySegment cuSeqlensK,
-      MemorySegment queryLengths,
-      MemorySegment keyLengths,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment weights,
-      MemorySegment workspace,
-      MemorySegment scratch,
-      MemorySegment stream) {
-    try {
-      return (int)
-          Handles.RUN_ATTENTION.invokeExact(
-              runAttention,
-              plan,
-              call,
-              query,
-              key,
-              value,
-              bias,
-              alibiSlopes,
-              sinks,
-              cuSeqlensQ,
-              cuSeqlensK,
-              queryLengths,
-              keyLengths,
-              out,
-              lse,
-              weights,
-              workspace,
-              scratch,
-              stream);
-    } catch (Throwable t) {
-      throw Handles.unchecked(t);
-    }
-  }
-
-  /** {@code fovea_run_attention_backward}; absent operands are {@link MemorySegment#NULL}. */
-  public int runAttentionBackward(
-      MemorySegment plan,
-      MemorySegment call,
-      MemorySegment dout,
-      MemorySegment query,
-      MemorySegment key,
-      MemorySegment value,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment bias,
-      MemorySegment alibiSlopes,
-      MemorySegment sinks,
-      MemorySegment cuSeqlensQ,
-      MemorySegment cuSeqlensK,
-      MemorySegment queryLengths,
-      MemorySegment keyLengths,
-      MemorySegment dquery,
-      MemorySegment dkey,
-      MemorySegment dvalue,
-      MemorySegment dbias,
-      MemorySegment dalibiSlopes,
-      MemorySegment dsinks,
-      MemorySegment workspace,
-      MemorySegment scratch,
-      MemorySegment stream) {
-    try {
-      return (int)
-          Handles.RUN_ATTENTION_BACKWARD.invokeExact(
-              runAttentionBackward,
-              plan,
-              call,
-              dout,
-              query,
-              key,
-              value,
-              out,
-              lse,
-              bias,
-              alibiSlopes,
-              sinks,
-              cuSeqlensQ,
-              cuSeqlensK,
-              queryLengths,
-              keyLengths,
-              dquery,
-              dkey,
-              dvalue,
-              dbias,
-              dalibiSlopes,
-              dsinks,
-              workspace,
-              scratch,
-              stream);
-    } catch (Throwable t) {
-      throw Handles.unchecked(t);
-    }
+  /** What {@link #run} calls: look it up once. */
+  public MemorySegment runFunction(NativeOperation operation, int pass) {
+    Functions all = functions.get(operation);
+    return pass == Abi.FORWARD ? all.forward : all.backward;
   }
 
   @Override

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -40,8 +41,8 @@ class NativeLoaderTest extends LoaderTest {
     assertEquals(1, report.attempts().size());
     assertEquals(Abi.OK, library.deviceQuery(0, NONE));
     assertEquals(Abi.INVALID_ARGUMENT, library.deviceQuery(5, NONE));
-    assertEquals(Abi.UNSUPPORTED, library.planAttention(NONE, NONE, NONE));
-    assertEquals(Abi.DEVICE_ERROR, library.prepareAttention(NONE));
+    assertEquals(Abi.UNSUPPORTED, library.plan(NativeAttention.OPERATION, NONE, NONE, NONE));
+    assertEquals(Abi.DEVICE_ERROR, library.prepare(NONE));
   }
 
   /** Argument i is address 4096 + i; the library says which one it did not get. */
@@ -50,21 +51,27 @@ class NativeLoaderTest extends LoaderTest {
     Path file = TinyLibrary.complete(folder, Abi.VERSION, "cpu");
     System.setProperty("fovea.native.cpu.path", file.toString());
     NativeLibrary library = NativeLoader.load("fovea_cpu").library().orElseThrow();
-    MemorySegment[] a = new MemorySegment[24];
+    assertEquals(Abi.DEVICE_LOST, run(library, Abi.FORWARD));
+    assertEquals(6, run(library, Abi.BACKWARD));
+  }
+
+  private static int run(NativeLibrary library, int pass) {
+    NativeOperation operation = NativeAttention.OPERATION;
+    int operands = operation.operands(pass).size();
+    MemorySegment[] a = new MemorySegment[operands + 5];
     for (int i = 0; i < a.length; i++) {
       a[i] = MemorySegment.ofAddress(4096 + i);
     }
-    assertEquals(
-        Abi.DEVICE_LOST,
-        library.runAttention(
-            a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
-            a[14], a[15], a[16], a[17]));
-    assertEquals(5, library.planAttentionBackward(a[0], a[1], a[2], a[3]));
-    assertEquals(
-        6,
-        library.runAttentionBackward(
-            a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
-            a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23]));
+    int end = 2 + operands;
+    return operation.run(
+        pass,
+        library.runFunction(operation, pass),
+        a[0],
+        a[1],
+        Arrays.copyOfRange(a, 2, end),
+        a[end],
+        a[end + 1],
+        a[end + 2]);
   }
 
   @Test
@@ -215,7 +222,7 @@ class NativeLoaderTest extends LoaderTest {
     offer(artifact, sha256(artifact));
     NativeLibrary library = load();
     assertEquals(List.of(), temporary());
-    assertEquals(Abi.UNSUPPORTED, library.planAttention(NONE, NONE, NONE));
+    assertEquals(Abi.UNSUPPORTED, library.plan(NativeAttention.OPERATION, NONE, NONE, NONE));
   }
 
   private record BytesLocator(byte[] bytes) implements NativeLocator {

@@ -28,9 +28,8 @@ class StructLayoutTest {
           FoveaLibraryInfo.LAYOUT,
           FoveaDeviceInfo.LAYOUT,
           FoveaAttentionSpec.LAYOUT,
-          FoveaAttentionGradients.LAYOUT,
-          FoveaAttentionPlan.LAYOUT,
-          FoveaAttentionCall.LAYOUT);
+          FoveaPlan.LAYOUT,
+          FoveaCall.LAYOUT);
 
   @Test
   void layoutsAreThoseOfTheCompiler() throws IOException {
@@ -68,21 +67,20 @@ class StructLayoutTest {
       assertEquals(-7, FoveaAttentionSpec.KEY_STRIDE.get(spec, 2));
       assertEquals(0, FoveaAttentionSpec.VALUE_STRIDE.get(spec, 0));
 
-      MemorySegment plan = FoveaAttentionPlan.allocate(arena);
-      FoveaAttentionPlan.SPEC.get(plan).copyFrom(spec);
-      FoveaAttentionPlan.FLOPS.set(plan, 1e12);
-      assertEquals(1e12, FoveaAttentionPlan.FLOPS.get(plan));
-      assertEquals(0.25f, FoveaAttentionSpec.SCALE.get(FoveaAttentionPlan.SPEC.get(plan)));
+      MemorySegment plan = FoveaPlan.allocate(arena);
+      FoveaPlan.SPEC.get(plan).asSlice(0, spec.byteSize()).copyFrom(spec);
+      FoveaPlan.FLOPS.set(plan, 1e12);
+      assertEquals(1e12, FoveaPlan.FLOPS.get(plan));
+      assertEquals(0.25f, FoveaAttentionSpec.SCALE.get(FoveaPlan.SPEC.get(plan)));
     }
   }
 
   @Test
   void arraysCheckTheirIndex() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment plan = FoveaAttentionPlan.allocate(arena);
+      MemorySegment plan = FoveaPlan.allocate(arena);
       for (int index : new int[] {-1, Abi.MAX_PHASES}) {
-        assertThrows(
-            IndexOutOfBoundsException.class, () -> FoveaAttentionPlan.ITEMS.get(plan, index));
+        assertThrows(IndexOutOfBoundsException.class, () -> FoveaPlan.ITEMS.get(plan, index));
       }
     }
   }
@@ -90,15 +88,14 @@ class StructLayoutTest {
   @Test
   void textsEndAtTheNulOrAtTheEndOfTheArray() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment plan = FoveaAttentionPlan.allocate(arena);
-      assertEquals("", FoveaAttentionPlan.KERNEL.get(plan));
-      plan.setString(FoveaAttentionPlan.KERNEL.offset(), "avx2 für bf16");
-      assertEquals("avx2 für bf16", FoveaAttentionPlan.KERNEL.get(plan));
-      MemorySegment all =
-          plan.asSlice(FoveaAttentionPlan.KERNEL.offset(), FoveaAttentionPlan.KERNEL.length());
+      MemorySegment plan = FoveaPlan.allocate(arena);
+      assertEquals("", FoveaPlan.KERNEL.get(plan));
+      plan.setString(FoveaPlan.KERNEL.offset(), "avx2 für bf16");
+      assertEquals("avx2 für bf16", FoveaPlan.KERNEL.get(plan));
+      MemorySegment all = plan.asSlice(FoveaPlan.KERNEL.offset(), FoveaPlan.KERNEL.length());
       all.fill((byte) 'x');
-      assertEquals("x".repeat(64), FoveaAttentionPlan.KERNEL.get(plan));
-      assertEquals(0, plan.get(ValueLayout.JAVA_BYTE, FoveaAttentionPlan.SPEC.offset()));
+      assertEquals("x".repeat(64), FoveaPlan.KERNEL.get(plan));
+      assertEquals(0, plan.get(ValueLayout.JAVA_BYTE, FoveaPlan.SPEC.offset()));
     }
   }
 

@@ -25,10 +25,7 @@ final class TinyLibrary {
       }
       int32_t fovea_device_query(int32_t index, void* device) { return index == 0 ? 0 : 1; }
       int32_t fovea_plan_attention(void* spec, void* device, void* plan) { return 2; }
-      int32_t fovea_plan_attention_backward(void* spec, void* gradients, void* device, void* plan) {
-        return 5;
-      }
-      int32_t fovea_prepare_attention(void* plan) { return 3; }
+      int32_t fovea_prepare(void* plan) { return 3; }
       int32_t fovea_run_attention(void* plan, void* call, void* query, void* key, void* value,
           void* bias, void* alibi, void* sinks, void* cu_q, void* cu_k, void* lengths_q,
           void* lengths_k, void* out, void* lse, void* weights, void* workspace, void* scratch,

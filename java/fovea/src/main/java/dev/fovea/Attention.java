@@ -1,6 +1,5 @@
 package dev.fovea;
 
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -203,7 +202,7 @@ public final class Attention {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
       SpecBlock.fill(spec, options, shape);
-      return plans.get(device.backend(), spec, MemorySegment.NULL);
+      return plans.get(device.backend(), spec);
     }
   }
 
@@ -221,9 +220,8 @@ public final class Attention {
       Device device, AttentionShape shape, AttentionGradientShape gradients) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      MemorySegment block = FoveaAttentionGradients.allocate(arena);
-      SpecBlock.fill(spec, block, options, shape, gradients);
-      return plans.get(device.backend(), spec, block);
+      SpecBlock.fill(spec, options, shape, gradients);
+      return plans.get(device.backend(), spec);
     }
   }
 

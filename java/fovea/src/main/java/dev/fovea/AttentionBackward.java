@@ -53,7 +53,7 @@ public final class AttentionBackward {
   private final BackwardOperands operands;
   private final RunMemory memory;
 
-  private BoundBackward bound; // null: something has been set since the last run
+  private BoundAttention bound; // null: something has been set since the last run
   private long bindings; // of the call, that operands are of
 
   /** {@code out} and {@code lse} are null for those of the call's last run. */
@@ -240,23 +240,23 @@ public final class AttentionBackward {
     }
   }
 
-  private BoundBackward bind() {
+  private BoundAttention bind() {
     if (bound == null) {
       bound = bind(operands);
     }
     return bound;
   }
 
-  private BoundBackward bind(BackwardOperands all) {
+  private BoundAttention bind(BackwardOperands all) {
     all.requireSet();
     Attention attention = call.attention();
     AttentionShape shape = all.forward.shape(attention.options());
     Device device = all.forward.query.device();
     AttentionPlan plan = attention.planBackward(device, shape, all.shape());
-    return new BoundBackward(call, all, shape, plan, memory);
+    return new BoundAttention(call, all, shape, plan, memory);
   }
 
-  private void run(BoundBackward bound) {
+  private void run(BoundAttention bound) {
     if (isOfCall()) {
       call.runBound(bound, call.lastRun().seed(), call.lastRun().offset());
     } else {

@@ -34,7 +34,7 @@ public final class AttentionCall {
   private long dropoutSeed;
   private int dropoutOffset;
 
-  private BoundForward bound; // null: bindings have changed since the last run
+  private BoundAttention bound; // null: bindings have changed since the last run
   private long bindings; // counts their changes
   private Fanout fanout; // null: no executor has been used yet, or it has changed
 
@@ -315,20 +315,20 @@ public final class AttentionCall {
         new RunMemory());
   }
 
-  private BoundForward bind() {
+  private BoundAttention bind() {
     if (bound == null) {
       bound = bind(operands);
     }
     return bound;
   }
 
-  private BoundForward bind(AttentionOperands operands) {
+  private BoundAttention bind(AttentionOperands operands) {
     AttentionShape shape = operands.shape(attention.options());
     AttentionPlan plan = attention.plan(operands.query.device(), shape);
-    return new BoundForward(this, operands, shape, plan, memory);
+    return new BoundAttention(this, operands, shape, plan, memory);
   }
 
-  private void run(BoundForward bound, Tensor out) {
+  private void run(BoundAttention bound, Tensor out) {
     lastRun.forget(); // one that fails may leave half of an out
     runBound(bound, dropoutSeed, dropoutOffset);
     lastRun.ended(out, bound.captured(), dropoutSeed, dropoutOffset);

@@ -64,6 +64,11 @@ final class AttentionOperands extends OperandSet implements Cloneable {
   }
 
   @Override
+  Device device() {
+    return query.device();
+  }
+
+  @Override
   Map<String, Tensor> read() {
     Map<String, Tensor> read = new LinkedHashMap<>();
     read.put("query", query);

@@ -1,8 +1,8 @@
 package dev.fovea;
 
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionPlan;
-import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.ffi.FoveaPlan;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,27 +25,21 @@ public final class AttentionPlan {
     this.backend = backend;
     this.block = block;
     this.backward = backward;
-    this.kernel = FoveaAttentionPlan.KERNEL.get(block);
-    this.items = new long[FoveaAttentionPlan.PHASES.get(block)];
+    this.kernel = FoveaPlan.KERNEL.get(block);
+    this.items = new long[FoveaPlan.PHASES.get(block)];
     for (int phase = 0; phase < items.length; phase++) {
-      items[phase] = FoveaAttentionPlan.ITEMS.get(block, phase);
+      items[phase] = FoveaPlan.ITEMS.get(block, phase);
     }
   }
 
-  /** {@code gradients} is {@link MemorySegment#NULL} for a forward pass. */
-  static AttentionPlan make(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
+  static AttentionPlan make(DeviceBackend backend, MemorySegment spec) {
     // Lives as long as this object: every native call takes it as a segment, which keeps it.
-    MemorySegment block = FoveaAttentionPlan.allocate(Arena.ofAuto());
-    boolean backward = !gradients.equals(MemorySegment.NULL);
-    NativeLibrary library = backend.library();
-    int status =
-        backward
-            ? library.planAttentionBackward(spec, gradients, backend.info(), block)
-            : library.planAttention(spec, backend.info(), block);
+    MemorySegment block = FoveaPlan.allocate(Arena.ofAuto());
+    int status = backend.library().plan(NativeAttention.OPERATION, spec, backend.info(), block);
     if (status != Abi.OK) {
-      throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
+      throw Failures.of(status, FoveaPlan.ERROR.get(block));
     }
-    return new AttentionPlan(backend, block, backward);
+    return new AttentionPlan(backend, block, FoveaPlan.PASS.get(block) == Abi.BACKWARD);
   }
 
   /** Does once what a run may not do: loads code, sets attributes. */
@@ -54,12 +48,12 @@ public final class AttentionPlan {
       int status;
       backend.enter();
       try {
-        status = backend.library().prepareAttention(block);
+        status = backend.library().prepare(block);
       } finally {
         backend.leave();
       }
       if (status != Abi.OK) {
-        throw Failures.of(status, FoveaAttentionPlan.ERROR.get(block));
+        throw Failures.of(status, FoveaPlan.ERROR.get(block));
       }
       prepared = true;
     }
@@ -72,12 +66,12 @@ public final class AttentionPlan {
 
   /** Rows of one item: query positions times the query heads that share a key head. */
   public int tileQueries() {
-    return FoveaAttentionPlan.TILE_QUERIES.get(block);
+    return FoveaPlan.TILE_QUERIES.get(block);
   }
 
   /** Keys that a tile takes at a time. */
   public int tileKeys() {
-    return FoveaAttentionPlan.TILE_KEYS.get(block);
+    return FoveaPlan.TILE_KEYS.get(block);
   }
 
   /** Number of phases; each begins when the one before has ended. */
@@ -92,12 +86,12 @@ public final class AttentionPlan {
 
   /** Memory that all workers of a run share. */
   public long workspaceBytes() {
-    return FoveaAttentionPlan.WORKSPACE_BYTES.get(block);
+    return FoveaPlan.WORKSPACE_BYTES.get(block);
   }
 
   /** Memory that each worker of a run has for itself. */
   public long scratchBytes() {
-    return FoveaAttentionPlan.SCRATCH_BYTES.get(block);
+    return FoveaPlan.SCRATCH_BYTES.get(block);
   }
 
   /**
@@ -105,7 +99,7 @@ public final class AttentionPlan {
    * times that for a backward pass. An upper bound, from the longest lengths.
    */
   public double flops() {
-    return FoveaAttentionPlan.FLOPS.get(block);
+    return FoveaPlan.FLOPS.get(block);
   }
 
   boolean isBackward() {

@@ -24,11 +24,16 @@ final class BackwardOperands extends OperandSet {
   }
 
   @Override
+  Device device() {
+    return forward.device();
+  }
+
+  @Override
   Map<String, Tensor> read() {
     Map<String, Tensor> read = forward.read();
+    read.put("dout", dout);
     read.put("out", forward.out);
     read.put("lse", forward.lse);
-    read.put("dout", dout);
     return read;
   }
 

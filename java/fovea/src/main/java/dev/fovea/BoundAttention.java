@@ -1,16 +1,14 @@
 package dev.fovea;
 
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
+import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.MemorySegment;
 
-/**
- * Operands, plan and memory put together: everything a run reads, resolved once. A subclass knows
- * the native function, and the operands that it alone takes.
- */
-abstract class BoundAttention implements Fanout.Work {
+/** Operands, plan and memory put together: everything a run reads, resolved once. */
+final class BoundAttention implements Fanout.Work {
   /** Below this, handing items to another thread takes longer than doing them. */
   private static final double INLINE_FLOPS = 2e6;
 
@@ -24,21 +22,12 @@ abstract class BoundAttention implements Fanout.Work {
   private final int workers;
   private final Stream stream; // null where calls are done when they return
 
-  final NativeLibrary library;
-  final MemorySegment planBlock;
-  final MemorySegment query;
-  final MemorySegment key;
-  final MemorySegment value;
-  final MemorySegment bias;
-  final MemorySegment alibiSlopes;
-  final MemorySegment sinks;
-  final MemorySegment cuSeqlensQ;
-  final MemorySegment cuSeqlensK;
-  final MemorySegment queryLengths;
-  final MemorySegment keyLengths;
-  final MemorySegment out;
-  final MemorySegment lse;
-  final MemorySegment streamHandle;
+  private final NativeOperation operation;
+  private final int pass;
+  private final MemorySegment function;
+  private final MemorySegment planBlock;
+  private final MemorySegment[] addresses; // in the order of the operation
+  private final MemorySegment streamHandle;
 
   /** Of the run in progress. */
   private long dropoutSeed;
@@ -47,13 +36,12 @@ abstract class BoundAttention implements Fanout.Work {
   private Graph captured;
 
   /**
-   * {@code operands} are all that a run touches, {@code forward} those of the forward pass; they
-   * and {@code shape} have been checked against each other.
+   * {@code operands} are all that a run touches; they and {@code shape} have been checked against
+   * each other.
    */
   BoundAttention(
       AttentionCall call,
       OperandSet operands,
-      AttentionOperands forward,
       AttentionShape shape,
       AttentionPlan plan,
       RunMemory memory) {
@@ -63,11 +51,10 @@ abstract class BoundAttention implements Fanout.Work {
     this.plan = plan;
     this.memory = memory;
     this.claim = call.claim();
-    Device device = forward.query.device();
+    Device device = operands.device();
     stream = stream(device, call.stream());
     streamHandle = stream == null ? device.backend().stream() : stream.segment();
     plan.prepare();
-    library = device.backend().library();
     scopes = operands.scopes();
     items = new long[plan.phases()];
     for (int phase = 0; phase < items.length; phase++) {
@@ -76,22 +63,11 @@ abstract class BoundAttention implements Fanout.Work {
     workers = workers(device, operands, call.parallelism());
     memory.ensure(device, plan, workers);
     planBlock = plan.block();
-    query = OperandSet.segment(forward.query);
-    key = OperandSet.segment(forward.key);
-    value = OperandSet.segment(forward.value);
-    bias = OperandSet.segment(forward.bias);
-    alibiSlopes = OperandSet.segment(forward.alibiSlopes);
-    sinks = OperandSet.segment(forward.sinks);
-    cuSeqlensQ = OperandSet.segment(forward.cuSeqlensQ);
-    cuSeqlensK = OperandSet.segment(forward.cuSeqlensK);
-    queryLengths = OperandSet.segment(forward.queryLengths);
-    keyLengths = OperandSet.segment(forward.keyLengths);
-    out = OperandSet.segment(forward.out);
-    lse = OperandSet.segment(forward.lse);
+    operation = NativeAttention.OPERATION;
+    pass = plan.isBackward() ? Abi.BACKWARD : Abi.FORWARD;
+    function = device.backend().library().runFunction(operation, pass);
+    addresses = operands.addresses();
   }
-
-  /** The downcall. Returns a status of {@link Abi}. */
-  abstract int compute(MemorySegment call, MemorySegment workspace, MemorySegment scratch);
 
   private static Stream stream(Device device, Stream wanted) {
     if (wanted == null) {
@@ -199,16 +175,24 @@ abstract class BoundAttention implements Fanout.Work {
   @Override
   public int run(int worker, int phase, long begin, long end) {
     MemorySegment call = memory.call(worker);
-    FoveaAttentionCall.PHASE.set(call, phase);
-    FoveaAttentionCall.BEGIN.set(call, begin);
-    FoveaAttentionCall.END.set(call, end);
-    FoveaAttentionCall.DROPOUT_SEED.set(call, dropoutSeed);
-    FoveaAttentionCall.DROPOUT_OFFSET.set(call, dropoutOffset);
-    return compute(call, memory.workspace(), memory.scratch(worker));
+    FoveaCall.PHASE.set(call, phase);
+    FoveaCall.BEGIN.set(call, begin);
+    FoveaCall.END.set(call, end);
+    FoveaCall.DROPOUT_SEED.set(call, dropoutSeed);
+    FoveaCall.DROPOUT_OFFSET.set(call, dropoutOffset);
+    return operation.run(
+        pass,
+        function,
+        planBlock,
+        call,
+        addresses,
+        memory.workspace(),
+        memory.scratch(worker),
+        streamHandle);
   }
 
   private RuntimeException failure(int worker, int status) {
-    return Failures.of(status, FoveaAttentionCall.ERROR.get(memory.call(worker)));
+    return Failures.of(status, FoveaCall.ERROR.get(memory.call(worker)));
   }
 
   private void acquireScopes() {

@@ -17,11 +17,21 @@ abstract class OperandSet {
     return tensor == null ? MemorySegment.NULL : tensor.rawSegment();
   }
 
+  /** Where all lie: that of query. */
+  abstract Device device();
+
   /** What a run reads; null where absent. A new map. */
   abstract Map<String, Tensor> read();
 
   /** What a run writes; null where absent. A new map. */
   abstract Map<String, Tensor> written();
+
+  /** As a run takes them: what is read, then what is written, in the order of the operation. */
+  MemorySegment[] addresses() {
+    return java.util.stream.Stream.concat(read().values().stream(), written().values().stream())
+        .map(OperandSet::segment)
+        .toArray(MemorySegment[]::new);
+  }
 
   /** Those that are there. */
   Map<String, Tensor> present() {

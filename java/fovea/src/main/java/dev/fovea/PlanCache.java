@@ -5,40 +5,34 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The last plans of one {@link Attention}. The key is the blocks themselves, byte for byte, and the
+ * The last plans of one {@link Attention}. The key is the block itself, byte for byte, and the
  * device. Reads take no lock: entries live in an array that is copied on every change.
  */
 final class PlanCache {
   /** Enough for the shapes of one model; a server with more shapes plans again, in microseconds. */
   private static final int CAPACITY = 16;
 
-  private record Entry(
-      DeviceBackend backend, MemorySegment spec, MemorySegment gradients, AttentionPlan plan) {
-    boolean matches(DeviceBackend wanted, MemorySegment spec, MemorySegment gradients) {
-      return backend == wanted
-          && this.spec.mismatch(spec) < 0
-          && this.gradients.mismatch(gradients) < 0;
+  private record Entry(DeviceBackend backend, MemorySegment spec, AttentionPlan plan) {
+    boolean matches(DeviceBackend wanted, MemorySegment spec) {
+      return backend == wanted && this.spec.mismatch(spec) < 0;
     }
   }
 
   private volatile Entry[] entries = {}; // newest first
 
-  /**
-   * The blocks may be reused afterwards: they are copied. {@code gradients} is {@link
-   * MemorySegment#NULL} for a forward pass.
-   */
-  AttentionPlan get(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
-    AttentionPlan kept = find(backend, spec, gradients);
+  /** The block may be reused afterwards: it is copied. */
+  AttentionPlan get(DeviceBackend backend, MemorySegment spec) {
+    AttentionPlan kept = find(backend, spec);
     if (kept != null) {
       return kept;
     }
-    AttentionPlan made = AttentionPlan.make(backend, spec, gradients);
-    return keep(new Entry(backend, copy(spec), copy(gradients), made));
+    AttentionPlan made = AttentionPlan.make(backend, spec);
+    return keep(new Entry(backend, copy(spec), made));
   }
 
-  private AttentionPlan find(DeviceBackend backend, MemorySegment spec, MemorySegment gradients) {
+  private AttentionPlan find(DeviceBackend backend, MemorySegment spec) {
     for (Entry entry : entries) {
-      if (entry.matches(backend, spec, gradients)) {
+      if (entry.matches(backend, spec)) {
         return entry.plan;
       }
     }
@@ -47,7 +41,7 @@ final class PlanCache {
 
   /** Two threads may make the same plan at the same time: both get the one that came first. */
   private synchronized AttentionPlan keep(Entry entry) {
-    AttentionPlan first = find(entry.backend, entry.spec, entry.gradients);
+    AttentionPlan first = find(entry.backend, entry.spec);
     if (first != null) {
       return first;
     }

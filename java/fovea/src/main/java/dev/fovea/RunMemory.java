@@ -1,7 +1,7 @@
 package dev.fovea;
 
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
+import dev.fovea.ffi.FoveaCall;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -55,12 +55,12 @@ final class RunMemory {
     }
 
     private static MemorySegment[] newCalls(int count) {
-      long bytes = FoveaAttentionCall.LAYOUT.byteSize();
+      long bytes = FoveaCall.LAYOUT.byteSize();
       long each = align(bytes);
       MemorySegment all = Arena.ofAuto().allocate(each * count, Abi.ALIGNMENT);
       MemorySegment[] calls = slices(all, count, each);
       for (MemorySegment call : calls) {
-        FoveaAttentionCall.SIZE.set(call, (int) bytes);
+        FoveaCall.SIZE.set(call, (int) bytes);
       }
       return calls;
     }

@@ -3,44 +3,41 @@ package dev.fovea;
 import dev.fovea.AttentionShape.Strides;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.MemorySegment;
 
-/**
- * Options and shapes as a {@code fovea_attention_spec} and a {@code fovea_attention_gradients}: the
- * one place where the two sides meet.
- */
+/** Options and shapes as a {@code fovea_attention_spec}: the one place where the two sides meet. */
 final class SpecBlock {
   private SpecBlock() {}
 
   /** Fills a zeroed block for a forward pass. */
   static void fill(MemorySegment spec, Attention.Options options, AttentionShape shape) {
+    FoveaAttentionSpec.PASS.set(spec, Abi.FORWARD);
     fillCommon(spec, options, shape);
     FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(shape.weights() != null));
     batchHeadPosition(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, shape.weights());
   }
 
-  /** Fills zeroed blocks for a backward pass, in which weights have no part. */
+  /** Fills a zeroed block for a backward pass, in which weights have no part. */
   static void fill(
       MemorySegment spec,
-      MemorySegment gradients,
       Attention.Options options,
       AttentionShape shape,
       AttentionGradientShape wanted) {
+    FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
     fillCommon(spec, options, shape);
-    FoveaAttentionGradients.DTYPE.set(gradients, code(wanted.dtype()));
-    FoveaAttentionGradients.DETERMINISTIC.set(gradients, flag(wanted.deterministic()));
-    FoveaAttentionGradients.ACCUMULATE.set(gradients, flag(wanted.accumulate()));
-    FoveaAttentionGradients.HAS_DBIAS.set(gradients, flag(wanted.dbias() != null));
-    FoveaAttentionGradients.HAS_DALIBI.set(gradients, flag(wanted.dalibi() != null));
-    FoveaAttentionGradients.HAS_DSINKS.set(gradients, flag(wanted.dsinks()));
-    batchPositionHead(gradients, FoveaAttentionGradients.DOUT_STRIDE, wanted.dout());
-    batchPositionHead(gradients, FoveaAttentionGradients.DQUERY_STRIDE, wanted.dquery());
-    batchPositionHead(gradients, FoveaAttentionGradients.DKEY_STRIDE, wanted.dkey());
-    batchPositionHead(gradients, FoveaAttentionGradients.DVALUE_STRIDE, wanted.dvalue());
-    batchHeadPosition(gradients, FoveaAttentionGradients.DBIAS_STRIDE, wanted.dbias());
-    batchHead(gradients, FoveaAttentionGradients.DALIBI_STRIDE, wanted.dalibi());
+    FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, code(wanted.dtype()));
+    FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(wanted.deterministic()));
+    FoveaAttentionSpec.ACCUMULATE.set(spec, flag(wanted.accumulate()));
+    FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(wanted.dbias() != null));
+    FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(wanted.dalibi() != null));
+    FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(wanted.dsinks()));
+    batchPositionHead(spec, FoveaAttentionSpec.DOUT_STRIDE, wanted.dout());
+    batchPositionHead(spec, FoveaAttentionSpec.DQUERY_STRIDE, wanted.dquery());
+    batchPositionHead(spec, FoveaAttentionSpec.DKEY_STRIDE, wanted.dkey());
+    batchPositionHead(spec, FoveaAttentionSpec.DVALUE_STRIDE, wanted.dvalue());
+    batchHeadPosition(spec, FoveaAttentionSpec.DBIAS_STRIDE, wanted.dbias());
+    batchHead(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, wanted.dalibi());
   }
 
   private static void fillCommon(
@@ -80,7 +77,7 @@ final class SpecBlock {
     FoveaAttentionSpec.DTYPE.set(spec, code(shape.dtype()));
     FoveaAttentionSpec.BIAS_DTYPE.set(spec, code(shape.biasDType()));
     FoveaAttentionSpec.PACKED.set(spec, flag(shape.packed()));
-    FoveaAttentionSpec.HAS_ALIBI.set(spec, flag(shape.alibi() != null));
+    FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(shape.alibi() != null));
     FoveaAttentionSpec.HAS_SINKS.set(spec, flag(shape.sinks()));
     FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(shape.queryLengths()));
     FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(shape.keyLengths()));
@@ -102,7 +99,7 @@ final class SpecBlock {
     batchPositionHead(spec, FoveaAttentionSpec.VALUE_STRIDE, shape.value());
     batchPositionHead(spec, FoveaAttentionSpec.OUT_STRIDE, shape.out());
     batchHead(spec, FoveaAttentionSpec.LSE_STRIDE, shape.lse());
-    batchHead(spec, FoveaAttentionSpec.ALIBI_STRIDE, shape.alibi());
+    batchHead(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, shape.alibi());
     batchHeadPosition(spec, FoveaAttentionSpec.BIAS_STRIDE, shape.bias());
   }
 

@@ -9,7 +9,6 @@ import dev.fovea.Attention.Alignment;
 import dev.fovea.AttentionShape.Strides;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
-import dev.fovea.ffi.FoveaAttentionGradients;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -164,10 +163,10 @@ class AttentionTest {
       assertStrides(spec, FoveaAttentionSpec.LSE_STRIDE, 8 * 3, 3);
       assertStrides(spec, FoveaAttentionSpec.BIAS_STRIDE, 1, 3, 2); // batch, head, position
       assertStrides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, 8 * 3 * 5, 3 * 5, 5);
-      assertStrides(spec, FoveaAttentionSpec.ALIBI_STRIDE, 8, 1);
+      assertStrides(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, 8, 1);
       for (var flag :
           Set.of(
-              FoveaAttentionSpec.HAS_ALIBI,
+              FoveaAttentionSpec.HAS_ALIBI_SLOPES,
               FoveaAttentionSpec.HAS_SINKS,
               FoveaAttentionSpec.HAS_QUERY_LENGTHS,
               FoveaAttentionSpec.HAS_KEY_LENGTHS,
@@ -202,7 +201,6 @@ class AttentionTest {
   void gradientsReachTheirBlock() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      MemorySegment block = FoveaAttentionGradients.allocate(arena);
       AttentionShape shape =
           AttentionShape.dense(DType.BFLOAT16, 2, 3, 5, 8, 4, 64)
               .valueHeadDim(32)
@@ -210,27 +208,24 @@ class AttentionTest {
               .weights()
               .build();
       SpecBlock.fill(
-          spec,
-          block,
-          Attention.create().options(),
-          shape,
-          AttentionGradientShape.dense(shape).build());
+          spec, Attention.create().options(), shape, AttentionGradientShape.dense(shape).build());
       assertEquals(1, FoveaAttentionSpec.HAS_LSE.get(spec));
+      assertEquals(Abi.BACKWARD, FoveaAttentionSpec.PASS.get(spec));
       assertEquals(0, FoveaAttentionSpec.HAS_WEIGHTS.get(spec));
       assertStrides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, 0, 0, 0);
-      assertEquals(Abi.BFLOAT16, FoveaAttentionGradients.DTYPE.get(block));
+      assertEquals(Abi.BFLOAT16, FoveaAttentionSpec.GRADIENT_DTYPE.get(spec));
       List<Field.Int32> flags =
           List.of(
-              FoveaAttentionGradients.DETERMINISTIC,
-              FoveaAttentionGradients.ACCUMULATE,
-              FoveaAttentionGradients.HAS_DBIAS,
-              FoveaAttentionGradients.HAS_DALIBI,
-              FoveaAttentionGradients.HAS_DSINKS);
-      flags.forEach(flag -> assertEquals(0, flag.get(block)));
-      assertStrides(block, FoveaAttentionGradients.DOUT_STRIDE, 3 * 8 * 32, 8 * 32, 32);
-      assertStrides(block, FoveaAttentionGradients.DQUERY_STRIDE, 3 * 8 * 64, 8 * 64, 64);
-      assertStrides(block, FoveaAttentionGradients.DKEY_STRIDE, 5 * 4 * 64, 4 * 64, 64);
-      assertStrides(block, FoveaAttentionGradients.DVALUE_STRIDE, 5 * 4 * 32, 4 * 32, 32);
+              FoveaAttentionSpec.DETERMINISTIC,
+              FoveaAttentionSpec.ACCUMULATE,
+              FoveaAttentionSpec.HAS_DBIAS,
+              FoveaAttentionSpec.HAS_DALIBI_SLOPES,
+              FoveaAttentionSpec.HAS_DSINKS);
+      flags.forEach(flag -> assertEquals(0, flag.get(spec)));
+      assertStrides(spec, FoveaAttentionSpec.DOUT_STRIDE, 3 * 8 * 32, 8 * 32, 32);
+      assertStrides(spec, FoveaAttentionSpec.DQUERY_STRIDE, 3 * 8 * 64, 8 * 64, 64);
+      assertStrides(spec, FoveaAttentionSpec.DKEY_STRIDE, 5 * 4 * 64, 4 * 64, 64);
+      assertStrides(spec, FoveaAttentionSpec.DVALUE_STRIDE, 5 * 4 * 32, 4 * 32, 32);
 
       List<UnaryOperator<AttentionGradientShape.Builder>> changes =
           List.of(
@@ -240,9 +235,8 @@ class AttentionTest {
               b -> b.dalibiSlopes(new Strides(8, 0, 1)),
               AttentionGradientShape.Builder::dsinks);
       for (int i = 0; i < changes.size(); i++) {
-        MemorySegment changed = FoveaAttentionGradients.allocate(arena);
+        MemorySegment changed = FoveaAttentionSpec.allocate(arena);
         SpecBlock.fill(
-            spec,
             changed,
             Attention.create().options(),
             shape,
@@ -253,12 +247,12 @@ class AttentionTest {
         boolean bias = i == 2;
         assertStrides(
             changed,
-            FoveaAttentionGradients.DBIAS_STRIDE, // batch, head, position
+            FoveaAttentionSpec.DBIAS_STRIDE, // batch, head, position
             bias ? 1 : 0,
             bias ? 3 : 0,
             bias ? 2 : 0);
         assertStrides(
-            changed, FoveaAttentionGradients.DALIBI_STRIDE, i == 3 ? 8 : 0, i == 3 ? 1 : 0);
+            changed, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, i == 3 ? 8 : 0, i == 3 ? 1 : 0);
       }
     }
   }
@@ -266,7 +260,7 @@ class AttentionTest {
   @Test
   void packedGradientsReachTheirBlock() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment block = FoveaAttentionGradients.allocate(arena);
+      MemorySegment block = FoveaAttentionSpec.allocate(arena);
       AttentionShape shape =
           AttentionShape.packed(DType.FLOAT16, 3, 10, 20, 25, 50, 8, 2, 64).lse().build();
       AttentionGradientShape gradients =
@@ -275,17 +269,12 @@ class AttentionTest {
               .dout(new Strides(0, 1, 2))
               .dvalue(new Strides(0, 3, 4))
               .build();
-      SpecBlock.fill(
-          FoveaAttentionSpec.allocate(arena),
-          block,
-          Attention.create().options(),
-          shape,
-          gradients);
-      assertEquals(Abi.FLOAT32, FoveaAttentionGradients.DTYPE.get(block));
-      assertStrides(block, FoveaAttentionGradients.DOUT_STRIDE, 0, 1, 2);
-      assertStrides(block, FoveaAttentionGradients.DQUERY_STRIDE, 0, 8 * 64, 64);
-      assertStrides(block, FoveaAttentionGradients.DKEY_STRIDE, 0, 2 * 64, 64);
-      assertStrides(block, FoveaAttentionGradients.DVALUE_STRIDE, 0, 3, 4);
+      SpecBlock.fill(block, Attention.create().options(), shape, gradients);
+      assertEquals(Abi.FLOAT32, FoveaAttentionSpec.GRADIENT_DTYPE.get(block));
+      assertStrides(block, FoveaAttentionSpec.DOUT_STRIDE, 0, 1, 2);
+      assertStrides(block, FoveaAttentionSpec.DQUERY_STRIDE, 0, 8 * 64, 64);
+      assertStrides(block, FoveaAttentionSpec.DKEY_STRIDE, 0, 2 * 64, 64);
+      assertStrides(block, FoveaAttentionSpec.DVALUE_STRIDE, 0, 3, 4);
     }
   }
 

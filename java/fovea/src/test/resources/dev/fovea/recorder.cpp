@@ -23,15 +23,6 @@ struct Log {
 
 constexpr int64_t kMostEntries = 100;
 
-int32_t fill(const fovea_attention_spec* spec, const char* kernel, fovea_attention_plan* plan) {
-  plan->abi_version = FOVEA_ABI_VERSION;
-  plan->device_kind = FOVEA_DEVICE_CPU;
-  plan->flops = 1e9;
-  plan->spec = *spec;
-  std::snprintf(plan->kernel, sizeof plan->kernel, "%s", kernel);
-  return FOVEA_OK;
-}
-
 }  // namespace
 
 int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
@@ -44,47 +35,48 @@ int32_t fovea_library_query(fovea_library_info* info) {
 int32_t fovea_device_query(int32_t, fovea_device_info*) { return FOVEA_OK; }
 
 int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info*,
-                             fovea_attention_plan* plan) {
-  plan->phases = 1;
-  plan->items[0] = 4;
-  return fill(spec, "forward", plan);
-}
-
-int32_t fovea_plan_attention_backward(const fovea_attention_spec* spec,
-                                      const fovea_attention_gradients* gradients,
-                                      const fovea_device_info*, fovea_attention_plan* plan) {
-  if (gradients->dtype == FOVEA_BFLOAT16) {
+                             fovea_plan* plan) {
+  const bool backward = spec->pass == FOVEA_BACKWARD;
+  if (backward && spec->gradient_dtype == FOVEA_BFLOAT16) {
     std::strcpy(plan->error, "there is no backward pass");
     return FOVEA_UNSUPPORTED;
   }
-  plan->phases = 4;
-  plan->items[0] = 3;
-  plan->items[2] = 7;
-  plan->workspace_bytes = 200;
-  plan->scratch_bytes = 10;
-  plan->gradients = *gradients;
-  return fill(spec, "backward", plan);
+  plan->abi_version = FOVEA_ABI_VERSION;
+  plan->device_kind = FOVEA_DEVICE_CPU;
+  plan->pass = spec->pass;
+  plan->flops = 1e9;
+  if (backward) {
+    plan->phases = 4;
+    plan->items[0] = 3;
+    plan->items[2] = 7;
+    plan->workspace_bytes = 200;
+    plan->scratch_bytes = 10;
+  } else {
+    plan->phases = 1;
+    plan->items[0] = 4;
+  }
+  std::memcpy(plan->spec, spec, sizeof *spec);
+  std::strcpy(plan->kernel, backward ? "backward" : "forward");
+  return FOVEA_OK;
 }
 
-int32_t fovea_prepare_attention(fovea_attention_plan*) { return FOVEA_OK; }
+int32_t fovea_prepare(fovea_plan*) { return FOVEA_OK; }
 
-int32_t fovea_run_attention(const fovea_attention_plan*, fovea_attention_call*, const void*,
-                            const void*, const void*, const void*, const float*, const float*,
-                            const int32_t*, const int32_t*, const int32_t*, const int32_t*, void*,
-                            float*, float*, void*, void*, void*) {
+int32_t fovea_run_attention(const fovea_plan*, fovea_call*, const void*, const void*, const void*,
+                            const void*, const float*, const float*, const int32_t*, const int32_t*,
+                            const int32_t*, const int32_t*, void*, float*, float*, void*, void*,
+                            void*) {
   return FOVEA_OK;
 }
 
 // The log lies where the query does: that is memory which the test can read. Offset 99 fails.
-int32_t fovea_run_attention_backward(const fovea_attention_plan*, fovea_attention_call* call,
-                                     const void* dout, const void* query, const void* key,
-                                     const void* value, const void* out, const float* lse,
-                                     const void* bias, const float* alibi_slopes,
-                                     const float* sinks, const int32_t* cu_seqlens_q,
-                                     const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-                                     const int32_t* key_lengths, void* dquery, void* dkey,
-                                     void* dvalue, float* dbias, float* dalibi_slopes,
-                                     float* dsinks, void* workspace, void* scratch, void* stream) {
+int32_t fovea_run_attention_backward(
+    const fovea_plan*, fovea_call* call, const void* query, const void* key, const void* value,
+    const void* bias, const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
+    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch,
+    void* stream) {
   if (call->dropout_offset == 99) {
     std::strcpy(call->error, "offset 99 is to fail");
     return FOVEA_INVALID_ARGUMENT;

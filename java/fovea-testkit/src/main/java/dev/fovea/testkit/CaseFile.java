@@ -1,16 +1,24 @@
 package dev.fovea.testkit;
 
 import dev.fovea.DType;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.testkit.BackwardOracle.Gradients;
 import dev.fovea.testkit.Options.Alibi;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.function.Consumer;
 
 /**
  * Writes a case to a file that native/tools/replay.cpp runs against the C ABI without a JVM: for
@@ -19,25 +27,23 @@ import java.nio.file.Path;
  * <p>The format, little-endian throughout, nothing aligned, one case after another in a file:
  *
  * <pre>
- * char[8]   "FOVCASE1", or "FOVBACK1" for a backward pass
+ * char[8]   "FOVCASE2"
+ * int32     the operation, as fovea_plan numbers it
  * int32     n, then n bytes           description, UTF-8
- * int32     n, then n bytes           fovea_attention_spec of fovea.h, its own size first
- * backward: int32 n, then n bytes     fovea_attention_gradients, its own size first
+ * int32     n, then n bytes           its spec of fovea.h, its own size first
  * uint64    dropout_seed
  * uint32    dropout_offset
- * the inputs, in the order of the arguments of fovea_run_attention: query, key, value, bias,
- * alibi_slopes, sinks, cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths; or of
- * fovea_run_attention_backward: dout, query, key, value, out, lse, bias and so on:
+ * what the pass of the spec reads, in the order of arguments:
  *   int32   present: 0 or 1; the rest only if 1
  *   int64   byte offset of element 0 in the buffer
  *   int64   n, then n bytes           the whole buffer, poison included
- * the outputs: out, lse, weights; or dquery, dkey, dvalue, dbias, dalibi_slopes, dsinks:
+ * what it writes:
  *   int32   present: 0 or 1; the rest only if 1
  *   int32   dtype, FOVEA_FLOAT32 ...
  *   uint32  canary: bits that an element which is not to be written keeps, in the low bytes
  *   int64   byte offset of element 0 in the buffer
  *   int64   n, elements of the buffer
- *   backward: int32 present, then the whole buffer as it is before the call; else all canary
+ *   int32   1 = the whole buffer follows as it is before the call; 0 = all canary
  *   uint8   state[n]                  0 must keep the canary, 1 compare, 2 free
  *   float64 (expected, allowed absolute error) for every element of state 1, in order;
  *           NaN is met by NaN only, an infinity by itself only
@@ -45,12 +51,6 @@ import java.nio.file.Path;
  * </pre>
  */
 public final class CaseFile {
-
-  /** sizeof(fovea_attention_spec). */
-  static final int SPEC_BYTES = 344;
-
-  /** sizeof(fovea_attention_gradients). */
-  static final int GRADIENTS_BYTES = 168;
 
   private static final int BUFFER = 1 << 16;
 
@@ -90,14 +90,13 @@ public final class CaseFile {
   private void write(AttentionCase c, Precision precision) throws IOException {
     Operands data = Operands.of(c);
     Oracle.Outputs expected = Oracle.run(c, data, precision);
-    head("FOVCASE1", c);
-    block(spec(c));
+    head(c, spec(c));
     dropout(c.options());
     rows(c, data);
     optional(c, data);
-    output(c.layouts().out(), expected.out());
-    output(c.layouts().lse(), expected.lse());
-    output(c.layouts().weights(), expected.weights());
+    output(c.layouts().out(), expected.out(), null);
+    output(c.layouts().lse(), expected.lse(), null);
+    output(c.layouts().weights(), expected.weights(), null);
   }
 
   private void write(BackwardCase backward, Precision precision) throws IOException {
@@ -106,26 +105,26 @@ public final class CaseFile {
     BackwardOperands data = BackwardOperands.of(backward);
     Gradients expected = BackwardOracle.run(backward, data, precision);
     DType outType = c.options().outDType();
-    head("FOVBACK1", backward);
-    block(spec(c));
-    block(gradients(backward));
+    head(backward, spec(backward));
     dropout(c.options());
-    operand(layouts.dout(), outType, data.dout());
     rows(c, data.forward());
+    optional(c, data.forward());
+    operand(layouts.dout(), outType, data.dout());
     operand(c.layouts().out(), outType, data.out());
     operand(c.layouts().lse(), DType.FLOAT32, data.lse());
-    optional(c, data.forward());
-    gradient(layouts.dquery(), expected.dquery(), null);
-    gradient(layouts.dkey(), expected.dkey(), data.dkey());
-    gradient(layouts.dvalue(), expected.dvalue(), data.dvalue());
-    gradient(layouts.dbias(), expected.dbias(), null);
-    gradient(layouts.dalibi(), expected.dalibi(), null);
-    gradient(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
+    output(layouts.dquery(), expected.dquery(), null);
+    output(layouts.dkey(), expected.dkey(), data.dkey());
+    output(layouts.dvalue(), expected.dvalue(), data.dvalue());
+    output(layouts.dbias(), expected.dbias(), null);
+    output(layouts.dalibi(), expected.dalibi(), null);
+    output(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
   }
 
-  private void head(String magic, CheckedCase c) throws IOException {
-    bytes(magic.getBytes(StandardCharsets.US_ASCII));
+  private void head(CheckedCase c, byte[] spec) throws IOException {
+    bytes("FOVCASE2".getBytes(StandardCharsets.US_ASCII));
+    i32(NativeAttention.OPERATION.id());
     block((c.repeat() + " " + c).getBytes(StandardCharsets.UTF_8));
+    block(spec);
   }
 
   private void block(byte[] values) throws IOException {
@@ -158,71 +157,97 @@ public final class CaseFile {
 
   /** The struct of fovea.h for a case. */
   static byte[] spec(AttentionCase c) {
-    Geometry g = c.geometry();
-    Options o = c.options();
-    ByteBuffer s = ByteBuffer.allocate(SPEC_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    s.putInt(SPEC_BYTES).putInt(dtype(o.dtype())).putInt(dtype(o.outDType()));
-    s.putInt(o.hasBias() ? dtype(o.biasDType()) : 0);
-    s.putInt(flag(g.packed())).putInt(flag(o.causal())).putInt(flag(o.topLeft()));
-    s.putInt(flag(o.windowLeft() >= 0)).putInt(flag(o.windowRight() >= 0));
-    s.putInt(flag(o.scale() != null)).putInt(flag(o.alibi() != Alibi.NONE));
-    s.putInt(flag(o.sinks()));
-    s.putInt(flag(!g.packed() && g.queryLengths() != null));
-    s.putInt(flag(g.hasKeyLengths()));
-    s.putInt(flag(o.lse())).putInt(flag(o.weights()));
-    s.putFloat(o.scale() == null ? 0 : o.scale()).putFloat(o.softcap()).putFloat(o.dropout());
-    s.putInt(flag(o.allowTf32()));
-    s.putLong(Math.max(0, o.windowLeft())).putLong(Math.max(0, o.windowRight()));
-    s.putLong(g.batch()).putLong(g.queryLength()).putLong(g.keyLength());
-    s.putLong(g.packed() ? g.queryRows() : 0).putLong(g.packed() ? g.keyRows() : 0);
-    s.putLong(g.queryHeads()).putLong(g.keyHeads()).putLong(g.headDim()).putLong(g.valueHeadDim());
-    strides(s, c.layouts().query(), 3);
-    strides(s, c.layouts().key(), 3);
-    strides(s, c.layouts().value(), 3);
-    strides(s, c.layouts().out(), 3);
-    strides(s, c.layouts().lse(), 2);
-    broadcastStrides(s, c.layouts().bias(), 3, g.packed());
-    strides(s, c.layouts().weights(), 3);
-    broadcastStrides(s, c.layouts().alibi(), 2, false);
-    return full(s);
+    return bytes(c, spec -> {});
   }
 
-  /** The struct of fovea.h for what a backward case adds. */
-  static byte[] gradients(BackwardCase c) {
+  /** The struct of fovea.h for a backward case. */
+  static byte[] spec(BackwardCase c) {
     BackwardCase.Layouts layouts = c.layouts();
     boolean packed = c.forward().geometry().packed();
-    ByteBuffer s = ByteBuffer.allocate(GRADIENTS_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    s.putInt(GRADIENTS_BYTES).putInt(dtype(c.dtype()));
-    s.putInt(flag(c.deterministic())).putInt(flag(c.accumulate()));
-    s.putInt(flag(layouts.dbias() != null)).putInt(flag(layouts.dalibi() != null));
-    s.putInt(flag(c.dsinks())).putInt(0);
-    strides(s, layouts.dout(), 3);
-    strides(s, layouts.dquery(), 3);
-    strides(s, layouts.dkey(), 3);
-    strides(s, layouts.dvalue(), 3);
-    broadcastStrides(s, layouts.dbias(), 3, packed);
-    broadcastStrides(s, layouts.dalibi(), 2, false);
-    return full(s);
+    return bytes(
+        c.forward(),
+        spec -> {
+          FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
+          FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, dtype(c.dtype()));
+          FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
+          FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
+          FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
+          FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
+          FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
+          strides(spec, FoveaAttentionSpec.DOUT_STRIDE, layouts.dout());
+          strides(spec, FoveaAttentionSpec.DQUERY_STRIDE, layouts.dquery());
+          strides(spec, FoveaAttentionSpec.DKEY_STRIDE, layouts.dkey());
+          strides(spec, FoveaAttentionSpec.DVALUE_STRIDE, layouts.dvalue());
+          sums(spec, FoveaAttentionSpec.DBIAS_STRIDE, layouts.dbias(), packed);
+          sums(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, layouts.dalibi(), false);
+        });
   }
 
-  private static byte[] full(ByteBuffer struct) {
-    if (struct.hasRemaining()) {
-      throw new AssertionError(struct.remaining() + " bytes of a struct are not set");
+  private static byte[] bytes(AttentionCase c, Consumer<MemorySegment> more) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
+      fill(spec, c);
+      more.accept(spec);
+      return spec.toArray(ValueLayout.JAVA_BYTE);
     }
-    return struct.array();
   }
 
-  private static void strides(ByteBuffer s, Layout layout, int count) {
-    for (int i = 0; i < count; i++) {
-      s.putLong(layout == null ? 0 : layout.stride()[i]);
+  private static void fill(MemorySegment spec, AttentionCase c) {
+    Geometry g = c.geometry();
+    Options o = c.options();
+    FoveaAttentionSpec.DTYPE.set(spec, dtype(o.dtype()));
+    FoveaAttentionSpec.OUT_DTYPE.set(spec, dtype(o.outDType()));
+    FoveaAttentionSpec.BIAS_DTYPE.set(spec, o.hasBias() ? dtype(o.biasDType()) : 0);
+    FoveaAttentionSpec.PACKED.set(spec, flag(g.packed()));
+    FoveaAttentionSpec.CAUSAL.set(spec, flag(o.causal()));
+    FoveaAttentionSpec.ALIGNMENT.set(spec, flag(o.topLeft()));
+    FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, flag(o.windowLeft() >= 0));
+    FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, flag(o.windowRight() >= 0));
+    FoveaAttentionSpec.HAS_SCALE.set(spec, flag(o.scale() != null));
+    FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
+    FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
+    FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
+    FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(g.hasKeyLengths()));
+    FoveaAttentionSpec.HAS_LSE.set(spec, flag(o.lse()));
+    FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(o.weights()));
+    FoveaAttentionSpec.SCALE.set(spec, o.scale() == null ? 0 : o.scale());
+    FoveaAttentionSpec.SOFTCAP.set(spec, o.softcap());
+    FoveaAttentionSpec.DROPOUT.set(spec, o.dropout());
+    FoveaAttentionSpec.ALLOW_TF32.set(spec, flag(o.allowTf32()));
+    FoveaAttentionSpec.WINDOW_LEFT.set(spec, Math.max(0, o.windowLeft()));
+    FoveaAttentionSpec.WINDOW_RIGHT.set(spec, Math.max(0, o.windowRight()));
+    FoveaAttentionSpec.BATCH.set(spec, g.batch());
+    FoveaAttentionSpec.QUERY_LENGTH.set(spec, g.queryLength());
+    FoveaAttentionSpec.KEY_LENGTH.set(spec, g.keyLength());
+    FoveaAttentionSpec.QUERY_TOTAL.set(spec, g.packed() ? g.queryRows() : 0);
+    FoveaAttentionSpec.KEY_TOTAL.set(spec, g.packed() ? g.keyRows() : 0);
+    FoveaAttentionSpec.QUERY_HEADS.set(spec, g.queryHeads());
+    FoveaAttentionSpec.KEY_HEADS.set(spec, g.keyHeads());
+    FoveaAttentionSpec.HEAD_DIM.set(spec, g.headDim());
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, g.valueHeadDim());
+    AttentionCase.Layouts layouts = c.layouts();
+    strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
+    strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
+    strides(spec, FoveaAttentionSpec.VALUE_STRIDE, layouts.value());
+    strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
+    strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());
+    sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
+    strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
+    sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
+  }
+
+  private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      field.set(spec, i, layout.stride()[i]);
     }
   }
 
-  /** In the C ABI a dimension of one element is broadcast by its stride of 0. */
-  private static void broadcastStrides(ByteBuffer s, Layout layout, int count, boolean packed) {
-    for (int i = 0; i < count; i++) {
-      boolean single = layout == null || layout.size()[i] == 1 || packed && i == 0;
-      s.putLong(single ? 0 : layout.stride()[i]);
+  /** In the C ABI a dimension of one element for all, or summed over, has a stride of 0. */
+  private static void sums(
+      MemorySegment spec, Field.Int64Array field, Layout layout, boolean packed) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      boolean single = layout.size()[i] == 1 || packed && i == 0;
+      field.set(spec, i, single ? 0 : layout.stride()[i]);
     }
   }
 
@@ -272,13 +297,7 @@ public final class CaseFile {
     }
   }
 
-  private void output(Layout layout, Expected expected) throws IOException {
-    if (outputHead(layout, expected)) {
-      expectation(expected);
-    }
-  }
-
-  private void gradient(Layout layout, Expected expected, float[] before) throws IOException {
+  private void output(Layout layout, Expected expected, float[] before) throws IOException {
     if (!outputHead(layout, expected)) {
       return;
     }

@@ -63,6 +63,10 @@ class DamagedCaseFileTest {
     return new Ended(process.exitValue(), Files.readString(output, StandardCharsets.ISO_8859_1));
   }
 
+  private static final int DESCRIPTION = 8 + 4; // behind the magic and the operation
+
+  private static final int SPEC_BYTES = (int) FoveaAttentionSpec.LAYOUT.byteSize();
+
   private static byte[] file(CheckedCase c) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     CaseFile.write(bytes, c, Precision.CPU);
@@ -75,7 +79,7 @@ class DamagedCaseFileTest {
 
   /** Where the description ends and, after its size, the spec begins. */
   private static int spec(byte[] file) {
-    return 8 + 4 + little(file).getInt(8) + 4;
+    return DESCRIPTION + 4 + little(file).getInt(DESCRIPTION) + 4;
   }
 
   private static ByteBuffer little(byte[] file) {
@@ -110,14 +114,17 @@ class DamagedCaseFileTest {
   void sizesThatNoFileHas() throws Exception {
     byte[] file = forward();
     int spec = spec(file);
-    int query = spec + CaseFile.SPEC_BYTES + 12; // behind seed and offset of dropout
+    int query = spec + SPEC_BYTES + 12; // behind seed and offset of dropout
     assertEquals(0, replay(file).status, "the file itself is right");
     assertRefused("not a case file", with(file, 0, 0));
-    assertRefused("description has a size of -1", with(file, 8, -1));
-    assertRefused("file ends inside a case", with(file, 8, Integer.MAX_VALUE));
-    assertRefused("spec has a size of -344", with(file, spec - 4, -CaseFile.SPEC_BYTES));
+    assertRefused("there is no operation 7", with(file, 8, 7));
+    assertRefused("description has a size of -1", with(file, DESCRIPTION, -1));
+    assertRefused("file ends inside a case", with(file, DESCRIPTION, Integer.MAX_VALUE));
+    assertRefused("spec has a size of " + -SPEC_BYTES, with(file, spec - 4, -SPEC_BYTES));
     assertRefused(
-        "spec has 344 bytes and says that it has 2147483647", with(file, spec, Integer.MAX_VALUE));
+        "spec has %1$d bytes, says that it has 2147483647, expected %1$d".formatted(SPEC_BYTES),
+        with(file, spec, Integer.MAX_VALUE));
+    assertRefused("pass is 2, expected 0 or 1", with(file, field(file, "pass"), 2));
     assertRefused("query is 7, expected 0 or 1", with(file, query, 7));
     assertRefused("query begins at byte -4 of 32", with(file, query + 4, -4L));
     assertRefused("query begins at byte 36 of 32", with(file, query + 4, 36L));
@@ -129,7 +136,7 @@ class DamagedCaseFileTest {
     assertRefused("out begins at byte 64 of 32", with(file, out + 12, 64L));
     assertRefused("out has a size of -1", with(file, out + 20, -1L));
     assertRefused("file ends inside a case", with(file, out + 20, Long.MAX_VALUE / 4 + 2));
-    file[out + 28] = 3;
+    file[out + 32] = 3;
     assertRefused("out has an element of state 3, expected 0 to 2", file);
   }
 
@@ -140,7 +147,7 @@ class DamagedCaseFileTest {
   @Test
   void buffersThatTheOperandsDoNotFit() throws Exception {
     byte[] file = forward();
-    int query = spec(file) + CaseFile.SPEC_BYTES + 12;
+    int query = spec(file) + SPEC_BYTES + 12;
     assertFails("query reaches beyond its 32 bytes", with(file, query + 4, 4L));
     assertFails("query begins at byte 2, which no element does", with(file, query + 4, 2L));
     assertFails("key reaches beyond its 48 bytes", with(file, field(file, "key_length"), 4L));
@@ -189,7 +196,7 @@ class DamagedCaseFileTest {
     }
     for (int n = 0; n < 400; n++) {
       byte[] file = whole[n % whole.length];
-      int heads = spec(file) + CaseFile.SPEC_BYTES + CaseFile.GRADIENTS_BYTES + 60;
+      int heads = spec(file) + SPEC_BYTES + 60;
       byte[] bytes = damaged(file, Math.min(heads, file.length), random);
       Ended ended = replay(bytes);
       assertTrue(

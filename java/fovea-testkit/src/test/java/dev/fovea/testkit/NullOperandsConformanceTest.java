@@ -9,13 +9,15 @@ import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Abi;
-import dev.fovea.ffi.FoveaAttentionCall;
-import dev.fovea.ffi.FoveaAttentionGradients;
-import dev.fovea.ffi.FoveaAttentionPlan;
 import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.FoveaCall;
+import dev.fovea.ffi.FoveaPlan;
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Map;
 
 /**
  * A backward pass without queries, keys or sequences whose caller, of the flat ABI, leaves operands
@@ -23,15 +25,16 @@ import java.lang.foreign.MemorySegment;
  */
 class NullOperandsConformanceTest {
 
+  private static final NativeOperation OPERATION = NativeAttention.OPERATION;
   private static final MemorySegment NONE = MemorySegment.NULL;
 
   private final Arena arena = Arena.ofAuto();
   private final MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-  private final MemorySegment gradients = FoveaAttentionGradients.allocate(arena);
-  private final MemorySegment plan = FoveaAttentionPlan.allocate(arena);
+  private final MemorySegment plan = FoveaPlan.allocate(arena);
 
   /** One head of 8 columns; nothing optional. */
   private void shape(long batch, long queries, long keys) {
+    FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
     FoveaAttentionSpec.DTYPE.set(spec, Abi.FLOAT32);
     FoveaAttentionSpec.HAS_LSE.set(spec, 1);
     FoveaAttentionSpec.BATCH.set(spec, batch);
@@ -41,30 +44,33 @@ class NullOperandsConformanceTest {
     FoveaAttentionSpec.KEY_HEADS.set(spec, 1);
     FoveaAttentionSpec.HEAD_DIM.set(spec, 8);
     FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, 8);
-    FoveaAttentionGradients.DKEY_STRIDE.set(gradients, 1, 8);
-    FoveaAttentionGradients.DVALUE_STRIDE.set(gradients, 1, 8);
+    FoveaAttentionSpec.DKEY_STRIDE.set(spec, 1, 8);
+    FoveaAttentionSpec.DVALUE_STRIDE.set(spec, 1, 8);
   }
 
   /** What the first phase with work says, given these and no other operand; empty if all ran. */
-  private String run(TestDevice on, MemorySegment sinks, MemorySegment dkey, MemorySegment dvalue) {
+  private String run(TestDevice on, Map<String, MemorySegment> given) {
     Device device = on.device();
     NativeLibrary library = device.backend().library();
-    int planned = library.planAttentionBackward(spec, gradients, device.backend().info(), plan);
-    assertEquals(Abi.OK, planned, () -> FoveaAttentionPlan.ERROR.get(plan));
-    MemorySegment call = FoveaAttentionCall.allocate(arena);
+    int planned = library.plan(OPERATION, spec, device.backend().info(), plan);
+    assertEquals(Abi.OK, planned, () -> FoveaPlan.ERROR.get(plan));
+    MemorySegment call = FoveaCall.allocate(arena);
+    MemorySegment function = library.runFunction(OPERATION, Abi.BACKWARD);
+    MemorySegment[] addresses =
+        OPERATION.operands(Abi.BACKWARD).stream()
+            .map(operand -> given.getOrDefault(operand.name(), NONE))
+            .toArray(MemorySegment[]::new);
     try (Scope scope = Scope.open()) {
-      MemorySegment workspace = memory(scope, device, FoveaAttentionPlan.WORKSPACE_BYTES.get(plan));
-      MemorySegment scratch = memory(scope, device, FoveaAttentionPlan.SCRATCH_BYTES.get(plan));
-      for (int phase = 0; phase < FoveaAttentionPlan.PHASES.get(plan); phase++) {
-        FoveaAttentionCall.PHASE.set(call, phase);
-        FoveaAttentionCall.END.set(call, FoveaAttentionPlan.ITEMS.get(plan, phase));
+      MemorySegment workspace = memory(scope, device, FoveaPlan.WORKSPACE_BYTES.get(plan));
+      MemorySegment scratch = memory(scope, device, FoveaPlan.SCRATCH_BYTES.get(plan));
+      for (int phase = 0; phase < FoveaPlan.PHASES.get(plan); phase++) {
+        FoveaCall.PHASE.set(call, phase);
+        FoveaCall.END.set(call, FoveaPlan.ITEMS.get(plan, phase));
         int status =
-            library.runAttentionBackward(
-                plan, call, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, sinks, NONE, NONE, NONE,
-                NONE, NONE, dkey, dvalue, NONE, NONE, NONE, workspace, scratch, NONE);
+            OPERATION.run(Abi.BACKWARD, function, plan, call, addresses, workspace, scratch, NONE);
         if (status != Abi.OK) {
           assertEquals(Abi.INVALID_ARGUMENT, status);
-          return FoveaAttentionCall.ERROR.get(call);
+          return FoveaCall.ERROR.get(call);
         }
       }
     }
@@ -77,8 +83,8 @@ class NullOperandsConformanceTest {
         : MemorySegment.ofAddress(scope.allocate(DType.FLOAT32, bytes / 4).on(device).address());
   }
 
-  private void refused(String operand, TestDevice on, MemorySegment sinks) {
-    String refusal = run(on, sinks, NONE, NONE);
+  private void refused(String operand, TestDevice on, Map<String, MemorySegment> given) {
+    String refusal = run(on, given);
     assertTrue(refusal.startsWith(operand + " is NULL"), refusal);
   }
 
@@ -88,8 +94,18 @@ class NullOperandsConformanceTest {
     try (Scope scope = Scope.open()) {
       Tensor dkey = scope.allocate(DType.FLOAT32, 3, 8).fill(1).on(on.device());
       Tensor dvalue = scope.allocate(DType.FLOAT32, 3, 8).fill(1).on(on.device());
-      MemorySegment to = MemorySegment.ofAddress(dkey.address());
-      assertEquals("", run(on, NONE, to, MemorySegment.ofAddress(dvalue.address())));
+      MemorySegment never = MemorySegment.ofAddress(64); // no address that anybody may read
+      Map<String, MemorySegment> given =
+          Map.of(
+              "key",
+              never,
+              "value",
+              never,
+              "dkey",
+              MemorySegment.ofAddress(dkey.address()),
+              "dvalue",
+              MemorySegment.ofAddress(dvalue.address()));
+      assertEquals("", run(on, given));
       assertArrayEquals(new float[24], dkey.toFloatArray());
       assertArrayEquals(new float[24], dvalue.toFloatArray());
     }
@@ -100,8 +116,8 @@ class NullOperandsConformanceTest {
   void sinksOfNoQueries(TestDevice on) {
     shape(0, 5, 0);
     FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
-    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
-    refused("sinks", on, NONE);
+    FoveaAttentionSpec.HAS_DSINKS.set(spec, 1);
+    refused("sinks", on, Map.of());
   }
 
   @OnEveryDevice
@@ -109,8 +125,8 @@ class NullOperandsConformanceTest {
     shape(2, 0, 0);
     FoveaAttentionSpec.PACKED.set(spec, 1);
     FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
-    FoveaAttentionGradients.HAS_DSINKS.set(gradients, 1);
-    refused("cu_seqlens_q", on, MemorySegment.ofAddress(64));
+    FoveaAttentionSpec.HAS_DSINKS.set(spec, 1);
+    refused("cu_seqlens_q", on, Map.of("sinks", MemorySegment.ofAddress(64)));
   }
 
   /** The sum over the positions of no packed sequence is written, whatever the batch stride. */
@@ -119,8 +135,8 @@ class NullOperandsConformanceTest {
     shape(0, 4, 8);
     FoveaAttentionSpec.PACKED.set(spec, 1);
     FoveaAttentionSpec.BIAS_DTYPE.set(spec, Abi.FLOAT32);
-    FoveaAttentionGradients.HAS_DBIAS.set(gradients, 1);
-    FoveaAttentionGradients.DBIAS_STRIDE.set(gradients, 0, 8);
-    refused("dbias", on, NONE);
+    FoveaAttentionSpec.HAS_DBIAS.set(spec, 1);
+    FoveaAttentionSpec.DBIAS_STRIDE.set(spec, 0, 8);
+    refused("dbias", on, Map.of());
   }
 }

@@ -7,10 +7,10 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 
 /**
- * {@code fovea_attention_call}: which part of the work one run does; one for each worker. Fields as
- * in {@code fovea.h}.
+ * {@code fovea_call}: which part of the work one run does; one for each worker. Fields as in {@code
+ * fovea.h}.
  */
-public final class FoveaAttentionCall {
+public final class FoveaCall {
   public static final StructLayout LAYOUT =
       MemoryLayout.structLayout(
               ValueLayout.JAVA_INT.withName("size"),
@@ -22,7 +22,7 @@ public final class FoveaAttentionCall {
               ValueLayout.JAVA_INT.withName("reserved0"),
               MemoryLayout.sequenceLayout(Abi.ERROR_LENGTH, ValueLayout.JAVA_BYTE)
                   .withName("error"))
-          .withName("fovea_attention_call");
+          .withName("fovea_call");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
   public static final Field.Int32 PHASE = Field.Int32.of(LAYOUT, "phase");
@@ -33,7 +33,7 @@ public final class FoveaAttentionCall {
   public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Text ERROR = Field.Text.of(LAYOUT, "error");
 
-  private FoveaAttentionCall() {}
+  private FoveaCall() {}
 
   /** A new zeroed block that knows its size. */
   public static MemorySegment allocate(Arena arena) {

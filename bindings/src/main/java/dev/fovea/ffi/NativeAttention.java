@@ -1,0 +1,155 @@
+package dev.fovea.ffi;
+
+import dev.fovea.ffi.Operand.Dim;
+import dev.fovea.ffi.Operand.Size;
+import dev.fovea.ffi.Operand.Type;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.util.List;
+
+/** {@code fovea_run_attention} and its backward pass. Made by ops/generate. */
+public final class NativeAttention extends NativeOperation {
+  private static final Size BATCH = new Size("batch", "B", FoveaAttentionSpec.BATCH, null);
+  private static final Size QUERY_LENGTH = new Size("query_length", "Sq",
+      FoveaAttentionSpec.QUERY_LENGTH, FoveaAttentionSpec.QUERY_TOTAL);
+  private static final Size KEY_LENGTH = new Size("key_length", "Sk", FoveaAttentionSpec.KEY_LENGTH,
+      FoveaAttentionSpec.KEY_TOTAL);
+  private static final Size QUERY_HEADS = new Size("query_heads", "Hq",
+      FoveaAttentionSpec.QUERY_HEADS, null);
+  private static final Size KEY_HEADS = new Size("key_heads", "Hk", FoveaAttentionSpec.KEY_HEADS,
+      null);
+  private static final Size HEAD_DIM = new Size("head_dim", "D", FoveaAttentionSpec.HEAD_DIM, null);
+  private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
+      FoveaAttentionSpec.VALUE_HEAD_DIM, null);
+
+  private static final MethodHandle FORWARD = Handles.run(13);
+  private static final MethodHandle BACKWARD = Handles.run(19);
+
+  public static final NativeAttention OPERATION = new NativeAttention();
+
+  private NativeAttention() {
+    super(
+        "attention",
+        1,
+        FoveaAttentionSpec.LAYOUT,
+        List.of(
+            new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("key", Type.SPEC, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
+                FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("alibi_slopes", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
+                List.of(new Dim(QUERY_HEADS, false))),
+            new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
+                FoveaAttentionSpec.PACKED, null, List.of(new Dim(BATCH, false))),
+            new Operand("cu_seqlens_k", Type.OFFSETS, false, KEY_LENGTH, FoveaAttentionSpec.PACKED,
+                null, List.of(new Dim(BATCH, false))),
+            new Operand("query_lengths", Type.INT32, false, QUERY_LENGTH,
+                FoveaAttentionSpec.HAS_QUERY_LENGTHS, null, List.of(new Dim(BATCH, false))),
+            new Operand("key_lengths", Type.INT32, false, KEY_LENGTH,
+                FoveaAttentionSpec.HAS_KEY_LENGTHS, null, List.of(new Dim(BATCH, false))),
+            new Operand("out", Type.OUT, true, null, null, FoveaAttentionSpec.OUT_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("lse", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_LSE,
+                FoveaAttentionSpec.LSE_STRIDE, List.of(new Dim(BATCH, false), new Dim(QUERY_HEADS,
+                false), new Dim(QUERY_LENGTH, false))),
+            new Operand("weights", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_WEIGHTS,
+                FoveaAttentionSpec.WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(KEY_LENGTH,
+                false)))
+        ),
+        List.of(
+            new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("key", Type.SPEC, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
+                FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("alibi_slopes", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
+                List.of(new Dim(QUERY_HEADS, false))),
+            new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
+                FoveaAttentionSpec.PACKED, null, List.of(new Dim(BATCH, false))),
+            new Operand("cu_seqlens_k", Type.OFFSETS, false, KEY_LENGTH, FoveaAttentionSpec.PACKED,
+                null, List.of(new Dim(BATCH, false))),
+            new Operand("query_lengths", Type.INT32, false, QUERY_LENGTH,
+                FoveaAttentionSpec.HAS_QUERY_LENGTHS, null, List.of(new Dim(BATCH, false))),
+            new Operand("key_lengths", Type.INT32, false, KEY_LENGTH,
+                FoveaAttentionSpec.HAS_KEY_LENGTHS, null, List.of(new Dim(BATCH, false))),
+            new Operand("dout", Type.OUT, false, null, null, FoveaAttentionSpec.DOUT_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("out", Type.OUT, false, null, null, FoveaAttentionSpec.OUT_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("lse", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_LSE,
+                FoveaAttentionSpec.LSE_STRIDE, List.of(new Dim(BATCH, false), new Dim(QUERY_HEADS,
+                false), new Dim(QUERY_LENGTH, false))),
+            new Operand("dquery", Type.GRADIENT, true, null, null, FoveaAttentionSpec.DQUERY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("dkey", Type.GRADIENT, true, null, null, FoveaAttentionSpec.DKEY_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(HEAD_DIM, false))),
+            new Operand("dvalue", Type.GRADIENT, true, null, null, FoveaAttentionSpec.DVALUE_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("dbias", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DBIAS,
+                FoveaAttentionSpec.DBIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("dalibi_slopes", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DALIBI_SLOPES, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("dsinks", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DSINKS, null,
+                List.of(new Dim(QUERY_HEADS, false)))
+        ));
+  }
+
+  @Override
+  int forward(
+      MemorySegment function,
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment[] o,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream)
+      throws Throwable {
+    return (int) FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5], o[6],
+        o[7], o[8], o[9], o[10], o[11], o[12], workspace, scratch, stream);
+  }
+
+  @Override
+  int backward(
+      MemorySegment function,
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment[] o,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream)
+      throws Throwable {
+    return (int) BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
+        workspace, scratch, stream);
+  }
+}

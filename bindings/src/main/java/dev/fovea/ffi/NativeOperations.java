@@ -1,0 +1,11 @@
+package dev.fovea.ffi;
+
+import java.util.List;
+
+/** The operations of {@code fovea.h}. Made by ops/generate. */
+public final class NativeOperations {
+  /** All of them. */
+  public static final List<NativeOperation> ALL = List.of(NativeAttention.OPERATION);
+
+  private NativeOperations() {}
+}

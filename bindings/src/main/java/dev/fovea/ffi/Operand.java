@@ -1,0 +1,59 @@
+package dev.fovea.ffi;
+
+import java.util.List;
+
+/**
+ * What a pass of an operation takes or gives, as its declaration has it.
+ *
+ * @param name in C, "cu_seqlens_q"
+ * @param type of its elements
+ * @param written by a run
+ * @param counts the size whose rows lengths and offsets count; null for a tensor
+ * @param present the field that is not 0 where it is there; null if it always is
+ * @param strides of all dimensions but the last, which is contiguous; null if it is dense
+ * @param dims its dimensions; those of offsets have one element more
+ */
+public record Operand(
+    String name,
+    Type type,
+    boolean written,
+    Size counts,
+    Field.Int32 present,
+    Field.Int64Array strides,
+    List<Dim> dims) {
+
+  /** Whose type the elements have. */
+  public enum Type {
+    /** {@code spec.dtype}. */
+    SPEC,
+    /** {@code spec.out_dtype}. */
+    OUT,
+    /** {@code spec.gradient_dtype}. */
+    GRADIENT,
+    /** That which its own field says, {@link Operand#present}. */
+    OWN,
+    FLOAT32,
+    INT32,
+    /** int32, one more than there are sequences. */
+    OFFSETS
+  }
+
+  /**
+   * A dimension.
+   *
+   * @param size how many elements it has; null for one
+   * @param sums an input may have one element for all, an output a sum over all
+   */
+  public record Dim(Size size, boolean sums) {
+    static final Dim ONE = new Dim(null, false);
+  }
+
+  /**
+   * A size of an operation.
+   *
+   * @param symbol in shapes, "Sq"
+   * @param rows its field
+   * @param total of all packed sequences; null if they have no rows of their own
+   */
+  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {}
+}

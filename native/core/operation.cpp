@@ -1,0 +1,151 @@
+#include "core/operation.h"
+
+#include <algorithm>
+
+#include "core/block.h"
+#include "core/strides.h"
+
+namespace fovea {
+namespace {
+
+int64_t size_of(const Operation& operation, const void* spec, Dim dim) {
+  return dim.size < 0 ? 1 : read_wide(spec, operation.sizes[dim.size].offset);
+}
+
+// Packed sequences lie end to end in the first dimension that has a total.
+int find_packed(const Operation& operation, const void* spec, const Operand& operand) {
+  if (operation.packed == 0 || read_word(spec, operation.packed) == 0) return -1;
+  for (int i = 0; i < operand.rank; ++i) {
+    const int8_t size = operand.dims[i].size;
+    if (size >= 0 && operation.sizes[size].total != 0) return i;
+  }
+  return -1;
+}
+
+bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
+
+int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (field.kind == Kind::kFlag && value != 0 && value != 1) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 or 1", field.name, value);
+  }
+  if (field.kind != Kind::kType || is_known(value)) return FOVEA_OK;
+  const bool optional = field.offset != offsetof(SpecHead, dtype);
+  if (optional && value == 0) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              optional ? "%s is %d, expected 0 to 3"
+                       : "%s is %d, expected float32 (1), float16 (2) or bfloat16 (3)",
+              field.name, value);
+}
+
+int32_t check_numbers(const Operation& operation, const void* spec,
+                      char (&error)[FOVEA_ERROR_LENGTH]) {
+  for (const Field& field : operation.fields) {
+    if (int32_t status = check_word(field, read_word(spec, field.offset), error)) return status;
+  }
+  const auto within = [&](const char* name, int64_t value, int64_t low, int64_t high) -> int32_t {
+    if (value >= low && value <= high) return FOVEA_OK;
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected %lld to %lld", name,
+                (long long)value, (long long)low, (long long)high);
+  };
+  const bool packed = operation.packed != 0 && read_word(spec, operation.packed) != 0;
+  for (const Size& size : operation.sizes) {
+    const int64_t value = read_wide(spec, size.offset);
+    if (int32_t status = within(size.name, value, size.low, size.high)) return status;
+  }
+  const int64_t batch = read_wide(spec, operation.sizes[0].offset);
+  for (const Size& size : operation.sizes) {
+    if (size.total == 0) continue;
+    const int64_t total = read_wide(spec, size.total);
+    if (int32_t status = within(size.total_name, total, 0, packed ? kMaxLength : 0)) return status;
+    // Rows that no sequence can have would be left as they were.
+    const int64_t longest = read_wide(spec, size.offset);
+    if (total > batch * longest) {
+      return fail(error, FOVEA_INVALID_ARGUMENT,
+                  "%s is %lld, but %lld sequences of at most %s = %lld have fewer rows",
+                  size.total_name, (long long)total, (long long)batch, size.name,
+                  (long long)longest);
+    }
+  }
+  for (const Field& field : operation.fields) {
+    if (field.kind != Kind::kBound) continue;
+    const int64_t value = read_wide(spec, field.offset);
+    if (value < 0) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected 0 or more", field.name,
+                  (long long)value);
+    }
+  }
+  return FOVEA_OK;
+}
+
+}  // namespace
+
+bool Shape::is_empty() const { return std::count(size, size + rank, 0) > 0; }
+
+bool is_present(const void* spec, const Operand& operand) {
+  return operand.present == 0 || read_word(spec, operand.present) != 0;
+}
+
+int32_t dtype_of(const void* spec, const Operand& operand) {
+  const int32_t first = read_word(spec, offsetof(SpecHead, dtype));
+  const auto chosen = [&](size_t offset) {
+    const int32_t dtype = read_word(spec, offset);
+    return dtype != 0 ? dtype : first;
+  };
+  switch (operand.type) {
+    case Type::kSpec:
+      return first;
+    case Type::kOut:
+      return chosen(offsetof(SpecHead, out_dtype));
+    case Type::kGradient:
+      return chosen(offsetof(SpecHead, gradient_dtype));
+    case Type::kOwn:
+      return read_word(spec, operand.present);
+    case Type::kFloat32:
+      return FOVEA_FLOAT32;
+    default:
+      return 0;
+  }
+}
+
+Shape shape_of(const Operation& operation, const void* spec, const Operand& operand) {
+  const int32_t dtype = dtype_of(spec, operand);
+  Shape shape = {};
+  shape.rank = operand.rank;
+  shape.element_bytes = dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 4;
+  const int packed = find_packed(operation, spec, operand);
+  for (int i = 0; i < operand.rank; ++i) {
+    const Dim dim = operand.dims[i];
+    int64_t size = size_of(operation, spec, dim);
+    if (operand.type == Type::kOffsets && size > 0) ++size;
+    if (packed >= 0 && dim.size == 0) size = 1;
+    if (packed == i) size = read_wide(spec, operation.sizes[dim.size].total);
+    const bool strided = operand.strides != 0 && i + 1 < operand.rank;
+    shape.stride[i] = strided ? read_wide(spec, operand.strides + sizeof(int64_t) * i) : 1;
+    if (operand.written && dim.sums && shape.stride[i] == 0) size = 1;
+    shape.size[i] = size;
+  }
+  return shape;
+}
+
+Reach reach_of(const Shape& shape) {
+  if (shape.is_empty()) return {0, 0};
+  Reach reach = {0, 1};
+  for (int i = 0; i < shape.rank; ++i) {
+    const __int128 step = __int128{shape.size[i] - 1} * shape.stride[i];
+    (step < 0 ? reach.low : reach.high) += step;
+  }
+  return reach;
+}
+
+int32_t check_spec(const Operation& operation, const void* spec,
+                   char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (int32_t status = check_numbers(operation, spec, error)) return status;
+  for (const Operand& operand : operation.operands[read_word(spec, offsetof(SpecHead, pass))]) {
+    if (operand.strides == 0 || !is_present(spec, operand)) continue;
+    const Shape shape = shape_of(operation, spec, operand);
+    if (int32_t status = check_strides(operand.name, shape, operand.written, error)) return status;
+  }
+  return FOVEA_OK;
+}
+
+}  // namespace fovea

@@ -1,0 +1,126 @@
+// What an operation takes and gives, as data: made by ops/Generate.java from its declaration, read by
+// checks, the simulator and tools.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "fovea.h"
+
+namespace fovea {
+
+constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
+constexpr int kMaxRank = 4;
+
+// What every spec begins with.
+struct SpecHead {
+  uint32_t size;
+  int32_t pass, dtype, out_dtype, gradient_dtype;
+};
+
+// What a field of a spec may hold: a FOVEA_* type, 0 or 1, an int64 of 0 or more, a float.
+enum class Kind : uint8_t { kType, kFlag, kBound, kNumber, kOther };
+
+struct Field {
+  const char* name;
+  Kind kind;
+  uint16_t offset;
+};
+
+// A dimension: an int64 within [low, high]. With a total, packed sequences have rows of their own, and it
+// says how many there are in all. The first size of an operation is its batch. Offset 0, that of a spec's
+// size, stands for none here and below.
+struct Size {
+  const char* name;
+  uint16_t offset;
+  int64_t low, high;
+  const char* total_name;
+  uint16_t total;
+};
+
+// Offsets are int32, one more than there are sequences, and present where these are packed.
+enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kOffsets };
+
+// The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
+// and an output a stride of 0, as the sum over the dimension.
+struct Dim {
+  int8_t size;
+  bool sums;
+};
+
+struct Operand {
+  const char* name;
+  Type type;
+  bool written;
+  int8_t counts;     // the size whose rows lengths and offsets count; -1 for a tensor
+  uint16_t present;  // offset of the field that is not 0 where it is there; 0 = always
+  uint16_t strides;  // offset of those of all dimensions but the last, which is contiguous
+  uint8_t rank;
+  Dim dims[kMaxRank];
+};
+
+template <typename T>
+struct List {
+  const T* first;
+  size_t count;
+
+  constexpr List() : first(nullptr), count(0) {}
+  template <size_t kCount>
+  constexpr List(const T (&all)[kCount]) : first(all), count(kCount) {}
+  constexpr const T* begin() const { return first; }
+  constexpr const T* end() const { return first + count; }
+  constexpr const T& operator[](size_t i) const { return first[i]; }
+  constexpr size_t size() const { return count; }
+};
+
+struct Operation {
+  const char* name;
+  int32_t id;
+  uint32_t spec_bytes;
+  uint16_t packed;  // the flag; 0 = it has no packed sequences
+  List<Field> fields;
+  List<Size> sizes;
+  List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
+  // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
+  int32_t (*resolve)(fovea_plan& plan);
+};
+
+// Operands of a pass are a struct of addresses in the order of the table.
+using Addresses = const void* const*;
+
+inline int32_t read_word(const void* spec, size_t offset) {
+  int32_t value;
+  std::memcpy(&value, static_cast<const char*>(spec) + offset, sizeof value);
+  return value;
+}
+inline int64_t read_wide(const void* spec, size_t offset) {
+  int64_t value;
+  std::memcpy(&value, static_cast<const char*>(spec) + offset, sizeof value);
+  return value;
+}
+
+// Where an operand's elements lie, counted from its address.
+struct Shape {
+  int32_t rank, element_bytes;
+  int64_t size[kMaxRank], stride[kMaxRank];
+
+  bool is_empty() const;
+};
+
+bool is_present(const void* spec, const Operand& operand);
+int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = int32
+Shape shape_of(const Operation& operation, const void* spec, const Operand& operand);
+
+// Elements [low, high) that it reaches, none where it is empty.
+struct Reach {
+  __int128 low, high;
+};
+Reach reach_of(const Shape& shape);
+
+// Types, flags, sizes, bounds and strides of a spec, whose pass is one. The reason of a refusal goes to
+// `error`.
+int32_t check_spec(const Operation& operation, const void* spec, char (&error)[FOVEA_ERROR_LENGTH]);
+
+}  // namespace fovea

@@ -1,0 +1,12 @@
+// Kernels and tiles of attention on a GPU.
+#pragma once
+
+#include "ops/attention/attention.h"
+
+namespace fovea::attention::cuda {
+
+// Pick them; the spec is resolved.
+int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan);
+int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan);
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,35 @@
+// The functions of fovea.h for attention. Made by ops/generate from ops/attention.op.
+
+#include "core/entry.h"
+#include "ops/attention/operation.h"
+
+using namespace fovea;
+
+int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan) {
+  return plan_pass(attention::kOperation, spec, device, plan);
+}
+
+int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const void* bias, const float* alibi_slopes,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
+    void* workspace, void* scratch, void* stream) {
+  const attention::ForwardOperands operands = { { query, key, value, bias, alibi_slopes, sinks,
+      cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths }, out, lse, weights };
+  return run_pass(attention::kOperation, FOVEA_FORWARD, plan, call, &operands, workspace, scratch,
+      stream);
+}
+
+int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const void* bias, const float* alibi_slopes,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, const void* dout, const void* out,
+    const float* lse, void* dquery, void* dkey, void* dvalue, float* dbias, float* dalibi_slopes,
+    float* dsinks, void* workspace, void* scratch, void* stream) {
+  const attention::BackwardOperands operands = { { query, key, value, bias, alibi_slopes, sinks,
+      cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths }, dout, out, lse, dquery, dkey,
+      dvalue, dbias, dalibi_slopes, dsinks };
+  return run_pass(attention::kOperation, FOVEA_BACKWARD, plan, call, &operands, workspace, scratch,
+      stream);
+}

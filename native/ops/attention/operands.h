@@ -1,0 +1,39 @@
+// What a run of attention is given. Made by ops/generate from ops/attention.op.
+#pragma once
+
+#include "fovea.h"
+
+namespace fovea::attention {
+
+struct Inputs {
+  const void* query;
+  const void* key;
+  const void* value;
+  const void* bias;
+  const float* alibi_slopes;
+  const float* sinks;
+  const int32_t* cu_seqlens_q;
+  const int32_t* cu_seqlens_k;
+  const int32_t* query_lengths;
+  const int32_t* key_lengths;
+};
+
+struct ForwardOperands : Inputs {
+  void* out;
+  float* lse;
+  float* weights;
+};
+
+struct BackwardOperands : Inputs {
+  const void* dout;
+  const void* out;
+  const float* lse;
+  void* dquery;
+  void* dkey;
+  void* dvalue;
+  float* dbias;
+  float* dalibi_slopes;
+  float* dsinks;
+};
+
+}  // namespace fovea::attention

@@ -1,0 +1,97 @@
+// What operations over pairs of queries and keys have alike in their specs: sequences, heads, masks and
+// dropout. For any spec with these fields.
+#pragma once
+
+#include <algorithm>
+
+#include "core/block.h"
+#include "core/philox.h"
+
+namespace fovea {
+
+using Error = char[FOVEA_ERROR_LENGTH];
+
+template <typename Spec>
+int32_t check_heads(const Spec& spec, Error& error) {
+  if (spec.packed && spec.has_query_lengths) {
+    return fail(error, FOVEA_UNSUPPORTED,
+                "packed query sequences take their lengths from cu_seqlens_q, not from "
+                "query_lengths");
+  }
+  if (spec.query_heads % spec.key_heads != 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "query_heads is %lld, expected a multiple of key_heads, %lld",
+                (long long)spec.query_heads, (long long)spec.key_heads);
+  }
+  // Dropout counts (batch, head) pairs in 32 bits, and items are counted in 64.
+  if (__int128{spec.batch} * spec.query_heads > UINT32_MAX ||
+      __int128{spec.batch} * spec.query_heads * spec.query_length > (__int128{1} << 60)) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "batch %lld times query_heads %lld times query_length %lld is too large",
+                (long long)spec.batch, (long long)spec.query_heads, (long long)spec.query_length);
+  }
+  return FOVEA_OK;
+}
+
+template <typename Spec>
+int32_t check_dropout(const Spec& spec, Error& error) {
+  if (spec.dropout >= 0 && spec.dropout < 1 && dropout_threshold(spec.dropout) <= 65535) {
+    return FOVEA_OK;
+  }
+  return fail(error, FOVEA_INVALID_ARGUMENT, "dropout is %g, expected 0 to 65535/65536",
+              double(spec.dropout));
+}
+
+template <typename Spec>
+int32_t check_saved(const Spec& spec, Error& error) {
+  if (!spec.has_lse) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "there is no lse, but the backward pass needs the forward's lse");
+  }
+  if (spec.has_weights) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "has_weights is 1, expected 0: weights have no part in a backward pass");
+  }
+  return FOVEA_OK;
+}
+
+// A gradient of what was not given.
+inline int32_t check_gradient(const char* gradient, bool wanted, const char* of, bool given,
+                              Error& error) {
+  if (given || !wanted) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT, "%s is wanted, but the forward had no %s", gradient,
+              of);
+}
+
+// `key_width`: key_length is also the width of an operand, and stays as it is.
+template <typename Spec>
+void set_mask_defaults(Spec& spec, bool key_width) {
+  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
+  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
+  if (spec.packed) {
+    // No sequence is longer than all.
+    spec.query_length = std::min(spec.query_length, spec.query_total);
+    if (!key_width) spec.key_length = std::min(spec.key_length, spec.key_total);
+  }
+  // A window wider than any distance is the same window, and cannot overflow a position.
+  const int64_t farthest = spec.query_length + spec.key_length;
+  spec.window_left = std::min(spec.window_left, farthest);
+  spec.window_right = std::min(spec.window_right, farthest);
+}
+
+// Pairs that all heads compute at most: exact for sequences of full length.
+template <typename Spec>
+double visible_pairs(const Spec& spec) {
+  const double queries = double(spec.query_length), keys = double(spec.key_length);
+  const double heads = double(spec.batch) * double(spec.query_heads);
+  double width = keys;
+  if (spec.has_window_left && spec.has_window_right) {
+    width = std::min(width, double(spec.window_left) + double(spec.window_right) + 1);
+  }
+  if (!spec.causal) return heads * queries * width;
+  if (spec.has_window_left) width = std::min(width, double(spec.window_left) + 1);
+  const double triangle = std::min(queries, keys);
+  return heads * std::min(queries * width, queries * keys - triangle * (triangle - 1) / 2);
+}
+
+}  // namespace fovea

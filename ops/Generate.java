@@ -1,0 +1,430 @@
+import static java.util.stream.Collectors.joining;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * Writes what follows from the declarations ops/*.op by the texts in ops/templates: blocks and
+ * prototypes of fovea.h, tables of operands, entry points, and their likes in Java and Python. The
+ * notation: ops/README.md.
+ *
+ * <p>usage: ops/generate [--check]
+ */
+class Generate {
+
+  // ---- what a declaration says
+
+  /** An int64 of the spec: rows of a dimension, or, {@code of} one, of all packed sequences. */
+  record Size(String name, String symbol, String low, String high, String of, String comment) {}
+
+  record Option(String name, String kind, String comment) {}
+
+  /** {@code dims} are symbols of sizes or "1"; those with ~ may be of one element. */
+  record Operand(String name, boolean optional, String type, List<String> dims, String role) {
+
+    boolean isOffsets() {
+      return role.startsWith("offsets");
+    }
+
+    /** All but the last dimension, whose elements lie side by side, have a stride. */
+    int strides() {
+      return role.contains(" of ") ? 0 : dims.size() - 1;
+    }
+
+    /** The field that is not 0 where it is there; empty if it always is. */
+    String present() {
+      if (isOffsets()) {
+        return "packed";
+      }
+      return !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
+    }
+
+    /** Of the type that is asked for, or float32 and only where it is. */
+    Operand gradient() {
+      boolean asked = !type.equals("T");
+      return new Operand("d" + name, asked, asked ? "f32" : "G", dims, "");
+    }
+  }
+
+  record Operation(
+      String name, String id, List<Size> sizes, List<Option> options, List<Operand> in, List<Operand> out) {
+
+    /** Of a pass: what it reads, then what it writes. */
+    List<Operand> read(boolean forward) {
+      if (forward) {
+        return in;
+      }
+      Operand first = out.getFirst();
+      Operand dout = new Operand("d" + first.name, false, first.type, first.dims, "");
+      Stream<Operand> saved = out.stream().filter(it -> it.role.equals("saved"));
+      return Stream.of(in.stream(), Stream.of(dout), saved).flatMap(it -> it).toList();
+    }
+
+    List<Operand> written(boolean forward) {
+      return forward
+          ? out
+          : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
+    }
+
+    List<Operand> all(boolean forward) {
+      return Stream.concat(read(forward).stream(), written(forward).stream()).toList();
+    }
+
+    int index(String symbol) {
+      int index = sizes.stream().map(Size::symbol).toList().indexOf(symbol.replace("~", ""));
+      if (index < 0 && !symbol.equals("1")) {
+        throw new IllegalArgumentException(name + " has no size " + symbol);
+      }
+      return index;
+    }
+  }
+
+  // ---- the block of an operation's numbers
+
+  /** One of it; {@code kind} says which check it takes part in. */
+  record Field(String kind, String type, String name, int count, String comment) {
+    static Field word(String kind, String name, String comment) {
+      return new Field(kind, "int32_t", name, 0, comment);
+    }
+
+    static Field wide(String kind, String name, String comment) {
+      return new Field(kind, "int64_t", name, 0, comment);
+    }
+  }
+
+  /** In the order of the ABI: words, then int64. */
+  static List<Field> fields(Operation op) {
+    List<Field> all = new ArrayList<>();
+    all.add(new Field("other", "uint32_t", "size", 0, ""));
+    all.add(Field.word("flag", "pass", "FOVEA_FORWARD or FOVEA_BACKWARD"));
+    all.add(Field.word("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
+    all.add(Field.word("type", "out_dtype", "0 = dtype"));
+    all.add(Field.word("type", "gradient_dtype", "backward, of gradients; 0 = dtype"));
+    for (Operand it : op.all(true)) {
+      if (it.type.equals("any")) {
+        all.add(Field.word("type", it.name + "_dtype", "0 = no " + it.name));
+      }
+    }
+    if (op.sizes.stream().anyMatch(it -> it.of != null)) {
+      all.add(Field.word("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
+    }
+    for (Option it : op.options) {
+      switch (it.kind) {
+        case "flag" -> all.add(Field.word("flag", it.name, it.comment));
+        case "bound", "number?" ->
+            all.add(Field.word("flag", "has_" + it.name, "0 = none: " + it.name + " is not read"));
+        default -> {}
+      }
+    }
+    for (Operand it : op.all(true)) {
+      if (it.present().startsWith("has_")) {
+        all.add(Field.word("flag", it.present(), "1 = " + it.name + " is given"));
+      }
+    }
+    all.add(Field.word("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
+    all.add(Field.word("flag", "accumulate", "backward: 1 = gradients but dquery are added to what is there"));
+    for (Operand it : op.written(false)) {
+      if (it.optional) {
+        all.add(Field.word("flag", it.present(), "backward: 1 = " + it.name + " is written"));
+      }
+    }
+    for (Option it : op.options) {
+      if (it.kind.startsWith("number")) {
+        all.add(new Field("number", "float", it.name, 0, it.comment));
+      }
+    }
+    if (all.size() % 2 == 1) {
+      all.add(Field.word("other", "reserved0", "zero"));
+    }
+    for (Option it : op.options) {
+      if (it.kind.equals("bound")) {
+        all.add(Field.wide("bound", it.name, ">= 0; " + it.comment));
+      }
+    }
+    for (Size it : op.sizes) {
+      all.add(Field.wide("other", it.name, it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
+    }
+    Stream.concat(op.all(true).stream(), op.all(false).stream())
+        .filter(it -> it.strides() > 0)
+        .map(it -> new Field("other", "int64_t", it.name + "_stride", it.strides(),
+            "of [" + String.join(", ", it.dims.subList(0, it.strides())) + "]"))
+        .distinct()
+        .forEach(all::add);
+    return all;
+  }
+
+  // ---- what templates see
+
+  static Map<String, Object> values(Operation op) {
+    List<Field> fields = fields(op);
+    return Map.ofEntries(
+        Map.entry("name", op.name),
+        Map.entry("Name", camel(op.name)),
+        Map.entry("id", op.id),
+        Map.entry("packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : ""),
+        Map.entry("fields", listed(fields.stream().map(Generate::values))),
+        Map.entry("sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it)))),
+        Map.entry("in", values(op, op.in, 0, op.in.size())),
+        Map.entry("forward", values(op, op.all(true), 0, op.in.size())),
+        Map.entry("backward", values(op, op.all(false), 0, op.read(false).size())),
+        Map.entry("out", values(op, op.all(true), op.in.size(), op.in.size())),
+        Map.entry("gradients", values(op, op.all(false), op.in.size(), op.read(false).size())),
+        Map.entry("forwardCount", "" + op.all(true).size()),
+        Map.entry("backwardCount", "" + op.all(false).size()));
+  }
+
+  private static Map<String, Object> values(Field it) {
+    boolean isFloat = it.type.equals("float");
+    boolean isWide = it.type.equals("int64_t");
+    return Map.of(
+        "name", it.name,
+        "NAME", upper(it.name),
+        "kind", camel(it.kind),
+        "type", it.type,
+        "ctype", "c_" + it.type.replace("_t", ""),
+        "layout", isFloat ? "FLOAT" : isWide ? "LONG" : "INT",
+        "accessor", (isFloat ? "Float32" : isWide ? "Int64" : "Int32") + (it.count > 0 ? "Array" : ""),
+        "count", it.count > 0 ? "" + it.count : "",
+        "comment", it.comment);
+  }
+
+  private static Map<String, Object> values(Operation op, Size size) {
+    String total =
+        op.sizes.stream().filter(it -> size.symbol.equals(it.of)).map(Size::name).findFirst().orElse("");
+    return Map.of(
+        "name", size.name,
+        "NAME", upper(size.name),
+        "symbol", size.symbol,
+        "low", size.low,
+        "high", size.high,
+        "total", total,
+        "TOTAL", upper(total));
+  }
+
+  private static final Map<String, String> TYPES =
+      Map.of("T", "Spec", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32");
+
+  /** Operands from {@code first} on; those from {@code written} on are written. */
+  private static List<Map<String, Object>> values(Operation op, List<Operand> all, int first, int written) {
+    return listed(
+        IntStream.range(first, all.size()).mapToObj(i -> values(op, all.get(i), i, i >= written)));
+  }
+
+  private static Map<String, Object> values(Operation op, Operand it, int index, boolean written) {
+    String type = it.isOffsets() ? "Offsets" : TYPES.get(it.type);
+    String counts = it.role.contains(" of ") ? it.role.replaceFirst(".* of ", "") : "1";
+    String pointer = it.type.equals("f32") ? "float*" : it.type.equals("i32") ? "int32_t*" : "void*";
+    return Map.ofEntries(
+        Map.entry("name", it.name),
+        Map.entry("index", "" + index),
+        Map.entry("pointer", (written ? "" : "const ") + pointer),
+        Map.entry("type", type),
+        Map.entry("TYPE", upper(type)),
+        Map.entry("written", "" + written),
+        Map.entry("counts", "" + op.index(counts)),
+        Map.entry("COUNTS", constant(op, counts)),
+        Map.entry("present", it.present()),
+        Map.entry("PRESENT", upper(it.present())),
+        Map.entry("strides", it.strides() > 0 ? it.name + "_stride" : ""),
+        Map.entry("STRIDES", it.strides() > 0 ? upper(it.name) + "_STRIDE" : ""),
+        Map.entry("rank", "" + it.dims.size()),
+        Map.entry("dims", listed(it.dims.stream().map(dim -> Map.of(
+            "size", "" + op.index(dim), "SIZE", constant(op, dim), "sums", "" + dim.endsWith("~"))))));
+  }
+
+  private static String constant(Operation op, String symbol) {
+    return symbol.equals("1") ? "" : upper(op.sizes.get(op.index(symbol)).name);
+  }
+
+  /** With {@code comma} in all but the last. */
+  private static List<Map<String, Object>> listed(Stream<? extends Map<String, ?>> items) {
+    List<Map<String, Object>> all = new ArrayList<>();
+    items.forEach(it -> all.add(new HashMap<>(it)));
+    all.forEach(it -> it.put("comma", it == all.getLast() ? "" : ", "));
+    return all;
+  }
+
+  private static String upper(String name) {
+    return name.toUpperCase(Locale.ROOT);
+  }
+
+  private static String camel(String name) {
+    return Pattern.compile("(?:^|_)(.)").matcher(name).replaceAll(it -> upper(it.group(1)));
+  }
+
+  // ---- templates
+
+  private static final Pattern SECTION = Pattern.compile("(?s)\\{\\{([#^])(\\w+)}}(.*?)\\{\\{/\\2}}");
+  private static final Pattern VALUE = Pattern.compile("\\{\\{(\\w+)}}");
+  private static final int WIDTH = 100;
+
+  /** {{x}}: a value. {{#x}}...{{/x}}: for each of a list, or where it is not empty. {{^x}}: else. */
+  static String fill(String template, Map<String, Object> values) {
+    String text =
+        SECTION
+            .matcher(template)
+            .replaceAll(
+                it -> {
+                  Object value = values.get(it.group(2));
+                  boolean empty = value == null || value.equals("") || value.equals(List.of());
+                  String made = "";
+                  if (it.group(1).equals("^") == empty) {
+                    List<?> items = value instanceof List<?> list && !empty ? list : List.of(Map.of());
+                    made = items.stream().map(item -> fill(it.group(3), both(values, item))).collect(joining());
+                  }
+                  return Matcher.quoteReplacement(made);
+                });
+    return VALUE.matcher(text).replaceAll(it -> Matcher.quoteReplacement(values.get(it.group(1)).toString()));
+  }
+
+  @SuppressWarnings("unchecked") // lists are of such maps
+  private static Map<String, Object> both(Map<String, Object> outer, Object item) {
+    Map<String, Object> all = new HashMap<>(outer);
+    all.putAll((Map<String, Object>) item);
+    return all;
+  }
+
+  static String made(String template, Map<String, Object> values) {
+    try {
+      // A tag that has a line for itself leaves none.
+      String text = Files.readString(Path.of("ops/templates", template)).replaceAll("(?m)^ *(\\{\\{[#^/]\\w+}})\n", "$1");
+      return fill(text, values).lines().map(Generate::wrapped).collect(joining("\n", "", "\n"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A line that is too long is broken behind commas. */
+  private static String wrapped(String line) {
+    int indent = line.length() - line.stripLeading().length();
+    String rest = line.stripTrailing();
+    String lines = "";
+    while (rest.length() > WIDTH && rest.lastIndexOf(", ", WIDTH - 1) > indent) {
+      int comma = rest.lastIndexOf(", ", WIDTH - 1) + 1;
+      lines += rest.substring(0, comma) + "\n";
+      rest = " ".repeat(indent + 4) + rest.substring(comma + 1);
+    }
+    return lines + rest;
+  }
+
+  // ---- reading declarations
+
+  private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
+  private static final Pattern OPERAND =
+      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32)\\s+(?:\\[(.*)\\])?\\s*(gradient|saved|(?:offsets|lengths) of \\w+|)");
+
+  static Operation parse(Path file) {
+    Map<String, List<String[]>> lines = new HashMap<>();
+    List<Operand> in = new ArrayList<>();
+    List<Operand> out = new ArrayList<>();
+    List<Size> sizes = new ArrayList<>();
+    List<Option> options = new ArrayList<>();
+    String[] named = {"", ""};
+    try {
+      for (String line : Files.readAllLines(file)) {
+        if (line.isBlank() || line.startsWith("#")) {
+          continue;
+        }
+        Matcher it = match(LINE, line);
+        String comment = it.group(3) == null ? "" : it.group(3);
+        String[] words = it.group(2).split("\\s+");
+        switch (it.group(1)) {
+          case "operation" -> named = words;
+          case "size" -> {
+            String[] range = words.length > 2 ? words[2].split("\\.\\.", -1) : new String[] {"0", ""};
+            sizes.add(new Size(words[0], words[1], range[0], range[1].isEmpty() ? "kMaxLength" : range[1], null, comment));
+          }
+          case "total" -> sizes.add(new Size(words[0], words[1], "0", "kMaxLength", words[3], comment));
+          case "option" -> options.add(new Option(words[0], words[1], comment));
+          case "in" -> in.add(operand(it.group(2)));
+          case "out" -> out.add(operand(it.group(2)));
+          default -> throw new IllegalArgumentException(line);
+        }
+      }
+    } catch (IllegalArgumentException | IOException e) {
+      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+    }
+    return new Operation(named[0], named[1], sizes, options, in, out);
+  }
+
+  private static Operand operand(String text) {
+    Matcher it = match(OPERAND, text);
+    List<String> dims = it.group(4) == null ? List.of("B") : List.of(it.group(4).split(",\\s*"));
+    return new Operand(it.group(1), !it.group(2).isEmpty(), it.group(3), dims, it.group(5));
+  }
+
+  private static Matcher match(Pattern pattern, String text) {
+    Matcher it = pattern.matcher(text);
+    if (!it.matches()) {
+      throw new IllegalArgumentException("not understood: " + text);
+    }
+    return it;
+  }
+
+  // ---- writing
+
+  static Map<Path, String> made() throws IOException {
+    List<Map<String, Object>> all;
+    try (Stream<Path> files = Files.list(Path.of("ops"))) {
+      all = files.filter(it -> it.toString().endsWith(".op")).sorted().map(it -> values(parse(it))).toList();
+    }
+    Path bindings = Path.of("bindings/src/main/java/dev/fovea/ffi");
+    Path header = Path.of("native/include/fovea.h");
+    String text = Files.readString(header);
+    Map<Path, String> made = new LinkedHashMap<>();
+    for (Map<String, Object> op : all) {
+      for (String file : List.of("operands.h", "operation.h", "entry.cpp")) {
+        made.put(Path.of("native/ops", op.get("name").toString(), file), made(file, op));
+      }
+      made.put(bindings.resolve("Fovea" + op.get("Name") + "Spec.java"), made("Spec.java", op));
+      made.put(bindings.resolve("Native" + op.get("Name") + ".java"), made("Native.java", op));
+      text = region(text, op.get("name") + ".op: spec", made("spec.h", op));
+      text = region(text, op.get("name") + ".op: functions", made("functions.h", op));
+    }
+    Map<String, Object> house = Map.of("operations", listed(all.stream()));
+    made.put(header, text);
+    made.put(Path.of("native/ops/operations.h"), made("operations.h", house));
+    made.put(bindings.resolve("NativeOperations.java"), made("NativeOperations.java", house));
+    made.put(Path.of("bench/gpu/operations.py"), made("operations.py", house));
+    return made;
+  }
+
+  /** What stands between the lines "generated from ops/..." and "end". */
+  private static String region(String text, String mark, String made) {
+    Matcher it = Pattern.compile("(?s)(/\\* generated from ops/" + mark + " \\*/\n).*?(/\\* end \\*/\n)").matcher(text);
+    if (!it.find()) {
+      throw new IllegalArgumentException("fovea.h has no part that is generated from ops/" + mark);
+    }
+    return text.substring(0, it.end(1)) + made + text.substring(it.start(2));
+  }
+
+  public static void main(String[] arguments) throws IOException {
+    boolean check = arguments.length == 1 && arguments[0].equals("--check");
+    boolean differs = false;
+    for (Map.Entry<Path, String> it : made().entrySet()) {
+      Path file = it.getKey();
+      if (Files.exists(file) && Files.readString(file).equals(it.getValue())) {
+        continue;
+      }
+      differs = true;
+      System.out.println(file + (check ? " is not what ops declares: run ops/generate" : ""));
+      if (!check) {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, it.getValue());
+      }
+    }
+    System.exit(check && differs ? 1 : 0);
+  }
+}

@@ -1,0 +1,63 @@
+package dev.fovea.ffi;
+
+import dev.fovea.ffi.Operand.Dim;
+import dev.fovea.ffi.Operand.Size;
+import dev.fovea.ffi.Operand.Type;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.util.List;
+
+/** {@code fovea_run_{{name}}} and its backward pass. Made by ops/generate. */
+public final class Native{{Name}} extends NativeOperation {
+  {{#sizes}}
+  private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}{{/total}}{{^total}}null{{/total}});
+  {{/sizes}}
+
+  private static final MethodHandle FORWARD = Handles.run({{forwardCount}});
+  private static final MethodHandle BACKWARD = Handles.run({{backwardCount}});
+
+  public static final Native{{Name}} OPERATION = new Native{{Name}}();
+
+  private Native{{Name}}() {
+    super(
+        "{{name}}",
+        {{id}},
+        Fovea{{Name}}Spec.LAYOUT,
+        List.of(
+            {{#forward}}
+            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}
+            {{/forward}}
+        ),
+        List.of(
+            {{#backward}}
+            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}
+            {{/backward}}
+        ));
+  }
+
+  @Override
+  int forward(
+      MemorySegment function,
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment[] o,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream)
+      throws Throwable {
+    return (int) FORWARD.invokeExact(function, plan, call, {{#forward}}o[{{index}}], {{/forward}}workspace, scratch, stream);
+  }
+
+  @Override
+  int backward(
+      MemorySegment function,
+      MemorySegment plan,
+      MemorySegment call,
+      MemorySegment[] o,
+      MemorySegment workspace,
+      MemorySegment scratch,
+      MemorySegment stream)
+      throws Throwable {
+    return (int) BACKWARD.invokeExact(function, plan, call, {{#backward}}o[{{index}}], {{/backward}}workspace, scratch, stream);
+  }
+}

@@ -1,0 +1,38 @@
+// What {{name}} takes and gives. Made by ops/generate from ops/{{name}}.op.
+#pragma once
+
+#include "core/operation.h"
+#include "ops/{{name}}/operands.h"
+
+namespace fovea::{{name}} {
+
+using Spec = fovea_{{name}}_spec;
+
+constexpr Field kFields[] = {
+{{#fields}}
+    {"{{name}}", Kind::k{{kind}}, offsetof(Spec, {{name}})},
+{{/fields}}
+};
+constexpr Size kSizes[] = {
+{{#sizes}}
+    {"{{name}}", offsetof(Spec, {{name}}), {{low}}, {{high}}, {{#total}}"{{total}}", offsetof(Spec, {{total}}){{/total}}{{^total}}nullptr, 0{{/total}}},
+{{/sizes}}
+};
+constexpr Operand kForward[] = {
+{{#forward}}
+    {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
+{{/forward}}
+};
+constexpr Operand kBackward[] = {
+{{#backward}}
+    {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
+{{/backward}}
+};
+
+int32_t resolve(fovea_plan& plan);
+
+constexpr Operation kOperation = {
+    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kSizes, {kForward, kBackward}, resolve,
+};
+
+}  // namespace fovea::{{name}}
