@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -201,8 +202,8 @@ class Generate {
   }
 
   private static Map<String, Object> values(Operation op, Size size) {
-    String total =
-        op.sizes.stream().filter(it -> size.symbol.equals(it.of)).map(Size::name).findFirst().orElse("");
+    Optional<Size> whole = op.sizes.stream().filter(it -> size.symbol.equals(it.of)).findFirst();
+    String total = whole.map(Size::name).orElse("");
     return Map.of(
         "name", size.name,
         "NAME", upper(size.name),
@@ -210,6 +211,7 @@ class Generate {
         "low", size.low,
         "high", size.high,
         "total", total,
+        "totalSymbol", whole.map(Size::symbol).orElse(""),
         "TOTAL", upper(total));
   }
 

@@ -10,7 +10,7 @@ import java.util.List;
 /** {@code fovea_run_{{name}}} and its backward pass. Made by ops/generate. */
 public final class Native{{Name}} extends NativeOperation {
   {{#sizes}}
-  private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}{{/total}}{{^total}}null{{/total}});
+  private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}, "{{totalSymbol}}"{{/total}}{{^total}}null, null{{/total}});
   {{/sizes}}
 
   private static final MethodHandle FORWARD = Handles.run({{forwardCount}});
@@ -23,6 +23,7 @@ public final class Native{{Name}} extends NativeOperation {
         "{{name}}",
         {{id}},
         Fovea{{Name}}Spec.LAYOUT,
+        List.of({{#sizes}}{{NAME}}{{comma}}{{/sizes}}),
         List.of(
             {{#forward}}
             new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}

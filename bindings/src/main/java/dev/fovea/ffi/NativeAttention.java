@@ -9,18 +9,19 @@ import java.util.List;
 
 /** {@code fovea_run_attention} and its backward pass. Made by ops/generate. */
 public final class NativeAttention extends NativeOperation {
-  private static final Size BATCH = new Size("batch", "B", FoveaAttentionSpec.BATCH, null);
+  private static final Size BATCH = new Size("batch", "B", FoveaAttentionSpec.BATCH, null, null);
   private static final Size QUERY_LENGTH = new Size("query_length", "Sq",
-      FoveaAttentionSpec.QUERY_LENGTH, FoveaAttentionSpec.QUERY_TOTAL);
+      FoveaAttentionSpec.QUERY_LENGTH, FoveaAttentionSpec.QUERY_TOTAL, "Tq");
   private static final Size KEY_LENGTH = new Size("key_length", "Sk", FoveaAttentionSpec.KEY_LENGTH,
-      FoveaAttentionSpec.KEY_TOTAL);
+      FoveaAttentionSpec.KEY_TOTAL, "Tk");
   private static final Size QUERY_HEADS = new Size("query_heads", "Hq",
-      FoveaAttentionSpec.QUERY_HEADS, null);
+      FoveaAttentionSpec.QUERY_HEADS, null, null);
   private static final Size KEY_HEADS = new Size("key_heads", "Hk", FoveaAttentionSpec.KEY_HEADS,
+      null, null);
+  private static final Size HEAD_DIM = new Size("head_dim", "D", FoveaAttentionSpec.HEAD_DIM, null,
       null);
-  private static final Size HEAD_DIM = new Size("head_dim", "D", FoveaAttentionSpec.HEAD_DIM, null);
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
-      FoveaAttentionSpec.VALUE_HEAD_DIM, null);
+      FoveaAttentionSpec.VALUE_HEAD_DIM, null, null);
 
   private static final MethodHandle FORWARD = Handles.run(13);
   private static final MethodHandle BACKWARD = Handles.run(19);
@@ -32,6 +33,7 @@ public final class NativeAttention extends NativeOperation {
         "attention",
         1,
         FoveaAttentionSpec.LAYOUT,
+        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,

@@ -136,7 +136,7 @@ public final class NativeLibrary {
     }
   }
 
-  /** What {@link #run} calls: look it up once. */
+  /** What {@link NativeOperation#run} calls: look it up once. */
   public MemorySegment runFunction(NativeOperation operation, int pass) {
     Functions all = functions.get(operation);
     return pass == Abi.FORWARD ? all.forward : all.backward;

@@ -1,24 +1,59 @@
 package dev.fovea.ffi;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** An operation of {@code fovea.h}: its operands, and its calls. Made from its declaration. */
 public abstract class NativeOperation {
   private final String name;
   private final int id;
   private final StructLayout spec;
+  private final List<Operand.Size> sizes;
   private final List<Operand> forward;
   private final List<Operand> backward;
+  private final Set<String> names = new LinkedHashSet<>(); // of both passes
+  private final Set<String> inputs;
+  private final Field.Int32 pass;
+  private final Field.Int32 dtype;
+  private final Field.Int32 outDType;
+  private final Field.Int32 gradientDType;
+  private final Field.Int32 accumulate;
+  private final Field.Int32 deterministic;
 
   NativeOperation(
-      String name, int id, StructLayout spec, List<Operand> forward, List<Operand> backward) {
+      String name,
+      int id,
+      StructLayout spec,
+      List<Operand.Size> sizes,
+      List<Operand> forward,
+      List<Operand> backward) {
     this.name = name;
     this.id = id;
     this.spec = spec;
+    this.sizes = sizes;
     this.forward = forward;
     this.backward = backward;
+    forward.forEach(it -> names.add(it.name()));
+    backward.forEach(it -> names.add(it.name()));
+    inputs =
+        forward.stream()
+            .filter(it -> !it.written())
+            .map(Operand::name)
+            .collect(Collectors.toUnmodifiableSet());
+    pass = Field.Int32.of(spec, "pass");
+    dtype = Field.Int32.of(spec, "dtype");
+    outDType = Field.Int32.of(spec, "out_dtype");
+    gradientDType = Field.Int32.of(spec, "gradient_dtype");
+    accumulate = Field.Int32.of(spec, "accumulate");
+    deterministic = Field.Int32.of(spec, "deterministic");
   }
 
   /** In C: {@code "attention"}. */
@@ -34,6 +69,100 @@ public abstract class NativeOperation {
   /** The block of its numbers. */
   public final StructLayout spec() {
     return spec;
+  }
+
+  /** Which pass a spec is of. */
+  public final Field.Int32 pass() {
+    return pass;
+  }
+
+  /** Element type of the first operand, in a spec. */
+  public final Field.Int32 dtype() {
+    return dtype;
+  }
+
+  /** Element type of out, in a spec. */
+  public final Field.Int32 outDType() {
+    return outDType;
+  }
+
+  /** Element type of gradients, in a spec. */
+  public final Field.Int32 gradientDType() {
+    return gradientDType;
+  }
+
+  /** Whether gradients are added to what is there, in a spec. */
+  public final Field.Int32 accumulate() {
+    return accumulate;
+  }
+
+  /** Whether every run gives the same bits, in a spec. */
+  public final Field.Int32 deterministic() {
+    return deterministic;
+  }
+
+  /** A new block of its numbers, zeroed, that knows its size. */
+  public final MemorySegment allocateSpec(Arena arena) {
+    MemorySegment block = arena.allocate(spec);
+    block.set(ValueLayout.JAVA_INT, 0, (int) spec.byteSize());
+    return block;
+  }
+
+  /** Its dimensions; the first is the batch. */
+  public final List<Operand.Size> sizes() {
+    return sizes;
+  }
+
+  /**
+   * Sizes of a spec by their symbols, for people: {@code "B 2, Sq 128, ..."}; with the rows of all
+   * sequences where they are packed.
+   */
+  public final String describeSizes(MemorySegment block) {
+    List<String> all = new ArrayList<>();
+    for (Operand.Size size : sizes) {
+      all.add(size.symbol() + " " + size.rows().get(block));
+      if (size.total() != null && size.total().get(block) != 0) {
+        all.add(size.totalSymbol() + " " + size.total().get(block));
+      }
+    }
+    return String.join(", ", all);
+  }
+
+  /** True if sequences may be packed. */
+  public final boolean packs() {
+    return sizes.stream().anyMatch(size -> size.total() != null);
+  }
+
+  /** Of both passes. */
+  public final Set<String> operandNames() {
+    return Collections.unmodifiableSet(names);
+  }
+
+  /** The same name: a misspelt one would be an operand that is never there. */
+  public final String requireOperand(String operand) {
+    if (!names.contains(operand)) {
+      throw new IllegalArgumentException(name + " has no operand " + operand);
+    }
+    return operand;
+  }
+
+  /** What a gradient is of: {@code "query"} of {@code "dquery"}. */
+  public static String original(String gradient) {
+    return gradient.substring(1);
+  }
+
+  /** True for that of an operand of the forward pass, {@code "dquery"}. */
+  public final boolean isGradient(String operand) {
+    return !inputs.contains(operand)
+        && operand.startsWith("d")
+        && names.contains(original(operand));
+  }
+
+  /** True for what a backward pass reads that its forward wrote. */
+  public final boolean isSaved(String operand) {
+    return backward.stream().anyMatch(it -> it.name().equals(operand) && !it.written())
+        && !inputs.contains(operand)
+        && !isGradient(operand);
   }
 
   /** Operands of a pass, in the order of arguments. */

@@ -22,6 +22,23 @@ public record Operand(
     Field.Int64Array strides,
     List<Dim> dims) {
 
+  /** Rows of vectors, such as [B, Sq, Hq, D]: positions before heads. */
+  public boolean isRows() {
+    return dims.size() == 4
+        && !sums()
+        && (type == Type.SPEC || type == Type.OUT || type == Type.GRADIENT);
+  }
+
+  /** True if the elements of its last dimension lie side by side; else that is of one element. */
+  public boolean isContiguous() {
+    return dims.getLast().size() != null;
+  }
+
+  /** True if one element may stand for all of a dimension. */
+  public boolean sums() {
+    return dims.stream().anyMatch(Dim::sums);
+  }
+
   /** Whose type the elements have. */
   public enum Type {
     /** {@code spec.dtype}. */
@@ -46,6 +63,11 @@ public record Operand(
    */
   public record Dim(Size size, boolean sums) {
     static final Dim ONE = new Dim(null, false);
+
+    /** True if packed sequences lie end to end in it. */
+    public boolean isPacked() {
+      return size != null && size.total != null;
+    }
   }
 
   /**
@@ -54,6 +76,8 @@ public record Operand(
    * @param symbol in shapes, "Sq"
    * @param rows its field
    * @param total of all packed sequences; null if they have no rows of their own
+   * @param totalSymbol of that, "Tq"
    */
-  public record Size(String name, String symbol, Field.Int64 rows, Field.Int64 total) {}
+  public record Size(
+      String name, String symbol, Field.Int64 rows, Field.Int64 total, String totalSymbol) {}
 }

@@ -1,11 +1,11 @@
 package dev.fovea;
 
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaAttentionSpec;
-import java.lang.foreign.Arena;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Function;
 
 /**
  * Scaled dot-product attention: what to compute, and nothing about shapes. Immutable and
@@ -53,7 +53,8 @@ public final class Attention {
       float softcap,
       float dropout,
       DType outDType, // null: that of query
-      boolean allowTf32) {
+      boolean allowTf32)
+      implements OperationSpec {
 
     static final Options DEFAULT =
         new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null, false);
@@ -63,24 +64,75 @@ public final class Attention {
           causal, alignment, windowLeft, windowRight, scale, softcap, 0, outDType, allowTf32);
     }
 
-    /** Of the mask, for people. */
-    String mask() {
-      String window =
-          windowLeft == UNBOUNDED && windowRight == UNBOUNDED
-              ? ""
-              : "window(%d, %d)".formatted(windowLeft, windowRight);
-      String mask = causal && !window.isEmpty() ? "causal " + window : causal ? "causal" : window;
-      return mask.isEmpty() ? "none" : mask;
+    @Override
+    public NativeOperation operation() {
+      return NativeAttention.OPERATION;
+    }
+
+    @Override
+    public void fill(MemorySegment spec) {
+      if (outDType != null) {
+        FoveaAttentionSpec.OUT_DTYPE.set(spec, outDType.code());
+      }
+      FoveaAttentionSpec.CAUSAL.set(spec, causal ? 1 : 0);
+      FoveaAttentionSpec.ALIGNMENT.set(
+          spec,
+          switch (alignment) {
+            case BOTTOM_RIGHT -> Abi.BOTTOM_RIGHT;
+            case TOP_LEFT -> Abi.TOP_LEFT;
+          });
+      if (windowLeft != UNBOUNDED) {
+        FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, 1);
+        FoveaAttentionSpec.WINDOW_LEFT.set(spec, windowLeft);
+      }
+      if (windowRight != UNBOUNDED) {
+        FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, 1);
+        FoveaAttentionSpec.WINDOW_RIGHT.set(spec, windowRight);
+      }
+      if (scale != null) {
+        FoveaAttentionSpec.HAS_SCALE.set(spec, 1);
+        FoveaAttentionSpec.SCALE.set(spec, scale);
+      }
+      FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
+      FoveaAttentionSpec.DROPOUT.set(spec, dropout);
+      FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
+    }
+
+    @Override
+    public String mask() {
+      if (windowLeft == UNBOUNDED && windowRight == UNBOUNDED) {
+        return causal ? "causal" : "none";
+      }
+      return (causal ? "causal " : "") + "window(%d, %d)".formatted(windowLeft, windowRight);
+    }
+
+    @Override
+    public String toString() {
+      StringBuilder text = new StringBuilder("Attention[mask=").append(mask());
+      if (alignment != Alignment.BOTTOM_RIGHT) {
+        text.append(", alignment=").append(alignment);
+      }
+      if (scale != null) {
+        text.append(", scale=").append(scale);
+      }
+      if (softcap != 0) {
+        text.append(", softcap=").append(softcap);
+      }
+      if (dropout != 0) {
+        text.append(", dropout=").append(dropout);
+      }
+      if (outDType != null) {
+        text.append(", out=").append(outDType);
+      }
+      if (allowTf32) {
+        text.append(", TF32 allowed");
+      }
+      return text.append(']').toString();
     }
   }
 
   private final Options options;
-  private final PlanCache plans = new PlanCache();
-
   private final Attention eval; // this, where there is no dropout
-
-  /** Memory of the last {@link #forward} or backward, for the next; null while one uses it. */
-  private final AtomicReference<RunMemory> spare = new AtomicReference<>();
 
   private Attention(Options options) {
     this.options = options;
@@ -104,7 +156,7 @@ public final class Attention {
 
   /**
    * The same attention without dropout, for inference; this, where there is none. Always the same
-   * object, so that it keeps its plans.
+   * object.
    */
   public Attention eval() {
     return eval;
@@ -117,15 +169,15 @@ public final class Attention {
    * planned or run.
    */
   public AttentionCall call(Tensor query, Tensor key, Tensor value) {
-    return new AttentionCall(this, query, key, value, null);
+    return new AttentionCall(this, query, key, value, new RunMemory());
   }
 
   /**
    * Computes attention into a new dense tensor [B, Sq, Hq, Dv] of {@code scope}, which lives until
    * that scope is closed: in a loop, close one for each turn, a {@linkplain Scope#child child} for
-   * example, or bind {@link AttentionCall#out}. Plans and working memory are kept for the next
-   * time. With dropout it takes a {@linkplain #forward(Scope, Tensor, Tensor, Tensor, long, int)
-   * seed}, or is called on {@link #eval}.
+   * example, or bind {@link AttentionCall#out}. The device keeps plans, and the scope or its parent
+   * working memory, for the next time. With dropout it takes a {@linkplain #forward(Scope, Tensor,
+   * Tensor, Tensor, long, int) seed}, or is called on {@link #eval}.
    *
    * @throws IllegalArgumentException if operands do not fit together
    * @throws UnsupportedOperationException if the device has no kernel for this
@@ -133,7 +185,8 @@ public final class Attention {
    * @throws FoveaException if the library or the device fails
    */
   public Tensor forward(Scope scope, Tensor query, Tensor key, Tensor value) {
-    return withMemory(memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
+    return scope.withMemory(
+        memory -> new AttentionCall(this, query, key, value, memory).forward(scope));
   }
 
   /**
@@ -145,7 +198,7 @@ public final class Attention {
    */
   public Tensor forward(
       Scope scope, Tensor query, Tensor key, Tensor value, long seed, int offset) {
-    return withMemory(
+    return scope.withMemory(
         memory ->
             new AttentionCall(this, query, key, value, memory)
                 .dropoutSeed(seed, offset)
@@ -174,55 +227,21 @@ public final class Attention {
     Objects.requireNonNull(out, "out");
     Objects.requireNonNull(lse, "lse");
     AttentionCall call = call(query, key, value);
-    return withMemory(
+    return scope.withMemory(
         memory -> new AttentionBackward(call, dout, out, lse, memory).backward(scope));
   }
 
-  private <T> T withMemory(Function<RunMemory, T> run) {
-    RunMemory memory = spare.getAndSet(null);
-    if (memory == null) {
-      memory = new RunMemory();
-    }
-    try {
-      return run.apply(memory);
-    } finally {
-      spare.set(memory.isReusable() ? memory : null);
-    }
-  }
-
   /**
-   * Plans without operands. The same device and shape give the same plan, and the last few are
-   * kept.
+   * Plans without operands, the pass that {@code shape} is of. The same device and shape give the
+   * same plan, and the last few are kept.
    *
-   * @throws IllegalArgumentException if a number of {@code shape} is out of its range
+   * @throws IllegalArgumentException if a number of {@code shape} is out of its range, or a
+   *     backward pass lacks what a gradient is of
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws FoveaException if the library cannot be loaded
    */
   public AttentionPlan plan(Device device, AttentionShape shape) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      SpecBlock.fill(spec, options, shape);
-      return plans.get(device.backend(), spec);
-    }
-  }
-
-  /**
-   * Plans a backward pass without operands. Weights in {@code shape} have no part in it; lse must
-   * be there. Plans are kept as by {@link #plan}.
-   *
-   * @param shape of the forward pass
-   * @throws IllegalArgumentException if a number of a shape is out of its range, or the forward
-   *     pass lacks what a gradient is of
-   * @throws UnsupportedOperationException if the device has no kernel for this
-   * @throws FoveaException if the library cannot be loaded
-   */
-  public AttentionPlan planBackward(
-      Device device, AttentionShape shape, AttentionGradientShape gradients) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment spec = FoveaAttentionSpec.allocate(arena);
-      SpecBlock.fill(spec, options, shape, gradients);
-      return plans.get(device.backend(), spec);
-    }
+    return AttentionPlan.of(device, options, shape::fill);
   }
 
   Options options() {
@@ -241,26 +260,7 @@ public final class Attention {
 
   @Override
   public String toString() {
-    StringBuilder text = new StringBuilder("Attention[mask=").append(options.mask());
-    if (options.alignment != Alignment.BOTTOM_RIGHT) {
-      text.append(", alignment=").append(options.alignment);
-    }
-    if (options.scale != null) {
-      text.append(", scale=").append(options.scale);
-    }
-    if (options.softcap != 0) {
-      text.append(", softcap=").append(options.softcap);
-    }
-    if (options.dropout != 0) {
-      text.append(", dropout=").append(options.dropout);
-    }
-    if (options.outDType != null) {
-      text.append(", out=").append(options.outDType);
-    }
-    if (options.allowTf32) {
-      text.append(", TF32 allowed");
-    }
-    return text.append(']').toString();
+    return options.toString();
   }
 
   /** Builds an {@link Attention}. Not thread-safe. */

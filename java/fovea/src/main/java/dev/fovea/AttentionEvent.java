@@ -9,13 +9,13 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
 /**
- * One run of an {@link AttentionCall} or {@link AttentionBackward} in a flight recording. Off
+ * One run of an {@link OperationCall} or {@link OperationBackward} in a flight recording. Off
  * unless a recording asks for it.
  */
 @Name("dev.fovea.Attention")
 @Label("Attention")
 @Category("Fovea")
-@Description("One run of scaled dot-product attention")
+@Description("One run of an attention mechanism, or of its backward pass")
 @Enabled(false)
 @StackTrace(false)
 final class AttentionEvent extends Event {
@@ -24,6 +24,9 @@ final class AttentionEvent extends Event {
 
   @Label("Device")
   String device;
+
+  @Label("Operation")
+  String operation;
 
   @Label("Backward")
   boolean backward;
@@ -37,29 +40,9 @@ final class AttentionEvent extends Event {
   @Label("Mask")
   String mask;
 
-  @Label("Packed")
-  boolean packed;
-
-  @Label("Batch")
-  long batch;
-
-  @Label("Query Length")
-  long queryLength;
-
-  @Label("Key Length")
-  long keyLength;
-
-  @Label("Query Heads")
-  long queryHeads;
-
-  @Label("Key Heads")
-  long keyHeads;
-
-  @Label("Head Dimension")
-  long headDim;
-
-  @Label("Value Head Dimension")
-  long valueHeadDim;
+  @Label("Shape")
+  @Description("Sizes by their symbols: B 2, Sq 128, ...")
+  String shape;
 
   @Label("Workers")
   @Description("Threads that may have taken part")

@@ -2,12 +2,13 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaPlan;
-import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeOperation;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /**
  * What the planner decided for one spec, one shape and one device: kernel, tiles, pieces of work
@@ -16,15 +17,13 @@ import java.util.Objects;
 public final class AttentionPlan {
   private final DeviceBackend backend;
   private final MemorySegment block;
-  private final boolean backward;
   private final String kernel;
   private final long[] items;
   private boolean prepared; // guarded by this
 
-  private AttentionPlan(DeviceBackend backend, MemorySegment block, boolean backward) {
+  private AttentionPlan(DeviceBackend backend, MemorySegment block) {
     this.backend = backend;
     this.block = block;
-    this.backward = backward;
     this.kernel = FoveaPlan.KERNEL.get(block);
     this.items = new long[FoveaPlan.PHASES.get(block)];
     for (int phase = 0; phase < items.length; phase++) {
@@ -32,14 +31,54 @@ public final class AttentionPlan {
     }
   }
 
-  static AttentionPlan make(DeviceBackend backend, MemorySegment spec) {
+  /** Of a call with these operands. */
+  static AttentionPlan of(OperationSpec options, PassOperands operands) {
+    return of(options, operands, spec -> {});
+  }
+
+  /** With more in the block than operands and options say. */
+  static AttentionPlan of(
+      OperationSpec options, PassOperands operands, Consumer<MemorySegment> more) {
+    operands.check();
+    Device device = operands.device();
+    try {
+      return of(device, options, more.andThen(spec -> SpecFiller.fill(operands, options, spec)));
+    } catch (IllegalArgumentException refusal) {
+      PassOperands swapped = operands.swapped();
+      if (swapped == null) {
+        throw refusal;
+      }
+      try {
+        of(device, options, more.andThen(spec -> SpecFiller.fill(swapped, options, spec)));
+      } catch (IllegalArgumentException | UnsupportedOperationException no) {
+        throw refusal;
+      }
+      throw new IllegalArgumentException(
+          "%s; query is %s: is that [B, Hq, Sq, D]? permute(0, 2, 1, 3) makes it [B, Sq, Hq, D]"
+              .formatted(
+                  refusal.getMessage(), Arrays.toString(operands.first().tensor().rawShape())),
+          refusal);
+    }
+  }
+
+  /** Of what {@code shape} fills in. */
+  static AttentionPlan of(Device device, OperationSpec options, Consumer<MemorySegment> shape) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment spec = options.operation().allocateSpec(arena);
+      shape.accept(spec);
+      options.fill(spec);
+      return device.plans().get(options.operation(), spec);
+    }
+  }
+
+  static AttentionPlan make(DeviceBackend backend, NativeOperation operation, MemorySegment spec) {
     // Lives as long as this object: every native call takes it as a segment, which keeps it.
     MemorySegment block = FoveaPlan.allocate(Arena.ofAuto());
-    int status = backend.library().plan(NativeAttention.OPERATION, spec, backend.info(), block);
+    int status = backend.library().plan(operation, spec, backend.info(), block);
     if (status != Abi.OK) {
       throw Failures.of(status, FoveaPlan.ERROR.get(block));
     }
-    return new AttentionPlan(backend, block, FoveaPlan.PASS.get(block) == Abi.BACKWARD);
+    return new AttentionPlan(backend, block);
   }
 
   /** Does once what a run may not do: loads code, sets attributes. */
@@ -102,8 +141,9 @@ public final class AttentionPlan {
     return FoveaPlan.FLOPS.get(block);
   }
 
-  boolean isBackward() {
-    return backward;
+  /** As it was resolved. */
+  MemorySegment spec() {
+    return FoveaPlan.SPEC.get(block);
   }
 
   MemorySegment block() {

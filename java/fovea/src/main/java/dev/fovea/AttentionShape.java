@@ -1,86 +1,38 @@
 package dev.fovea;
 
-import java.util.Objects;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Field;
+import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.Operand;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 
 /**
- * The sizes, strides and presence of the operands of attention: what {@link Attention#plan} needs
- * to know of them. Absent operands are null.
+ * The sizes, strides and presence of the operands of attention, or of its backward pass: what
+ * {@link Attention#plan(Device, AttentionShape)} needs to know of them. Immutable.
  *
- * @param dtype of query, key and value
- * @param packed true if sequences lie end to end: [T, H, D] and offsets instead of [B, S, H, D]
- * @param batch B, number of sequences
- * @param queryLength Sq; packed: the longest query sequence
- * @param keyLength Sk; packed: the longest key sequence
- * @param queryTotal packed: Tq, rows of query; else 0
- * @param keyTotal packed: Tk, rows of key and value; else 0
- * @param queryHeads Hq, a multiple of keyHeads
- * @param keyHeads Hk
- * @param headDim D
- * @param valueHeadDim Dv
- * @param query strides of query
- * @param key strides of key
- * @param value strides of value
- * @param out strides of out
- * @param lse strides of lse, whose positions are contiguous; null if it is not wanted
- * @param biasDType element type of the bias; null without a bias
- * @param bias strides of the bias, 0 for a dimension that is broadcast; null without a bias
- * @param weights strides of the weights by query position; null if they are not wanted
- * @param alibi strides of the slopes by batch and head, 0 for a dimension that is broadcast; null
- *     without slopes
- * @param sinks true if there are sinks
- * @param queryLengths true if lengths of the query sequences are given
- * @param keyLengths true if lengths of the key sequences are given
+ * <p>Strides are elements from one index to the next, for every dimension of an operand but the
+ * last, in their order: of query [B, Sq, Hq, D] those of B, Sq and Hq. Those of the batch are not
+ * used where sequences are packed. 0 stands for a dimension that is broadcast, and in a gradient
+ * for one that is summed over.
  */
-public record AttentionShape(
-    DType dtype,
-    boolean packed,
-    long batch,
-    long queryLength,
-    long keyLength,
-    long queryTotal,
-    long keyTotal,
-    long queryHeads,
-    long keyHeads,
-    long headDim,
-    long valueHeadDim,
-    Strides query,
-    Strides key,
-    Strides value,
-    Strides out,
-    Strides lse,
-    DType biasDType,
-    Strides bias,
-    Strides weights,
-    Strides alibi,
-    boolean sinks,
-    boolean queryLengths,
-    boolean keyLengths) {
+public final class AttentionShape {
+  private final MemorySegment spec; // on the heap, without options
 
-  /** Elements from one index to the next, by what the dimension means; 0 where there is none. */
-  public record Strides(long batch, long position, long head) {
-    /** Of dense [B, S, H, D] or [T, H, D]. */
-    static Strides rows(boolean packed, long length, long heads, long dim) {
-      return new Strides(
-          packed ? 0 : Layouts.product(length, heads, dim), Layouts.product(heads, dim), dim);
-    }
+  private AttentionShape(MemorySegment spec) {
+    this.spec = spec;
   }
 
-  /** Checks only that nothing needed is missing: the planner checks the numbers. */
-  public AttentionShape {
-    Objects.requireNonNull(dtype, "dtype");
-    Objects.requireNonNull(query, "query");
-    Objects.requireNonNull(key, "key");
-    Objects.requireNonNull(value, "value");
-    Objects.requireNonNull(out, "out");
-    if (valueHeadDim < 1) { // to the planner, 0 would mean headDim
-      throw new IllegalArgumentException("valueHeadDim is " + valueHeadDim + ", expected 1 to 512");
-    }
-    if ((biasDType == null) != (bias == null)) {
-      throw new IllegalArgumentException("biasDType and bias: only one of them is given");
-    }
-  }
-
-  /** Dense operands [B, S, H, D]; nothing optional. */
+  /**
+   * Dense operands [B, S, H, D]; nothing optional. {@code dtype} is that of query, key and value.
+   *
+   * @throws IllegalArgumentException if {@code dtype} is not a floating type
+   */
   public static Builder dense(
       DType dtype,
       long batch,
@@ -89,14 +41,25 @@ public record AttentionShape(
       long queryHeads,
       long keyHeads,
       long headDim) {
-    Builder builder = new Builder(dtype, queryHeads, keyHeads, headDim);
-    builder.batch = batch;
-    builder.queryLength = queryLength;
-    builder.keyLength = keyLength;
+    Builder builder = new Builder();
+    FoveaAttentionSpec.SIZE.set(builder.spec, (int) FoveaAttentionSpec.LAYOUT.byteSize());
+    FoveaAttentionSpec.DTYPE.set(builder.spec, dtype.code());
+    FoveaAttentionSpec.BATCH.set(builder.spec, batch);
+    FoveaAttentionSpec.QUERY_LENGTH.set(builder.spec, queryLength);
+    FoveaAttentionSpec.KEY_LENGTH.set(builder.spec, keyLength);
+    FoveaAttentionSpec.QUERY_HEADS.set(builder.spec, queryHeads);
+    FoveaAttentionSpec.KEY_HEADS.set(builder.spec, keyHeads);
+    FoveaAttentionSpec.HEAD_DIM.set(builder.spec, headDim);
+    FoveaAttentionSpec.VALUE_HEAD_DIM.set(builder.spec, headDim);
     return builder;
   }
 
-  /** Dense packed operands [T, H, D]; nothing optional. */
+  /**
+   * Dense packed operands [T, H, D]; nothing optional. {@code dtype} is that of query, key and
+   * value.
+   *
+   * @throws IllegalArgumentException if {@code dtype} is not a floating type
+   */
   public static Builder packed(
       DType dtype,
       long batch,
@@ -108,142 +71,217 @@ public record AttentionShape(
       long keyHeads,
       long headDim) {
     Builder builder = dense(dtype, batch, longestQuery, longestKey, queryHeads, keyHeads, headDim);
-    builder.packed = true;
-    builder.queryTotal = queryTotal;
-    builder.keyTotal = keyTotal;
+    FoveaAttentionSpec.PACKED.set(builder.spec, 1);
+    FoveaAttentionSpec.QUERY_TOTAL.set(builder.spec, queryTotal);
+    FoveaAttentionSpec.KEY_TOTAL.set(builder.spec, keyTotal);
     return builder;
   }
 
-  /** Builds an {@link AttentionShape}; strides that are not set are those of dense operands. */
-  public static final class Builder {
-    private final DType dtype;
-    private boolean packed;
-    private long batch;
-    private long queryLength;
-    private long keyLength;
-    private long queryTotal;
-    private long keyTotal;
-    private final long queryHeads;
-    private final long keyHeads;
-    private final long headDim;
-    private long valueHeadDim;
-    private Strides query;
-    private Strides key;
-    private Strides value;
-    private Strides out;
-    private Strides lse;
-    private DType biasDType;
-    private Strides bias;
-    private Strides weights;
-    private Strides alibi;
-    private boolean sinks;
-    private boolean queryLengths;
-    private boolean keyLengths;
+  /** Fills a zeroed block with all but options. */
+  void fill(MemorySegment block) {
+    block.copyFrom(spec);
+  }
 
-    private Builder(DType dtype, long queryHeads, long keyHeads, long headDim) {
-      this.dtype = dtype;
-      this.queryHeads = queryHeads;
-      this.keyHeads = keyHeads;
-      this.headDim = headDim;
-      this.valueHeadDim = headDim;
+  private static List<Operand> operands(MemorySegment spec) {
+    return NativeAttention.OPERATION.operands(FoveaAttentionSpec.PASS.get(spec));
+  }
+
+  private static boolean isThere(MemorySegment spec, Operand operand) {
+    return operand.present() == null || operand.present().get(spec) != 0;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof AttentionShape that && spec.mismatch(that.spec) < 0;
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(spec.toArray(ValueLayout.JAVA_LONG));
+  }
+
+  /** Sizes and what is there. */
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("AttentionShape[");
+    text.append(NativeAttention.OPERATION.describeSizes(spec)).append(", ");
+    text.append(DType.of(FoveaAttentionSpec.DTYPE.get(spec)));
+    if (FoveaAttentionSpec.PASS.get(spec) == Abi.BACKWARD) {
+      text.append(", backward");
     }
+    for (Operand operand : operands(spec)) {
+      if (operand.present() != null && isThere(spec, operand)) {
+        text.append(", ").append(PassOperands.javaName(operand.name()));
+      }
+    }
+    return text.append(']').toString();
+  }
+
+  /**
+   * Builds an {@link AttentionShape}; strides that are not set are those of dense operands. Setters
+   * refuse another number of strides than the operand has, and types that are not floating, with an
+   * {@link IllegalArgumentException}; the planner checks all other numbers. Not thread-safe.
+   */
+  public static final class Builder {
+    private final MemorySegment spec =
+        MemorySegment.ofArray(new long[(int) (FoveaAttentionSpec.LAYOUT.byteSize() / Long.BYTES)]);
+    private final Set<Field> strided = new HashSet<>();
+
+    private Builder() {}
 
     /** Dv, where it is not D. */
     public Builder valueHeadDim(long size) {
-      valueHeadDim = size;
+      FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, size);
       return this;
     }
 
-    /** Strides of query. */
-    public Builder query(Strides strides) {
-      query = strides;
-      return this;
+    /** Strides of query [B, Sq, Hq, D]. */
+    public Builder query(long... strides) {
+      return strides(FoveaAttentionSpec.QUERY_STRIDE, strides);
     }
 
-    /** Strides of key. */
-    public Builder key(Strides strides) {
-      key = strides;
-      return this;
+    /** Strides of key [B, Sk, Hk, D]. */
+    public Builder key(long... strides) {
+      return strides(FoveaAttentionSpec.KEY_STRIDE, strides);
     }
 
-    /** Strides of value. */
-    public Builder value(Strides strides) {
-      value = strides;
-      return this;
+    /** Strides of value [B, Sk, Hk, Dv]. */
+    public Builder value(long... strides) {
+      return strides(FoveaAttentionSpec.VALUE_STRIDE, strides);
     }
 
-    /** Strides of out. */
-    public Builder out(Strides strides) {
-      out = strides;
-      return this;
+    /** Strides of out [B, Sq, Hq, Dv]. */
+    public Builder out(long... strides) {
+      return strides(FoveaAttentionSpec.OUT_STRIDE, strides);
     }
 
-    /**
-     * lse is wanted, dense [B, Hq, Sq] or [Hq, Tq].
-     *
-     * @throws IllegalArgumentException if its strides overflow 64 bits
-     */
+    /** lse is there: dense [B, Hq, Sq] or [Hq, Tq]. */
     public Builder lse() {
-      return lse(
-          packed
-              ? new Strides(0, 1, queryTotal)
-              : new Strides(Layouts.product(queryHeads, queryLength), 1, queryLength));
-    }
-
-    /** lse is wanted, with these strides; positions are contiguous. */
-    public Builder lse(Strides strides) {
-      lse = strides;
+      FoveaAttentionSpec.HAS_LSE.set(spec, 1);
       return this;
     }
 
-    /** A bias with these strides, 0 for a dimension that is broadcast. */
-    public Builder bias(DType type, Strides strides) {
-      biasDType = type;
-      bias = strides;
-      return this;
+    /** lse [B, Hq, Sq] is there, with these strides. */
+    public Builder lse(long... strides) {
+      return lse().strides(FoveaAttentionSpec.LSE_STRIDE, strides);
     }
 
-    /**
-     * Weights are wanted, dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk].
-     *
-     * @throws IllegalArgumentException if their strides overflow 64 bits
-     */
+    /** A bias [B or 1, Hq or 1, Sq or 1, Sk] with these strides. */
+    public Builder bias(DType type, long... strides) {
+      FoveaAttentionSpec.BIAS_DTYPE.set(spec, type.code());
+      return strides(FoveaAttentionSpec.BIAS_STRIDE, strides);
+    }
+
+    /** Weights are wanted: dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk]. */
     public Builder weights() {
-      long rows = packed ? queryTotal : queryLength;
-      return weights(
-          new Strides(
-              packed ? 0 : Layouts.product(queryHeads, rows, keyLength),
-              keyLength,
-              Layouts.product(rows, keyLength)));
-    }
-
-    /** Weights are wanted, with these strides; keys are contiguous. */
-    public Builder weights(Strides strides) {
-      weights = strides;
+      FoveaAttentionSpec.HAS_WEIGHTS.set(spec, 1);
       return this;
     }
 
-    /** ALiBi slopes with these strides, 0 for a dimension that is broadcast. */
-    public Builder alibiSlopes(Strides strides) {
-      alibi = strides;
-      return this;
+    /** Weights [B, Hq, Sq, Sk] are wanted, with these strides. */
+    public Builder weights(long... strides) {
+      return weights().strides(FoveaAttentionSpec.WEIGHTS_STRIDE, strides);
+    }
+
+    /** ALiBi slopes [B or 1, Hq or 1] with these strides: here of both. */
+    public Builder alibiSlopes(long... strides) {
+      FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, 1);
+      return strides(FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, strides);
     }
 
     /** Sinks are given. */
     public Builder sinks() {
-      sinks = true;
+      FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
       return this;
     }
 
     /** Lengths of the query sequences are given. */
     public Builder queryLengths() {
-      queryLengths = true;
+      FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, 1);
       return this;
     }
 
     /** Lengths of the key sequences are given. */
     public Builder keyLengths() {
-      keyLengths = true;
+      FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, 1);
+      return this;
+    }
+
+    /**
+     * It is of a backward pass: lse must be there, weights have no part in it, and gradients of
+     * query, key and value are of the type of query. Setters of gradients imply it.
+     */
+    public Builder backward() {
+      FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
+      return this;
+    }
+
+    /** As {@link #backward()}, with the element type of dquery, dkey and dvalue. */
+    public Builder backward(DType type) {
+      FoveaAttentionSpec.GRADIENT_DTYPE.set(spec, type.code());
+      return backward();
+    }
+
+    /** Strides of dout [B, Sq, Hq, Dv]. */
+    public Builder dout(long... strides) {
+      return backward().strides(FoveaAttentionSpec.DOUT_STRIDE, strides);
+    }
+
+    /** Strides of dquery [B, Sq, Hq, D]. */
+    public Builder dquery(long... strides) {
+      return backward().strides(FoveaAttentionSpec.DQUERY_STRIDE, strides);
+    }
+
+    /** Strides of dkey [B, Sk, Hk, D]. */
+    public Builder dkey(long... strides) {
+      return backward().strides(FoveaAttentionSpec.DKEY_STRIDE, strides);
+    }
+
+    /** Strides of dvalue [B, Sk, Hk, Dv]. */
+    public Builder dvalue(long... strides) {
+      return backward().strides(FoveaAttentionSpec.DVALUE_STRIDE, strides);
+    }
+
+    /** dbias [B or 1, Hq or 1, Sq or 1, Sk] is wanted, with these strides. */
+    public Builder dbias(long... strides) {
+      FoveaAttentionSpec.HAS_DBIAS.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DBIAS_STRIDE, strides);
+    }
+
+    /** dalibiSlopes [B or 1, Hq or 1] are wanted, with these strides: here of both. */
+    public Builder dalibiSlopes(long... strides) {
+      FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, strides);
+    }
+
+    /** dsinks is wanted. */
+    public Builder dsinks() {
+      FoveaAttentionSpec.HAS_DSINKS.set(spec, 1);
+      return backward();
+    }
+
+    /** dkey and dvalue are added to what is there. */
+    public Builder accumulate() {
+      FoveaAttentionSpec.ACCUMULATE.set(spec, 1);
+      return backward();
+    }
+
+    /** Every run is to give the same bits. */
+    public Builder deterministic() {
+      FoveaAttentionSpec.DETERMINISTIC.set(spec, 1);
+      return backward();
+    }
+
+    private Builder strides(Field.Int64Array field, long... strides) {
+      if (strides.length != field.length()) {
+        throw new IllegalArgumentException(
+            "strides are %s, expected %d of them"
+                .formatted(Arrays.toString(strides), field.length()));
+      }
+      for (int i = 0; i < strides.length; i++) {
+        field.set(spec, i, strides[i]);
+      }
+      strided.add(field);
       return this;
     }
 
@@ -253,30 +291,43 @@ public record AttentionShape(
      * @throws IllegalArgumentException if the strides of dense operands overflow 64 bits
      */
     public AttentionShape build() {
-      return new AttentionShape(
-          dtype,
-          packed,
-          batch,
-          queryLength,
-          keyLength,
-          queryTotal,
-          keyTotal,
-          queryHeads,
-          keyHeads,
-          headDim,
-          valueHeadDim,
-          query != null ? query : Strides.rows(packed, queryLength, queryHeads, headDim),
-          key != null ? key : Strides.rows(packed, keyLength, keyHeads, headDim),
-          value != null ? value : Strides.rows(packed, keyLength, keyHeads, valueHeadDim),
-          out != null ? out : Strides.rows(packed, queryLength, queryHeads, valueHeadDim),
-          lse,
-          biasDType,
-          bias,
-          weights,
-          alibi,
-          sinks,
-          queryLengths,
-          keyLengths);
+      MemorySegment copy = MemorySegment.ofArray(spec.toArray(ValueLayout.JAVA_LONG));
+      List<Operand> operands = operands(copy);
+      for (Operand it : operands) {
+        if (isThere(copy, it) && it.strides() != null && !strided.contains(it.strides())) {
+          fillDense(copy, it);
+        }
+      }
+      for (Operand it : NativeAttention.OPERATION.operands(Abi.FORWARD)) {
+        if (operands.stream().noneMatch(that -> that.name().equals(it.name()))) {
+          clear(copy, it);
+        }
+      }
+      return new AttentionShape(copy);
+    }
+
+    private static void clear(MemorySegment spec, Operand operand) {
+      operand.present().set(spec, 0);
+      for (int i = 0; i < operand.strides().length(); i++) {
+        operand.strides().set(spec, i, 0);
+      }
+    }
+
+    private static void fillDense(MemorySegment spec, Operand operand) {
+      boolean packed = FoveaAttentionSpec.PACKED.get(spec) != 0;
+      List<Operand.Dim> dims = operand.dims();
+      long[] sizes = new long[dims.size()];
+      boolean total = packed;
+      for (int i = 0; i < sizes.length; i++) {
+        Operand.Size size = dims.get(i).size();
+        boolean whole = total && dims.get(i).isPacked();
+        total &= !whole;
+        sizes[i] = size == null ? 1 : (whole ? size.total() : size.rows()).get(spec);
+      }
+      for (int i = packed ? 1 : 0; i < sizes.length - 1; i++) {
+        long stride = Layouts.product(Arrays.copyOfRange(sizes, i + 1, sizes.length));
+        operand.strides().set(spec, i, stride);
+      }
     }
   }
 }

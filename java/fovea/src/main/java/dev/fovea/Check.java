@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import java.util.Arrays;
+import java.util.function.IntPredicate;
 
 /** Checks of operands whose messages name the operand, what it is, and what was expected. */
 final class Check {
@@ -11,18 +12,18 @@ final class Check {
 
   /** {@code layout} names the dimensions, {@code "[B, S]"}; {@code expected} has their sizes. */
   static void shape(String name, Tensor tensor, String layout, long... expected) {
-    broadcastShape(name, tensor, layout, 0, expected);
+    broadcastShape(name, tensor, layout, dim -> false, expected);
   }
 
-  /** As {@link #shape}, but a size of 1 fits as well in the first {@code broadcast} dimensions. */
+  /** As {@link #shape}, but a size of 1 fits as well in dimensions that are {@code broadcast}. */
   static void broadcastShape(
-      String name, Tensor tensor, String layout, int broadcast, long... expected) {
+      String name, Tensor tensor, String layout, IntPredicate broadcast, long... expected) {
     boolean fits = tensor.rank() == expected.length;
     for (int dim = 0; fits && dim < expected.length; dim++) {
       fits =
           tensor.size(dim) == expected[dim]
               || expected[dim] == ANY
-              || (dim < broadcast && tensor.size(dim) == 1);
+              || (broadcast.test(dim) && tensor.size(dim) == 1);
     }
     if (!fits) {
       throw new IllegalArgumentException(
@@ -33,23 +34,6 @@ final class Check {
                   layout,
                   Arrays.toString(expected).replace("-1", "any")));
     }
-  }
-
-  /**
-   * As {@link #broadcastShape}, but all but the last two dimensions may be missing, from the left:
-   * what is missing is broadcast. {@code dims} names the dimensions.
-   */
-  static void leftBroadcastShape(
-      String name, Tensor tensor, String[] dims, int broadcast, long... expected) {
-    int rank = tensor.rank();
-    int missing = rank < 2 || rank > dims.length ? 0 : dims.length - rank;
-    String layout = String.join(", ", Arrays.asList(dims).subList(missing, dims.length));
-    broadcastShape(
-        name,
-        tensor,
-        "[" + layout + "]",
-        broadcast - missing,
-        Arrays.copyOfRange(expected, missing, expected.length));
   }
 
   static void dtype(String name, Tensor tensor, DType expected) {

@@ -1,5 +1,7 @@
 package dev.fovea;
 
+import dev.fovea.ffi.Abi;
+
 /** Element types. */
 public enum DType {
   /** IEEE 754 binary32. */
@@ -20,6 +22,25 @@ public enum DType {
   /** Bytes of one element. */
   public int byteSize() {
     return byteSize;
+  }
+
+  /** As the ABI numbers it. */
+  int code() {
+    return switch (this) {
+      case FLOAT32 -> Abi.FLOAT32;
+      case FLOAT16 -> Abi.FLOAT16;
+      case BFLOAT16 -> Abi.BFLOAT16;
+      case INT32 -> throw new IllegalArgumentException("dtype is INT32, expected a floating type");
+    };
+  }
+
+  static DType of(int code) {
+    return switch (code) {
+      case Abi.FLOAT32 -> FLOAT32;
+      case Abi.FLOAT16 -> FLOAT16;
+      case Abi.BFLOAT16 -> BFLOAT16;
+      default -> throw new IllegalArgumentException("no element type has the code " + code);
+    };
   }
 
   boolean isFloating() {

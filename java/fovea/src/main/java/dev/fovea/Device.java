@@ -83,11 +83,13 @@ public final class Device {
 
   private final DeviceBackend backend;
   private final MemoryBudget budget;
+  private final PlanCache plans;
   private volatile Stream stream; // null: nobody has asked for it yet
 
   private Device(DeviceBackend backend, MemoryBudget budget) {
     this.backend = backend;
     this.budget = budget;
+    this.plans = new PlanCache(backend);
   }
 
   /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
@@ -228,6 +230,10 @@ public final class Device {
 
   MemoryBudget budget() {
     return budget;
+  }
+
+  PlanCache plans() {
+    return plans;
   }
 
   /** What is behind this device: for modules that provide devices. */

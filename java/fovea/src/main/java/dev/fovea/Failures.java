@@ -8,8 +8,6 @@ final class Failures {
   /** Of fields and operands in the flat ABI; a kernel keeps its name. */
   private static final Pattern NAME = Pattern.compile("(?<!kernel )\\b[a-z]+(_[a-z]+)+\\b");
 
-  private static final Pattern OFFSETS = Pattern.compile("cu_seqlens_([qk])(\\[\\d+])?");
-
   private Failures() {}
 
   /** The exception for a status other than {@link Abi#OK}; {@code text} is the library's. */
@@ -25,23 +23,6 @@ final class Failures {
 
   /** The library speaks of {@code key_lengths[1]}, which is {@code keyLengths[1]} to our users. */
   private static String inJava(String text) {
-    String offsets =
-        OFFSETS
-            .matcher(text)
-            .replaceAll(
-                found ->
-                    "cuSeqlens"
-                        + (found.group(2) == null ? "" : found.group(2))
-                        + (found.group(1).equals("q") ? " of query" : " of key"));
-    return NAME.matcher(offsets).replaceAll(found -> camelCase(found.group()));
-  }
-
-  private static String camelCase(String name) {
-    StringBuilder camel = new StringBuilder();
-    for (String word : name.split("_")) {
-      camel.append(camel.isEmpty() ? word.charAt(0) : Character.toUpperCase(word.charAt(0)));
-      camel.append(word, 1, word.length());
-    }
-    return camel.toString();
+    return NAME.matcher(text).replaceAll(found -> PassOperands.javaName(found.group()));
   }
 }

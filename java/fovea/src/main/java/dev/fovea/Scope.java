@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 
 /**
  * Owns the memory it allocates on one device and frees all of it when it is closed. Thread-safe.
@@ -24,6 +26,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * does not count it. Flight recordings have events {@code dev.fovea.ScopeAllocation} and {@code
  * dev.fovea.ScopeClose} where they ask for them.
  *
+ * <p>It also keeps the working memory of {@link Attention#forward} and {@link Attention#backward},
+ * which have none of their own, for the next time; a child scope leaves that to its parent.
+ *
  * <p>Closing a scope stops all threads for a moment, about 0.1 ms: hold one for a request or
  * longer, not for each tensor, or take one {@linkplain #over(Arena) over a confined arena}.
  */
@@ -37,6 +42,9 @@ public final class Scope implements AutoCloseable {
   private final StreamOrder order; // null where calls are done when they return
   private final MemoryBudget.Account account;
   private final Set<Scope> children = ConcurrentHashMap.newKeySet();
+
+  /** Of the last run that had none of its own, for the next; null while one uses it. */
+  private final AtomicReference<RunMemory> spare = new AtomicReference<>();
 
   private Scope(Device device, Arena arena, boolean ownsArena, Scope parent) {
     this.device = device;
@@ -286,6 +294,22 @@ public final class Scope implements AutoCloseable {
     uses.release();
   }
 
+  /** Runs with memory that is kept for the next time, by the scope that has no parent. */
+  <T> T withMemory(Function<RunMemory, T> run) {
+    if (parent != null) {
+      return parent.withMemory(run);
+    }
+    RunMemory memory = spare.getAndSet(null);
+    if (memory == null) {
+      memory = new RunMemory();
+    }
+    try {
+      return run.apply(memory);
+    } finally {
+      spare.set(isOpen() && memory.isReusable() ? memory : null);
+    }
+  }
+
   /** Null where calls are done when they return. */
   StreamOrder order() {
     return order;
@@ -345,6 +369,7 @@ public final class Scope implements AutoCloseable {
   }
 
   private void free() {
+    spare.set(null);
     if (!ownsArena) {
       return;
     }

@@ -8,11 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.fovea.AttentionShape.Strides;
+import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ForkJoinPool;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -23,6 +24,11 @@ import org.junit.jupiter.api.function.Executable;
 /** What a backward pass hands to its library, and what of its call it follows. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AttentionBackwardTest {
+  /** Where an operand is among those of a run. */
+  private static final int DOUT = 10;
+
+  private static final int OUT = 11;
+
   private final Attention attention = Attention.create();
   private final Scope scope = Scope.open(Recorder.DEVICE);
   private final Tensor query = floats(1, 128, 4, 64); // holds what is recorded
@@ -60,7 +66,7 @@ class AttentionBackwardTest {
   /** Of a run without anything optional. */
   private List<Long> required(Tensor dquery, Tensor dkey, Tensor dvalue) {
     return addresses(
-        dout, query, key, value, out, lse, null, null, null, null, null, null, null, dquery, dkey,
+        query, key, value, null, null, null, null, null, null, null, dout, out, lse, dquery, dkey,
         dvalue, null, null, null);
   }
 
@@ -87,12 +93,9 @@ class AttentionBackwardTest {
     backward.dbias(dbias).dalibiSlopes(dslopes).dsinks(dsinks).run();
     List<Long> all =
         addresses(
-            dout,
             query,
             key,
             value,
-            out,
-            lse,
             bias,
             slopes,
             sinks,
@@ -100,6 +103,9 @@ class AttentionBackwardTest {
             null,
             queryLengths,
             keyLengths,
+            dout,
+            out,
+            lse,
             dquery,
             dkey,
             dvalue,
@@ -128,7 +134,7 @@ class AttentionBackwardTest {
         .run();
     assertEquals(
         addresses(
-            dout, query, key, value, out, lse, null, null, null, cuQ, cuK, null, null, dquery, dkey,
+            query, key, value, null, null, null, cuQ, cuK, null, null, dout, out, lse, dquery, dkey,
             dvalue, null, null, null),
         Recorder.take(query).getFirst().operands());
   }
@@ -185,7 +191,7 @@ class AttentionBackwardTest {
     Tensor other = floats(1, 128, 4, 32);
     call.out(other).run();
     backward.run();
-    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(4));
+    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(OUT));
     assertSame(plan, backward.plan(), "same strides, same plan");
     call.keyLengths(scope.allocate(DType.INT32, 1));
     assertNotSame(plan, backward.plan());
@@ -194,10 +200,10 @@ class AttentionBackwardTest {
     assertNotSame(plan, call.plan());
     Tensor forward = call.forward(scope);
     backward.run();
-    assertEquals(forward.address(), Recorder.take(query).getFirst().operands().get(4));
+    assertEquals(forward.address(), Recorder.take(query).getFirst().operands().get(OUT));
     call.run();
     backward.run();
-    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(4));
+    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(OUT));
     call.lse(null).run();
     assertRefused(IllegalStateException.class, "lse of the call is not set", backward::run);
   }
@@ -209,12 +215,16 @@ class AttentionBackwardTest {
     Tensor otherDkey = floats(1, 8, 2, 64);
     backward.dout(otherDout).dkey(otherDkey).run();
     Recorder.Entry entry = Recorder.take(query).getFirst();
-    assertEquals(otherDout.address(), entry.operands().getFirst());
+    assertEquals(otherDout.address(), entry.operands().get(DOUT));
     assertEquals(otherDkey.address(), entry.operands().get(14));
     assertSame(plan, backward.plan());
     AttentionPlan accumulating = backward.accumulate(true).plan();
     assertNotSame(plan, accumulating);
-    assertNotSame(accumulating, backward.deterministic(true).plan());
+    assertEquals(1, FoveaAttentionSpec.ACCUMULATE.get(accumulating.spec()));
+    assertEquals(0, FoveaAttentionSpec.DETERMINISTIC.get(accumulating.spec()));
+    AttentionPlan deterministic = backward.deterministic(true).plan();
+    assertNotSame(accumulating, deterministic);
+    assertEquals(1, FoveaAttentionSpec.DETERMINISTIC.get(deterministic.spec()));
     assertSame(plan, backward.accumulate(false).deterministic(false).plan());
     assertThrows(NullPointerException.class, () -> backward.dout(null));
     assertThrows(NullPointerException.class, () -> call.gradients(null));
@@ -264,18 +274,15 @@ class AttentionBackwardTest {
   }
 
   @Test
-  void plansAreKeptByBothShapes() {
-    AttentionShape shape =
-        AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse().weights().build();
-    AttentionGradientShape gradients = AttentionGradientShape.dense(shape).build();
-    AttentionPlan plan = attention.planBackward(Recorder.DEVICE, shape, gradients);
-    assertSame(plan, attention.planBackward(Recorder.DEVICE, shape, gradients));
-    assertNotSame(plan, attention.plan(Recorder.DEVICE, shape));
-    assertNotSame(
-        plan,
-        attention.planBackward(
-            Recorder.DEVICE, shape, AttentionGradientShape.dense(shape).accumulate().build()));
-    assertEquals("forward", attention.plan(Recorder.DEVICE, shape).kernel());
+  void plansAreKeptByShape() {
+    var builder = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse().weights();
+    AttentionShape forward = builder.build();
+    AttentionShape shape = builder.backward().build();
+    AttentionPlan plan = attention.plan(Recorder.DEVICE, shape);
+    assertSame(plan, attention.plan(Recorder.DEVICE, shape));
+    assertNotSame(plan, attention.plan(Recorder.DEVICE, forward));
+    assertNotSame(plan, attention.plan(Recorder.DEVICE, builder.accumulate().build()));
+    assertEquals("forward", attention.plan(Recorder.DEVICE, forward).kernel());
     assertEquals("backward", plan.kernel());
   }
 
@@ -283,29 +290,16 @@ class AttentionBackwardTest {
   @Test
   void whatThePlannerRefusesIsAnExceptionWithItsText() {
     NativeTest.requireLibrary();
-    var builder = AttentionShape.dense(DType.FLOAT32, 2, 16, 16, 2, 2, 64);
-    AttentionShape without = builder.build();
-    assertRefused(
-        IllegalArgumentException.class,
-        "the backward pass needs the forward's lse",
-        () ->
-            attention.planBackward(
-                Device.cpu(), without, AttentionGradientShape.dense(without).build()));
-    AttentionShape shape = builder.lse().build();
-    assertRefused(
-        IllegalArgumentException.class,
-        "the forward had no sinks",
-        () ->
-            attention.planBackward(
-                Device.cpu(), shape, AttentionGradientShape.dense(shape).dsinks().build()));
-    assertRefused(
-        IllegalArgumentException.class,
-        "the strides of dvalue make elements overlap",
-        () ->
-            attention.planBackward(
-                Device.cpu(),
-                shape,
-                AttentionGradientShape.dense(shape).dvalue(new Strides(0, 64, 32)).build()));
+    assertPlanRefused("the backward pass needs the forward's lse", b -> b);
+    assertPlanRefused("the forward had no sinks", b -> b.lse().dsinks());
+    assertPlanRefused(
+        "the strides of dvalue make elements overlap", b -> b.lse().dvalue(0, 64, 32));
+  }
+
+  private void assertPlanRefused(String text, UnaryOperator<AttentionShape.Builder> change) {
+    var builder = AttentionShape.dense(DType.FLOAT32, 2, 16, 16, 2, 2, 64).backward();
+    AttentionShape shape = change.apply(builder).build();
+    assertRefused(IllegalArgumentException.class, text, () -> attention.plan(Device.cpu(), shape));
   }
 
   @Test

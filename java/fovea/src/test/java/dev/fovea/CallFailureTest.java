@@ -45,8 +45,14 @@ class CallFailureTest {
     scope.close();
   }
 
+  /** On a device of its own, which has made no plan yet. */
   private AttentionCall call() {
-    return operands.call(Attention.create()).lse(lse).parallelism(3).executor(Runnable::run);
+    return Attention.create()
+        .call(operands.query().on(Device.of(hooks)), operands.key(), operands.value())
+        .out(operands.out())
+        .lse(lse)
+        .parallelism(3)
+        .executor(Runnable::run);
   }
 
   private static OutOfMemoryError tooLittle() {

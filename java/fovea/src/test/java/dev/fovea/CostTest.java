@@ -114,13 +114,8 @@ class CostTest {
       assertEquals(call.plan().kernel(), event.getString("kernel"));
       assertEquals("FLOAT32", event.getString("dtype"));
       assertEquals("causal", event.getString("mask"));
-      assertEquals(2, event.getLong("batch"));
-      assertEquals(3, event.getLong("queryLength"));
-      assertEquals(5, event.getLong("keyLength"));
-      assertEquals(4, event.getLong("queryHeads"));
-      assertEquals(2, event.getLong("keyHeads"));
-      assertEquals(16, event.getLong("headDim"));
-      assertEquals(16, event.getLong("valueHeadDim"));
+      assertEquals("attention", event.getString("operation"));
+      assertEquals("B 2, Sq 3, Sk 5, Hq 4, Hk 2, D 16, Dv 16", event.getString("shape"));
       assertEquals(1, event.getInt("workers"));
       assertTrue(event.getDouble("flops") > 0);
       assertTrue(event.getDuration().toNanos() > 0);
@@ -148,7 +143,7 @@ class CostTest {
       assertTrue(event.getBoolean("backward"));
       assertEquals("recorder", event.getString("device"));
       assertEquals(backward.plan().kernel(), event.getString("kernel"));
-      assertEquals(128, event.getLong("keyLength"));
+      assertEquals("B 1, Sq 128, Sk 128, Hq 4, Hk 4, D 64, Dv 64", event.getString("shape"));
     }
   }
 

@@ -42,16 +42,14 @@ class FailuresTest {
       AttentionCall call = Attention.create().call(rows, rows, rows);
       call.cuSeqlens(wrong, right, 5, 5);
       assertMessage(
-          "cuSeqlens[0] of query is 0 and cuSeqlens[1] of query is 7, expected rising by at most 5"
-              + " within [0, 10]",
+          "cuSeqlensQ[0] is 0 and cuSeqlensQ[1] is 7, expected rising by at most 5 within [0, 10]",
           () -> call.forward(scope));
       call.cuSeqlens(right, ends, 5, 5);
       assertMessage(
-          "cuSeqlens of key goes from 1 to 10, expected from 0 to 10", () -> call.forward(scope));
+          "cuSeqlensK goes from 1 to 10, expected from 0 to 10", () -> call.forward(scope));
       call.cuSeqlens(right, right, 5, 5).queryLengths(scope.copyOf(new int[] {1, 1}, 2));
       assertMessage(
-          "packed query sequences take their lengths from cuSeqlens of query, not from"
-              + " queryLengths",
+          "packed query sequences take their lengths from cuSeqlensQ, not from queryLengths",
           () -> call.forward(scope));
     }
   }
@@ -61,12 +59,18 @@ class FailuresTest {
     Attention attention = Attention.create();
     AttentionShape wide = AttentionShape.dense(DType.FLOAT32, 1, 2, 3, 1, 1, 513).build();
     assertMessage("headDim is 513, expected 1 to 512", () -> attention.plan(Device.cpu(), wide));
-    AttentionShape shape = AttentionShape.dense(DType.FLOAT32, 1, 2, 3, 1, 1, 8).lse().build();
+    AttentionShape shape =
+        AttentionShape.dense(DType.FLOAT32, 1, 2, 3, 1, 1, 8).lse().dsinks().build();
     assertMessage(
         "dsinks is wanted, but the forward had no sinks",
-        () ->
-            attention.planBackward(
-                Device.cpu(), shape, AttentionGradientShape.dense(shape).dsinks().build()));
+        () -> attention.plan(Device.cpu(), shape));
+    AttentionShape heads = AttentionShape.dense(DType.FLOAT32, 1, 2, 3, 6, 4, 8).build();
+    assertMessage(
+        "queryHeads is 6, expected a multiple of keyHeads, 4",
+        () -> attention.plan(Device.cpu(), heads));
+    AttentionShape none =
+        AttentionShape.dense(DType.FLOAT32, 1, 2, 3, 1, 1, 8).valueHeadDim(0).build();
+    assertMessage("valueHeadDim is 0, expected 1 to 512", () -> attention.plan(Device.cpu(), none));
   }
 
   @Test

@@ -1,6 +1,8 @@
 package dev.fovea;
 
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -47,5 +49,58 @@ class PlanCacheTest {
       }
     }
     assertSame(attention.plan(device, shape), attention.plan(device, shape));
+  }
+
+  private static AttentionShape shape(long length) {
+    return AttentionShape.dense(DType.FLOAT32, 1, length, 16, 2, 2, 64).build();
+  }
+
+  @Test
+  void whatDiffersInOneNumberHasAnotherPlan() {
+    Device device = Device.of(Device.cpu().backend());
+    Attention attention = Attention.create();
+    AttentionPlan plan = attention.plan(device, shape(16));
+    assertNotSame(plan, attention.plan(device, shape(17)));
+    assertNotSame(plan, Attention.builder().causal().build().plan(device, shape(16)));
+    AttentionShape.Builder builder = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 64).lse();
+    AttentionPlan forward = attention.plan(device, builder.build());
+    AttentionPlan backward = attention.plan(device, builder.backward().build());
+    assertNotSame(forward, backward);
+    assertSame(plan, attention.plan(device, shape(16)));
+    assertSame(plan, Attention.builder().build().plan(device, shape(16)), "equal attention");
+    assertSame(backward, attention.plan(device, builder.build()));
+  }
+
+  @Test
+  void eachDeviceHasItsOwnPlans() {
+    Device one = Device.of(Device.cpu().backend());
+    Device two = Device.of(Device.cpu().backend());
+    AttentionPlan plan = Attention.create().plan(one, shape(16));
+    for (int length = 100; length < 200; length++) {
+      Attention.create().plan(two, shape(length));
+    }
+    assertNotSame(plan, Attention.create().plan(two, shape(16)));
+    assertSame(plan, Attention.create().plan(one, shape(16)));
+  }
+
+  /** The operands of a call and a shape that says the same give the same plan. */
+  @Test
+  void aCallAndItsShapeHaveOnePlan() {
+    try (Scope scope = Scope.open()) {
+      Operands operands = Operands.in(scope);
+      AttentionShape shape = AttentionShape.dense(DType.FLOAT32, 1, 128, 128, 4, 2, 64).build();
+      AttentionPlan plan = operands.call(Attention.create()).plan();
+      assertSame(plan, Attention.create().plan(scope.device(), shape));
+      assertSame(plan, operands.call(Attention.create()).plan());
+    }
+  }
+
+  @Test
+  void whatIsRefusedIsNotKept() {
+    Device device = Device.of(Device.cpu().backend());
+    AttentionShape wide = AttentionShape.dense(DType.FLOAT32, 1, 16, 16, 2, 2, 513).build();
+    for (int i = 0; i < 3; i++) {
+      assertThrows(IllegalArgumentException.class, () -> Attention.create().plan(device, wide));
+    }
   }
 }

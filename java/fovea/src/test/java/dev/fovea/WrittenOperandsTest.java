@@ -1,13 +1,18 @@
 package dev.fovea;
 
+import static dev.fovea.SmallOperands.of;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Operand;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Map;
-import java.util.function.BiConsumer;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** What a run writes shares no memory with any other operand, or the two are named. */
@@ -29,107 +34,101 @@ class WrittenOperandsTest {
     return Tensor.ofAddress(like.device(), address, like.dtype(), like.shape(), like.strides());
   }
 
-  private static AttentionOperands forward() {
-    AttentionOperands operands =
-        new AttentionOperands(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 8));
-    operands.bias = tensor(DType.FLOAT16, 2, 4, 3, 5);
-    operands.alibiSlopes = floats(2, 4);
-    operands.sinks = floats(4);
-    operands.queryLengths = tensor(DType.INT32, 2);
-    operands.keyLengths = tensor(DType.INT32, 2);
-    operands.out = floats(2, 3, 4, 8);
-    operands.lse = floats(2, 4, 3);
-    operands.weights = floats(2, 4, 3, 5);
-    return operands;
+  private static Bindings forward() {
+    return of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 8), floats(2, 3, 4, 8))
+        .set("bias", tensor(DType.FLOAT16, 2, 4, 3, 5))
+        .set("alibi_slopes", floats(2, 4))
+        .set("sinks", floats(4))
+        .set("query_lengths", tensor(DType.INT32, 2))
+        .set("key_lengths", tensor(DType.INT32, 2))
+        .set("lse", floats(2, 4, 3))
+        .set("weights", floats(2, 4, 3, 5));
   }
 
-  private static BackwardOperands backward() {
-    AttentionOperands forward = forward();
-    BackwardOperands operands = new BackwardOperands(forward, floats(2, 3, 4, 8));
-    operands.dquery = floats(2, 3, 4, 8);
-    operands.dkey = floats(2, 5, 2, 8);
-    operands.dvalue = floats(2, 5, 2, 8);
-    operands.dbias = floats(2, 4, 3, 5);
-    operands.dalibiSlopes = floats(2, 4);
-    operands.dsinks = floats(4);
-    return operands;
+  private static Bindings backward() {
+    return forward()
+        .set("dout", floats(2, 3, 4, 8))
+        .set("dquery", floats(2, 3, 4, 8))
+        .set("dkey", floats(2, 5, 2, 8))
+        .set("dvalue", floats(2, 5, 2, 8))
+        .set("dbias", floats(2, 4, 3, 5))
+        .set("dalibi_slopes", floats(2, 4))
+        .set("dsinks", floats(4));
+  }
+
+  private static void checkWritable(Bindings forward) {
+    forward.of(Abi.FORWARD).checkWritable();
+  }
+
+  private static void checkWritableBackward(Bindings backward) {
+    backward.of(Abi.BACKWARD).checkWritable();
   }
 
   /** Puts each of what is written over each other operand in turn. */
-  private static <T extends OperandSet> void assertEachNamed(
-      T operands, Map<String, BiConsumer<T, Tensor>> setters) {
-    operands.checkWritable();
-    assertEquals(operands.written().keySet(), setters.keySet());
-    Map<String, Tensor> all = operands.present();
-    setters.forEach(
-        (name, set) ->
-            all.forEach(
-                (other, tensor) -> {
-                  if (other.equals(name)) {
-                    return;
-                  }
-                  set.accept(operands, endingOn(tensor, all.get(name)));
-                  String message =
-                      assertThrows(
-                              IllegalArgumentException.class,
-                              operands::checkWritable,
-                              name + " over " + other)
-                          .getMessage();
-                  String wanted =
-                      "%s shares memory with %s: what a run writes must not overlap any other"
-                          + " operand";
-                  // Of two that are written either may be named first.
-                  boolean either =
-                      setters.containsKey(other) && message.equals(wanted.formatted(other, name));
-                  assertEquals(either ? message : wanted.formatted(name, other), message);
-                  set.accept(operands, all.get(name));
-                  operands.checkWritable();
-                }));
+  private static void assertEachNamed(Bindings operands, int pass, Set<String> written) {
+    List<Operand> all =
+        operands.of(pass).all().stream()
+            .filter(it -> it.tensor() != null)
+            .map(PassOperands.Bound::operand)
+            .toList();
+    assertEquals(
+        written,
+        all.stream().filter(Operand::written).map(Operand::name).collect(Collectors.toSet()));
+    operands.of(pass).checkWritable();
+    for (Operand it : all.stream().filter(Operand::written).toList()) {
+      Tensor own = operands.get(it.name());
+      for (Operand other : all) {
+        if (other == it) {
+          continue;
+        }
+        PassOperands over =
+            operands.copy().set(it.name(), endingOn(operands.get(other.name()), own)).of(pass);
+        String name = PassOperands.javaName(it.name());
+        String otherName = PassOperands.javaName(other.name());
+        String message =
+            assertThrows(
+                    IllegalArgumentException.class,
+                    over::checkWritable,
+                    name + " over " + otherName)
+                .getMessage();
+        String wanted =
+            "%s shares memory with %s: what a run writes must not overlap any other operand";
+        // Of two that are written either may be named first.
+        boolean either = other.written() && message.equals(wanted.formatted(otherName, name));
+        assertEquals(either ? message : wanted.formatted(name, otherName), message);
+      }
+    }
   }
 
   @Test
   void aForwardPassOverEachOtherOperand() {
-    assertEachNamed(
-        forward(),
-        Map.of(
-            "out", (o, tensor) -> o.out = tensor,
-            "lse", (o, tensor) -> o.lse = tensor,
-            "weights", (o, tensor) -> o.weights = tensor));
+    assertEachNamed(forward(), Abi.FORWARD, Set.of("out", "lse", "weights"));
   }
 
   @Test
   void aBackwardPassOverEachOtherOperand() {
     assertEachNamed(
         backward(),
-        Map.of(
-            "dquery", (o, tensor) -> o.dquery = tensor,
-            "dkey", (o, tensor) -> o.dkey = tensor,
-            "dvalue", (o, tensor) -> o.dvalue = tensor,
-            "dbias", (o, tensor) -> o.dbias = tensor,
-            "dalibiSlopes", (o, tensor) -> o.dalibiSlopes = tensor,
-            "dsinks", (o, tensor) -> o.dsinks = tensor));
+        Abi.BACKWARD,
+        Set.of("dquery", "dkey", "dvalue", "dbias", "dalibi_slopes", "dsinks"));
   }
 
   @Test
   void offsetsOfAPackedBatch() {
-    AttentionOperands operands =
-        new AttentionOperands(floats(7, 4, 8), floats(9, 4, 8), floats(9, 4, 8));
-    operands.out = floats(7, 4, 8);
-    for (String which : new String[] {"query", "key"}) {
-      operands.cuSeqlensQ = tensor(DType.INT32, 3);
-      operands.cuSeqlensK = tensor(DType.INT32, 3);
-      operands.checkWritable();
-      Tensor inside = Tensor.of(operands.out.slice(0, 6, 7).segment().asSlice(124), DType.INT32, 1);
-      if (which.equals("query")) {
-        operands.cuSeqlensQ = inside;
-      } else {
-        operands.cuSeqlensK = inside;
-      }
+    Tensor out = floats(7, 4, 8);
+    for (String which : new String[] {"q", "k"}) {
+      Bindings operands =
+          of(floats(7, 4, 8), floats(9, 4, 8), floats(9, 4, 8), out)
+              .set("cu_seqlens_q", tensor(DType.INT32, 3))
+              .set("cu_seqlens_k", tensor(DType.INT32, 3));
+      checkWritable(operands);
+      Tensor inside = Tensor.of(out.slice(0, 6, 7).segment().asSlice(124), DType.INT32, 1);
+      operands.set("cu_seqlens_" + which, inside);
       String message =
-          assertThrows(IllegalArgumentException.class, operands::checkWritable).getMessage();
+          assertThrows(IllegalArgumentException.class, () -> checkWritable(operands)).getMessage();
       assertEquals(
-          "out shares memory with cuSeqlens of "
-              + which
+          "out shares memory with cuSeqlens"
+              + which.toUpperCase(Locale.ROOT)
               + ": what a run writes must not overlap any other operand",
           message);
     }
@@ -138,16 +137,13 @@ class WrittenOperandsTest {
   @Test
   void whatIsReadMayBeOneTensor() {
     Tensor all = floats(2, 3, 4, 8);
-    AttentionOperands operands = new AttentionOperands(all, all, all);
-    operands.out = floats(2, 3, 4, 8);
-    operands.checkWritable();
+    checkWritable(of(all, all, all, floats(2, 3, 4, 8)));
   }
 
   @Test
   void weightsHaveNoPartInABackwardPass() {
-    BackwardOperands operands = backward();
-    operands.forward.weights = operands.dquery;
-    operands.checkWritable();
+    Bindings operands = backward();
+    checkWritableBackward(operands.set("weights", operands.get("dquery")));
   }
 
   /** [B, S, 3, H, D] and its gradient in the same layout. */
@@ -155,47 +151,43 @@ class WrittenOperandsTest {
   void interleavedViewsAreApart() {
     Tensor qkv = floats(2, 3, 3, 2, 8);
     Tensor dqkv = floats(2, 3, 3, 2, 8);
-    AttentionOperands forward =
-        new AttentionOperands(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2));
-    forward.out = floats(2, 3, 2, 8);
-    forward.lse = floats(2, 2, 3);
-    forward.checkWritable();
-    BackwardOperands backward = new BackwardOperands(forward, floats(2, 3, 2, 8));
-    backward.dquery = dqkv.select(2, 0);
-    backward.dkey = dqkv.select(2, 1);
-    backward.dvalue = dqkv.select(2, 2);
-    backward.checkWritable();
-    backward.dvalue = dqkv.select(2, 1);
-    assertThrows(IllegalArgumentException.class, backward::checkWritable);
+    Bindings operands =
+        of(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2), floats(2, 3, 2, 8))
+            .set("lse", floats(2, 2, 3));
+    checkWritable(operands);
+    operands
+        .set("dout", floats(2, 3, 2, 8))
+        .set("dquery", dqkv.select(2, 0))
+        .set("dkey", dqkv.select(2, 1))
+        .set("dvalue", dqkv.select(2, 2));
+    checkWritableBackward(operands);
+    operands.set("dvalue", dqkv.select(2, 1));
+    assertThrows(IllegalArgumentException.class, () -> checkWritableBackward(operands));
   }
 
   /** Slots of a cache: keys and values of one layer beside out of the next. */
   @Test
   void slicesAndInterleavedHeadsAreApart() {
     Tensor memory = floats(2, 8, 4, 8);
-    AttentionOperands operands =
-        new AttentionOperands(memory.slice(1, 0, 3), memory.slice(1, 3, 6), memory.slice(1, 3, 6));
-    operands.out = memory.slice(1, 5, 8);
-    assertThrows(IllegalArgumentException.class, operands::checkWritable);
-    operands =
-        new AttentionOperands(memory.slice(1, 0, 2), memory.slice(1, 2, 6), memory.slice(1, 2, 6));
-    operands.out = memory.slice(1, 6, 8);
-    operands.checkWritable();
+    Tensor keys = memory.slice(1, 3, 6);
+    assertShared(of(memory.slice(1, 0, 3), keys, keys, memory.slice(1, 5, 8)));
+    keys = memory.slice(1, 2, 6);
+    checkWritable(of(memory.slice(1, 0, 2), keys, keys, memory.slice(1, 6, 8)));
     // [B, S, H, 2 D]: a head of query, and a head of out
     Tensor pairs = floats(2, 3, 4, 16);
-    operands = new AttentionOperands(pairs.slice(3, 0, 8), floats(2, 5, 4, 8), floats(2, 5, 4, 8));
-    operands.out = pairs.slice(3, 8, 16);
-    operands.checkWritable();
-    operands.out = pairs.slice(3, 7, 15);
-    assertThrows(IllegalArgumentException.class, operands::checkWritable);
+    Tensor query = pairs.slice(3, 0, 8);
+    checkWritable(of(query, floats(2, 5, 4, 8), floats(2, 5, 4, 8), pairs.slice(3, 8, 16)));
+    assertShared(of(query, floats(2, 5, 4, 8), floats(2, 5, 4, 8), pairs.slice(3, 7, 15)));
+  }
+
+  private static void assertShared(Bindings forward) {
+    assertThrows(IllegalArgumentException.class, () -> checkWritable(forward));
   }
 
   @Test
   void operandsWithoutElementsShareNothing() {
     Tensor none = floats(0, 3, 4, 8);
-    AttentionOperands operands = new AttentionOperands(none, none, none);
-    operands.out = none;
-    operands.checkWritable();
+    checkWritable(of(none, none, none, none));
   }
 
   @Test
@@ -204,11 +196,10 @@ class WrittenOperandsTest {
     long[] shape = {2, 3, 4, 8};
     long[] strides = Layouts.denseStrides(shape);
     Tensor query = Tensor.ofAddress(far, 1 << 20, DType.FLOAT32, shape, strides);
-    AttentionOperands operands = new AttentionOperands(query, query, query);
-    operands.out = Tensor.ofAddress(far, (1 << 20) + 768, DType.FLOAT32, shape, strides);
-    operands.checkWritable();
-    operands.out = Tensor.ofAddress(far, (1 << 20) + 764, DType.FLOAT32, shape, strides);
-    assertThrows(IllegalArgumentException.class, operands::checkWritable);
+    Tensor behind = Tensor.ofAddress(far, (1 << 20) + 768, DType.FLOAT32, shape, strides);
+    checkWritable(of(query, query, query, behind));
+    Tensor over = Tensor.ofAddress(far, (1 << 20) + 764, DType.FLOAT32, shape, strides);
+    assertShared(of(query, query, query, over));
   }
 
   /** Of plan, run and gradients, forward and backward; and nothing is written. */
@@ -248,11 +239,11 @@ class WrittenOperandsTest {
 
   @Test
   void readOnlyMemoryIsStillNamedFirst() {
-    AttentionOperands operands = forward();
-    MemorySegment readOnly = operands.query.segment().asReadOnly();
-    operands.out = Tensor.of(readOnly, DType.FLOAT32, 2, 3, 4, 8);
+    Bindings operands = forward();
+    MemorySegment readOnly = operands.get("query").segment().asReadOnly();
+    operands.set("out", Tensor.of(readOnly, DType.FLOAT32, 2, 3, 4, 8));
     assertEquals(
         "out is over a read-only segment",
-        assertThrows(IllegalArgumentException.class, operands::checkWritable).getMessage());
+        assertThrows(IllegalArgumentException.class, () -> checkWritable(operands)).getMessage());
   }
 }

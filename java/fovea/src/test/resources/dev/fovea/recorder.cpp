@@ -90,9 +90,9 @@ int32_t fovea_run_attention_backward(
         call->end,
         call->dropout_seed,
         call->dropout_offset,
-        {dout,  query,         key,          value,         out,         lse,    bias, alibi_slopes,
-         sinks, cu_seqlens_q,  cu_seqlens_k, query_lengths, key_lengths, dquery, dkey, dvalue,
-         dbias, dalibi_slopes, dsinks,       workspace,     scratch,     stream}};
+        {query, key, value, bias, alibi_slopes, sinks, cu_seqlens_q, cu_seqlens_k, query_lengths,
+         key_lengths, dout, out, lse, dquery, dkey, dvalue, dbias, dalibi_slopes, dsinks, workspace,
+         scratch, stream}};
   }
   return FOVEA_OK;
 }

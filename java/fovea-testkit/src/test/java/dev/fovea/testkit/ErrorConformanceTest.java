@@ -164,7 +164,9 @@ class ErrorConformanceTest {
     refused("value", () -> attention.call(q, k, floats(2, 5, 2, 8)).out(out).run());
     refused("value", () -> attention.call(q, k, floats(2, 6, 1, 8)).out(out).run());
     refused("out", () -> attention.call(q, k, k).out(floats(2, 4, 4, 9)).run());
-    refused("head", () -> attention.call(q, floats(2, 6, 3, 8), floats(2, 6, 3, 8)).out(out).run());
+    refused(
+        "queryHeads",
+        () -> attention.call(q, floats(2, 6, 3, 8), floats(2, 6, 3, 8)).out(out).run());
     refused("lse", () -> call().lse(floats(2, 4, 5)).run());
     refused("weights", () -> call().weights(floats(2, 4, 4, 7)).run());
     refused("bias", () -> call().bias(floats(2, 4, 4, 7)).run());

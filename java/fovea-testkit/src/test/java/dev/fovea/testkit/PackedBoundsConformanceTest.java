@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.fovea.Attention;
 import dev.fovea.AttentionBackward;
 import dev.fovea.AttentionCall;
-import dev.fovea.AttentionGradientShape;
 import dev.fovea.AttentionPlan;
 import dev.fovea.AttentionShape;
 import dev.fovea.DType;
@@ -80,8 +79,10 @@ class PackedBoundsConformanceTest {
     Device device = on.device();
     Attention attention = Attention.create();
     for (long[] n : OUT_OF_REACH) {
-      AttentionShape shape =
-          AttentionShape.packed(DType.FLOAT32, n[0], n[1], n[2], n[3], n[4], 1, 1, 8).lse().build();
+      var builder =
+          AttentionShape.packed(DType.FLOAT32, n[0], n[1], n[2], n[3], n[4], 1, 1, 8).lse();
+      AttentionShape shape = builder.build();
+      AttentionShape backward = builder.backward().build();
       boolean query = n[3] > n[0] * n[1];
       String expected =
           "%s is %d, but %d sequences of at most %s = %d have fewer rows"
@@ -91,16 +92,12 @@ class PackedBoundsConformanceTest {
                   n[0],
                   query ? "queryLength" : "keyLength",
                   query ? n[1] : n[2]);
-      AttentionGradientShape gradients = AttentionGradientShape.dense(shape).build();
       String why = Arrays.toString(n);
       assertEquals(
           expected,
           assertThrows(IllegalArgumentException.class, () -> attention.plan(device, shape), why)
               .getMessage());
-      assertThrows(
-          IllegalArgumentException.class,
-          () -> attention.planBackward(device, shape, gradients),
-          why);
+      assertThrows(IllegalArgumentException.class, () -> attention.plan(device, backward), why);
     }
   }
 
@@ -156,17 +153,14 @@ class PackedBoundsConformanceTest {
     Attention attention = Attention.create();
     long rows = 3000;
     for (long batch : new long[] {1, 40}) {
-      AttentionShape claimed =
-          AttentionShape.packed(DType.FLOAT32, batch, MOST, MOST, rows, rows, 4, 2, 32)
-              .lse()
-              .build();
-      AttentionPlan plan = attention.plan(device, claimed);
+      var claimed =
+          AttentionShape.packed(DType.FLOAT32, batch, MOST, MOST, rows, rows, 4, 2, 32).lse();
+      AttentionPlan plan = attention.plan(device, claimed.build());
       long tiles = rows * 2 / plan.tileQueries() + 1;
       // A GPU has a block for every tile that a sequence may have.
       long most = on.isCpu() ? tiles + batch : tiles * batch;
       assertTrue(plan.items(0) <= most * 2, plan.toString());
-      AttentionPlan backward =
-          attention.planBackward(device, claimed, AttentionGradientShape.dense(claimed).build());
+      AttentionPlan backward = attention.plan(device, claimed.backward().build());
       for (int phase = 0; phase < backward.phases(); phase++) {
         assertTrue(backward.items(phase) < 1000 * batch, backward + " phase " + phase);
       }
@@ -314,7 +308,7 @@ class PackedBoundsConformanceTest {
                 .deterministic(deterministic);
         if (on.isCpu()) {
           String message = assertThrows(IllegalArgumentException.class, call::run).getMessage();
-          assertEquals("cuSeqlens of query goes from 0 to 5, expected from 0 to 8", message);
+          assertEquals("cuSeqlensQ goes from 0 to 5, expected from 0 to 8", message);
           assertThrows(IllegalArgumentException.class, backward::run);
           assertUntouched(out, lse, weights, dbias);
           continue;

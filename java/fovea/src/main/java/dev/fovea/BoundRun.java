@@ -3,17 +3,15 @@ package dev.fovea;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeOperation;
 import java.lang.foreign.MemorySegment;
 
 /** Operands, plan and memory put together: everything a run reads, resolved once. */
-final class BoundAttention implements Fanout.Work {
+final class BoundRun implements Fanout.Work {
   /** Below this, handing items to another thread takes longer than doing them. */
   private static final double INLINE_FLOPS = 2e6;
 
-  private final Attention.Options options;
-  private final AttentionShape shape;
+  private final OperationSpec spec;
   private final AttentionPlan plan;
   private final RunMemory memory;
   private final Claim claim;
@@ -35,19 +33,10 @@ final class BoundAttention implements Fanout.Work {
   private int dropoutOffset;
   private Graph captured;
 
-  /**
-   * {@code operands} are all that a run touches; they and {@code shape} have been checked against
-   * each other.
-   */
-  BoundAttention(
-      AttentionCall call,
-      OperandSet operands,
-      AttentionShape shape,
-      AttentionPlan plan,
-      RunMemory memory) {
+  /** {@code operands} are all that a run touches; they have been checked against each other. */
+  BoundRun(OperationCall<?> call, PassOperands operands, AttentionPlan plan, RunMemory memory) {
     operands.checkWritable();
-    this.options = call.attention().options();
-    this.shape = shape;
+    this.spec = call.spec();
     this.plan = plan;
     this.memory = memory;
     this.claim = call.claim();
@@ -63,8 +52,8 @@ final class BoundAttention implements Fanout.Work {
     workers = workers(device, operands, call.parallelism());
     memory.ensure(device, plan, workers);
     planBlock = plan.block();
-    operation = NativeAttention.OPERATION;
-    pass = plan.isBackward() ? Abi.BACKWARD : Abi.FORWARD;
+    operation = operands.operation();
+    pass = operands.pass();
     function = device.backend().library().runFunction(operation, pass);
     addresses = operands.addresses();
   }
@@ -80,7 +69,7 @@ final class BoundAttention implements Fanout.Work {
     return wanted;
   }
 
-  private int workers(Device device, OperandSet operands, int parallelism) {
+  private int workers(Device device, PassOperands operands, int parallelism) {
     long most = 1;
     for (long count : items) {
       most = Math.max(most, count);
@@ -224,18 +213,12 @@ final class BoundAttention implements Fanout.Work {
       event.end();
       if (event.shouldCommit()) {
         event.device = plan.backend().name();
-        event.backward = plan.isBackward();
+        event.operation = operation.name();
+        event.backward = pass == Abi.BACKWARD;
         event.kernel = plan.kernel();
-        event.dtype = shape.dtype().name();
-        event.mask = options.mask();
-        event.packed = shape.packed();
-        event.batch = shape.batch();
-        event.queryLength = shape.queryLength();
-        event.keyLength = shape.keyLength();
-        event.queryHeads = shape.queryHeads();
-        event.keyHeads = shape.keyHeads();
-        event.headDim = shape.headDim();
-        event.valueHeadDim = shape.valueHeadDim();
+        event.dtype = DType.of(operation.dtype().get(plan.spec())).name();
+        event.mask = spec.mask();
+        event.shape = operation.describeSizes(plan.spec());
         event.workers = workers;
         event.flops = plan.flops();
         event.commit();

@@ -1,0 +1,23 @@
+package dev.fovea;
+
+import dev.fovea.ffi.NativeOperation;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What an operation is to compute, beside its operands. Immutable; as text, it is what users set.
+ */
+interface OperationSpec {
+  NativeOperation operation();
+
+  /** Sets the fields of its options, which are zero before. */
+  void fill(MemorySegment spec);
+
+  /** Element type of out; null for that of query. */
+  DType outDType();
+
+  /** The probability that a weight is dropped. */
+  float dropout();
+
+  /** Of the mask, for people. */
+  String mask();
+}
