@@ -1,7 +1,6 @@
 import static java.util.stream.Collectors.joining;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +23,6 @@ import java.util.stream.Stream;
  * <p>usage: ops/generate [--check]
  */
 class Generate {
-
   // ---- what a declaration says
 
   /** An int64 of the spec: rows of a dimension, or, {@code of} one, of all packed sequences. */
@@ -34,7 +32,6 @@ class Generate {
 
   /** {@code dims} are symbols of sizes or "1"; those with ~ may be of one element. */
   record Operand(String name, boolean optional, String type, List<String> dims, String role) {
-
     boolean isOffsets() {
       return role.startsWith("offsets");
     }
@@ -46,10 +43,7 @@ class Generate {
 
     /** The field that is not 0 where it is there; empty if it always is. */
     String present() {
-      if (isOffsets()) {
-        return "packed";
-      }
-      return !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
+      return isOffsets() ? "packed" : !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
     }
 
     /** Of the type that is asked for, or float32 and only where it is. */
@@ -61,7 +55,6 @@ class Generate {
 
   record Operation(
       String name, String id, List<Size> sizes, List<Option> options, List<Operand> in, List<Operand> out) {
-
     /** Of a pass: what it reads, then what it writes. */
     List<Operand> read(boolean forward) {
       if (forward) {
@@ -74,9 +67,7 @@ class Generate {
     }
 
     List<Operand> written(boolean forward) {
-      return forward
-          ? out
-          : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
+      return forward ? out : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
     }
 
     List<Operand> all(boolean forward) {
@@ -96,12 +87,9 @@ class Generate {
 
   /** One of it; {@code kind} says which check it takes part in. */
   record Field(String kind, String type, String name, int count, String comment) {
-    static Field word(String kind, String name, String comment) {
-      return new Field(kind, "int32_t", name, 0, comment);
-    }
-
-    static Field wide(String kind, String name, String comment) {
-      return new Field(kind, "int64_t", name, 0, comment);
+    /** One word: by the type of most. */
+    Field(String kind, String name, String comment) {
+      this(kind, "int32_t", name, 0, comment);
     }
   }
 
@@ -109,53 +97,42 @@ class Generate {
   static List<Field> fields(Operation op) {
     List<Field> all = new ArrayList<>();
     all.add(new Field("other", "uint32_t", "size", 0, ""));
-    all.add(Field.word("flag", "pass", "FOVEA_FORWARD or FOVEA_BACKWARD"));
-    all.add(Field.word("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
-    all.add(Field.word("type", "out_dtype", "0 = dtype"));
-    all.add(Field.word("type", "gradient_dtype", "backward, of gradients; 0 = dtype"));
-    for (Operand it : op.all(true)) {
-      if (it.type.equals("any")) {
-        all.add(Field.word("type", it.name + "_dtype", "0 = no " + it.name));
-      }
-    }
+    all.add(new Field("flag", "pass", "FOVEA_FORWARD or FOVEA_BACKWARD"));
+    all.add(new Field("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
+    all.add(new Field("type", "out_dtype", "0 = dtype"));
+    all.add(new Field("type", "gradient_dtype", "backward, of gradients; 0 = dtype"));
+    op.all(true).stream()
+        .filter(it -> it.type.equals("any"))
+        .forEach(it -> all.add(new Field("type", it.present(), "0 = no " + it.name)));
     if (op.sizes.stream().anyMatch(it -> it.of != null)) {
-      all.add(Field.word("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
+      all.add(new Field("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
     }
     for (Option it : op.options) {
-      switch (it.kind) {
-        case "flag" -> all.add(Field.word("flag", it.name, it.comment));
-        case "bound", "number?" ->
-            all.add(Field.word("flag", "has_" + it.name, "0 = none: " + it.name + " is not read"));
-        default -> {}
+      if (it.kind.equals("flag")) {
+        all.add(new Field("flag", it.name, it.comment));
+      } else if (!it.kind.equals("number")) {
+        all.add(new Field("flag", "has_" + it.name, "0 = none: " + it.name + " is not read"));
       }
     }
-    for (Operand it : op.all(true)) {
-      if (it.present().startsWith("has_")) {
-        all.add(Field.word("flag", it.present(), "1 = " + it.name + " is given"));
-      }
-    }
-    all.add(Field.word("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
-    all.add(Field.word("flag", "accumulate", "backward: 1 = gradients but dquery are added to what is there"));
-    for (Operand it : op.written(false)) {
-      if (it.optional) {
-        all.add(Field.word("flag", it.present(), "backward: 1 = " + it.name + " is written"));
-      }
-    }
-    for (Option it : op.options) {
-      if (it.kind.startsWith("number")) {
-        all.add(new Field("number", "float", it.name, 0, it.comment));
-      }
-    }
+    op.all(true).stream()
+        .filter(it -> it.present().startsWith("has_"))
+        .forEach(it -> all.add(new Field("flag", it.present(), "1 = " + it.name + " is given")));
+    all.add(new Field("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
+    all.add(new Field("flag", "accumulate", "backward: 1 = gradients of what calls share are added to what is there"));
+    op.written(false).stream()
+        .filter(Operand::optional)
+        .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
+    op.options.stream()
+        .filter(it -> it.kind.startsWith("number"))
+        .forEach(it -> all.add(new Field("number", "float", it.name, 0, it.comment)));
     if (all.size() % 2 == 1) {
-      all.add(Field.word("other", "reserved0", "zero"));
+      all.add(new Field("other", "reserved0", "zero"));
     }
-    for (Option it : op.options) {
-      if (it.kind.equals("bound")) {
-        all.add(Field.wide("bound", it.name, ">= 0; " + it.comment));
-      }
-    }
+    op.options.stream()
+        .filter(it -> it.kind.equals("bound"))
+        .forEach(it -> all.add(new Field("bound", "int64_t", it.name, 0, ">= 0; " + it.comment)));
     for (Size it : op.sizes) {
-      all.add(Field.wide("other", it.name, it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
+      all.add(new Field("other", "int64_t", it.name, 0, it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
     }
     Stream.concat(op.all(true).stream(), op.all(false).stream())
         .filter(it -> it.strides() > 0)
@@ -186,17 +163,19 @@ class Generate {
         Map.entry("backwardCount", "" + op.all(false).size()));
   }
 
+  /** Of a C type: how Java calls its layout and its accessor. */
+  private static final Map<String, String> LAYOUTS = Map.of("float", "FLOAT", "int64_t", "LONG");
+  private static final Map<String, String> ACCESSORS = Map.of("float", "Float32", "int64_t", "Int64");
+
   private static Map<String, Object> values(Field it) {
-    boolean isFloat = it.type.equals("float");
-    boolean isWide = it.type.equals("int64_t");
     return Map.of(
         "name", it.name,
         "NAME", upper(it.name),
         "kind", camel(it.kind),
         "type", it.type,
         "ctype", "c_" + it.type.replace("_t", ""),
-        "layout", isFloat ? "FLOAT" : isWide ? "LONG" : "INT",
-        "accessor", (isFloat ? "Float32" : isWide ? "Int64" : "Int32") + (it.count > 0 ? "Array" : ""),
+        "layout", LAYOUTS.getOrDefault(it.type, "INT"),
+        "accessor", ACCESSORS.getOrDefault(it.type, "Int32") + (it.count > 0 ? "Array" : ""),
         "count", it.count > 0 ? "" + it.count : "",
         "comment", it.comment);
   }
@@ -220,8 +199,7 @@ class Generate {
 
   /** Operands from {@code first} on; those from {@code written} on are written. */
   private static List<Map<String, Object>> values(Operation op, List<Operand> all, int first, int written) {
-    return listed(
-        IntStream.range(first, all.size()).mapToObj(i -> values(op, all.get(i), i, i >= written)));
+    return listed(IntStream.range(first, all.size()).mapToObj(i -> values(op, all.get(i), i, i >= written)));
   }
 
   private static Map<String, Object> values(Operation op, Operand it, int index, boolean written) {
@@ -274,38 +252,27 @@ class Generate {
 
   /** {{x}}: a value. {{#x}}...{{/x}}: for each of a list, or where it is not empty. {{^x}}: else. */
   static String fill(String template, Map<String, Object> values) {
-    String text =
-        SECTION
-            .matcher(template)
-            .replaceAll(
-                it -> {
-                  Object value = values.get(it.group(2));
-                  boolean empty = value == null || value.equals("") || value.equals(List.of());
-                  String made = "";
-                  if (it.group(1).equals("^") == empty) {
-                    List<?> items = value instanceof List<?> list && !empty ? list : List.of(Map.of());
-                    made = items.stream().map(item -> fill(it.group(3), both(values, item))).collect(joining());
-                  }
-                  return Matcher.quoteReplacement(made);
-                });
+    String text = SECTION.matcher(template).replaceAll(it -> Matcher.quoteReplacement(
+        items(values.get(it.group(2)), it.group(1).equals("^")).stream()
+            .map(item -> {
+              Map<String, Object> both = new HashMap<>(values);
+              both.putAll(item);
+              return fill(it.group(3), both);
+            })
+            .collect(joining())));
     return VALUE.matcher(text).replaceAll(it -> Matcher.quoteReplacement(values.get(it.group(1)).toString()));
   }
 
   @SuppressWarnings("unchecked") // lists are of such maps
-  private static Map<String, Object> both(Map<String, Object> outer, Object item) {
-    Map<String, Object> all = new HashMap<>(outer);
-    all.putAll((Map<String, Object>) item);
-    return all;
+  private static List<Map<String, Object>> items(Object value, boolean inverted) {
+    boolean empty = value == null || value.equals("") || value.equals(List.of());
+    return empty != inverted ? List.of() : value instanceof List && !empty ? (List<Map<String, Object>>) value : List.of(Map.of());
   }
 
-  static String made(String template, Map<String, Object> values) {
-    try {
-      // A tag that has a line for itself leaves none.
-      String text = Files.readString(Path.of("ops/templates", template)).replaceAll("(?m)^ *(\\{\\{[#^/]\\w+}})\n", "$1");
-      return fill(text, values).lines().map(Generate::wrapped).collect(joining("\n", "", "\n"));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+  static String made(String template, Map<String, Object> values) throws IOException {
+    // A tag that has a line for itself leaves none.
+    String text = Files.readString(Path.of("ops/templates", template)).replaceAll("(?m)^ *(\\{\\{[#^/]\\w+}})\n", "$1");
+    return fill(text, values).lines().map(Generate::wrapped).collect(joining("\n", "", "\n"));
   }
 
   /** A line that is too long is broken behind commas. */
@@ -328,7 +295,6 @@ class Generate {
       Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32)\\s+(?:\\[(.*)\\])?\\s*(gradient|saved|(?:offsets|lengths) of \\w+|)");
 
   static Operation parse(Path file) {
-    Map<String, List<String[]>> lines = new HashMap<>();
     List<Operand> in = new ArrayList<>();
     List<Operand> out = new ArrayList<>();
     List<Size> sizes = new ArrayList<>();
@@ -395,8 +361,8 @@ class Generate {
       text = region(text, op.get("name") + ".op: spec", made("spec.h", op));
       text = region(text, op.get("name") + ".op: functions", made("functions.h", op));
     }
-    Map<String, Object> house = Map.of("operations", listed(all.stream()));
     made.put(header, text);
+    Map<String, Object> house = Map.of("operations", listed(all.stream()));
     made.put(Path.of("native/ops/operations.h"), made("operations.h", house));
     made.put(bindings.resolve("NativeOperations.java"), made("NativeOperations.java", house));
     made.put(Path.of("bench/gpu/operations.py"), made("operations.py", house));
@@ -413,20 +379,21 @@ class Generate {
   }
 
   public static void main(String[] arguments) throws IOException {
-    boolean check = arguments.length == 1 && arguments[0].equals("--check");
-    boolean differs = false;
+    boolean check = List.of(arguments).contains("--check");
+    int status = 0;
     for (Map.Entry<Path, String> it : made().entrySet()) {
       Path file = it.getKey();
       if (Files.exists(file) && Files.readString(file).equals(it.getValue())) {
         continue;
       }
-      differs = true;
-      System.out.println(file + (check ? " is not what ops declares: run ops/generate" : ""));
-      if (!check) {
+      if (check) {
+        System.out.println(file + " is not what ops declares: run ops/generate");
+        status = 1;
+      } else {
         Files.createDirectories(file.getParent());
         Files.writeString(file, it.getValue());
       }
     }
-    System.exit(check && differs ? 1 : 0);
+    System.exit(status);
   }
 }

@@ -217,7 +217,7 @@ typedef struct fovea_attention_spec {
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate; /* backward: 1 = gradients but dquery are added to what is there */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbias; /* backward: 1 = dbias is written */
   int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
   int32_t has_dsinks; /* backward: 1 = dsinks is written */
@@ -269,7 +269,8 @@ typedef struct fovea_attention_spec {
  *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
  *
- * where dkey and dvalue are summed over the query heads of their group. Padding has gradients of
+ * where dkey and dvalue are summed over the query heads of their group, and with `accumulate` added to
+ * what is there. Padding has gradients of
  * zero, as has a row that sees no key. Same dropout_seed and dropout_offset as the forward. An lse
  * of 4096 ln 2 or more in magnitude, which float32 is too coarse for, is computed again from these
  * keys, and taken as it is where it is not theirs alone.

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "core/block.h"
-#include "ops/attention/attention.h"
 #include "sim/random.h"
 #include "sim/reach.h"
 #include "sim/sim.h"
@@ -74,14 +73,14 @@ bool read_arithmetic(const char* text, int32_t compute_capability, sim::Arithmet
 
 // A launch is scheduled alike whenever it is made again, and unlike others.
 uint64_t seed_of(const backend::Run& run, const fovea_call& call) {
-  const attention::Spec& spec = attention::spec_of(run.plan);
   uint64_t seed = 0;
-  for (const uint64_t part :
-       {uint64_t(call.end - call.begin), uint64_t(call.phase), uint64_t(call.begin),
-        call.dropout_seed, uint64_t{call.dropout_offset}, uint64_t(spec.batch * spec.key_heads),
-        uint64_t(spec.query_length), uint64_t(spec.key_length), uint64_t(spec.head_dim)}) {
-    seed = sim::Random(seed ^ part).next();
+  const auto join = [&](uint64_t part) { seed = sim::Random(seed ^ part).next(); };
+  for (const uint64_t part : {uint64_t(call.end - call.begin), uint64_t(call.phase),
+                              uint64_t(call.begin), call.dropout_seed,
+                              uint64_t{call.dropout_offset}}) {
+    join(part);
   }
+  for (const Size& size : run.operation.sizes) join(uint64_t(read_wide(run.plan.spec, size.offset)));
   return seed;
 }
 

@@ -13,8 +13,11 @@ public final class Native{{Name}} extends NativeOperation {
   private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}, "{{totalSymbol}}"{{/total}}{{^total}}null, null{{/total}});
   {{/sizes}}
 
-  private static final MethodHandle FORWARD = Handles.run({{forwardCount}});
-  private static final MethodHandle BACKWARD = Handles.run({{backwardCount}});
+  /** Made by the first run: they need native access, and a library that was loaded says what lacks. */
+  private static final class Runs {
+    static final MethodHandle FORWARD = Handles.run({{forwardCount}});
+    static final MethodHandle BACKWARD = Handles.run({{backwardCount}});
+  }
 
   public static final Native{{Name}} OPERATION = new Native{{Name}}();
 
@@ -46,7 +49,7 @@ public final class Native{{Name}} extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) FORWARD.invokeExact(function, plan, call, {{#forward}}o[{{index}}], {{/forward}}workspace, scratch, stream);
+    return (int) Runs.FORWARD.invokeExact(function, plan, call, {{#forward}}o[{{index}}], {{/forward}}workspace, scratch, stream);
   }
 
   @Override
@@ -59,6 +62,6 @@ public final class Native{{Name}} extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) BACKWARD.invokeExact(function, plan, call, {{#backward}}o[{{index}}], {{/backward}}workspace, scratch, stream);
+    return (int) Runs.BACKWARD.invokeExact(function, plan, call, {{#backward}}o[{{index}}], {{/backward}}workspace, scratch, stream);
   }
 }

@@ -14,8 +14,7 @@
 
 #include "core/philox.h"
 #include "cpu/attention/kernels.h"
-#include "cpu/attention/rows.h"
-#include "cpu/pack.h"
+#include "cpu/attention/score_modifier.h"
 #include "cpu/product.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
@@ -30,8 +29,8 @@ class BackwardTile : public AttentionRows {
         rest_(run.workspace + run.workspace_layout.rest + work.first_row),
         delta_(run.workspace + run.workspace_layout.delta + work.first_row),
         threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0),
-        plain_(spec_.softcap == 0 && spec_.bias_dtype == 0 && !spec_.has_alibi_slopes && threshold_ == 0) {
-  }
+        modifier_(*this, run.operands),
+        plain_(!modifier_.is_active() && threshold_ == 0) {}
 
   // What the worker has of the tile, each row on a boundary of vectors.
   Panel<const float> queries() const { return {scratch(layout_.queries), layout_.query_row}; }
@@ -67,7 +66,7 @@ class BackwardTile : public AttentionRows {
     rows_ = count;
     with_type(spec_.dtype, [&](auto zero) {
       load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride,
-                spec_.head_dim, query_scale(), scratch(layout_.queries), layout_.query_row);
+                spec_.head_dim, modifier_.query_scale(), scratch(layout_.queries), layout_.query_row);
     });
   }
   void load_rows(int64_t begin, int count) {
@@ -95,13 +94,13 @@ class BackwardTile : public AttentionRows {
       const Span seen = in_tile(low_at(i + shift_), high_at(i + shift_));
       if (seen.begin >= seen.end) return;
       const int begin = seen.begin / kLanes * kLanes;
-      const RowModifiers modifiers = row_modifiers(i, head, begin, seen.end);
+      const ScoreModifier::Row modifier = row_modifier(i, head, begin, seen.end);
       float* const s = weights().at + (row - row_) * weights().row;
       float& top = maximum[row - row_];
       double& sum = sums[row - row_];
       for (int k = begin; k < seen.end; k += kLanes) {
         vfloat tanh{}, toward{};
-        store(s + k, modify(modifiers, k, load(s + k), tanh, toward));
+        store(s + k, modifier_.apply_row(modifier, k, load(s + k), tanh, toward));
       }
       const float highest = *std::max_element(s + seen.begin, s + seen.end);
       if (highest > top) {
@@ -185,11 +184,11 @@ class BackwardTile : public AttentionRows {
     const vfloat lse = splat(lse_[row_ + r]), rest = splat(rest_[row_ + r]);
     const vfloat delta = splat(delta_[row_ + r]);
     int32_t* const kept = reinterpret_cast<int32_t*>(scratch(layout_.kept));
-    RowModifiers modifiers;
+    ScoreModifier::Row modifier;
     vfloat sum{};
     if constexpr (!kPlain) {
       if (!any) return;
-      modifiers = row_modifiers(i, head, begin, seen.end);
+      modifier = row_modifier(i, head, begin, seen.end);
       if (threshold_ > 0) draw(i, head, kept);
     }
     for (int k = begin; k < end; k += kLanes) {
@@ -197,7 +196,7 @@ class BackwardTile : public AttentionRows {
       vfloat derivative = splat(1.0f), toward{};
       if constexpr (!kPlain) {
         vfloat tanh{};
-        x = modify(modifiers, k, x, tanh, toward);
+        x = modifier_.apply_row(modifier, k, x, tanh, toward);
         if (!after_softcap) derivative -= tanh * tanh;
       }
       // No weight is above 1, but x and an lse that is given, rounded apart, may differ by more than
@@ -229,44 +228,8 @@ class BackwardTile : public AttentionRows {
     }
   }
 
-  // What bias and ALiBi are to a row and the keys of the tile.
-  struct RowModifiers {
-    const float* bias;
-    vfloat slope, distance;
-  };
-
-  RowModifiers row_modifiers(int64_t i, int64_t head, int begin, int end) const {
-    RowModifiers all{};
-    if (spec_.bias_dtype != 0) {
-      float* const bias = scratch(layout_.bias);
-      with_type(spec_.bias_dtype, [&](auto zero) {
-        load_row(static_cast<const decltype(zero)*>(run_.operands.bias) +
-                     score_offset(spec_.bias_stride, i, head) + key_ + begin,
-                 end - begin, kLog2e, bias + begin);
-      });
-      all.bias = bias;
-    }
-    if (spec_.has_alibi_slopes) {
-      const int64_t at = batch_ * spec_.alibi_slopes_stride[0] + head * spec_.alibi_slopes_stride[1];
-      all.slope = splat(run_.operands.alibi_slopes[at] * kLog2e);
-      all.distance = splat(float(key_ - (i + shift_))) + floats(lane_numbers());
-    }
-    return all;
-  }
-
-  // Softcap, bias and ALiBi, in this order, on the scores of keys from k on; leaves units of log2, and
-  // answers softcap's tanh, 0 without one, and what ALiBi multiplies the slope by.
-  vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat& toward) const {
-    if (spec_.softcap > 0) {
-      tanh = capped(x);
-      x = tanh * splat(spec_.softcap * kLog2e);
-    }
-    if (spec_.bias_dtype != 0) x += load(of.bias + k);
-    if (spec_.has_alibi_slopes) {
-      toward = alibi_distance(of.distance + splat(float(k)));
-      x = fma(of.slope, toward, x);
-    }
-    return x;
+  ScoreModifier::Row row_modifier(int64_t i, int64_t head, int begin, int end) const {
+    return modifier_.row(i, head, key_, begin, end, scratch(layout_.bias));
   }
 
   // All bits of kept[k] are set where key k of the tile is kept; see fovea.h. A tile starts at a
@@ -293,6 +256,7 @@ class BackwardTile : public AttentionRows {
   const float* const rest_;
   const float* const delta_;
   const uint32_t threshold_;
+  const ScoreModifier modifier_;
   const bool plain_;
   int64_t key_ = 0, row_ = 0;
   int keys_ = 0, rows_ = 0;

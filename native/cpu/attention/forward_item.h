@@ -7,8 +7,7 @@
 #include "core/philox.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
-#include "cpu/attention/rows.h"
-#include "cpu/pack.h"
+#include "cpu/attention/score_modifier.h"
 #include "ops/attention/attention.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
@@ -18,13 +17,13 @@ constexpr int kMaxWidth = kPanelVectors * kLanes;
 template <typename T>
 class ForwardItem : AttentionRows {
  public:
-  ForwardItem(const fovea_plan& plan, const fovea_call& call,
-                const ForwardOperands& operands, const Sequence& sequence, int64_t batch,
-                int64_t key_head, void* scratch)
+  ForwardItem(const fovea_plan& plan, const fovea_call& call, const ForwardOperands& operands,
+              const Sequence& sequence, int64_t batch, int64_t key_head, void* scratch)
       : AttentionRows(spec_of(plan), sequence, batch, key_head),
         plan_(plan),
         call_(call),
         operands_(operands),
+        modifier_(*this, operands),
         layout_(plan.tile_queries, plan.tile_keys, kLanes, kGroup, spec_.head_dim,
                 spec_.value_head_dim),
         scratch_(static_cast<float*>(scratch)) {}
@@ -123,7 +122,7 @@ class ForwardItem : AttentionRows {
         const int64_t row = std::min(first + lane + r, last);
         rows[r] = static_cast<const T*>(operands_.query) + query_offset(spec_.query_stride, row);
       }
-      pack_rows8(rows, spec_.head_dim, query_scale(), queries(panel) + lane, kWidth);
+      pack_rows8(rows, spec_.head_dim, modifier_.query_scale(), queries(panel) + lane, kWidth);
     }
     std::fill_n(outputs(panel), layout_.value_groups * kGroup * kWidth, 0.0f);
     std::fill_n(m(panel), kWidth, -kInfinity);
@@ -142,7 +141,7 @@ class ForwardItem : AttentionRows {
     end = in_tile(high(last));
     if (begin >= end) return false;
     // Keys that every row sees need no mask; what is left of them and right of them does.
-    const bool modified = spec_.softcap > 0 || spec_.bias_dtype != 0 || spec_.has_alibi_slopes;
+    const bool modified = modifier_.is_active();
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
     if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
@@ -161,7 +160,7 @@ class ForwardItem : AttentionRows {
       alignas(64) float unused[kWidth] = {};
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
-      if (modified) modify<kVectors>(first, last, j, from, to, s);
+      if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s);
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));
@@ -174,55 +173,6 @@ class ForwardItem : AttentionRows {
   }
 
   static int round_up(int keys) { return (keys + kGroup - 1) / kGroup * kGroup; }
-
-  // Softcap, bias and ALiBi, in this order; leaves units of log2.
-  template <int kVectors>
-  void modify(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) {
-    constexpr int kWidth = kVectors * kLanes;
-    if (spec_.softcap > 0) {
-      const vfloat cap = splat(spec_.softcap * kLog2e);
-      for (int at = begin * kWidth; at < end * kWidth; at += kLanes) {
-        store(s + at, capped(load(s + at)) * cap);
-      }
-    }
-    if (spec_.bias_dtype != 0) {
-      with_type(spec_.bias_dtype, [&](auto zero) {
-        add_bias<decltype(zero), kWidth>(first, last, j, begin, end, s);
-      });
-    }
-    if (spec_.has_alibi_slopes) {
-      alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
-      for (int lane = 0; lane < kWidth; ++lane) {
-        const int64_t row = std::min(first + lane, last);
-        slopes[lane] = operands_.alibi_slopes[alibi_offset(row)] * kLog2e;
-        distance[lane] = float(j - position(row));
-      }
-      for (int v = 0; v < kVectors; ++v) {
-        const vfloat slope = load(slopes + v * kLanes), from = load(distance + v * kLanes);
-        for (int k = begin; k < end; ++k) {
-          const vfloat d = from + splat(float(k));
-          float* at = s + k * kWidth + v * kLanes;
-          store(at, fma(slope, alibi_distance(d), load(at)));
-        }
-      }
-    }
-  }
-
-  template <typename Bias, int kWidth>
-  void add_bias(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) {
-    for (int lane = 0; lane < kWidth; lane += 8) {
-      const Bias* rows[8];
-      for (int r = 0; r < 8; ++r) {
-        const int64_t row = std::min(first + lane + r, last);
-        rows[r] = static_cast<const Bias*>(operands_.bias) + score_offset(spec_.bias_stride, row) +
-                  j + begin;
-      }
-      for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
-        float* at = s + (begin + k) * kWidth + lane;
-        store8(at, load8(at) + bias * kLog2e);
-      });
-    }
-  }
 
   template <int kVectors>
   void step(int panel, int64_t j, int count) {
@@ -368,6 +318,7 @@ class ForwardItem : AttentionRows {
   const fovea_plan& plan_;
   const fovea_call& call_;
   const ForwardOperands& operands_;
+  const ScoreModifier modifier_;
   const ForwardLayout layout_;
   float* const scratch_;
   int64_t row_begin_ = 0;

@@ -26,17 +26,13 @@ class AttentionRows {
         shift_(spec.alignment == FOVEA_TOP_LEFT ? 0 : sequence.key_length - sequence.query_length) {
   }
 
-  int64_t position(int64_t row) const { return row / group_ + shift_; }
+  // Among the keys.
+  int64_t position(int64_t row) const { return position_of(row / group_); }
+  int64_t position_of(int64_t query) const { return query + shift_; }
   int64_t head(int64_t row) const { return key_head_ * group_ + row % group_; }
 
-  // What a query is multiplied by before its scores. Softcap bounds the score in natural units;
-  // without it the units of log2 come for free.
-  float query_scale() const { return spec_.softcap > 0 ? spec_.scale : spec_.scale * kLog2e; }
-  // What softcap takes the tanh of, from a score: by itself, since a query times the inverse might
-  // overflow where the score does not.
-  vfloat capped(vfloat score) const { return tanh(score * splat(1.0f / spec_.softcap)); }
-  // What a slope of ALiBi is multiplied by, from a key's signed distance to the row's position.
-  vfloat alibi_distance(vfloat d) const { return spec_.causal ? d : min(d, splat(0.0f) - d); }
+  const Spec& spec() const { return spec_; }
+  int64_t batch() const { return batch_; }
 
   // Keys [low, high) are visible to a row; every mask but a block mask is such an interval. Both
   // rise with the row, so that a panel's interval is that of its first and last row.
@@ -97,9 +93,6 @@ class AttentionRows {
   int64_t lse_offset(int64_t row) const {
     return (spec_.packed ? 0 : batch_ * spec_.lse_stride[0]) + head(row) * spec_.lse_stride[1] +
            sequence_.query_start + row / group_;
-  }
-  int64_t alibi_offset(int64_t row) const {
-    return batch_ * spec_.alibi_slopes_stride[0] + head(row) * spec_.alibi_slopes_stride[1];
   }
 
  protected:

@@ -20,19 +20,12 @@ struct BackwardBias : BackwardScores<kIt> {
   // summed over.
   FOVEA_DEVICE void bias() {
     const BiasItem at(b, p.first_item + tile::block_index());
-    float sums[kM][kKeyColumns][4] = {};
+    tile::Fragment<kM, kKeyColumns> sums = {};
     for_each_head(at, [&](AttentionRows& rows) {
       for_each_tile(rows, at, [&] {
-        float ds[kM][kKeyColumns][4];
+        tile::Fragment<kM, kKeyColumns> ds;
         if (!gradients(ds, rows, at.key_tile)) return;
-        FOVEA_UNROLL
-        for (int i = 0; i < kM; ++i) {
-          FOVEA_UNROLL
-          for (int j = 0; j < kKeyColumns; ++j) {
-            FOVEA_UNROLL
-            for (int e = 0; e < 4; ++e) sums[i][j][e] += ds[i][j][e];
-          }
-        }
+        tile::add(sums, ds);
       });
     });
     if (at.all_positions) {
@@ -50,7 +43,7 @@ struct BackwardBias : BackwardScores<kIt> {
       for_each_tile(rows, at, [&] {
         const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
         for (int32_t tile = begin; tile < begin + tiles; ++tile) {
-          float ds[kM][kKeyColumns][4];
+          tile::Fragment<kM, kKeyColumns> ds;
           if (gradients(ds, rows, tile)) sum += weigh_distances(ds, rows, tile * kKeys);
         }
       });
@@ -127,7 +120,7 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 
   // False if no row sees a key of the tile.
-  FOVEA_DEVICE bool gradients(float (&ds)[kM][kKeyColumns][4], AttentionRows& rows, int32_t tile) {
+  FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile) {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
     if (visible < 0 || visible >= tiles) return false;
     tile::sync_block();  // the last tile's readers are done
@@ -145,33 +138,22 @@ struct BackwardBias : BackwardScores<kIt> {
     this->multiply_values(ds, value_tile);
     this->template differentiate<false>(ds, key_tile, visible);
     // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const bool present = int32_t(mine.row(i, h)) < rows.count;
-        change_row(ds, i, h, [&](float x, int32_t) { return present ? x : 0.0f; });
-      }
-    }
+    tile::each_row<kM>([&](int i, int h) {
+      const bool present = int32_t(mine.row(i, h)) < rows.count;
+      tile::change_row(ds, i, h, [&](float x, int32_t) { return present ? x : 0.0f; });
+    });
     return true;
   }
 
   // Of the thread's part of a tile.
-  FOVEA_DEVICE float weigh_distances(const float (&ds)[kM][kKeyColumns][4],
+  FOVEA_DEVICE float weigh_distances(const tile::Fragment<kM, kKeyColumns>& ds,
                                      const AttentionRows& rows, int32_t first_key) {
     float sum = 0;
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int j = 0; j < kKeyColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) {
-          const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift(p);
-          sum = tile::fused_multiply_add(
-              ds[i][j][e], alibi_distance(p, first_key + key_column(j, e) - position), sum);
-        }
-      }
-    }
+    tile::each_element<kM, kKeyColumns>([&](int i, int j, int e) {
+      const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift(p);
+      sum = tile::fused_multiply_add(
+          ds[i][j][e], alibi_distance(p, first_key + tile::fragment_column(j, e) - position), sum);
+    });
     return sum;
   }
 
@@ -180,30 +162,27 @@ struct BackwardBias : BackwardScores<kIt> {
            position * b.dbias_stride[2];
   }
 
-  FOVEA_DEVICE void store_sums(const float (&sums)[kM][kKeyColumns][4], const Item& at) {
+  FOVEA_DEVICE void store_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
     if (this->share() != 0) return;
     int32_t start = 0, positions = p.query_length;
     if (p.packed) {
       locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.query_total, start, positions);
     }
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
+    tile::each_row<kM>([&](int i, int h) {
+      const int32_t position = at.position + int32_t(mine.row(i, h));
+      if (position >= positions) return;
+      float* const row = row_of(at, int64_t{start} + position) + at.key_tile * kKeys;
       FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const int32_t position = at.position + int32_t(mine.row(i, h));
-        if (position >= positions) continue;
-        float* const row = row_of(at, int64_t{start} + position) + at.key_tile * kKeys;
-        FOVEA_UNROLL
-        for (int j = 0; j < kKeyColumns; ++j) {
-          const int32_t key = key_column(j, 0), left = p.key_length - at.key_tile * kKeys - key;
-          if (left > 0) store_columns(row + key, sums[i][j][2 * h], sums[i][j][2 * h + 1], left > 1);
-        }
+      for (int j = 0; j < kKeyColumns; ++j) {
+        const int32_t key = tile::fragment_column(j, 0);
+        const int32_t left = p.key_length - at.key_tile * kKeys - key;
+        if (left > 0) store_columns(row + key, sums[i][j][2 * h], sums[i][j][2 * h + 1], left > 1);
       }
-    }
+    });
   }
 
   // Over the rows of a thread, of a warp and of the block, in this order.
-  FOVEA_DEVICE void store_column_sums(const float (&sums)[kM][kKeyColumns][4], const Item& at) {
+  FOVEA_DEVICE void store_column_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
     const uint32_t partial = this->ring_base;  // a float for each warp and key
     const uint32_t lane = tile::thread_index() % tile::kWarp;
     tile::sync_block();
@@ -217,7 +196,7 @@ struct BackwardBias : BackwardScores<kIt> {
         FOVEA_UNROLL
         for (uint32_t mask = 4; mask < tile::kWarp; mask *= 2) sum += tile::shuffle_xor(sum, mask);
         if (this->share() == 0 && lane < 4) {
-          tile::store_shared(partial + 4 * (this->warp() * kKeys + key_column(j, e)),
+          tile::store_shared(partial + 4 * (this->warp() * kKeys + tile::fragment_column(j, e)),
                              tile::as_bits(sum));
         }
       }

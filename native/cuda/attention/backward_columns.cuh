@@ -1,11 +1,11 @@
 // The gradients of scores in the orientation of the keys kernel, which multiplies key by query: a
-// thread holds some query rows of its keys, so what belongs to a row comes from shared memory. Element
-// e of piece j of a thread's sums is row 8 j + 2 (lane % 4) + e % 2 of the tile, for key lane / 4 +
-// 8 (e / 2) of the piece.
+// thread holds some query rows of its keys, so what belongs to a row comes from shared memory. Columns of
+// a fragment are rows of queries here, its rows are keys.
 #pragma once
 
+#include "core/philox.h"
 #include "cuda/attention/backward_rows.cuh"
-#include "cuda/attention/scores.cuh"
+#include "cuda/attention/score_modifier.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -27,7 +27,7 @@ struct RowFacts {
     pair[0] = tile::as_float(bits[0]);
     pair[1] = tile::as_float(bits[1]);
   }
-  static FOVEA_DEVICE uint32_t row_column(int j, int e) { return uint32_t(key_column(j, e)); }
+  static FOVEA_DEVICE uint32_t row_column(int j, int e) { return uint32_t(tile::fragment_column(j, e)); }
 };
 
 // Keys of a thread: 16 i + 8 h + lane / 4 after the first of its warp.
@@ -39,108 +39,44 @@ struct ThreadKeys {
   FOVEA_DEVICE int32_t key(int i, int h) const { return first + 16 * i + 8 * h; }
 };
 
-// s = -infinity and dp = 0 where hides(key, position of the row).
-template <int kRows, int kM, int kColumns, typename Hides>
-FOVEA_DEVICE void hide_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                               RowFacts<kRows> facts, ThreadKeys mine, Hides hides) {
-  FOVEA_UNROLL
-  for (int j = 0; j < kColumns; ++j) {
-    uint32_t position[2];
-    facts.load(kFactPosition, j, position);
-    FOVEA_UNROLL
-    for (int e = 0; e < 2; ++e) {
-      const auto hidden = hides(int32_t(position[e]));
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        FOVEA_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          if (!hidden(mine.key(i, h))) continue;
-          s[i][j][2 * h + e] = -tile::kInfinity;
-          dp[i][j][2 * h + e] = 0;
-        }
-      }
-    }
-  }
-}
+// As RowPlaces, where columns of a fragment are rows of queries.
+template <int kRows>
+struct ColumnPlaces {
+  const AttentionRows& tile_rows;
+  RowFacts<kRows> facts;
+  ThreadKeys mine;
 
-// Hides what a row does not see: it reaches no sum, NaN or not. A pass for each bound that exists.
-template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE void mask_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                               const AttentionParams& p, const AttentionRows& rows,
-                               RowFacts<kRows> facts, ThreadKeys mine) {
-  hide_columns(s, dp, facts, mine, [&](int32_t position) {
-    return [high = rows.high(p, position)](int32_t key) { return key >= high; };
-  });
-  if (!p.has_window_left) return;
-  hide_columns(s, dp, facts, mine, [&](int32_t position) {
-    return [low = rows.low(p, position)](int32_t key) { return key < low; };
-  });
-}
+  FOVEA_DEVICE const AttentionRows& rows() const { return tile_rows; }
+  FOVEA_DEVICE int32_t first_key() const { return mine.first; }
 
-template <typename Bias, int kRows, int kM, int kColumns>
-FOVEA_DEVICE void add_column_bias(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                                  const AttentionRows& rows, RowFacts<kRows> facts,
-                                  ThreadKeys mine) {
-  FOVEA_UNROLL
-  for (int j = 0; j < kColumns; ++j) {
-    uint32_t position[2], head[2];
-    facts.load(kFactPosition, j, position);
-    facts.load(kFactHead, j, head);
+  template <RowNeed kNeed, int kM, int kColumns, typename Body>
+  FOVEA_DEVICE void each_row(const AttentionRows& rows, Body body) const {
     FOVEA_UNROLL
-    for (int e = 0; e < 2; ++e) {
-      if (int32_t(RowFacts<kRows>::row_column(j, e)) >= rows.count) continue;
-      const Bias* const bias =
-          static_cast<const Bias*>(p.bias) +
-          rows.score_offset(p.bias_stride, int32_t(position[e]), int32_t(head[e]));
+    for (int j = 0; j < kColumns; ++j) {
+      uint32_t position[2], head[2] = {};
+      float slope[2] = {};
+      facts.load(kFactPosition, j, position);
+      if constexpr (kNeed == RowNeed::kHead) facts.load(kFactHead, j, head);
+      if constexpr (kNeed == RowNeed::kSlope) facts.load(kFactSlope, j, slope);
       FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        FOVEA_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          const int32_t key = mine.key(i, h);
-          if (key < rows.key_length) {
-            s[i][j][2 * h + e] += tile::widen(tile::load_global(bias + key));
+      for (int e = 0; e < 2; ++e) {
+        const bool exists = int32_t(RowFacts<kRows>::row_column(j, e)) < rows.count;
+        body(PlacedRow{exists, int32_t(position[e]), int32_t(head[e]), slope[e]}, [&](auto visit) {
+          FOVEA_UNROLL
+          for (int i = 0; i < kM; ++i) {
+            FOVEA_UNROLL
+            for (int h = 0; h < 2; ++h) visit(i, j, 2 * h + e, 16 * i + 8 * h);
           }
-        }
+        });
       }
     }
   }
-}
-
-// As bias_scores; one pass for each.
-template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE void bias_columns(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                               const AttentionRows& rows, RowFacts<kRows> facts, ThreadKeys mine) {
-  if (p.bias_dtype == FOVEA_FLOAT32) {
-    add_column_bias<float>(s, p, rows, facts, mine);
-  } else if (p.bias_dtype == FOVEA_FLOAT16) {
-    add_column_bias<float16>(s, p, rows, facts, mine);
-  } else if (p.bias_dtype == FOVEA_BFLOAT16) {
-    add_column_bias<bfloat16>(s, p, rows, facts, mine);
-  }
-  if (p.alibi_slopes == nullptr) return;
-  FOVEA_UNROLL
-  for (int j = 0; j < kColumns; ++j) {
-    uint32_t position[2];
-    float slope[2];
-    facts.load(kFactPosition, j, position);
-    facts.load(kFactSlope, j, slope);
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        const int32_t difference =
-            mine.key(i, e / 2) - int32_t(position[e % 2]) - rows.shift(p);
-        s[i][j][e] =
-            tile::fused_multiply_add(slope[e % 2], alibi_distance(p, difference), s[i][j][e]);
-      }
-    }
-  }
-}
+};
 
 // Zeroes dp where dropout drops, scales the rest, and returns what was dropped, a bit for each element.
 // A draw of Philox serves eight keys of a row, of which a thread here has only two to four.
 template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE uint32_t drop_columns(float (&dp)[kM][kColumns][4], const AttentionParams& p,
+FOVEA_DEVICE uint32_t drop_columns(tile::Fragment<kM, kColumns>& dp, const AttentionParams& p,
                                    const AttentionRows& rows, RowFacts<kRows> facts,
                                    ThreadKeys mine) {
   static_assert(4 * kM * kColumns <= 32 && kM <= 2);
@@ -158,22 +94,17 @@ FOVEA_DEVICE uint32_t drop_columns(float (&dp)[kM][kColumns][4], const Attention
                              {uint32_t(rows.batch) * p.query_heads + head[e]},
                              {p.dropout_offset}};
       philox4x32_10(draw, p.dropout_seed);
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        FOVEA_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          // A warp's keys begin at a multiple of 16, or of 32 where it has as many.
-          const bool upper = kM == 1 && key / 16 % 2 == 1;
-          const uint32_t bits = upper ? draw[2 + h][0] : draw[2 * i + h][0];
-          float& x = dp[i][j][2 * h + e];
-          if ((key % 2 == 0 ? bits & 0xffff : bits >> 16) < p.dropout_threshold) {
-            x = 0;
-            dropped |= 1u << ((i * kColumns + j) * 4 + 2 * h + e);
-          } else {
-            x *= p.dropout_scale;
-          }
+      tile::each_of_column(dp, j, e, [&](float& x, int i, int h) {
+        // A warp's keys begin at a multiple of 16, or of 32 where it has as many.
+        const bool upper = kM == 1 && key / 16 % 2 == 1;
+        const uint32_t bits = upper ? draw[2 + h][0] : draw[2 * i + h][0];
+        if ((key % 2 == 0 ? bits & 0xffff : bits >> 16) < p.dropout_threshold) {
+          x = 0;
+          dropped |= 1u << ((i * kColumns + j) * 4 + 2 * h + e);
+        } else {
+          x *= p.dropout_scale;
         }
-      }
+      });
     }
   }
   return dropped;
@@ -237,7 +168,7 @@ FOVEA_DEVICE void clear_dead_rows(uint32_t dout_tile, RowFacts<kRows> facts) {
 
 // As rebase_rows; the tile begins at a row of the workspace.
 template <int kRows, int kM, int kColumns>
-FOVEA_DEVICE void rebase_columns(float (&s)[kM][kColumns][4], const BackwardParams& b,
+FOVEA_DEVICE void rebase_columns(tile::Fragment<kM, kColumns>& s, const BackwardParams& b,
                                  int64_t workspace_tile, RowFacts<kRows> facts) {
   // Anew: hoisted out of the loop over tiles, it took two registers that sm_120 lacks at D 128.
   const int64_t column = workspace_tile + 2 * (tile::thread_anew() % 4);
@@ -250,11 +181,7 @@ FOVEA_DEVICE void rebase_columns(float (&s)[kM][kColumns][4], const BackwardPara
       if (!is_split(lse2[e])) continue;
       const int64_t at = column + 8 * j + e;
       const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        s[i][j][e] = s[i][j][e] - highest - rest;
-        s[i][j][2 + e] = s[i][j][2 + e] - highest - rest;
-      }
+      tile::each_of_column(s, j, e, [&](float& x, int, int) { x = x - highest - rest; });
     }
   }
 }
@@ -262,7 +189,7 @@ FOVEA_DEVICE void rebase_columns(float (&s)[kM][kColumns][4], const BackwardPara
 // s becomes the weights p_ij times 2^kMost, dp the score gradients p_ij (dp_ij - delta_i) times 2^kMost and
 // `unit`; the general kernel has taken delta away already.
 template <bool kGeneral, int kMost, int kRows, int kM, int kColumns>
-FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+FOVEA_DEVICE void weigh_columns(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& dp,
                                 float softmax_scale, float unit, RowFacts<kRows> facts) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
@@ -270,26 +197,25 @@ FOVEA_DEVICE void weigh_columns(float (&s)[kM][kColumns][4], float (&dp)[kM][kCo
     facts.load(kFactLse, j, lse2);
     if constexpr (!kGeneral) load_delta<kMost>(facts, j, unit, delta);
     FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        s[i][j][e] = weight_of<kGeneral, kMost>(s[i][j][e], softmax_scale, lse2[e % 2]);
-        dp[i][j][e] = s[i][j][e] * (kGeneral ? dp[i][j][e] : less<kMost>(dp[i][j][e], delta[e % 2], unit));
-      }
+    for (int e = 0; e < 2; ++e) {
+      tile::each_of_column(s, j, e, [&](float& x, int i, int h) {
+        float& ds = dp[i][j][2 * h + e];
+        x = weight_of<kGeneral, kMost>(x, softmax_scale, lse2[e]);
+        ds = x * (kGeneral ? ds : less<kMost>(ds, delta[e], unit));
+      });
     }
   }
 }
 
 template <int kMost, int kRows, int kM, int kColumns>
-FOVEA_DEVICE void subtract_delta(float (&dp)[kM][kColumns][4], float unit, RowFacts<kRows> facts) {
+FOVEA_DEVICE void subtract_delta(tile::Fragment<kM, kColumns>& dp, float unit, RowFacts<kRows> facts) {
   FOVEA_UNROLL
   for (int j = 0; j < kColumns; ++j) {
     float delta[2];
     load_delta<kMost>(facts, j, unit, delta);
     FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) dp[i][j][e] = less<kMost>(dp[i][j][e], delta[e % 2], unit);
+    for (int e = 0; e < 2; ++e) {
+      tile::each_of_column(dp, j, e, [&](float& x, int, int) { x = less<kMost>(x, delta[e], unit); });
     }
   }
 }

@@ -80,7 +80,8 @@ struct BackwardKeys {
   }
 
   FOVEA_DEVICE void run() {
-    float dkey[kM][kDimColumns][4] = {}, dvalue[kM][kValueColumns][4] = {};
+    tile::Fragment<kM, kDimColumns> dkey = {};
+    tile::Fragment<kM, kValueColumns> dvalue = {};
     int32_t shift = kHalfRange ? kMostShift : 0;
     if (tiles > 0) attend(dkey, dvalue, shift);
     tile::sync_block();  // the keys have been read: their gradients take their place
@@ -232,8 +233,8 @@ struct BackwardKeys {
   }
 
   // Leaves dkey times 2^shift, dvalue times 2^kOffset.
-  FOVEA_DEVICE void attend(float (&dkey)[kM][kDimColumns][4],
-                           float (&dvalue)[kM][kValueColumns][4], int32_t& shift) {
+  FOVEA_DEVICE void attend(tile::Fragment<kM, kDimColumns>& dkey,
+                           tile::Fragment<kM, kValueColumns>& dvalue, int32_t& shift) {
     FOVEA_UNROLL
     for (int stage = 0; stage < kTile.stages; ++stage) load_stage(tiles - 1 - stage, stage);
     if constexpr (kHalfRange) {
@@ -245,7 +246,7 @@ struct BackwardKeys {
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 1; tile >= 0; --tile) {
       const uint32_t query_tile = stage_rows(stage), dout_tile = query_tile + kRows * kDimBytes;
-      float s[kM][kColumns][4], dp[kM][kColumns][4];
+      tile::Fragment<kM, kColumns> s, dp;
       tile::copy_async_wait<kGroups * kTile.stages - 1>();
       tile::sync_block();
       multiply_queries_keys<kPrecision, kDimBytes>(s, keys, warp_key(), query_tile);
@@ -308,7 +309,7 @@ struct BackwardKeys {
   }
 
   // Lowers `shift` to what the rows of a stage allow, and brings dkey to it.
-  FOVEA_DEVICE void lower(int32_t& shift, float (&dkey)[kM][kDimColumns][4],
+  FOVEA_DEVICE void lower(int32_t& shift, tile::Fragment<kM, kDimColumns>& dkey,
                           RowFacts<kRows> row_facts) {
     const float norm = tile::as_float(uint32_t(load_fact(kValueNorm)));
     // most < 2^(exponent - 126)
@@ -318,18 +319,11 @@ struct BackwardKeys {
     if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
     const float change = power_of_two(allowed - shift);
     shift = allowed;
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int j = 0; j < kDimColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) dkey[i][j][e] *= change;
-      }
-    }
+    tile::scale(dkey, change);
   }
 
   // From scores and <value, dout> to weights, dropped where dropout drops, and score gradients.
-  FOVEA_DEVICE void differentiate(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
+  FOVEA_DEVICE void differentiate(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& dp,
                                   int32_t tile, RowFacts<kRows> row_facts, bool special, float unit) {
     uint32_t dropped = 0;
     if constexpr (kIt.general) {
@@ -338,33 +332,28 @@ struct BackwardKeys {
         dropped = drop_columns(dp, p, rows_of(tile), row_facts, mine);
       }
       subtract_delta<kOffset>(dp, unit, row_facts);
-      change_scores(s, [&](float x) { return x * p.scale; });
-      if (p.softcap != 0) cap_gradients(s, dp, p.softcap);
-      bias_columns(s, p, rows_of(tile), row_facts, mine);
+      const AttentionRows rows = rows_of(tile);
+      const ColumnPlaces<kRows> places{rows, row_facts, mine};
+      ScoreModifier<ColumnPlaces<kRows>>{p, places}.apply(s, dp);
     }
     if (is_masked(tile, shared_rows)) {
-      mask_columns(s, dp, p, load_rows(shared_rows), row_facts, ThreadKeys(first_warp_key()));
+      const AttentionRows rows = load_rows(shared_rows);
+      const ColumnPlaces<kRows> places{rows, row_facts, ThreadKeys(first_warp_key())};
+      mask_scores(p, places, s, dp);
     }
     if (special) rebase_columns(s, b, workspace_tile(tile), row_facts);
     weigh_columns<kIt.general, kOffset>(s, dp, p.softmax_scale, unit, row_facts);
     if constexpr (kIt.general) {
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        FOVEA_UNROLL
-        for (int j = 0; j < kColumns; ++j) {
-          FOVEA_UNROLL
-          for (int e = 0; e < 4; ++e) {
-            if (dropped >> ((i * kColumns + j) * 4 + e) & 1) s[i][j][e] = 0;
-          }
-        }
-      }
+      tile::each_element<kM, kColumns>([&](int i, int j, int e) {
+        if (dropped >> ((i * kColumns + j) * 4 + e) & 1) s[i][j][e] = 0;
+      });
     }
   }
 
   using GradientSwizzle = tile::Swizzle<kGradientBytes / 16>;
 
   // The score gradients to shared memory, rounded as the product takes them: a row for each key.
-  FOVEA_DEVICE void store_gradients(const float (&ds)[kM][kColumns][4]) {
+  FOVEA_DEVICE void store_gradients(const tile::Fragment<kM, kColumns>& ds) {
     const uint32_t lane = tile::thread_anew() % tile::kWarp, t = lane % 4;
     const uint32_t key = warp_key() + lane / 4;
     constexpr int kChunks = kIsHalf<kPrecision> ? 1 : 2;  // of eight rows
@@ -394,20 +383,17 @@ struct BackwardKeys {
   FOVEA_DEVICE void add_queries(int32_t tile, float unit) {
     const uint32_t row_part = warp() % kRowParts, column_part = warp() / kRowParts;
     const uint32_t first_column = column_part * kQueryColumns;
-    float dquery[kRowPieces][kQueryColumns][4] = {};
+    tile::Fragment<kRowPieces, kQueryColumns> dquery = {};
     multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
         dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
     using Sums = QuerySums<kIt>;
     float* const sums = Sums::first_of(b, workspace_tile(tile)) +
                         Sums::piece(row_part * kRowPieces, first_column);
+    if constexpr (kHalfRange) tile::scale(dquery, unit);
     FOVEA_UNROLL
     for (uint32_t i = 0; i < kRowPieces; ++i) {
       FOVEA_UNROLL
       for (uint32_t j = 0; j < kQueryColumns; ++j) {
-        if constexpr (kHalfRange) {
-          FOVEA_UNROLL
-          for (int e = 0; e < 4; ++e) dquery[i][j][e] *= unit;
-        }
         Sums::add(sums + Sums::piece_step(i, j), dquery[i][j]);
       }
     }
@@ -416,7 +402,7 @@ struct BackwardKeys {
   // The keys of the block in dkey or dvalue. Keys of padding have gradients of zero.
   template <int kTensorColumns>
   FOVEA_DEVICE void store_keys(const RowsOut& out, const int64_t (&stride)[3],
-                               const float (&sums)[kM][kTensorColumns][4], float factor, float unit,
+                               const tile::Fragment<kM, kTensorColumns>& sums, float factor, float unit,
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
     const int32_t exist = b.accumulate ? rows.key_length : key_rows(p, rows.batch);

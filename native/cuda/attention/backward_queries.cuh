@@ -10,15 +10,11 @@ namespace fovea::attention::cuda {
 // are what one of each row's is worth.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_dquery(const BackwardParams& b, uint32_t stage,
-                               const float (&sums)[kM][kColumns][4], int first_piece,
+                               const tile::Fragment<kM, kColumns>& sums, int first_piece,
                                const float (&units)[kM][2], const AttentionRows& rows,
                                uint32_t warp_row) {
   float factor[kM][2];
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    factor[i][0] = units[i][0] * b.forward.scale;
-    factor[i][1] = units[i][1] * b.forward.scale;
-  }
+  tile::each_row<kM>([&](int i, int h) { factor[i][h] = units[i][h] * b.forward.scale; });
   store_query_rows({b.dquery, b.gradient_dtype, b.forward.head_dim, false}, b.dquery_stride, stage,
                    sums, first_piece, factor, false, b.forward, rows, warp_row);
 }
@@ -32,51 +28,38 @@ struct GradientUnits {
   float inverse[kM][2];  // what one of the row's sums is worth
 
   FOVEA_DEVICE GradientUnits() {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) inverse[i][0] = inverse[i][1] = kHalfRange ? 0x1p-60f : 1;
+    tile::each_row<kM>([&](int i, int h) { inverse[i][h] = kHalfRange ? 0x1p-60f : 1; });
   }
 
   template <int kColumns, int kSums>
-  FOVEA_DEVICE void apply(float (&ds)[kM][kColumns][4], float (&sums)[kM][kSums][4]) {
+  FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& ds, tile::Fragment<kM, kSums>& sums) {
     static_assert(kHalfRange);
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        float most = 0;
-        change_row(ds, i, h, [&](float x, int32_t) {
-          most = tile::maximum(most, __builtin_fabsf(x));
-          return x;
-        });
-        most = tile::quad_max(most);
-        if (most > 0x1p15f * inverse[i][h]) lower(i, h, most, sums);
-        const float unit = power_of_two(254 - int32_t(tile::as_bits(inverse[i][h]) >> 23) - 127);
-        change_row(ds, i, h, [&](float x, int32_t) { return x * unit; });
-      }
-    }
+    tile::each_row<kM>([&](int i, int h) {
+      float most = 0;
+      tile::each_of_row(ds, i, h, [&](float x, int, int) {
+        most = tile::maximum(most, __builtin_fabsf(x));
+      });
+      most = tile::quad_max(most);
+      if (most > 0x1p15f * inverse[i][h]) lower(i, h, most, sums);
+      const float unit = power_of_two(254 - int32_t(tile::as_bits(inverse[i][h]) >> 23) - 127);
+      tile::scale_row(ds, i, h, unit);
+    });
   }
 
   // The weights' power of two leaves the sums, too.
   FOVEA_DEVICE void finish() {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      inverse[i][0] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
-      inverse[i][1] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
-    }
+    tile::each_row<kM>([&](int i, int h) {
+      inverse[i][h] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
+    });
   }
 
  private:
   template <int kSums>
-  FOVEA_DEVICE void lower(int i, int h, float most, float (&sums)[kM][kSums][4]) {
+  FOVEA_DEVICE void lower(int i, int h, float most, tile::Fragment<kM, kSums>& sums) {
     const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 127;  // most < 2^(exponent + 1)
     const float before = inverse[i][h];
     inverse[i][h] = power_of_two(exponent < 115 ? exponent - 10 : 105);
-    const float change = before / inverse[i][h];
-    FOVEA_UNROLL
-    for (int j = 0; j < kSums; ++j) {
-      sums[i][j][2 * h] *= change;
-      sums[i][j][2 * h + 1] *= change;
-    }
+    tile::scale_row(sums, i, h, before / inverse[i][h]);
   }
 };
 
@@ -94,7 +77,7 @@ struct BackwardQueries : BackwardScores<kIt> {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     tile::sync_block();
-    float dquery[kM][kColumns][4] = {};
+    tile::Fragment<kM, kColumns> dquery = {};
     GradientUnits<kM, Base::kPrecision> units;
     if (tiles > 0) {
       this->load_queries(rows);
@@ -102,7 +85,7 @@ struct BackwardQueries : BackwardScores<kIt> {
       ring.start(rows.begin, tiles);
       FOVEA_NO_UNROLL
       for (int32_t tile = tiles - 1; tile >= 0; --tile) {
-        float dp[kM][Base::kKeyColumns][4];
+        tile::Fragment<kM, Base::kKeyColumns> dp;
         this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
         const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
         this->template differentiate<true>(dp, key_tile, tile);
@@ -171,7 +154,7 @@ FOVEA_DEVICE void convert_sums(const BackwardParams& b) {
       Sums::first_of(b, workspace_row(b, rows, 0, rows.first_head) + rows.first());
   const uint32_t warp = tile::thread_index() / tile::kWarp;
   for (uint32_t piece = warp; piece < Sums::kRows / 16; piece += kRowWarps) {
-    float dquery[1][Sums::kDim / 8][4] = {};
+    tile::Fragment<1, Sums::kDim / 8> dquery = {};
     if (rows.count > 0) {
       FOVEA_UNROLL
       for (int j = 0; j < Sums::kDim / 8; ++j) {

@@ -18,63 +18,36 @@ struct RowGradients {
 
   FOVEA_DEVICE void load(const BackwardParams& b, const AttentionRows& rows,
                          const ThreadRows& mine) {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const uint32_t row = mine.row(i, h);
-        lse2[i][h] = kAbsentLse;
-        delta[i][h] = 0;
-        if (int32_t(row) >= rows.count) continue;
-        const int64_t at = workspace_row(b, rows, rows.position(row), rows.head(row));
-        lse2[i][h] = tile::load_global(b.lse2 + at);
-        delta[i][h] = tile::load_global(b.delta + at);
-      }
-    }
+    tile::each_row<kM>([&](int i, int h) {
+      const uint32_t row = mine.row(i, h);
+      lse2[i][h] = kAbsentLse;
+      delta[i][h] = 0;
+      if (int32_t(row) >= rows.count) return;
+      const int64_t at = workspace_row(b, rows, rows.position(row), rows.head(row));
+      lse2[i][h] = tile::load_global(b.lse2 + at);
+      delta[i][h] = tile::load_global(b.delta + at);
+    });
   }
 
   FOVEA_DEVICE bool any_split() const {
     bool split = false;
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) split |= is_split(lse2[i][0]) || is_split(lse2[i][1]);
+    tile::each_row<kM>([&](int i, int h) { split |= is_split(lse2[i][h]); });
     return split;
   }
 };
 
 // Takes from the scores of split rows what their weights are relative to.
 template <int kM, int kColumns>
-FOVEA_DEVICE void rebase_rows(float (&s)[kM][kColumns][4], const RowGradients<kM>& row,
+FOVEA_DEVICE void rebase_rows(tile::Fragment<kM, kColumns>& s, const RowGradients<kM>& row,
                               const BackwardParams& b, const AttentionRows& rows,
                               const ThreadRows& mine) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      if (!is_split(row.lse2[i][h])) continue;
-      const uint32_t r = mine.row(i, h);
-      const int64_t at = workspace_row(b, rows, rows.position(r), rows.head(r));
-      const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
-      change_row(s, i, h, [&](float x, int32_t) { return x - highest - rest; });
-    }
-  }
-}
-
-// Softcap, and its derivative 1 - tanh^2 as a factor of dp.
-template <int kM, int kColumns>
-FOVEA_DEVICE void cap_gradients(float (&s)[kM][kColumns][4], float (&dp)[kM][kColumns][4],
-                                float softcap) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        const float t = tile::tanh_accurate(s[i][j][e] / softcap);
-        s[i][j][e] = softcap * t;
-        dp[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
-      }
-    }
-  }
+  tile::each_row<kM>([&](int i, int h) {
+    if (!is_split(row.lse2[i][h])) return;
+    const uint32_t r = mine.row(i, h);
+    const int64_t at = workspace_row(b, rows, rows.position(r), rows.head(r));
+    const float highest = tile::load_global(b.highest + at), rest = tile::load_global(b.rest + at);
+    tile::change_row(s, i, h, [&](float x, int32_t) { return x - highest - rest; });
+  });
 }
 
 template <BackwardVariant kIt>
@@ -124,63 +97,43 @@ struct BackwardScores {
     row.load(b, rows, mine);
   }
 
-  FOVEA_DEVICE void multiply_values(float (&dp)[kM][kKeyColumns][4], uint32_t value_tile) {
+  FOVEA_DEVICE void multiply_values(tile::Fragment<kM, kKeyColumns>& dp, uint32_t value_tile) {
     multiply_queries_keys<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
   }
 
   // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
   // products with keys and queries need it.
   template <bool kProducts>
-  FOVEA_DEVICE void differentiate(float (&dp)[kM][kKeyColumns][4], uint32_t key_tile,
+  FOVEA_DEVICE void differentiate(tile::Fragment<kM, kKeyColumns>& dp, uint32_t key_tile,
                                   int32_t tile) {
     if constexpr (kIt.general) {
       if (p.dropout_threshold != 0) {
         drop_weights(dp, p, load_rows(shared_rows), mine.anew(),
                      first_key_of<kKeys>(tile, shared_rows));
-        change_scores(dp, [&](float x) { return x * p.dropout_scale; });
+        tile::scale(dp, p.dropout_scale);
       }
     }
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
-      }
-    }
-    float s[kM][kKeyColumns][4];
+    tile::each_row<kM>([&](int i, int h) {
+      tile::change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
+    });
+    tile::Fragment<kM, kKeyColumns> s;
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
-    if constexpr (kIt.general) {
-      change_scores(s, [&](float x) { return x * p.scale; });
-      if (p.softcap != 0) {
-        if constexpr (kProducts) {
-          cap_gradients(s, dp, p.softcap);
-        } else {
-          cap_scores(s, p.softcap);
-        }
-      }
-      bias_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
-    }
-    if (is_masked(tile, shared_rows)) {
-      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
-                  first_key_of<kKeys>(tile, shared_rows));
-    }
+    const auto places = [&] {
+      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+    };
+    if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
+    if constexpr (kIt.general && !kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s);
+    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
     if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());
     // Sums of gradients are not products: there weights are ones.
     constexpr float kUnit = kProducts || kOffset == 0 ? 1 : 0x1p-15f;
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int j = 0; j < kKeyColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) {
-          const float x = s[i][j][e];
-          const float weight =
-              weight_of<kIt.general, kOffset>(x, p.softmax_scale, row.lse2[i][e / 2]) * kUnit;
-          // Not 0 * dp: what a row does not see may be NaN.
-          dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
-        }
-      }
-    }
+    tile::each_element<kM, kKeyColumns>([&](int i, int j, int e) {
+      const float x = s[i][j][e];
+      const float weight =
+          weight_of<kIt.general, kOffset>(x, p.softmax_scale, row.lse2[i][e / 2]) * kUnit;
+      // Not 0 * dp: what a row does not see may be NaN.
+      dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
+    });
   }
 };
 

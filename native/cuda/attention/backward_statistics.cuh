@@ -95,23 +95,18 @@ struct RowStatistics {
 
   FOVEA_DEVICE void join(Sums& all, const AttentionRows& rows, int32_t row, const ThreadRows& mine,
                          int32_t first_key) const {
-    float s[1][kColumns][4] = {};
+    tile::Fragment<1, kColumns> s = {};
     multiply_rows(s, rows, row, first_key);
-    if (b.general) transform_scores(s, p, shared_rows, mine, first_key);
-    mask_scores(s, p, rows, mine, first_key);
+    const RowPlaces places{p, shared_rows, mine, first_key};
+    if (b.general) ScoreModifier<RowPlaces>{p, places}.apply(s);
+    mask_scores(p, places, s);
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
-      float highest = all.highest[h];
-      change_row(s, 0, h, [&](float x, int32_t) {
-        highest = tile::maximum(highest, x);
-        return x;
-      });
-      highest = tile::quad_max(highest);
+      const float highest = tile::maximum(all.highest[h], tile::row_max(s, 0, h));
       if (highest == -tile::kInfinity) continue;
       float sum = all.sum[h] * tile::exp2_approx((all.highest[h] - highest) * p.softmax_scale);
-      change_row(s, 0, h, [&](float x, int32_t) {
+      tile::each_of_row(s, 0, h, [&](float x, int, int) {
         sum += tile::exp2_approx((x - highest) * p.softmax_scale);
-        return x;
       });
       all.highest[h] = highest;
       all.sum[h] = sum;
@@ -119,7 +114,7 @@ struct RowStatistics {
   }
 
   // Scores of 16 rows and kKeys keys, bit by bit those of multiply_queries_keys.
-  FOVEA_DEVICE void multiply_rows(float (&s)[1][kColumns][4], const AttentionRows& rows,
+  FOVEA_DEVICE void multiply_rows(tile::Fragment<1, kColumns>& s, const AttentionRows& rows,
                                   int32_t row, int32_t first_key) const {
     const uint32_t lane = tile::thread_index() % tile::kWarp, g = lane / 4, t = lane % 4;
     const auto* const query = static_cast<const Element*>(p.query);

@@ -49,7 +49,7 @@ struct AttentionForward {
       : AttentionForward(params, locate_rows<kRows>(params)) {}
 
   FOVEA_DEVICE void run() {
-    float out[kM][kOutColumns][4] = {};
+    tile::Fragment<kM, kOutColumns> out = {};
     Softmax softmax;
     softmax.start();
     if (tiles > 0) attend(out, softmax);
@@ -91,22 +91,20 @@ struct AttentionForward {
     tile::sync_block();
   }
 
-  FOVEA_DEVICE void scores(float (&s)[kM][kKeyColumns][4], uint32_t key_tile, int32_t tile) {
+  FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
-    if constexpr (kIt.general) {
-      transform_scores(s, p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows));
-    }
-    if (is_masked(tile, shared_rows)) {
-      mask_scores(s, p, load_rows(shared_rows), mine.anew(),
-                  first_key_of<kKeys>(tile, shared_rows));
-    }
+    const auto places = [&] {
+      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+    };
+    if constexpr (kIt.general) ScoreModifier<RowPlaces>{p, places()}.apply(s);
+    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
   }
 
-  FOVEA_DEVICE void attend(float (&out)[kM][kOutColumns][4], Softmax& softmax) {
+  FOVEA_DEVICE void attend(tile::Fragment<kM, kOutColumns>& out, Softmax& softmax) {
     ring.start(load_rows_field<offsetof(AttentionRows, begin)>(shared_rows), tiles);
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 1; tile >= 0; --tile) {
-      float s[kM][kKeyColumns][4];
+      tile::Fragment<kM, kKeyColumns> s;
       scores(s, ring.template next<RingItem::kKeys>(tile), tile);
       softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
@@ -126,7 +124,7 @@ struct AttentionForward {
     if (tiles > 0) ring.seek(tiles);  // back to the last tile
     FOVEA_NO_UNROLL
     for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
-      float s[kM][kKeyColumns][4];
+      tile::Fragment<kM, kKeyColumns> s;
       const int32_t visible = tile - begin;
       const bool seen = visible >= 0 && visible < tiles;
       if (seen) {

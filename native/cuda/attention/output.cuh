@@ -18,46 +18,42 @@ struct RowResults {
   FOVEA_DEVICE RowResults(const tile::Softmax<kM, kFloat16, kScores, Slots>& softmax, float scale,
                           const AttentionParams& p, const AttentionRows& rows,
                           const ThreadRows& mine) {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const uint32_t row = mine.row(i, h);
-        float reference = softmax.reference[i][h];
-        const bool large = kScores || reference == tile::kNoReference;
-        if (large) reference = softmax.reference_score(i, h);
-        float sum = softmax.sum[i][h], decay = 1;
-        if (large) {  // to the score itself, without the offset
-          decay = tile::exp2_approx(-tile::kOffset<kFloat16>);
-          sum *= decay;
-        }
-        const bool overflows = large && reference * p.softmax_scale == -tile::kInfinity;
-        bool none = sum == 0 || (sum > 0 && overflows);  // not where it is NaN
-        float top = large ? reference * scale : reference * float(kLn2);
-        if (none) top = -tile::kInfinity;
-        const bool seen = !none;
-        if (p.sinks != nullptr && int32_t(row) < rows.count) {
-          // One more key, without a value. Natural units: in those of log2 it may be infinite.
-          const float sink = tile::load_global(p.sinks + rows.head(row));
-          const float above = (sink - top) * kLog2e;
-          if (above > 0) {
-            // What the rows are above their reference, apart: as one power of two it would be 0 where a
-            // weight of 2^-113 is not.
-            const float offset = large ? 0 : tile::kOffset<kFloat16>;
-            const float share = tile::exp2_approx(offset - above), unit = tile::exp2_approx(-offset);
-            decay *= unit * share;
-            sum = tile::fused_multiply_add(sum * unit, share, 1.0f);
-            top = sink;
-          } else if (sink != -tile::kInfinity) {
-            sum += tile::exp2_approx(above);
-          }
-          none = none && sink == -tile::kInfinity;
-        }
-        lse[i][h] = none ? -tile::kInfinity
-                         : tile::fused_multiply_add(tile::log2_approx(sum), float(kLn2), top);
-        factor[i][h] = seen ? decay * p.dropout_scale / sum : 0.0f;
+    tile::each_row<kM>([&](int i, int h) {
+      const uint32_t row = mine.row(i, h);
+      float reference = softmax.reference[i][h];
+      const bool large = kScores || reference == tile::kNoReference;
+      if (large) reference = softmax.reference_score(i, h);
+      float sum = softmax.sum[i][h], decay = 1;
+      if (large) {  // to the score itself, without the offset
+        decay = tile::exp2_approx(-tile::kOffset<kFloat16>);
+        sum *= decay;
       }
-    }
+      const bool overflows = large && reference * p.softmax_scale == -tile::kInfinity;
+      bool none = sum == 0 || (sum > 0 && overflows);  // not where it is NaN
+      float top = large ? reference * scale : reference * float(kLn2);
+      if (none) top = -tile::kInfinity;
+      const bool seen = !none;
+      if (p.sinks != nullptr && int32_t(row) < rows.count) {
+        // One more key, without a value. Natural units: in those of log2 it may be infinite.
+        const float sink = tile::load_global(p.sinks + rows.head(row));
+        const float above = (sink - top) * kLog2e;
+        if (above > 0) {
+          // What the rows are above their reference, apart: as one power of two it would be 0 where a
+          // weight of 2^-113 is not.
+          const float offset = large ? 0 : tile::kOffset<kFloat16>;
+          const float share = tile::exp2_approx(offset - above), unit = tile::exp2_approx(-offset);
+          decay *= unit * share;
+          sum = tile::fused_multiply_add(sum * unit, share, 1.0f);
+          top = sink;
+        } else if (sink != -tile::kInfinity) {
+          sum += tile::exp2_approx(above);
+        }
+        none = none && sink == -tile::kInfinity;
+      }
+      lse[i][h] = none ? -tile::kInfinity
+                       : tile::fused_multiply_add(tile::log2_approx(sum), float(kLn2), top);
+      factor[i][h] = seen ? decay * p.dropout_scale / sum : 0.0f;
+    });
   }
 };
 
@@ -70,17 +66,12 @@ template <int kM>
 FOVEA_DEVICE void store_lse(const RowResults<kM>& results, const AttentionParams& p,
                             const AttentionRows& rows, const ThreadRows& mine) {
   if (p.lse == nullptr || tile::thread_index() % 4 != 0) return;
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t row = mine.row(i, h);
-      if (!exists(p, rows, row)) continue;
-      tile::store_global(
-          p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)),
-          int32_t(row) < rows.count ? results.lse[i][h] : -tile::kInfinity);
-    }
-  }
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    if (!exists(p, rows, row)) return;
+    tile::store_global(p.lse + rows.lse_offset(p, rows.position(row), rows.head(row)),
+                       int32_t(row) < rows.count ? results.lse[i][h] : -tile::kInfinity);
+  });
 }
 
 // Two neighbouring columns in one store where the address allows it; `pair` is whether both exist.
@@ -199,7 +190,7 @@ struct StagedRows {
 // lane / 4. `stage` is shared memory of the warp's own.
 template <int kM, int kColumns, typename Scaled, typename Place>
 FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
-                             const float (&sums)[kM][kColumns][4], int first_piece, Scaled scaled,
+                             const tile::Fragment<kM, kColumns>& sums, int first_piece, Scaled scaled,
                              Place place) {
   constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
   static_assert(kColumns % kPieces == 0);
@@ -231,7 +222,7 @@ FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
 // since a weight of zero times an infinite value is NaN.
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3], uint32_t stage,
-                                   const float (&sums)[kM][kColumns][4], int first_piece,
+                                   const tile::Fragment<kM, kColumns>& sums, int first_piece,
                                    const float (&factor)[kM][2], bool zero_means_none,
                                    const AttentionParams& p, const AttentionRows& rows,
                                    uint32_t warp_row) {
@@ -253,39 +244,35 @@ FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3
 // Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
 // the tile.
 template <int kM, int kColumns, typename Softmax>
-FOVEA_DEVICE void store_weights_tile(const float (&s)[kM][kColumns][4], bool seen,
+FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& s, bool seen,
                                      const Softmax& softmax,
                                      const RowResults<kM>& results, const AttentionParams& p,
                                      const AttentionRows& rows, const ThreadRows& mine,
                                      int32_t first_key) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    if (!exists(p, rows, row)) return;
+    const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
+    // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
+    // weight is worth.
+    const float share = results.factor[i][h] / p.dropout_scale;
+    const float base = softmax.reference_score(i, h);
+    float* to =
+        p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
+    const auto weight = [&](float x) {
+      // A masked key weighs nothing even where NaN has reached the row.
+      return none || x == -tile::kInfinity
+                 ? 0.0f
+                 : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) * share;
+    };
     FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t row = mine.row(i, h);
-      if (!exists(p, rows, row)) continue;
-      const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
-      // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
-      // weight is worth.
-      const float share = results.factor[i][h] / p.dropout_scale;
-      const float base = softmax.reference_score(i, h);
-      float* to =
-          p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
-      const auto weight = [&](float x) {
-        // A masked key weighs nothing even where NaN has reached the row.
-        return none || x == -tile::kInfinity
-                   ? 0.0f
-                   : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) * share;
-      };
-      FOVEA_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        const int32_t key = first_key + key_column(j, 0);
-        if (key >= p.key_length) continue;
-        store_columns(to + key, weight(s[i][j][2 * h]), weight(s[i][j][2 * h + 1]),
-                      key + 1 < p.key_length);
-      }
+    for (int j = 0; j < kColumns; ++j) {
+      const int32_t key = first_key + tile::fragment_column(j, 0);
+      if (key >= p.key_length) continue;
+      store_columns(to + key, weight(s[i][j][2 * h]), weight(s[i][j][2 * h + 1]),
+                    key + 1 < p.key_length);
     }
-  }
+  });
 }
 
 }  // namespace fovea::attention::cuda

@@ -29,8 +29,7 @@ Precision precision_of(const Spec& spec) {
 
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes || spec.dropout != 0 ||
-         spec.has_weights || !(spec.scale > 0);
+  return modifies_scores(spec) || spec.dropout != 0 || spec.has_weights || !(spec.scale > 0);
 }
 
 int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }

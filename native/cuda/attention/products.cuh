@@ -5,6 +5,7 @@
 
 #include "cuda/attention/tiles.h"
 #include "tile/convert.cuh"
+#include "tile/fragment.cuh"
 #include "tile/mma.cuh"
 
 namespace fovea::attention::cuda {
@@ -64,24 +65,18 @@ struct Factors {
 // addition, because the tensor core truncates where it adds (Ootomo and Yokota, arXiv 2203.03341):
 // left there, the error of a long sum would be a bias, not a random walk.
 template <Precision kPrecision, int kM, int kColumns, int kA, int kB>
-FOVEA_DEVICE void multiply(float (&c)[kM][kColumns][4], int first,
+FOVEA_DEVICE void multiply(tile::Fragment<kM, kColumns>& c, int first,
                            const Factors<kPrecision, kA>& a, const Factors<kPrecision, kB>& b) {
   using Factor = typename Operands<kPrecision>::Factor;
   if constexpr (kPrecision != Precision::kFloat32) {
     tile::mma<Factor>(c, first, a.value, b.value);
   } else {
-    float sums[kM][kB / 2][4] = {};
+    tile::Fragment<kM, kB / 2> sums = {};
     tile::mma<Factor>(sums, 0, a.rest, b.value);
     tile::mma<Factor>(sums, 0, a.value, b.rest);
     tile::mma<Factor>(sums, 0, a.value, b.value);
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int j = 0; j < kB / 2; ++j) {
-        FOVEA_UNROLL
-        for (int e = 0; e < 4; ++e) c[i][first + j][e] += sums[i][j][e];
-      }
-    }
+    tile::each_element<kM, kB / 2>(
+        [&](int i, int j, int e) { c[i][first + j][e] += sums[i][j][e]; });
   }
 }
 
@@ -92,7 +87,7 @@ constexpr int kColumnGroup = kPrecision == Precision::kFloat32 || kColumns % 4 !
 
 // As multiply_queries_keys, of factors that are prepared so.
 template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kColumns>
-FOVEA_DEVICE void multiply_prepared(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
+FOVEA_DEVICE void multiply_prepared(tile::Fragment<kM, kColumns>& s, uint32_t queries, uint32_t row,
                                     uint32_t keys) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
@@ -103,14 +98,7 @@ FOVEA_DEVICE void multiply_prepared(float (&s)[kM][kColumns][4], uint32_t querie
   // Where this thread's rows of the operands' first pieces lie.
   const uint32_t query_address = queries + Swizzle::offset(row + lane % 16, lane / 16);
   const uint32_t key_address = keys + Swizzle::offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) s[i][j][e] = 0;
-    }
-  }
+  tile::change(s, [](float) { return 0.0f; });
   FOVEA_UNROLL_BY(kPrecision == Precision::kFloat32 ? 1 : kRowBytes / 32)
   for (int step = 0; step < kRowBytes / 32; ++step) {
     Factors<kPrecision, 4 * kM> a;
@@ -137,39 +125,25 @@ FOVEA_DEVICE void multiply_prepared(float (&s)[kM][kColumns][4], uint32_t querie
   }
 }
 
-template <int kM, int kColumns>
-FOVEA_DEVICE bool any_nan(const float (&s)[kM][kColumns][4]) {
-  bool found = false;
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) found |= s[i][j][e] != s[i][j][e];
-    }
-  }
-  return tile::any(found);
-}
-
 // s = query * key^T for the warp's rows, which begin at the tile row `row`. A step of k takes 32
 // bytes of a row in either kind of factor, so that 16 bits and TF32 have one code.
 //
 // Infinities, and numbers that round to them, cost kFloat32 a second product, since to expect them of
 // every factor would be 7 % of the instructions at D 64.
 template <Precision kPrecision, int kRowBytes, int kM, int kColumns>
-FOVEA_DEVICE void multiply_queries_keys(float (&s)[kM][kColumns][4], uint32_t queries, uint32_t row,
+FOVEA_DEVICE void multiply_queries_keys(tile::Fragment<kM, kColumns>& s, uint32_t queries, uint32_t row,
                                         uint32_t keys) {
   multiply_prepared<kPrecision, false, kRowBytes>(s, queries, row, keys);
   if constexpr (kPrecision == Precision::kFloat32) {
-    if (any_nan(s)) multiply_prepared<kPrecision, true, kRowBytes>(s, queries, row, keys);
+    if (tile::any_nan(s)) multiply_prepared<kPrecision, true, kRowBytes>(s, queries, row, keys);
   }
 }
 
 // out += p * value for the pieces of eight columns from `first_column` on, a multiple of 8.
 // 16 bits: p is rounded and packed; values are transposed on their way to registers.
 template <Precision kPrecision, int kRowBytes, int kM, int kKeyColumns, int kColumns>
-FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
-                                               const float (&p)[kM][kKeyColumns][4],
+FOVEA_DEVICE void multiply_weights_values_half(tile::Fragment<kM, kColumns>& out,
+                                               const tile::Fragment<kM, kKeyColumns>& p,
                                                uint32_t values, uint32_t first_column) {
   using Element = typename Operands<kPrecision>::Element;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
@@ -204,8 +178,8 @@ FOVEA_DEVICE void multiply_weights_values_half(float (&out)[kM][kColumns][4],
 // The same in TF32. The sum over keys may run in any order, so the key that a thread holds in
 // p as column 2t is taken for k = t, and column 2t + 1 for k = t + 4: then p is an operand as it is.
 template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kKeyColumns, int kColumns>
-FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
-                                                const float (&p)[kM][kKeyColumns][4],
+FOVEA_DEVICE void multiply_weights_values_float(tile::Fragment<kM, kColumns>& out,
+                                                const tile::Fragment<kM, kKeyColumns>& p,
                                                 uint32_t values, uint32_t first_column) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
@@ -240,8 +214,8 @@ FOVEA_DEVICE void multiply_weights_values_float(float (&out)[kM][kColumns][4],
 
 // kAll: p may be whatever it is. Weights are finite, and far from where they would round to infinity.
 template <Precision kPrecision, bool kAll, int kRowBytes, int kM, int kKeyColumns, int kColumns>
-FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
-                                          const float (&p)[kM][kKeyColumns][4], uint32_t values,
+FOVEA_DEVICE void multiply_weights_values(tile::Fragment<kM, kColumns>& out,
+                                          const tile::Fragment<kM, kKeyColumns>& p, uint32_t values,
                                           uint32_t first_column) {
   tile::sync_warp();
   if constexpr (kIsHalf<kPrecision>) {
@@ -254,7 +228,7 @@ FOVEA_DEVICE void multiply_weights_values(float (&out)[kM][kColumns][4],
 // out += p * value where p lies in shared memory, transposed: a row of kStoredBytes for each of kKeys
 // keys, in which the rows of out begin at `first_row`.
 template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
-FOVEA_DEVICE void multiply_stored_values_half(float (&out)[kM][kColumns][4], uint32_t p,
+FOVEA_DEVICE void multiply_stored_values_half(tile::Fragment<kM, kColumns>& out, uint32_t p,
                                               uint32_t first_row, uint32_t values,
                                               uint32_t first_column) {
   using Stored = tile::Swizzle<kStoredBytes / 16>;
@@ -291,7 +265,7 @@ FOVEA_DEVICE void multiply_stored_values_half(float (&out)[kM][kColumns][4], uin
 
 // The same in TF32, with keys in the order of multiply_weights_values_float.
 template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
-FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], uint32_t p,
+FOVEA_DEVICE void multiply_stored_values_float(tile::Fragment<kM, kColumns>& out, uint32_t p,
                                                uint32_t first_row, uint32_t values,
                                                uint32_t first_column) {
   using Stored = tile::Swizzle<kStoredBytes / 16>;
@@ -329,7 +303,7 @@ FOVEA_DEVICE void multiply_stored_values_float(float (&out)[kM][kColumns][4], ui
 }
 
 template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kKeys, int kM, int kColumns>
-FOVEA_DEVICE void multiply_stored_values(float (&out)[kM][kColumns][4], uint32_t p,
+FOVEA_DEVICE void multiply_stored_values(tile::Fragment<kM, kColumns>& out, uint32_t p,
                                          uint32_t first_row, uint32_t values,
                                          uint32_t first_column) {
   tile::sync_warp();

@@ -1,10 +1,8 @@
-// What happens to a score between the two products: masks, and the features of the general kernel.
-// Element e of piece j of a thread's sums is key 8 j + 2 (lane % 4) + e % 2 of the tile, in row
-// lane / 4 + 8 (e / 2) of the piece.
+// Scores in the orientation of the forward: columns of a fragment are keys.
 #pragma once
 
 #include "core/philox.h"
-#include "cuda/attention/rows.cuh"
+#include "cuda/attention/score_modifier.cuh"
 #include "tile/convert.cuh"
 #include "tile/softmax.cuh"
 
@@ -26,172 +24,70 @@ struct ThreadRows {
   FOVEA_DEVICE ThreadRows(const ThreadRows&, uint32_t row) : first(row) {}
 };
 
-// Key of the tile that element e of piece j stands for.
-FOVEA_DEVICE int32_t key_column(int j, int e) {
-  return 8 * j + int32_t(tile::thread_index() % 4 * 2) + e % 2;
-}
+// Where the scores of a thread lie that has some keys of its rows, as in the forward: for the modifiers
+// and the mask, to which it is alike how a fragment is turned. A key is first_key() plus a constant, so
+// that an element compares with a constant and takes no address of its own.
+struct RowPlaces {
+  const AttentionParams& p;
+  uint32_t shared_rows;
+  ThreadRows mine;
+  int32_t tile_key;  // the first of the tile
 
-// s = -infinity where row or mask does not let the key be seen. Keys begin at `first_key`.
-template <int kM, int kColumns>
-FOVEA_DEVICE void mask_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                              const AttentionRows& rows, const ThreadRows& mine,
-                              int32_t first_key) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const int32_t position = rows.position(mine.row(i, h));
-      // Relative to the tile, so that an element compares with a constant.
-      const int32_t origin = first_key + key_column(0, 0);
-      const int32_t high = rows.high(p, position) - origin;
-      FOVEA_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        FOVEA_UNROLL
-        for (int e = 2 * h; e < 2 * h + 2; ++e) {
-          if (8 * j + e % 2 >= high) s[i][j][e] = -tile::kInfinity;
-        }
+  FOVEA_DEVICE AttentionRows rows() const { return load_rows(shared_rows); }
+  // Anew: held through the products, it made float32 of D 128 spill 52 bytes on sm_120.
+  FOVEA_DEVICE int32_t first_key() const {
+    return tile_key + int32_t(tile::thread_anew() % 4 * 2);
+  }
+
+  // body(row, keys) for each of its rows; keys(visit) calls visit(i, j, e, key - first_key()).
+  template <RowNeed kNeed, int kM, int kColumns, typename Body>
+  FOVEA_DEVICE void each_row(const AttentionRows& rows, Body body) const {
+    const ThreadRows again = mine.anew();
+    tile::each_row<kM>([&](int i, int h) {
+      const uint32_t row = again.row(i, h);
+      PlacedRow placed{int32_t(row) < rows.count, rows.position(row), 0, 0};
+      if constexpr (kNeed != RowNeed::kPosition) placed.head = rows.head(row);
+      if constexpr (kNeed == RowNeed::kSlope) {
+        placed.slope = load_slope(p, rows.batch, placed.head);
       }
-      if (!p.has_window_left) continue;
-      const int32_t low = rows.low(p, position) - origin;
-      FOVEA_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
+      body(placed, [&](auto visit) {
         FOVEA_UNROLL
-        for (int e = 2 * h; e < 2 * h + 2; ++e) {
-          if (8 * j + e % 2 < low) s[i][j][e] = -tile::kInfinity;
+        for (int j = 0; j < kColumns; ++j) {
+          FOVEA_UNROLL
+          for (int e = 2 * h; e < 2 * h + 2; ++e) visit(i, j, e, 8 * j + e % 2);
         }
-      }
-    }
-  }
-}
-
-// Applies change(score, key of the tile) to the scores of one row of a thread.
-template <int kM, int kColumns, typename Change>
-FOVEA_DEVICE void change_row(float (&s)[kM][kColumns][4], int i, int h, Change change) {
-  FOVEA_UNROLL
-  for (int j = 0; j < kColumns; ++j) {
-    FOVEA_UNROLL
-    for (int e = 2 * h; e < 2 * h + 2; ++e) s[i][j][e] = change(s[i][j][e], key_column(j, e));
-  }
-}
-
-// Applies change(score) to all scores of a thread.
-template <int kM, int kColumns, typename Change>
-FOVEA_DEVICE void change_scores(float (&s)[kM][kColumns][4], Change change) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      FOVEA_UNROLL
-      for (int e = 0; e < 4; ++e) s[i][j][e] = change(s[i][j][e]);
-    }
-  }
-}
-
-FOVEA_DEVICE float load_slope(const AttentionParams& p, int32_t batch, int32_t head) {
-  return tile::load_global(p.alibi_slopes + batch * p.alibi_stride[0] + head * p.alibi_stride[1]);
-}
-
-// What ALiBi multiplies the slope by, from the key's position minus the query's.
-FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) {
-  const float distance = float(difference);
-  return p.causal || distance < 0 ? distance : -distance;
-}
-
-template <typename Bias, int kM, int kColumns>
-FOVEA_DEVICE void add_bias(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                           const AttentionRows& rows, const ThreadRows& mine, int32_t first_key) {
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
-    FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t row = mine.row(i, h);
-      if (int32_t(row) >= rows.count) continue;
-      const int32_t keys = rows.key_length - first_key;
-      const Bias* const bias = static_cast<const Bias*>(p.bias) + first_key +
-                               rows.score_offset(p.bias_stride, rows.position(row), rows.head(row));
-      change_row(s, i, h, [&](float x, int32_t key) {
-        return key < keys ? x + tile::widen(tile::load_global(bias + key)) : x;
       });
-    }
+    });
   }
-}
-
-// Bias and ALiBi. One pass for each: the compiler then holds one feature's addresses and slopes at a
-// time, and the kernel does not spill.
-template <int kM, int kColumns>
-FOVEA_DEVICE void bias_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                              uint32_t shared_rows, const ThreadRows& mine, int32_t first_key) {
-  if (p.bias_dtype == FOVEA_FLOAT32) {
-    add_bias<float>(s, p, load_rows(shared_rows), mine.anew(), first_key);
-  } else if (p.bias_dtype == FOVEA_FLOAT16) {
-    add_bias<float16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
-  } else if (p.bias_dtype == FOVEA_BFLOAT16) {
-    add_bias<bfloat16>(s, p, load_rows(shared_rows), mine.anew(), first_key);
-  }
-  if (p.alibi_slopes != nullptr) {
-    const AttentionRows rows = load_rows(shared_rows);
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const uint32_t row = mine.row(i, h);
-        if (int32_t(row) >= rows.count) continue;
-        const float slope = load_slope(p, rows.batch, rows.head(row));
-        const int32_t origin = first_key - rows.position(row) - rows.shift(p);
-        change_row(s, i, h, [&](float x, int32_t key) {
-          return tile::fused_multiply_add(slope, alibi_distance(p, origin + key), x);
-        });
-      }
-    }
-  }
-}
-
-template <int kM, int kColumns>
-FOVEA_DEVICE void cap_scores(float (&s)[kM][kColumns][4], float softcap) {
-  change_scores(s, [&](float x) { return softcap * tile::tanh_accurate(x / softcap); });
-}
-
-// x = scale * x, then softcap, bias and ALiBi, in that order.
-template <int kM, int kColumns>
-FOVEA_DEVICE void transform_scores(float (&s)[kM][kColumns][4], const AttentionParams& p,
-                                   uint32_t shared_rows, const ThreadRows& mine,
-                                   int32_t first_key) {
-  change_scores(s, [&](float x) { return x * p.scale; });
-  if (p.softcap != 0) cap_scores(s, p.softcap);
-  bias_scores(s, p, shared_rows, mine, first_key);
-}
+};
 
 // Zeroes the weights that dropout drops. One draw of Philox serves the eight keys that a thread holds
 // of 32, see fovea_run_attention.
 template <int kM, int kColumns>
-FOVEA_DEVICE void drop_weights(float (&s)[kM][kColumns][4], const AttentionParams& p,
+FOVEA_DEVICE void drop_weights(tile::Fragment<kM, kColumns>& s, const AttentionParams& p,
                                const AttentionRows& rows, const ThreadRows& mine,
                                int32_t first_key) {
   constexpr int kDraws = kColumns < 4 ? kColumns : 4;  // pieces of 8 keys that share a draw
   const uint32_t lane = tile::thread_index() % 4;
   const uint32_t word = uint32_t(first_key) / 8 % 4;  // not 0 only where a tile has 16 keys
-  FOVEA_UNROLL
-  for (int i = 0; i < kM; ++i) {
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    const uint32_t head = uint32_t(rows.batch) * p.query_heads + rows.head(row);
     FOVEA_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t row = mine.row(i, h);
-      const uint32_t head = uint32_t(rows.batch) * p.query_heads + rows.head(row);
+    for (int j = 0; j < kColumns; j += kDraws) {
+      uint32_t draw[4][1] = {{(uint32_t(first_key) + 8 * j) / 32 * 4 + lane},
+                             {uint32_t(rows.position(row))},
+                             {head},
+                             {p.dropout_offset}};
+      philox4x32_10(draw, p.dropout_seed);
       FOVEA_UNROLL
-      for (int j = 0; j < kColumns; j += kDraws) {
-        uint32_t draw[4][1] = {{(uint32_t(first_key) + 8 * j) / 32 * 4 + lane},
-                               {uint32_t(rows.position(row))},
-                               {head},
-                               {p.dropout_offset}};
-        philox4x32_10(draw, p.dropout_seed);
-        FOVEA_UNROLL
-        for (int d = 0; d < kDraws; ++d) {
-          const uint32_t bits = kDraws == 4 || word == 0 ? draw[d][0] : draw[d + 4 - kDraws][0];
-          if ((bits & 0xffff) < p.dropout_threshold) s[i][j + d][2 * h] = 0;
-          if ((bits >> 16) < p.dropout_threshold) s[i][j + d][2 * h + 1] = 0;
-        }
+      for (int d = 0; d < kDraws; ++d) {
+        const uint32_t bits = kDraws == 4 || word == 0 ? draw[d][0] : draw[d + 4 - kDraws][0];
+        if ((bits & 0xffff) < p.dropout_threshold) s[i][j + d][2 * h] = 0;
+        if ((bits >> 16) < p.dropout_threshold) s[i][j + d][2 * h + 1] = 0;
       }
     }
-  }
+  });
 }
 
 }  // namespace fovea::attention::cuda

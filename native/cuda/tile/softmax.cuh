@@ -2,8 +2,8 @@
 // log2: each thread holds two rows of every 16 x 8 piece, four threads share a row.
 #pragma once
 
+#include "tile/fragment.cuh"
 #include "tile/memory.cuh"
-#include "tile/warp.cuh"
 
 namespace fovea::tile {
 
@@ -40,15 +40,11 @@ struct Softmax {
   float sum[kM][2];
 
   FOVEA_DEVICE void start() {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        reference[i][h] = kNoReference;
-        sum[i][h] = 0;
-        if constexpr (!kScores) store_score(i, h, kNoReference);
-      }
-    }
+    each_row<kM>([&](int i, int h) {
+      reference[i][h] = kNoReference;
+      sum[i][h] = 0;
+      if constexpr (!kScores) store_score(i, h, kNoReference);
+    });
     if constexpr (!kScores) sync_warp();
   }
 
@@ -72,23 +68,13 @@ struct Softmax {
   // Turns scores s, of which s * scale is in units of log2 and scale > 0, into weights relative to the
   // reference, and brings `out`, the weighted sums so far, to it where it moves.
   template <int kColumns, int kOutColumns>
-  FOVEA_DEVICE void step(float (&s)[kM][kColumns][4], float scale,
-                         float (&out)[kM][kOutColumns][4]) {
+  FOVEA_DEVICE void step(Fragment<kM, kColumns>& s, float scale, Fragment<kM, kOutColumns>& out) {
     float highest[kM][2];
     bool beyond = false;
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        highest[i][h] = maximum(s[i][0][2 * h], s[i][0][2 * h + 1]);
-        FOVEA_UNROLL
-        for (int j = 1; j < kColumns; ++j) {
-          highest[i][h] = maximum(highest[i][h], maximum(s[i][j][2 * h], s[i][j][2 * h + 1]));
-        }
-        highest[i][h] = quad_max(highest[i][h]);
-        beyond |= exponent(highest[i][h], i, h, kScores ? reference[i][h] : kNoReference, scale) > kMost;
-      }
-    }
+    each_row<kM>([&](int i, int h) {
+      highest[i][h] = row_max(s, i, h);
+      beyond |= exponent(highest[i][h], i, h, kScores ? reference[i][h] : kNoReference, scale) > kMost;
+    });
     const bool moves = any(beyond);
     if (moves) move(highest, scale, out);
     if (kScores || moves) {
@@ -100,11 +86,7 @@ struct Softmax {
 
   // Sums over whole rows.
   FOVEA_DEVICE void finish() {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) sum[i][h] = quad_sum(sum[i][h]);
-    }
+    each_row<kM>([&](int i, int h) { sum[i][h] = quad_sum(sum[i][h]); });
   }
 
  private:
@@ -119,67 +101,47 @@ struct Softmax {
   // exactly one: no row feels what its neighbours do.
   template <int kOutColumns>
   FOVEA_DEVICE void move(const float (&highest)[kM][2], float scale,
-                         float (&out)[kM][kOutColumns][4]) {
+                         Fragment<kM, kOutColumns>& out) {
     float base[kM][2];
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) base[i][h] = reference_score(i, h);
-    }
+    each_row<kM>([&](int i, int h) { base[i][h] = reference_score(i, h); });
     if constexpr (!kScores) sync_warp();  // all have read
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        if (!(exponent(highest[i][h], i, h, base[i][h], scale) > kMost)) continue;
-        const float before = reference[i][h], above = highest[i][h] * scale;
-        const bool was_large = kScores || base[i][h] != kNoReference;
-        const bool is_large = kScores || !(__builtin_fabsf(above) < kLarge);
-        if constexpr (kScores) {
-          reference[i][h] = highest[i][h];
-        } else {
-          reference[i][h] = is_large ? kNoReference : above - kOffset<kFloat16>;
-          if (is_large) store_score(i, h, highest[i][h]);
-        }
-        // From one kind to the other with a single rounding, as exponents have it.
-        const float change =
-            was_large ? is_large ? (base[i][h] - highest[i][h]) * scale
-                                 : fused_multiply_add(base[i][h], scale, -above)
-            : is_large ? fused_multiply_add(highest[i][h], -scale, before + kOffset<kFloat16>)
-                       : before - reference[i][h];
-        const float decay = exp2_approx(change);
-        sum[i][h] *= decay;
-        FOVEA_UNROLL
-        for (int j = 0; j < kOutColumns; ++j) {
-          out[i][j][2 * h] *= decay;
-          out[i][j][2 * h + 1] *= decay;
-        }
+    each_row<kM>([&](int i, int h) {
+      if (!(exponent(highest[i][h], i, h, base[i][h], scale) > kMost)) return;
+      const float before = reference[i][h], above = highest[i][h] * scale;
+      const bool was_large = kScores || base[i][h] != kNoReference;
+      const bool is_large = kScores || !(__builtin_fabsf(above) < kLarge);
+      if constexpr (kScores) {
+        reference[i][h] = highest[i][h];
+      } else {
+        reference[i][h] = is_large ? kNoReference : above - kOffset<kFloat16>;
+        if (is_large) store_score(i, h, highest[i][h]);
       }
-    }
+      // From one kind to the other with a single rounding, as exponents have it.
+      const float change =
+          was_large ? is_large ? (base[i][h] - highest[i][h]) * scale
+                               : fused_multiply_add(base[i][h], scale, -above)
+          : is_large ? fused_multiply_add(highest[i][h], -scale, before + kOffset<kFloat16>)
+                     : before - reference[i][h];
+      const float decay = exp2_approx(change);
+      sum[i][h] *= decay;
+      scale_row(out, i, h, decay);
+    });
     if constexpr (!kScores) sync_warp();
   }
 
   // Scores to weights. Rows that have a score for their reference are in `kAll` alone: of those that do
   // not, no row is of any other kind.
   template <bool kAll, int kColumns>
-  FOVEA_DEVICE void weigh(float (&s)[kM][kColumns][4], float scale) {
-    FOVEA_UNROLL
-    for (int i = 0; i < kM; ++i) {
-      FOVEA_UNROLL
-      for (int h = 0; h < 2; ++h) {
-        const float base = kAll ? reference_score(i, h) : kNoReference;
-        float total = 0;
-        FOVEA_UNROLL
-        for (int j = 0; j < kColumns; ++j) {
-          FOVEA_UNROLL
-          for (int e = 2 * h; e < 2 * h + 2; ++e) {
-            s[i][j][e] = exp2_approx(exponent(s[i][j][e], i, h, base, scale));
-            total = j == 0 && e == 2 * h ? s[i][j][e] : total + s[i][j][e];
-          }
-        }
-        sum[i][h] += total;
-      }
-    }
+  FOVEA_DEVICE void weigh(Fragment<kM, kColumns>& s, float scale) {
+    each_row<kM>([&](int i, int h) {
+      const float base = kAll ? reference_score(i, h) : kNoReference;
+      float total = 0;
+      each_of_row(s, i, h, [&](float& x, int j, int e) {
+        x = exp2_approx(exponent(x, i, h, base, scale));
+        total = j == 0 && e == 2 * h ? x : total + x;
+      });
+      sum[i][h] += total;
+    });
   }
 };
 

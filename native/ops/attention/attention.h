@@ -11,4 +11,9 @@ inline const Spec& spec_of(const fovea_plan& plan) {
 }
 static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
+// Whether anything but the scale stands between the product and the mask.
+inline bool modifies_scores(const Spec& spec) {
+  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes;
+}
+
 }  // namespace fovea::attention

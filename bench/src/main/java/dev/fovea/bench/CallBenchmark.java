@@ -11,6 +11,7 @@ import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.Gaussian;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,7 +44,7 @@ public class CallBenchmark {
 
   private static final int HEAD_DIM = 16;
 
-  private final NativeLibrary library = Device.cpu().backend().library();
+  private final NativeLibrary library = Devices.backend(Device.cpu()).library();
   private Arena arena;
   private dev.fovea.Scope scope;
   private MemorySegment plan;
@@ -118,7 +119,7 @@ public class CallBenchmark {
     }
     MemorySegment block = FoveaPlan.allocate(arena);
     int status =
-        library.plan(NativeAttention.OPERATION, spec, Device.cpu().backend().info(), block);
+        library.plan(NativeAttention.OPERATION, spec, Devices.backend(Device.cpu()).info(), block);
     if (status != Abi.OK || FoveaPlan.PHASES.get(block) != 1) {
       throw new IllegalStateException(
           "status %d, %d phases: %s"

@@ -2,6 +2,7 @@ package dev.fovea.bench;
 
 import dev.fovea.Device;
 import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.spi.Devices;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;
@@ -47,7 +48,7 @@ abstract class Comparison implements Callable<Integer> {
 
   /** The library that runs. */
   static String foveaVersion() {
-    NativeLibrary library = Device.cpu().backend().library();
+    NativeLibrary library = Devices.backend(Device.cpu()).library();
     return library.version() + ", " + library.build();
   }
 }

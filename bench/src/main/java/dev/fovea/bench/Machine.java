@@ -4,6 +4,7 @@ import dev.fovea.Device;
 import dev.fovea.Device.Isa;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.spi.Devices;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,7 +54,7 @@ record Machine(
 
   /** The tier whose kernels {@link Device#cpu()} runs. */
   static Isa tier() {
-    int code = FoveaDeviceInfo.ISA.get(Device.cpu().backend().info());
+    int code = FoveaDeviceInfo.ISA.get(Devices.backend(Device.cpu()).info());
     return Isa.values()[code - Abi.ISA_PORTABLE];
   }
 

@@ -11,6 +11,7 @@ import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.spi.DeviceBackend;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.Pass;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -57,7 +58,7 @@ final class SupportTable {
       columns.add(new Column("CPU " + tier, cpu, device, List.of("cpu-" + tier)));
     }
     // The planner of the simulator is that of libfovea_cuda, which a machine may lack.
-    DeviceBackend gpu = Device.byName("sim:sm_80").backend();
+    DeviceBackend gpu = Devices.backend(Device.byName("sim:sm_80"));
     columns.add(
         new Column("CUDA, sm_80 and later", gpu.library(), gpu.info(), List.of("cuda", SIMULATOR)));
   }

@@ -23,8 +23,12 @@ public final class NativeAttention extends NativeOperation {
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
       FoveaAttentionSpec.VALUE_HEAD_DIM, null, null);
 
-  private static final MethodHandle FORWARD = Handles.run(13);
-  private static final MethodHandle BACKWARD = Handles.run(19);
+  /** Made by the first run: they need native access,
+      and a library that was loaded says what lacks. */
+  private static final class Runs {
+    static final MethodHandle FORWARD = Handles.run(13);
+    static final MethodHandle BACKWARD = Handles.run(19);
+  }
 
   public static final NativeAttention OPERATION = new NativeAttention();
 
@@ -136,8 +140,8 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5], o[6],
-        o[7], o[8], o[9], o[10], o[11], o[12], workspace, scratch, stream);
+    return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], workspace, scratch, stream);
   }
 
   @Override
@@ -150,7 +154,7 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
+    return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         workspace, scratch, stream);
   }

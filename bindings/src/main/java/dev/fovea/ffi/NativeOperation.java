@@ -91,6 +91,21 @@ public abstract class NativeOperation {
     return gradientDType;
   }
 
+  /** The word of that name in a spec. */
+  public final Field.Int32 int32(String field) {
+    return Field.Int32.of(spec, field);
+  }
+
+  /** The int64 of that name in a spec. */
+  public final Field.Int64 int64(String field) {
+    return Field.Int64.of(spec, field);
+  }
+
+  /** The float of that name in a spec. */
+  public final Field.Float32 float32(String field) {
+    return Field.Float32.of(spec, field);
+  }
+
   /** Whether gradients are added to what is there, in a spec. */
   public final Field.Int32 accumulate() {
     return accumulate;

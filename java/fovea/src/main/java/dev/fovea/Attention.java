@@ -1,6 +1,5 @@
 package dev.fovea;
 
-import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeOperation;
@@ -45,23 +44,16 @@ public final class Attention {
 
   /** The fields of an {@link Attention}; a record for its equals and hashCode. */
   record Options(
-      boolean causal,
-      Alignment alignment,
-      long windowLeft,
-      long windowRight,
+      MaskOptions masks,
       Float scale, // null: 1/sqrt(D)
       float softcap,
-      float dropout,
-      DType outDType, // null: that of query
       boolean allowTf32)
       implements OperationSpec {
 
-    static final Options DEFAULT =
-        new Options(false, Alignment.BOTTOM_RIGHT, UNBOUNDED, UNBOUNDED, null, 0, 0, null, false);
+    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, false);
 
     Options withoutDropout() {
-      return new Options(
-          causal, alignment, windowLeft, windowRight, scale, softcap, 0, outDType, allowTf32);
+      return new Options(masks.withoutDropout(), scale, softcap, allowTf32);
     }
 
     @Override
@@ -71,63 +63,28 @@ public final class Attention {
 
     @Override
     public void fill(MemorySegment spec) {
-      if (outDType != null) {
-        FoveaAttentionSpec.OUT_DTYPE.set(spec, outDType.code());
-      }
-      FoveaAttentionSpec.CAUSAL.set(spec, causal ? 1 : 0);
-      FoveaAttentionSpec.ALIGNMENT.set(
-          spec,
-          switch (alignment) {
-            case BOTTOM_RIGHT -> Abi.BOTTOM_RIGHT;
-            case TOP_LEFT -> Abi.TOP_LEFT;
-          });
-      if (windowLeft != UNBOUNDED) {
-        FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, 1);
-        FoveaAttentionSpec.WINDOW_LEFT.set(spec, windowLeft);
-      }
-      if (windowRight != UNBOUNDED) {
-        FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, 1);
-        FoveaAttentionSpec.WINDOW_RIGHT.set(spec, windowRight);
-      }
+      masks.fill(operation(), spec);
       if (scale != null) {
         FoveaAttentionSpec.HAS_SCALE.set(spec, 1);
         FoveaAttentionSpec.SCALE.set(spec, scale);
       }
       FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
-      FoveaAttentionSpec.DROPOUT.set(spec, dropout);
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
     }
 
     @Override
-    public String mask() {
-      if (windowLeft == UNBOUNDED && windowRight == UNBOUNDED) {
-        return causal ? "causal" : "none";
-      }
-      return (causal ? "causal " : "") + "window(%d, %d)".formatted(windowLeft, windowRight);
-    }
-
-    @Override
     public String toString() {
-      StringBuilder text = new StringBuilder("Attention[mask=").append(mask());
-      if (alignment != Alignment.BOTTOM_RIGHT) {
-        text.append(", alignment=").append(alignment);
-      }
+      StringBuilder own = new StringBuilder();
       if (scale != null) {
-        text.append(", scale=").append(scale);
+        own.append(", scale=").append(scale);
       }
       if (softcap != 0) {
-        text.append(", softcap=").append(softcap);
-      }
-      if (dropout != 0) {
-        text.append(", dropout=").append(dropout);
-      }
-      if (outDType != null) {
-        text.append(", out=").append(outDType);
+        own.append(", softcap=").append(softcap);
       }
       if (allowTf32) {
-        text.append(", TF32 allowed");
+        own.append(", TF32 allowed");
       }
-      return text.append(']').toString();
+      return masks.describe("Attention", own.toString());
     }
   }
 
@@ -136,7 +93,7 @@ public final class Attention {
 
   private Attention(Options options) {
     this.options = options;
-    this.eval = options.dropout == 0 ? this : new Attention(options.withoutDropout());
+    this.eval = options.masks.dropout() == 0 ? this : new Attention(options.withoutDropout());
   }
 
   /** Full attention with all defaults: no mask, scale 1/sqrt(D), out in the query's type. */
@@ -264,62 +221,16 @@ public final class Attention {
   }
 
   /** Builds an {@link Attention}. Not thread-safe. */
-  public static final class Builder {
-    private boolean causal;
-    private Alignment alignment;
-    private long windowLeft;
-    private long windowRight;
+  public static final class Builder extends MaskBuilder<Builder> {
     private Float scale;
     private float softcap;
-    private float dropout;
-    private DType outDType;
     private boolean allowTf32;
 
     private Builder(Options from) {
-      causal = from.causal;
-      alignment = from.alignment;
-      windowLeft = from.windowLeft;
-      windowRight = from.windowRight;
+      super(from.masks);
       scale = from.scale;
       softcap = from.softcap;
-      dropout = from.dropout;
-      outDType = from.outDType;
       allowTf32 = from.allowTf32;
-    }
-
-    /** A query sees the keys up to its own position. */
-    public Builder causal() {
-      causal = true;
-      return this;
-    }
-
-    /** {@link #causal()} and {@link #alignment(Alignment)} in one. */
-    public Builder causal(Alignment alignment) {
-      return causal().alignment(alignment);
-    }
-
-    /** What positions mean to masks and to ALiBi where query and key lengths differ. */
-    public Builder alignment(Alignment alignment) {
-      this.alignment = Objects.requireNonNull(alignment, "alignment");
-      return this;
-    }
-
-    /**
-     * A query at position p sees the keys p - left to p + right; {@link #UNBOUNDED} lifts the bound
-     * of a side.
-     */
-    public Builder window(long left, long right) {
-      windowLeft = side("left", left);
-      windowRight = side("right", right);
-      return this;
-    }
-
-    private static long side(String name, long size) {
-      if (size < 0 && size != UNBOUNDED) {
-        throw new IllegalArgumentException(
-            name + " is " + size + ", expected zero, a positive number, or UNBOUNDED");
-      }
-      return size;
     }
 
     /** The factor of query times key, instead of 1/sqrt(D). */
@@ -345,32 +256,6 @@ public final class Attention {
     }
 
     /**
-     * The probability with which a weight is dropped, at least 0 and below 1; weights that stay are
-     * scaled up. It acts in steps of 1/65536. For training, where every step has a seed of its own
-     * ({@link AttentionCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
-     */
-    public Builder dropout(double probability) {
-      float value = (float) probability;
-      // Rounded to 65536 of 65536 it would drop all, and the scale of the rest would be infinite.
-      if (!(value >= 0 && Math.rint(value * 65536.0) < 65536)) {
-        throw new IllegalArgumentException(
-            "dropout is %s, expected at least 0 and at most %s"
-                .formatted(probability, 65535 / 65536.0));
-      }
-      this.dropout = value;
-      return this;
-    }
-
-    /** The element type of out, instead of the query's. */
-    public Builder outDType(DType dtype) {
-      if (!dtype.isFloating()) {
-        throw new IllegalArgumentException("outDType is " + dtype + ", expected a floating type");
-      }
-      this.outDType = dtype;
-      return this;
-    }
-
-    /**
      * Whether the factors of float32 products may be rounded to TF32, 11 significant bits, on
      * devices that have it: tensor cores then take float32 as well. Off unless set; sums, softmax
      * and out stay float32, and so do all products of a backward pass. The CPU always computes
@@ -383,17 +268,7 @@ public final class Attention {
 
     /** The attention; this builder may go on. */
     public Attention build() {
-      return new Attention(
-          new Options(
-              causal,
-              alignment,
-              windowLeft,
-              windowRight,
-              scale,
-              softcap,
-              dropout,
-              outDType,
-              allowTf32));
+      return new Attention(new Options(maskOptions(), scale, softcap, allowTf32));
     }
   }
 }

@@ -3,6 +3,7 @@ package dev.fovea;
 import dev.fovea.ffi.report.LoadReport;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
+import dev.fovea.spi.Devices;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,6 +37,10 @@ public final class Device {
   }
 
   private static final Device CPU = of(new CpuBackend(null));
+
+  static {
+    Devices.register(Device::backend, Device::of);
+  }
 
   /** What another module brings. */
   private record Other(
@@ -92,9 +97,8 @@ public final class Device {
     this.plans = new PlanCache(backend);
   }
 
-  /** A device of a backend: for modules that provide devices, and to plan for absent ones. */
-  @SuppressWarnings("exports") // to those modules
-  public static Device of(DeviceBackend backend) {
+  /** With the budget of its kind of memory. */
+  static Device of(DeviceBackend backend) {
     Objects.requireNonNull(backend, "backend");
     return of(backend, backend.hostMemory() ? MemoryBudget.HOST : MemoryBudget.unlimited());
   }
@@ -236,9 +240,7 @@ public final class Device {
     return plans;
   }
 
-  /** What is behind this device: for modules that provide devices. */
-  @SuppressWarnings("exports") // to those modules
-  public DeviceBackend backend() {
+  DeviceBackend backend() {
     return backend;
   }
 

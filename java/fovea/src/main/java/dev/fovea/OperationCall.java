@@ -268,7 +268,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
     }
     long[] shape = query.shape();
     shape[shape.length - 1] = value.size(value.rank() - 1);
-    return scope.allocate(spec.outDType() != null ? spec.outDType() : query.dtype(), shape);
+    return scope.allocate(
+        spec.masks().outDType() != null ? spec.masks().outDType() : query.dtype(), shape);
   }
 
   /** Binds an operand; null for none. */
@@ -301,7 +302,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>> permits A
 
   /** The same mask in every run would be no dropout, and nobody would see it. */
   void requireSeed() {
-    if (!seeded && spec.dropout() > 0) {
+    if (!seeded && spec.masks().dropout() > 0) {
       throw new IllegalStateException(
           "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
               + " eval() is the same attention without dropout");

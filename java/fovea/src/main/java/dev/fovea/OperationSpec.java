@@ -12,12 +12,5 @@ interface OperationSpec {
   /** Sets the fields of its options, which are zero before. */
   void fill(MemorySegment spec);
 
-  /** Element type of out; null for that of query. */
-  DType outDType();
-
-  /** The probability that a weight is dropped. */
-  float dropout();
-
-  /** Of the mask, for people. */
-  String mask();
+  MaskOptions masks();
 }

@@ -40,7 +40,7 @@ final class SpecFiller {
    * @throws IllegalArgumentException if operands do not fit together
    */
   static void fill(PassOperands operands, OperationSpec options, MemorySegment spec) {
-    new SpecFiller(operands, options.outDType(), spec).fill();
+    new SpecFiller(operands, options.masks().outDType(), spec).fill();
   }
 
   private void fill() {

@@ -54,7 +54,7 @@ class AttentionTest {
     assertEquals("Attention[mask=none]", Attention.create().toString());
     assertEquals(
         "Attention[mask=causal window(128, 0), alignment=TOP_LEFT, scale=0.5, softcap=30.0,"
-            + " dropout=0.25, out=FLOAT32, TF32 allowed]",
+            + " TF32 allowed, dropout=0.25, out=FLOAT32]",
         Attention.builder()
             .causal(Alignment.TOP_LEFT)
             .window(128, 0)

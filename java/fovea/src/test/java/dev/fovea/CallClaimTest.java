@@ -117,7 +117,7 @@ class CallClaimTest {
     assertEquals(all, refused);
     assertEquals(1, messages.size(), messages.toString());
     String message = messages.iterator().next();
-    assertTrue(message.startsWith("this AttentionCall is running"), message);
+    assertTrue(message.startsWith("this call is running"), message);
   }
 
   @Test

@@ -144,7 +144,7 @@ class StreamClaimTest {
                   List.<Runnable>of(
                       call::run, call::plan, () -> call.out(query), () -> graph.launch(other))) {
                 String refusal = elsewhere(use);
-                assertTrue(refusal.startsWith("this AttentionCall is running"), refusal);
+                assertTrue(refusal.startsWith("this call is running"), refusal);
               }
               assertTrue(elsewhere(graph::close).startsWith("the graph cannot be closed"));
               call().run(); // of other calls it knows nothing
@@ -156,8 +156,7 @@ class StreamClaimTest {
           .executor(
               task ->
                   assertTrue(
-                      elsewhere(() -> graph.launch(stream))
-                          .startsWith("this AttentionCall is running")));
+                      elsewhere(() -> graph.launch(stream)).startsWith("this call is running")));
       driver.take();
       call.run();
       assertFalse(driver.take().contains("launch"));

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Device;
 import dev.fovea.ffi.report.LoadReport;
+import dev.fovea.spi.Devices;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +23,7 @@ class CudaDeviceTest {
     assertEquals(
         "NVIDIA A100-SXM4-80GB (simulated), compute capability 8.0, 108 multiprocessors, 80 GiB",
         Samples.FIRST.description());
-    assertFalse(Samples.FIRST.backend().hostMemory());
+    assertFalse(Devices.backend(Samples.FIRST).hostMemory());
   }
 
   @Test

@@ -9,6 +9,7 @@ import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Stream;
 import dev.fovea.Tensor;
+import dev.fovea.spi.Devices;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUstream;
 import org.junit.jupiter.api.AfterEach;
@@ -124,7 +125,7 @@ class ForeignTest {
       var call = Samples.COPY.call(from, from, from).out(to).stream(stream);
       call.plan();
       Samples.FIRST.stream().synchronize();
-      var streams = Samples.FIRST.backend().streams();
+      var streams = Devices.backend(Samples.FIRST).streams();
       streams.beginCapture(stream.handle());
       call.run();
       long graph = streams.endCapture(stream.handle());

@@ -5,6 +5,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.Options.Alibi;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -51,7 +52,7 @@ final class BoundCase implements AutoCloseable {
   BoundCase(AttentionCase c, Operands data, Device device) {
     this.c = c;
     this.device = device;
-    scope = device.backend().hostMemory() ? null : Scope.open(device);
+    scope = Devices.backend(device).hostMemory() ? null : Scope.open(device);
     boolean built = false;
     try {
       Options o = c.options();

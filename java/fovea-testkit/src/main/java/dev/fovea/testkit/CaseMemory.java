@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,7 +71,7 @@ final class CaseMemory implements AutoCloseable {
       try (Arena arena = Arena.ofConfined()) {
         MemorySegment all = arena.allocate(onDevice().byteSize()).fill(CANARY_BITS);
         MemorySegment.copy(segment(), 0, all, lead, segment().byteSize());
-        device.backend().copyIn(all, onDevice());
+        Devices.backend(device).copyIn(all, onDevice());
       }
     }
   }
@@ -83,7 +84,7 @@ final class CaseMemory implements AutoCloseable {
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(onDevice().byteSize());
-      device.backend().copyOut(onDevice(), all);
+      Devices.backend(device).copyOut(onDevice(), all);
       for (long i = 0; i < all.byteSize(); i++) {
         if (i == lead) {
           i += bytes;

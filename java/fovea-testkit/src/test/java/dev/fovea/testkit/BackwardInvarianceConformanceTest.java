@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.AttentionCase.Content;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.Options.Alibi;
@@ -124,8 +125,8 @@ class BackwardInvarianceConformanceTest {
   @OnEveryDevice
   void memoryOfARun(TestDevice on) {
     Device device = on.device();
-    assumeTrue(device.backend().hostMemory(), on + " allocates where the host cannot write");
-    Device poisoned = Device.of(new PoisonedBackend(device.backend()));
+    assumeTrue(Devices.backend(device).hostMemory(), on + " allocates where the host cannot write");
+    Device poisoned = Devices.of(new PoisonedBackend(Devices.backend(device)));
     for (int n = 0; n < 40; n++) {
       BackwardCase drawn = BackwardGenerator.generate(77, n, on.limits());
       BackwardCase c =

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.fovea.Device;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
+import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,7 +21,7 @@ class CaseMemoryTest {
   private static final int CASES = 25;
 
   private static final class Elsewhere implements DeviceBackend {
-    private final DeviceBackend cpu = Device.cpu().backend();
+    private final DeviceBackend cpu = Devices.backend(Device.cpu());
     final List<MemorySegment> allocated = new ArrayList<>();
 
     @Override
@@ -71,7 +72,7 @@ class CaseMemoryTest {
   }
 
   private final Elsewhere backend = new Elsewhere();
-  private final Device device = Device.of(backend);
+  private final Device device = Devices.of(backend);
 
   @Test
   void casesRunInTheMemoryOfTheDevice() {

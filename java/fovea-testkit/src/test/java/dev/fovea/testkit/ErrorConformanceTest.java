@@ -13,6 +13,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.spi.Devices;
 import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -125,7 +126,7 @@ class ErrorConformanceTest {
 
   @Test
   void anotherDevice() {
-    Device fake = Device.of(new FakeBackend());
+    Device fake = Devices.of(new FakeBackend());
     Tensor local = floats(2, 4, 1, 8);
     Tensor remote =
         Tensor.ofAddress(

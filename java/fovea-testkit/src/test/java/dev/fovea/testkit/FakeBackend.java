@@ -3,6 +3,7 @@ package dev.fovea.testkit;
 import dev.fovea.Device;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
+import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -14,7 +15,7 @@ final class FakeBackend implements DeviceBackend {
 
   /** The CPU under another name. */
   FakeBackend() {
-    this(Device.cpu().backend().library(), Device.cpu().backend().info());
+    this(Devices.backend(Device.cpu()).library(), Devices.backend(Device.cpu()).info());
   }
 
   /** A device as {@code info} describes it, for the planner of {@code library}. */

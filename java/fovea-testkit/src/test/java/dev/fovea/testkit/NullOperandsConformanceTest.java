@@ -15,6 +15,7 @@ import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeOperation;
+import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
@@ -51,8 +52,8 @@ class NullOperandsConformanceTest {
   /** What the first phase with work says, given these and no other operand; empty if all ran. */
   private String run(TestDevice on, Map<String, MemorySegment> given) {
     Device device = on.device();
-    NativeLibrary library = device.backend().library();
-    int planned = library.plan(OPERATION, spec, device.backend().info(), plan);
+    NativeLibrary library = Devices.backend(device).library();
+    int planned = library.plan(OPERATION, spec, Devices.backend(device).info(), plan);
     assertEquals(Abi.OK, planned, () -> FoveaPlan.ERROR.get(plan));
     MemorySegment call = FoveaCall.allocate(arena);
     MemorySegment function = library.runFunction(OPERATION, Abi.BACKWARD);

@@ -12,6 +12,7 @@ import dev.fovea.AttentionShape;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -36,9 +37,9 @@ class PlanConformanceTest {
   /** A GPU that is {@code device} but for what {@code change} does to its description. */
   private static Device other(Device device, Consumer<MemorySegment> change) {
     MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
-    info.copyFrom(device.backend().info());
+    info.copyFrom(Devices.backend(device).info());
     change.accept(info);
-    return Device.of(new FakeBackend(device.backend().library(), info));
+    return Devices.of(new FakeBackend(Devices.backend(device).library(), info));
   }
 
   private static String refusal(Device device, AttentionShape shape) {
@@ -60,7 +61,7 @@ class PlanConformanceTest {
   @Test
   void everyHeadDimIsPlannedAndItsTilesFit() {
     for (Device device : gpus()) {
-      long shared = FoveaDeviceInfo.SHARED_MEMORY.get(device.backend().info());
+      long shared = FoveaDeviceInfo.SHARED_MEMORY.get(Devices.backend(device).info());
       for (DType type : TestDevice.TYPES) {
         for (int d : HEAD_DIMS) {
           for (int dv : new int[] {1, d, 256}) {

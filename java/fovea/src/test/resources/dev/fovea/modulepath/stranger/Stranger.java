@@ -5,6 +5,7 @@ import dev.fovea.Device;
 import dev.fovea.Stream;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.Memory;
+import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Supplier;
@@ -14,7 +15,7 @@ public final class Stranger {
   public static void main(String[] args) {
     MemorySegment secret = Arena.global().allocateFrom("secret");
     attempt("Memory", () -> Memory.at(secret.address(), 7).getString(0));
-    attempt("backend", () -> Device.cpu().backend().name());
+    attempt("backend", () -> Devices.backend(Device.cpu()).name());
     long[] one = {1};
     attempt(
         "Tensor",

@@ -1,0 +1,129 @@
+// What becomes of a score between the two products, beside the softmax: what modifies it, and the mask.
+// Written once for both orientations of a fragment. `Places` says which row and key an element is:
+// RowPlaces (scores.cuh) where a thread has some keys of its rows, ColumnPlaces (backward_columns.cuh)
+// where it has some rows of its keys.
+#pragma once
+
+#include "cuda/attention/rows.cuh"
+#include "tile/convert.cuh"
+#include "tile/fragment.cuh"
+
+namespace fovea::attention::cuda {
+
+// A row of scores, and what is asked of it beside its position.
+enum class RowNeed { kPosition, kHead, kSlope };
+struct PlacedRow {
+  bool exists;
+  int32_t position, head;
+  float slope;
+};
+
+FOVEA_DEVICE float load_slope(const AttentionParams& p, int32_t batch, int32_t head) {
+  return tile::load_global(p.alibi_slopes + batch * p.alibi_stride[0] + head * p.alibi_stride[1]);
+}
+
+// What ALiBi multiplies the slope by, from the key's position minus the query's.
+FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) {
+  const float distance = float(difference);
+  return p.causal || distance < 0 ? distance : -distance;
+}
+
+// Scale, softcap, bias and ALiBi, in this order. A pass for each: the compiler then holds one feature's
+// addresses and slopes at a time, and the kernel does not spill.
+template <typename Places>
+struct ScoreModifier {
+  const AttentionParams& p;
+  const Places places;
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s) const {
+    tile::scale(s, p.scale);
+    if (p.softcap != 0) {
+      tile::change(s, [&](float x) { return p.softcap * tile::tanh_accurate(x / p.softcap); });
+    }
+    add(s);
+  }
+
+  // And `ds`, a gradient of what they become, times the derivative by what they were, but for the scale:
+  // that of softcap, 1 - tanh^2.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& ds) const {
+    tile::scale(s, p.scale);
+    if (p.softcap != 0) {
+      tile::each_element<kM, kColumns>([&](int i, int j, int e) {
+        const float t = tile::tanh_accurate(s[i][j][e] / p.softcap);
+        s[i][j][e] = p.softcap * t;
+        ds[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
+      });
+    }
+    add(s);
+  }
+
+ private:
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add(tile::Fragment<kM, kColumns>& s) const {
+    if (p.bias_dtype == FOVEA_FLOAT32) {
+      add_bias<float>(s);
+    } else if (p.bias_dtype == FOVEA_FLOAT16) {
+      add_bias<float16>(s);
+    } else if (p.bias_dtype == FOVEA_BFLOAT16) {
+      add_bias<bfloat16>(s);
+    }
+    if (p.alibi_slopes != nullptr) add_alibi(s);
+  }
+
+  template <typename Bias, int kM, int kColumns>
+  FOVEA_DEVICE void add_bias(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key(), keys = rows.key_length - first;
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const Bias* const bias = static_cast<const Bias*>(p.bias) + first +
+                               rows.score_offset(p.bias_stride, row.position, row.head);
+      each_key([&](int i, int j, int e, int key) {
+        if (key < keys) s[i][j][e] += tile::widen(tile::load_global(bias + key));
+      });
+    });
+  }
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add_alibi(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key() - rows.shift(p);
+    places.template each_row<RowNeed::kSlope, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      const int32_t origin = first - row.position;
+      each_key([&](int i, int j, int e, int key) {
+        s[i][j][e] =
+            tile::fused_multiply_add(row.slope, alibi_distance(p, origin + key), s[i][j][e]);
+      });
+    });
+  }
+};
+
+// s = -infinity where row or mask does not let the key be seen, and what else is given is 0 there: it
+// reaches no sum, NaN or not. A pass for each bound that exists.
+template <typename Places, int kM, int kColumns, typename... Others>
+FOVEA_DEVICE void mask_scores(const AttentionParams& p, const Places& places,
+                              tile::Fragment<kM, kColumns>& s, Others&... others) {
+  const auto hide = [&](int i, int j, int e) {
+    s[i][j][e] = -tile::kInfinity;
+    ((others[i][j][e] = 0), ...);
+  };
+  const AttentionRows rows = places.rows();
+  const int32_t first = places.first_key();
+  places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+    const int32_t high = rows.high(p, row.position) - first;
+    each_key([&](int i, int j, int e, int key) {
+      if (key >= high) hide(i, j, e);
+    });
+  });
+  if (!p.has_window_left) return;
+  places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+    const int32_t low = rows.low(p, row.position) - first;
+    each_key([&](int i, int j, int e, int key) {
+      if (key < low) hide(i, j, e);
+    });
+  });
+}
+
+}  // namespace fovea::attention::cuda
