@@ -270,10 +270,9 @@ typedef struct fovea_attention_spec {
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
  *
  * where dkey and dvalue are summed over the query heads of their group, and with `accumulate` added to
- * what is there. Padding has gradients of
- * zero, as has a row that sees no key. Same dropout_seed and dropout_offset as the forward. An lse
- * of 4096 ln 2 or more in magnitude, which float32 is too coarse for, is computed again from these
- * keys, and taken as it is where it is not theirs alone.
+ * what is there. Padding has gradients of zero, as has a row that sees no key. Same dropout_seed and
+ * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too coarse
+ * for, is computed again from these keys, and taken as it is where it is not theirs alone.
  *
  *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq, Sk]
  *   dalibi_slopes  [Hq] or [B, Hq] float32
