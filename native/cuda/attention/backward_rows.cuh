@@ -4,7 +4,8 @@
 #include "core/constants.h"
 #include "cuda/attention/backward_params.h"
 #include "cuda/attention/backward_tiles.h"
-#include "cuda/attention/rows.cuh"
+#include "cuda/attention/params.h"
+#include "cuda/softmax/rows.cuh"
 #include "tile/convert.cuh"
 #include "tile/warp.cuh"
 
