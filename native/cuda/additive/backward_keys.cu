@@ -141,7 +141,8 @@ class KeyGradients {
   float dkey_[kKeysEach][4] = {}, dvalue_[kKeysEach][4] = {};
 };
 
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_keys(const BackwardParams b) {
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
+void additive_backward_keys(const BackwardParams b) {
   const AdditiveParams& p = b.forward;
   const AttentionItem at = locate_item(p);
   const int32_t tile = int32_t(at.tile) / b.chunks, chunk = int32_t(at.tile) % b.chunks;
@@ -170,6 +171,6 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_keys(const BackwardP
 
 }  // namespace
 
-BackwardKernel* backward_keys_kernel() { return backward_keys; }
+BackwardKernel* backward_keys_kernel() { return additive_backward_keys; }
 
 }  // namespace fovea::additive::cuda

@@ -142,7 +142,8 @@ class QueryGradients {
   float dquery_[kRowsEach][4] = {}, parts_[kRowsEach][4] = {}, all_[kRowsEach] = {};
 };
 
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_queries(const BackwardParams b) {
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
+void additive_backward_queries(const BackwardParams b) {
   const AdditiveParams& p = b.forward;
   const AttentionItem at = locate_item(p);
   const int32_t chunk = int32_t(at.tile) % b.chunks;
@@ -169,6 +170,6 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_queries(const Backwa
 
 }  // namespace
 
-BackwardKernel* backward_queries_kernel() { return backward_queries; }
+BackwardKernel* backward_queries_kernel() { return additive_backward_queries; }
 
 }  // namespace fovea::additive::cuda

@@ -51,7 +51,8 @@ FOVEA_DEVICE bool store_statistics(const BackwardParams& b, const AttentionRows&
   return any_large;
 }
 
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_rows(const BackwardParams b) {
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
+void additive_backward_rows(const BackwardParams b) {
   const AdditiveParams& p = b.forward;
   AttentionRows rows = locate_rows<BackwardTile::kRows>(p);
   const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
@@ -93,7 +94,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2) void backward_rows(const BackwardP
 }
 
 // dweight and dbias: a block for kChunk elements of a head, over all sequences and tiles in their order.
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 1) void backward_sums(const BackwardParams b) {
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 1)
+void additive_backward_sums(const BackwardParams b) {
   const AdditiveParams& p = b.forward;
   const uint32_t item = uint32_t(p.first_item) + tile::block_index();
   const uint32_t chunks = uint32_t(p.head_dim + kChunk - 1) / kChunk;
@@ -127,7 +129,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 1) void backward_sums(const BackwardP
 
 }  // namespace
 
-BackwardKernel* backward_rows_kernel() { return backward_rows; }
-BackwardKernel* backward_sums_kernel() { return backward_sums; }
+BackwardKernel* backward_rows_kernel() { return additive_backward_rows; }
+BackwardKernel* backward_sums_kernel() { return additive_backward_sums; }
 
 }  // namespace fovea::additive::cuda

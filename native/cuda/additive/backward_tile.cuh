@@ -64,14 +64,15 @@ class BackwardScores : public Scores<BackwardTile> {
   FOVEA_DEVICE void load_dout(int32_t begin) const {
     tile::with_type(p.out_dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
-      FOVEA_NO_UNROLL
-      for (int32_t row = warp(); row < Tile::kRows; row += kWarps) {
-        const bool there = row < rows.count;
-        const Element* const from =
-            static_cast<const Element*>(b.dout) +
-            (there ? rows.offset(b.dout_stride, rows.position(row), rows.head(row)) : 0);
-        load_part(from, begin, there, dout(row, 0));
-      }
+      load_rows_of_warp<Element, Tile::kRows, Tile::kPart>(
+          begin, p.value_head_dim,
+          [&](int32_t row) {
+            return row < rows.count ? static_cast<const Element*>(b.dout) +
+                                          rows.offset(b.dout_stride, rows.position(row),
+                                                      rows.head(row))
+                                    : nullptr;
+          },
+          [&](int32_t row, const auto& x) { store_part(x, dout(row, 0)); });
     });
   }
 
@@ -80,11 +81,13 @@ class BackwardScores : public Scores<BackwardTile> {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const values =
           static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride);
-      FOVEA_NO_UNROLL
-      for (int32_t at = warp(); at < kKeys; at += kWarps) {
-        load_part(values + (first_key + at) * p.value_stride[1], begin,
-                  first_key + at < rows.key_length, value(at, 0));
-      }
+      const int32_t count = rows.key_length - first_key;
+      load_rows_of_warp<Element, kKeys, Tile::kPart>(
+          begin, p.value_head_dim,
+          [&](int32_t at) {
+            return at < count ? values + (first_key + at) * p.value_stride[1] : nullptr;
+          },
+          [&](int32_t at, const auto& x) { store_part(x, value(at, 0)); });
     });
   }
 
@@ -151,13 +154,11 @@ class BackwardScores : public Scores<BackwardTile> {
   }
 
  private:
-  template <typename Element>
-  FOVEA_DEVICE void load_part(const Element* from, int32_t begin, bool there, uint32_t to) const {
+  template <typename Element, int kElements>
+  static FOVEA_DEVICE void store_part(const Element (&x)[kElements], uint32_t to) {
     FOVEA_UNROLL
-    for (int32_t i = 0; i < Tile::kPart; i += tile::kWarp) {
-      const int32_t d = i + lane();
-      const bool is = there && begin + d < p.value_head_dim;
-      store_float(to + 4 * d, is ? tile::widen(tile::load_global(from + begin + d)) : 0.0f);
+    for (int i = 0; i < kElements; ++i) {
+      store_float(to + 4 * (i * tile::kWarp + lane()), tile::widen(x[i]));
     }
   }
 

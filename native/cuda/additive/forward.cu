@@ -17,15 +17,22 @@ class ValueSums {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const values =
           static_cast<const Element*>(p_.value) + rows.key_offset(p_.value_stride);
+      const int32_t count = rows.key_length - first_key;
       FOVEA_NO_UNROLL
-      for (int32_t at = warp(); at < kKeys; at += kWarps) {
-        const bool there = first_key + at < rows.key_length;
-        const Element* const from = values + (first_key + at) * p_.value_stride[1];
-        FOVEA_NO_UNROLL
-        for (int32_t d = lane(); d < width(); d += tile::kWarp) {
-          const bool is = there && d < p_.value_head_dim;
-          store_float(value(at, d), is ? tile::widen(tile::load_global(from + d)) : 0.0f);
-        }
+      for (int32_t begin = 0; begin < width(); begin += Tile::kPart) {
+        load_rows_of_warp<Element, kKeys, Tile::kPart>(
+            begin, p_.value_head_dim,
+            [&](int32_t at) {
+              return at < count ? values + (first_key + at) * p_.value_stride[1] : nullptr;
+            },
+            [&](int32_t at, const auto& x) {
+              int32_t d = begin + lane();
+              FOVEA_UNROLL
+              for (const Element& element : x) {
+                if (d < width()) store_float(value(at, d), tile::widen(element));
+                d += tile::kWarp;
+              }
+            });
       }
     });
   }

@@ -32,8 +32,28 @@ FOVEA_DEVICE void load_floats(uint32_t address, float (&x)[4]) {
   for (int i = 0; i < 4; ++i) x[i] = tile::as_float(quad[i]);
 }
 
-FOVEA_DEVICE float power_of_two(int32_t exponent) {
-  return tile::as_float(uint32_t(exponent + 127) << 23);
+// Calls take(row, x) for the rows of a warp, x[i] being element begin + 32 i + lane of from(row), an address or
+// null; zero where there is none or it is `width` or beyond. All loads of several rows are on their way
+// before the first is taken.
+template <typename Element, int kRows, int kPart, typename From, typename Take>
+FOVEA_DEVICE void load_rows_of_warp(int32_t begin, int32_t width, From from, Take take) {
+  constexpr int kElements = kPart / tile::kWarp, kMost = 16 / kElements;
+  constexpr int kBatch = kRows / kWarps < kMost ? kRows / kWarps : kMost;
+  FOVEA_NO_UNROLL
+  for (int32_t first = warp(); first < kRows; first += kWarps * kBatch) {
+    Element x[kBatch][kElements];
+    FOVEA_UNROLL
+    for (int n = 0; n < kBatch; ++n) {
+      const Element* const row = from(first + n * kWarps);
+      FOVEA_UNROLL
+      for (int i = 0; i < kElements; ++i) {
+        const int32_t a = begin + i * tile::kWarp + lane();
+        x[n][i] = row != nullptr && a < width ? tile::load_global(row + a) : Element{};
+      }
+    }
+    FOVEA_UNROLL
+    for (int n = 0; n < kBatch; ++n) take(first + n * kWarps, x[n]);
+  }
 }
 
 template <typename Tile>
@@ -79,8 +99,13 @@ class Scores {
     return int32_t(tile::thread_index() % Tile::kKeyThreads) + c * Tile::kKeyThreads;
   }
 
-  // What scores take of heads, those of the rows of the tile. A barrier stands before and behind.
+  // What scores take of heads, those of the rows of the tile, which are new. A barrier stands before and
+  // behind.
   FOVEA_DEVICE void load_heads() {
+    keeps_queries = false;
+    if (rows.head0 == head0_) return;
+    head0_ = rows.head0;
+    weights_begin_ = -1;
     bool any_apart = false;
     FOVEA_NO_UNROLL
     for (int32_t at = warp(); at < int32_t(p.heads.value); at += kWarps) {
@@ -103,13 +128,12 @@ class Scores {
       // To a largest weight below one, so that denominators times weights stay finite.
       int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 126;
       exponent = exponent < -100 ? -100 : exponent > 126 ? 126 : exponent;
-      store_float(word(Tile::kScale, at), float(-2 / kLn2) * power_of_two(exponent));
+      store_float(word(Tile::kScale, at), float(-2 / kLn2) * tile::power_of_two(exponent));
       store_float(word(Tile::kConstant, at), total);
-      store_float(word(Tile::kDown, at), power_of_two(-exponent));
+      store_float(word(Tile::kDown, at), tile::power_of_two(-exponent));
       tile::store_shared(word(Tile::kHeadApart, at), uint32_t{apart});
     }
     set_warp_word(Tile::kAnyHeadApart, any_apart);
-    keeps_queries = false;
   }
   // The inverse of a row's kDown.
   FOVEA_DEVICE float up(int32_t row) const {
@@ -124,20 +148,20 @@ class Scores {
     bool any_far = false;
     tile::with_type(p.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
-      FOVEA_NO_UNROLL
-      for (int32_t row = warp(); row < Tile::kRows; row += kWarps) {
-        const bool there = row < rows.count;
-        const int32_t head = rows.head(row);
-        const Element* const from =
-            static_cast<const Element*>(p.query) +
-            (there ? rows.offset(p.query_stride, rows.position(row), head) : 0);
-        const float* const bias = p.bias + (p.bias == nullptr ? 0 : head * p.bias_stride);
-        load_row(begin, there, query(row, 0), word(Tile::kRowFar, row), first, most, any_far,
-                 [&](int32_t a) {
-                   const float q = tile::widen(tile::load_global(from + a));
-                   return p.bias == nullptr ? Sum{q, 0} : add(q, tile::load_global(bias + a));
-                 });
-      }
+      load_rows_of_warp<Element, Tile::kRows, Tile::kPart>(
+          begin, p.head_dim,
+          [&](int32_t row) {
+            return row < rows.count ? static_cast<const Element*>(p.query) +
+                                          rows.offset(p.query_stride, rows.position(row),
+                                                      rows.head(row))
+                                    : nullptr;
+          },
+          [&](int32_t row, const auto& x) {
+            const float* const bias =
+                p.bias == nullptr ? nullptr : p.bias + rows.head(row) * p.bias_stride;
+            store_powers(x, begin, row < rows.count, bias, query(row, 0),
+                         word(Tile::kRowFar, row), first, most, any_far);
+          });
     });
     finish_load(Tile::kMostQuery, Tile::kAnyFarRow, first, most, any_far);
     load_weights(begin);
@@ -150,13 +174,16 @@ class Scores {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const keys =
           static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
-      FOVEA_NO_UNROLL
-      for (int32_t at = warp(); at < kKeys; at += kWarps) {
-        const Element* const from = keys + (first_key + at) * p.key_stride[1];
-        load_row(begin, first_key + at < rows.key_length, key(at, 0),
-                 shared_ + Tile::kKeyFarAt + 4 * at, first, most, any_far,
-                 [&](int32_t a) { return Sum{tile::widen(tile::load_global(from + a)), 0}; });
-      }
+      const int32_t count = rows.key_length - first_key;
+      load_rows_of_warp<Element, kKeys, Tile::kPart>(
+          begin, p.head_dim,
+          [&](int32_t at) {
+            return at < count ? keys + (first_key + at) * p.key_stride[1] : nullptr;
+          },
+          [&](int32_t at, const auto& x) {
+            store_powers(x, begin, at < count, nullptr, key(at, 0),
+                         shared_ + Tile::kKeyFarAt + 4 * at, first, most, any_far);
+          });
     });
     finish_load(Tile::kMostKey, Tile::kAnyFarKey, first, most, any_far);
   }
@@ -241,18 +268,21 @@ class Scores {
   }
 
  private:
-  template <typename Load>
-  FOVEA_DEVICE void load_row(int32_t begin, bool there, uint32_t to, uint32_t far_word, bool first,
-                             float& most, bool& any_far, Load load) {
+  // A part of a row, with a bias that may be null.
+  template <typename Element, int kElements>
+  FOVEA_DEVICE void store_powers(const Element (&x)[kElements], int32_t begin, bool there,
+                                 const float* bias, uint32_t to, uint32_t far_word, bool first,
+                                 float& most, bool& any_far) {
     bool far = false;
     FOVEA_UNROLL
-    for (int32_t i = 0; i < Tile::kPart; i += tile::kWarp) {
-      const int32_t a = i + lane();
+    for (int i = 0; i < kElements; ++i) {
+      const int32_t a = i * tile::kWarp + lane();
       float power = 0;
       if (there && begin + a < p.head_dim) {
-        const Sum x = load(begin + a);
-        far = far || __builtin_fabsf(x.high) > kFar;
-        power = power_of(x);
+        Sum sum{tile::widen(x[i]), 0};
+        if (bias != nullptr) sum = add(sum.high, tile::load_global(bias + begin + a));
+        far = far || __builtin_fabsf(sum.high) > kFar;
+        power = power_of(sum);
         most = tile::maximum(most, power);
       }
       store_float(to + 4 * a, power);
@@ -276,6 +306,8 @@ class Scores {
   }
 
   FOVEA_DEVICE void load_weights(int32_t begin) {
+    if (begin == weights_begin_) return;
+    weights_begin_ = begin;
     FOVEA_NO_UNROLL
     for (int32_t at = warp(); at < int32_t(p.heads.value); at += kWarps) {
       const float* const from = p.weight + rows.head(at) * p.weight_stride;
@@ -368,6 +400,8 @@ class Scores {
   }
 
   const uint32_t shared_, weights_;
+  // Of which part weights are in shared memory, and those of which heads.
+  int32_t weights_begin_ = -1, head0_ = -1;
 };
 
 }  // namespace fovea::additive::cuda

@@ -61,7 +61,7 @@ struct ForwardTile : ScoreTile<kRows, 64> {
   static constexpr int kSumQuads = kRows == 8 ? 1 : 2;
   static constexpr int kMostValueDim = 4 * kSumQuads * kSumColumnThreads;
   // On a multiprocessor with registers for no more.
-  static constexpr int kBlocks = kRows == 64 ? 2 : 3;
+  static constexpr int kBlocks = kRows == 8 ? 3 : 2;
 
   static constexpr int shared_bytes(int heads, int value_head_dim) {
     return kValuesAt + 4 * kKeys * ((value_head_dim + 3) / 4 * 4) +

@@ -70,6 +70,11 @@ FOVEA_DEVICE float log2_approx(float x) {
 #endif
 }
 
+// 2^exponent, a normal number.
+FOVEA_DEVICE float power_of_two(int32_t exponent) {
+  return as_float(uint32_t(exponent + 127) << 23);
+}
+
 // 1 / x to 1 ulp; zero and infinity are each other's, results below 2^-126 are zero.
 FOVEA_DEVICE float reciprocal_approx(float x) {
 #ifdef __CUDACC__
