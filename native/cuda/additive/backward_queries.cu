@@ -25,6 +25,7 @@ class QueryGradients {
       });
       tile::sync_block();
     }
+    if (first() >= scores_.rows.count) return;
     float q[kRowsEach][4];
     FOVEA_UNROLL
     for (int r = 0; r < kRowsEach; ++r) load_floats(scores_.query(first() + r, element_), q[r]);

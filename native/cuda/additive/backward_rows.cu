@@ -1,5 +1,5 @@
-// What the backward pass knows of each query row before: delta = <dout, out> (Dao, FlashAttention-2, arXiv
-// 2307.08691, algorithm 2), and the logarithm of its sum; and the sums of dweight and dbias.
+// What the backward pass knows of each query row before: delta = <dout, out> (Dao, FlashAttention-2,
+// arXiv 2307.08691, algorithm 2), and the logarithm of its sum; and the sums of dweight and dbias.
 
 #include "cuda/additive/backward_tile.cuh"
 #include "cuda/additive/row_softmax.cuh"

@@ -91,8 +91,8 @@ class BackwardScores : public Scores<BackwardTile> {
     });
   }
 
-  // Score gradients in place of the scores and, if `kWeights`, weights in dropped(); zeros where a row does
-  // not see a key. A barrier stands behind.
+  // Score gradients in place of the scores and, if `kWeights`, weights in dropped(); zeros where a row
+  // does not see a key. A barrier stands behind.
   template <bool kWeights>
   FOVEA_DEVICE void compute_gradients(int32_t first_key) {
     compute(first_key);
@@ -164,6 +164,7 @@ class BackwardScores : public Scores<BackwardTile> {
 
   FOVEA_DEVICE void add_products(int32_t width,
                                  float (&dp)[Tile::kRowsEach][Tile::kKeysEach]) const {
+    if (row_of(0) >= rows.count) return;
     FOVEA_NO_UNROLL
     for (int32_t d = 0; d < width; d += 4) {
       float v[Tile::kKeysEach][4];
@@ -183,8 +184,9 @@ class BackwardScores : public Scores<BackwardTile> {
   }
 };
 
-// From factors q and k of a tanh t: r = (1 - t) / 2 = 1 / (1 + e^(2 u)), and e^(2 u) r^2 = (1 - t^2) / 4. Never
-// NaN, which reaches gradients through those of scores alone: what is masked there has no part in them.
+// From factors q and k of a tanh t: r = (1 - t) / 2 = 1 / (1 + e^(2 u)), and e^(2 u) r^2 = (1 - t^2) / 4, right
+// to 12 u of itself; a reciprocal each, since sharing one takes as long. Never NaN, which reaches
+// gradients through those of scores alone: what is masked there has no part in them.
 struct Slope {
   float r, power_r;  // slope = power_r * r
 
