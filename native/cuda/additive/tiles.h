@@ -32,7 +32,8 @@ struct ScoreTile {
   // Rows of scores: threads that read pairs of them meet different banks.
   static constexpr int kScorePitch = kKeys + 2 * kRowShare;
 
-  // What is kept of each row, of each head of the tile, by key and by warp: a word each.
+  // What is kept of each row, of each head of the tile, by key and by warp: a word each. In the forward
+  // kBase is what the sums of a row are to be multiplied by.
   enum RowWord { kRowFar, kScale, kConstant, kDown, kHeadApart, kBase, kRest, kDelta, kRowWords };
   enum WarpWord { kMostQuery, kMostKey, kAnyFarRow, kAnyFarKey, kAnyHeadApart, kWarpWords };
 
@@ -97,6 +98,9 @@ constexpr int forward_variant(int64_t rows, int64_t value_head_dim) {
   while (variant < most && kForwardRows[variant] < rows) ++variant;
   return variant;
 }
+
+static_assert(ForwardTile<8>::kMostValueDim >= 512 && ForwardTile<16>::kMostValueDim >= 512 &&
+              ForwardTile<32>::kMostValueDim >= 256 && ForwardTile<64>::kMostValueDim >= 128);
 
 // Calls body with a null pointer of the tile of a variant.
 template <typename Body>
