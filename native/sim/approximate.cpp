@@ -47,4 +47,14 @@ float log2_approx(float x) {
   return float(exact + 0x1.8p-23 * deviation(x) * unit);
 }
 
+float reciprocal_approx(float x) {
+  if (std::fabs(x) < kSmallest) return std::copysign(kInfinite, x);
+  if (!std::isfinite(x)) return 1 / x;
+  const double exact = 1 / double(x);
+  // Rounding takes half of the ulp that is allowed.
+  const double unit = 0x1p-23 * binade(std::fabs(exact));
+  const float y = float(exact + 0.5 * deviation(x) * unit);
+  return std::fabs(y) < kSmallest ? std::copysign(0.0f, x) : y;
+}
+
 }  // namespace fovea::sim

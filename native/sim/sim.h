@@ -34,7 +34,7 @@ struct TensorCore {
 constexpr TensorCore kAmpere = {16, 24};
 constexpr TensorCore kHopper = {32, 25};  // also Blackwell
 
-// What PTX leaves to the hardware. `seed` chooses the errors of exp2_approx and log2_approx, the same
+// What PTX leaves to the hardware. `seed` chooses the errors of the approximate functions, the same
 // for the same argument; with 0 they are rounded to nearest.
 struct Arithmetic {
   TensorCore tensor_core;
@@ -129,5 +129,6 @@ void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const ui
 // [0.5, 2]; exact where PTX gives a result.
 float exp2_approx(float x);
 float log2_approx(float x);
+float reciprocal_approx(float x);
 
 }  // namespace fovea::sim

@@ -87,9 +87,9 @@ struct BackwardKeys {
     tile::sync_block();  // the keys have been read: their gradients take their place
     // To the scale first: a product of both might overflow where the gradient does not.
     store_keys({b.dkey, b.gradient_dtype, p.head_dim, b.accumulate}, b.dkey_stride, dkey, p.scale,
-               power_of_two(-shift), share() * kDimColumns);
+               tile::power_of_two(-shift), share() * kDimColumns);
     store_keys({b.dvalue, b.gradient_dtype, p.value_head_dim, b.accumulate}, b.dvalue_stride,
-               dvalue, p.dropout_scale, power_of_two(-kOffset), share() * kValueColumns);
+               dvalue, p.dropout_scale, tile::power_of_two(-kOffset), share() * kValueColumns);
   }
 
  private:
@@ -261,7 +261,7 @@ struct BackwardKeys {
       }
       multiply_queries_keys<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
       if constexpr (kHalfRange) lower(shift, dkey, stage_facts(stage));
-      differentiate(s, dp, tile, stage_facts(stage), special, power_of_two(shift - kOffset));
+      differentiate(s, dp, tile, stage_facts(stage), special, tile::power_of_two(shift - kOffset));
       multiply_weights_values<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
                                                               share() * kValueColumns);
       if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
@@ -269,7 +269,7 @@ struct BackwardKeys {
                                                            share() * kDimColumns);
       tile::sync_block();  // the stage is free, the gradients are there
       load_stage(tile - kTile.stages, stage);
-      if (b.dquery_sums != nullptr) add_queries(tile, power_of_two(-shift));
+      if (b.dquery_sums != nullptr) add_queries(tile, tile::power_of_two(-shift));
       stage = stage == kTile.stages - 1 ? 0 : stage + 1;
     }
   }
@@ -317,7 +317,7 @@ struct BackwardKeys {
     int32_t allowed = 15 + 126 - exponent;
     if (allowed >= shift) return;
     if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
-    const float change = power_of_two(allowed - shift);
+    const float change = tile::power_of_two(allowed - shift);
     shift = allowed;
     tile::scale(dkey, change);
   }

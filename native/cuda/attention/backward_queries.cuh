@@ -41,7 +41,7 @@ struct GradientUnits {
       });
       most = tile::quad_max(most);
       if (most > 0x1p15f * inverse[i][h]) lower(i, h, most, sums);
-      const float unit = power_of_two(254 - int32_t(tile::as_bits(inverse[i][h]) >> 23) - 127);
+      const float unit = tile::power_of_two(254 - int32_t(tile::as_bits(inverse[i][h]) >> 23) - 127);
       tile::scale_row(ds, i, h, unit);
     });
   }
@@ -49,7 +49,7 @@ struct GradientUnits {
   // The weights' power of two leaves the sums, too.
   FOVEA_DEVICE void finish() {
     tile::each_row<kM>([&](int i, int h) {
-      inverse[i][h] *= power_of_two(-int32_t(kWeightOffset<kPrecision>));
+      inverse[i][h] *= tile::power_of_two(-int32_t(kWeightOffset<kPrecision>));
     });
   }
 
@@ -58,7 +58,7 @@ struct GradientUnits {
   FOVEA_DEVICE void lower(int i, int h, float most, tile::Fragment<kM, kSums>& sums) {
     const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 127;  // most < 2^(exponent + 1)
     const float before = inverse[i][h];
-    inverse[i][h] = power_of_two(exponent < 115 ? exponent - 10 : 105);
+    inverse[i][h] = tile::power_of_two(exponent < 115 ? exponent - 10 : 105);
     tile::scale_row(sums, i, h, before / inverse[i][h]);
   }
 };

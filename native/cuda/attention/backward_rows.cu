@@ -10,18 +10,6 @@
 namespace fovea::attention::cuda {
 namespace {
 
-// Calls body with a null pointer of the type that `dtype` names.
-template <typename Body>
-FOVEA_DEVICE void with_type(int32_t dtype, Body body) {
-  if (dtype == FOVEA_FLOAT32) {
-    body(static_cast<float*>(nullptr));
-  } else if (dtype == FOVEA_FLOAT16) {
-    body(static_cast<float16*>(nullptr));
-  } else {
-    body(static_cast<bfloat16*>(nullptr));
-  }
-}
-
 // A tile of `padding` rows of a pair, a warp for each row.
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const BackwardParams b) {
   const AttentionParams& p = b.forward;
@@ -41,7 +29,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
       const float offset = p.dtype == FOVEA_FLOAT16 ? kFloat16WeightOffset : 0.0f;
       lse2 = lse == -tile::kInfinity ? kDeadLse : lse * kLog2e - offset;
       if (lse2 == 0) lse2 = 0;  // of either sign: that of the other means something
-      with_type(p.out_dtype, [&](auto* type) {
+      tile::with_type(p.out_dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Out* const out =
             static_cast<const Out*>(p.out) + rows.offset(p.out_stride, position, head);
@@ -52,7 +40,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
           delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
           squares = tile::fused_multiply_add(x, x, squares);
           if (b.dout_copy == nullptr) continue;
-          with_type(p.dtype, [&](auto* to) {
+          tile::with_type(p.dtype, [&](auto* to) {
             tile::store_rounded(static_cast<decltype(to)>(b.dout_copy) +
                               rows.offset(b.dout_stride, position, head) + d,
                           x);

@@ -4,7 +4,8 @@
 #include "core/constants.h"
 #include "cuda/attention/backward_params.h"
 #include "cuda/attention/backward_tiles.h"
-#include "cuda/attention/rows.cuh"
+#include "cuda/attention/params.h"
+#include "cuda/softmax/rows.cuh"
 #include "tile/convert.cuh"
 #include "tile/warp.cuh"
 
@@ -38,10 +39,6 @@ FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows&
 constexpr float kFloat16WeightOffset = 15;
 template <Precision kPrecision>
 constexpr float kWeightOffset = kPrecision == Precision::kFloat16 ? kFloat16WeightOffset : 0;
-
-FOVEA_DEVICE float power_of_two(int32_t exponent) {
-  return tile::as_float(uint32_t(exponent + 127) << 23);
-}
 
 // The weight of a score, times 2^kMost. It is never above that, but where a bias makes scores large they and lse are
 // rounded apart by more than exp2 takes: a row whose every bias is -1e10 had gradients of NaN.

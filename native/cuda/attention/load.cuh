@@ -3,7 +3,8 @@
 // product, not even as 0 * NaN.
 #pragma once
 
-#include "cuda/attention/rows.cuh"
+#include "cuda/attention/params.h"
+#include "cuda/softmax/rows.cuh"
 #include "tile/mma.cuh"
 
 namespace fovea::attention::cuda {

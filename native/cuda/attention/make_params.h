@@ -6,11 +6,11 @@
 #include <initializer_list>
 
 #include "core/constants.h"
-#include "core/philox.h"
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/backward_params.h"
 #include "cuda/attention/params.h"
 #include "cuda/attention/tiles.h"
+#include "cuda/softmax/make_params.h"
 #include "ops/attention/attention.h"
 
 namespace fovea::attention::cuda {
@@ -37,12 +37,6 @@ inline RowCopy row_copy(const Spec& spec, const void* address, const int64_t (&s
   return {bytes, bytes == 16 && width == tile_width};
 }
 
-template <size_t kCount>
-void copy_strides(int64_t (&to)[kCount], const int64_t (&from)[kCount], bool packed) {
-  std::copy(from, from + kCount, to);
-  if (packed) to[0] = 0;
-}
-
 inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operands,
                                     const fovea_call& call, const AttentionTile& tile,
                                     bool general) {
@@ -67,38 +61,12 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
 
-  p.window_left = spec.window_left;
-  p.window_right = spec.window_right;
-  p.first_item = call.begin;
-  p.pairs = spec.batch * spec.key_heads;
-  p.section = plan.section;
-  p.query_total = spec.query_total;
-  p.key_total = spec.key_total;
-  p.query_length = int32_t(spec.query_length);
-  p.key_length = int32_t(spec.key_length);
-  p.query_heads = int32_t(spec.query_heads);
-  p.key_heads = int32_t(spec.key_heads);
-  p.group = Divisor::of(uint32_t(spec.query_heads / spec.key_heads));
-  p.head_dim = int32_t(spec.head_dim);
-  p.value_head_dim = int32_t(spec.value_head_dim);
-  if (p.pairs > 0) p.tiles = int32_t(plan.items[call.phase] / p.pairs);
-  p.dtype = spec.dtype;
-  p.out_dtype = spec.out_dtype;
+  set_pairs(p, plan, spec, call);
   p.bias_dtype = spec.bias_dtype;
-  p.packed = spec.packed;
-  p.causal = spec.causal;
-  p.top_left = spec.alignment == FOVEA_TOP_LEFT;
-  p.has_window_left = spec.has_window_left;
-  p.has_window_right = spec.has_window_right;
-
   p.scale = spec.scale;
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   p.softcap = spec.softcap;
-  p.dropout_threshold = dropout_threshold(spec.dropout);
-  p.dropout_scale = dropout_scale(p.dropout_threshold);
-  p.dropout_seed = call.dropout_seed;
-  p.dropout_offset = call.dropout_offset;
   return p;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/constants.h"
 #include "cuda/attention/scores.cuh"
+#include "cuda/attention/tiles.h"
 
 namespace fovea::attention::cuda {
 
@@ -56,11 +57,6 @@ struct RowResults {
     });
   }
 };
-
-// Rows of the block that the tensors have, padding included.
-FOVEA_DEVICE bool exists(const AttentionParams& p, const AttentionRows& rows, uint32_t row) {
-  return p.packed ? int32_t(row) < rows.count : rows.position(row) < p.query_length;
-}
 
 template <int kM>
 FOVEA_DEVICE void store_lse(const RowResults<kM>& results, const AttentionParams& p,

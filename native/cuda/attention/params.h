@@ -3,23 +3,12 @@
 
 #include <cstdint>
 
+#include "cuda/softmax/params.h"
 #include "ops/attention/operands.h"
 
 namespace fovea::attention::cuda {
 
-// Division by a number that is known before the launch, see divide() (Granlund and Montgomery, Division
-// by invariant integers using multiplication, PLDI 1994).
-struct Divisor {
-  uint32_t value, multiplier, shift;
-
-  // ceil(2^(31 + shift) / value) is off by less than 2^shift parts in 2^(31 + shift) n.
-  static constexpr Divisor of(uint32_t value) {
-    uint32_t shift = 0;
-    while (uint64_t{1} << shift < value) ++shift;
-    const uint64_t power = uint64_t{1} << (31 + shift);
-    return {value, uint32_t((power + value - 1) / value), shift};
-  }
-};
+using namespace fovea::cuda;
 
 // How rows come to shared memory: in copies of so many bytes, the largest of 16, 8, 4 and 2 that
 // address and strides are multiples of. `whole`: by 16, and a row is as wide as the kernel's tile.

@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <initializer_list>
-#include <limits>
-#include <utility>
 
-#include "core/block.h"
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/kernel_names.h"
 #include "cuda/attention/plan.h"
+#include "cuda/softmax/plan.h"
 
 namespace fovea::attention::cuda {
 namespace {
-
-constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
-constexpr int64_t kLongest = std::numeric_limits<int32_t>::max() - 1024;
 
 Precision precision_of(const Spec& spec) {
   switch (spec.dtype) {
@@ -72,67 +67,6 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   index = int32_t(chosen - all.begin());
   return FOVEA_OK;
 }
-
-// Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
-// the other is best; under a causal mask the tiles of several pairs must mix to end together.
-int64_t section_of(const Spec& spec, const fovea_device_info& device,
-                   int element_bytes) {
-  const int64_t pairs = std::max<int64_t>(1, spec.batch * spec.key_heads);
-  if (!spec.causal) return 1;
-  const int64_t pair_bytes =
-      std::max<int64_t>(1, spec.key_length * (spec.head_dim + spec.value_head_dim) * element_bytes);
-  return std::clamp<int64_t>(device.cache_bytes / 2 / pair_bytes, 1, pairs);
-}
-
-// What any kernel needs of device and lengths.
-int32_t check_device(const fovea_device_info& device, const Spec& spec,
-                     char (&error)[FOVEA_ERROR_LENGTH]) {
-  const int capability = device.compute_capability;
-  if (capability < kLeastCapability) {
-    return fail(error, FOVEA_UNSUPPORTED,
-                "the device has compute capability %d.%d, and Fovea's kernels need 8.0 or later",
-                capability / 10, capability % 10);
-  }
-  // A tile has up to 128 rows of each head that shares a key head, which a kernel counts in 31 bits.
-  constexpr int64_t kMostHeads = 1 << 24;
-  if (spec.query_heads / spec.key_heads > kMostHeads) {
-    return fail(error, FOVEA_UNSUPPORTED,
-                "%lld query heads share a key head, and CUDA kernels take up to %lld",
-                (long long)(spec.query_heads / spec.key_heads), (long long)kMostHeads);
-  }
-  // Kernels count positions in 32 bits, and look a little beyond the last.
-  for (const auto& [name, length] :
-       {std::pair("query_length", spec.query_length), std::pair("key_length", spec.key_length)}) {
-    if (length > kLongest) {
-      return fail(error, FOVEA_UNSUPPORTED, "%s is %lld, and CUDA kernels take up to %lld", name,
-                  (long long)length, (long long)kLongest);
-    }
-  }
-  return FOVEA_OK;
-}
-
-int32_t check_shared(const fovea_device_info& device, const Spec& spec, int bytes,
-                     char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (bytes <= device.shared_memory) return FOVEA_OK;
-  return fail(error, FOVEA_UNSUPPORTED,
-              "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
-              (long long)spec.head_dim, bytes, (long long)device.shared_memory);
-}
-
-// items = product of the counts, which are named by `what`.
-int32_t count_items(const char* what, std::initializer_list<int64_t> counts, int64_t& items,
-                    char (&error)[FOVEA_ERROR_LENGTH]) {
-  items = 1;
-  for (const int64_t count : counts) {
-    items *= count;
-    if (items > std::numeric_limits<int32_t>::max()) {
-      return fail(error, FOVEA_UNSUPPORTED, "%s are more blocks than a grid has", what);
-    }
-  }
-  return FOVEA_OK;
-}
-
-int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
 
 }  // namespace
 

@@ -4,7 +4,8 @@
 // where it has some rows of its keys.
 #pragma once
 
-#include "cuda/attention/rows.cuh"
+#include "cuda/attention/params.h"
+#include "cuda/softmax/rows.cuh"
 #include "tile/convert.cuh"
 #include "tile/fragment.cuh"
 

@@ -6,7 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cuda/softmax/params.h"
+
 namespace fovea::attention::cuda {
+
+using namespace fovea::cuda;
 
 // How float32 inputs are multiplied is a choice: kFloat32 is exact to float32, kTf32 rounds factors.
 enum class Precision { kFloat16, kBfloat16, kTf32, kFloat32 };
@@ -50,9 +54,6 @@ constexpr AttentionTile kFloatTiles[] = {
 // Of shared memory for rows on their way from a warp's registers to global memory: 16 rows of up to 64
 // floats.
 constexpr int kStagedBytes = 16 * 64 * 4;
-
-// Of shared memory for what all threads of a block know of its rows.
-constexpr int kAttentionRowsBytes = 64;
 
 // One kernel. The general one computes every feature; the other leaves out what would cost registers
 // in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.

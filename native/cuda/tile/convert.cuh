@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "core/half.h"
+#include "fovea.h"
 #include "tile/memory.cuh"
 
 namespace fovea::tile {
@@ -62,6 +63,18 @@ FOVEA_DEVICE void store_rounded(float* to, float x) { store_global(to, x); }
 template <typename Half>
 FOVEA_DEVICE void store_rounded(Half* to, float x) {
   store_global(to, Half{uint16_t(pack<Half>(x, 0))});
+}
+
+// Calls body with a null pointer of the type that `dtype`, a FOVEA_* one, names.
+template <typename Body>
+FOVEA_DEVICE void with_type(int32_t dtype, Body body) {
+  if (dtype == FOVEA_FLOAT32) {
+    body(static_cast<float*>(nullptr));
+  } else if (dtype == FOVEA_FLOAT16) {
+    body(static_cast<float16*>(nullptr));
+  } else {
+    body(static_cast<bfloat16*>(nullptr));
+  }
 }
 
 // Element `index` of consecutive words.

@@ -70,6 +70,22 @@ FOVEA_DEVICE float log2_approx(float x) {
 #endif
 }
 
+// 2^exponent, a normal number.
+FOVEA_DEVICE float power_of_two(int32_t exponent) {
+  return as_float(uint32_t(exponent + 127) << 23);
+}
+
+// 1 / x to 1 ulp; zero and infinity are each other's, results below 2^-126 are zero.
+FOVEA_DEVICE float reciprocal_approx(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return sim::reciprocal_approx(x);
+#endif
+}
+
 // To 2 ulp: tanh.approx, at 2^-11, would move lse by more than its bound.
 FOVEA_DEVICE float tanh_accurate(float x) {
 #ifdef __CUDACC__
@@ -85,6 +101,15 @@ FOVEA_DEVICE float maximum(float x, float y) {
   return fmaxf(x, y);
 #else
   return std::fmax(x, y);
+#endif
+}
+
+// The smaller; the other one if one is NaN.
+FOVEA_DEVICE float minimum(float x, float y) {
+#ifdef __CUDACC__
+  return fminf(x, y);
+#else
+  return std::fmin(x, y);
 #endif
 }
 

@@ -199,7 +199,7 @@ TEST(tensor_core_sums_of_the_largest) {
   }
 }
 
-// ---- ex2.approx and lg2.approx
+// ---- ex2.approx, lg2.approx and rcp.approx
 
 using Function = float (*)(float);
 
@@ -220,10 +220,10 @@ std::vector<float> some(float low, float high) {
   return all;
 }
 
-// Errors in units of what is allowed: none above 1, and many near it.
+// Errors in units of what is allowed: none above 1, and many near it; of `rounded` results none above that.
 template <typename Allowed>
 void check_errors(Function function, double (*exact)(double), float low, float high,
-                  Allowed allowed) {
+                  Allowed allowed, double rounded = 0.3) {
   const std::vector<float> x = some(low, high);
   const std::vector<float> y = apply(function, x, 1);
   int near = 0, above = 0;
@@ -238,8 +238,15 @@ void check_errors(Function function, double (*exact)(double), float low, float h
   CHECK(y != apply(function, x, 2));
   const std::vector<float> nearest = apply(function, x, 0);
   for (size_t i = 0; i < x.size(); ++i) {
-    CHECK(std::fabs(nearest[i] - exact(double(x[i]))) <= 0.3 * allowed(exact(double(x[i]))));
+    CHECK(std::fabs(nearest[i] - exact(double(x[i]))) <= rounded * allowed(exact(double(x[i]))));
   }
+}
+
+TEST(reciprocal_errs_by_one_ulp) {
+  const auto ulp = [](double y) { return std::ldexp(1.0, std::ilogb(y) - 23); };
+  const auto exact = [](double x) { return 1 / x; };
+  check_errors(reciprocal_approx, exact, 1, 2, ulp, 0.5);
+  check_errors(reciprocal_approx, exact, -100, -0.01f, ulp, 0.5);
 }
 
 TEST(exp2_errs_by_two_ulps) {
@@ -265,6 +272,8 @@ TEST(approximations_are_exact_where_ptx_says_so) {
         {1, 1, 1, 1, kInfinite, 0, kNaN, 0, kInfinite});
   check(log2_approx, {0, -0.0f, 0x1p-130f, -0x1p-130f, kInfinite, -kInfinite, kNaN, -1},
         {-kInfinite, -kInfinite, -kInfinite, -kInfinite, kInfinite, kNaN, kNaN, kNaN});
+  check(reciprocal_approx, {0, -0.0f, 0x1p-130f, -0x1p-130f, kInfinite, -kInfinite, kNaN, 0x1p127f},
+        {kInfinite, -kInfinite, kInfinite, -kInfinite, 0, -0.0f, kNaN, 0});
 }
 
 }  // namespace

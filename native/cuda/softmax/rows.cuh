@@ -1,16 +1,16 @@
 // The query rows of one block: which sequence and heads they belong to, which keys each sees, where
-// its elements lie. As on the CPU, a row is a (position, head of the group) pair, the group running
-// fastest, so that grouped-query attention reads each key once for all its heads.
+// its elements lie; for the parameters of any operation with sequences, heads and masks. As on the CPU,
+// a row is a (position, head of the group) pair, the group running fastest, so that grouped-query
+// attention reads each key once for all its heads.
 #pragma once
 
 #include <cstddef>
 #include <type_traits>
 
-#include "cuda/attention/params.h"
-#include "cuda/attention/tiles.h"
+#include "cuda/softmax/params.h"
 #include "tile/memory.cuh"
 
-namespace fovea::attention::cuda {
+namespace fovea::cuda {
 
 // n / divisor for 0 <= n < 2^31: three instructions, where the GPU's own way takes about twenty.
 FOVEA_DEVICE uint32_t divide(uint32_t n, const Divisor& divisor) {
@@ -40,15 +40,18 @@ struct AttentionRows {
   }
 
   // A query's position among the keys minus that among the queries.
-  FOVEA_DEVICE int32_t shift(const AttentionParams& p) const {
+  template <typename Params>
+  FOVEA_DEVICE int32_t shift(const Params& p) const {
     return p.top_left ? 0 : key_length - query_length;
   }
   // Keys [low, high) are visible to the query at `position`; both rise with the position.
-  FOVEA_DEVICE int32_t low(const AttentionParams& p, int32_t position) const {
+  template <typename Params>
+  FOVEA_DEVICE int32_t low(const Params& p, int32_t position) const {
     if (!p.has_window_left) return 0;
     return clamp(int64_t{position} + shift(p) - p.window_left);
   }
-  FOVEA_DEVICE int32_t high(const AttentionParams& p, int32_t position) const {
+  template <typename Params>
+  FOVEA_DEVICE int32_t high(const Params& p, int32_t position) const {
     int32_t bound = key_length;
     if (p.causal) bound = clamp(int64_t{position} + shift(p) + 1);
     if (p.has_window_right) {
@@ -70,7 +73,8 @@ struct AttentionRows {
                                     int32_t head) const {
     return batch * stride[0] + head * stride[1] + (int64_t{query_start} + position) * stride[2];
   }
-  FOVEA_DEVICE int64_t lse_offset(const AttentionParams& p, int32_t position, int32_t head) const {
+  template <typename Params>
+  FOVEA_DEVICE int64_t lse_offset(const Params& p, int32_t position, int32_t head) const {
     return batch * p.lse_stride[0] + head * p.lse_stride[1] + int64_t{query_start} + position;
   }
 
@@ -99,7 +103,8 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
 }
 
 // Rows of key and value that a sequence has, those behind its length included.
-FOVEA_DEVICE int32_t key_rows(const AttentionParams& p, int32_t batch) {
+template <typename Params>
+FOVEA_DEVICE int32_t key_rows(const Params& p, int32_t batch) {
   if (!p.packed) return p.key_length;
   int32_t start, length;
   locate_packed(p.cu_seqlens_k, batch, p.key_length, p.key_total, start, length);
@@ -113,7 +118,8 @@ struct AttentionItem {
 
 // What this block does. Within a section of pairs the first tiles of all pairs come first; all pairs
 // of a section share the L2 cache. A grid has fewer than 2^31 blocks: 32 bits are enough.
-FOVEA_DEVICE AttentionItem locate_item(const AttentionParams& p) {
+template <typename Params>
+FOVEA_DEVICE AttentionItem locate_item(const Params& p) {
   const uint32_t item = uint32_t(p.first_item) + tile::block_index();
   const uint32_t all = uint32_t(p.pairs), most = uint32_t(p.section), tiles = uint32_t(p.tiles);
   const uint32_t first = item / (most * tiles) * most;
@@ -125,8 +131,8 @@ FOVEA_DEVICE AttentionItem locate_item(const AttentionParams& p) {
 }
 
 // A sequence and the heads that share a key head; set_rows() follows.
-FOVEA_DEVICE AttentionRows locate_pair(const AttentionParams& p, uint32_t batch,
-                                       uint32_t key_head) {
+template <typename Params>
+FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t key_head) {
   AttentionRows rows;
   rows.batch = int32_t(batch);
   rows.key_head = int32_t(key_head);
@@ -164,8 +170,8 @@ FOVEA_DEVICE void set_rows(AttentionRows& rows, uint32_t tile, uint32_t most) {
 
 // The number of tiles of kKeys keys that any of the rows sees; says where they begin, and which of them
 // all rows see in full.
-template <int kKeys>
-FOVEA_DEVICE int32_t set_visible_tiles(AttentionRows& rows, const AttentionParams& p) {
+template <int kKeys, typename Params>
+FOVEA_DEVICE int32_t set_visible_tiles(AttentionRows& rows, const Params& p) {
   rows.begin = rows.full_begin = rows.full_end = 0;
   if (rows.count <= 0) return 0;
   const int32_t first = rows.position(0), last = rows.position(rows.count - 1);
@@ -178,12 +184,18 @@ FOVEA_DEVICE int32_t set_visible_tiles(AttentionRows& rows, const AttentionParam
 
 // The rows of this block, the last tile of queries first: under a causal mask it is the longest, and
 // the short ones fill the gaps at the end.
-template <int kRows>
-FOVEA_DEVICE AttentionRows locate_rows(const AttentionParams& p) {
+template <int kRows, typename Params>
+FOVEA_DEVICE AttentionRows locate_rows(const Params& p) {
   const AttentionItem at = locate_item(p);
   AttentionRows rows = locate_pair(p, at.batch, at.key_head);
   set_rows(rows, uint32_t(p.tiles) - 1 - at.tile, kRows);
   return rows;
+}
+
+// Rows of the block that the tensors have, padding included.
+template <typename Params>
+FOVEA_DEVICE bool exists(const Params& p, const AttentionRows& rows, uint32_t row) {
+  return p.packed ? int32_t(row) < rows.count : rows.position(row) < p.query_length;
 }
 
 // The rows in shared memory, one word for each field: a kernel that kept them in registers through
@@ -225,4 +237,4 @@ FOVEA_DEVICE bool is_masked(int32_t tile, uint32_t rows) {
          tile >= load_rows_field<offsetof(AttentionRows, full_end)>(rows);
 }
 
-}  // namespace fovea::attention::cuda
+}  // namespace fovea::cuda

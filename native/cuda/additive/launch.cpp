@@ -1,0 +1,71 @@
+// Which kernels a plan of additive attention stands for, and their launches.
+
+#include "cuda/additive/make_params.h"
+#include "cuda/additive/plan.h"
+#include "cuda/device.h"
+
+namespace fovea::additive::cuda {
+namespace {
+
+device::Kernel kernel_of(const fovea_plan& plan) {
+  const Spec& spec = spec_of(plan);
+  return with_forward_tile(plan.variant, [&](auto* tile) {
+    const int shared =
+        tile->shared_bytes(heads_of(spec, plan.tile_queries), int(spec.value_head_dim));
+    return device::make_kernel(plan.kernel, forward_kernel(plan.variant), kThreads, shared,
+                               tile->kBlocks);
+  });
+}
+
+device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
+  const int shared = BackwardTile::shared_bytes(heads_of(spec_of(plan), plan.tile_queries));
+  switch (phase) {
+    case kRowsPhase:
+      return device::make_kernel("additive_backward_rows", backward_rows_kernel(), kThreads, shared,
+                                 2);
+    case kKeysPhase:
+      return device::make_kernel("additive_backward_keys", backward_keys_kernel(), kThreads, shared,
+                                 2);
+    case kQueriesPhase:
+      return device::make_kernel("additive_backward_queries", backward_queries_kernel(), kThreads,
+                                 shared, 2);
+    default:
+      return device::make_kernel("additive_backward_sums", backward_sums_kernel(), kThreads, 0);
+  }
+}
+
+int32_t prepare(fovea_plan& plan) {
+  if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
+  for (int32_t phase = 0; phase < plan.phases; ++phase) {
+    if (plan.items[phase] == 0) continue;
+    if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
+      return status;
+    }
+  }
+  return FOVEA_OK;
+}
+
+int32_t run_forward(const backend::Run& run, fovea_call& call) {
+  const AdditiveParams params =
+      forward_params(run.plan, *static_cast<const ForwardOperands*>(run.operands), call);
+  return device::launch(kernel_of(run.plan), &params, run, call);
+}
+
+int32_t run_backward(const backend::Run& run, fovea_call& call) {
+  const BackwardParams params = backward_params(
+      run.plan, *static_cast<const BackwardOperands*>(run.operands), call, run.workspace);
+  return device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
+}
+
+}  // namespace
+}  // namespace fovea::additive::cuda
+
+namespace fovea::additive {
+
+extern const backend::Kernels kKernels = {
+    {cuda::plan_forward, cuda::plan_backward},
+    {cuda::run_forward, cuda::run_backward},
+    cuda::prepare,
+};
+
+}  // namespace fovea::additive
