@@ -139,7 +139,9 @@ FOVEA_DEVICE void store_weights(Scores<Tile>& scores, const RowSoftmax<Tile>& so
     for (int i = 0; i < 2 * RowSoftmax<Tile>::kPairs; ++i) {
       const int32_t key = first_key + softmax.column(i / 2) + i % 2;
       if (key >= p.key_length) continue;
-      tile::store_global(to + key, seen && !dead ? softmax.weight(x[i]) * share : 0.0f);
+      // Not 0 * share, which may be NaN.
+      const bool weighs = seen && !dead && softmax.sees(key);
+      tile::store_global(to + key, weighs ? softmax.weight(x[i]) * share : 0.0f);
     }
   }
 }

@@ -52,6 +52,8 @@ class RowSoftmax {
     for (uint32_t mask = kShare / 2; mask > 0; mask /= 2) sum += tile::shuffle_xor(sum, mask);
   }
 
+  FOVEA_DEVICE bool sees(int32_t key) const { return key >= low_ && key < high_; }
+
   // Nothing is seen, or nothing that weighs; not where a score was NaN.
   FOVEA_DEVICE bool is_dead() const { return sum == 0; }
 
@@ -64,7 +66,7 @@ class RowSoftmax {
       FOVEA_UNROLL
       for (int h = 0; h < 2; ++h) {
         const int32_t key = first_key + column(n) + h;
-        x[2 * n + h] = key >= low_ && key < high_ ? tile::as_float(pair[h]) : -tile::kInfinity;
+        x[2 * n + h] = sees(key) ? tile::as_float(pair[h]) : -tile::kInfinity;
       }
     }
   }
