@@ -147,20 +147,21 @@ class Generate {
 
   static Map<String, Object> values(Operation op) {
     List<Field> fields = fields(op);
-    return Map.ofEntries(
-        Map.entry("name", op.name),
-        Map.entry("Name", camel(op.name)),
-        Map.entry("id", op.id),
-        Map.entry("packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : ""),
-        Map.entry("fields", listed(fields.stream().map(Generate::values))),
-        Map.entry("sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it)))),
-        Map.entry("in", values(op, op.in, 0, op.in.size())),
-        Map.entry("forward", values(op, op.all(true), 0, op.in.size())),
-        Map.entry("backward", values(op, op.all(false), 0, op.read(false).size())),
-        Map.entry("out", values(op, op.all(true), op.in.size(), op.in.size())),
-        Map.entry("gradients", values(op, op.all(false), op.in.size(), op.read(false).size())),
-        Map.entry("forwardCount", "" + op.all(true).size()),
-        Map.entry("backwardCount", "" + op.all(false).size()));
+    return Map.of(
+        "name", op.name, "Name", camel(op.name), "id", op.id,
+        "packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
+        "fields", listed(fields.stream().map(Generate::values)),
+        "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
+        "in", values(op, op.in, 0, op.in.size()),
+        "passes", listed(Stream.of(true, false).map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
+  }
+
+  private static Map<String, Object> values(Operation op, String pass, List<Operand> all, List<Operand> read) {
+    return Map.of(
+        "pass", pass, "Pass", camel(pass), "PASS", upper(pass),
+        "suffix", pass.equals("forward") ? "" : "_backward", "count", "" + all.size(),
+        "operands", values(op, all, 0, read.size()),
+        "own", values(op, all, op.in.size(), read.size()));
   }
 
   /** Of a C type: how Java calls its layout and its accessor. */

@@ -1,4 +1,4 @@
-// What an operation takes and gives, as data: made by ops/Generate.java from its declaration, read by
+// What an operation takes and gives, as data: made by ops/generate from its declaration, read by
 // checks, the simulator and tools.
 #pragma once
 

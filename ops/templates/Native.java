@@ -15,8 +15,9 @@ public final class Native{{Name}} extends NativeOperation {
 
   /** Made by the first run: they need native access, and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run({{forwardCount}});
-    static final MethodHandle BACKWARD = Handles.run({{backwardCount}});
+    {{#passes}}
+    static final MethodHandle {{PASS}} = Handles.run({{count}});
+    {{/passes}}
   }
 
   public static final Native{{Name}} OPERATION = new Native{{Name}}();
@@ -27,20 +28,18 @@ public final class Native{{Name}} extends NativeOperation {
         {{id}},
         Fovea{{Name}}Spec.LAYOUT,
         List.of({{#sizes}}{{NAME}}{{comma}}{{/sizes}}),
+        {{#passes}}
         List.of(
-            {{#forward}}
+            {{#operands}}
             new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}
-            {{/forward}}
-        ),
-        List.of(
-            {{#backward}}
-            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}
-            {{/backward}}
-        ));
+            {{/operands}}
+        ){{comma}}{{^comma}});{{/comma}}
+        {{/passes}}
   }
+  {{#passes}}
 
   @Override
-  int forward(
+  int {{pass}}(
       MemorySegment function,
       MemorySegment plan,
       MemorySegment call,
@@ -49,19 +48,7 @@ public final class Native{{Name}} extends NativeOperation {
       MemorySegment scratch,
       MemorySegment stream)
       throws Throwable {
-    return (int) Runs.FORWARD.invokeExact(function, plan, call, {{#forward}}o[{{index}}], {{/forward}}workspace, scratch, stream);
+    return (int) Runs.{{PASS}}.invokeExact(function, plan, call, {{#operands}}o[{{index}}], {{/operands}}workspace, scratch, stream);
   }
-
-  @Override
-  int backward(
-      MemorySegment function,
-      MemorySegment plan,
-      MemorySegment call,
-      MemorySegment[] o,
-      MemorySegment workspace,
-      MemorySegment scratch,
-      MemorySegment stream)
-      throws Throwable {
-    return (int) Runs.BACKWARD.invokeExact(function, plan, call, {{#backward}}o[{{index}}], {{/backward}}workspace, scratch, stream);
-  }
+  {{/passes}}
 }

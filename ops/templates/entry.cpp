@@ -8,13 +8,10 @@ using namespace fovea;
 int32_t fovea_plan_{{name}}(const fovea_{{name}}_spec* spec, const fovea_device_info* device, fovea_plan* plan) {
   return plan_pass({{name}}::kOperation, spec, device, plan);
 }
+{{#passes}}
 
-int32_t fovea_run_{{name}}(const fovea_plan* plan, fovea_call* call, {{#forward}}{{pointer}} {{name}}, {{/forward}}void* workspace, void* scratch, void* stream) {
-  const {{name}}::ForwardOperands operands = { { {{#in}}{{name}}{{comma}}{{/in}} }, {{#out}}{{name}}{{comma}}{{/out}} };
-  return run_pass({{name}}::kOperation, FOVEA_FORWARD, plan, call, &operands, workspace, scratch, stream);
+int32_t fovea_run_{{name}}{{suffix}}(const fovea_plan* plan, fovea_call* call, {{#operands}}{{pointer}} {{name}}, {{/operands}}void* workspace, void* scratch, void* stream) {
+  const {{name}}::{{Pass}}Operands operands = { { {{#in}}{{name}}{{comma}}{{/in}} }, {{#own}}{{name}}{{comma}}{{/own}} };
+  return run_pass({{name}}::kOperation, FOVEA_{{PASS}}, plan, call, &operands, workspace, scratch, stream);
 }
-
-int32_t fovea_run_{{name}}_backward(const fovea_plan* plan, fovea_call* call, {{#backward}}{{pointer}} {{name}}, {{/backward}}void* workspace, void* scratch, void* stream) {
-  const {{name}}::BackwardOperands operands = { { {{#in}}{{name}}{{comma}}{{/in}} }, {{#gradients}}{{name}}{{comma}}{{/gradients}} };
-  return run_pass({{name}}::kOperation, FOVEA_BACKWARD, plan, call, &operands, workspace, scratch, stream);
-}
+{{/passes}}

@@ -10,17 +10,13 @@ struct Inputs {
   {{pointer}} {{name}};
   {{/in}}
 };
+{{#passes}}
 
-struct ForwardOperands : Inputs {
-  {{#out}}
+struct {{Pass}}Operands : Inputs {
+  {{#own}}
   {{pointer}} {{name}};
-  {{/out}}
+  {{/own}}
 };
-
-struct BackwardOperands : Inputs {
-  {{#gradients}}
-  {{pointer}} {{name}};
-  {{/gradients}}
-};
+{{/passes}}
 
 }  // namespace fovea::{{name}}

@@ -18,16 +18,13 @@ constexpr Size kSizes[] = {
     {"{{name}}", offsetof(Spec, {{name}}), {{low}}, {{high}}, {{#total}}"{{total}}", offsetof(Spec, {{total}}){{/total}}{{^total}}nullptr, 0{{/total}}},
 {{/sizes}}
 };
-constexpr Operand kForward[] = {
-{{#forward}}
+{{#passes}}
+constexpr Operand k{{Pass}}[] = {
+{{#operands}}
     {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
-{{/forward}}
+{{/operands}}
 };
-constexpr Operand kBackward[] = {
-{{#backward}}
-    {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
-{{/backward}}
-};
+{{/passes}}
 
 int32_t resolve(fovea_plan& plan);
 

@@ -12,14 +12,11 @@ class {{Name}}Spec(ctypes.Structure):
         ("{{name}}", {{ctype}}{{#count}} * {{count}}{{/count}}),
         {{/fields}}
     ]
-    forward = (
-        {{#forward}}
+    {{#passes}}
+    {{pass}} = (
+        {{#operands}}
         "{{name}}",
-        {{/forward}}
+        {{/operands}}
     )
-    backward = (
-        {{#backward}}
-        "{{name}}",
-        {{/backward}}
-    )
+    {{/passes}}
 {{/operations}}
