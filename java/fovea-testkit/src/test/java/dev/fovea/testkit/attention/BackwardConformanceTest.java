@@ -11,10 +11,6 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.function.Consumer;
 
 /** Gradients against the oracle: a fixed grid and random cases. */
 class BackwardConformanceTest {
@@ -80,7 +76,7 @@ class BackwardConformanceTest {
         if (d > on.limits().headDim()) {
           continue; // that the planner refuses them is PlanConformanceTest's
         }
-        CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 26, 67).heads(2, 1).causal();
+        CaseBuilder forward = new CaseBuilder().dtype(type).lengths(1, 26, 67).heads(2, 1).causal();
         failed.check(new BackwardBuilder(forward.headDim(d)).build());
         failed.check(new BackwardBuilder(forward.headDim(d, 24)).build());
         failed.check(new BackwardBuilder(forward.headDim(24, d)).build());
@@ -95,7 +91,7 @@ class BackwardConformanceTest {
     for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
       for (int queries : new int[] {1, 3, 24, 50}) {
         CaseBuilder forward =
-            new CaseBuilder().lengths(2, queries, 70).heads(2 * group, 2).headDim(32);
+            new CaseBuilder().lengths(1, queries, 70).heads(2 * group, 2).headDim(32);
         failed.check(new BackwardBuilder(forward).build());
         failed.check(
             new BackwardBuilder(forward.causal().bias(Bias.FULL, DType.FLOAT32).sinks()).build());
@@ -167,27 +163,32 @@ class BackwardConformanceTest {
   @OnEveryDevice
   void everyPairOfFeatures(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    GridConformanceTest.pairsOfFeatures(features(), BackwardBuilder::new)
+    features()
+        .cases(names -> new BackwardBuilder(GridConformanceTest.plain(names)))
         .forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 
-  private static Map<String, Consumer<BackwardBuilder>> features() {
-    Map<String, Consumer<BackwardBuilder>> all = new LinkedHashMap<>();
-    GridConformanceTest.features()
-        .forEach((name, feature) -> all.put(name, c -> feature.accept(c.forward)));
-    all.keySet().removeAll(List.of("weights", "no lse"));
-    all.put("bias queries", c -> c.forward.bias(Bias.BATCH_HEAD, DType.FLOAT32));
-    all.put("bias expanded", BackwardConformanceTest::expandedBias);
-    all.put("gradients float32", c -> c.dtype(DType.FLOAT32));
-    all.put("gradients float16", c -> c.dtype(DType.FLOAT16));
-    all.put("gradients bfloat16", c -> c.dtype(DType.BFLOAT16));
-    all.put("deterministic", BackwardBuilder::deterministic);
-    all.put("accumulate", BackwardBuilder::accumulate);
-    all.put("nothing optional", c -> c.gradients(false, false, false));
-    all.put("gradients bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd(), bhsd()));
-    all.put("gradients gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4), gaps(5)));
-    all.put("shared dout", c -> c.dout = Style.DENSE.withBroadcast(2));
+  private static FeatureGrid<BackwardBuilder> features() {
+    FeatureGrid<BackwardBuilder> all = new FeatureGrid<>();
+    all.addAll(GridConformanceTest.features(), c -> c.forward);
+    all.add("bias", "bias queries", c -> c.forward.bias(Bias.BATCH_HEAD, DType.FLOAT32));
+    all.add("bias", "bias expanded", BackwardConformanceTest::expandedBias);
+    all.add("gradients", "gradients float32", c -> c.dtype(DType.FLOAT32));
+    all.add("gradients", "gradients float16", c -> c.dtype(DType.FLOAT16));
+    all.add("gradients", "gradients bfloat16", c -> c.dtype(DType.BFLOAT16));
+    all.add("order", "deterministic", BackwardBuilder::deterministic);
+    all.add("accumulate", "accumulate", BackwardBuilder::accumulate);
+    all.addAlone("nothing optional", c -> c.gradients(false, false, false));
+    all.add(
+        "gradient layouts",
+        "gradients bhsd",
+        c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd(), bhsd()));
+    all.add(
+        "gradient layouts",
+        "gradients gaps",
+        c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4), gaps(5)));
+    all.add("gradient layouts", "shared dout", c -> c.dout = Style.DENSE.withBroadcast(2));
     return all;
   }
 

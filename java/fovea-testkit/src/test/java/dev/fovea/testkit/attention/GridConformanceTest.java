@@ -11,11 +11,7 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Consumer;
-import java.util.function.Function;
 
 /** The fixed grid: sizes around the edges of tiles, all head dims, all pairs of features. */
 class GridConformanceTest {
@@ -63,7 +59,7 @@ class GridConformanceTest {
         if (d > on.limits().headDim()) {
           continue; // that the planner refuses them is PlanConformanceTest's
         }
-        CaseBuilder builder = new CaseBuilder().dtype(type).lengths(2, 26, 67).heads(2, 1).causal();
+        CaseBuilder builder = new CaseBuilder().dtype(type).lengths(1, 26, 67).heads(2, 1).causal();
         failed.check(builder.headDim(d).build());
         failed.check(builder.headDim(d, 24).build());
         failed.check(builder.headDim(24, d).build());
@@ -78,7 +74,7 @@ class GridConformanceTest {
     for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
       for (int queries : new int[] {1, 3, 24, 50}) {
         CaseBuilder builder =
-            new CaseBuilder().lengths(2, queries, 70).heads(2 * group, 2).headDim(32);
+            new CaseBuilder().lengths(1, queries, 70).heads(2 * group, 2).headDim(32);
         failed.check(builder.build());
         failed.check(builder.causal().build());
       }
@@ -102,76 +98,63 @@ class GridConformanceTest {
     failed.orPass();
   }
 
-  /**
-   * A case with each feature alone, and with every two together.
-   *
-   * @param of makes what features are set on, of a case without any
-   */
-  static <T> List<T> pairsOfFeatures(
-      Map<String, Consumer<T>> features, Function<CaseBuilder, T> of) {
-    List<T> all = new ArrayList<>();
-    List<String> names = List.copyOf(features.keySet());
-    for (int a = 0; a < names.size(); a++) {
-      for (int b = a; b < names.size(); b++) {
-        CaseBuilder plain =
-            new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40).content(Content.NORMAL, a);
-        plain.repeat = "pair of features " + names.get(a) + " and " + names.get(b);
-        T both = of.apply(plain);
-        features.get(names.get(a)).accept(both);
-        features.get(names.get(b)).accept(both);
-        all.add(both);
-      }
-    }
-    return all;
+  /** A case of two sequences, for features to be set. */
+  static CaseBuilder plain(String features) {
+    CaseBuilder plain = new CaseBuilder().lengths(2, 33, 65).heads(4, 2).headDim(40);
+    plain.repeat = "a case of the grid with " + features;
+    return plain.content(Content.NORMAL, features.hashCode());
   }
 
   @OnEveryDevice
   void everyPairOfFeatures(TestDevice on) {
     Failed failed = new Failed(on.device(), on.oneIn());
-    pairsOfFeatures(features(), Function.identity()).forEach(c -> failed.check(c.build()));
+    FeatureGrid<CaseBuilder> features = features();
+    features.add("weights", "weights", c -> c.outputs(true, true));
+    features.addAlone("no lse", c -> c.outputs(false, c.weights));
+    features.cases(GridConformanceTest::plain).forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 
-  /** Features by name. */
-  static Map<String, Consumer<CaseBuilder>> features() {
-    Map<String, Consumer<CaseBuilder>> all = new LinkedHashMap<>();
-    all.put("float16", c -> c.dtype(DType.FLOAT16));
-    all.put("bfloat16", c -> c.dtype(DType.BFLOAT16));
-    all.put("out float32", c -> c.outDType(DType.FLOAT32));
-    all.put("out float16", c -> c.outDType(DType.FLOAT16));
-    all.put("out bfloat16", c -> c.outDType(DType.BFLOAT16));
-    all.put("causal", CaseBuilder::causal);
-    all.put("top-left", c -> c.causal().topLeft());
-    all.put("window left", c -> c.window(9, c.windowRight));
-    all.put("window right", c -> c.window(c.windowLeft, 5));
-    all.put("window both", c -> c.window(20, 20).topLeft());
-    all.put("softcap", c -> c.softcap(4));
-    all.put("scale", c -> c.scale(-0.25f));
-    all.put("alibi", c -> c.alibi(Alibi.PER_HEAD));
-    all.put("alibi batch", c -> c.alibi(Alibi.PER_BATCH_HEAD));
-    all.put("bias", c -> c.bias(Bias.FULL, DType.FLOAT32));
-    all.put("bias keys", c -> c.bias(Bias.KEY_ONLY, DType.BFLOAT16));
-    all.put("bias head", c -> c.bias(Bias.HEAD, DType.FLOAT16));
-    all.put("bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
-    all.put("sinks", CaseBuilder::sinks);
-    all.put("dropout", c -> c.dropout(0.25f, 77, 3));
-    all.put("query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
-    all.put("key lengths", c -> c.ragged(c.queryLengths, new int[] {65, 13}));
-    all.put("packed", c -> c.packed(new int[] {40, 17}, new int[] {5, 90}));
-    all.put(
+  /** What either pass can do. */
+  static FeatureGrid<CaseBuilder> features() {
+    FeatureGrid<CaseBuilder> all = new FeatureGrid<>();
+    all.add("dtype", "float16", c -> c.dtype(DType.FLOAT16));
+    all.add("dtype", "bfloat16", c -> c.dtype(DType.BFLOAT16));
+    all.add("out dtype", "out float32", c -> c.outDType(DType.FLOAT32));
+    all.add("out dtype", "out float16", c -> c.outDType(DType.FLOAT16));
+    all.add("out dtype", "out bfloat16", c -> c.outDType(DType.BFLOAT16));
+    all.add("mask", "causal", CaseBuilder::causal);
+    all.add("mask", "top-left", c -> c.causal().topLeft());
+    all.add("mask", "window left", c -> c.window(9, c.windowRight));
+    all.add("mask", "window right", c -> c.window(c.windowLeft, 5));
+    all.add("mask", "window both", c -> c.window(20, 20).topLeft());
+    all.add("softcap", "softcap", c -> c.softcap(4));
+    all.add("scale", "scale", c -> c.scale(-0.25f));
+    all.add("alibi", "alibi", c -> c.alibi(Alibi.PER_HEAD));
+    all.add("alibi", "alibi batch", c -> c.alibi(Alibi.PER_BATCH_HEAD));
+    all.add("bias", "bias", c -> c.bias(Bias.FULL, DType.FLOAT32));
+    all.add("bias", "bias keys", c -> c.bias(Bias.KEY_ONLY, DType.BFLOAT16));
+    all.add("bias", "bias head", c -> c.bias(Bias.HEAD, DType.FLOAT16));
+    all.add(
+        "bias", "bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
+    all.add("sinks", "sinks", CaseBuilder::sinks);
+    all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
+    all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
+    all.add("lengths", "key lengths", c -> c.ragged(c.queryLengths, new int[] {65, 13}));
+    all.add("lengths", "packed", c -> c.packed(new int[] {40, 17}, new int[] {5, 90}));
+    all.add(
+        "lengths",
         "packed key lengths",
         c -> c.packed(new int[] {40, 17}, new int[] {5, 90}).keyRooms(new int[] {77, 90}));
-    all.put("weights", c -> c.outputs(true, true));
-    all.put("no lse", c -> c.outputs(false, c.weights));
-    all.put("one query", GridConformanceTest::oneQuery);
-    all.put("one head", c -> c.heads(1, 1));
-    all.put("d != dv", c -> c.headDim(24, 72));
-    all.put("bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd()));
-    all.put("gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4)));
-    all.put("shared keys", c -> c.styles(c.query, shared(), shared(), c.out));
-    all.put("tf32", CaseBuilder::allowTf32);
-    all.put("guard before", c -> c.guard(Side.BEGIN));
-    all.put("two workers", c -> c.parallelism(2));
+    all.addAlone("one query", GridConformanceTest::oneQuery);
+    all.addAlone("one head", c -> c.heads(1, 1));
+    all.add("head dim", "d != dv", c -> c.headDim(24, 72));
+    all.add("layouts", "bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd()));
+    all.add("layouts", "gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4)));
+    all.add("layouts", "shared keys", c -> c.styles(c.query, shared(), shared(), c.out));
+    all.add("dtype", "tf32", CaseBuilder::allowTf32);
+    all.add("guard", "guard before", c -> c.guard(Side.BEGIN));
+    all.add("workers", "two workers", c -> c.parallelism(2));
     return all;
   }
 
