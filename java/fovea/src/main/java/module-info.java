@@ -12,6 +12,9 @@ module dev.fovea {
   requires jdk.management; // knows the limits of containers
 
   exports dev.fovea;
+  exports dev.fovea.access to
+      dev.fovea.cuda,
+      dev.fovea.testkit;
   exports dev.fovea.spi to
       dev.fovea.cuda,
       dev.fovea.testkit;

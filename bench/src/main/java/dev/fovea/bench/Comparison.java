@@ -1,8 +1,8 @@
 package dev.fovea.bench;
 
 import dev.fovea.Device;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.NativeLibrary;
-import dev.fovea.spi.Devices;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;

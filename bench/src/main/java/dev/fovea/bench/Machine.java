@@ -2,9 +2,9 @@ package dev.fovea.bench;
 
 import dev.fovea.Device;
 import dev.fovea.Device.Isa;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.spi.Devices;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,9 +1,9 @@
 package dev.fovea;
 
 import dev.fovea.ffi.report.LoadReport;
+import dev.fovea.spi.DeviceAccess;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.spi.DeviceProvider;
-import dev.fovea.spi.Devices;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -39,7 +39,7 @@ public final class Device {
   private static final Device CPU = of(new CpuBackend(null));
 
   static {
-    Devices.register(Device::backend, Device::of);
+    DeviceAccess.leave(new DeviceAccess<>(Device::backend, Device::of));
   }
 
   /** What another module brings. */

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Device;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.report.LoadReport;
-import dev.fovea.spi.Devices;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

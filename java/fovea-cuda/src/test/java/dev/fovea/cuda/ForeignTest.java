@@ -9,7 +9,7 @@ import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Stream;
 import dev.fovea.Tensor;
-import dev.fovea.spi.Devices;
+import dev.fovea.access.Devices;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUstream;
 import org.junit.jupiter.api.AfterEach;

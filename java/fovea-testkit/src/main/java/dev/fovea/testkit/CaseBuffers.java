@@ -4,7 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.spi.Devices;
+import dev.fovea.access.Devices;
 import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

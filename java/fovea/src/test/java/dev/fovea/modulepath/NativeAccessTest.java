@@ -44,6 +44,8 @@ class NativeAccessTest {
         "--add-exports",
         "dev.fovea.ffi/dev.fovea.ffi=" + module,
         "--add-exports",
+        "dev.fovea/dev.fovea.access=" + module,
+        "--add-exports",
         "dev.fovea/dev.fovea.spi=" + module);
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaPlan;
@@ -13,7 +14,6 @@ import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.Operand;
 import dev.fovea.spi.DeviceBackend;
-import dev.fovea.spi.Devices;
 import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Limits;

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
-import dev.fovea.spi.Devices;
+import dev.fovea.access.Devices;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.OnEveryDevice;

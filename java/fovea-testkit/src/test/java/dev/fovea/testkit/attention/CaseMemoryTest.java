@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.Device;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
-import dev.fovea.spi.Devices;
 import dev.fovea.testkit.Limits;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

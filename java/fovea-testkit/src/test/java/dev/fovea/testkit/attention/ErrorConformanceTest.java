@@ -12,7 +12,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.spi.Devices;
+import dev.fovea.access.Devices;
 import dev.fovea.testkit.FakeBackend;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.GuardedMemory;

@@ -1,0 +1,2 @@
+/** What modules of Fovea alone see of devices. */
+package dev.fovea.access;
