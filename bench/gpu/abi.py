@@ -1,9 +1,9 @@
-"""The C ABI of native/include/fovea.h through ctypes: attention planned, prepared and run from Python."""
+"""The C ABI of native/include/fovea.h through ctypes: operations planned, prepared and run from Python."""
 
 import ctypes
 from ctypes import c_char, c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 
-from operations import AttentionSpec
+import operations
 
 OK, UNSUPPORTED, DEVICE_LOST = 0, 2, 4
 FLOAT32, FLOAT16, BFLOAT16 = 1, 2, 3
@@ -41,7 +41,8 @@ Call = _struct(
     "fovea_call", ("phase", c_int32), *_all(c_int64, "begin", "end"), ("dropout_seed", c_uint64),
     ("dropout_offset", c_uint32), ("reserved0", c_int32), ("error", _ERROR))
 
-STRUCTS = (LibraryInfo, DeviceInfo, Plan, Call, AttentionSpec)
+STRUCTS = (LibraryInfo, DeviceInfo, Plan, Call, *operations.ALL)
+SPECS = {spec.number: spec for spec in operations.ALL}  # by fovea_plan.operation
 
 
 class Failure(Exception):
@@ -62,10 +63,9 @@ class Library:
 
     def __init__(self, path):
         self._functions = ctypes.CDLL(str(path))
-        for name in ("library_query", "device_query", "plan_attention", "prepare", "run_attention", "run_attention_backward"):
-            getattr(self._functions, f"fovea_{name}").restype = c_int32
-        for name, operands in (("run_attention", AttentionSpec.forward), ("run_attention_backward", AttentionSpec.backward)):
-            getattr(self._functions, f"fovea_{name}").argtypes = [c_void_p] * (len(operands) + 5)
+        for spec in operations.ALL:
+            self._run(spec, FORWARD).argtypes = [c_void_p] * (len(spec.forward) + 5)
+            self._run(spec, BACKWARD).argtypes = [c_void_p] * (len(spec.backward) + 5)
         self.info = block(LibraryInfo)
         _check(self._functions.fovea_library_query(ctypes.byref(self.info)), self.info)
 
@@ -76,17 +76,21 @@ class Library:
 
     def plan(self, spec, device):
         plan = block(Plan)
-        _check(self._functions.fovea_plan_attention(*map(ctypes.byref, (spec, device, plan))), plan)
+        function = getattr(self._functions, f"fovea_plan_{spec.operation}")
+        _check(function(*map(ctypes.byref, (spec, device, plan))), plan)
         return plan
+
+    def _run(self, spec, which):
+        return getattr(self._functions, f"fovea_run_{spec.operation}{'_backward' if which == BACKWARD else ''}")
 
     def prepare(self, plan):
         _check(self._functions.fovea_prepare(ctypes.byref(plan)), plan)
 
     def runner(self, plan, operands, workspace=0, scratch=0, stream=0):
         """A function that runs all phases; what the addresses point to, by names of operands, must outlive it."""
-        backward = getattr(plan, "pass") == BACKWARD
-        function = self._functions.fovea_run_attention_backward if backward else self._functions.fovea_run_attention
-        names = AttentionSpec.backward if backward else AttentionSpec.forward
+        spec, which = SPECS[plan.operation], getattr(plan, "pass")
+        function = self._run(spec, which)
+        names = spec.backward if which == BACKWARD else spec.forward
         assert operands.keys() <= set(names), operands.keys() - set(names)
         addresses = [operands.get(name, 0) for name in names]
         calls = [block(Call, phase=phase, end=plan.items[phase]) for phase in range(plan.phases)]

@@ -7,12 +7,12 @@ import random
 import struct
 
 import abi
+import operations
 
 _PERIOD = 65537  # elements; a prime, so that no two rows of a tile are alike
 _ABSENT = struct.pack("<i", 0)
 _OPTIONAL = _ABSENT * 7  # bias to key_lengths
 _MAGIC = b"FOVCASE2"
-_ATTENTION = 1  # as fovea_plan numbers operations
 _FREE = 2  # the state of an output's element that is not compared
 _CANARY = {abi.FLOAT32: 0x7FC00000, abi.FLOAT16: 0x7E00, abi.BFLOAT16: 0x7FC0}  # NaN
 
@@ -28,7 +28,7 @@ def write(path, problem, direction="fwd"):
 
     query, key = strides(problem.heads), strides(problem.key_heads)
     spec = abi.block(
-        abi.AttentionSpec, dtype=dtype, causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch,
+        operations.AttentionSpec, dtype=dtype, causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch,
         query_length=problem.length, key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads,
         head_dim=problem.head_dim, value_head_dim=problem.head_dim, query_stride=query, key_stride=key,
         value_stride=key, out_stride=query, has_lse=backward, lse_stride=(problem.heads * problem.length, problem.length),
@@ -39,7 +39,7 @@ def write(path, problem, direction="fwd"):
         return b"".join(_input(_operand(dtype, seed, count)) for seed, count in enumerate(counts))
 
     with open(path, "wb") as file:
-        file.write(_MAGIC + struct.pack("<i", _ATTENTION))
+        file.write(_MAGIC + struct.pack("<i", operations.AttentionSpec.number))
         for blob in (problem.name.encode(), bytes(spec)):
             file.write(struct.pack("<i", len(blob)) + blob)
         file.write(struct.pack("<QI", 0, 0))  # of dropout
@@ -62,9 +62,10 @@ def plan(path, library, device):
         def block():
             return file.read(struct.unpack("<i", file.read(4))[0])
 
-        file.seek(len(_MAGIC) + 4)
+        file.seek(len(_MAGIC))
+        spec = abi.SPECS[struct.unpack("<i", file.read(4))[0]]
         block()  # the description
-        return library.plan(abi.AttentionSpec.from_buffer_copy(block()), device)
+        return library.plan(spec.from_buffer_copy(block()), device)
 
 
 def _input(data):

@@ -6,6 +6,7 @@ from ctypes import c_float, c_int32, c_int64, c_uint32
 
 class AdditiveSpec(ctypes.Structure):
     _name_ = "fovea_additive_spec"
+    operation, number = "additive", 2
     _fields_ = [
         ("size", c_uint32),
         ("pass", c_int32),
@@ -90,6 +91,7 @@ class AdditiveSpec(ctypes.Structure):
 
 class AttentionSpec(ctypes.Structure):
     _name_ = "fovea_attention_spec"
+    operation, number = "attention", 1
     _fields_ = [
         ("size", c_uint32),
         ("pass", c_int32),
@@ -181,3 +183,6 @@ class AttentionSpec(ctypes.Structure):
         "dalibi_slopes",
         "dsinks",
     )
+
+
+ALL = [AdditiveSpec, AttentionSpec]

@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import abi
 import cases
+import operations
 
 KERNELS = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash": SDPBackend.FLASH_ATTENTION,
            "efficient": SDPBackend.EFFICIENT_ATTENTION, "math": SDPBackend.MATH}
@@ -94,7 +95,7 @@ def sides(library):
 def spec(problem, query, key, value, out):
     """What fovea_plan_attention is asked; operands are views [batch, heads, length, head_dim]."""
     return abi.block(
-        abi.AttentionSpec, dtype={"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32),
+        operations.AttentionSpec, dtype={"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32),
         causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch, query_length=problem.length,
         key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads, head_dim=problem.head_dim,
         value_head_dim=problem.head_dim, query_stride=_strides(query), key_stride=_strides(key),

@@ -19,6 +19,7 @@ import cases
 import ceil as ceilings
 import machine
 import ncu
+import operations
 from cases import Problem
 
 DEVICE = "cuda"
@@ -141,13 +142,13 @@ def conform(run):
         command = java(run, "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner",
                        "--details=summary", f"--select-class={name}", f"--reports-dir={reports}",
                        classes=[machine.BUNDLE / "tests"], **{"fovea.test.devices": DEVICE})
-        run.case(results, name.rpartition(".")[2], command, partial(judge_junit, reports), CONFORM_SECONDS)
+        run.case(results, name.removeprefix("dev.fovea.testkit."), command, partial(judge_junit, reports), CONFORM_SECONDS)
     run.case(results, f"streams and graphs, seeds 1-{STREAM_SEEDS}",
              java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines, CONFORM_SECONDS)
-    for seed, which in itertools.product(range(1, 1 + RANDOM_SLICES), cases.PASSES):
-        run.case(results, f"random {which} seed {seed}, {RANDOM_CASES} cases",
-                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--pass", which, "--cases", RANDOM_CASES,
-                      "--seed", seed, "--json"), judge_check, CONFORM_SECONDS)
+    for seed, spec, which in itertools.product(range(1, 1 + RANDOM_SLICES), operations.ALL, cases.PASSES):
+        run.case(results, f"random {spec.operation} {which} seed {seed}, {RANDOM_CASES} cases",
+                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--op", spec.operation, "--pass", which,
+                      "--cases", RANDOM_CASES, "--seed", seed, "--json"), judge_check, CONFORM_SECONDS)
 
 
 def judge_junit(reports, code, output, errors):
@@ -309,7 +310,7 @@ STAGES = {
     "probe": Stage(probe, lambda: 1 + PROBE_CASES),
     "variants": Stage(variants, lambda: 1),
     "call": Stage(call, lambda: 1),
-    "conform": Stage(conform, lambda: len(suite()) + 1 + len(cases.PASSES) * RANDOM_SLICES),
+    "conform": Stage(conform, lambda: len(suite()) + 1 + len(operations.ALL) * len(cases.PASSES) * RANDOM_SLICES),
     "bench": Stage(partial(bench, "bench"), lambda: len(cases.rest())),
     "sanitize": Stage(sanitize, lambda: len(SANITIZERS) * (1 + len(slices()))),
 }

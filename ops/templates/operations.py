@@ -7,6 +7,7 @@ from ctypes import c_float, c_int32, c_int64, c_uint32
 
 class {{Name}}Spec(ctypes.Structure):
     _name_ = "fovea_{{name}}_spec"
+    operation, number = "{{name}}", {{id}}
     _fields_ = [
         {{#fields}}
         ("{{name}}", {{ctype}}{{#count}} * {{count}}{{/count}}),
@@ -20,3 +21,6 @@ class {{Name}}Spec(ctypes.Structure):
     )
     {{/passes}}
 {{/operations}}
+
+
+ALL = [{{#operations}}{{Name}}Spec{{comma}}{{/operations}}]

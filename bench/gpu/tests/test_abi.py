@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import abi
 import machine
+import operations
 
 BUILD = machine.ROOT / "native/build"
 LAYOUT = BUILD / "layout.properties"
@@ -45,7 +46,7 @@ class LibraryTest(unittest.TestCase):
         sizes = dict.fromkeys(("batch", "query_length", "key_length", "query_heads", "key_heads"), 1)
         every = {"dtype": abi.FLOAT32, **sizes, "head_dim": self.HEAD_DIM, "value_head_dim": self.HEAD_DIM,
                  **dict.fromkeys(("query_stride", "key_stride", "value_stride", "out_stride"), strides), **values}
-        return abi.block(abi.AttentionSpec, **every)
+        return abi.block(operations.AttentionSpec, **every)
 
     def test_attention_to_one_key_gives_its_value(self):
         plan = self.library.plan(self.spec(), self.device)

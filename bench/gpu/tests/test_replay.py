@@ -15,6 +15,7 @@ import abi
 import casefile
 import machine
 import native
+import operations
 import stages
 
 NATIVE = machine.ROOT / "native"
@@ -48,7 +49,7 @@ def backward_case(path):
     query, key, value, dout = (casefile._operand(abi.FLOAT32, seed, dim) for seed in range(4))
     score = sum(a * b for a, b in zip(struct.unpack("<16f", query), struct.unpack("<16f", key))) / dim**0.5
     spec = bytes(abi.block(
-        abi.AttentionSpec, dtype=abi.FLOAT32, has_lse=1, batch=1, query_length=1, key_length=1, query_heads=1, key_heads=1,
+        operations.AttentionSpec, dtype=abi.FLOAT32, has_lse=1, batch=1, query_length=1, key_length=1, query_heads=1, key_heads=1,
         head_dim=dim, value_head_dim=dim, accumulate=1, **{"pass": abi.BACKWARD}))
     data = b"FOVCASE2" + struct.pack("<i", 1)
     for blob in (b"one key, backward", spec):

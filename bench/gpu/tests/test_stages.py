@@ -18,6 +18,7 @@ import cases
 import machine
 import native
 import ncu
+import operations
 import stages
 from cases import Problem
 from process import execute
@@ -44,8 +45,8 @@ class DryRunTest(unittest.TestCase):
         self.assertIn("dev.fovea.testkit.attention.GridConformanceTest", stages.suite())
         self.assertIn("dev.fovea.testkit.attention.BackwardConformanceTest", stages.suite())
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
-        for which in ("forward", "backward"):
-            self.assertIn(f"check --backend cuda --pass {which} --cases {stages.RANDOM_CASES} --seed 1 --json",
+        for operation, which in itertools.product(("attention", "additive"), ("forward", "backward")):
+            self.assertIn(f"check --backend cuda --op {operation} --pass {which} --cases {stages.RANDOM_CASES} --seed 1 --json",
                           dry_run("conform").stdout)
 
     def test_budgets_are_checked(self):
@@ -158,7 +159,7 @@ class CaseFileTest(unittest.TestCase):
         self.assertEqual(data[16 : 16 + length], name)
         elements = 16384 * 2048
         # operands of 2 bytes an element, keys and values of half the heads; a state and no value for each of out
-        self.assertEqual(len(data), 8 + 4 + 8 + len(name) + ctypes.sizeof(abi.AttentionSpec) + 12 + 3 * 20 + 7 * 4 + 32 + 8 + 8
+        self.assertEqual(len(data), 8 + 4 + 8 + len(name) + ctypes.sizeof(operations.AttentionSpec) + 12 + 3 * 20 + 7 * 4 + 32 + 8 + 8
                          + elements * 2 + 2 * elements + elements)
 
     @unittest.skipUnless(REPLAY.exists(), f"{REPLAY} is not there: run native/build.sh")
