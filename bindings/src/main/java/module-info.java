@@ -9,6 +9,7 @@
 module dev.fovea.ffi {
   exports dev.fovea.ffi to
       dev.fovea,
+      dev.fovea.cli,
       dev.fovea.cuda,
       dev.fovea.natives.linux_x86_64,
       dev.fovea.natives.linux_x86_64.cuda13,

@@ -1,5 +1,6 @@
 package dev.fovea.ffi;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -39,6 +40,28 @@ public record Operand(
     return dims.stream().anyMatch(Dim::sums);
   }
 
+  /**
+   * The dimensions that a tensor has: not those of one element, and no batch where it is packed.
+   */
+  public List<Axis> axes(boolean packed) {
+    boolean ragged = packed && dims.stream().anyMatch(Dim::isPacked);
+    List<Axis> axes = new ArrayList<>();
+    boolean seen = false; // the dimension of all rows
+    for (Dim dim : ragged ? dims.subList(1, dims.size()) : dims) {
+      if (dim.size() == null) {
+        continue;
+      }
+      if (ragged && dim.isPacked() && !seen) {
+        // The rows of all sequences together are those of none: there is nothing to broadcast.
+        axes.add(new Axis(dim.size().totalSymbol(), false, false));
+        seen = true;
+      } else {
+        axes.add(new Axis(dim.size().symbol(), ragged && dim.isPacked(), dim.sums()));
+      }
+    }
+    return axes;
+  }
+
   /** Whose type the elements have. */
   public enum Type {
     /** {@code spec.dtype}. */
@@ -67,6 +90,20 @@ public record Operand(
     /** True if packed sequences lie end to end in it. */
     public boolean isPacked() {
       return size != null && size.total != null;
+    }
+  }
+
+  /**
+   * A dimension that a tensor may have, with its text in messages.
+   *
+   * @param symbol of its size, or of the rows of all packed sequences
+   * @param longest as wide as the longest of packed sequences
+   * @param sums as {@link Dim#sums}
+   */
+  public record Axis(String symbol, boolean longest, boolean sums) {
+    @Override
+    public String toString() {
+      return (longest ? "longest " : "") + symbol + (sums ? " or 1" : "");
     }
   }
 

@@ -3,10 +3,9 @@ package dev.fovea;
 import dev.fovea.PassOperands.Bound;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.Operand;
-import dev.fovea.ffi.Operand.Dim;
+import dev.fovea.ffi.Operand.Axis;
 import dev.fovea.ffi.Operand.Size;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,14 +105,6 @@ final class SpecFiller {
     }
   }
 
-  /** A dimension that a tensor may have, and its text in messages. */
-  private record Slot(String symbol, boolean longest, boolean sums) {
-    @Override
-    public String toString() {
-      return (longest ? "longest " : "") + symbol + (sums ? " or 1" : "");
-    }
-  }
-
   private void fillShape(Bound it) {
     Operand operand = it.operand();
     Tensor tensor = it.tensor();
@@ -127,73 +118,52 @@ final class SpecFiller {
       Bound original = operands.original(it);
       Check.shape(it.name(), tensor, "that of " + original.name(), original.tensor().rawShape());
     }
-    List<Slot> slots = slots(operand);
-    int missing = missing(operand, slots, tensor.rank());
-    checkSizes(it, slots.subList(missing, slots.size()));
+    List<Axis> axes = operand.axes(offsets != null);
+    int missing = missing(operand, axes, tensor.rank());
+    checkSizes(it, axes.subList(missing, axes.size()));
     if (operand.isContiguous()) {
       Check.innermost(it.name(), tensor);
     }
     if (operand.strides() != null) {
-      fillStrides(it, slots, missing);
+      fillStrides(it, axes, missing);
     }
-  }
-
-  /** The dimensions but one that is always of one element, and that of the batch where packed. */
-  private List<Slot> slots(Operand operand) {
-    List<Slot> slots = new ArrayList<>();
-    boolean packed = offsets != null && operand.dims().stream().anyMatch(Dim::isPacked);
-    boolean seen = false; // the dimension of all rows
-    for (Dim dim : packed ? operand.dims().subList(1, operand.dims().size()) : operand.dims()) {
-      if (dim.size() == null) {
-        continue;
-      }
-      if (packed && dim.isPacked() && !seen) {
-        // The rows of all sequences together are those of none: there is nothing to broadcast.
-        slots.add(new Slot(dim.size().totalSymbol(), false, false));
-        seen = true;
-      } else {
-        slots.add(new Slot(dim.size().symbol(), packed && dim.isPacked(), dim.sums()));
-      }
-    }
-    return slots;
   }
 
   /**
    * How many dimensions a tensor of {@code rank} lacks from the left: only such as are broadcast
    * may be missing, and two of those that are declared stay. 0 for a rank that cannot be.
    */
-  private static int missing(Operand operand, List<Slot> slots, int rank) {
-    int missing = slots.size() - rank;
+  private static int missing(Operand operand, List<Axis> axes, int rank) {
+    int missing = axes.size() - rank;
     int least = operand.isContiguous() ? 2 : 1;
-    boolean may =
-        missing > 0 && rank >= least && slots.stream().limit(missing).allMatch(Slot::sums);
+    boolean may = missing > 0 && rank >= least && axes.stream().limit(missing).allMatch(Axis::sums);
     return may ? missing : 0;
   }
 
-  private void checkSizes(Bound it, List<Slot> slots) {
+  private void checkSizes(Bound it, List<Axis> axes) {
     Tensor tensor = it.tensor();
     if (it == operands.first()
         && offsets == null
         && operation.packs()
-        && tensor.rank() == slots.size() - 1) {
+        && tensor.rank() == axes.size() - 1) {
       throw new IllegalArgumentException(
           "%s has rank %d: that is a packed batch, which needs cuSeqlens"
               .formatted(it.name(), tensor.rank()));
     }
     long[] expected =
-        slots.stream().mapToLong(slot -> sizes.getOrDefault(slot.symbol, Check.ANY)).toArray();
-    Check.broadcastShape(it.name(), tensor, slots.toString(), dim -> slots.get(dim).sums, expected);
+        axes.stream().mapToLong(axis -> sizes.getOrDefault(axis.symbol(), Check.ANY)).toArray();
+    Check.broadcastShape(it.name(), tensor, axes.toString(), dim -> axes.get(dim).sums(), expected);
     for (int dim = 0; dim < expected.length; dim++) {
-      sizes.putIfAbsent(slots.get(dim).symbol, tensor.size(dim));
+      sizes.putIfAbsent(axes.get(dim).symbol(), tensor.size(dim));
     }
   }
 
-  private void fillStrides(Bound it, List<Slot> slots, int missing) {
+  private void fillStrides(Bound it, List<Axis> axes, int missing) {
     Operand operand = it.operand();
-    int strided = operand.isContiguous() ? slots.size() - 1 : slots.size();
+    int strided = operand.isContiguous() ? axes.size() - 1 : axes.size();
     int first = operand.strides().length() - strided; // packed sequences have no batch
     for (int i = 0; i < strided; i++) {
-      long stride = i < missing ? 0 : stride(it, slots.get(i), i - missing);
+      long stride = i < missing ? 0 : stride(it, axes.get(i), i - missing);
       operand.strides().set(spec, first + i, stride);
     }
   }
@@ -202,10 +172,10 @@ final class SpecFiller {
    * What is broadcast has stride 0, and in a gradient that is a sum: which must not come from a
    * view that repeats elements, since the kernel would write some that are not there.
    */
-  private static long stride(Bound it, Slot slot, int dim) {
+  private static long stride(Bound it, Axis axis, int dim) {
     Tensor tensor = it.tensor();
     long stride = tensor.stride(dim);
-    if (slot.sums && tensor.size(dim) == 1) {
+    if (axis.sums() && tensor.size(dim) == 1) {
       return 0;
     }
     if (!it.operand().written() || !it.operand().sums()) {

@@ -1,44 +1,45 @@
 package dev.fovea.cli;
 
-import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.cli.attend.Attend;
-import dev.fovea.cli.attend.Wording;
+import dev.fovea.cli.attend.Mechanism;
+import dev.fovea.cli.attend.Settings;
+import dev.fovea.cli.attend.Settings.Window;
 import java.nio.file.Path;
-import picocli.CommandLine.ArgGroup;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** One operation on NumPy files. */
 @Command(
     name = "attend",
+    modelTransformer = OperandOptions.class,
     description = {
       "Run one operation on NumPy files, to check it from Python; with --dout its backward pass"
           + " too.",
-      "query [B,Sq,Hq,D], key [B,Sk,Hk,D], value [B,Sk,Hk,Dv]; Hq is a multiple of Hk. Files are"
-          + " float32, float16, float64 (converted to float32) or bfloat16 as ml_dtypes saves it,"
-          + " little-endian, in C order. NumPy has no bfloat16: results of that type are written as"
-          + " float32, which holds them exactly."
+      "Files are float32, float16, float64 (converted to float32) or bfloat16 as ml_dtypes saves"
+          + " it, little-endian, in C order. NumPy has no bfloat16: results of that type are"
+          + " written as float32, which holds them exactly.",
+      "In shapes, Hq is a multiple of Hk, and X|1 may be one for all, or be left out in front of"
+          + " the others. With --cu-seqlens-q and --cu-seqlens-k sequences are packed: all rows lie"
+          + " end to end, and there is no B. Of a softmax, --lse is the logarithm of its sum,"
+          + " --weights what it gives."
     },
     footerHeading = "%nExamples:%n",
     footer = {
       "  fovea attend --query q.npy --key k.npy --value v.npy --out o.npy --causal",
       "  fovea attend --query q.npy --key k.npy --value v.npy --out o.npy \\",
-      "    --dout do.npy --dquery dq.npy --dkey dk.npy --dvalue dv.npy"
+      "    --dout do.npy --dquery dq.npy --dkey dk.npy --dvalue dv.npy",
+      "  fovea attend --op additive --query q.npy --key k.npy --value v.npy \\",
+      "    --weight w.npy --bias b.npy --out o.npy --weights p.npy"
     })
 final class AttendCommand extends CliCommand {
-
-  /** L,R as in {@code --window 128,0}. */
-  record Window(long left, long right) {
-
-    boolean valid() {
-      return left >= Attention.UNBOUNDED && right >= Attention.UNBOUNDED;
-    }
-  }
 
   @Option(
       names = "--op",
@@ -46,15 +47,6 @@ final class AttendCommand extends CliCommand {
       paramLabel = "OPERATION",
       description = "What to compute: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private Mechanism operation;
-
-  @Option(names = "--query", required = true, paramLabel = "Q.npy", description = "[B,Sq,Hq,D]")
-  private Path query;
-
-  @Option(names = "--key", required = true, paramLabel = "K.npy", description = "[B,Sk,Hk,D]")
-  private Path key;
-
-  @Option(names = "--value", required = true, paramLabel = "V.npy", description = "[B,Sk,Hk,Dv]")
-  private Path value;
 
   @Option(
       names = "--causal",
@@ -79,24 +71,6 @@ final class AttendCommand extends CliCommand {
 
   @Option(names = "--scale", paramLabel = "S", description = "Default 1 / sqrt(D).")
   private Double scale;
-
-  @Option(
-      names = "--bias",
-      paramLabel = "B.npy",
-      description = "Added to the scores: [B|1, Hq|1, Sq|1, Sk], [Hq|1, Sq|1, Sk] or [Sq|1, Sk]")
-  private Path bias;
-
-  @Option(names = "--alibi-slopes", paramLabel = "S.npy", description = "[Hq] or [B,Hq]")
-  private Path alibiSlopes;
-
-  @Option(names = "--sinks", paramLabel = "S.npy", description = "[Hq]")
-  private Path sinks;
-
-  @Option(names = "--query-lengths", paramLabel = "N.npy", description = "[B], int32 or int64")
-  private Path queryLengths;
-
-  @Option(names = "--key-lengths", paramLabel = "N.npy", description = "[B], int32 or int64")
-  private Path keyLengths;
 
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
@@ -123,50 +97,35 @@ final class AttendCommand extends CliCommand {
   @Option(names = "--threads", paramLabel = "N", description = "Default: all processors.")
   private Integer threads;
 
-  @Option(names = "--out", required = true, paramLabel = "O.npy", description = "[B,Sq,Hq,Dv]")
-  private Path out;
+  @Option(
+      names = "--deterministic",
+      description = "Have a GPU give the same bits on every run of a backward pass.")
+  private boolean deterministic;
 
-  @Option(names = "--lse", paramLabel = "L.npy", description = "Write ln sum exp: [B,Hq,Sq]")
-  private Path lse;
-
-  @Option(names = "--weights", paramLabel = "P.npy", description = "Write weights: [B,Hq,Sq,Sk]")
-  private Path weights;
-
-  @ArgGroup(validate = false, heading = "%nThe backward pass, from the gradient of out:%n")
-  private GradientOptions gradients; // null: none of them is given
+  @Spec private CommandSpec spec;
 
   @Override
   public Integer call() throws Exception {
     int workers = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     atLeast("--threads", workers, 1);
-    Attend.Inputs inputs =
-        new Attend.Inputs(
-            query, key, value, bias, alibiSlopes, sinks, queryLengths, keyLengths, seed, offset);
-    Attend.Results results = new Attend.Results(out, lse, weights);
-    Attend.Gradients wanted =
-        gradients == null
-            ? null
-            : gradients.files(bias != null, alibiSlopes != null, sinks != null);
+    Map<String, Path> files =
+        OperandOptions.files(spec.commandLine().getParseResult(), operation, deterministic);
+    Settings settings =
+        new Settings(
+            causal,
+            window,
+            scale,
+            softcap,
+            dropout,
+            seed,
+            offset,
+            allowTf32,
+            deterministic,
+            workers);
     DType type = dtype == null ? null : dtype.dtype();
-    Attention attention =
-        new Wording().with("--scale", "--softcap", "--dropout").say(this::attention);
-    Attend attend = new Attend(attention, device.device(), type, workers, text(), err());
-    document(attend.run(operation.toString(), inputs, results, wanted));
+    Attend attend = new Attend(operation, settings, device.device(), type, text(), err());
+    document(attend.run(files));
     return 0;
-  }
-
-  private Attention attention() {
-    Attention.Builder builder = Attention.builder();
-    if (causal != null) {
-      builder.causal(causal);
-    }
-    if (window != null) {
-      builder.window(window.left(), window.right());
-    }
-    if (scale != null) {
-      builder.scale(scale);
-    }
-    return builder.softcap(softcap).dropout(dropout).allowTf32(allowTf32).build();
   }
 
   /** "128,0". */

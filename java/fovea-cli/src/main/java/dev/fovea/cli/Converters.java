@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.testkit.Operation;
 import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;

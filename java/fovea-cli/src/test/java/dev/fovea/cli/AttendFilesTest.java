@@ -109,6 +109,30 @@ class AttendFilesTest {
         reads, "--out", "dout.npy", "--dout", "dout.npy", "--dquery", "dquery.npy");
   }
 
+  @Test
+  void whatOneOperationHasAloneIsKeptApartToo() throws IOException {
+    line.addAll(new NpyFiles(folder).operand("weight", NpyType.FLOAT32, new float[8], 2, 4));
+    line.addAll(List.of("--op", "additive"));
+    refusedAndNothingChanged("is the file that --weight reads", "--out", "weight.npy");
+    refusedAndNothingChanged(
+        "--dweight " + path("a.npy") + " is the file that --dquery writes",
+        "--out",
+        "out.npy",
+        "--dout",
+        "dout.npy",
+        "--dquery",
+        "a.npy",
+        "--dweight",
+        "a.npy");
+    Cli cli =
+        run("--out", "old.npy", "--dout", "dout.npy", "--dweight", "a.npy", "--weights", "b.npy");
+    assertEquals(0, cli.code(), cli.err());
+    NpyFiles files = new NpyFiles(folder);
+    assertArrayEquals(SHAPE, files.read("old").shape());
+    assertArrayEquals(new long[] {2, 4}, files.read("a").shape());
+    assertArrayEquals(new long[] {1, 2, 3, 3}, files.read("b").shape());
+  }
+
   @ParameterizedTest
   @CsvSource({
     "a.npy, a.npy",

@@ -1,35 +1,21 @@
 package dev.fovea.cli;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
-import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The backward pass of {@code attend} against differences of a plain forward pass in double. */
+/** Both passes of {@code attend}, backward against differences of a plain forward in double. */
 class AttendGradientsTest {
-
-  /**
-   * Of the largest gradient of an operand: 160 roundings of float32, where a gradient is made of
-   * some hundred terms with a dozen roundings each, of random sign.
-   */
-  private static final double FLOAT32 = 160 * 0x1p-24;
-
-  /** Out, with it delta, and the gradient are rounded: the first moves all terms of the last. */
-  private static final double BFLOAT16 = 4 * 0x1p-8;
 
   @TempDir private Path folder;
 
@@ -122,7 +108,7 @@ class AttendGradientsTest {
 
   @Test
   void sixteenBitsFromFloat32Files() throws IOException {
-    check(BFLOAT16, sizes(), "--dtype", "bfloat16");
+    new PlainLine(files, sizes()).check(PlainLine.BFLOAT16, "--dtype", "bfloat16");
   }
 
   @Test
@@ -136,21 +122,27 @@ class AttendGradientsTest {
   /** Out is linear in value, whatever is dropped, as long as both passes drop the same. */
   @Test
   void dropoutIsThatOfTheForwardPass() throws IOException {
-    PlainAttention plain = sizes();
-    List<String> line = operands(plain);
+    dropoutIsThatOfTheForwardPass(sizes());
+    dropoutIsThatOfTheForwardPass(new PlainAdditive(2, 9, 9, 4, 4, 8, 8));
+  }
+
+  private void dropoutIsThatOfTheForwardPass(PlainAttention plain) throws IOException {
+    PlainLine all = new PlainLine(files, plain);
+    List<String> line = all.operands();
     line.addAll(List.of("--dropout", "0.5", "--seed", "7", "--offset", "3"));
     line.addAll(files.result("dvalue"));
-    run(line);
-    double fromOut = dot(plain.dout, floats("out"));
-    assertEquals(fromOut, dot(plain.value, floats("dvalue")), 1e-4);
+    all.run(line);
+    double fromOut = dot(plain.dout, all.floats("out"));
+    assertEquals(fromOut, dot(plain.value, all.floats("dvalue")), 1e-4);
     assertTrue(Math.abs(fromOut - plain.loss()) > 1e-2, "nothing is dropped");
   }
 
   @Test
   void onlyWhatIsAskedForIsWritten() throws IOException {
-    List<String> line = operands(sizes());
+    PlainLine all = new PlainLine(files, sizes());
+    List<String> line = all.operands();
     line.addAll(files.result("dkey"));
-    JsonObject json = run(line);
+    JsonObject json = all.run(line);
     assertTrue(Files.exists(files.file("dkey")));
     assertFalse(Files.exists(files.file("dquery")));
     JsonObject backward = json.getAsJsonObject("backward");
@@ -163,7 +155,7 @@ class AttendGradientsTest {
   @Test
   void misshapenGradientsAreNamed() throws IOException {
     String dout = "--dout " + files.file("dout");
-    List<String> line = operands(sizes());
+    List<String> line = new PlainLine(files, sizes()).operands();
     line.addAll(files.result("dquery"));
     files.operand("dout", NpyType.FLOAT32, new float[24], 1, 3, 2, 4);
     refused(line, dout + " has shape [1, 3, 2, 4]");
@@ -181,83 +173,7 @@ class AttendGradientsTest {
   }
 
   private void check(PlainAttention plain, String... options) throws IOException {
-    check(FLOAT32, plain, options);
-  }
-
-  private void check(double tolerance, PlainAttention plain, String... options) throws IOException {
-    List<String> line = operands(plain);
-    line.addAll(List.of(options));
-    List<String> names = new ArrayList<>(List.of("query", "key", "value"));
-    List<double[]> all = new ArrayList<>(List.of(plain.query, plain.key, plain.value));
-    if (plain.bias != null) {
-      names.add("bias");
-      all.add(plain.bias);
-    }
-    if (plain.slopes != null) {
-      names.add("alibi-slopes");
-      all.add(plain.slopes);
-    }
-    if (plain.sinks != null) {
-      names.add("sinks");
-      all.add(plain.sinks);
-    }
-    names.forEach(name -> line.addAll(files.result("d" + name)));
-    run(line);
-    for (int i = 0; i < all.size(); i++) {
-      String name = names.get(i);
-      assertArrayEquals(files.read(name).shape(), files.read("d" + name).shape(), name);
-      double[] expected = plain.gradient(all.get(i));
-      double largest = Arrays.stream(expected).map(Math::abs).max().orElse(0);
-      double[] actual = floats("d" + name);
-      assertArrayEquals(expected, actual, tolerance * Math.max(1, largest), "d" + name);
-    }
-  }
-
-  private JsonObject run(List<String> line) {
-    Cli cli = Cli.run(line.toArray(String[]::new));
-    assertEquals(0, cli.code(), cli.err());
-    return cli.json();
-  }
-
-  private List<String> operands(PlainAttention plain) throws IOException {
-    List<String> line = new ArrayList<>(List.of("attend", "--json"));
-    int b = plain.batch;
-    int q = plain.queries;
-    int k = plain.keys;
-    line.addAll(operand("query", plain.query, b, q, plain.heads, plain.dim));
-    line.addAll(operand("key", plain.key, b, k, plain.keyHeads, plain.dim));
-    line.addAll(operand("value", plain.value, b, k, plain.keyHeads, plain.valueDim));
-    line.addAll(operand("dout", plain.dout, b, q, plain.heads, plain.valueDim));
-    line.addAll(operand("bias", plain.bias, plain.biasShape));
-    line.addAll(
-        plain.slopesPerBatch
-            ? operand("alibi-slopes", plain.slopes, b, plain.heads)
-            : operand("alibi-slopes", plain.slopes, plain.heads));
-    line.addAll(operand("sinks", plain.sinks, plain.heads));
-    line.addAll(files.lengths("query-lengths", NpyType.INT32, plain.queryLengths));
-    line.addAll(files.lengths("key-lengths", NpyType.INT64, plain.keyLengths));
-    line.addAll(files.result("out"));
-    return line;
-  }
-
-  private List<String> operand(String name, double[] values, long... shape) throws IOException {
-    if (values == null) {
-      return List.of();
-    }
-    float[] exact = new float[values.length];
-    for (int i = 0; i < exact.length; i++) {
-      exact[i] = (float) values[i];
-    }
-    return files.operand(name, NpyType.FLOAT32, exact, shape);
-  }
-
-  private double[] floats(String name) throws IOException {
-    Npy array = files.read(name);
-    double[] values = new double[(int) array.elements()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = array.data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, i);
-    }
-    return values;
+    new PlainLine(files, plain).check(PlainLine.FLOAT32, options);
   }
 
   private static double dot(double[] x, double[] y) {

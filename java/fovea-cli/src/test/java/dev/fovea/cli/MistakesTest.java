@@ -36,6 +36,12 @@ class MistakesTest {
     files.operand("long", NpyType.INT64, new float[] {1L << 40}, 1);
     files.operand("four", NpyType.INT64, new float[] {4}, 1);
     files.operand("two", NpyType.INT64, new float[] {1, 1}, 2);
+    files.operand("w", NpyType.FLOAT32, new float[8], 2, 4);
+    files.operand("packed", NpyType.FLOAT32, new float[24], 3, 2, 4);
+    files.operand("offsets", NpyType.INT32, new float[] {0, 3}, 2);
+    files.operand("short", NpyType.INT32, new float[] {0, 1, 2}, 3);
+    files.operand("falling", NpyType.INT32, new float[] {0, 2, 1, 3}, 4);
+    files.operand("none", NpyType.INT32, new float[0], 0);
     files.operand("tall", NpyType.FLOAT32, new float[200_000], 1, 200_000, 1, 1);
     Files.createDirectory(folder.resolve("folder"));
     Files.write(folder.resolve("latin.txt"), new byte[] {(byte) 0xE9, '\n'});
@@ -76,6 +82,8 @@ class MistakesTest {
         "--backend ::            | --backend: there is no device \"::\"",
         "--backend cpu:          | --backend: there is no device \"cpu:\"",
         "--backend sim --arch :  | --backend: there is no device \"sim::\"",
+        "--out @x.npy            | option '--out' should be specified only once. Try: fovea attend",
+        "--dout @v.npy --dout @v.npy | option '--dout' should be specified only once",
         "--lse                   | Missing required parameter for option '--lse'",
         "--weigths w.npy         | no option '--weigths' here; did you mean --weights? Try: fovea",
         "more                    | There is no place for 'more' here. Try: fovea attend --help",
@@ -101,9 +109,87 @@ class MistakesTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "--op gated             | '--op': 'gated' is not attention or additive",
+        "--softcap 0            | --softcap does not go with --op additive, only with --op"
+            + " attention",
+        "--scale 1              | --scale does not go with --op additive, only with --op attention",
+        "--allow-tf32           | --allow-tf32 does not go with --op additive, only with",
+        "--sinks @no.npy        | --sinks does not go with --op additive, only with --op attention",
+        "--alibi-slopes @w.npy  | --alibi-slopes does not go with --op additive, only with",
+        "--dsinks @w.npy        | --dsinks does not go with --op additive, only with --op"
+            + " attention",
+        "--op attention         | --weight does not go with --op attention, only with --op"
+            + " additive",
+        "--dropout 1            | --dropout is 1.0, expected at least 0",
+        "--bias @q.npy          | --bias @q.npy has shape [1, 3, 2, 4], expected [Hq, A] = [2, 4]",
+        "--bias @no.npy         | --bias @no.npy: there is no such file",
+        "--key-lengths @two.npy | --key-lengths @two.npy has shape [2], expected",
+        "--dout @v.npy --dbias @x.npy | --dbias needs --bias: there is no gradient of what is not",
+        "--dweight @x.npy       | gradients need --dout, the gradient of out, of the shape of out",
+        "--dout @v.npy          | --dout needs a gradient to write: --dquery, --dkey, --dvalue,"
+            + " --dweight or --dbias",
+        "--deterministic        | --deterministic needs a gradient to write: --dquery,"
+      })
+  void additiveNamesOptionsAndFiles(String options, String expected) {
+    String line =
+        "attend --op additive --query @q.npy --key @k.npy --value @v.npy --weight @w.npy --out"
+            + " @o.npy ";
+    if (options.startsWith("--op")) {
+      line = line.replace("--op additive ", "");
+    }
+    refused(Main.USAGE, line + options, expected);
+    assertFalse(Files.exists(folder.resolve("o.npy")));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "offsets | -                                 | packed sequences need --cu-seqlens-q and"
+            + " --cu-seqlens-k",
+        "short   | offsets                           | --cu-seqlens-q @short.npy has offsets from 0"
+            + " to 2, expected offsets from 0 to 3, one more than there are sequences",
+        "offsets | none                              | --cu-seqlens-k @none.npy has no elements,",
+        "offsets | falling                           | element 2 of --cu-seqlens-k @falling.npy is"
+            + " 1, expected 2 to 3",
+        "offsets | packed                            | --cu-seqlens-k @packed.npy has elements of"
+            + " type <f4, expected <i4 or <i8",
+        "offsets | offsets --query-lengths @four.npy | packed query sequences take their lengths"
+            + " from --cu-seqlens-q @offsets.npy, not from --query-lengths @four.npy",
+        "offsets | offsets --query @q.npy            | --query @q.npy has shape [1, 3, 2, 4],"
+            + " expected three dimensions [Tq, Hq, D], the last of 1 or more"
+      })
+  void packedSequencesNeedRightOffsets(String query, String key, String expected) {
+    List<String> line =
+        new ArrayList<>(List.of("attend --out @o.npy --cu-seqlens-q @" + query + ".npy"));
+    if (!key.equals("-")) {
+      line.add("--cu-seqlens-k @" + key.replaceFirst(" |$", ".npy "));
+    }
+    for (String rows : List.of("query", "key", "value")) {
+      if (!key.contains("--" + rows + " ")) {
+        line.add("--" + rows + " @packed.npy");
+      }
+    }
+    refused(Main.USAGE, String.join(" ", line).replace("  ", " "), expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
         "attend --qeury @q.npy --key @k.npy --value @v.npy --out @o.npy| '--qeury' here; did you"
             + " mean --query?",
         "attend --query @q.npy --key @k.npy --value @v.npy | Missing required option: '--out",
+        "attend --op additive --query @q.npy --key @k.npy --value @v.npy | Missing required"
+            + " options: '--weight', '--out', for --op additive. Try: fovea attend --help",
+        "attend --op additive --query @q.npy --key @k.npy --value @v.npy --weight @packed.npy --out"
+            + " @o.npy | --weight @packed.npy has shape [3, 2, 4], expected two dimensions [Hq,"
+            + " A],",
+        "attend --op additive --query @q.npy --key @k.npy --value @v.npy --weight @wide.npy --out"
+            + " @q.npy | --out @q.npy is the file that --query reads",
+        "attend --query @packed.npy --key @packed.npy --value @packed.npy --out @o.npy | --query"
+            + " @packed.npy has shape [3, 2, 4], expected four dimensions [B, Sq, Hq, D], the last"
+            + " of 1 or more; packed sequences need --cu-seqlens-q and --cu-seqlens-k",
         "attend @q.npy | There is no place for '@q.npy' here",
         "attend --query @wide.npy --key @wide.npy --value @wide.npy --out @o.npy | the last"
             + " dimension of --query @wide.npy is 600, expected 1 to 512",

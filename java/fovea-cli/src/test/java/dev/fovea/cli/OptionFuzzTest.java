@@ -89,12 +89,29 @@ class OptionFuzzTest {
           "--backend",
           List.of("cpu", "cpu:portable", "CPU", ":", "::", "cpu:", "", "tpu", "cuda:0", "sim:sm_1"),
           "--op",
-          List.of("attention", "gated", "", "ATTENTION"));
+          List.of("attention", "additive", "gated", "", "ATTENTION"));
 
   private static final List<String> INPUTS =
-      List.of("--bias", "--alibi-slopes", "--sinks", "--query-lengths", "--key-lengths", "--dout");
+      List.of(
+          "--bias",
+          "--alibi-slopes",
+          "--sinks",
+          "--weight",
+          "--query-lengths",
+          "--key-lengths",
+          "--cu-seqlens-q",
+          "--cu-seqlens-k",
+          "--dout");
   private static final List<String> RESULTS =
-      List.of("--lse", "--weights", "--dquery", "--dkey", "--dvalue", "--dbias", "--dsinks");
+      List.of(
+          "--lse",
+          "--weights",
+          "--dquery",
+          "--dkey",
+          "--dvalue",
+          "--dbias",
+          "--dsinks",
+          "--dweight");
   private static final List<String> FLAGS =
       List.of(
           "--causal",
@@ -140,7 +157,15 @@ class OptionFuzzTest {
           "\u00fc.npy");
 
   private static final List<String> OTHER_INPUTS =
-      List.of("bias.npy", "slopes.npy", "lengths.npy", "text.npy", "v.npy", "g.npy");
+      List.of(
+          "bias.npy",
+          "slopes.npy",
+          "weight.npy",
+          "offsets.npy",
+          "lengths.npy",
+          "text.npy",
+          "v.npy",
+          "g.npy");
 
   /** Lines that are wrong whatever comes with them. */
   private static final List<List<String>> WRONG =
@@ -186,6 +211,8 @@ class OptionFuzzTest {
     }
     files.operand("bias", NpyType.FLOAT32, new float[18], 1, 2, 3, 3);
     files.operand("slopes", NpyType.FLOAT64, new float[2], 2);
+    files.operand("weight", NpyType.FLOAT64, new float[8], 2, 4);
+    files.operand("offsets", NpyType.INT64, new float[] {0, 1, 1, 3}, 4);
     files.operand("lengths", NpyType.INT64, new float[] {2}, 1);
     Files.writeString(folder.resolve("text.npy"), "text");
     Files.createDirectory(folder.resolve("folder"));
@@ -230,6 +257,10 @@ class OptionFuzzTest {
     options.add(List.of("--query", path("q.npy")));
     options.add(List.of("--key", path("k.npy")));
     options.add(List.of("--value", path("v.npy")));
+    if (random.nextInt(3) == 0) {
+      options.add(List.of("--op", "additive"));
+      options.add(List.of("--weight", path("weight.npy")));
+    }
     result(options, "--out", random);
     while (random.nextInt(4) > 0) {
       switch (random.nextInt(5)) {
@@ -270,7 +301,9 @@ class OptionFuzzTest {
     return switch (option) {
       case "--bias" -> "bias.npy";
       case "--alibi-slopes", "--sinks" -> "slopes.npy";
+      case "--weight" -> "weight.npy";
       case "--dout" -> "g.npy";
+      case "--cu-seqlens-q", "--cu-seqlens-k" -> "offsets.npy";
       default -> "lengths.npy";
     };
   }

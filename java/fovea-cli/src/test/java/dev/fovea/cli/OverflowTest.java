@@ -105,6 +105,19 @@ class OverflowTest {
   }
 
   @Test
+  void operandsOfFloat32AloneAreCountedToo() throws IOException {
+    String weight = "--weight " + folder.resolve("weight.npy");
+    MemorySegment data = Arena.ofAuto().allocate(ValueLayout.JAVA_DOUBLE, 4);
+    data.setAtIndex(ValueLayout.JAVA_DOUBLE, 3, 1e39);
+    Path file = folder.resolve("weight.npy");
+    NpyFiles.write(new Npy(NpyType.FLOAT64, new long[] {1, 4}, data), file);
+    Cli cli = run(NpyType.FLOAT32, 1, 1, "--op", "additive", "--weight", file.toString());
+    assertEquals(Main.USAGE, cli.code(), cli.err());
+    assertTrue(cli.err().startsWith(weight + " has 1 finite values, of 4, that are"), cli.err());
+    assertFalse(cli.err().contains("--dtype"), cli.err());
+  }
+
+  @Test
   void infiniteResultsInFloat16AreSaid() throws IOException {
     List<String> line = new ArrayList<>(List.of("attend", "--dtype", "fp16"));
     line.addAll(operand("query", NpyType.FLOAT32, 1, 1, 1));

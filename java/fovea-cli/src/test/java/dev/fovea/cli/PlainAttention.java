@@ -1,12 +1,15 @@
 package dev.fovea.cli;
 
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Random;
 
 /**
  * Attention in double, written down as plainly as it is defined, and the gradients of {@code <dout,
  * out>} by differences: nothing here knows the formulas of a backward pass.
  */
-final class PlainAttention {
+class PlainAttention {
   private static final double STEP = 1e-3;
 
   final int batch;
@@ -59,7 +62,7 @@ final class PlainAttention {
 
   PlainAttention withBias(long... shape) {
     biasShape = shape;
-    bias = values((int) (shape[0] * shape[1] * shape[2] * shape[3]));
+    bias = values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
     return this;
   }
 
@@ -99,42 +102,112 @@ final class PlainAttention {
   }
 
   private double row(int b, int h, int i) {
-    int lengthQ = queryLengths == null ? queries : queryLengths[b];
-    int lengthK = keyLengths == null ? keys : keyLengths[b];
-    int position = topLeft ? i : i + lengthK - lengthQ;
-    int kv = h / (heads / keyHeads);
-    double sum = sinks == null ? 0 : Math.exp(sinks[h]);
+    double[] terms = terms(b, h, i);
+    double sum = sum(h, terms);
     double result = 0;
-    for (int j = 0; j < lengthK; j++) {
-      int distance = j - position;
-      if (causal && distance > 0 || -distance > left || distance > right) {
-        continue;
-      }
-      double x = 0;
-      for (int d = 0; d < dim; d++) {
-        x += query[((b * queries + i) * heads + h) * dim + d] * key[keyRow(b, j, kv) * dim + d];
-      }
-      x *= scale;
-      x = softcap > 0 ? softcap * Math.tanh(x / softcap) : x;
-      x += bias == null ? 0 : bias[biasIndex(b, h, i, j)];
-      if (slopes != null) {
-        double slope = slopes[slopesPerBatch ? b * heads + h : h];
-        x += causal ? slope * distance : -slope * Math.abs(distance);
-      }
-      double weight = Math.exp(x);
-      sum += weight;
+    for (int j = 0; j < keys && sum != 0; j++) {
       for (int d = 0; d < valueDim; d++) {
-        result +=
-            weight
-                * value[keyRow(b, j, kv) * valueDim + d]
-                * dout[((b * queries + i) * heads + h) * valueDim + d];
+        result += terms[j] * value(b, h, j, d) * dout[queryRow(b, h, i) * valueDim + d];
       }
     }
     return sum == 0 ? 0 : result / sum;
   }
 
-  private int keyRow(int b, int j, int kv) {
-    return (b * keys + j) * keyHeads + kv;
+  /**
+   * The results of a forward pass; NaN where they are of padding.
+   *
+   * @param out [B, Sq, Hq, Dv]
+   * @param lse [B, Hq, Sq]
+   * @param weights [B, Hq, Sq, Sk]
+   */
+  record Results(double[] out, double[] lse, double[] weights) {}
+
+  /** What a forward pass gives. */
+  Results results() {
+    int rows = batch * heads * queries;
+    Results all =
+        new Results(new double[rows * valueDim], new double[rows], new double[rows * keys]);
+    Arrays.fill(all.out, Double.NaN);
+    Arrays.fill(all.lse, Double.NaN);
+    Arrays.fill(all.weights, Double.NaN);
+    for (int row = 0; row < rows; row++) {
+      int i = row % queries;
+      int h = row / queries % heads;
+      int b = row / queries / heads;
+      if (queryLengths == null || i < queryLengths[b]) {
+        put(all, b, h, i, row);
+      }
+    }
+    return all;
+  }
+
+  private void put(Results all, int b, int h, int i, int row) {
+    double[] terms = terms(b, h, i);
+    double sum = sum(h, terms);
+    int out = queryRow(b, h, i) * valueDim;
+    Arrays.fill(all.out, out, out + valueDim, 0);
+    for (int j = 0; j < keys; j++) {
+      double weight = sum == 0 ? 0 : terms[j] / sum;
+      all.weights[row * keys + j] = weight;
+      for (int d = 0; d < valueDim; d++) {
+        all.out[out + d] += weight * value(b, h, j, d);
+      }
+    }
+    all.lse[row] = Math.log(sum);
+  }
+
+  /** The exponentials of a query's scores: of keys that it does not see 0. */
+  private double[] terms(int b, int h, int i) {
+    int lengthQ = queryLengths == null ? queries : queryLengths[b];
+    int lengthK = keyLengths == null ? keys : keyLengths[b];
+    int position = topLeft ? i : i + lengthK - lengthQ;
+    double[] terms = new double[keys];
+    for (int j = 0; j < lengthK; j++) {
+      int distance = j - position;
+      boolean seen = !(causal && distance > 0) && -distance <= left && distance <= right;
+      terms[j] = seen ? Math.exp(score(b, h, i, j, distance)) : 0;
+    }
+    return terms;
+  }
+
+  private double sum(int h, double[] terms) {
+    return Arrays.stream(terms).sum() + (sinks == null ? 0 : Math.exp(sinks[h]));
+  }
+
+  /** How well a key fits a query, {@code distance} to its right. */
+  double score(int b, int h, int i, int j, int distance) {
+    double x = 0;
+    for (int d = 0; d < dim; d++) {
+      x += query(b, h, i, d) * key(b, h, j, d);
+    }
+    x *= scale;
+    x = softcap > 0 ? softcap * Math.tanh(x / softcap) : x;
+    x += bias == null ? 0 : bias[biasIndex(b, h, i, j)];
+    if (slopes != null) {
+      double slope = slopes[slopesPerBatch ? b * heads + h : h];
+      x += causal ? slope * distance : -slope * Math.abs(distance);
+    }
+    return x;
+  }
+
+  final double query(int b, int h, int i, int d) {
+    return query[queryRow(b, h, i) * dim + d];
+  }
+
+  final double key(int b, int h, int j, int d) {
+    return key[keyRow(b, h, j) * dim + d];
+  }
+
+  private double value(int b, int h, int j, int d) {
+    return value[keyRow(b, h, j) * valueDim + d];
+  }
+
+  private int queryRow(int b, int h, int i) {
+    return (b * queries + i) * heads + h;
+  }
+
+  private int keyRow(int b, int h, int j) {
+    return (b * keys + j) * keyHeads + h / (heads / keyHeads);
   }
 
   private int biasIndex(int b, int h, int i, int j) {
@@ -142,5 +215,36 @@ final class PlainAttention {
     at = at * biasShape[1] + (biasShape[1] == 1 ? 0 : h);
     at = at * biasShape[2] + (biasShape[2] == 1 ? 0 : i);
     return (int) (at * keys + j);
+  }
+
+  /** As {@code --op} has it. */
+  String operation() {
+    return "attention";
+  }
+
+  /** What has a gradient, by the names of options. */
+  Map<String, double[]> operands() {
+    Map<String, double[]> operands = new LinkedHashMap<>();
+    operands.put("query", query);
+    operands.put("key", key);
+    operands.put("value", value);
+    operands.put("bias", bias);
+    operands.put("alibi-slopes", slopes);
+    operands.put("sinks", sinks);
+    operands.values().removeIf(values -> values == null);
+    return operands;
+  }
+
+  /** Of an operand, or of dout. */
+  long[] shape(String operand) {
+    return switch (operand) {
+      case "query" -> new long[] {batch, queries, heads, dim};
+      case "key" -> new long[] {batch, keys, keyHeads, dim};
+      case "value" -> new long[] {batch, keys, keyHeads, valueDim};
+      case "dout" -> new long[] {batch, queries, heads, valueDim};
+      case "bias" -> biasShape;
+      case "alibi-slopes" -> slopesPerBatch ? new long[] {batch, heads} : new long[] {heads};
+      default -> new long[] {heads};
+    };
   }
 }

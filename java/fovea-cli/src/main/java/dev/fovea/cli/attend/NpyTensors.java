@@ -43,10 +43,19 @@ final class NpyTensors {
    * Reads a floating tensor. A file that already has the type is used in place, without a copy.
    *
    * @param option that names the file, for the text of a refusal
-   * @param dtype wanted type; null: that of the file, float32 for float64
+   * @param dtype type that --dtype asks for; null: that of the file, float32 for float64
    * @throws IllegalArgumentException if a finite value is infinite in that type
    */
   Tensor floats(String option, Path file, DType dtype) throws IOException {
+    return floats(option, file, dtype, dtype != null);
+  }
+
+  /** As {@link #floats}, of what is always of float32. */
+  Tensor float32s(String option, Path file) throws IOException {
+    return floats(option, file, DType.FLOAT32, false);
+  }
+
+  private Tensor floats(String option, Path file, DType dtype, boolean asked) throws IOException {
     String name = option + " " + file;
     Npy array = read(name, file);
     DType stored =
@@ -61,7 +70,7 @@ final class NpyTensors {
                       .formatted(name, array.type().descriptor()));
         };
     DType wanted = dtype != null ? dtype : stored != null ? stored : DType.FLOAT32;
-    Overflow.refuse(name, array, wanted, dtype != null);
+    Overflow.refuse(name, array, wanted, asked);
     boolean inPlace = wanted == stored && scope.device() == Device.cpu();
     if (inPlace) {
       return Tensor.of(array.data(), stored, array.shape());
@@ -94,8 +103,12 @@ final class NpyTensors {
     return values;
   }
 
-  /** Reads a tensor of lengths, from int32 or int64. */
-  Tensor lengths(String option, Path file) throws IOException {
+  /**
+   * Reads whole numbers, from int32 or int64.
+   *
+   * @param option that names the file, for the text of a refusal
+   */
+  int[] integers(String option, Path file) throws IOException {
     String name = option + " " + file;
     Npy array = read(name, file);
     if (array.type() != NpyType.INT32 && array.type() != NpyType.INT64) {
@@ -109,7 +122,7 @@ final class NpyTensors {
     }
     if (array.shape().length != 1 || array.elements() > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(
-          "%s has shape %s, expected one dimension, with a length for each sequence"
+          "%s has shape %s, expected one dimension, with an element for each sequence"
               .formatted(name, Arrays.toString(array.shape())));
     }
     int[] values = new int[(int) array.elements()];
@@ -120,11 +133,16 @@ final class NpyTensors {
               : array.data().getAtIndex(LONG, i);
       if (value != (int) value) {
         throw new IllegalArgumentException(
-            "element %d of %s is %d, which is no length of a sequence".formatted(i, name, value));
+            "element %d of %s is %d, which no sequence is as long as".formatted(i, name, value));
       }
       values[i] = (int) value;
     }
-    return scope.allocate(DType.INT32, array.shape()).copyFrom(values);
+    return values;
+  }
+
+  /** A tensor of whole numbers. */
+  Tensor ints(int[] values) {
+    return scope.allocate(DType.INT32, values.length).copyFrom(values);
   }
 
   /**

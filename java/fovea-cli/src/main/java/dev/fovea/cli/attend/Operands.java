@@ -1,70 +1,191 @@
 package dev.fovea.cli.attend;
 
-import dev.fovea.Attention;
-import dev.fovea.AttentionCall;
 import dev.fovea.DType;
+import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.cli.attend.Attend.Inputs;
+import dev.fovea.cli.memory.MemoryNeed;
+import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.Operand;
+import dev.fovea.ffi.Operand.Axis;
+import dev.fovea.ffi.Operand.Type;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 
-/** What was read of {@link Inputs}; absent operands are null. */
-record Operands(
-    Tensor query,
-    Tensor key,
-    Tensor value,
-    Tensor bias,
-    Tensor alibiSlopes,
-    Tensor sinks,
-    Tensor queryLengths,
-    Tensor keyLengths) {
+/** The tensors of a run by the names of the declaration: read from files, or allocated for them. */
+final class Operands {
+
+  private static final List<String> COUNTS = List.of("no", "one", "two", "three", "four");
+
+  private final Mechanism mechanism;
+  private final Map<String, Path> files;
+  private final NpyTensors reader;
+  private final DType dtype; // null: that of each file
+  private final Scope scope;
+  private final MemoryNeed memory;
+  private final boolean packed;
+  private final Map<String, Tensor> tensors = new HashMap<>();
+  private final Map<String, Long> sizes = new HashMap<>(); // by symbol
 
   /**
-   * Reads them.
+   * None yet.
    *
-   * @param dtype type to convert query, key and value to; null: each that of its file
+   * @param files of operands, by name
+   * @param dtype type to convert what shares one to
+   * @param scope owns what is allocated
+   * @throws IllegalArgumentException if sequences are packed on one side alone
    */
-  static Operands read(NpyTensors files, Inputs inputs, DType dtype) throws IOException {
-    return new Operands(
-        rows("--query", inputs.query(), files, dtype),
-        rows("--key", inputs.key(), files, dtype),
-        rows("--value", inputs.value(), files, dtype),
-        floats(files, "--bias", inputs.bias(), null),
-        floats(files, "--alibi-slopes", inputs.alibiSlopes(), DType.FLOAT32),
-        floats(files, "--sinks", inputs.sinks(), DType.FLOAT32),
-        lengths(files, "--query-lengths", inputs.queryLengths()),
-        lengths(files, "--key-lengths", inputs.keyLengths()));
-  }
-
-  private static Tensor floats(NpyTensors files, String option, Path file, DType dtype)
-      throws IOException {
-    return file == null ? null : files.floats(option, file, dtype);
-  }
-
-  private static Tensor lengths(NpyTensors files, String option, Path file) throws IOException {
-    return file == null ? null : files.lengths(option, file);
-  }
-
-  /** Checks what results are shaped after; the call checks all the rest. */
-  private static Tensor rows(String option, Path file, NpyTensors files, DType dtype)
-      throws IOException {
-    Tensor tensor = files.floats(option, file, dtype);
-    if (tensor.rank() != 4 || tensor.size(3) == 0) {
-      throw new IllegalArgumentException(
-          ("%s %s has shape %s, expected four dimensions [batch, sequence, head, width], the last"
-                  + " of 1 or more")
-              .formatted(option, file, NpyTensors.text(tensor)));
+  Operands(
+      Mechanism mechanism,
+      Map<String, Path> files,
+      NpyTensors reader,
+      DType dtype,
+      Scope scope,
+      MemoryNeed memory) {
+    this.mechanism = mechanism;
+    this.files = files;
+    this.reader = reader;
+    this.dtype = dtype;
+    this.scope = scope;
+    this.memory = memory;
+    List<Operand> offsets = offsets();
+    long given = offsets.stream().filter(it -> file(it) != null).count();
+    packed = given > 0;
+    if (packed && given < offsets.size()) {
+      throw new IllegalArgumentException(packedNeeds());
     }
-    return tensor;
   }
 
-  AttentionCall call(Attention attention) {
-    return attention
-        .call(query, key, value)
-        .bias(bias)
-        .alibiSlopes(alibiSlopes)
-        .sinks(sinks)
-        .queryLengths(queryLengths)
-        .keyLengths(keyLengths);
+  private List<Operand> offsets() {
+    return mechanism.operands().stream().filter(it -> it.type() == Type.OFFSETS).toList();
+  }
+
+  private String packedNeeds() {
+    return "packed sequences need "
+        + offsets().stream()
+            .map(it -> Mechanism.option(it.name()))
+            .collect(Collectors.joining(" and "));
+  }
+
+  /** Null if the command line names none. */
+  Path file(Operand operand) {
+    return files.get(operand.name());
+  }
+
+  /** Null if it is absent. */
+  Tensor get(String name) {
+    return tensors.get(mechanism.table().requireOperand(name));
+  }
+
+  /** The element type that most have. */
+  DType dtype() {
+    return get(mechanism.operands().getFirst().name()).dtype();
+  }
+
+  /** True if sequences lie end to end. */
+  boolean isPacked() {
+    return packed;
+  }
+
+  /** Of a size, such as the rows of the longest of packed sequences. */
+  long size(String symbol) {
+    return sizes.get(symbol);
+  }
+
+  /** Reads an operand, unless it is absent. */
+  void read(Operand operand) throws IOException {
+    if (file(operand) == null) {
+      return;
+    }
+    String option = Mechanism.option(operand.name());
+    Tensor tensor =
+        switch (operand.type()) {
+          case SPEC, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
+          case OWN -> reader.floats(option, file(operand), null);
+          case FLOAT32 -> reader.float32s(option, file(operand));
+          case INT32 -> reader.ints(reader.integers(option, file(operand)));
+          case OFFSETS -> offsets(operand, reader.integers(option, file(operand)));
+        };
+    tensors.put(operand.name(), tensor);
+    if (operand.present() == null && !mechanism.isGradient(operand)) {
+      measure(operand, tensor);
+    }
+  }
+
+  /** Takes sizes that results are shaped after; the call checks all the rest. */
+  private void measure(Operand operand, Tensor tensor) {
+    List<Axis> axes = operand.axes(packed);
+    if (tensor.rank() != axes.size() || tensor.size(axes.size() - 1) == 0) {
+      boolean ragged = tensor.rank() < axes.size() && tensor.rank() == operand.axes(true).size();
+      throw new IllegalArgumentException(
+          "%s %s has shape %s, expected %s dimensions %s, the last of 1 or more%s"
+              .formatted(
+                  Mechanism.option(operand.name()),
+                  file(operand),
+                  NpyTensors.text(tensor),
+                  COUNTS.get(axes.size()),
+                  axes.stream().map(Axis::symbol).toList(),
+                  ragged ? "; " + packedNeeds() : ""));
+    }
+    for (int dim = 0; dim < axes.size(); dim++) {
+      sizes.putIfAbsent(axes.get(dim).symbol(), tensor.size(dim));
+    }
+  }
+
+  /**
+   * Takes the longest sequence, which the plan depends on, from offsets that are right: a device
+   * cannot say what is wrong with them.
+   */
+  private Tensor offsets(Operand operand, int[] offsets) {
+    String name = Mechanism.option(operand.name()) + " " + file(operand);
+    long rows = sizes.get(operand.counts().totalSymbol());
+    if (offsets.length == 0 || offsets[0] != 0 || offsets[offsets.length - 1] != rows) {
+      throw new IllegalArgumentException(
+          "%s has %s, expected offsets from 0 to %d, one more than there are sequences"
+              .formatted(
+                  name,
+                  offsets.length == 0
+                      ? "no elements"
+                      : "offsets from %d to %d".formatted(offsets[0], offsets[offsets.length - 1]),
+                  rows));
+    }
+    int longest = 0;
+    for (int i = 1; i < offsets.length; i++) {
+      if (offsets[i] < offsets[i - 1] || offsets[i] > rows) {
+        throw new IllegalArgumentException(
+            "element %d of %s is %d, expected %d to %d"
+                .formatted(i, name, offsets[i], offsets[i - 1], rows));
+      }
+      longest = Math.max(longest, offsets[i] - offsets[i - 1]);
+    }
+    sizes.put(operand.counts().symbol(), (long) longest);
+    return reader.ints(offsets);
+  }
+
+  /** A new tensor for a result, if the machine has room for it. */
+  void allocate(Operand operand) {
+    long[] shape =
+        mechanism.isGradient(operand)
+            ? get(NativeOperation.original(operand.name())).shape()
+            : operand.axes(packed).stream().mapToLong(axis -> sizes.get(axis.symbol())).toArray();
+    DType type = operand.type() == Type.FLOAT32 ? DType.FLOAT32 : dtype();
+    memory.add(Mechanism.option(operand.name()), type, shape);
+    tensors.put(operand.name(), scope.allocate(type, shape));
+  }
+
+  /** Options and files, and sizes by where they come from. */
+  Wording wording() {
+    Wording wording = new Wording();
+    for (Operand operand : mechanism.operands()) {
+      if (!operand.written() && file(operand) != null) {
+        wording
+            .with(Mechanism.option(operand.name()), file(operand))
+            .withSizes(operand, file(operand));
+      }
+    }
+    return wording;
   }
 }

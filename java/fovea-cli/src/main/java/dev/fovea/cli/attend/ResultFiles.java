@@ -28,11 +28,8 @@ final class ResultFiles {
     this.host = host;
   }
 
-  /** Writes a result and adds it to the document, unless nobody wants it: its file is null. */
+  /** Writes a result and adds it to the document. */
   void write(JsonObject document, String name, Tensor tensor, Path file) throws IOException {
-    if (file == null) {
-      return;
-    }
     Npy array = NpyTensors.array(tensor, host);
     files.write(file, array::writeTo);
     String warning = Overflow.warning(name, array);

@@ -1,5 +1,7 @@
 package dev.fovea.cli.attend;
 
+import dev.fovea.ffi.Operand;
+import dev.fovea.ffi.Operand.Dim;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Locale;
@@ -19,8 +21,8 @@ public final class Wording {
   private static final Pattern SUBJECT =
       Pattern.compile("^([A-Za-z_]+)(\\[(\\d+(?:, \\d+)*)\\])?(?= has | is )");
 
-  /** What no English word looks like: headDim, key_lengths. */
-  private static final Pattern IDENTIFIER = Pattern.compile("\\b[a-z]+(?:_[a-z]+|[A-Z][a-z]+)+\\b");
+  /** What no English word looks like: headDim, key_lengths, cuSeqlensQ. */
+  private static final Pattern IDENTIFIER = Pattern.compile("\\b[a-z]+(?:_[a-z]+|[A-Z][a-z]*)+\\b");
 
   /** An element type as Java spells it. */
   private static final Pattern TYPE = Pattern.compile("\\b(?:B?FLOAT(?:16|32)|INT32)\\b");
@@ -43,15 +45,27 @@ public final class Wording {
     return this;
   }
 
-  /** Adds the files and the sizes that come from them. */
-  Wording withSizes(Path query, Path key, Path value) {
-    words.put("head-dim", "the last dimension of --query " + query);
-    words.put("value-head-dim", "the last dimension of --value " + value);
-    words.put("query-heads", "the number of heads of --query " + query);
-    words.put("key-heads", "the number of heads of --key " + key);
-    words.put("query-length", "the sequence length of --query " + query);
-    words.put("key-length", "the sequence length of --key " + key);
+  /** Adds the sizes that a file says, but for those of files that were added before. */
+  Wording withSizes(Operand operand, Path file) {
+    for (Dim dim : operand.dims()) {
+      if (dim.size() != null) {
+        words.putIfAbsent(
+            option(dim.size().name()),
+            "the %s of %s %s".formatted(size(dim), Mechanism.option(operand.name()), file));
+      }
+    }
     return this;
+  }
+
+  /** Of head_dim, "last dimension". */
+  private static String size(Dim dim) {
+    String name = dim.size().name();
+    return switch (name.substring(name.lastIndexOf('_') + 1)) {
+      case "length" -> "sequence length";
+      case "heads" -> "number of heads";
+      case "dim" -> "last dimension";
+      default -> name.replace('_', ' ');
+    };
   }
 
   /** Runs {@code work} and rewords its refusals. */

@@ -3,7 +3,10 @@ package dev.fovea.cli.attend;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.fovea.ffi.Operand;
 import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class WordingTest {
@@ -12,9 +15,17 @@ class WordingTest {
       new Wording()
           .with("--query", Path.of("q.npy"))
           .with("--key-lengths", Path.of("n.npy"))
+          .with("--cu-seqlens-q", Path.of("c.npy"))
           .with("--alibi-slopes", null)
-          .with("--scale")
-          .withSizes(Path.of("q.npy"), Path.of("k.npy"), Path.of("v.npy"));
+          .with("--scale");
+
+  @BeforeEach
+  void nameSizes() {
+    List<Operand> operands = Mechanism.ATTENTION.operands();
+    for (String file : List.of("q.npy", "k.npy", "v.npy")) {
+      wording.withSizes(operands.get("qkv".indexOf(file.charAt(0))), Path.of(file));
+    }
+  }
 
   private void says(String expected, String message) {
     assertEquals(expected, wording.of(message));
@@ -24,6 +35,8 @@ class WordingTest {
   void operandsAreTheirOptionsAndFiles() {
     says("--query q.npy has shape [2], expected 4", "query has shape [2], expected 4");
     says("--key-lengths n.npy has shape [2]", "keyLengths has shape [2]");
+    says("--cu-seqlens-q c.npy has shape [2]", "cuSeqlensQ has shape [2]");
+    says("not from --cu-seqlens-q c.npy", "not from cuSeqlensQ");
     says("--scale is NaN, expected a number", "scale is NaN, expected a number");
     says("--query q.npy is float16, expected float32", "query is FLOAT16, expected FLOAT32");
   }
@@ -44,6 +57,7 @@ class WordingTest {
             + " --key k.npy, 3",
         "query_heads is 4, expected a multiple of key_heads, 3");
     says("at least the last dimension of --value v.npy", "at least valueHeadDim");
+    says("the batch of --query q.npy is 3", "batch is 3");
   }
 
   @Test

@@ -1,0 +1,46 @@
+package dev.fovea.cli.attend;
+
+import dev.fovea.Attention;
+import dev.fovea.Attention.Alignment;
+import dev.fovea.MaskBuilder;
+
+/**
+ * Numbers of a command line, those of all operations together.
+ *
+ * @param causal null: no causal mask
+ * @param window null: none
+ * @param scale null: the operation's own
+ * @param deterministic whether every run of a backward pass is to give the same bits
+ */
+public record Settings(
+    Alignment causal,
+    Window window,
+    Double scale,
+    double softcap,
+    double dropout,
+    long seed,
+    int offset,
+    boolean allowTf32,
+    boolean deterministic,
+    int threads) {
+
+  /** L,R as in {@code --window 128,0}. */
+  public record Window(long left, long right) {
+
+    /** Whether both are sizes, or {@link Attention#UNBOUNDED}. */
+    public boolean valid() {
+      return left >= Attention.UNBOUNDED && right >= Attention.UNBOUNDED;
+    }
+  }
+
+  /** What operations over queries and keys have alike; returns {@code builder}. */
+  <B extends MaskBuilder<B>> B masks(B builder) {
+    if (causal != null) {
+      builder.causal(causal);
+    }
+    if (window != null) {
+      builder.window(window.left(), window.right());
+    }
+    return builder.dropout(dropout);
+  }
+}
