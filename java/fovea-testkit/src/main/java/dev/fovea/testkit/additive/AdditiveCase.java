@@ -60,6 +60,12 @@ public record AdditiveCase(
     OUTLIERS,
     /** Queries and keys 40 times as large: most of tanh is 1 or -1, some where both cancel. */
     SATURATED,
+    /**
+     * N(0,1), but for one column in which some queries and keys lie 30 to 60 to either side: what a
+     * kernel decides for a tile, a row or a key because of the largest there, it must not decide by
+     * others.
+     */
+    FAR,
     /** Query, key and bias 1e-3 times as large, where tanh is its argument. */
     SMALL,
     /** Weight 8 times as large: nearly one-hot rows. */

@@ -37,6 +37,7 @@ public final class CaseGenerator {
     1, 2, 3, 4, 5, 7, 8, 8, 12, 15, 16, 16, 17, 20, 24, 31, 32, 32, 33, 48, 63, 64, 64, 65, 100,
     128, 129, 200, 257, WIDEST
   };
+  private static final int[] WIDE = {65, 100, 129, 129, 200, 257, WIDEST, WIDEST};
   private static final int[] VALUE_DIMS = {
     1, 2, 3, 7, 8, 16, 17, 32, 40, 64, 64, 64, 80, 96, 111, 128, 160, 256
   };
@@ -172,7 +173,12 @@ public final class CaseGenerator {
     if (kind < 0.22) {
       c.content = Content.OUTLIERS;
     } else if (kind < 0.54) {
-      c.content = random.pick(Content.SATURATED, Content.SMALL, Content.HEAVY, Content.SATURATED);
+      c.content =
+          random.pick(Content.FAR, Content.SATURATED, Content.SMALL, Content.HEAVY, Content.FAR);
+      if (c.content == Content.FAR && random.chance(0.5)) {
+        c.headDim(random.among(WIDE), c.valueHeadDim); // in parts, of which one is far
+        trim(budget * BUDGET);
+      }
     } else if (kind < 0.6) {
       c.content = random.pick(Content.CONSTANT, Content.TINY);
     } else if (kind < 0.68 && c.dropout == 0) {

@@ -25,6 +25,8 @@ public record Operands(Map<String, float[]> all) {
 
   private static final List<String> ACCUMULATED = List.of("dkey", "dvalue", "dweight", "dbias");
   private static final float SATURATED_FACTOR = 40;
+  private static final int[] FAR_DISTANCES = {30, 38, 42, 60};
+  private static final double FAR_SHARE = 0.2; // of rows
   private static final float SMALL_FACTOR = 1e-3f;
   private static final float HEAVY_FACTOR = 8;
   private static final float TINY_FACTOR = 1e-6f;
@@ -114,6 +116,9 @@ public record Operands(Map<String, float[]> all) {
     Geometry g = c.geometry();
     float[] buffer = poisoned(layout);
     Draw draw = new Draw(c, type, factor, salt);
+    if (c.content() == Content.FAR && (name.equals("query") || name.equals("key"))) {
+      draw.placeFar(random(c, 14), g.headDim());
+    }
     boolean keys = name.equals("key") || name.equals("value");
     int[] cu = keys ? g.cuK() : g.cuQ();
     for (int b = 0; b < g.batch(); b++) {
@@ -143,6 +148,8 @@ public record Operands(Map<String, float[]> all) {
     private final float factor;
     private final boolean outliers;
     private final Float constant; // or null
+    private int farColumn = -1; // of some rows; or of none
+    private int distance;
 
     Draw(AdditiveCase c, DType type, float factor, int salt) {
       random = random(c, salt);
@@ -152,6 +159,15 @@ public record Operands(Map<String, float[]> all) {
       constant = c.content() == Content.CONSTANT ? Rounding.round(type, random.nextNormal()) : null;
     }
 
+    /**
+     * The column and its distance from 0 that all of a case share, so that pairs can cancel. The
+     * last is in the last part of a row, as long or short as that is.
+     */
+    void placeFar(Gaussian shared, int columns) {
+      farColumn = shared.chance(0.5) ? columns - 1 : shared.nextInt(columns);
+      distance = shared.among(FAR_DISTANCES);
+    }
+
     void fill(float[] buffer, int at, int width) {
       if (width == 0 || !Float.isNaN(buffer[at])) {
         return;
@@ -159,6 +175,10 @@ public record Operands(Map<String, float[]> all) {
       for (int d = at; d < at + width; d++) {
         float drawn = random.nextNormal() * (outliers && random.nextInt(1000) == 0 ? 10 : 1);
         buffer[d] = constant != null ? constant : Rounding.round(type, drawn * factor);
+      }
+      if (farColumn >= 0 && random.chance(FAR_SHARE)) {
+        int far = random.pick(-distance, distance);
+        buffer[at + farColumn] = Rounding.round(type, far + random.nextNormal());
       }
     }
   }
