@@ -1,6 +1,7 @@
 package dev.fovea.bench;
 
 import dev.fovea.DType;
+import dev.fovea.Tensor;
 import dev.fovea.testkit.Rounding;
 import java.util.List;
 
@@ -9,6 +10,9 @@ import java.util.List;
  * 16-bit types, so this is looser than {@link OracleRows}; but it sees every element.
  */
 final class Agreement {
+
+  /** Of the largest difference of a composed mechanism, over the root mean square. */
+  private static final double LARGEST = 32;
 
   private Agreement() {}
 
@@ -20,32 +24,65 @@ final class Agreement {
    *     that differs most
    */
   static double check(FoveaAttention attention, List<float[]> theirs) {
+    AttentionProblem problem = attention.problem();
     double worst = 0;
     for (int i = 0; i < theirs.size(); i++) {
-      float[] ours = attention.outputs().get(i).toFloatArray();
-      worst = Math.max(worst, check(attention.problem(), i, ours, theirs.get(i)));
+      Difference difference = Difference.of(attention.outputs().get(i), theirs.get(i));
+      difference.refuse(problem, i, largestAllowed(problem), relativeAllowed(problem));
+      worst = Math.max(worst, difference.relative());
     }
     return worst;
   }
 
-  private static double check(AttentionProblem problem, int output, float[] ours, float[] theirs) {
-    double squares = 0;
-    double differences = 0;
-    double largest = 0;
-    for (int i = 0; i < ours.length; i++) {
-      double difference = Math.abs(ours[i] - theirs[i]);
-      squares += (double) ours[i] * ours[i];
-      differences += difference * difference;
-      largest = difference <= largest ? largest : difference; // a NaN counts
+  /**
+   * Compares {@code theirs} with what {@code side} wrote. Outputs may be sums of any size, so that
+   * both bounds are relative.
+   *
+   * @param theirs as {@link FoveaSide#outputs}
+   * @return as {@link #check(FoveaAttention, List)}
+   */
+  static double check(ComposedSide<?> side, List<float[]> theirs) {
+    double allowed = side.problem().differenceAllowed();
+    double worst = 0;
+    for (int i = 0; i < theirs.size(); i++) {
+      Difference difference = Difference.of(side.outputs().get(i), theirs.get(i));
+      difference.refuse(side.problem(), i, LARGEST * allowed * difference.size(), allowed);
+      worst = Math.max(worst, difference.relative());
     }
-    double relative = Math.sqrt(differences / squares);
-    if (!(largest <= largestAllowed(problem) && relative <= relativeAllowed(problem))) {
-      throw new WrongOutputException(
-          "%s: output %d of libtorch differs by %.3g, root mean square %.3g of the values; allowed"
-                  .formatted(problem, output, largest, relative)
-              + " %.3g and %.3g".formatted(largestAllowed(problem), relativeAllowed(problem)));
+    return worst;
+  }
+
+  /**
+   * How two outputs differ.
+   *
+   * @param largest of all elements
+   * @param relative root mean square, relative to that of the values
+   * @param size root mean square of the values
+   */
+  private record Difference(double largest, double relative, double size) {
+    static Difference of(Tensor output, float[] theirs) {
+      float[] ours = output.toFloatArray();
+      double squares = 0;
+      double differences = 0;
+      double largest = 0;
+      for (int i = 0; i < ours.length; i++) {
+        double difference = Math.abs(ours[i] - theirs[i]);
+        squares += (double) ours[i] * ours[i];
+        differences += difference * difference;
+        largest = difference <= largest ? largest : difference; // a NaN counts
+      }
+      return new Difference(
+          largest, Math.sqrt(differences / squares), Math.sqrt(squares / ours.length));
     }
-    return relative;
+
+    void refuse(Object problem, int output, double largestAllowed, double relativeAllowed) {
+      if (!(largest <= largestAllowed && relative <= relativeAllowed)) {
+        throw new WrongOutputException(
+            "%s: output %d of libtorch differs by %.3g, root mean square %.3g of the values"
+                    .formatted(problem, output, largest, relative)
+                + "; allowed %.3g and %.3g".formatted(largestAllowed, relativeAllowed));
+      }
+    }
   }
 
   /** Roundings of values up to 4: a mean of N(0,1) is no larger, a gradient hardly. */

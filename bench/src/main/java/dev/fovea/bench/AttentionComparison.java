@@ -51,7 +51,7 @@ public final class AttentionComparison extends Comparison {
     Libtorch libtorch = new Libtorch(threads);
     try (Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
       Report report = Report.begin(benchmark(), versions(libtorch));
-      Ceiling ceiling = new Ceiling();
+      Ceiling ceiling = new Ceiling(MachineUnit.FLOP);
       ceiling.measure();
       Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
       AttentionMeasurement measurement =

@@ -54,7 +54,7 @@ public final class EncoderComparison extends Comparison {
         Encoder encoder = new Encoder(model);
         OnnxRuntime peer = new OnnxRuntime(model, threads)) {
       Report report = Report.begin(benchmark(), versions(peer));
-      Ceiling ceiling = new Ceiling();
+      Ceiling ceiling = new Ceiling(MachineUnit.FLOP);
       ceiling.measure();
       // A turn is a whole pass over the sentences: long enough.
       Settings settings = new Settings(rounds, 0, Double.MAX_VALUE);

@@ -17,17 +17,12 @@ final class FmaPeak {
 
   // Constant for the whole process: only then does C2 keep the vectors in registers. The portable
   // tier is held against AVX2, which is above its true bound.
-  private static final VectorSpecies<Float> SPECIES =
+  static final VectorSpecies<Float> SPECIES =
       Machine.tier() == Isa.AVX512 ? FloatVector.SPECIES_512 : FloatVector.SPECIES_256;
 
   private static final int ITERATIONS = 10_000;
   private static final int CHAINS =
       12; // 8 are in flight, latency 4 times two units; fewer than 12 do not fill them
-
-  /** Operations a second that neither the interpreter reaches nor a compiler that boxes vectors. */
-  private static final double COMPILED = 8e9;
-
-  private static final double PATIENCE_SECONDS = 60;
 
   private static volatile float sink;
 
@@ -41,25 +36,6 @@ final class FmaPeak {
   /** Some tens of microseconds of nothing but multiply-adds. */
   static void run() {
     sink = chains();
-  }
-
-  /**
-   * Runs until it is compiled, however long the compiler's thread has to wait for a core.
-   *
-   * @throws IllegalStateException if it never is: this CPU has no such vectors
-   */
-  static void warmUp() {
-    long begin = System.nanoTime();
-    double speed = 0;
-    while (speed < COMPILED) {
-      long start = System.nanoTime();
-      if ((start - begin) * 1e-9 > PATIENCE_SECONDS) {
-        throw new IllegalStateException(
-            "multiply-adds are not compiled: the CPU needs AVX2 and FMA");
-      }
-      run();
-      speed = flops() / ((System.nanoTime() - start) * 1e-9);
-    }
   }
 
   private static float chains() {

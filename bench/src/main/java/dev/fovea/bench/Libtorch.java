@@ -90,9 +90,9 @@ final class Libtorch {
     private Call(FoveaAttention attention, boolean inference) {
       this.inference = new InferenceMode(inference);
       causal = attention.problem().causal();
-      query = tensor(attention.query());
-      key = tensor(attention.key());
-      value = tensor(attention.value());
+      query = bhsd(attention.query());
+      key = bhsd(attention.key());
+      value = bhsd(attention.value());
     }
 
     private void choose() {
@@ -158,7 +158,7 @@ final class Libtorch {
     @Override
     List<float[]> results() {
       try (org.bytedeco.pytorch.Tensor out = forward()) {
-        return List.of(values(out));
+        return List.of(bshd(out));
       }
     }
   }
@@ -177,7 +177,7 @@ final class Libtorch {
       query.set_requires_grad(true);
       key.set_requires_grad(true);
       value.set_requires_grad(true);
-      dout = tensor(backward.dout());
+      dout = bhsd(backward.dout());
       leaves = new TensorVector(query, key, value);
       douts = new TensorVector(dout);
     }
@@ -199,7 +199,7 @@ final class Libtorch {
     @Override
     List<float[]> results() {
       try (TensorVector gradients = gradients()) {
-        return Arrays.stream(gradients.get()).map(Libtorch::values).toList();
+        return Arrays.stream(gradients.get()).map(Libtorch::bshd).toList();
       }
     }
 
@@ -218,9 +218,15 @@ final class Libtorch {
   }
 
   /** The values of a tensor [B, H, S, D] in the order [B, S, H, D]. */
-  private static float[] values(org.bytedeco.pytorch.Tensor tensor) {
-    try (org.bytedeco.pytorch.Tensor ordered = tensor.transpose(1, 2);
-        org.bytedeco.pytorch.Tensor floats = ordered.toType(ScalarType.Float);
+  private static float[] bshd(org.bytedeco.pytorch.Tensor tensor) {
+    try (org.bytedeco.pytorch.Tensor ordered = tensor.transpose(1, 2)) {
+      return values(ordered);
+    }
+  }
+
+  /** The values of a tensor, in the order of its dimensions. */
+  static float[] values(org.bytedeco.pytorch.Tensor tensor) {
+    try (org.bytedeco.pytorch.Tensor floats = tensor.toType(ScalarType.Float);
         org.bytedeco.pytorch.Tensor dense = floats.contiguous()) {
       float[] values = new float[Math.toIntExact(dense.numel())];
       dense.data_ptr_float().get(values);
@@ -228,8 +234,12 @@ final class Libtorch {
     }
   }
 
-  private static org.bytedeco.pytorch.Tensor tensor(Tensor bshd) {
-    Tensor t = bshd.permute(0, 2, 1, 3);
+  private static org.bytedeco.pytorch.Tensor bhsd(Tensor bshd) {
+    return tensor(bshd.permute(0, 2, 1, 3));
+  }
+
+  /** The same memory. */
+  static org.bytedeco.pytorch.Tensor tensor(Tensor t) {
     ScalarType type =
         switch (t.dtype()) {
           case FLOAT32 -> ScalarType.Float;

@@ -84,6 +84,11 @@ record Machine(
     return text.isEmpty() ? -1 : Double.parseDouble(text.split(" ")[0]);
   }
 
+  /** Memory that processes can still have without swapping. */
+  static long availableBytes() {
+    return kibibytes("MemAvailable") << 10;
+  }
+
   private static String readClock(String info) {
     String governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip();
     String mhz = field(info, "cpu MHz");
@@ -93,8 +98,12 @@ record Machine(
   }
 
   private static long readMemory() {
-    String kib = field(read("/proc/meminfo"), "MemTotal").replace(" kB", "");
-    return kib.isEmpty() ? 0 : Math.round(Long.parseLong(kib) / (double) (1 << 20));
+    return Math.round(kibibytes("MemTotal") / (double) (1 << 20));
+  }
+
+  private static long kibibytes(String name) {
+    String kib = field(read("/proc/meminfo"), name).replace(" kB", "");
+    return kib.isEmpty() ? 0 : Long.parseLong(kib);
   }
 
   private static String field(String text, String name) {

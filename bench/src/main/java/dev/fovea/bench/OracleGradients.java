@@ -28,7 +28,8 @@ final class OracleGradients {
     AttentionProblem problem = backward.problem();
     int sequence = problem.sequence();
     return OracleRows.each(
-        problem,
+        problem.heads(),
+        sequence,
         (head, row) -> {
           int keys = problem.causal() ? row + 1 : sequence;
           Gradients ofQuery = gradients(backward, head, row, row + 1, 0, keys);

@@ -9,6 +9,7 @@ import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Oracle;
 import dev.fovea.testkit.attention.Precision;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -34,21 +35,27 @@ final class OracleRows {
    * @return the largest error in units of what is allowed
    */
   static double verify(FoveaAttention attention) {
-    return each(attention.problem(), (head, row) -> verify(attention, head, row));
+    AttentionProblem problem = attention.problem();
+    return each(problem.heads(), problem.sequence(), (head, row) -> verify(attention, head, row));
   }
 
   /** The largest of what {@code check} gives for the rows that are compared. */
-  static double each(AttentionProblem problem, RowCheck check) {
+  static double each(int heads, int sequence, RowCheck check) {
     double worst = 0;
-    for (int head : new TreeSet<>(List.of(0, problem.heads() - 1))) {
-      for (int row : rows(problem.sequence())) {
+    for (int head : ends(heads)) {
+      for (int row : rows(sequence)) {
         worst = Math.max(worst, check.verify(head, row));
       }
     }
     return worst;
   }
 
-  private static TreeSet<Integer> rows(int sequence) {
+  /** The first and the last of {@code count}. */
+  static Set<Integer> ends(int count) {
+    return new TreeSet<>(List.of(0, count - 1));
+  }
+
+  private static Set<Integer> rows(int sequence) {
     TreeSet<Integer> rows = new TreeSet<>();
     for (int power = 1; power < sequence; power *= 4) {
       rows.add(power - 1);
@@ -90,17 +97,21 @@ final class OracleRows {
   /** Compares one row of an output; gives its largest error in units of what is allowed. */
   static double compare(
       AttentionProblem problem, String name, Tensor output, int head, int row, Expected expected) {
-    float[] got = rows(output, head, row, row + 1);
+    String what = "%s: %s of head %d, row %d".formatted(problem, name, head, row);
+    return compare(what, rows(output, head, row, row + 1), expected);
+  }
+
+  /** Compares elements of an output; gives the largest error in units of what is allowed. */
+  static double compare(String what, float[] got, Expected expected) {
     double worst = 0;
-    for (int d = 0; d < got.length; d++) {
-      double error = Math.abs(got[d] - expected.value(d));
-      if (!(error <= expected.allowed(d))) {
+    for (int i = 0; i < got.length; i++) {
+      double error = Math.abs(got[i] - expected.value(i));
+      if (!(error <= expected.allowed(i))) {
         throw new WrongOutputException(
-            "%s: %s[%d, %d, %d] is %s, exact %s, allowed error %.3g"
-                .formatted(
-                    problem, name, row, head, d, got[d], expected.value(d), expected.allowed(d)));
+            "%s: element %d is %s, exact %s, allowed error %.3g"
+                .formatted(what, i, got[i], expected.value(i), expected.allowed(i)));
       }
-      worst = Math.max(worst, error / expected.allowed(d));
+      worst = Math.max(worst, error / expected.allowed(i));
     }
     return worst;
   }

@@ -19,7 +19,8 @@ import java.util.Map;
  * The figures of one benchmark with one instruction set, as they lie under bench/results/. Tables
  * and plots are made from nothing else.
  *
- * @param benchmark "call", "attention", "backward", "encoder" or "conversions"
+ * @param benchmark "call", "attention", "backward", "encoder", "conversions" or that of a {@link
+ *     Mechanism}
  * @param isa tier of Fovea's kernels
  * @param date of the first session, UTC
  * @param commit of the sources, with "-dirty" if they were changed
@@ -49,6 +50,7 @@ record Report(
           "OPENBLAS_CORETYPE",
           "ATEN_CPU_CAPABILITY",
           "ONEDNN_MAX_CPU_ISA",
+          "GLIBC_TUNABLES",
           "MALLOC_ARENA_MAX",
           "MALLOC_MMAP_THRESHOLD_",
           "MALLOC_TRIM_THRESHOLD_");
@@ -77,7 +79,8 @@ record Report(
    *
    * @param parameters what was computed
    * @param figures absolute: medians over the rounds, in the unit that the name says
-   * @param ratios how many times faster Fovea is than another: medians of each round's ratio
+   * @param ratios how many times faster Fovea is than another: medians of each round's ratio; and
+   *     how many times as much memory another needs
    * @param quartiles lower and upper, of the same ratios
    * @param rounds in which each contestant took part
    * @param checks what was found when the output was verified
@@ -111,6 +114,11 @@ record Report(
       double[] quartiles = measured.quartiles(ours, theirs);
       this.quartiles.put(
           as, new double[] {rounded(work * quartiles[0]), rounded(work * quartiles[1])});
+    }
+
+    /** Enters a ratio that has no rounds. */
+    void ratio(String as, double value) {
+      ratios.put(as, rounded(value));
     }
 
     /** Enters a figure. */

@@ -16,7 +16,10 @@ public final class ResultsPage {
 
   private static final List<String> ISAS = List.of("portable", "avx2", "avx512");
   private static final List<String> BENCHMARKS =
-      List.of("call", "attention", "backward", "encoder", "conversions");
+      Stream.concat(
+              Stream.of("call", "attention", "backward", "encoder", "conversions"),
+              Stream.of(Mechanism.values()).map(Mechanism::benchmark))
+          .toList();
 
   private ResultsPage() {}
 
@@ -97,6 +100,15 @@ public final class ResultsPage {
                 + " before and is kept. Its flash kernel gives each head to one thread, and on"
                 + " 16-bit types rounds the sums of its blocks to 16 bits; its plain kernel has the"
                 + " weights from the forward pass, and so four products to do instead of five.",
+            "",
+            "Mechanisms for which libtorch has no operation stand beside the composition of its"
+                + " operations that its user would write at best, in float32 whatever our type is;"
+                + " malloc asks for huge pages there, which makes libtorch's backward passes up to"
+                + " 1.6 times as fast. *memory* is the most at once, operands left out, of a"
+                + " backward pass with what its forward pass leaves for it: ours is counted from"
+                + " tensors and plan, libtorch's is the growth of the process's resident pages."
+                + " *of floor* is the part of the time in which the busiest unit of the core, the"
+                + " multiply-add units or the divider, would do alone what the pass needs of it.",
             "",
             plots(all))
         .reduce((a, b) -> a + "\n" + b)

@@ -35,6 +35,9 @@ final class ResultsSection {
     targets();
     report("attention").ifPresent(report -> attention(report, "Attention"));
     report("backward").ifPresent(report -> attention(report, "Backward pass"));
+    for (Mechanism mechanism : Mechanism.values()) {
+      report(mechanism.benchmark()).ifPresent(report -> composed(report, mechanism));
+    }
     report("encoder").ifPresent(this::encoder);
     report("call").ifPresent(this::call);
     report("conversions").ifPresent(this::conversions);
@@ -156,6 +159,48 @@ final class ResultsSection {
       cells.add(ratio(row, twice ? AttentionMeasurement.ONE_THREAD : AttentionMeasurement.PEAK));
       row(cells.toArray(String[]::new));
     }
+    line("");
+  }
+
+  private void composed(Report report, Mechanism mechanism) {
+    heading(mechanism.title());
+    String unit = report.rows().getFirst().parameters().get(ComposedMeasurement.UNIT);
+    table(
+        "pass",
+        "dtype",
+        "shape",
+        "threads",
+        "ms",
+        "libtorch",
+        "times libtorch",
+        "MiB",
+        "libtorch",
+        "times our memory",
+        "G" + unit + "/s",
+        unit + " a cycle and core",
+        "of floor");
+    for (Row row : report.rows()) {
+      Map<String, String> parameters = row.parameters();
+      Map<String, Double> figures = row.figures();
+      row(
+          parameters.get("pass"),
+          parameters.get("dtype"),
+          parameters.get("shape"),
+          parameters.get("threads"),
+          number(figures.get(ComposedMeasurement.FOVEA + ComposedMeasurement.MILLISECONDS)),
+          number(figures.get(ComposedMeasurement.LIBTORCH + ComposedMeasurement.MILLISECONDS)),
+          ratio(row, ComposedMeasurement.LIBTORCH),
+          number(figures.get(ComposedMeasurement.FOVEA + ComposedMeasurement.MEBIBYTES)),
+          number(figures.get(ComposedMeasurement.LIBTORCH + ComposedMeasurement.MEBIBYTES)),
+          ratio(row, ComposedMeasurement.MEMORY),
+          number(figures.get(ComposedMeasurement.UNITS_A_SECOND)),
+          number(figures.get(ComposedMeasurement.UNITS_A_CYCLE)),
+          ratio(row, ComposedMeasurement.FLOOR));
+    }
+    line("");
+    line(
+        "Half of all rounds lie within %.1f %% of the median ratio to libtorch.",
+        100 * spread(report, ComposedMeasurement.LIBTORCH));
     line("");
   }
 

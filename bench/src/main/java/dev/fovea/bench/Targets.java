@@ -1,6 +1,7 @@
 package dev.fovea.bench;
 
 import dev.fovea.bench.Report.Row;
+import dev.fovea.testkit.Pass;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -64,8 +65,13 @@ final class Targets {
     }
   }
 
+  /** Those that name a row. */
+  private static final List<String> PARAMETERS =
+      List.of("pass", "dtype", "order", "shape", "sequence", "headDim", "mask", "threads");
+
   private static final String LIBTORCH = AttentionMeasurement.LIBTORCH;
   private static final String SGEMM = AttentionMeasurement.SGEMM;
+  private static final String COMPOSED_MEMORY = ComposedMeasurement.MEMORY;
 
   private static final List<Target> ALL =
       List.of(
@@ -124,6 +130,10 @@ final class Targets {
           backward("times libtorch: full, S >= 1024", LIBTORCH, 1.5, r -> full(r) && s(r) >= 1024),
           backward(
               "times libtorch: causal, S >= 1024", LIBTORCH, 1.5, r -> !full(r) && s(r) >= 1024),
+          composed(Mechanism.ADDITIVE, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.ADDITIVE, Pass.FORWARD, "libtorch's memory", COMPOSED_MEMORY, 4),
+          composed(Mechanism.ADDITIVE, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.ADDITIVE, Pass.BACKWARD, "libtorch's memory", COMPOSED_MEMORY, 4),
           new Target(
               "encoder, times ONNX Runtime padded, one thread",
               "encoder",
@@ -164,6 +174,19 @@ final class Targets {
 
   private static Target backward(String text, String ratio, double wanted, Predicate<Row> rows) {
     return float32("backward, float32, one thread, " + text, "backward", ratio, wanted, rows);
+  }
+
+  /** Of the mechanism's headline, on any number of threads. */
+  private static Target composed(
+      Mechanism mechanism, Pass pass, String text, String ratio, double wanted) {
+    String shape = mechanism.headline(pass).shape();
+    return new Target(
+        "%s %s, %s: %s".formatted(mechanism.benchmark(), pass, shape, text),
+        mechanism.benchmark(),
+        r -> r.is("dtype", "float32") && r.is("pass", pass) && r.is("shape", shape),
+        ratio,
+        wanted,
+        false);
   }
 
   private static Target float32(
@@ -232,7 +255,7 @@ final class Targets {
 
   private static String name(Row row) {
     List<String> words = new ArrayList<>();
-    for (String parameter : List.of("dtype", "order", "sequence", "headDim", "mask", "threads")) {
+    for (String parameter : PARAMETERS) {
       String value = row.parameters().get(parameter);
       if (value != null) {
         words.add(
@@ -244,7 +267,7 @@ final class Targets {
             });
       }
     }
-    return words.isEmpty() ? row.parameters().get("shape") : String.join(" ", words);
+    return String.join(" ", words);
   }
 
   private static String number(double value) {

@@ -46,7 +46,9 @@ class AttentionMeasurementTest {
   @MethodSource("problems")
   void verifiesAndMeasures(AttentionProblem problem) throws Exception {
     try (Sgemm sgemm = new Sgemm(64, 2)) {
-      Row row = new AttentionMeasurement(2, ONCE, null, sgemm, new Ceiling()).measure(problem);
+      Row row =
+          new AttentionMeasurement(2, ONCE, null, sgemm, new Ceiling(MachineUnit.FLOP))
+              .measure(problem);
       assertTrue(row.checks().get("error, of allowed") <= 1);
       assertTrue(row.figures().get("fovea GFLOP/s") > 0);
       assertTrue(row.ratios().get(AttentionMeasurement.SGEMM) > 0);
@@ -63,7 +65,7 @@ class AttentionMeasurementTest {
     Libtorch libtorch = new Libtorch(1);
     try (Sgemm sgemm = new Sgemm(64, 1)) {
       AttentionMeasurement measurement =
-          new AttentionMeasurement(1, ONCE, libtorch, sgemm, new Ceiling());
+          new AttentionMeasurement(1, ONCE, libtorch, sgemm, new Ceiling(MachineUnit.FLOP));
       for (AttentionProblem problem : problems().toList()) {
         assertTrue(measurement.measure(problem).ratios().get(AttentionMeasurement.LIBTORCH) > 0);
       }

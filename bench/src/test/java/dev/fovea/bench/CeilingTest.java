@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class CeilingTest {
 
-  private final Ceiling ceiling = new Ceiling();
+  private final Ceiling ceiling = new Ceiling(MachineUnit.FLOP);
 
   @Test
   void refusesWhatNoCoreCanDo() {

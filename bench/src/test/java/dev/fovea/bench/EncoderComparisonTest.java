@@ -25,7 +25,9 @@ class EncoderComparisonTest {
         OnnxRuntime peer = new OnnxRuntime(model, 1)) {
       EncoderComparison comparison = new EncoderComparison();
       comparison.threads = 1;
-      Row row = comparison.measure(encoder, peer, sentences, new Settings(1, 0, 1), new Ceiling());
+      Row row =
+          comparison.measure(
+              encoder, peer, sentences, new Settings(1, 0, 1), new Ceiling(MachineUnit.FLOP));
       assertEquals("9", row.parameters().get("tokens"));
       assertEquals("12", row.parameters().get("padded tokens"));
       assertTrue(row.figures().get("fovea sentences/s") > 0);

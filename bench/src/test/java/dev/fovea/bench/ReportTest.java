@@ -9,6 +9,7 @@ import dev.fovea.bench.Libtorch.Kernel;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.bench.Report.Session;
 import dev.fovea.bench.Targets.Outcome;
+import dev.fovea.testkit.Pass;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -138,6 +139,34 @@ class ReportTest {
     assertFalse(page.contains("flash kernel everywhere"), page);
     assertTrue(page.contains("Backward pass, float32, one thread"), page);
     assertPlot(RatioPlot.BACKWARD, page);
+  }
+
+  @Test
+  void composedMechanismsHaveTargetsAndATable() throws IOException {
+    Map<String, String> parameters = new LinkedHashMap<>();
+    parameters.put("pass", "forward");
+    parameters.put("dtype", "float32");
+    parameters.put("shape", Mechanism.ADDITIVE.headline(Pass.FORWARD).shape());
+    parameters.put("threads", "2");
+    parameters.put(ComposedMeasurement.UNIT, "tanh");
+    Row row = Row.of(parameters);
+    row.figure("fovea ms", 6.8);
+    row.figure("libtorch ms", 507);
+    row.figure("fovea MiB", 0.4376);
+    Rounds rounds =
+        new Rounds(List.of("fovea", "libtorch"), List.of(new double[] {6.8}, new double[] {507}));
+    row.compare("libtorch", rounds, "fovea", "libtorch", 1);
+    row.ratio(ComposedMeasurement.MEMORY, 3.9);
+    Report report = report("additive", row);
+    List<Outcome> outcomes = Targets.evaluate(List.of(report));
+    assertEquals(List.of(true, false), outcomes.stream().map(Outcome::met).toList());
+    String name = "forward float32 B 1, Sq 1024, Sk 1024, H 1, A 64, Dv 64 2 threads";
+    assertEquals(name, outcomes.getFirst().worstCase());
+    report.write(Report.file(folder, "additive"));
+    ResultsPage.write(folder);
+    String page = Files.readString(folder.resolve("README.md"));
+    assertTrue(page.contains("### Additive attention"), page);
+    assertTrue(page.contains("| 2 | 6.80 | 507 | 74.6 | 0.44 |  | 3.90 |"), page);
   }
 
   @Test

@@ -1,0 +1,158 @@
+package dev.fovea.bench;
+
+import dev.fovea.DType;
+import dev.fovea.bench.Interleaved.Contestant;
+import dev.fovea.bench.Interleaved.Settings;
+import dev.fovea.bench.Report.Row;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * One composed problem after another: verifies both sides' outputs, weighs their memory, times them
+ * against each other and against the floor.
+ */
+final class ComposedMeasurement {
+
+  static final String FOVEA = AttentionMeasurement.FOVEA;
+  static final String FLOAT32 = AttentionMeasurement.FLOAT32;
+  static final String ONE_THREAD = AttentionMeasurement.ONE_THREAD;
+  static final String LIBTORCH = AttentionMeasurement.LIBTORCH;
+  static final String MEMORY = "libtorch memory";
+  static final String FLOOR = "floor";
+  static final String MILLISECONDS = " ms";
+  static final String MEBIBYTES = " MiB";
+  static final String UNIT = "unit";
+  static final String UNITS_A_SECOND = "G units/s";
+  static final String UNITS_A_CYCLE = "units/cycle";
+
+  private static final long QUIET_MILLIS = 80;
+
+  private final int threads;
+  private final Settings settings;
+  private final boolean beside;
+  private final Map<MachineUnit, Ceiling> ceilings = new EnumMap<>(MachineUnit.class);
+
+  /**
+   * A measurement with {@code threads} threads on each side.
+   *
+   * @param beside libtorch; else that is left out
+   */
+  ComposedMeasurement(int threads, Settings settings, boolean beside) {
+    this.threads = threads;
+    this.settings = settings;
+    this.beside = beside;
+    for (MachineUnit unit : MachineUnit.values()) {
+      unit.warmUp();
+      ceilings.put(unit, new Ceiling(unit));
+    }
+  }
+
+  /** Measures one problem. */
+  Row measure(ComposedProblem problem) throws Exception {
+    boolean narrow = problem.dtype() != DType.FLOAT32;
+    try (ComposedSide<?> ours = problem.open();
+        ComposedSide<?> float32 = narrow ? problem.as(DType.FLOAT32).open() : null;
+        ComposedCall theirs = beside ? new ComposedCall(ours) : null) {
+      Row row = Row.of(parameters(problem, ours));
+      List<Contestant> contestants = new ArrayList<>();
+      Runnable work = ours.work(threads);
+      row.check("error, of allowed", ours.verify(work));
+      double bytes = ours.bytes(threads);
+      row.figure(FOVEA + MEBIBYTES, bytes / (1 << 20));
+      contestants.add(new Contestant(FOVEA, work::run));
+      if (theirs != null) {
+        row.check("rms difference to libtorch", Agreement.check(ours, theirs.results()));
+        theirs
+            .peakBytes()
+            .ifPresent(
+                peak -> {
+                  row.figure(LIBTORCH + MEBIBYTES, (double) peak / (1 << 20));
+                  row.ratio(MEMORY, peak / bytes);
+                });
+        contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
+      }
+      if (float32 != null) {
+        Runnable twin = float32.work(threads);
+        float32.verify(twin);
+        contestants.add(new Contestant(FLOAT32, twin::run));
+      }
+      if (threads > 1) {
+        contestants.add(new Contestant(ONE_THREAD, ours.work(1)::run));
+      }
+      for (MachineUnit unit : MachineUnit.values()) {
+        contestants.add(new Contestant(unit.text(), unit::run));
+      }
+      Rounds measured = Interleaved.run(contestants, settings);
+      ours.verifyUnchanged();
+      if (float32 != null) {
+        float32.verifyUnchanged();
+      }
+      fill(row, contestants, measured);
+      holdToFloor(row, problem, measured);
+      return row;
+    }
+  }
+
+  private Map<String, String> parameters(ComposedProblem problem, ComposedSide<?> ours) {
+    Map<String, String> parameters = new LinkedHashMap<>();
+    parameters.put("pass", problem.pass().toString());
+    parameters.put("dtype", problem.dtype().name().toLowerCase(Locale.ROOT));
+    parameters.put("shape", problem.shape());
+    parameters.put("threads", String.valueOf(threads));
+    parameters.put("kernel", ours.plan().kernel());
+    parameters.put(UNIT, problem.floor().unit());
+    return parameters;
+  }
+
+  private static void fill(Row row, List<Contestant> contestants, Rounds measured) {
+    for (Contestant contestant : contestants) {
+      String name = contestant.name();
+      row.rounds().put(name, measured.count(name));
+      if (isUnit(name)) {
+        continue;
+      }
+      row.figure(name + MILLISECONDS, measured.median(name) * 1e3);
+      if (!name.equals(FOVEA)) {
+        row.compare(name, measured, FOVEA, name, 1);
+      }
+    }
+  }
+
+  private static boolean isUnit(String contestant) {
+    for (MachineUnit unit : MachineUnit.values()) {
+      if (contestant.equals(unit.text())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void holdToFloor(Row row, ComposedProblem problem, Rounds measured) {
+    Floor floor = problem.floor();
+    double count = floor.count();
+    row.figure(UNITS_A_SECOND, count / measured.median(FOVEA) * 1e-9);
+    MachineUnit cycle = MachineUnit.CYCLE;
+    double aCycle = count / threads / cycle.work() * measured.timesFaster(FOVEA, cycle.text());
+    row.figure(UNITS_A_CYCLE, aCycle);
+    row.figure("GHz", cycle.work() / measured.fastest(cycle.text()) * 1e-9);
+    double highest = 0;
+    for (Map.Entry<MachineUnit, Double> entry : floor.work().entrySet()) {
+      MachineUnit unit = entry.getKey();
+      Ceiling ceiling = ceilings.get(unit);
+      ceiling.saw(unit.work() / measured.fastest(unit.text()));
+      double perSecond = entry.getValue() / measured.fastest(FOVEA);
+      ceiling.check(problem.toString(), perSecond, threads, 1);
+      double work = entry.getValue() / threads / unit.work();
+      double part = work * measured.timesFaster(FOVEA, unit.text());
+      if (part > highest) {
+        highest = part;
+        row.compare(FLOOR, measured, FOVEA, unit.text(), work);
+        row.parameters().put("held by", unit.text());
+      }
+    }
+  }
+}

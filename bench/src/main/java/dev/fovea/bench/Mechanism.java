@@ -1,0 +1,45 @@
+package dev.fovea.bench;
+
+import dev.fovea.testkit.Pass;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.function.IntFunction;
+
+/** The mechanisms that libtorch's users compose. */
+enum Mechanism {
+  ADDITIVE("Additive attention", AdditiveProblem::headline, AdditiveProblem::all);
+
+  private final String title;
+  private final Function<Pass, ComposedProblem> headline;
+  private final IntFunction<List<? extends ComposedProblem>> problems;
+
+  Mechanism(
+      String title,
+      Function<Pass, ComposedProblem> headline,
+      IntFunction<List<? extends ComposedProblem>> problems) {
+    this.title = title;
+    this.headline = headline;
+    this.problems = problems;
+  }
+
+  /** Of its part of the page. */
+  String title() {
+    return title;
+  }
+
+  /** The name of its report. */
+  String benchmark() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The problem that has targets. */
+  ComposedProblem headline(Pass pass) {
+    return headline.apply(pass);
+  }
+
+  /** What is measured with that many threads. */
+  List<? extends ComposedProblem> problems(int threads) {
+    return problems.apply(threads);
+  }
+}
