@@ -11,6 +11,8 @@ import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeOperations;
 import dev.fovea.spi.DeviceBackend;
 import dev.fovea.testkit.Pass;
 import java.io.IOException;
@@ -30,9 +32,9 @@ import java.util.Set;
  * What is supported, found out by asking the planners: every feature alone, and every two of them
  * together, forward and backward, for each instruction set tier of the CPU and for a GPU, whether
  * this machine has them or not. What a column has been checked with is in {@code
- * check-BACKEND.json} and {@code check-BACKEND-backward.json}, the JSON of {@code fovea check} and
- * {@code fovea check --pass backward}, beside the other results; without that file it says "not
- * run". Kernels for a GPU are "simulated only" until there is such a file from a GPU.
+ * check-BACKEND-OPERATION-PASS.json}, the JSON of {@code fovea check}, beside the other results;
+ * without that file it says "not run". Kernels for a GPU are "simulated only" until there is such a
+ * file from a GPU.
  */
 final class SupportTable {
 
@@ -79,10 +81,14 @@ final class SupportTable {
       }
       table.append('\n');
     }
-    for (Pass pass : Pass.values()) {
-      table.append("| checked, ").append(pass).append(" |");
-      columns.forEach(column -> table.append(' ').append(checked(column, pass)).append(" |"));
-      table.append('\n');
+    for (NativeOperation operation : NativeOperations.ALL) {
+      for (Pass pass : Pass.values()) {
+        table.append("| %s checked, %s |".formatted(operation.name(), pass));
+        for (Column column : columns) {
+          table.append(' ').append(checked(column, operation, pass)).append(" |");
+        }
+        table.append('\n');
+      }
     }
     return table.append('\n').append(pairs()).toString();
   }
@@ -145,9 +151,9 @@ final class SupportTable {
     }
   }
 
-  private String checked(Column column, Pass pass) {
+  private String checked(Column column, NativeOperation operation, Pass pass) {
     for (String backend : column.backends()) {
-      Optional<String> cases = cases(backend, pass);
+      Optional<String> cases = cases(backend, operation, pass);
       if (cases.isPresent()) {
         return cases.get() + (backend.equals(SIMULATOR) ? ", simulated only" : "");
       }
@@ -155,9 +161,8 @@ final class SupportTable {
     return "not run";
   }
 
-  private Optional<String> cases(String backend, Pass pass) {
-    String suffix = pass == Pass.FORWARD ? "" : "-" + pass;
-    Path file = results.resolve("check-" + backend + suffix + ".json");
+  private Optional<String> cases(String backend, NativeOperation operation, Pass pass) {
+    Path file = results.resolve("check-%s-%s-%s.json".formatted(backend, operation.name(), pass));
     if (Files.notExists(file)) {
       return Optional.empty();
     }
