@@ -131,9 +131,11 @@ final class Targets {
           backward(
               "times libtorch: causal, S >= 1024", LIBTORCH, 1.5, r -> !full(r) && s(r) >= 1024),
           composed(Mechanism.ADDITIVE, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
-          composed(Mechanism.ADDITIVE, Pass.FORWARD, "libtorch's memory", COMPOSED_MEMORY, 4),
+          composed(
+              Mechanism.ADDITIVE, Pass.FORWARD, "libtorch's memory over ours", COMPOSED_MEMORY, 4),
           composed(Mechanism.ADDITIVE, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
-          composed(Mechanism.ADDITIVE, Pass.BACKWARD, "libtorch's memory", COMPOSED_MEMORY, 4),
+          composed(
+              Mechanism.ADDITIVE, Pass.BACKWARD, "libtorch's memory over ours", COMPOSED_MEMORY, 4),
           new Target(
               "encoder, times ONNX Runtime padded, one thread",
               "encoder",
