@@ -26,9 +26,9 @@ class Generate {
   // ---- what a declaration says
 
   /** An int64 of the spec: rows of a dimension, or, {@code of} one, of all packed sequences. */
-  record Size(String name, String symbol, String low, String high, String of, String comment) {}
+  record Size(String name, String symbol, List<String> range, String of, String comment) {}
 
-  record Option(String name, String kind, String comment) {}
+  record Option(String name, String kind, List<String> range, String comment) {}
 
   /** {@code dims} are symbols of sizes or "1"; those with ~ may be of one element. */
   record Operand(String name, boolean optional, String type, List<String> dims, String role) {
@@ -124,7 +124,7 @@ class Generate {
         .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
     op.options.stream()
         .filter(it -> it.kind.startsWith("number"))
-        .forEach(it -> all.add(new Field("number", "float", it.name, 0, it.comment)));
+        .forEach(it -> all.add(new Field("other", "float", it.name, 0, it.comment)));
     if (all.size() % 2 == 1) {
       all.add(new Field("other", "reserved0", "zero"));
     }
@@ -151,6 +151,8 @@ class Generate {
         "name", op.name, "Name", camel(op.name), "id", op.id,
         "packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
         "fields", listed(fields.stream().map(Generate::values)),
+        "numbers", listed(op.options.stream().filter(it -> it.kind.startsWith("number")).map(it -> Map.of(
+            "name", it.name, "low", it.range.getFirst(), "high", it.range.getLast(), "present", it.kind.endsWith("?") ? "has_" + it.name : ""))),
         "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
         "in", values(op, op.in, 0, op.in.size()),
         "passes", listed(Stream.of(true, false).map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
@@ -185,11 +187,9 @@ class Generate {
     Optional<Size> whole = op.sizes.stream().filter(it -> size.symbol.equals(it.of)).findFirst();
     String total = whole.map(Size::name).orElse("");
     return Map.of(
-        "name", size.name,
-        "NAME", upper(size.name),
+        "name", size.name, "NAME", upper(size.name),
         "symbol", size.symbol,
-        "low", size.low,
-        "high", size.high,
+        "low", size.range.getFirst(), "high", size.range.getLast(),
         "total", total,
         "totalSymbol", whole.map(Size::symbol).orElse(""),
         "TOTAL", upper(total));
@@ -311,12 +311,9 @@ class Generate {
         String[] words = it.group(2).split("\\s+");
         switch (it.group(1)) {
           case "operation" -> named = words;
-          case "size" -> {
-            String[] range = words.length > 2 ? words[2].split("\\.\\.", -1) : new String[] {"0", ""};
-            sizes.add(new Size(words[0], words[1], range[0], range[1].isEmpty() ? "kMaxLength" : range[1], null, comment));
-          }
-          case "total" -> sizes.add(new Size(words[0], words[1], "0", "kMaxLength", words[3], comment));
-          case "option" -> options.add(new Option(words[0], words[1], comment));
+          case "size" -> sizes.add(new Size(words[0], words[1], range(words, "0", "kMaxLength"), null, comment));
+          case "total" -> sizes.add(new Size(words[0], words[1], List.of("0", "kMaxLength"), words[3], comment));
+          case "option" -> options.add(new Option(words[0], words[1], range(words, "-FLT_MAX", "FLT_MAX"), comment));
           case "in" -> in.add(operand(it.group(2)));
           case "out" -> out.add(operand(it.group(2)));
           default -> throw new IllegalArgumentException(line);
@@ -326,6 +323,11 @@ class Generate {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }
     return new Operation(named[0], named[1], sizes, options, in, out);
+  }
+
+  private static List<String> range(String[] words, String low, String high) {
+    String[] it = words.length > 2 ? words[2].split("\\.\\.", -1) : new String[] {low, high};
+    return List.of(it[0], it[1].isEmpty() ? high : it[1]);
   }
 
   private static Operand operand(String text) {
@@ -384,13 +386,11 @@ class Generate {
     int status = 0;
     for (Map.Entry<Path, String> it : made().entrySet()) {
       Path file = it.getKey();
-      if (Files.exists(file) && Files.readString(file).equals(it.getValue())) {
-        continue;
-      }
-      if (check) {
+      boolean same = Files.exists(file) && Files.readString(file).equals(it.getValue());
+      if (!same && check) {
         System.out.println(file + " is not what ops declares: run ops/generate");
         status = 1;
-      } else {
+      } else if (!same) {
         Files.createDirectories(file.getParent());
         Files.writeString(file, it.getValue());
       }

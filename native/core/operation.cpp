@@ -1,6 +1,8 @@
 #include "core/operation.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 #include "core/block.h"
 #include "core/strides.h"
@@ -37,8 +39,8 @@ int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_
               field.name, value);
 }
 
-int32_t check_numbers(const Operation& operation, const void* spec,
-                      char (&error)[FOVEA_ERROR_LENGTH]) {
+int32_t check_integers(const Operation& operation, const void* spec,
+                       char (&error)[FOVEA_ERROR_LENGTH]) {
   for (const Field& field : operation.fields) {
     if (int32_t status = check_word(field, read_word(spec, field.offset), error)) return status;
   }
@@ -73,6 +75,58 @@ int32_t check_numbers(const Operation& operation, const void* spec,
       return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %lld, expected 0 or more", field.name,
                   (long long)value);
     }
+  }
+  return FOVEA_OK;
+}
+
+int32_t check_floats(const Operation& operation, const void* spec,
+                     char (&error)[FOVEA_ERROR_LENGTH]) {
+  for (const Number& number : operation.numbers) {
+    const float value = read_float(spec, number.offset);
+    const bool optional = number.present != 0;
+    if (optional ? read_word(spec, number.present) == 0 : value == 0) continue;
+    if (value >= number.low && value <= number.high) continue;
+    if (number.high == std::numeric_limits<float>::max()) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, expected a finite number", number.name,
+                  double(value));
+    }
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, expected %s%g to %g", number.name,
+                double(value), optional ? "" : "0 or ", double(number.low), double(number.high));
+  }
+  return FOVEA_OK;
+}
+
+const Operand* find(const Operation& operation, int32_t pass, const char* name) {
+  for (const Operand& operand : operation.operands[pass]) {
+    if (std::strcmp(operand.name, name) == 0) return &operand;
+  }
+  return nullptr;
+}
+
+// The forward pass must have had what the backward reads of it and writes the gradients of, and what it
+// alone has is not asked for.
+int32_t check_backward(const Operation& operation, const void* spec,
+                       char (&error)[FOVEA_ERROR_LENGTH]) {
+  for (const Operand& operand : operation.operands[FOVEA_FORWARD]) {
+    if (!operand.written) continue;
+    const bool there = is_present(spec, operand);
+    if (find(operation, FOVEA_BACKWARD, operand.name) == nullptr) {
+      if (!there) continue;
+      return fail(error, FOVEA_INVALID_ARGUMENT,
+                  "has_%s is 1, expected 0: %s has no part in a backward pass", operand.name,
+                  operand.name);
+    }
+    if (there) continue;
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "there is no %s, but the backward pass needs the forward's %s", operand.name,
+                operand.name);
+  }
+  for (const Operand& operand : operation.operands[FOVEA_BACKWARD]) {
+    if (!operand.written || !is_present(spec, operand)) continue;
+    const Operand* of = find(operation, FOVEA_FORWARD, operand.name + 1);  // behind its d
+    if (is_present(spec, *of)) continue;
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is wanted, but the forward had no %s",
+                operand.name, of->name);
   }
   return FOVEA_OK;
 }
@@ -139,8 +193,13 @@ Reach reach_of(const Shape& shape) {
 
 int32_t check_spec(const Operation& operation, const void* spec,
                    char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (int32_t status = check_numbers(operation, spec, error)) return status;
-  for (const Operand& operand : operation.operands[read_word(spec, offsetof(SpecHead, pass))]) {
+  if (int32_t status = check_integers(operation, spec, error)) return status;
+  if (int32_t status = check_floats(operation, spec, error)) return status;
+  const int32_t pass = read_word(spec, offsetof(SpecHead, pass));
+  if (pass == FOVEA_BACKWARD) {
+    if (int32_t status = check_backward(operation, spec, error)) return status;
+  }
+  for (const Operand& operand : operation.operands[pass]) {
     if (operand.strides == 0 || !is_present(spec, operand)) continue;
     const Shape shape = shape_of(operation, spec, operand);
     if (int32_t status = check_strides(operand.name, shape, operand.written, error)) return status;

@@ -20,13 +20,20 @@ struct SpecHead {
   int32_t pass, dtype, out_dtype, gradient_dtype;
 };
 
-// What a field of a spec may hold: a FOVEA_* type, 0 or 1, an int64 of 0 or more, a float.
-enum class Kind : uint8_t { kType, kFlag, kBound, kNumber, kOther };
+// What a field of a spec may hold that no table below says: a FOVEA_* type, 0 or 1, an int64 of 0 or more.
+enum class Kind : uint8_t { kType, kFlag, kBound, kOther };
 
 struct Field {
   const char* name;
   Kind kind;
   uint16_t offset;
+};
+
+// A float: within [low, high] where the field `present` is not 0, or 0 where it has none.
+struct Number {
+  const char* name;
+  uint16_t offset, present;
+  float low, high;
 };
 
 // A dimension: an int64 within [low, high]. With a total, packed sequences have rows of their own, and it
@@ -81,6 +88,7 @@ struct Operation {
   uint32_t spec_bytes;
   uint16_t packed;  // the flag; 0 = it has no packed sequences
   List<Field> fields;
+  List<Number> numbers;
   List<Size> sizes;
   List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
   // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
@@ -92,6 +100,11 @@ using Addresses = const void* const*;
 
 inline int32_t read_word(const void* spec, size_t offset) {
   int32_t value;
+  std::memcpy(&value, static_cast<const char*>(spec) + offset, sizeof value);
+  return value;
+}
+inline float read_float(const void* spec, size_t offset) {
+  float value;
   std::memcpy(&value, static_cast<const char*>(spec) + offset, sizeof value);
   return value;
 }

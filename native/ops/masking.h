@@ -42,27 +42,6 @@ int32_t check_dropout(const Spec& spec, Error& error) {
               double(spec.dropout));
 }
 
-template <typename Spec>
-int32_t check_saved(const Spec& spec, Error& error) {
-  if (!spec.has_lse) {
-    return fail(error, FOVEA_INVALID_ARGUMENT,
-                "there is no lse, but the backward pass needs the forward's lse");
-  }
-  if (spec.has_weights) {
-    return fail(error, FOVEA_INVALID_ARGUMENT,
-                "has_weights is 1, expected 0: weights have no part in a backward pass");
-  }
-  return FOVEA_OK;
-}
-
-// A gradient of what was not given.
-inline int32_t check_gradient(const char* gradient, bool wanted, const char* of, bool given,
-                              Error& error) {
-  if (given || !wanted) return FOVEA_OK;
-  return fail(error, FOVEA_INVALID_ARGUMENT, "%s is wanted, but the forward had no %s", gradient,
-              of);
-}
-
 // `key_width`: key_length is also the width of an operand, and stays as it is.
 template <typename Spec>
 void set_mask_defaults(Spec& spec, bool key_width) {

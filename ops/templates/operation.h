@@ -1,6 +1,8 @@
 // What {{name}} takes and gives. Made by ops/generate from ops/{{name}}.op.
 #pragma once
 
+#include <cfloat>
+
 #include "core/operation.h"
 #include "ops/{{name}}/operands.h"
 
@@ -12,6 +14,11 @@ constexpr Field kFields[] = {
 {{#fields}}
     {"{{name}}", Kind::k{{kind}}, offsetof(Spec, {{name}})},
 {{/fields}}
+};
+constexpr Number kNumbers[] = {
+{{#numbers}}
+    {"{{name}}", offsetof(Spec, {{name}}), {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{low}}, {{high}}},
+{{/numbers}}
 };
 constexpr Size kSizes[] = {
 {{#sizes}}
@@ -29,7 +36,7 @@ constexpr Operand k{{Pass}}[] = {
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kSizes, {kForward, kBackward}, resolve,
+    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
 };
 
 }  // namespace fovea::{{name}}

@@ -1,6 +1,8 @@
 // What additive takes and gives. Made by ops/generate from ops/additive.op.
 #pragma once
 
+#include <cfloat>
+
 #include "core/operation.h"
 #include "ops/additive/operands.h"
 
@@ -28,7 +30,7 @@ constexpr Field kFields[] = {
     {"accumulate", Kind::kFlag, offsetof(Spec, accumulate)},
     {"has_dweight", Kind::kFlag, offsetof(Spec, has_dweight)},
     {"has_dbias", Kind::kFlag, offsetof(Spec, has_dbias)},
-    {"dropout", Kind::kNumber, offsetof(Spec, dropout)},
+    {"dropout", Kind::kOther, offsetof(Spec, dropout)},
     {"window_left", Kind::kBound, offsetof(Spec, window_left)},
     {"window_right", Kind::kBound, offsetof(Spec, window_right)},
     {"batch", Kind::kOther, offsetof(Spec, batch)},
@@ -54,6 +56,9 @@ constexpr Field kFields[] = {
     {"dvalue_stride", Kind::kOther, offsetof(Spec, dvalue_stride)},
     {"dweight_stride", Kind::kOther, offsetof(Spec, dweight_stride)},
     {"dbias_stride", Kind::kOther, offsetof(Spec, dbias_stride)},
+};
+constexpr Number kNumbers[] = {
+    {"dropout", offsetof(Spec, dropout), 0, -FLT_MAX, FLT_MAX},
 };
 constexpr Size kSizes[] = {
     {"batch", offsetof(Spec, batch), 0, kMaxLength, nullptr, 0},
@@ -126,8 +131,8 @@ constexpr Operand kBackward[] = {
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "additive", 2, sizeof(Spec), offsetof(Spec, packed), kFields, kSizes, {kForward, kBackward},
-        resolve,
+    "additive", 2, sizeof(Spec), offsetof(Spec, packed), kFields, kNumbers, kSizes, {kForward,
+        kBackward}, resolve,
 };
 
 }  // namespace fovea::additive

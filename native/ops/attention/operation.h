@@ -1,6 +1,8 @@
 // What attention takes and gives. Made by ops/generate from ops/attention.op.
 #pragma once
 
+#include <cfloat>
+
 #include "core/operation.h"
 #include "ops/attention/operands.h"
 
@@ -33,9 +35,9 @@ constexpr Field kFields[] = {
     {"has_dbias", Kind::kFlag, offsetof(Spec, has_dbias)},
     {"has_dalibi_slopes", Kind::kFlag, offsetof(Spec, has_dalibi_slopes)},
     {"has_dsinks", Kind::kFlag, offsetof(Spec, has_dsinks)},
-    {"scale", Kind::kNumber, offsetof(Spec, scale)},
-    {"softcap", Kind::kNumber, offsetof(Spec, softcap)},
-    {"dropout", Kind::kNumber, offsetof(Spec, dropout)},
+    {"scale", Kind::kOther, offsetof(Spec, scale)},
+    {"softcap", Kind::kOther, offsetof(Spec, softcap)},
+    {"dropout", Kind::kOther, offsetof(Spec, dropout)},
     {"reserved0", Kind::kOther, offsetof(Spec, reserved0)},
     {"window_left", Kind::kBound, offsetof(Spec, window_left)},
     {"window_right", Kind::kBound, offsetof(Spec, window_right)},
@@ -62,6 +64,11 @@ constexpr Field kFields[] = {
     {"dvalue_stride", Kind::kOther, offsetof(Spec, dvalue_stride)},
     {"dbias_stride", Kind::kOther, offsetof(Spec, dbias_stride)},
     {"dalibi_slopes_stride", Kind::kOther, offsetof(Spec, dalibi_slopes_stride)},
+};
+constexpr Number kNumbers[] = {
+    {"scale", offsetof(Spec, scale), offsetof(Spec, has_scale), -FLT_MAX, FLT_MAX},
+    {"softcap", offsetof(Spec, softcap), 0, 0x1p-32, 0x1p32},
+    {"dropout", offsetof(Spec, dropout), 0, -FLT_MAX, FLT_MAX},
 };
 constexpr Size kSizes[] = {
     {"batch", offsetof(Spec, batch), 0, kMaxLength, nullptr, 0},
@@ -137,8 +144,8 @@ constexpr Operand kBackward[] = {
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "attention", 1, sizeof(Spec), offsetof(Spec, packed), kFields, kSizes, {kForward, kBackward},
-        resolve,
+    "attention", 1, sizeof(Spec), offsetof(Spec, packed), kFields, kNumbers, kSizes, {kForward,
+        kBackward}, resolve,
 };
 
 }  // namespace fovea::attention
