@@ -13,7 +13,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReadmeTest {
   private static final Path HOME = Path.of("..");
   private static final Path EXAMPLES =
-      HOME.resolve("java/fovea-testkit/src/test/java/dev/fovea/testkit/ReadmeExampleTest.java");
+      HOME.resolve(
+          "java/fovea-testkit/src/test/java/dev/fovea/testkit/attention/ReadmeExampleTest.java");
 
   @Test
   void supportIsWhatThePlannerSays() throws IOException {
