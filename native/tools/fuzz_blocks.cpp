@@ -74,6 +74,10 @@ class SpecDraw {
     spec_.assign(operation_.spec_bytes, 0);
     word(0, int32_t(operation_.spec_bytes));
     for (const Field& field : operation_.fields) draw_field(field);
+    for (const Number& number : operation_.numbers) {
+      const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
+      std::memcpy(&spec_[number.offset], &value, sizeof value);
+    }
     word(offsetof(SpecHead, pass), random_.once_in(2));
     for (const Size& size : operation_.sizes) {
       wide(size.offset, std::min(size.high, size.low + random_.upto(random_.once_in(2) ? 3 : 60)));
@@ -101,11 +105,6 @@ class SpecDraw {
       case Kind::kBound:
         wide(field.offset, random_.upto(20));
         break;
-      case Kind::kNumber: {
-        const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
-        std::memcpy(&spec_[field.offset], &value, sizeof value);
-        break;
-      }
       case Kind::kOther:
         break;
     }

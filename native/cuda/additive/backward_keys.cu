@@ -53,12 +53,21 @@ class KeyGradients {
     for (int k = 0; k < kKeysEach; ++k) {
       const int32_t key = first_key_ + first() + k;
       if (key >= all) continue;
+      // Not their sums, which are NaN if a weight, a query or dout was: 0 * NaN.
+      float dkey[4] = {}, dvalue[4] = {};
+      if (key < rows.key_length) {
+        FOVEA_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          dkey[e] = dkey_[k][e];
+          dvalue[e] = dvalue_[k][e];
+        }
+      }
       store_gradients(b.dkey, b.gradient_dtype,
                       rows.key_offset(b.dkey_stride) + key * b.dkey_stride[1] + at,
-                      p_.head_dim - at, b.accumulate, dkey_[k]);
+                      p_.head_dim - at, b.accumulate, dkey);
       store_gradients(b.dvalue, b.gradient_dtype,
                       rows.key_offset(b.dvalue_stride) + key * b.dvalue_stride[1] + at,
-                      p_.value_head_dim - at, b.accumulate, dvalue_[k]);
+                      p_.value_head_dim - at, b.accumulate, dvalue);
     }
   }
 

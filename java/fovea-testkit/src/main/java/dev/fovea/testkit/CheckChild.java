@@ -79,7 +79,7 @@ public final class CheckChild {
   private static Device loaded(String backend) {
     Device device = Device.byName(backend);
     device.description();
-    return device;
+    return PoisonedDevice.of(device);
   }
 
   /** The next case, or {@code to} for ever. */

@@ -10,6 +10,7 @@ import dev.fovea.testkit.Failed;
 import dev.fovea.testkit.OnEveryDevice;
 import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.PoisonedDevice;
 import dev.fovea.testkit.TestDevice;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -23,7 +24,7 @@ class RandomAdditiveTest {
 
   @OnEveryDevice
   void randomCases(TestDevice on) {
-    Failed failed = new Failed(on.device(), 1);
+    Failed failed = new Failed(PoisonedDevice.of(on.device()), 1);
     // Another sequence for every device: together they cover more.
     long seed = 1000 + on.name().hashCode() % 1000;
     for (Pass pass : Pass.values()) {

@@ -10,7 +10,7 @@ import dev.fovea.access.Devices;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.OnEveryDevice;
-import dev.fovea.testkit.PoisonedBackend;
+import dev.fovea.testkit.PoisonedDevice;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.TestDevice;
@@ -132,7 +132,7 @@ class BackwardInvarianceConformanceTest {
   void memoryOfARun(TestDevice on) {
     Device device = on.device();
     assumeTrue(Devices.backend(device).hostMemory(), on + " allocates where the host cannot write");
-    Device poisoned = Devices.of(new PoisonedBackend(Devices.backend(device)));
+    Device poisoned = PoisonedDevice.of(device);
     for (int n = 0; n < on.size(40, 12); n++) {
       BackwardCase drawn = BackwardGenerator.generate(77, n, on.limits());
       BackwardCase c =

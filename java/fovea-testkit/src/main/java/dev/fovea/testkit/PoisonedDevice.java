@@ -1,0 +1,71 @@
+package dev.fovea.testkit;
+
+import dev.fovea.Device;
+import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.spi.DeviceBackend;
+import dev.fovea.spi.Devices;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A device whose new memory is NaN in every type: what workspace and scratch hold before a run,
+ * zeros where memory is fresh, has no part in a result.
+ */
+public final class PoisonedDevice {
+
+  private PoisonedDevice() {}
+
+  /** The same device so, if the host can write its memory; otherwise the device itself. */
+  public static Device of(Device device) {
+    DeviceBackend backend = Devices.backend(device);
+    return backend.hostMemory() ? Devices.of(new Backend(backend)) : device;
+  }
+
+  private record Backend(DeviceBackend device) implements DeviceBackend {
+
+    @Override
+    public String name() {
+      return device.name();
+    }
+
+    @Override
+    public String description() {
+      return device.description();
+    }
+
+    @Override
+    public NativeLibrary library() {
+      return device.library();
+    }
+
+    @Override
+    public MemorySegment info() {
+      return device.info();
+    }
+
+    @Override
+    public boolean hostMemory() {
+      return device.hostMemory();
+    }
+
+    @Override
+    public MemorySegment allocate(long bytes, Arena arena) {
+      return device.allocate(bytes, arena).fill((byte) 0xFF);
+    }
+
+    @Override
+    public void copyIn(MemorySegment host, MemorySegment to) {
+      device.copyIn(host, to);
+    }
+
+    @Override
+    public void copyOut(MemorySegment from, MemorySegment host) {
+      device.copyOut(from, host);
+    }
+
+    @Override
+    public MemorySegment stream() {
+      return device.stream();
+    }
+  }
+}
