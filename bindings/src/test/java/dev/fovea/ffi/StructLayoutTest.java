@@ -24,12 +24,14 @@ import org.junit.jupiter.api.Test;
 /** Java's idea of every struct against the C compiler's, which the native build writes down. */
 class StructLayoutTest {
   private static final List<StructLayout> STRUCTS =
-      List.of(
-          FoveaLibraryInfo.LAYOUT,
-          FoveaDeviceInfo.LAYOUT,
-          FoveaAttentionSpec.LAYOUT,
-          FoveaPlan.LAYOUT,
-          FoveaCall.LAYOUT);
+      Stream.concat(
+              Stream.of(
+                  FoveaLibraryInfo.LAYOUT,
+                  FoveaDeviceInfo.LAYOUT,
+                  FoveaPlan.LAYOUT,
+                  FoveaCall.LAYOUT),
+              NativeOperations.ALL.stream().map(NativeOperation::spec))
+          .toList();
 
   @Test
   void layoutsAreThoseOfTheCompiler() throws IOException {

@@ -7,6 +7,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Shared libraries of a few lines, to see what the loader makes of them. */
@@ -56,7 +57,23 @@ final class TinyLibrary {
 
   static Path complete(Path folder, int abi, String backend) throws Exception {
     return compile(
-        folder, SOURCE.replace("@ABI@", Integer.toString(abi)).replace("@BACKEND@", backend));
+        folder,
+        SOURCE.replace("@ABI@", Integer.toString(abi)).replace("@BACKEND@", backend) + others());
+  }
+
+  /** Functions of other operations than attention, which nobody calls. */
+  private static String others() {
+    return NativeOperations.ALL.stream()
+        .filter(it -> it != NativeAttention.OPERATION)
+        .map(
+            it ->
+                """
+                int32_t fovea_plan_@(void) { return 2; }
+                int32_t fovea_run_@(void) { return 2; }
+                int32_t fovea_run_@_backward(void) { return 2; }
+                """
+                    .replace("@", it.name()))
+        .collect(Collectors.joining());
   }
 
   /** Compiles {@code source} to {@code libfovea_cpu.so} in {@code folder}. */

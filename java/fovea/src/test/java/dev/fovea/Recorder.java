@@ -3,14 +3,17 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
+import dev.fovea.ffi.NativeOperations;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * A device whose library computes nothing: a backward run writes down what it was given, in the
@@ -78,10 +81,12 @@ final class Recorder {
       try (var in = Recorder.class.getResourceAsStream("recorder.cpp")) {
         Files.copy(in, source);
       }
-      compile(source, library);
+      Path others = Files.writeString(folder.resolve("others.cpp"), others());
+      compile(source, others, library);
       System.setProperty("fovea.native.recorder.path", library.toString());
       NativeLoader.Result result = NativeLoader.load("fovea_recorder");
       Files.delete(source);
+      Files.delete(others);
       Files.delete(library);
       Files.delete(folder);
       assertTrue(result.library().isPresent(), result.report()::toString);
@@ -91,7 +96,22 @@ final class Recorder {
     }
   }
 
-  private static void compile(Path source, Path library) throws Exception {
+  /** Functions of other operations than attention, which nobody calls. */
+  private static String others() {
+    return NativeOperations.ALL.stream()
+        .filter(it -> it != NativeAttention.OPERATION)
+        .map(
+            it ->
+                """
+                extern "C" int fovea_plan_@() { return 2; }
+                extern "C" int fovea_run_@() { return 2; }
+                extern "C" int fovea_run_@_backward() { return 2; }
+                """
+                    .replace("@", it.name()))
+        .collect(Collectors.joining());
+  }
+
+  private static void compile(Path source, Path others, Path library) throws Exception {
     Process process =
         new ProcessBuilder(
                 System.getenv().getOrDefault("CXX", "g++"),
@@ -102,7 +122,8 @@ final class Recorder {
                 Path.of(System.getProperty("basedir", "."), "../../native/include").toString(),
                 "-o",
                 library.toString(),
-                source.toString())
+                source.toString(),
+                others.toString())
             .redirectErrorStream(true)
             .start();
     String output = new String(process.getInputStream().readAllBytes());
