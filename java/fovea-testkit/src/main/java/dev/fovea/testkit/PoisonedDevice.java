@@ -1,9 +1,9 @@
 package dev.fovea.testkit;
 
 import dev.fovea.Device;
+import dev.fovea.access.Devices;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.spi.DeviceBackend;
-import dev.fovea.spi.Devices;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
