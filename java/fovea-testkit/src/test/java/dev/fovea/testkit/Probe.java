@@ -1,5 +1,7 @@
 package dev.fovea.testkit;
 
+import dev.fovea.Device;
+import dev.fovea.ffi.NativeOperation;
 import dev.fovea.testkit.GuardedMemory.Side;
 import java.io.File;
 import java.lang.foreign.FunctionDescriptor;
@@ -35,12 +37,14 @@ final class Probe {
     return process.waitFor();
   }
 
-  /** Where the classes of the tests and of the test kit are, whether this is a module or not. */
+  /** Where the classes of the tests, of the test kit and of Fovea are, modules or not. */
   static String classPath() throws Exception {
     return String.join(
         File.pathSeparator,
         place(Probe.class),
         place(GuardedMemory.class),
+        place(Device.class),
+        place(NativeOperation.class),
         System.getProperty("java.class.path", ""));
   }
 
