@@ -1,6 +1,7 @@
 package dev.fovea.bench;
 
 import dev.fovea.Tensor;
+import dev.fovea.bench.OracleRows.RowCheck;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.additive.AdditiveCase;
 import dev.fovea.testkit.additive.BackwardOracle;
@@ -9,6 +10,7 @@ import dev.fovea.testkit.additive.Operands;
 import dev.fovea.testkit.additive.Oracle;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /**
  * {@link OracleRows} of additive attention, and as {@link OracleGradients} those of its gradients,
@@ -69,21 +71,34 @@ final class AdditiveOracle {
    * @return the largest error in units of what is allowed
    */
   static double verify(FoveaAdditive additive) {
-    AdditiveProblem problem = additive.problem();
+    return ofQueries(
+        additive.problem(),
+        part -> {
+          CaseBuilder builder = builder(additive.problem(), part).outputs(false, false);
+          Operands data = new Operands(operands(additive, part));
+          Expected expected = Oracle.run(builder.build(), data).get("out");
+          return compare(additive, "out", part.queries(additive.out()), part, expected);
+        });
+  }
+
+  /** The largest error of some queries, each with all keys. */
+  private static double ofQueries(AdditiveProblem problem, ToDoubleFunction<Part> error) {
     double worst = 0;
     for (int b : OracleRows.ends(problem.batch())) {
-      double ofSequence =
-          OracleRows.each(
-              problem.heads(),
-              problem.queries(),
-              (head, row) -> {
-                Part part = new Part(b, 1, head, row, 1, 0, problem.keys());
-                CaseBuilder builder = builder(problem, part).outputs(false, false);
-                Operands data = new Operands(operands(additive, part));
-                Expected expected = Oracle.run(builder.build(), data).get("out");
-                return compare(additive, "out", part.queries(additive.out()), part, expected);
-              });
-      worst = Math.max(worst, ofSequence);
+      RowCheck check =
+          (head, row) -> error.applyAsDouble(new Part(b, 1, head, row, 1, 0, problem.keys()));
+      worst = Math.max(worst, OracleRows.each(problem.heads(), problem.queries(), check));
+    }
+    return worst;
+  }
+
+  /** The largest error of some keys, each with all queries. */
+  private static double ofKeys(AdditiveProblem problem, ToDoubleFunction<Part> error) {
+    double worst = 0;
+    for (int b : OracleRows.ends(problem.batch())) {
+      RowCheck check =
+          (head, row) -> error.applyAsDouble(new Part(b, 1, head, 0, problem.queries(), row, 1));
+      worst = Math.max(worst, OracleRows.each(problem.heads(), problem.keys(), check));
     }
     return worst;
   }
@@ -94,35 +109,26 @@ final class AdditiveOracle {
    * @return the largest error in units of what is allowed
    */
   static double verifyGradients(FoveaAdditiveBackward backward) {
-    AdditiveProblem problem = backward.problem();
-    double worst = 0;
-    for (int b : OracleRows.ends(problem.batch())) {
-      double ofQueries =
-          OracleRows.each(
-              problem.heads(),
-              problem.queries(),
-              (head, row) -> {
-                Part part = new Part(b, 1, head, row, 1, 0, problem.keys());
-                Expected expected = gradients(backward, part).get("dquery");
-                float[] got = part.queries(backward.outputs().get(0));
-                return compare(backward, "dquery", got, part, expected);
-              });
-      double ofKeys =
-          OracleRows.each(
-              problem.heads(),
-              problem.keys(),
-              (head, row) -> {
-                Part part = new Part(b, 1, head, 0, problem.queries(), row, 1);
-                Map<String, Expected> expected = gradients(backward, part);
-                float[] dkey = part.keys(backward.outputs().get(1));
-                float[] dvalue = part.keys(backward.outputs().get(2));
-                return Math.max(
-                    compare(backward, "dkey", dkey, part, expected.get("dkey")),
-                    compare(backward, "dvalue", dvalue, part, expected.get("dvalue")));
-              });
-      worst = Math.max(worst, Math.max(ofQueries, ofKeys));
-    }
-    return Math.max(worst, verifySums(backward));
+    double ofQueries =
+        ofQueries(
+            backward.problem(),
+            part -> {
+              Expected expected = gradients(backward, part).get("dquery");
+              float[] got = part.queries(backward.outputs().get(0));
+              return compare(backward, "dquery", got, part, expected);
+            });
+    double ofKeys =
+        ofKeys(
+            backward.problem(),
+            part -> {
+              Map<String, Expected> expected = gradients(backward, part);
+              float[] dkey = part.keys(backward.outputs().get(1));
+              float[] dvalue = part.keys(backward.outputs().get(2));
+              return Math.max(
+                  compare(backward, "dkey", dkey, part, expected.get("dkey")),
+                  compare(backward, "dvalue", dvalue, part, expected.get("dvalue")));
+            });
+    return Math.max(Math.max(ofQueries, ofKeys), verifySums(backward));
   }
 
   private static double verifySums(FoveaAdditiveBackward backward) {

@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.Rounding;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 
 /**
  * Compares our whole outputs with the peer's. Neither is exact, and the peer rounds the weights of
@@ -25,13 +26,8 @@ final class Agreement {
    */
   static double check(FoveaAttention attention, List<float[]> theirs) {
     AttentionProblem problem = attention.problem();
-    double worst = 0;
-    for (int i = 0; i < theirs.size(); i++) {
-      Difference difference = Difference.of(attention.outputs().get(i), theirs.get(i));
-      difference.refuse(problem, i, largestAllowed(problem), relativeAllowed(problem));
-      worst = Math.max(worst, difference.relative());
-    }
-    return worst;
+    double largest = largestAllowed(problem);
+    return check(attention, theirs, difference -> largest, relativeAllowed(problem));
   }
 
   /**
@@ -43,10 +39,19 @@ final class Agreement {
    */
   static double check(ComposedSide<?> side, List<float[]> theirs) {
     double allowed = side.problem().differenceAllowed();
+    return check(side, theirs, difference -> LARGEST * allowed * difference.size(), allowed);
+  }
+
+  private static double check(
+      FoveaSide<?> side,
+      List<float[]> theirs,
+      ToDoubleFunction<Difference> largestAllowed,
+      double relativeAllowed) {
     double worst = 0;
     for (int i = 0; i < theirs.size(); i++) {
       Difference difference = Difference.of(side.outputs().get(i), theirs.get(i));
-      difference.refuse(side.problem(), i, LARGEST * allowed * difference.size(), allowed);
+      double largest = largestAllowed.applyAsDouble(difference);
+      difference.refuse(side.problem(), i, largest, relativeAllowed);
       worst = Math.max(worst, difference.relative());
     }
     return worst;

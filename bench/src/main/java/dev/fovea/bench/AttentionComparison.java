@@ -45,9 +45,6 @@ public final class AttentionComparison extends Comparison {
 
   @Override
   Report measure() throws Exception {
-    if (!Libtorch.isPresent()) {
-      throw new IllegalStateException("libtorch is not on the class path: build with -Ppeers");
-    }
     Libtorch libtorch = new Libtorch(threads);
     try (Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
       Report report = Report.begin(benchmark(), versions(libtorch));

@@ -1,26 +1,17 @@
 package dev.fovea.bench;
 
 import dev.fovea.DType;
-import dev.fovea.bench.Interleaved.Contestant;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /** One problem after another: verifies every side's output, times the sides against each other. */
 final class AttentionMeasurement {
 
-  static final String FOVEA = "fovea";
-  static final String FLOAT32 = "fovea float32";
-  static final String ONE_THREAD = "fovea one thread";
-  static final String LIBTORCH = "libtorch";
   static final String LIBTORCH_KERNEL = "libtorch kernel";
   static final String SGEMM = "sgemm";
   static final String PEAK = "peak";
-
-  private static final long QUIET_MILLIS = 80;
 
   private final int threads;
   private final Settings settings;
@@ -49,31 +40,15 @@ final class AttentionMeasurement {
         FoveaAttention float32 = narrow ? FoveaAttention.of(problem.as(DType.FLOAT32)) : null;
         Libtorch.Call theirs = libtorch == null ? null : libtorch.call(ours)) {
       Row row = Row.of(parameters(problem, ours));
-      List<Contestant> contestants = new ArrayList<>();
-      Runnable work = ours.work(threads);
-      row.check("error, of allowed", ours.verify(work));
-      contestants.add(new Contestant(FOVEA, work::run));
+      Race race = new Race(row, ours, threads);
       if (theirs != null) {
         row.parameters().put(LIBTORCH_KERNEL, theirs.kernel().toString());
-        row.check("rms difference to libtorch", Agreement.check(ours, theirs.results()));
-        contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
+        race.addLibtorch(row, Agreement.check(ours, theirs.results()), theirs::run);
       }
-      contestants.add(new Contestant(SGEMM, sgemm::run));
-      if (float32 != null) {
-        Runnable twin = float32.work(threads);
-        float32.verify(twin);
-        contestants.add(new Contestant(FLOAT32, twin::run));
-      }
-      if (threads > 1) {
-        contestants.add(new Contestant(ONE_THREAD, ours.work(1)::run));
-      }
-      contestants.add(new Contestant(PEAK, FmaPeak::run));
-      Rounds measured = Interleaved.run(contestants, settings);
-      ours.verifyUnchanged();
-      if (float32 != null) {
-        float32.verifyUnchanged();
-      }
-      fill(row, problem, measured);
+      race.add(SGEMM, sgemm::run);
+      race.addOurOthers(float32);
+      race.add(PEAK, FmaPeak::run);
+      fill(row, problem, race.run(settings));
       return row;
     }
   }
@@ -97,21 +72,21 @@ final class AttentionMeasurement {
       row.rounds().put(name, measured.count(name));
       row.figure(name + " GFLOP/s", flops(name, problem) / measured.median(name) * 1e-9);
       if (!name.equals(PEAK)) {
-        int cores = name.equals(ONE_THREAD) ? 1 : threads;
+        int cores = name.equals(Race.ONE_THREAD) ? 1 : threads;
         // Ours multiplies in float32 whatever the dtype; the peer may have a 16-bit unit.
-        boolean narrow = name.equals(LIBTORCH) && problem.dtype() != DType.FLOAT32;
+        boolean narrow = name.equals(Race.LIBTORCH) && problem.dtype() != DType.FLOAT32;
         ceiling.check(
             name + ", " + problem,
             flops(name, problem) / measured.fastest(name),
             cores,
             narrow ? Machine.sixteenBitFactor() : 1);
       }
-      if (!name.equals(FOVEA)) {
-        double work = flops(FOVEA, problem) / flops(name, problem);
+      if (!name.equals(Race.FOVEA)) {
+        double work = flops(Race.FOVEA, problem) / flops(name, problem);
         if (name.equals(PEAK)) {
           work /= threads; // measured on one core: the peak of all is so much higher
         }
-        row.compare(name, measured, FOVEA, name, work);
+        row.compare(name, measured, Race.FOVEA, name, work);
       }
     }
   }

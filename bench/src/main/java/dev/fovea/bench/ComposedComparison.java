@@ -43,9 +43,6 @@ public final class ComposedComparison extends Comparison {
 
   @Override
   Report measure() throws Exception {
-    if (!Libtorch.isPresent()) {
-      throw new IllegalStateException("libtorch is not on the class path: build with -Ppeers");
-    }
     Report report = Report.begin(benchmark(), versions(new Libtorch(threads)));
     Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
     ComposedMeasurement measurement = new ComposedMeasurement(threads, settings, true);

@@ -1,13 +1,10 @@
 package dev.fovea.bench;
 
 import dev.fovea.DType;
-import dev.fovea.bench.Interleaved.Contestant;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -17,10 +14,6 @@ import java.util.Map;
  */
 final class ComposedMeasurement {
 
-  static final String FOVEA = AttentionMeasurement.FOVEA;
-  static final String FLOAT32 = AttentionMeasurement.FLOAT32;
-  static final String ONE_THREAD = AttentionMeasurement.ONE_THREAD;
-  static final String LIBTORCH = AttentionMeasurement.LIBTORCH;
   static final String MEMORY = "libtorch memory";
   static final String FLOOR = "floor";
   static final String MILLISECONDS = " ms";
@@ -28,8 +21,6 @@ final class ComposedMeasurement {
   static final String UNIT = "unit";
   static final String UNITS_A_SECOND = "G units/s";
   static final String UNITS_A_CYCLE = "units/cycle";
-
-  private static final long QUIET_MILLIS = 80;
 
   private final int threads;
   private final Settings settings;
@@ -58,40 +49,25 @@ final class ComposedMeasurement {
         ComposedSide<?> float32 = narrow ? problem.as(DType.FLOAT32).open() : null;
         ComposedCall theirs = beside ? new ComposedCall(ours) : null) {
       Row row = Row.of(parameters(problem, ours));
-      List<Contestant> contestants = new ArrayList<>();
-      Runnable work = ours.work(threads);
-      row.check("error, of allowed", ours.verify(work));
+      Race race = new Race(row, ours, threads);
       double bytes = ours.bytes(threads);
-      row.figure(FOVEA + MEBIBYTES, bytes / (1 << 20));
-      contestants.add(new Contestant(FOVEA, work::run));
+      row.figure(Race.FOVEA + MEBIBYTES, bytes / (1 << 20));
       if (theirs != null) {
-        row.check("rms difference to libtorch", Agreement.check(ours, theirs.results()));
+        race.addLibtorch(row, Agreement.check(ours, theirs.results()), theirs::run);
         theirs
             .peakBytes()
             .ifPresent(
                 peak -> {
-                  row.figure(LIBTORCH + MEBIBYTES, (double) peak / (1 << 20));
+                  row.figure(Race.LIBTORCH + MEBIBYTES, (double) peak / (1 << 20));
                   row.ratio(MEMORY, peak / bytes);
                 });
-        contestants.add(new Contestant(LIBTORCH, theirs::run, threads > 1 ? QUIET_MILLIS : 0));
       }
-      if (float32 != null) {
-        Runnable twin = float32.work(threads);
-        float32.verify(twin);
-        contestants.add(new Contestant(FLOAT32, twin::run));
-      }
-      if (threads > 1) {
-        contestants.add(new Contestant(ONE_THREAD, ours.work(1)::run));
-      }
+      race.addOurOthers(float32);
       for (MachineUnit unit : MachineUnit.values()) {
-        contestants.add(new Contestant(unit.text(), unit::run));
+        race.add(unit.text(), unit::run);
       }
-      Rounds measured = Interleaved.run(contestants, settings);
-      ours.verifyUnchanged();
-      if (float32 != null) {
-        float32.verifyUnchanged();
-      }
-      fill(row, contestants, measured);
+      Rounds measured = race.run(settings);
+      fill(row, measured);
       holdToFloor(row, problem, measured);
       return row;
     }
@@ -108,16 +84,15 @@ final class ComposedMeasurement {
     return parameters;
   }
 
-  private static void fill(Row row, List<Contestant> contestants, Rounds measured) {
-    for (Contestant contestant : contestants) {
-      String name = contestant.name();
+  private static void fill(Row row, Rounds measured) {
+    for (String name : measured.names()) {
       row.rounds().put(name, measured.count(name));
       if (isUnit(name)) {
         continue;
       }
       row.figure(name + MILLISECONDS, measured.median(name) * 1e3);
-      if (!name.equals(FOVEA)) {
-        row.compare(name, measured, FOVEA, name, 1);
+      if (!name.equals(Race.FOVEA)) {
+        row.compare(name, measured, Race.FOVEA, name, 1);
       }
     }
   }
@@ -134,9 +109,9 @@ final class ComposedMeasurement {
   private void holdToFloor(Row row, ComposedProblem problem, Rounds measured) {
     Floor floor = problem.floor();
     double count = floor.count();
-    row.figure(UNITS_A_SECOND, count / measured.median(FOVEA) * 1e-9);
+    row.figure(UNITS_A_SECOND, count / measured.median(Race.FOVEA) * 1e-9);
     MachineUnit cycle = MachineUnit.CYCLE;
-    double aCycle = count / threads / cycle.work() * measured.timesFaster(FOVEA, cycle.text());
+    double aCycle = count / threads / cycle.work() * measured.timesFaster(Race.FOVEA, cycle.text());
     row.figure(UNITS_A_CYCLE, aCycle);
     row.figure("GHz", cycle.work() / measured.fastest(cycle.text()) * 1e-9);
     double highest = 0;
@@ -144,13 +119,13 @@ final class ComposedMeasurement {
       MachineUnit unit = entry.getKey();
       Ceiling ceiling = ceilings.get(unit);
       ceiling.saw(unit.work() / measured.fastest(unit.text()));
-      double perSecond = entry.getValue() / measured.fastest(FOVEA);
+      double perSecond = entry.getValue() / measured.fastest(Race.FOVEA);
       ceiling.check(problem.toString(), perSecond, threads, 1);
       double work = entry.getValue() / threads / unit.work();
-      double part = work * measured.timesFaster(FOVEA, unit.text());
+      double part = work * measured.timesFaster(Race.FOVEA, unit.text());
       if (part > highest) {
         highest = part;
-        row.compare(FLOOR, measured, FOVEA, unit.text(), work);
+        row.compare(FLOOR, measured, Race.FOVEA, unit.text(), work);
         row.parameters().put("held by", unit.text());
       }
     }

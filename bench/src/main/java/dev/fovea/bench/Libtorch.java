@@ -46,8 +46,15 @@ final class Libtorch {
   /** Runs of each kernel, of which the fastest says which is used: the first is slow. */
   private static final int TRIALS = 3;
 
-  /** Loads the library; {@code threads} for OpenMP. */
+  /**
+   * Loads the library; {@code threads} for OpenMP.
+   *
+   * @throws IllegalStateException if it is not {@linkplain #isPresent there}
+   */
   Libtorch(int threads) {
+    if (!isPresent()) {
+      throw new IllegalStateException("libtorch is not on the class path: build with -Ppeers");
+    }
     torch.set_num_threads(threads);
   }
 

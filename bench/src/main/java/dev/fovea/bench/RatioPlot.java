@@ -68,7 +68,7 @@ enum RatioPlot {
     return row.is("dtype", "float32")
         && row.is("threads", 1)
         && row.is("order", "BHSD")
-        && row.ratios().containsKey(AttentionMeasurement.LIBTORCH);
+        && row.ratios().containsKey(Race.LIBTORCH);
   }
 
   /** Draws it into {@code folder}, and says whether there was anything to draw. */
@@ -77,9 +77,7 @@ enum RatioPlot {
     System.setProperty("java.awt.headless", "true");
     List<Report> reports = all.stream().flatMap(List::stream).filter(this::shows).toList();
     List<CategoryChart> charts = new ArrayList<>();
-    reports.forEach(
-        report ->
-            charts.add(chart(report, AttentionMeasurement.LIBTORCH, "times libtorch's speed")));
+    reports.forEach(report -> charts.add(chart(report, Race.LIBTORCH, "times libtorch's speed")));
     reports.forEach(
         report ->
             charts.add(chart(report, AttentionMeasurement.SGEMM, "times OpenBLAS sgemm's speed")));

@@ -109,8 +109,7 @@ final class ResultsSection {
     rows(report, what + ", float16 and bfloat16", float32.negate());
     line(
         "Half of all rounds lie within %.1f %% of the median ratio to libtorch, %.1f %% to sgemm.",
-        100 * spread(report, AttentionMeasurement.LIBTORCH),
-        100 * spread(report, AttentionMeasurement.SGEMM));
+        100 * spread(report, Race.LIBTORCH), 100 * spread(report, AttentionMeasurement.SGEMM));
     if (report.rows().stream()
         .noneMatch(row -> row.parameters().containsKey(AttentionMeasurement.LIBTORCH_KERNEL))) {
       line("These figures of libtorch are older than the choice: its flash kernel everywhere.");
@@ -148,15 +147,15 @@ final class ResultsSection {
       if (narrow) {
         cells.add(row.parameters().get("threads"));
       }
-      cells.add(number(row.figures().get(AttentionMeasurement.FOVEA + GFLOPS)));
+      cells.add(number(row.figures().get(Race.FOVEA + GFLOPS)));
       String plain = row.is(AttentionMeasurement.LIBTORCH_KERNEL, Kernel.PLAIN) ? " plain" : "";
-      cells.add(number(row.figures().get(AttentionMeasurement.LIBTORCH + GFLOPS)) + plain);
-      cells.add(ratio(row, AttentionMeasurement.LIBTORCH));
+      cells.add(number(row.figures().get(Race.LIBTORCH + GFLOPS)) + plain);
+      cells.add(ratio(row, Race.LIBTORCH));
       cells.add(ratio(row, AttentionMeasurement.SGEMM));
       if (narrow) {
-        cells.add(ratio(row, AttentionMeasurement.FLOAT32));
+        cells.add(ratio(row, Race.FLOAT32));
       }
-      cells.add(ratio(row, twice ? AttentionMeasurement.ONE_THREAD : AttentionMeasurement.PEAK));
+      cells.add(ratio(row, twice ? Race.ONE_THREAD : AttentionMeasurement.PEAK));
       row(cells.toArray(String[]::new));
     }
     line("");
@@ -187,11 +186,11 @@ final class ResultsSection {
           parameters.get("dtype"),
           parameters.get("shape"),
           parameters.get("threads"),
-          number(figures.get(ComposedMeasurement.FOVEA + ComposedMeasurement.MILLISECONDS)),
-          number(figures.get(ComposedMeasurement.LIBTORCH + ComposedMeasurement.MILLISECONDS)),
-          ratio(row, ComposedMeasurement.LIBTORCH),
-          number(figures.get(ComposedMeasurement.FOVEA + ComposedMeasurement.MEBIBYTES)),
-          number(figures.get(ComposedMeasurement.LIBTORCH + ComposedMeasurement.MEBIBYTES)),
+          number(figures.get(Race.FOVEA + ComposedMeasurement.MILLISECONDS)),
+          number(figures.get(Race.LIBTORCH + ComposedMeasurement.MILLISECONDS)),
+          ratio(row, Race.LIBTORCH),
+          number(figures.get(Race.FOVEA + ComposedMeasurement.MEBIBYTES)),
+          number(figures.get(Race.LIBTORCH + ComposedMeasurement.MEBIBYTES)),
           ratio(row, ComposedMeasurement.MEMORY),
           number(figures.get(ComposedMeasurement.UNITS_A_SECOND)),
           number(figures.get(ComposedMeasurement.UNITS_A_CYCLE)),
@@ -200,7 +199,7 @@ final class ResultsSection {
     line("");
     line(
         "Half of all rounds lie within %.1f %% of the median ratio to libtorch.",
-        100 * spread(report, ComposedMeasurement.LIBTORCH));
+        100 * spread(report, Race.LIBTORCH));
     line("");
   }
 

@@ -69,7 +69,7 @@ final class Targets {
   private static final List<String> PARAMETERS =
       List.of("pass", "dtype", "order", "shape", "sequence", "headDim", "mask", "threads");
 
-  private static final String LIBTORCH = AttentionMeasurement.LIBTORCH;
+  private static final String LIBTORCH = Race.LIBTORCH;
   private static final String SGEMM = AttentionMeasurement.SGEMM;
   private static final String COMPOSED_MEMORY = ComposedMeasurement.MEMORY;
 
@@ -106,14 +106,14 @@ final class Targets {
               "float16, bfloat16 of float32, one thread",
               "attention",
               r -> r.is("threads", 1),
-              AttentionMeasurement.FLOAT32,
+              Race.FLOAT32,
               0.9,
               false),
           new Target(
               "two threads, times one, S >= 2048",
               "attention",
               r -> r.is("threads", 2) && s(r) >= 2048,
-              AttentionMeasurement.ONE_THREAD,
+              Race.ONE_THREAD,
               1.8,
               false),
           backward(

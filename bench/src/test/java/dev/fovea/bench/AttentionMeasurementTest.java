@@ -52,9 +52,8 @@ class AttentionMeasurementTest {
       assertTrue(row.checks().get("error, of allowed") <= 1);
       assertTrue(row.figures().get("fovea GFLOP/s") > 0);
       assertTrue(row.ratios().get(AttentionMeasurement.SGEMM) > 0);
-      assertTrue(row.ratios().get(AttentionMeasurement.ONE_THREAD) > 0);
-      assertEquals(
-          problem.dtype() != DType.FLOAT32, row.ratios().containsKey(AttentionMeasurement.FLOAT32));
+      assertTrue(row.ratios().get(Race.ONE_THREAD) > 0);
+      assertEquals(problem.dtype() != DType.FLOAT32, row.ratios().containsKey(Race.FLOAT32));
       assertEquals(problem.mask(), row.parameters().get("mask"));
     }
   }
@@ -67,7 +66,7 @@ class AttentionMeasurementTest {
       AttentionMeasurement measurement =
           new AttentionMeasurement(1, ONCE, libtorch, sgemm, new Ceiling(MachineUnit.FLOP));
       for (AttentionProblem problem : problems().toList()) {
-        assertTrue(measurement.measure(problem).ratios().get(AttentionMeasurement.LIBTORCH) > 0);
+        assertTrue(measurement.measure(problem).ratios().get(Race.LIBTORCH) > 0);
       }
     }
   }

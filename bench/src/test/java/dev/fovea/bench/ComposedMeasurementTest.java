@@ -45,10 +45,9 @@ class ComposedMeasurementTest {
     assertTrue(row.figures().get(ComposedMeasurement.UNITS_A_SECOND) > 0);
     assertTrue(row.figures().get(ComposedMeasurement.UNITS_A_CYCLE) > 0);
     assertTrue(row.ratios().get(ComposedMeasurement.FLOOR) > 0);
-    assertTrue(row.ratios().get(ComposedMeasurement.ONE_THREAD) > 0);
-    assertFalse(row.ratios().containsKey(ComposedMeasurement.LIBTORCH));
-    assertEquals(
-        problem.dtype() != DType.FLOAT32, row.ratios().containsKey(ComposedMeasurement.FLOAT32));
+    assertTrue(row.ratios().get(Race.ONE_THREAD) > 0);
+    assertFalse(row.ratios().containsKey(Race.LIBTORCH));
+    assertEquals(problem.dtype() != DType.FLOAT32, row.ratios().containsKey(Race.FLOAT32));
   }
 
   @Test
@@ -58,7 +57,7 @@ class ComposedMeasurementTest {
     ComposedMeasurement measurement = new ComposedMeasurement(1, ONCE, true);
     for (ComposedProblem problem : problems().toList()) {
       Row row = measurement.measure(problem);
-      assertTrue(row.ratios().get(ComposedMeasurement.LIBTORCH) > 0);
+      assertTrue(row.ratios().get(Race.LIBTORCH) > 0);
       assertTrue(row.figures().containsKey("libtorch MiB"));
     }
   }
