@@ -8,48 +8,16 @@ import com.google.gson.JsonObject;
 import dev.fovea.cli.npy.NpyType;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Both passes of {@code attend}, backward against differences of a plain forward in double. */
-class AttendGradientsTest {
+class AttendGradientsTest extends AttendFormula {
 
-  @TempDir private Path folder;
-
-  private NpyFiles files;
-
-  @BeforeEach
-  void nameFiles() {
-    files = new NpyFiles(folder);
-  }
-
-  private static PlainAttention sizes() {
-    return new PlainAttention(2, 9, 9, 4, 4, 8, 8);
-  }
-
-  @Test
-  void plain() throws IOException {
-    check(sizes());
-  }
-
-  @Test
-  void causalRectangular() throws IOException {
-    PlainAttention wide = new PlainAttention(2, 5, 13, 2, 2, 8, 8);
-    wide.causal = true;
-    check(wide, "--causal");
-    wide.topLeft = true;
-    check(wide, "--causal=top-left");
-    PlainAttention tall = new PlainAttention(2, 13, 5, 2, 2, 8, 8); // rows that see no key
-    tall.causal = true;
-    check(tall, "--causal");
-  }
-
-  @Test
-  void groupedHeads() throws IOException {
-    check(new PlainAttention(2, 6, 7, 6, 2, 8, 5));
+  @Override
+  PlainAttention of(
+      int batch, int queries, int keys, int heads, int keyHeads, int dim, int valueDim) {
+    return new PlainAttention(batch, queries, keys, heads, keyHeads, dim, valueDim);
   }
 
   @Test
@@ -60,37 +28,11 @@ class AttendGradientsTest {
   }
 
   @Test
-  void window() throws IOException {
-    PlainAttention window = sizes();
-    window.left = 3;
-    window.right = 1;
-    check(window, "--window", "3,1");
-  }
-
-  @Test
   void softcapAndScale() throws IOException {
     PlainAttention capped = sizes();
     capped.softcap = 2;
     capped.scale = 0.5;
     check(capped, "--softcap", "2", "--scale", "0.5");
-  }
-
-  @Test
-  void lengths() throws IOException {
-    PlainAttention ragged = sizes();
-    ragged.keyLengths = new int[] {6, 0};
-    check(ragged);
-    ragged.queryLengths = new int[] {2, 9};
-    ragged.keyLengths = new int[] {9, 4};
-    ragged.causal = true;
-    check(ragged, "--causal");
-  }
-
-  @Test
-  void zeroLength() throws IOException {
-    check(new PlainAttention(2, 9, 0, 4, 4, 8, 8));
-    check(new PlainAttention(2, 0, 9, 4, 4, 8, 8));
-    check(new PlainAttention(0, 9, 9, 4, 4, 8, 8));
   }
 
   @Test
@@ -170,10 +112,6 @@ class AttendGradientsTest {
     assertEquals(Main.USAGE, cli.code(), cli.err());
     assertTrue(cli.err().startsWith(text), cli.err());
     assertEquals(1, cli.err().strip().lines().count(), cli.err());
-  }
-
-  private void check(PlainAttention plain, String... options) throws IOException {
-    new PlainLine(files, plain).check(PlainLine.FLOAT32, options);
   }
 
   private static double dot(double[] x, double[] y) {
