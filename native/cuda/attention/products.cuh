@@ -93,8 +93,10 @@ FOVEA_DEVICE void multiply_prepared(tile::Fragment<kM, kColumns>& s, uint32_t qu
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
   tile::sync_warp();  // ldmatrix and mma are .aligned, and what came before may have parted the threads
-  const uint32_t thread = kIsHalf<kPrecision> ? tile::thread_anew() : tile::thread_index();
-  const uint32_t lane = thread % tile::kWarp;
+  // Kept from tile to tile it is one register too many for 16 bits and for rows of 256 floats (72 bytes of
+  // spills on sm_100); made anew it is for rows of 128 (52 on sm_120).
+  constexpr bool kAnew = kIsHalf<kPrecision> || kRowBytes == 1024;
+  const uint32_t lane = (kAnew ? tile::thread_anew() : tile::thread_index()) % tile::kWarp;
   // Where this thread's rows of the operands' first pieces lie.
   const uint32_t query_address = queries + Swizzle::offset(row + lane % 16, lane / 16);
   const uint32_t key_address = keys + Swizzle::offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);
