@@ -37,15 +37,15 @@ class AttendGradientsTest extends AttendFormula {
 
   @Test
   void slopesAndSinks() throws IOException {
-    PlainAttention all = sizes();
-    all.slopes = all.values(4);
+    PlainAttention all = sizes().withSlopes(4);
     all.sinks = all.values(4);
     check(all, "--deterministic");
-    PlainAttention perBatch = sizes();
-    perBatch.slopes = perBatch.values(8);
-    perBatch.slopesPerBatch = true;
+    PlainAttention perBatch = sizes().withSlopes(2, 4);
     perBatch.causal = true;
     check(perBatch, "--causal");
+    for (long[] shared : new long[][] {{1}, {2, 1}, {1, 4}}) {
+      check(sizes().withSlopes(shared));
+    }
   }
 
   @Test

@@ -194,7 +194,7 @@ class NpyFuzzTest {
     }
     if (contents.containsKey("alibi-slopes")) {
       plain.slopes = contents.get("alibi-slopes").values();
-      plain.slopesPerBatch = contents.get("alibi-slopes").shape().length == 2;
+      plain.slopesShape = contents.get("alibi-slopes").shape();
     }
     if (contents.containsKey("sinks")) {
       plain.sinks = contents.get("sinks").values();

@@ -26,7 +26,7 @@ class PlainAttention {
   double[] bias; // null: none
   long[] biasShape;
   double[] slopes; // null: none
-  boolean slopesPerBatch;
+  long[] slopesShape; // [B or 1, Hq or 1] or [Hq or 1]
   double[] sinks; // null: none
   int[] queryLengths; // null: full
   int[] keyLengths; // null: full
@@ -63,6 +63,12 @@ class PlainAttention {
   PlainAttention withBias(long... shape) {
     biasShape = shape;
     bias = values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
+    return this;
+  }
+
+  PlainAttention withSlopes(long... shape) {
+    slopesShape = shape;
+    slopes = values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
     return this;
   }
 
@@ -184,7 +190,7 @@ class PlainAttention {
     x = softcap > 0 ? softcap * Math.tanh(x / softcap) : x;
     x += bias == null ? 0 : bias[biasIndex(b, h, i, j)];
     if (slopes != null) {
-      double slope = slopes[slopesPerBatch ? b * heads + h : h];
+      double slope = slopes[slopesIndex(b, h)];
       x += causal ? slope * distance : -slope * Math.abs(distance);
     }
     return x;
@@ -217,6 +223,12 @@ class PlainAttention {
     return (int) (at * keys + j);
   }
 
+  private int slopesIndex(int b, int h) {
+    int last = slopesShape.length - 1;
+    int head = slopesShape[last] == 1 ? 0 : h;
+    return last == 0 || slopesShape[0] == 1 ? head : (int) (b * slopesShape[last] + head);
+  }
+
   /** As {@code --op} has it. */
   String operation() {
     return "attention";
@@ -243,7 +255,7 @@ class PlainAttention {
       case "value" -> new long[] {batch, keys, keyHeads, valueDim};
       case "dout" -> new long[] {batch, queries, heads, valueDim};
       case "bias" -> biasShape;
-      case "alibi-slopes" -> slopesPerBatch ? new long[] {batch, heads} : new long[] {heads};
+      case "alibi-slopes" -> slopesShape;
       default -> new long[] {heads};
     };
   }
