@@ -179,7 +179,7 @@ class BackwardConformanceTest {
     all.add("gradients", "gradients bfloat16", c -> c.dtype(DType.BFLOAT16));
     all.add("order", "deterministic", BackwardBuilder::deterministic);
     all.add("accumulate", "accumulate", BackwardBuilder::accumulate);
-    all.addAlone("nothing optional", c -> c.gradients(false, false, false));
+    all.addReducing("nothing optional", c -> c.gradients(false, false, false));
     all.add(
         "gradient layouts",
         "gradients bhsd",

@@ -10,8 +10,8 @@ import java.util.stream.Collectors;
 /**
  * What a case may have beside a plain one, and cases in which every two of these meet: four at a
  * time, which are six pairs; one pair at a time took the simulator three times as long. Features
- * that set the same thing, or leave less of a case to look at, as a single query does, meet one
- * other at a time.
+ * that set the same thing meet one other at a time. Where a feature leaves less of a case to look
+ * at, as a single query does, the others have met it and not each other.
  *
  * @param <T> what makes a case
  */
@@ -19,8 +19,8 @@ final class FeatureGrid<T> {
 
   private static final int TOGETHER = 4;
 
-  /** Set by what shares a case with one other only. */
-  private static final String ALL = "all";
+  /** Set by what leaves less to look at. */
+  private static final String REDUCING = "reduced";
 
   private record Feature<T>(String sets, String name, Consumer<T> change) {}
 
@@ -36,8 +36,8 @@ final class FeatureGrid<T> {
   }
 
   /** Adds one that leaves less of a case to look at. */
-  void addAlone(String name, Consumer<T> change) {
-    add(ALL, name, change);
+  void addReducing(String name, Consumer<T> change) {
+    add(REDUCING, name, change);
   }
 
   /** Adds those of a part of what makes a case. */
@@ -57,7 +57,9 @@ final class FeatureGrid<T> {
       for (int b = a; b < features.size(); b++) {
         if (!met.get(a).get(b)) {
           BitSet together = with(a, b, met);
-          together.stream().forEach(feature -> met.get(feature).or(together));
+          BitSet reducing = reducing(together);
+          together.stream()
+              .forEach(f -> met.get(f).or(reducing.isEmpty() || reducing.get(f) ? together : reducing));
           cases.add(make(together, plain));
         }
       }
@@ -82,12 +84,14 @@ final class FeatureGrid<T> {
 
   /** The feature that adds the most pairs not met; -1: none does. */
   private int mostNew(BitSet together, List<BitSet> met) {
+    BitSet reducing = reducing(together);
     int best = -1;
     int most = 0;
     for (int next = 0; next < features.size(); next++) {
-      BitSet pairs = (BitSet) together.clone();
+      BitSet pairs = (BitSet) (reducing.isEmpty() ? together : reducing).clone();
       pairs.andNot(met.get(next));
-      if (pairs.cardinality() > most && fits(next, together)) {
+      boolean whole = !features.get(next).sets.equals(REDUCING);
+      if (pairs.cardinality() > most && whole && fits(next, together)) {
         best = next;
         most = pairs.cardinality();
       }
@@ -95,12 +99,15 @@ final class FeatureGrid<T> {
     return best;
   }
 
+  private BitSet reducing(BitSet together) {
+    BitSet reducing = new BitSet();
+    together.stream().filter(f -> features.get(f).sets.equals(REDUCING)).forEach(reducing::set);
+    return reducing;
+  }
+
   private boolean fits(int next, BitSet together) {
     String sets = features.get(next).sets;
-    return !sets.equals(ALL)
-        && together.stream()
-            .mapToObj(other -> features.get(other).sets)
-            .noneMatch(other -> other.equals(ALL) || other.equals(sets));
+    return together.stream().noneMatch(other -> features.get(other).sets.equals(sets));
   }
 
   private T make(BitSet together, Function<String, T> plain) {

@@ -110,7 +110,7 @@ class GridConformanceTest {
     Failed failed = new Failed(on.device(), on.oneIn());
     FeatureGrid<CaseBuilder> features = features();
     features.add("weights", "weights", c -> c.outputs(true, true));
-    features.addAlone("no lse", c -> c.outputs(false, c.weights));
+    features.addReducing("no lse", c -> c.outputs(false, c.weights));
     features.cases(GridConformanceTest::plain).forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
@@ -146,8 +146,8 @@ class GridConformanceTest {
         "lengths",
         "packed key lengths",
         c -> c.packed(new int[] {40, 17}, new int[] {5, 90}).keyRooms(new int[] {77, 90}));
-    all.addAlone("one query", GridConformanceTest::oneQuery);
-    all.addAlone("one head", c -> c.heads(1, 1));
+    all.addReducing("one query", GridConformanceTest::oneQuery);
+    all.addReducing("one head", c -> c.heads(1, 1));
     all.add("head dim", "d != dv", c -> c.headDim(24, 72));
     all.add("layouts", "bhsd", c -> c.styles(bhsd(), bhsd(), bhsd(), bhsd()));
     all.add("layouts", "gaps", c -> c.styles(gaps(1), gaps(2), gaps(3), gaps(4)));
