@@ -59,7 +59,8 @@ final class FeatureGrid<T> {
           BitSet together = with(a, b, met);
           BitSet reducing = reducing(together);
           together.stream()
-              .forEach(f -> met.get(f).or(reducing.isEmpty() || reducing.get(f) ? together : reducing));
+              .forEach(
+                  f -> met.get(f).or(reducing.isEmpty() || reducing.get(f) ? together : reducing));
           cases.add(make(together, plain));
         }
       }
