@@ -94,6 +94,8 @@ class Instruction:
         self.at, self.text = at, " ".join(text.split())
         self.guard, self.op, operands = re.fullmatch(r"(?:@(!?U?P\w+) )?(\S+) ?(.*)", self.text).groups("")
         self.operands = [x.strip().replace(".reuse", "") for x in operands.split(",")] if operands else []
+        if self.op == "BRA.U" and not self.guard and len(self.operands) == 2:  # guarded, in other words
+            self.guard = self.operands.pop(0)
         names = re.findall(r"`\(([^)]+)\)", operands)
         if table := re.search(r'BRANCH_TARGETS ([^"]*)"', operands):
             names = table[1].split(",")

@@ -166,6 +166,9 @@ class InnerLoops(unittest.TestCase):
                                     branch="@!P0 BRA `(.step)"), 6)
         self.assertEqual(self.trips(update="UIADD3 UR4, UR4, 0x1, URZ\nUISETP.NE.AND UP0, UPT, UR4, 0x20, UPT",
                                     compare="PLOP3.LUT P0, PT, PT, PT, UP0, 0x80, 0x0"), 32)
+        self.assertEqual(self.trips(update="UIADD3 UR4, UPT, UPT, UR4, 0x1, URZ",
+                                    compare="UISETP.NE.AND UP0, UPT, UR4, 0x8, UPT",
+                                    branch="BRA.U UP0, `(.step)"), 8)
 
     def test_all_rounds_are_work(self):
         """A way with two products is less than a loop of eight with one."""

@@ -69,9 +69,10 @@ def _condition(way, before, predicate):
 
 def _step(it, register):
     """What an instruction adds to a register each time, None where that is not a constant."""
-    if it.guard or not re.match(r"U?IADD3$|VIADD$", it.op) or it.operands[1] != register:
+    operands = [x for x in it.operands if x not in ("PT", "UPT")]  # where sm_100 has its carries
+    if it.guard or not re.match(r"U?IADD3$|VIADD$", it.op) or operands[1] != register:
         return None
-    return _number(it.operands[2]) if it.operands[3:] in ([], ["RZ"], ["URZ"]) else None
+    return _number(operands[2]) if operands[3:] in ([], ["RZ"], ["URZ"]) else None
 
 
 def _value_before(graph, loop, register):
