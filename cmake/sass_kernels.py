@@ -1,6 +1,8 @@
 """The main kernels and what a plain round of each executes."""
 import collections
+import concurrent.futures
 import csv
+import functools
 import glob
 import os
 import re
@@ -61,21 +63,31 @@ def count(tools, objects, kernels=None):
     """(Counts of the kernels in these objects or cubins in the order of `kernels`, [Unreadable] of the others);
     of all that look like a kernel where none are given."""
     named = {kernel.function: kernel for kernel in kernels or ()}
-    wanted = r"\b(" + "|".join(map(re.escape, named)) + r")(?=\()" if named else ANY_KERNEL
-    counts, unreadable = [], []
-    for path in objects:
-        for (function, arch), code in sass.disassemble(tools, path, wanted).items():
-            kernel = named.get(function) or Kernel(function, function, 0, 0)
-            try:
-                it = Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way())
-                done = sum(times * hmma_flops(step.op) for times, step in it.way if step.op.startswith("HMMA"))
-                if done * kernel.warps < kernel.tile_flops:
-                    raise sass.Unreadable(f"a round of {it.hmma} matrix instructions is less than a tile")
-                counts.append(it)
-            except sass.Unreadable as why:
-                unreadable.append(sass.Unreadable(f"{kernel.name} for {arch}: {why}"))
+    one = functools.partial(_count_object, tools, named)
+    if len(objects) > 1:
+        with concurrent.futures.ProcessPoolExecutor() as processes:
+            found = list(processes.map(one, objects))
+    else:
+        found = list(map(one, objects))
+    counts = [it for some, _ in found for it in some]
     order = {kernel.name: i for i, kernel in enumerate(kernels or ())}
     counts.sort(key=lambda it: (order.get(it.kernel.name, 0), it.kernel.name, it.arch))
+    return counts, [why for _, some in found for why in some]
+
+
+def _count_object(tools, named, path):
+    wanted = r"\b(" + "|".join(map(re.escape, named)) + r")(?=\()" if named else ANY_KERNEL
+    counts, unreadable = [], []
+    for (function, arch), code in sass.disassemble(tools, path, wanted).items():
+        kernel = named.get(function) or Kernel(function, function, 0, 0)
+        try:
+            it = Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way())
+            done = sum(times * hmma_flops(step.op) for times, step in it.way if step.op.startswith("HMMA"))
+            if done * kernel.warps < kernel.tile_flops:
+                raise sass.Unreadable(f"a round of {it.hmma} matrix instructions is less than a tile")
+            counts.append(it)
+        except sass.Unreadable as why:
+            unreadable.append(sass.Unreadable(f"{kernel.name} for {arch}: {why}"))
     return counts, unreadable
 
 
