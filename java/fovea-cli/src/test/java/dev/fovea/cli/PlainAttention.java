@@ -60,15 +60,19 @@ class PlainAttention {
     return random.ints(count, -128, 129).mapToDouble(i -> i / 64.0).toArray();
   }
 
+  private double[] tensor(long... shape) {
+    return values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
+  }
+
   PlainAttention withBias(long... shape) {
     biasShape = shape;
-    bias = values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
+    bias = tensor(shape);
     return this;
   }
 
   PlainAttention withSlopes(long... shape) {
     slopesShape = shape;
-    slopes = values((int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
+    slopes = tensor(shape);
     return this;
   }
 
