@@ -13,7 +13,7 @@ constexpr uint32_t kTileRows = 16;
 constexpr uint32_t kTileColumns = 8;
 constexpr uint32_t kWords = 8;       // of 32 bits along k
 constexpr uint32_t kMaxDepth = 16;   // 16-bit factors; TF32 has 8
-constexpr uint32_t kStripTiles = 8;  // of columns that are multiplied at once
+constexpr uint32_t kStripTiles = 8;  // of columns that are multiplied at once, at most
 constexpr uint32_t kStrip = kStripTiles * kTileColumns;
 
 struct alignas(64) Scratch : Strip<kTileRows, kStrip, kMaxDepth> {
@@ -65,8 +65,9 @@ template <uint32_t kWidth, typename Row>
 }
 
 // As float32 arithmetic would: k rising, every sum rounded to nearest.
+template <uint32_t kWidth>
 [[gnu::always_inline]] inline void multiply_to_nearest(Scratch& s, uint32_t depth) {
-  constexpr uint32_t kVectors = kStrip / kLanes;
+  constexpr uint32_t kVectors = kWidth / kLanes;
   for (uint32_t row = 0; row < kTileRows; ++row) {
     Floats sum[kVectors];
 #pragma GCC unroll 8
@@ -85,17 +86,18 @@ template <uint32_t kWidth, typename Row>
   }
 }
 
-[[gnu::always_inline]] inline void multiply_strip(Scratch& s, uint32_t depth,
-                                                  const TensorCore& core) {
-  if (core.step_bytes == 0) return multiply_to_nearest(s, depth);
+template <uint32_t kWidth>
+[[gnu::always_inline]] inline void multiply_columns(Scratch& s, uint32_t depth,
+                                                    const TensorCore& core) {
+  if (core.step_bytes == 0) return multiply_to_nearest<kWidth>(s, depth);
   const uint32_t step = core.step_bytes * depth / 32;  // all of k takes 32 bytes
   for (uint32_t k = 0; k < depth; k += step) {
     if (step == 16) {
-      s.add_step<16>(k, core.fraction_bits);
+      s.add_step<16, kWidth>(k, core.fraction_bits);
     } else if (step == 8) {
-      s.add_step<8>(k, core.fraction_bits);
+      s.add_step<8, kWidth>(k, core.fraction_bits);
     } else {
-      s.add_step<4>(k, core.fraction_bits);
+      s.add_step<4, kWidth>(k, core.fraction_bits);
     }
   }
 }
@@ -116,30 +118,45 @@ template <bool kStore>
   }
 }
 
+// `tiles` tiles of columns, from tile j on.
+template <uint32_t kWidth>
+[[gnu::always_inline]] inline void multiply_strip(Scratch& s, Product product,
+                                                  const Fragments& fragments, uint32_t stride,
+                                                  uint32_t m, uint32_t j, uint32_t tiles,
+                                                  const TensorCore& core) {
+  const uint32_t depth = product == Product::kTf32 ? kWords : 2 * kWords;
+  const int32_t least = product == Product::kFloat16 ? -14 : -126;
+  if (tiles * kTileColumns < kWidth) {  // what is multiplied for nothing must still be a number
+    std::memset(s.words, 0, sizeof s.words);
+    std::memset(s.c, 0, sizeof s.c);
+  }
+  for (uint32_t tile = 0; tile < tiles; ++tile) {
+    gather<1>(fragments.b, 2 * (j + tile), s.words, tile * kTileColumns);
+  }
+  widen<kWidth>(product, s.words, s.b);
+  if (core.step_bytes != 0) s.find_exponents<kWidth>(depth, least, true);
+  for (uint32_t i = 0; i < m; ++i) {
+    gather<2>(fragments.a, 4 * i, s.words, 0);
+    widen<kTileRows>(product, s.words, s.a);
+    if (core.step_bytes != 0) s.find_exponents<kWidth>(depth, least, false);
+    move_sums<false>(fragments.c, i * stride + j, tiles, s.c);
+    multiply_columns<kWidth>(s, depth, core);
+    move_sums<true>(fragments.c, i * stride + j, tiles, s.c);
+  }
+}
+
 [[gnu::always_inline]] inline void multiply_all(Product product, const Fragments& fragments,
                                                 uint32_t stride, uint32_t m, uint32_t n,
                                                 const TensorCore& core) {
   Scratch s;
-  const uint32_t depth = product == Product::kTf32 ? kWords : 2 * kWords;
-  const int32_t least = product == Product::kFloat16 ? -14 : -126;
   for (uint32_t j = 0; j < n; j += kStripTiles) {
     const uint32_t tiles = n - j < kStripTiles ? n - j : kStripTiles;
-    if (tiles < kStripTiles) {  // what is multiplied for nothing must still be a number
-      std::memset(s.words, 0, sizeof s.words);
-      std::memset(s.c, 0, sizeof s.c);
-    }
-    for (uint32_t tile = 0; tile < tiles; ++tile) {
-      gather<1>(fragments.b, 2 * (j + tile), s.words, tile * kTileColumns);
-    }
-    widen<kStrip>(product, s.words, s.b);
-    if (core.step_bytes != 0) s.find_exponents(depth, least, true);
-    for (uint32_t i = 0; i < m; ++i) {
-      gather<2>(fragments.a, 4 * i, s.words, 0);
-      widen<kTileRows>(product, s.words, s.a);
-      if (core.step_bytes != 0) s.find_exponents(depth, least, false);
-      move_sums<false>(fragments.c, i * stride + j, tiles, s.c);
-      multiply_strip(s, depth, core);
-      move_sums<true>(fragments.c, i * stride + j, tiles, s.c);
+    if (tiles <= kStripTiles / 4) {
+      multiply_strip<kStrip / 4>(s, product, fragments, stride, m, j, tiles, core);
+    } else if (tiles <= kStripTiles / 2) {
+      multiply_strip<kStrip / 2>(s, product, fragments, stride, m, j, tiles, core);
+    } else {
+      multiply_strip<kStrip>(s, product, fragments, stride, m, j, tiles, core);
     }
   }
 }

@@ -88,10 +88,11 @@ struct Strip {
   int16_t a_exponents[kMaxDepth][kRows];
   int16_t b_exponents[kMaxDepth][kColumns];
 
+  // Of the first kWidth columns of b, or of a.
+  template <uint32_t kWidth>
   [[gnu::always_inline]] void find_exponents(uint32_t depth, int32_t least, bool of_b) {
     for (uint32_t k = 0; k < depth; ++k) {
-      const uint32_t width = of_b ? kColumns : kRows;
-      for (uint32_t i = 0; i < width; i += kLanes) {
+      for (uint32_t i = 0; i < (of_b ? kWidth : kRows); i += kLanes) {
         Floats x;
         std::memcpy(&x, of_b ? &b[k][i] : &a[k][i], sizeof x);
         Ints wide;
@@ -102,19 +103,19 @@ struct Strip {
     }
   }
 
-  // c += a b for k in [first, first + kCount).
-  template <uint32_t kCount>
+  // c += a b for k in [first, first + kCount), in the first kWidth columns.
+  template <uint32_t kCount, uint32_t kWidth>
   [[gnu::always_inline]] void add_step(uint32_t first, int32_t bits) {
-    for (uint32_t row = 0; row < kRows; ++row) add_row_step<kCount>(row, first, bits);
+    for (uint32_t row = 0; row < kRows; ++row) add_row_step<kCount, kWidth>(row, first, bits);
   }
 
  private:
   using Row = int16_t __attribute__((vector_size(32)));
 
-  template <uint32_t kCount>
+  template <uint32_t kCount, uint32_t kWidth>
   [[gnu::always_inline]] void add_row_step(uint32_t row, uint32_t first, int32_t bits) {
-    alignas(32) int16_t largest[kColumns];
-    constexpr uint32_t kRowLanes = 16, kVectors = kColumns / kRowLanes;
+    alignas(32) int16_t largest[kWidth];
+    constexpr uint32_t kRowLanes = 16, kVectors = kWidth / kRowLanes;
     Row all[kVectors];
     for (Row& e : all) e = Row{} + int16_t(2 * kZeroExponent);
 #pragma GCC unroll 16
@@ -128,10 +129,10 @@ struct Strip {
       }
     }
     std::memcpy(largest, all, sizeof all);
-    alignas(32) float sums[kColumns];
-    alignas(32) int32_t exponent[kColumns];
+    alignas(32) float sums[kWidth];
+    alignas(32) int32_t exponent[kWidth];
     Ints worst = Ints{} + kZeroExponent;
-    for (uint32_t i = 0; i < kColumns; i += kLanes) {
+    for (uint32_t i = 0; i < kWidth; i += kLanes) {
       Shorts of_products;
       Floats sum;
       std::memcpy(&of_products, &largest[i], sizeof of_products);
@@ -178,7 +179,7 @@ struct Strip {
     }
     int32_t highest = worst[0];
     for (uint32_t lane = 1; lane < kLanes; ++lane) highest = std::max(highest, worst[lane]);
-    for (uint32_t i = 0; highest > kLargestExponent && i < kColumns; ++i) {
+    for (uint32_t i = 0; highest > kLargestExponent && i < kWidth; ++i) {
       sums[i] = add_products(c[row][i], &a[first][row], kRows, &b[first][i], kColumns, kCount,
                              exponent[i], bits);
     }
