@@ -131,6 +131,7 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
   plan->device_kind = backend::kDeviceKind;
   if (int32_t status = check_spec(operation, plan->spec, plan->error)) return status;
   plan->pass = read_word(plan->spec, offsetof(SpecHead, pass));
+  clear_packed_strides(operation, plan->spec);
   if (int32_t status = operation.resolve(*plan)) return status;
   mark_operands(operation, *plan);
   const auto pick = backend::find(operation.id)->plan[plan->pass];

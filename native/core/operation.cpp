@@ -181,6 +181,17 @@ Shape shape_of(const Operation& operation, const void* spec, const Operand& oper
   return shape;
 }
 
+void clear_packed_strides(const Operation& operation, void* spec) {
+  for (const Operand& operand : operation.operands[read_word(spec, offsetof(SpecHead, pass))]) {
+    if (operand.strides == 0 || find_packed(operation, spec, operand) < 0) continue;
+    for (int i = 0; i + 1 < operand.rank; ++i) {
+      if (operand.dims[i].size != 0) continue;
+      const int64_t none = 0;
+      std::memcpy(static_cast<char*>(spec) + operand.strides + sizeof none * i, &none, sizeof none);
+    }
+  }
+}
+
 Reach reach_of(const Shape& shape) {
   if (shape.is_empty()) return {0, 0};
   Reach reach = {0, 1};

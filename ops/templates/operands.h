@@ -5,6 +5,8 @@
 
 namespace fovea::{{name}} {
 
+using Spec = fovea_{{name}}_spec;
+
 struct Inputs {
   {{#in}}
   {{pointer}} {{name}};

@@ -8,8 +8,6 @@
 
 namespace fovea::{{name}} {
 
-using Spec = fovea_{{name}}_spec;
-
 constexpr Field kFields[] = {
 {{#fields}}
     {"{{name}}", Kind::k{{kind}}, offsetof(Spec, {{name}})},

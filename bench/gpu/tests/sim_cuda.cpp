@@ -50,10 +50,10 @@ std::vector<sim::Extent> memory;
 
 // How a block of parameters is wrong.
 void spoil(AttentionParams& p, const std::string& fault) {
-  if (fault == "stride") p.query_stride[2] = 0;
+  if (fault == "stride") p.spec.query_stride[2] = 0;
   if (fault == "tiles") ++p.tiles;
   if (fault == "scale") p.softmax_scale *= 1.01f;
-  if (fault == "mask") p.top_left = true;
+  if (fault == "mask") p.spec.alignment = FOVEA_TOP_LEFT;
   if (fault == "key") --p.key_length;
 }
 

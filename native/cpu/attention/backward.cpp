@@ -84,7 +84,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     }
     const int64_t j = tile * plan_.tile_keys;
     const int64_t keys = std::min<int64_t>(plan_.tile_keys, spec_.key_length - j);
-    float* const to = operands_.dbias + (spec_.packed ? 0 : batches.begin * stride[0]) + j;
+    float* const to = operands_.dbias + batches.begin * stride[0] + j;
     for (int64_t h = heads.begin; h < heads.end; ++h) {
       for (int64_t i = queries.begin; i < queries.end; ++i) {
         std::fill_n(to + h * stride[1] + i * stride[2], keys, 0.0f);

@@ -97,11 +97,11 @@ class Rows {
     return score_offset(stride, row / group_, head(row));
   }
   int64_t score_offset(const int64_t (&stride)[3], int64_t query, int64_t head) const {
-    return (spec_.packed ? 0 : batch_ * stride[0]) + head * stride[1] +
+    return batch_ * stride[0] + head * stride[1] +
            (sequence_.query_start + query) * stride[2];
   }
   int64_t lse_offset(int64_t row) const {
-    return (spec_.packed ? 0 : batch_ * spec_.lse_stride[0]) + head(row) * spec_.lse_stride[1] +
+    return batch_ * spec_.lse_stride[0] + head(row) * spec_.lse_stride[1] +
            sequence_.query_start + row / group_;
   }
 
@@ -112,7 +112,7 @@ class Rows {
   }
 
   int64_t offset(const int64_t (&stride)[3], int64_t position, int64_t head) const {
-    return (spec_.packed ? 0 : batch_ * stride[0]) + position * stride[1] + head * stride[2];
+    return batch_ * stride[0] + position * stride[1] + head * stride[2];
   }
 
   const Spec& spec_;

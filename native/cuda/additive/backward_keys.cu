@@ -62,12 +62,12 @@ class KeyGradients {
           dvalue[e] = dvalue_[k][e];
         }
       }
-      store_gradients(b.dkey, b.gradient_dtype,
-                      rows.key_offset(b.dkey_stride) + key * b.dkey_stride[1] + at,
-                      p_.head_dim - at, b.accumulate, dkey);
-      store_gradients(b.dvalue, b.gradient_dtype,
-                      rows.key_offset(b.dvalue_stride) + key * b.dvalue_stride[1] + at,
-                      p_.value_head_dim - at, b.accumulate, dvalue);
+      store_gradients(b.dkey, p_.spec.gradient_dtype,
+                      rows.key_offset(p_.spec.dkey_stride) + key * p_.spec.dkey_stride[1] + at,
+                      p_.head_dim - at, p_.spec.accumulate, dkey);
+      store_gradients(b.dvalue, p_.spec.gradient_dtype,
+                      rows.key_offset(p_.spec.dvalue_stride) + key * p_.spec.dvalue_stride[1] + at,
+                      p_.value_head_dim - at, p_.spec.accumulate, dvalue);
     }
   }
 

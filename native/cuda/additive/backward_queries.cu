@@ -71,8 +71,8 @@ class QueryGradients {
     for (int r = 0; r < kRowsEach; ++r) {
       const int32_t row = first() + r;
       if (!exists(p_, rows, uint32_t(row))) continue;
-      store_gradients(b.dquery, b.gradient_dtype,
-                      rows.offset(b.dquery_stride, rows.position(row), rows.head(row)) + at,
+      store_gradients(b.dquery, p_.spec.gradient_dtype,
+                      rows.offset(p_.spec.dquery_stride, rows.position(row), rows.head(row)) + at,
                       p_.head_dim - at, false, dquery[r]);
     }
     if (b.sums == nullptr || rows.count <= 0) return;

@@ -28,12 +28,12 @@ FOVEA_DEVICE bool store_statistics(const BackwardParams& b, const AttentionRows&
     const float lse = tile::load_global(p.lse + rows.lse_offset(p, position, head));
     const float base = base_of(lse);
     float delta = 0;
-    tile::with_type(p.out_dtype, [&](auto* type) {
+    tile::with_type(p.spec.out_dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const out =
-          static_cast<const Element*>(p.out) + rows.offset(p.out_stride, position, head);
+          static_cast<const Element*>(p.out) + rows.offset(p.spec.out_stride, position, head);
       const Element* const dout =
-          static_cast<const Element*>(b.dout) + rows.offset(b.dout_stride, position, head);
+          static_cast<const Element*>(b.dout) + rows.offset(p.spec.dout_stride, position, head);
       FOVEA_NO_UNROLL
       for (int32_t d = lane(); d < p.value_head_dim; d += tile::kWarp) {
         delta = tile::fused_multiply_add(tile::widen(tile::load_global(dout + d)),
@@ -120,11 +120,11 @@ void additive_backward_sums(const BackwardParams b) {
     }
   }
   const auto store = [&](float* to, double sum) {
-    if (b.accumulate) sum += double(tile::load_global(to));
+    if (p.spec.accumulate) sum += double(tile::load_global(to));
     tile::store_global(to, float(sum));
   };
-  if (b.dbias != nullptr) store(b.dbias + head * b.dbias_stride + a, dbias);
-  if (b.dweight != nullptr) store(b.dweight + head * b.dweight_stride + a, dweight);
+  if (b.dbias != nullptr) store(b.dbias + head * p.spec.dbias_stride[0] + a, dbias);
+  if (b.dweight != nullptr) store(b.dweight + head * p.spec.dweight_stride[0] + a, dweight);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace fovea::additive::cuda {
 // The workspace's row of a row of the block.
 FOVEA_DEVICE int64_t workspace_row(const AdditiveParams& p, const AttentionRows& rows, int32_t row) {
   const int64_t start =
-      p.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
+      p.spec.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
   return (start + rows.position(row)) * p.query_heads + rows.head(row);
 }
 
@@ -62,13 +62,13 @@ class BackwardScores : public Scores<BackwardTile> {
   }
 
   FOVEA_DEVICE void load_dout(int32_t begin) const {
-    tile::with_type(p.out_dtype, [&](auto* type) {
+    tile::with_type(p.spec.out_dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       load_rows_of_warp<Element, Tile::kRows, Tile::kPart>(
           begin, p.value_head_dim,
           [&](int32_t row) {
             return row < rows.count ? static_cast<const Element*>(b.dout) +
-                                          rows.offset(b.dout_stride, rows.position(row),
+                                          rows.offset(p.spec.dout_stride, rows.position(row),
                                                       rows.head(row))
                                     : nullptr;
           },
@@ -77,15 +77,15 @@ class BackwardScores : public Scores<BackwardTile> {
   }
 
   FOVEA_DEVICE void load_values(int32_t first_key, int32_t begin) const {
-    tile::with_type(p.dtype, [&](auto* type) {
+    tile::with_type(p.spec.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const values =
-          static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride);
+          static_cast<const Element*>(p.value) + rows.key_offset(p.spec.value_stride);
       const int32_t count = rows.key_length - first_key;
       load_rows_of_warp<Element, kKeys, Tile::kPart>(
           begin, p.value_head_dim,
           [&](int32_t at) {
-            return at < count ? values + (first_key + at) * p.value_stride[1] : nullptr;
+            return at < count ? values + (first_key + at) * p.spec.value_stride[1] : nullptr;
           },
           [&](int32_t at, const auto& x) { store_part(x, value(at, 0)); });
     });

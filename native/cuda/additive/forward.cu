@@ -13,17 +13,17 @@ class ValueSums {
 
   FOVEA_DEVICE void load_values(int32_t first_key) const {
     const AttentionRows& rows = scores_.rows;
-    tile::with_type(p_.dtype, [&](auto* type) {
+    tile::with_type(p_.spec.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const values =
-          static_cast<const Element*>(p_.value) + rows.key_offset(p_.value_stride);
+          static_cast<const Element*>(p_.value) + rows.key_offset(p_.spec.value_stride);
       const int32_t count = rows.key_length - first_key;
       FOVEA_NO_UNROLL
       for (int32_t begin = 0; begin < width(); begin += Tile::kPart) {
         load_rows_of_warp<Element, kKeys, Tile::kPart>(
             begin, p_.value_head_dim,
             [&](int32_t at) {
-              return at < count ? values + (first_key + at) * p_.value_stride[1] : nullptr;
+              return at < count ? values + (first_key + at) * p_.spec.value_stride[1] : nullptr;
             },
             [&](int32_t at, const auto& x) {
               int32_t d = begin + lane();
@@ -71,7 +71,7 @@ class ValueSums {
   // Times the factor of their rows; zeros where there is none, not sums * 0, which may be NaN.
   FOVEA_DEVICE void store() const {
     const AttentionRows& rows = scores_.rows;
-    tile::with_type(p_.out_dtype, [&](auto* type) {
+    tile::with_type(p_.spec.out_dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       FOVEA_UNROLL
       for (int r = 0; r < Tile::kSumRows; ++r) {
@@ -79,7 +79,7 @@ class ValueSums {
         const float factor = load_float(scores_.word(Tile::kBase, row(r)));
         Element* const to =
             static_cast<Element*>(p_.out) +
-            rows.offset(p_.out_stride, rows.position(row(r)), rows.head(row(r)));
+            rows.offset(p_.spec.out_stride, rows.position(row(r)), rows.head(row(r)));
         each_column([&](int q, int e) {
           if (column(q) + e >= p_.value_head_dim) return;
           tile::store_rounded(to + column(q) + e, factor == 0 ? 0.0f : sums_[r][q][e] * factor);
@@ -122,7 +122,7 @@ FOVEA_DEVICE void store_weights(Scores<Tile>& scores, const RowSoftmax<Tile>& so
   const AttentionRows& rows = scores.rows;
   const bool there = exists(p, rows, uint32_t(softmax.row)), dead = softmax.is_dead();
   float* const to =
-      p.weights + (there ? rows.score_offset(p.weights_stride, rows.position(softmax.row),
+      p.weights + (there ? rows.score_offset(p.spec.weights_stride, rows.position(softmax.row),
                                              rows.head(softmax.row))
                          : 0);
   const float share = 1 / softmax.sum;

@@ -74,7 +74,7 @@ class Scores {
     bool any_apart = false;
     FOVEA_NO_UNROLL
     for (int32_t at = warp(); at < int32_t(p.heads.value); at += kWarps) {
-      const float* const weight = p.weight + rows.head(at) * p.weight_stride;
+      const float* const weight = p.weight + rows.head(at) * p.spec.weight_stride[0];
       float most = 0;
       double sum = 0;
       bool finite = true;
@@ -111,19 +111,19 @@ class Scores {
   FOVEA_DEVICE void load_queries(int32_t begin, bool first) {
     float most = 0;
     bool any_far = false;
-    tile::with_type(p.dtype, [&](auto* type) {
+    tile::with_type(p.spec.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       load_rows_of_warp<Element, Tile::kRows, Tile::kPart>(
           begin, p.head_dim,
           [&](int32_t row) {
             return row < rows.count ? static_cast<const Element*>(p.query) +
-                                          rows.offset(p.query_stride, rows.position(row),
+                                          rows.offset(p.spec.query_stride, rows.position(row),
                                                       rows.head(row))
                                     : nullptr;
           },
           [&](int32_t row, const auto& x) {
             const float* const bias =
-                p.bias == nullptr ? nullptr : p.bias + rows.head(row) * p.bias_stride;
+                p.bias == nullptr ? nullptr : p.bias + rows.head(row) * p.spec.bias_stride[0];
             store_powers(x, begin, row < rows.count, bias, query(row, 0),
                          word(Tile::kRowFar, row), first, most, any_far);
           });
@@ -135,15 +135,15 @@ class Scores {
   FOVEA_DEVICE void load_keys(int32_t first_key, int32_t begin, bool first) {
     float most = 0;
     bool any_far = false;
-    tile::with_type(p.dtype, [&](auto* type) {
+    tile::with_type(p.spec.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       const Element* const keys =
-          static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
+          static_cast<const Element*>(p.key) + rows.key_offset(p.spec.key_stride);
       const int32_t count = rows.key_length - first_key;
       load_rows_of_warp<Element, kKeys, Tile::kPart>(
           begin, p.head_dim,
           [&](int32_t at) {
-            return at < count ? keys + (first_key + at) * p.key_stride[1] : nullptr;
+            return at < count ? keys + (first_key + at) * p.spec.key_stride[1] : nullptr;
           },
           [&](int32_t at, const auto& x) {
             store_powers(x, begin, at < count, nullptr, key(at, 0),
@@ -216,20 +216,23 @@ class Scores {
     const int32_t head = rows.head(row);
     Sum x;
     float k;
-    tile::with_type(p.dtype, [&](auto* type) {
+    tile::with_type(p.spec.dtype, [&](auto* type) {
       using Element = std::remove_pointer_t<decltype(type)>;
       x = {tile::widen(tile::load_global(
                static_cast<const Element*>(p.query) +
-               rows.offset(p.query_stride, rows.position(row), head) + a)),
+               rows.offset(p.spec.query_stride, rows.position(row), head) + a)),
            0};
       k = tile::widen(tile::load_global(static_cast<const Element*>(p.key) +
-                                        rows.key_offset(p.key_stride) + key * p.key_stride[1] + a));
+                                        rows.key_offset(p.spec.key_stride) +
+                                        key * p.spec.key_stride[1] + a));
     });
-    if (p.bias != nullptr) x = add(x.high, tile::load_global(p.bias + head * p.bias_stride + a));
+    if (p.bias != nullptr) {
+      x = add(x.high, tile::load_global(p.bias + head * p.spec.bias_stride[0] + a));
+    }
     return tile::tanh_accurate((x.high + k) + x.low);
   }
   FOVEA_DEVICE float given_weight(int32_t row, int32_t a) const {
-    return tile::load_global(p.weight + rows.head(row) * p.weight_stride + a);
+    return tile::load_global(p.weight + rows.head(row) * p.spec.weight_stride[0] + a);
   }
 
  private:
@@ -275,7 +278,7 @@ class Scores {
     weights_begin_ = begin;
     FOVEA_NO_UNROLL
     for (int32_t at = warp(); at < int32_t(p.heads.value); at += kWarps) {
-      const float* const from = p.weight + rows.head(at) * p.weight_stride;
+      const float* const from = p.weight + rows.head(at) * p.spec.weight_stride[0];
       const float down = load_float(word(Tile::kDown, at));
       FOVEA_UNROLL
       for (int32_t i = 0; i < Tile::kPart; i += tile::kWarp) {

@@ -50,8 +50,8 @@ struct BackwardBias : BackwardScores<kIt> {
     });
     sum = block_sum(this->share() == 0 ? sum : 0, this->ring_base, Base::kTile.warps);
     if (tile::thread_index() == 0) {
-      tile::store_global(
-          b.dalibi_slopes + at.batch * b.dalibi_stride[0] + at.head * b.dalibi_stride[1], sum);
+      const int64_t(&stride)[2] = b.forward.spec.dalibi_slopes_stride;
+      tile::store_global(b.dalibi_slopes + at.batch * stride[0] + at.head * stride[1], sum);
     }
   }
 
@@ -67,10 +67,10 @@ struct BackwardBias : BackwardScores<kIt> {
   struct BiasItem : Item {
     FOVEA_DEVICE BiasItem(const BackwardParams& b, int64_t item) {
       const AttentionParams& p = b.forward;
-      this->all_heads = b.dbias_stride[1] == 0;
-      this->all_positions = b.dbias_stride[2] == 0;
+      this->all_heads = p.spec.dbias_stride[1] == 0;
+      this->all_positions = p.spec.dbias_stride[2] == 0;
       // Sequences of a packed batch have rows of their own.
-      this->all_batches = p.packed ? this->all_positions : b.dbias_stride[0] == 0;
+      this->all_batches = p.spec.packed ? this->all_positions : p.spec.dbias_stride[0] == 0;
       const int64_t key_tiles = (p.key_length + kKeys - 1) / kKeys;
       const int64_t tiles = this->all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
       const int64_t heads = this->all_heads ? 1 : p.query_heads;
@@ -84,8 +84,8 @@ struct BackwardBias : BackwardScores<kIt> {
   struct SlopeItem : Item {
     FOVEA_DEVICE SlopeItem(const BackwardParams& b, int64_t item) {
       const AttentionParams& p = b.forward;
-      this->all_batches = b.dalibi_stride[0] == 0;
-      this->all_heads = b.dalibi_stride[1] == 0;
+      this->all_batches = p.spec.dalibi_slopes_stride[0] == 0;
+      this->all_heads = p.spec.dalibi_slopes_stride[1] == 0;
       this->all_positions = true;
       const int64_t heads = this->all_heads ? 1 : p.query_heads;
       this->head = int32_t(item % heads);
@@ -158,15 +158,15 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 
   FOVEA_DEVICE float* row_of(const Item& at, int64_t position) const {
-    return b.dbias + at.batch * b.dbias_stride[0] + at.head * b.dbias_stride[1] +
-           position * b.dbias_stride[2];
+    const int64_t(&stride)[3] = b.forward.spec.dbias_stride;
+    return b.dbias + at.batch * stride[0] + at.head * stride[1] + position * stride[2];
   }
 
   FOVEA_DEVICE void store_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
     if (this->share() != 0) return;
     int32_t start = 0, positions = p.query_length;
-    if (p.packed) {
-      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.query_total, start, positions);
+    if (p.spec.packed) {
+      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.spec.query_total, start, positions);
     }
     tile::each_row<kM>([&](int i, int h) {
       const int32_t position = at.position + int32_t(mine.row(i, h));

@@ -66,14 +66,14 @@ struct BackwardKeys {
     tiles = set_seeing_tiles(rows, first_key);
     if (tile::thread_index() == 0) {
       store_rows(shared_rows, rows);
-      store_fact(kQueryBase, rows.offset(p.query_stride, 0, rows.first_head));
-      store_fact(kDoutBase, rows.offset(b.dout_stride, 0, rows.first_head));
+      store_fact(kQueryBase, rows.offset(p.spec.query_stride, 0, rows.first_head));
+      store_fact(kDoutBase, rows.offset(b.dout_factor_stride, 0, rows.first_head));
       store_fact(kWorkspaceBase, workspace_row(b, rows, 0, rows.first_head));
       store_fact(kFirstKey, first_key);
     }
     if (tiles > 0) {
-      load_keys<kDim>(keys, p.key, p.key_stride, p.head_dim, p.key_copy, rows, first_key);
-      load_keys<kValueDim>(values, p.value, p.value_stride, p.value_head_dim, p.value_copy, rows,
+      load_keys<kDim>(keys, p.key, p.spec.key_stride, p.head_dim, p.key_copy, rows, first_key);
+      load_keys<kValueDim>(values, p.value, p.spec.value_stride, p.value_head_dim, p.value_copy, rows,
                            first_key);
     }
     tile::sync_block();
@@ -86,9 +86,10 @@ struct BackwardKeys {
     if (tiles > 0) attend(dkey, dvalue, shift);
     tile::sync_block();  // the keys have been read: their gradients take their place
     // To the scale first: a product of both might overflow where the gradient does not.
-    store_keys({b.dkey, b.gradient_dtype, p.head_dim, b.accumulate}, b.dkey_stride, dkey, p.scale,
-               tile::power_of_two(-shift), share() * kDimColumns);
-    store_keys({b.dvalue, b.gradient_dtype, p.value_head_dim, b.accumulate}, b.dvalue_stride,
+    const bool accumulate = p.spec.accumulate;
+    store_keys({b.dkey, p.spec.gradient_dtype, p.head_dim, accumulate}, p.spec.dkey_stride, dkey,
+               p.spec.scale, tile::power_of_two(-shift), share() * kDimColumns);
+    store_keys({b.dvalue, p.spec.gradient_dtype, p.value_head_dim, accumulate}, p.spec.dvalue_stride,
                dvalue, p.dropout_scale, tile::power_of_two(-kOffset), share() * kValueColumns);
   }
 
@@ -113,17 +114,17 @@ struct BackwardKeys {
     int64_t from = 0, to = rows.query_length;            // positions that see any
     int64_t full_from = 0, full_to = rows.query_length;  // positions that see all
     if (last_key >= rows.key_length) full_to = 0;
-    if (p.causal) {
+    if (p.spec.causal) {
       from = first_key - shift;
       full_from = last_key - shift;
     }
-    if (p.has_window_right) {
-      const int64_t right = shift + p.window_right;
+    if (p.spec.has_window_right) {
+      const int64_t right = shift + p.spec.window_right;
       from = maximum(from, first_key - right);
       full_from = maximum(full_from, last_key - right);
     }
-    if (p.has_window_left) {
-      const int64_t left = shift - p.window_left;
+    if (p.spec.has_window_left) {
+      const int64_t left = shift - p.spec.window_left;
       to = minimum(to, last_key - left + 1);
       full_to = minimum(full_to, first_key - left + 1);
     }
@@ -190,10 +191,10 @@ struct BackwardKeys {
     if (tile >= 0) {
       const AttentionRows rows = rows_of(tile);
       const uint32_t to = stage_rows(stage);
-      load_stage_rows<kDim>(to, p.query, kQueryBase, p.query_stride, p.head_dim, p.query_copy, rows);
+      load_stage_rows<kDim>(to, p.query, kQueryBase, p.spec.query_stride, p.head_dim, p.query_copy, rows);
       load_facts(stage_facts(stage), rows, tile);
       if constexpr (kGroups == 2) tile::copy_async_commit();
-      load_stage_rows<kValueDim>(to + kRows * kDimBytes, b.dout, kDoutBase, b.dout_stride,
+      load_stage_rows<kValueDim>(to + kRows * kDimBytes, b.dout_factor, kDoutBase, b.dout_factor_stride,
                                  p.value_head_dim, b.dout_rows, rows);
     } else if constexpr (kGroups == 2) {
       tile::copy_async_commit();  // an empty group too, so that a wait counts them
@@ -405,7 +406,7 @@ struct BackwardKeys {
                                const tile::Fragment<kM, kTensorColumns>& sums, float factor, float unit,
                                uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
-    const int32_t exist = b.accumulate ? rows.key_length : key_rows(p, rows.batch);
+    const int32_t exist = p.spec.accumulate ? rows.key_length : key_rows(p, rows.batch);
     const int32_t first = first_warp_key();
     const ThreadKeys mine(first);
     store_sums(

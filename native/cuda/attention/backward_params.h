@@ -5,20 +5,12 @@
 
 namespace fovea::attention::cuda {
 
-struct BackwardParams {
+struct BackwardParams : BackwardOperands {
   // Inputs and options of the forward. out and lse are inputs here, weights is null; first_item and
   // tiles are those of the kernel that runs.
   AttentionParams forward;
 
-  const void* dout;  // in the type of query: the caller's, or the workspace's copy
-  void* dquery;
-  void* dkey;
-  void* dvalue;
-  float* dbias;
-  float* dalibi_slopes;
-  float* dsinks;
-  const void* dout_given;  // in the type of out
-
+  const void* dout_factor;  // dout in the type of query: the caller's, or the workspace's copy
   // The workspace, by row: lse in units of log2, or one of the constants in backward_rows.cuh; where it is
   // split, the highest score and what the logarithm of the row's sum is above it, in units of scores;
   // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are kept; dout in the type of query, or null if it has it
@@ -31,16 +23,12 @@ struct BackwardParams {
   float* dquery_sums;
   void* dout_copy;
 
-  int64_t dout_stride[3], dout_given_stride[3];
-  int64_t dquery_stride[3], dkey_stride[3], dvalue_stride[3], dbias_stride[3], dalibi_stride[2];
-
+  int64_t dout_factor_stride[3];
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence
   int32_t sum_width;  // floats of a row of dquery_sums
-  int32_t gradient_dtype;
-  bool accumulate;
   bool general;  // the variant's: its scores are in natural units
-  RowCopy dout_rows;  // of dout, as AttentionParams::query_copy
+  RowCopy dout_rows;  // of dout_factor, as AttentionParams::query_copy
 };
 
 using BackwardKernel = void(BackwardParams);

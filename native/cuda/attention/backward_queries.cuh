@@ -13,10 +13,11 @@ FOVEA_DEVICE void store_dquery(const BackwardParams& b, uint32_t stage,
                                const tile::Fragment<kM, kColumns>& sums, int first_piece,
                                const float (&units)[kM][2], const AttentionRows& rows,
                                uint32_t warp_row) {
+  const AttentionParams& p = b.forward;
   float factor[kM][2];
-  tile::each_row<kM>([&](int i, int h) { factor[i][h] = units[i][h] * b.forward.scale; });
-  store_query_rows({b.dquery, b.gradient_dtype, b.forward.head_dim, false}, b.dquery_stride, stage,
-                   sums, first_piece, factor, false, b.forward, rows, warp_row);
+  tile::each_row<kM>([&](int i, int h) { factor[i][h] = units[i][h] * p.spec.scale; });
+  store_query_rows({b.dquery, p.spec.gradient_dtype, p.head_dim, false}, p.spec.dquery_stride, stage,
+                   sums, first_piece, factor, false, p, rows, warp_row);
 }
 
 // Score gradients as their product takes them: of float16, times a power of two for each row, so that the

@@ -26,23 +26,23 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
       const int32_t position = rows.position(row), head = rows.head(row);
       const float lse = tile::load_global(p.lse + rows.lse_offset(p, position, head));
       // A row that sees no key has gradients of zero, whatever its dout.
-      const float offset = p.dtype == FOVEA_FLOAT16 ? kFloat16WeightOffset : 0.0f;
+      const float offset = p.spec.dtype == FOVEA_FLOAT16 ? kFloat16WeightOffset : 0.0f;
       lse2 = lse == -tile::kInfinity ? kDeadLse : lse * kLog2e - offset;
       if (lse2 == 0) lse2 = 0;  // of either sign: that of the other means something
-      tile::with_type(p.out_dtype, [&](auto* type) {
+      tile::with_type(p.spec.out_dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Out* const out =
-            static_cast<const Out*>(p.out) + rows.offset(p.out_stride, position, head);
-        const Out* const dout = static_cast<const Out*>(b.dout_given) +
-                                rows.offset(b.dout_given_stride, position, head);
+            static_cast<const Out*>(p.out) + rows.offset(p.spec.out_stride, position, head);
+        const Out* const dout = static_cast<const Out*>(b.dout) +
+                                rows.offset(p.spec.dout_stride, position, head);
         for (int d = lane; d < p.value_head_dim; d += tile::kWarp) {
           const float x = tile::widen(tile::load_global(dout + d));
           delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
           squares = tile::fused_multiply_add(x, x, squares);
           if (b.dout_copy == nullptr) continue;
-          tile::with_type(p.dtype, [&](auto* to) {
+          tile::with_type(p.spec.dtype, [&](auto* to) {
             tile::store_rounded(static_cast<decltype(to)>(b.dout_copy) +
-                              rows.offset(b.dout_stride, position, head) + d,
+                              rows.offset(b.dout_factor_stride, position, head) + d,
                           x);
           });
         }
@@ -77,7 +77,7 @@ FOVEA_DEVICE float sink_exponent(const BackwardParams& b, const AttentionRows& r
   if (!is_split(lse2)) {
     return (sink - tile::load_global(p.lse + rows.lse_offset(p, position, head))) * kLog2e;
   }
-  const float highest = tile::load_global(b.highest + at) * (b.general ? 1.0f : p.scale);
+  const float highest = tile::load_global(b.highest + at) * (b.general ? 1.0f : p.spec.scale);
   return (sink - highest) * kLog2e - tile::load_global(b.rest + at) * p.softmax_scale;
 }
 

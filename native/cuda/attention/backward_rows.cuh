@@ -29,7 +29,7 @@ FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows&
                                    int32_t position, int32_t head) {
   const AttentionParams& p = b.forward;
   const int32_t group = int32_t(p.group.value);
-  const int64_t start = p.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
+  const int64_t start = p.spec.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
   return rows.key_head * b.head_rows + int64_t{rows.batch} * b.padding +
          (start + position) * group + (head - rows.key_head * group);
 }

@@ -91,9 +91,9 @@ struct BackwardScores {
   // Sends for the rows of query and dout, and for what the thread must know of its own.
   FOVEA_DEVICE void load_queries(const AttentionRows& rows) {
     load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
-                                          p.query_stride, p.head_dim, p.query_copy, rows);
-    load_rows_tile<kRows, kValueDim, kThreads>(douts, static_cast<const Element*>(b.dout),
-                                               b.dout_stride, p.value_head_dim, b.dout_rows, rows);
+                                          p.spec.query_stride, p.head_dim, p.query_copy, rows);
+    load_rows_tile<kRows, kValueDim, kThreads>(douts, static_cast<const Element*>(b.dout_factor),
+                                               b.dout_factor_stride, p.value_head_dim, b.dout_rows, rows);
     row.load(b, rows, mine);
   }
 

@@ -91,7 +91,7 @@ struct RowStatistics {
   }
 
   // What makes a score one in natural units.
-  FOVEA_DEVICE float natural_scale() const { return b.general ? 1.0f : p.scale; }
+  FOVEA_DEVICE float natural_scale() const { return b.general ? 1.0f : p.spec.scale; }
 
   FOVEA_DEVICE void join(Sums& all, const AttentionRows& rows, int32_t row, const ThreadRows& mine,
                          int32_t first_key) const {
@@ -118,7 +118,7 @@ struct RowStatistics {
                                   int32_t row, int32_t first_key) const {
     const uint32_t lane = tile::thread_index() % tile::kWarp, g = lane / 4, t = lane % 4;
     const auto* const query = static_cast<const Element*>(p.query);
-    const auto* const key = static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride);
+    const auto* const key = static_cast<const Element*>(p.key) + rows.key_offset(p.spec.key_stride);
     tile::sync_warp();
     for (int step = 0; step * kStep < p.head_dim; ++step) {
       Factors<kPrecision, 4> a;
@@ -127,7 +127,7 @@ struct RowStatistics {
         const int32_t r = row + int32_t(g) + e % 2 * 8;
         const bool present = r < rows.count;
         const Element* const from =
-            present ? query + rows.offset(p.query_stride, rows.position(r), rows.head(r)) : query;
+            present ? query + rows.offset(p.spec.query_stride, rows.position(r), rows.head(r)) : query;
         a.value[e] =
             word(from, step * kStep + e / 2 * (kStep / 2) + int(t) * kWordElements, present);
       }
@@ -136,7 +136,7 @@ struct RowStatistics {
       for (int j = 0; j < 2 * kColumns; ++j) {
         const int32_t k = first_key + j / 2 * 8 + int32_t(g);
         const bool present = k < rows.key_length;
-        keys.value[j] = word(present ? key + k * p.key_stride[1] : key,
+        keys.value[j] = word(present ? key + k * p.spec.key_stride[1] : key,
                              step * kStep + j % 2 * (kStep / 2) + int(t) * kWordElements, present);
       }
       a.template prepare<true>();

@@ -55,9 +55,9 @@ struct AttentionForward {
     if (tiles > 0) attend(out, softmax);
     softmax.finish();
     const AttentionRows rows = load_rows(shared_rows);
-    RowResults<kM> results(softmax, kIt.general ? 1.0f : p.scale, p, rows, mine);
+    RowResults<kM> results(softmax, kIt.general ? 1.0f : p.spec.scale, p, rows, mine);
     tile::sync_block();  // the ring's last readers are done: the sums take its place
-    store_query_rows({p.out, p.out_dtype, p.value_head_dim, false}, p.out_stride,
+    store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
                      queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
                      results.factor, true, p, rows, warp_row());
     if (first_column() == 0) store_lse(results, p, rows, mine);
@@ -86,7 +86,7 @@ struct AttentionForward {
     if (tile::thread_index() == 0) store_rows(shared_rows, rows);
     if (tiles > 0) {
       load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
-                                            p.query_stride, p.head_dim, p.query_copy, rows);
+                                            p.spec.query_stride, p.head_dim, p.query_copy, rows);
     }
     tile::sync_block();
   }

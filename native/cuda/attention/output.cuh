@@ -254,7 +254,7 @@ FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& s, bool
     const float share = results.factor[i][h] / p.dropout_scale;
     const float base = softmax.reference_score(i, h);
     float* to =
-        p.weights + rows.score_offset(p.weights_stride, rows.position(row), rows.head(row));
+        p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row));
     const auto weight = [&](float x) {
       // A masked key weighs nothing even where NaN has reached the row.
       return none || x == -tile::kInfinity

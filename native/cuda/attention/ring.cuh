@@ -26,16 +26,17 @@ class TileRing {
         ring(base),
         shared(shared_rows),
         keys(KeyCopy::first_source(
-            static_cast<const Element*>(p.key) + rows.key_offset(p.key_stride), p.key_stride[1])),
+            static_cast<const Element*>(p.key) + rows.key_offset(p.spec.key_stride),
+            p.spec.key_stride[1])),
         values(ValueCopy::first_source(
-            static_cast<const Element*>(p.value) + rows.key_offset(p.value_stride),
-            p.value_stride[1])) {}
+            static_cast<const Element*>(p.value) + rows.key_offset(p.spec.value_stride),
+            p.spec.value_stride[1])) {}
 
   // Moves on by `tiles`. The next item of either kind is that of the sequence's first tile, and after it
   // that of the tile before.
   FOVEA_DEVICE void seek(int32_t tiles) {
-    keys += int64_t{tiles} * kKeys * p.key_stride[1];
-    values += int64_t{tiles} * kKeys * p.value_stride[1];
+    keys += int64_t{tiles} * kKeys * p.spec.key_stride[1];
+    values += int64_t{tiles} * kKeys * p.spec.value_stride[1];
   }
 
   // Sends for the first items of the `tiles` visible ones, which begin at `begin`. From here on a tile is
@@ -65,9 +66,9 @@ class TileRing {
   template <RingItem kItem, bool kFull = false>
   FOVEA_DEVICE void load(int32_t tile, uint32_t to) {
     if constexpr (kItem == RingItem::kKeys) {
-      load<KeyCopy, kFull>(tile, to, keys, p.key_stride[1], p.head_dim, p.key_copy, p.key);
+      load<KeyCopy, kFull>(tile, to, keys, p.spec.key_stride[1], p.head_dim, p.key_copy, p.key);
     } else {
-      load<ValueCopy, kFull>(tile, to, values, p.value_stride[1], p.value_head_dim, p.value_copy,
+      load<ValueCopy, kFull>(tile, to, values, p.spec.value_stride[1], p.value_head_dim, p.value_copy,
                              p.value);
     }
   }

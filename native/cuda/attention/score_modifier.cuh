@@ -20,13 +20,14 @@ struct PlacedRow {
 };
 
 FOVEA_DEVICE float load_slope(const AttentionParams& p, int32_t batch, int32_t head) {
-  return tile::load_global(p.alibi_slopes + batch * p.alibi_stride[0] + head * p.alibi_stride[1]);
+  const int64_t(&stride)[2] = p.spec.alibi_slopes_stride;
+  return tile::load_global(p.alibi_slopes + batch * stride[0] + head * stride[1]);
 }
 
 // What ALiBi multiplies the slope by, from the key's position minus the query's.
 FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) {
   const float distance = float(difference);
-  return p.causal || distance < 0 ? distance : -distance;
+  return p.spec.causal || distance < 0 ? distance : -distance;
 }
 
 // Scale, softcap, bias and ALiBi, in this order. A pass for each: the compiler then holds one feature's
@@ -38,9 +39,10 @@ struct ScoreModifier {
 
   template <int kM, int kColumns>
   FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s) const {
-    tile::scale(s, p.scale);
-    if (p.softcap != 0) {
-      tile::change(s, [&](float x) { return p.softcap * tile::tanh_accurate(x / p.softcap); });
+    tile::scale(s, p.spec.scale);
+    if (p.spec.softcap != 0) {
+      const float cap = p.spec.softcap;
+      tile::change(s, [&](float x) { return cap * tile::tanh_accurate(x / cap); });
     }
     add(s);
   }
@@ -49,11 +51,11 @@ struct ScoreModifier {
   // that of softcap, 1 - tanh^2.
   template <int kM, int kColumns>
   FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& ds) const {
-    tile::scale(s, p.scale);
-    if (p.softcap != 0) {
+    tile::scale(s, p.spec.scale);
+    if (p.spec.softcap != 0) {
       tile::each_element<kM, kColumns>([&](int i, int j, int e) {
-        const float t = tile::tanh_accurate(s[i][j][e] / p.softcap);
-        s[i][j][e] = p.softcap * t;
+        const float t = tile::tanh_accurate(s[i][j][e] / p.spec.softcap);
+        s[i][j][e] = p.spec.softcap * t;
         ds[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
       });
     }
@@ -63,11 +65,11 @@ struct ScoreModifier {
  private:
   template <int kM, int kColumns>
   FOVEA_DEVICE void add(tile::Fragment<kM, kColumns>& s) const {
-    if (p.bias_dtype == FOVEA_FLOAT32) {
+    if (p.spec.bias_dtype == FOVEA_FLOAT32) {
       add_bias<float>(s);
-    } else if (p.bias_dtype == FOVEA_FLOAT16) {
+    } else if (p.spec.bias_dtype == FOVEA_FLOAT16) {
       add_bias<float16>(s);
-    } else if (p.bias_dtype == FOVEA_BFLOAT16) {
+    } else if (p.spec.bias_dtype == FOVEA_BFLOAT16) {
       add_bias<bfloat16>(s);
     }
     if (p.alibi_slopes != nullptr) add_alibi(s);
@@ -80,7 +82,7 @@ struct ScoreModifier {
     places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
       if (!row.exists) return;
       const Bias* const bias = static_cast<const Bias*>(p.bias) + first +
-                               rows.score_offset(p.bias_stride, row.position, row.head);
+                               rows.score_offset(p.spec.bias_stride, row.position, row.head);
       each_key([&](int i, int j, int e, int key) {
         if (key < keys) s[i][j][e] += tile::widen(tile::load_global(bias + key));
       });
@@ -118,7 +120,7 @@ FOVEA_DEVICE void mask_scores(const AttentionParams& p, const Places& places,
       if (key >= high) hide(i, j, e);
     });
   });
-  if (!p.has_window_left) return;
+  if (!p.spec.has_window_left) return;
   places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
     const int32_t low = rows.low(p, row.position) - first;
     each_key([&](int i, int j, int e, int key) {

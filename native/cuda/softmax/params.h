@@ -19,6 +19,22 @@ struct Divisor {
   }
 };
 
+// What a launch makes of a plan and its spec. Lengths and heads fit 32 bits: kernels count in them.
+struct PairParams {
+  int64_t first_item;  // of this launch: block 0 does it
+  int64_t pairs;       // (batch, key head) pairs
+  int64_t section;     // pairs whose tiles run side by side
+  int32_t query_length, key_length;  // the longest
+  int32_t query_heads, key_heads;
+  Divisor group;  // query heads to a key head
+  int32_t head_dim, value_head_dim;
+  int32_t tiles;  // for each pair
+  uint32_t dropout_threshold;  // draws below it are dropped; 0 = no dropout
+  float dropout_scale;         // of what is kept
+  uint64_t dropout_seed;
+  uint32_t dropout_offset;
+};
+
 // Of shared memory for what all threads of a block know of its rows.
 constexpr int kAttentionRowsBytes = 64;
 

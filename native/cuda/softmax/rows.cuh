@@ -42,20 +42,20 @@ struct AttentionRows {
   // A query's position among the keys minus that among the queries.
   template <typename Params>
   FOVEA_DEVICE int32_t shift(const Params& p) const {
-    return p.top_left ? 0 : key_length - query_length;
+    return p.spec.alignment == FOVEA_TOP_LEFT ? 0 : key_length - query_length;
   }
   // Keys [low, high) are visible to the query at `position`; both rise with the position.
   template <typename Params>
   FOVEA_DEVICE int32_t low(const Params& p, int32_t position) const {
-    if (!p.has_window_left) return 0;
-    return clamp(int64_t{position} + shift(p) - p.window_left);
+    if (!p.spec.has_window_left) return 0;
+    return clamp(int64_t{position} + shift(p) - p.spec.window_left);
   }
   template <typename Params>
   FOVEA_DEVICE int32_t high(const Params& p, int32_t position) const {
     int32_t bound = key_length;
-    if (p.causal) bound = clamp(int64_t{position} + shift(p) + 1);
-    if (p.has_window_right) {
-      const int32_t right = clamp(int64_t{position} + shift(p) + p.window_right + 1);
+    if (p.spec.causal) bound = clamp(int64_t{position} + shift(p) + 1);
+    if (p.spec.has_window_right) {
+      const int32_t right = clamp(int64_t{position} + shift(p) + p.spec.window_right + 1);
       bound = right < bound ? right : bound;
     }
     return bound;
@@ -75,7 +75,7 @@ struct AttentionRows {
   }
   template <typename Params>
   FOVEA_DEVICE int64_t lse_offset(const Params& p, int32_t position, int32_t head) const {
-    return batch * p.lse_stride[0] + head * p.lse_stride[1] + int64_t{query_start} + position;
+    return batch * p.spec.lse_stride[0] + head * p.spec.lse_stride[1] + int64_t{query_start} + position;
   }
 
  private:
@@ -105,9 +105,9 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
 // Rows of key and value that a sequence has, those behind its length included.
 template <typename Params>
 FOVEA_DEVICE int32_t key_rows(const Params& p, int32_t batch) {
-  if (!p.packed) return p.key_length;
+  if (!p.spec.packed) return p.key_length;
   int32_t start, length;
-  locate_packed(p.cu_seqlens_k, batch, p.key_length, p.key_total, start, length);
+  locate_packed(p.cu_seqlens_k, batch, p.key_length, p.spec.key_total, start, length);
   return length;
 }
 
@@ -139,10 +139,10 @@ FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t
   rows.group = p.group;
   rows.first_head = int32_t(key_head * p.group.value);
   rows.query_start = rows.key_start = 0;
-  if (p.packed) {
-    locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.query_total, rows.query_start,
+  if (p.spec.packed) {
+    locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.spec.query_total, rows.query_start,
                   rows.query_length);
-    locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.key_total, rows.key_start,
+    locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
                   rows.key_length);
   } else {
     rows.query_length = p.query_length;
@@ -195,7 +195,7 @@ FOVEA_DEVICE AttentionRows locate_rows(const Params& p) {
 // Rows of the block that the tensors have, padding included.
 template <typename Params>
 FOVEA_DEVICE bool exists(const Params& p, const AttentionRows& rows, uint32_t row) {
-  return p.packed ? int32_t(row) < rows.count : rows.position(row) < p.query_length;
+  return p.spec.packed ? int32_t(row) < rows.count : rows.position(row) < p.query_length;
 }
 
 // The rows in shared memory, one word for each field: a kernel that kept them in registers through

@@ -5,6 +5,8 @@
 
 namespace fovea::additive {
 
+using Spec = fovea_additive_spec;
+
 struct Inputs {
   const void* query;
   const void* key;

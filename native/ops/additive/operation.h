@@ -8,8 +8,6 @@
 
 namespace fovea::additive {
 
-using Spec = fovea_additive_spec;
-
 constexpr Field kFields[] = {
     {"size", Kind::kOther, offsetof(Spec, size)},
     {"pass", Kind::kFlag, offsetof(Spec, pass)},

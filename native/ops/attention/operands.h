@@ -5,6 +5,8 @@
 
 namespace fovea::attention {
 
+using Spec = fovea_attention_spec;
+
 struct Inputs {
   const void* query;
   const void* key;

@@ -8,8 +8,6 @@
 
 namespace fovea::attention {
 
-using Spec = fovea_attention_spec;
-
 constexpr Field kFields[] = {
     {"size", Kind::kOther, offsetof(Spec, size)},
     {"pass", Kind::kFlag, offsetof(Spec, pass)},
