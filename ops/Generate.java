@@ -70,6 +70,10 @@ class Generate {
       return forward ? out : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
     }
 
+    Stream<Option> options(String kind) {
+      return options.stream().filter(it -> it.kind.startsWith(kind));
+    }
+
     List<Operand> all(boolean forward) {
       return Stream.concat(read(forward).stream(), written(forward).stream()).toList();
     }
@@ -85,18 +89,18 @@ class Generate {
 
   // ---- the block of an operation's numbers
 
-  /** One of it; {@code kind} says which check it takes part in. */
-  record Field(String kind, String type, String name, int count, String comment) {
+  /** One of it; {@code kind} says which check it takes part in, {@code most} what a flag may be. */
+  record Field(String kind, String type, String name, int count, String most, String comment) {
     /** One word: by the type of most. */
     Field(String kind, String name, String comment) {
-      this(kind, "int32_t", name, 0, comment);
+      this(kind, "int32_t", name, 0, "1", comment);
     }
   }
 
   /** In the order of the ABI: words, then int64. */
   static List<Field> fields(Operation op) {
     List<Field> all = new ArrayList<>();
-    all.add(new Field("other", "uint32_t", "size", 0, ""));
+    all.add(new Field("other", "uint32_t", "size", 0, "1", ""));
     all.add(new Field("flag", "pass", "FOVEA_FORWARD or FOVEA_BACKWARD"));
     all.add(new Field("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
     all.add(new Field("type", "out_dtype", "0 = dtype"));
@@ -108,8 +112,8 @@ class Generate {
       all.add(new Field("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
     }
     for (Option it : op.options) {
-      if (it.kind.equals("flag")) {
-        all.add(new Field("flag", it.name, it.comment));
+      if (it.kind.equals("flag") || it.kind.equals("choice")) {
+        all.add(new Field("flag", "int32_t", it.name, 0, it.range.getLast(), it.comment));
       } else if (!it.kind.equals("number")) {
         all.add(new Field("flag", "has_" + it.name, "0 = none: " + it.name + " is not read"));
       }
@@ -122,21 +126,17 @@ class Generate {
     op.written(false).stream()
         .filter(Operand::optional)
         .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
-    op.options.stream()
-        .filter(it -> it.kind.startsWith("number"))
-        .forEach(it -> all.add(new Field("other", "float", it.name, 0, it.comment)));
+    op.options("number").forEach(it -> all.add(new Field("other", "float", it.name, 0, "1", it.comment)));
     if (all.size() % 2 == 1) {
       all.add(new Field("other", "reserved0", "zero"));
     }
-    op.options.stream()
-        .filter(it -> it.kind.equals("bound"))
-        .forEach(it -> all.add(new Field("bound", "int64_t", it.name, 0, ">= 0; " + it.comment)));
+    op.options("bound").forEach(it -> all.add(new Field("bound", "int64_t", it.name, 0, "1", ">= 0; " + it.comment)));
     for (Size it : op.sizes) {
-      all.add(new Field("other", "int64_t", it.name, 0, it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
+      all.add(new Field("other", "int64_t", it.name, 0, "1", it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
     }
     Stream.concat(op.all(true).stream(), op.all(false).stream())
         .filter(it -> it.strides() > 0)
-        .map(it -> new Field("other", "int64_t", it.name + "_stride", it.strides(),
+        .map(it -> new Field("other", "int64_t", it.name + "_stride", it.strides(), "1",
             "of [" + String.join(", ", it.dims.subList(0, it.strides())) + "]"))
         .distinct()
         .forEach(all::add);
@@ -151,7 +151,8 @@ class Generate {
         "name", op.name, "Name", camel(op.name), "id", op.id,
         "packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
         "fields", listed(fields.stream().map(Generate::values)),
-        "numbers", listed(op.options.stream().filter(it -> it.kind.startsWith("number")).map(it -> Map.of(
+        "hasNumbers", op.options("number").findAny().map(Option::name).orElse(""),
+        "numbers", listed(op.options("number").map(it -> Map.of(
             "name", it.name, "low", it.range.getFirst(), "high", it.range.getLast(), "present", it.kind.endsWith("?") ? "has_" + it.name : ""))),
         "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
         "in", values(op, op.in, 0, op.in.size()),
@@ -172,11 +173,10 @@ class Generate {
 
   private static Map<String, Object> values(Field it) {
     return Map.of(
-        "name", it.name,
-        "NAME", upper(it.name),
+        "name", it.name, "NAME", upper(it.name),
         "kind", camel(it.kind),
-        "type", it.type,
-        "ctype", "c_" + it.type.replace("_t", ""),
+        "most", it.most,
+        "type", it.type, "ctype", "c_" + it.type.replace("_t", ""),
         "layout", LAYOUTS.getOrDefault(it.type, "INT"),
         "accessor", ACCESSORS.getOrDefault(it.type, "Int32") + (it.count > 0 ? "Array" : ""),
         "count", it.count > 0 ? "" + it.count : "",
@@ -313,7 +313,7 @@ class Generate {
           case "operation" -> named = words;
           case "size" -> sizes.add(new Size(words[0], words[1], range(words, "0", "kMaxLength"), null, comment));
           case "total" -> sizes.add(new Size(words[0], words[1], List.of("0", "kMaxLength"), words[3], comment));
-          case "option" -> options.add(new Option(words[0], words[1], range(words, "-FLT_MAX", "FLT_MAX"), comment));
+          case "option" -> options.add(new Option(words[0], words[1], words[1].equals("flag") ? List.of("0", "1") : range(words, "-FLT_MAX", "FLT_MAX"), comment));
           case "in" -> in.add(operand(it.group(2)));
           case "out" -> out.add(operand(it.group(2)));
           default -> throw new IllegalArgumentException(line);

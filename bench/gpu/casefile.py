@@ -11,7 +11,9 @@ import operations
 
 _PERIOD = 65537  # elements; a prime, so that no two rows of a tile are alike
 _ABSENT = struct.pack("<i", 0)
-_OPTIONAL = _ABSENT * 7  # bias to key_lengths
+_FORWARD, _BACKWARD = operations.AttentionSpec.forward, operations.AttentionSpec.backward
+OPTIONAL = _ABSENT * (_FORWARD.index("out") - 3)  # beside query, key and value
+OPTIONAL_GRADIENTS = _ABSENT * (len(_BACKWARD) - 1 - _BACKWARD.index("dvalue"))
 _MAGIC = b"FOVCASE2"
 _FREE = 2  # the state of an output's element that is not compared
 _CANARY = {abi.FLOAT32: 0x7FC00000, abi.FLOAT16: 0x7E00, abi.BFLOAT16: 0x7FC0}  # NaN
@@ -43,14 +45,14 @@ def write(path, problem, direction="fwd"):
         for blob in (problem.name.encode(), bytes(spec)):
             file.write(struct.pack("<i", len(blob)) + blob)
         file.write(struct.pack("<QI", 0, 0))  # of dropout
-        file.write(inputs((of_query, of_key, of_key)) + _OPTIONAL)
+        file.write(inputs((of_query, of_key, of_key)) + OPTIONAL)
         if backward:
             # About what the scores of normal numbers sum to, so that the weights are of their size.
             lse = array.array("f", [math.log(problem.length) + 0.5]) * (problem.batch * problem.heads * problem.length)
             file.write(inputs((of_query, of_query)) + _input(lse.tobytes()))  # dout, out
             for count in (of_query, of_key, of_key):
                 file.write(_output(dtype, count))
-            file.write(_ABSENT * 3)  # dbias, dalibi_slopes, dsinks
+            file.write(OPTIONAL_GRADIENTS)
         else:
             file.write(_output(dtype, of_query) + _ABSENT * 2)  # lse, weights
 

@@ -134,8 +134,12 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
   clear_packed_strides(operation, plan->spec);
   if (int32_t status = operation.resolve(*plan)) return status;
   mark_operands(operation, *plan);
-  const auto pick = backend::find(operation.id)->plan[plan->pass];
-  if (int32_t status = pick(known_device, *plan)) return status;
+  const backend::Kernels* const kernels = backend::find(operation.id);
+  if (kernels == nullptr) {
+    return fail(plan->error, FOVEA_UNSUPPORTED, "the %s backend has no kernels of %s",
+                backend::kName, operation.name);
+  }
+  if (int32_t status = kernels->plan[plan->pass](known_device, *plan)) return status;
   plan->seal = seal_of(*plan);
   return FOVEA_OK;
 }

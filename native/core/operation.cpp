@@ -27,8 +27,9 @@ int find_packed(const Operation& operation, const void* spec, const Operand& ope
 bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
 
 int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (field.kind == Kind::kFlag && value != 0 && value != 1) {
-    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 or 1", field.name, value);
+  if (field.kind == Kind::kFlag && (value < 0 || value > field.most)) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 %s %d", field.name, value,
+                field.most == 1 ? "or" : "to", field.most);
   }
   if (field.kind != Kind::kType || is_known(value)) return FOVEA_OK;
   const bool optional = field.offset != offsetof(SpecHead, dtype);
@@ -111,7 +112,7 @@ int32_t check_backward(const Operation& operation, const void* spec,
     if (!operand.written) continue;
     const bool there = is_present(spec, operand);
     if (find(operation, FOVEA_BACKWARD, operand.name) == nullptr) {
-      if (!there) continue;
+      if (!there || operand.present == 0) continue;
       return fail(error, FOVEA_INVALID_ARGUMENT,
                   "has_%s is 1, expected 0: %s has no part in a backward pass", operand.name,
                   operand.name);

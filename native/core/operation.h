@@ -12,7 +12,7 @@
 namespace fovea {
 
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
-constexpr int kMaxRank = 4;
+constexpr int kMaxRank = 5;
 
 // What every spec begins with.
 struct SpecHead {
@@ -20,13 +20,15 @@ struct SpecHead {
   int32_t pass, dtype, out_dtype, gradient_dtype;
 };
 
-// What a field of a spec may hold that no table below says: a FOVEA_* type, 0 or 1, an int64 of 0 or more.
+// What a field of a spec may hold that no table below says: a FOVEA_* type, 0 to `most`, an int64 of 0 or
+// more.
 enum class Kind : uint8_t { kType, kFlag, kBound, kOther };
 
 struct Field {
   const char* name;
   Kind kind;
   uint16_t offset;
+  int32_t most;
 };
 
 // A float: within [low, high] where the field `present` is not 0, or 0 where it has none.

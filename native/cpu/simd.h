@@ -99,6 +99,28 @@ inline vfloat exp2(vfloat x) {
   return p * scale;
 }
 
+// log2 of a normal number or 0, which gives -inf: error 1.0e-7, relative to the larger of 1 and the result.
+// NaN stays NaN.
+inline vfloat log2(vfloat x) {
+  // x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)).
+  const vint shifted = bits(x) - splat(int32_t(0x3f3504f3));
+  const vfloat n = floats(shifted >> 23);
+  const vfloat f = from_bits((shifted & splat(0x7fffff)) + splat(int32_t(0x3f3504f3))) - splat(1.0f);
+  const vfloat z = f * f;
+  vfloat p = splat(7.0376836292e-2f);  // Cephes: ln(1 + f) = f - f^2 / 2 + f^3 p(f)
+  p = fma(p, f, splat(-1.1514610310e-1f));
+  p = fma(p, f, splat(1.1676998740e-1f));
+  p = fma(p, f, splat(-1.2420140846e-1f));
+  p = fma(p, f, splat(1.4249322787e-1f));
+  p = fma(p, f, splat(-1.6668057665e-1f));
+  p = fma(p, f, splat(2.0000714765e-1f));
+  p = fma(p, f, splat(-2.4999993993e-1f));
+  p = fma(p, f, splat(3.3333331174e-1f));
+  const vfloat ln = fma(p, z * f, fma(splat(-0.5f), z, f));
+  const vfloat y = fma(ln, splat(1.44269504f), n);
+  return select(x == splat(0.0f), splat(-kInfinity), select(x == x, y, x));
+}
+
 // e^(2 (x + low)) for |x| <= 43 and a `low` that x is too coarse for: relative error 1.1e-7 (measured over
 // every float x on each tier). The remainder of the reduction is exact with or without a fused multiply-add.
 inline vfloat exp_twice(vfloat x, vfloat low) {

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 4
+#define FOVEA_ABI_VERSION 5
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
@@ -60,6 +60,9 @@ enum {
       0,             /* pos_i = i + key length - query length: the last query sees the last key */
   FOVEA_TOP_LEFT = 1 /* pos_i = i */
 };
+
+/* The feature map phi of linear attention: x; x + 1 where x > 0, else exp(x); x where x > 0, else 0. */
+enum { FOVEA_IDENTITY = 0, FOVEA_ELU_PLUS_ONE = 1, FOVEA_RELU = 2 };
 
 /* ---- the library ---------------------------------------------------------------------------- */
 
@@ -115,8 +118,8 @@ typedef struct fovea_plan {
   int32_t isa;                     /* CPU: the tier whose kernel runs. CUDA: its least compute capability */
   int32_t variant;                 /* CUDA: which of its kernels runs; 0 on the CPU */
   int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
-  int32_t tile_queries;            /* rows of (query position, head of the group) in one item */
-  int32_t tile_keys;
+  int32_t tile_queries;            /* rows of (query position, head of the group) in one item; or images */
+  int32_t tile_keys;               /* or pixels of a part of an image */
   uint32_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
   uint32_t allowed;                /* bit i: it is not absent */
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
@@ -187,6 +190,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  * query [Tq, Hq, D], key [Tk, Hk, D], out [Tq, Hq, Dv], lse [Hq, Tq].
  *
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
+ *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
  *   x_ij = -inf where masked;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
  *
@@ -211,6 +215,8 @@ typedef struct fovea_attention_spec {
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
+  int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
+  int32_t has_spans; /* 1 = spans is given */
   int32_t has_sinks; /* 1 = sinks is given */
   int32_t has_query_lengths; /* 1 = query_lengths is given */
   int32_t has_key_lengths; /* 1 = key_lengths is given */
@@ -220,9 +226,13 @@ typedef struct fovea_attention_spec {
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbias; /* backward: 1 = dbias is written */
   int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
+  int32_t has_dgaussian_centers; /* backward: 1 = dgaussian_centers is written */
+  int32_t has_dspans; /* backward: 1 = dspans is written */
   int32_t has_dsinks; /* backward: 1 = dsinks is written */
   float scale; /* absent: 1/sqrt(head_dim) */
   float softcap; /* 0 = off; else from 2^-32 to 2^32, so that score / softcap keeps its digits */
+  float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
+  float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
   int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
@@ -241,6 +251,8 @@ typedef struct fovea_attention_spec {
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
+  int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t out_stride[3]; /* of [B, Sq, Hq] */
   int64_t lse_stride[2]; /* of [B, Hq] */
   int64_t weights_stride[3]; /* of [B, Hq, Sq] */
@@ -250,13 +262,18 @@ typedef struct fovea_attention_spec {
   int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
   int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
+  int64_t dgaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t dspans_stride[3]; /* of [B~, Hq~, Sq~] */
 } fovea_attention_spec;
 /* end */
 
 /*
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
- *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq, Sk]
+ *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
+ *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
+ *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
+ *   spans         likewise: keys that are seen in full; R is span_ramp (Sukhbaatar et al., arXiv 1905.07799)
  *   sinks         [Hq] float32, in the units of x
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
  * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
@@ -266,6 +283,8 @@ typedef struct fovea_attention_spec {
  *
  *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
  *   dbias_ij = ds_ij;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
+ *   dcenter_i = sum_j ds_ij (j - center_i) / sigma^2
+ *   dspan_i = sum_j ds_ij / (R + span_i - (pos_i - j)), over the keys of the ramp
  *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
  *
@@ -274,8 +293,9 @@ typedef struct fovea_attention_spec {
  * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too coarse
  * for, is computed again from these keys, and taken as it is where it is not theirs alone.
  *
- *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq, Sk]
+ *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq or 1, Sk]
  *   dalibi_slopes  [Hq] or [B, Hq] float32
+ *   dgaussian_centers, dspans  as centers and spans: a dimension of stride 0 is summed over
  *   dsinks         [Hq] float32
  *
  * (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
@@ -286,16 +306,18 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const void* bias, const float* alibi_slopes,
-    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
-    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
-    void* workspace, void* scratch, void* stream);
+    const float* gaussian_centers, const float* spans, const float* sinks,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
+    void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias,
-    const float* alibi_slopes, const float* sinks, const int32_t* cu_seqlens_q,
-    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
-    float* dbias, float* dalibi_slopes, float* dsinks, void* workspace, void* scratch,
+    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, const void* dout, const void* out,
+    const float* lse, void* dquery, void* dkey, void* dvalue, float* dbias, float* dalibi_slopes,
+    float* dgaussian_centers, float* dspans, float* dsinks, void* workspace, void* scratch,
     void* stream);
 /* end */
 
@@ -399,6 +421,253 @@ FOVEA_API int32_t fovea_run_additive_backward(const fovea_plan* plan, fovea_call
     const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
     void* dkey, void* dvalue, float* dweight, float* dbias, void* workspace, void* scratch,
     void* stream);
+/* end */
+
+/* ---- linear attention ------------------------------------------------------------------------
+ *
+ * query [B, Sq, Hq, D], key [B, Sk, Hk, D], value [B, Sk, Hk, Dv] and out [B, Sq, Hq, Dv] in any stride
+ * order; `packed` as for attention. Each key head h has a state S [D, Dv], which its keys change in their
+ * order and the query heads of its group read. With a_j = exp(decay_j + key_decay_j), absent ones being 0,
+ * of every row d of S,
+ *
+ *   S_j = a_j S_(j-1) + phi(key_j) u_j^T;  u_j = value_j
+ *   with beta, the delta rule:  u_j = beta_j (value_j - (a_j S_(j-1))^T phi(key_j))
+ *   out_i = scale phi(query_i)^T S_(pos_i)
+ *   normalised:  out_i = phi(query_i)^T S_(pos_i) / phi(query_i)^T z_(pos_i), with z as S where u_j = 1
+ *
+ * where S_(-1) is initial_state, 0 if absent, z_(-1) likewise initial_sum, and pos_i = i + key length -
+ * query length. A query before all keys, pos_i < 0, reads initial_state; where a denominator is 0, out is 0.
+ * Not causal, every query reads the state behind the last key; decays and beta are then refused, for they
+ * depend on order, and so is beta where out is normalised. Sums and states are float32. (Katharopoulos et
+ * al., arXiv 2006.16236; retention, a decay for each head: Sun et al., arXiv 2307.08621; decays by data:
+ * Yang et al., arXiv 2312.06635; the delta rule: arXiv 2406.06484, 2412.06464.)
+ */
+
+/* generated from ops/linear.op: spec */
+typedef struct fovea_linear_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t decay_dtype; /* 0 = no decay */
+  int32_t key_decay_dtype; /* 0 = no key_decay */
+  int32_t beta_dtype; /* 0 = no beta */
+  int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
+  int32_t normalised; /* 1 = out is divided by the sum of its weights */
+  int32_t feature_map; /* FOVEA_IDENTITY, _ELU_PLUS_ONE or _RELU: of query and key */
+  int32_t has_scale; /* 0 = none: scale is not read */
+  int32_t has_initial_state; /* 1 = initial_state is given */
+  int32_t has_initial_sum; /* 1 = initial_sum is given */
+  int32_t has_query_lengths; /* 1 = query_lengths is given */
+  int32_t has_key_lengths; /* 1 = key_lengths is given */
+  int32_t has_final_state; /* 1 = final_state is given */
+  int32_t has_final_sum; /* 1 = final_sum is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_ddecay; /* backward: 1 = ddecay is written */
+  int32_t has_dkey_decay; /* backward: 1 = dkey_decay is written */
+  int32_t has_dbeta; /* backward: 1 = dbeta is written */
+  int32_t has_dinitial_state; /* backward: 1 = dinitial_state is written */
+  int32_t has_dinitial_sum; /* backward: 1 = dinitial_sum is written */
+  float scale; /* of out where it is not normalised; absent: 1 */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* B: sequences */
+  int64_t query_length; /* Sq: packed: at least the longest query sequence */
+  int64_t key_length; /* Sk: packed: at least the longest key sequence */
+  int64_t query_heads; /* Hq: a multiple of key_heads */
+  int64_t key_heads; /* Hk */
+  int64_t head_dim; /* D */
+  int64_t value_head_dim; /* Dv */
+  int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
+  int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
+  int64_t query_stride[3]; /* of [B, Sq, Hq] */
+  int64_t key_stride[3]; /* of [B, Sk, Hk] */
+  int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t decay_stride[3]; /* of [B~, Sk~, Hk] */
+  int64_t key_decay_stride[3]; /* of [B, Sk, Hk] */
+  int64_t beta_stride[3]; /* of [B, Sk, Hk] */
+  int64_t initial_state_stride[3]; /* of [B, Hk, D] */
+  int64_t initial_sum_stride[2]; /* of [B, Hk] */
+  int64_t out_stride[3]; /* of [B, Sq, Hq] */
+  int64_t final_state_stride[3]; /* of [B, Hk, D] */
+  int64_t final_sum_stride[2]; /* of [B, Hk] */
+  int64_t dout_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
+  int64_t ddecay_stride[3]; /* of [B~, Sk~, Hk] */
+  int64_t dkey_decay_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dbeta_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dinitial_state_stride[3]; /* of [B, Hk, D] */
+  int64_t dinitial_sum_stride[2]; /* of [B, Hk] */
+} fovea_linear_spec;
+/* end */
+
+/*
+ * Linear attention. Operands beside query, key, value and out:
+ *   decay         [B, Sk, Hk] of any type, natural logarithms, 0 or less unless states are to grow;
+ *                 stride 0 for what sequences or positions share, as the decay of a head in retention
+ *   key_decay     [B, Sk, Hk, D] of any type, likewise, for each row of the state
+ *   beta          [B, Sk, Hk] of any type: how much of what the state holds for a key gives way to its value
+ *   initial_state, final_state   [B, Hk, D, Dv] float32: before the first and behind the last key
+ *   initial_sum, final_sum       [B, Hk, D] float32: likewise z, where out is normalised
+ * A padding query gives out = 0; a padding key changes nothing.
+ *
+ * The backward pass gives the exact gradients for a gradient of out alone: final_state and final_sum lead
+ * nowhere. With dquery, dkey, dvalue come, each float32 and where asked, ddecay, dkey_decay, dbeta,
+ * dinitial_state and dinitial_sum, of the shapes of what they are of; a stride of 0 in ddecay is a sum.
+ * dkey, dvalue and those are sums over the query heads of a group. Padding has gradients of zero.
+ */
+/* generated from ops/linear.op: functions */
+FOVEA_API int32_t fovea_plan_linear(const fovea_linear_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_linear(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const void* decay, const void* key_decay, const void* beta,
+    const float* initial_state, const float* initial_sum, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* out, float* final_state, float* final_sum, void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_linear_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const void* decay, const void* key_decay,
+    const void* beta, const float* initial_state, const float* initial_sum,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, const void* dout, const void* out, void* dquery, void* dkey,
+    void* dvalue, float* ddecay, float* dkey_decay, float* dbeta, float* dinitial_state,
+    float* dinitial_sum, void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- channel attention -----------------------------------------------------------------------
+ *
+ * Squeeze and excitation: x [N, C, H, W] and out alike in any stride order, so images may have their
+ * channels first or last; weight1 [R, C], bias1 [R], weight2 [C, R] and bias2 [C] float32.
+ *
+ *   mean_c = sum_hw x_chw / (H W);  hidden = relu(weight1 mean + bias1)
+ *   gate = sigmoid(weight2 hidden + bias2);  out_chw = x_chw gate_c
+ *
+ * for each image. relu(z) is z where z > 0, 0 where z <= 0, and NaN where z is. (Hu et al., arXiv
+ * 1709.01507.)
+ */
+
+/* generated from ops/channel.op: spec */
+typedef struct fovea_channel_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_bias1; /* 1 = bias1 is given */
+  int32_t has_bias2; /* 1 = bias2 is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dweight1; /* backward: 1 = dweight1 is written */
+  int32_t has_dbias1; /* backward: 1 = dbias1 is written */
+  int32_t has_dweight2; /* backward: 1 = dweight2 is written */
+  int32_t has_dbias2; /* backward: 1 = dbias2 is written */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* N: images */
+  int64_t channels; /* C */
+  int64_t height; /* H */
+  int64_t width; /* W */
+  int64_t hidden; /* R: units between the two layers: channels over the reduction ratio */
+  int64_t x_stride[4]; /* of [N, C, H, W] */
+  int64_t weight1_stride[1]; /* of [R] */
+  int64_t weight2_stride[1]; /* of [C] */
+  int64_t out_stride[4]; /* of [N, C, H, W] */
+  int64_t dout_stride[4]; /* of [N, C, H, W] */
+  int64_t dx_stride[4]; /* of [N, C, H, W] */
+  int64_t dweight1_stride[1]; /* of [R] */
+  int64_t dweight2_stride[1]; /* of [C] */
+} fovea_channel_spec;
+/* end */
+
+/*
+ * Channel attention. The backward pass gives the exact gradients, from what the forward was given: it
+ * computes mean, hidden and gate again from the x that it reads anyway. With * elementwise,
+ *
+ *   s_c = sum_hw dout_chw x_chw;  dz2 = s * gate * (1 - gate);  dz1 = weight2^T dz2 where hidden's z > 0
+ *   dx_chw = gate_c dout_chw + (weight1^T dz1)_c / (H W)
+ *   dweight2 = sum dz2 hidden^T;  dbias2 = sum dz2;  dweight1 = sum dz1 mean^T;  dbias1 = sum dz1
+ *
+ * summed over images, and with `accumulate` added to what is there.
+ */
+/* generated from ops/channel.op: functions */
+FOVEA_API int32_t fovea_plan_channel(const fovea_channel_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_channel(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight1, const float* bias1, const float* weight2, const float* bias2, void* out,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_channel_backward(const fovea_plan* plan, fovea_call* call,
+    const void* x, const float* weight1, const float* bias1, const float* weight2,
+    const float* bias2, const void* dout, void* dx, float* dweight1, float* dbias1, float* dweight2,
+    float* dbias2, void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- spatial attention -----------------------------------------------------------------------
+ *
+ * That of CBAM: x [N, C, H, W] and out alike in any stride order, so images may have their channels first
+ * or last; weight [2, K, K] and bias [1] float32, K odd.
+ *
+ *   map0_hw = sum_c x_chw / C;  map1_hw = max_c x_chw
+ *   z_hw = bias + sum_mij weight_mij map_m(h + i - K/2, w + j - K/2), maps 0 outside of the image
+ *   gate = sigmoid(z);  out_chw = x_chw gate_hw
+ *
+ * for each image. (Woo et al., arXiv 1807.06521, section 3.)
+ */
+
+/* generated from ops/spatial.op: spec */
+typedef struct fovea_spatial_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dweight; /* backward: 1 = dweight is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int64_t batch; /* N: images */
+  int64_t channels; /* C */
+  int64_t height; /* H */
+  int64_t width; /* W */
+  int64_t maps; /* M: that the convolution takes: the mean and the maximum over channels */
+  int64_t kernel_size; /* K: rows and columns of the convolution, odd */
+  int64_t x_stride[4]; /* of [N, C, H, W] */
+  int64_t weight_stride[2]; /* of [M, K] */
+  int64_t out_stride[4]; /* of [N, C, H, W] */
+  int64_t dout_stride[4]; /* of [N, C, H, W] */
+  int64_t dx_stride[4]; /* of [N, C, H, W] */
+  int64_t dweight_stride[2]; /* of [M, K] */
+} fovea_spatial_spec;
+/* end */
+
+/*
+ * Spatial attention. The backward pass gives the exact gradients, from what the forward was given: it
+ * computes maps and gate again from the x that it reads anyway. With
+ *
+ *   s_hw = sum_c dout_chw x_chw;  dz = s * gate * (1 - gate)
+ *   dmap_m(h, w) = sum_ij weight_mij dz(h - i + K/2, w - j + K/2), dz 0 outside of the image
+ *
+ * dx_chw = gate_hw dout_chw + dmap0_hw / C, and + dmap1_hw in the lowest channel that has the maximum;
+ * dweight_mij = sum_hw dz_hw map_m(h + i - K/2, w + j - K/2) and dbias = sum_hw dz_hw are summed over
+ * images, and with `accumulate` added to what is there.
+ */
+/* generated from ops/spatial.op: functions */
+FOVEA_API int32_t fovea_plan_spatial(const fovea_spatial_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_spatial(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight, const float* bias, void* out, void* workspace, void* scratch,
+    void* stream);
+
+FOVEA_API int32_t fovea_run_spatial_backward(const fovea_plan* plan, fovea_call* call,
+    const void* x, const float* weight, const float* bias, const void* dout, void* dx,
+    float* dweight, float* dbias, void* workspace, void* scratch, void* stream);
 /* end */
 
 #ifdef __cplusplus

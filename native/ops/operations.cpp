@@ -2,9 +2,10 @@
 
 #include "core/backend.h"
 
-#define FOVEA_DECLARE(operation)          \
-  namespace fovea::operation {            \
-  extern const backend::Kernels kKernels; \
+// Weak: a backend may lack an operation.
+#define FOVEA_DECLARE(operation)                               \
+  namespace fovea::operation {                                 \
+  [[gnu::weak]] extern const backend::Kernels kKernels;        \
   }
 FOVEA_OPERATIONS(FOVEA_DECLARE)
 

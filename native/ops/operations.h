@@ -3,14 +3,20 @@
 
 #include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
+#include "ops/channel/operation.h"
+#include "ops/linear/operation.h"
+#include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(linear) X(spatial)
 
 namespace fovea {
 
 constexpr const Operation* kOperations[] = {
     &additive::kOperation,
     &attention::kOperation,
+    &channel::kOperation,
+    &linear::kOperation,
+    &spatial::kOperation,
 };
 
 // Null if there is none of that id.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -100,7 +101,7 @@ class SpecDraw {
         if (needed || random_.once_in(4)) word(field.offset, int32_t(1 + random_.upto(2)));
         break;
       case Kind::kFlag:
-        word(field.offset, random_.once_in(4));
+        word(field.offset, random_.once_in(4) ? int32_t(random_.upto(field.most)) : 0);
         break;
       case Kind::kBound:
         wide(field.offset, random_.upto(20));
@@ -122,7 +123,8 @@ class SpecDraw {
   void draw_strides(const Operand& operand) {
     if (operand.strides == 0) return;
     const Shape shape = shape_of(operation_, spec_.data(), operand);
-    int order[kMaxRank] = {0, 1, 2, 3};
+    int order[kMaxRank];
+    std::iota(order, order + kMaxRank, 0);
     const int count = shape.rank - 1;
     for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random_.upto(i)]);
     int64_t step = shape.size[count] + (random_.once_in(4) ? random_.upto(9) : 0);

@@ -10,14 +10,19 @@ namespace fovea::{{name}} {
 
 constexpr Field kFields[] = {
 {{#fields}}
-    {"{{name}}", Kind::k{{kind}}, offsetof(Spec, {{name}})},
+    {"{{name}}", Kind::k{{kind}}, offsetof(Spec, {{name}}), {{most}}},
 {{/fields}}
 };
+{{#hasNumbers}}
 constexpr Number kNumbers[] = {
 {{#numbers}}
     {"{{name}}", offsetof(Spec, {{name}}), {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{low}}, {{high}}},
 {{/numbers}}
 };
+{{/hasNumbers}}
+{{^hasNumbers}}
+constexpr List<Number> kNumbers;
+{{/hasNumbers}}
 constexpr Size kSizes[] = {
 {{#sizes}}
     {"{{name}}", offsetof(Spec, {{name}}), {{low}}, {{high}}, {{#total}}"{{total}}", offsetof(Spec, {{total}}){{/total}}{{^total}}nullptr, 0{{/total}}},

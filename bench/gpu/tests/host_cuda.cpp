@@ -4,12 +4,14 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "fovea.h"
+#include "core/entry.h"
 
 namespace {
 
@@ -29,7 +31,52 @@ std::unique_ptr<void, Free> scratch_of(const fovea_plan* plan) {
   return std::unique_ptr<void, Free>(std::aligned_alloc(64, bytes));
 }
 
+// Operands, workspace, scratch and stream; more than any pass has, of which a function takes the first.
+constexpr size_t kMostAddresses = 64;
+
+template <size_t>
+using Address = const void*;
+
+template <size_t... kIndex>
+int32_t call_cpu(const std::string& function, const fovea_plan* plan, fovea_call* call,
+                 const void* const (&all)[kMostAddresses], std::index_sequence<kIndex...>) {
+  using F = int32_t(const fovea_plan*, fovea_call*, Address<kIndex>...);
+  return of_cpu<F>(function.c_str())(plan, call, all[kIndex]...);
+}
+
 }  // namespace
+
+namespace fovea {
+
+int32_t plan_pass(const Operation& operation, const void* spec, const fovea_device_info* device,
+                  fovea_plan* plan) {
+  using F = int32_t(const void*, const fovea_device_info*, fovea_plan*);
+  return of_cpu<F>((std::string("fovea_plan_") + operation.name).c_str())(spec, device, plan);
+}
+
+int32_t run_pass(const Operation& operation, int32_t pass, const fovea_plan* plan, fovea_call* call,
+                 const void* operands, void* workspace, void* scratch, void* stream) {
+  if (stream == nullptr || scratch != nullptr) std::abort();
+  std::unique_ptr<void, Free> own = scratch_of(plan);
+  const Addresses given = static_cast<Addresses>(operands);
+  const void* all[kMostAddresses] = {};
+  const size_t count = operation.operands[pass].size();
+  std::copy_n(given, count, all);
+  all[count] = workspace;
+  all[count + 1] = own.get();
+  const std::string function =
+      std::string("fovea_run_") + operation.name + (pass == FOVEA_BACKWARD ? "_backward" : "");
+  const int32_t status =
+      call_cpu(function, plan, call, all, std::make_index_sequence<kMostAddresses>());
+  const std::string touch = std::getenv("TOUCH") ? std::getenv("TOUCH") : "";
+  char* first = static_cast<char*>(const_cast<void*>(given[0]));
+  if (touch == "before") first[-3] = 1;
+  if (touch == "after") first[std::atol(std::getenv("BYTES"))] = 1;
+  if (touch == "input") first[0] ^= 1;
+  return status;
+}
+
+}  // namespace fovea
 
 extern "C" {
 
@@ -43,45 +90,8 @@ int32_t fovea_device_query(int32_t index, fovea_device_info* device) {
   return of_cpu<decltype(fovea_device_query)>("fovea_device_query")(index, device);
 }
 
-int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_device_info* device,
-                             fovea_plan* plan) {
-  return of_cpu<decltype(fovea_plan_attention)>("fovea_plan_attention")(spec, device, plan);
-}
-
 int32_t fovea_prepare(fovea_plan* plan) {
   return of_cpu<decltype(fovea_prepare)>("fovea_prepare")(plan);
-}
-
-int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call,
-                            const void* query, const void* key, const void* value, const void* bias,
-                            const float* alibi, const float* sinks, const int32_t* cu_q,
-                            const int32_t* cu_k, const int32_t* lengths_q, const int32_t* lengths_k,
-                            void* out, float* lse, float* weights, void* workspace, void* scratch,
-                            void* stream) {
-  if (stream == nullptr || scratch != nullptr) std::abort();
-  std::unique_ptr<void, Free> own = scratch_of(plan);
-  int32_t status = of_cpu<decltype(fovea_run_attention)>("fovea_run_attention")(
-      plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q, lengths_k, out, lse,
-      weights, workspace, own.get(), nullptr);
-  const std::string touch = std::getenv("TOUCH") ? std::getenv("TOUCH") : "";
-  char* first = static_cast<char*>(const_cast<void*>(query));
-  if (touch == "before") first[-3] = 1;
-  if (touch == "after") first[std::atol(std::getenv("BYTES"))] = 1;
-  if (touch == "input") first[0] ^= 1;
-  return status;
-}
-
-int32_t fovea_run_attention_backward(
-    const fovea_plan* plan, fovea_call* call, const void* query, const void* key, const void* value,
-    const void* bias, const float* alibi, const float* sinks, const int32_t* cu_q,
-    const int32_t* cu_k, const int32_t* lengths_q, const int32_t* lengths_k, const void* dout,
-    const void* out, const float* lse, void* dquery, void* dkey, void* dvalue, float* dbias,
-    float* dalibi, float* dsinks, void* workspace, void* scratch, void* stream) {
-  if (stream == nullptr || scratch != nullptr) std::abort();
-  std::unique_ptr<void, Free> own = scratch_of(plan);
-  return of_cpu<decltype(fovea_run_attention_backward)>("fovea_run_attention_backward")(
-      plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q, lengths_k, dout, out,
-      lse, dquery, dkey, dvalue, dbias, dalibi, dsinks, workspace, own.get(), nullptr);
 }
 
 cudaError_t cudaMalloc(void** p, size_t n) {

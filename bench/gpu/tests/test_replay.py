@@ -58,14 +58,14 @@ def backward_case(path):
     for operands in ((query, key, value), (dout, value, struct.pack("<f", score))):
         for operand in operands:
             data += struct.pack("<iqq", 1, 0, len(operand)) + operand
-        data += struct.pack("<i", 0) * 7 if operands[0] is query else b""
+        data += casefile.OPTIONAL if operands[0] is query else b""
     ones = struct.pack("<16f", *[1] * dim)
     for gradient, before in ((bytes(4 * dim), None), (ones, ones), (None, ones)):
         after = struct.unpack("<16f", gradient) if gradient else [1 + x for x in struct.unpack("<16f", dout)]
         data += struct.pack("<iiIqq", 1, abi.FLOAT32, 0x7FC00001, 0, dim)
         data += struct.pack("<i", before is not None) + (before or b"") + bytes([1]) * dim
         data += b"".join(struct.pack("<dd", number, 1e-5) for number in after) + struct.pack("<d", float("inf"))
-    path.write_bytes(data + struct.pack("<i", 0) * 3)
+    path.write_bytes(data + casefile.OPTIONAL_GRADIENTS)
 
 
 @unittest.skipUnless(CPU_LIBRARY.exists(), f"{CPU_LIBRARY} is not there: run native/build.sh")
@@ -113,10 +113,11 @@ class ReplayTest(unittest.TestCase):
         library, replay = self.folder / "libhost.so", self.folder / "replay"
         options = ["-std=c++20", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra",
                    "-Werror", f"-I{NATIVE}", f"-I{NATIVE}/include", f"-I{CUDA_HEADERS}"]
-        subprocess.run(["g++", *options, "-shared", "-fPIC", machine.HERE / "tests/host_cuda.cpp", "-ldl", "-o", library],
-                       check=True)
+        tables = [NATIVE / "core/operation.cpp", *NATIVE.glob("ops/*/resolve.cpp")]
+        subprocess.run(["g++", *options, "-shared", "-fPIC", machine.HERE / "tests/host_cuda.cpp", *tables,
+                        *NATIVE.glob("ops/*/entry.cpp"), "-ldl", "-o", library], check=True)
         subprocess.run(["g++", *options, "-DFOVEA_REPLAY_CUDA", NATIVE / "tools/replay.cpp", NATIVE / "tools/replay_cuda.cpp",
-                        NATIVE / "core/operation.cpp", *NATIVE.glob("ops/*/resolve.cpp"), library, "-ldl", "-o", replay], check=True)
+                        *tables, library, "-ldl", "-o", replay], check=True)
         program = [replay, library]
         self.verdicts(program)
         for touch, reason in (("before", "byte 3 before query was written"), ("after", "byte 1 after query was written"),

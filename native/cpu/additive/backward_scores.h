@@ -19,6 +19,8 @@ class BackwardScores : public Scores {
         run_(run),
         layout_(run.scratch_layout) {}
 
+  static constexpr int kRowSums = 0;
+
   // What dquery is multiplied by, once all of it is summed.
   static float query_units(const Spec&) { return 1.0f; }
 
@@ -37,7 +39,7 @@ class BackwardScores : public Scores {
   struct RowModifiers {};
   static bool is_plain() { return true; }
   static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
-  static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat&) { return x; }
+  static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;
@@ -62,7 +64,7 @@ class BackwardGradients {
       std::fill_n(sums_of(work_.key_head * group_), group_ * 2 * run_.workspace_layout.sum_row,
                   0.0);
   }
-  static float* distances() { return nullptr; }
+  static float* const* row_sums() { return nullptr; }
   static float key_units() { return 1.0f; }
 
   void load_keys(const Tile& tile, int64_t j, int count) {

@@ -93,7 +93,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  // ---- dsinks and dalibi_slopes -----------------------------------------------------------------
+  // ---- dsinks and the gradients of row operands -------------------------------------------------
 
   int32_t sum_heads(int64_t item) {
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
@@ -102,10 +102,12 @@ class Backward : fovea::cpu::BackwardItems<Op> {
         if (int32_t status = sum_sink(h)) return status;
       }
     }
-    if (!spec_.has_dalibi_slopes) return FOVEA_OK;
-    if (spec_.dalibi_slopes_stride[0] == 0) return sum_slope({0, spec_.batch}, heads);
-    for (int64_t b = 0; b < spec_.batch; ++b) {
-      if (int32_t status = sum_slope(one(b), heads)) return status;
+    const auto gradients = row_gradients(spec_, operands_);
+    for (int s = 0; s < kRowOperands; ++s) {
+      if (!gradients[s].wanted) continue;
+      if (int32_t status = sum_rows(gradients[s], workspace_layout_.row_sums[s], heads)) {
+        return status;
+      }
     }
     return FOVEA_OK;
   }
@@ -121,35 +123,56 @@ class Backward : fovea::cpu::BackwardItems<Op> {
       const double above = std::min(sink - double(lse[row]) - double(rest[row]), 0.0);
       sum -= std::exp2(above) * double(delta[row]);
     };
-    const int32_t status = for_each_row({0, spec_.batch}, one(head), add);
+    const int32_t status = for_each_row({0, spec_.batch}, one(head), {0, spec_.query_length}, add);
     operands_.dsinks[head] = float(sum);
     return status;
   }
 
-  // One element, from one head or from all that are summed over.
-  int32_t sum_slope(Range batches, Range heads) {
-    const int64_t (&stride)[2] = spec_.dalibi_slopes_stride;
-    const float* distances = workspace_ + workspace_layout_.distances;
-    double sum = 0;
-    const auto add = [&](int64_t row, const BackwardWork& work) {
-      for (int64_t chunk = 0; chunk < work.chunks; ++chunk) {
-        sum += double(distances[chunk * workspace_layout_.rows + row]);
+  // The elements of these heads, each from all rows that are summed into it.
+  int32_t sum_rows(const RowGradient& gradient, int64_t sums, Range heads) {
+    const bool queries_summed = gradient.all_queries();
+    const bool batches_summed = gradient.all_batches(spec_);
+    const Range batches = {0, batches_summed ? 1 : spec_.batch};
+    const Range pieces = {heads.begin, gradient.all_heads() ? heads.begin + 1 : heads.end};
+    for (int64_t b = batches.begin; b < batches.end; ++b) {
+      int64_t start = 0, elements = queries_summed ? 1 : spec_.query_length;
+      if (spec_.packed && !queries_summed) {
+        BackwardWork work;
+        if (int32_t status = locate(b, 0, work)) return status;
+        start = work.sequence.query_start;
+        elements = work.sequence.query_length;
       }
-    };
-    const int32_t status = for_each_row(batches, heads, add);
-    operands_.dalibi_slopes[batches.begin * stride[0] + heads.begin * stride[1]] = float(sum);
-    return status;
+      for (int64_t h = pieces.begin; h < pieces.end; ++h) {
+        for (int64_t i = 0; i < elements; ++i) {
+          double sum = 0;
+          const auto add = [&](int64_t row, const BackwardWork& of) {
+            for (int64_t chunk = 0; chunk < of.chunks; ++chunk) {
+              sum += double(workspace_[sums + chunk * workspace_layout_.rows + row]);
+            }
+          };
+          const Range queries = queries_summed ? Range{0, spec_.query_length} : one(i);
+          if (int32_t status = for_each_row(batches_summed ? Range{0, spec_.batch} : one(b),
+                                            gradient.all_heads() ? heads : one(h), queries, add)) {
+            return status;
+          }
+          const int64_t(&stride)[3] = gradient.stride;
+          gradient.to[b * stride[0] + h * stride[1] + (start + i) * stride[2]] = float(sum);
+        }
+      }
+    }
+    return FOVEA_OK;
   }
 
   // Calls body(row in the workspace, work of its sequence).
   template <typename Body>
-  int32_t for_each_row(Range batches, Range heads, Body body) {
+  int32_t for_each_row(Range batches, Range heads, Range queries, Body body) {
     if (spec_.query_length == 0) return FOVEA_OK;
     for (int64_t b = batches.begin; b < batches.end; ++b) {
       for (int64_t h = heads.begin; h < heads.end; ++h) {
         BackwardWork work;
         if (int32_t status = locate(b, h / group_, work)) return status;
-        for (int64_t i = 0; i < work.sequence.query_length; ++i) {
+        const int64_t end = std::min(queries.end, work.sequence.query_length);
+        for (int64_t i = queries.begin; i < end; ++i) {
           body(work.first_row + i * group_ + h % group_, work);
         }
       }

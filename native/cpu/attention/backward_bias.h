@@ -16,6 +16,7 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
   const int keys = int(std::min<int64_t>(tile_keys, work.sequence.key_length - j));
   if (keys <= 0) return;
   BackwardTile tile(run, work);
+  float* const none[kRowOperands] = {};
   const int64_t group = spec.query_heads / spec.key_heads;
   const int64_t begin = std::max(work.begin, tile.row_low(j));
   const int64_t end = std::min(work.end, tile.row_high(j + keys - 1));
@@ -23,7 +24,7 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
   for (int64_t row = begin; row < end; row += tile_rows) {
     const int rows = int(std::min<int64_t>(tile_rows, end - row));
     tile.load_rows(row, rows);
-    tile.weigh(true, nullptr);
+    tile.weigh(true, none);
     const Panel<float> ds = tile.gradients();
     const auto add = [keys](const float* from, float* to) {
       for (int k = 0; k < keys; ++k) to[k] += from[k];

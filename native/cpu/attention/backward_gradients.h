@@ -20,13 +20,16 @@ class BackwardGradients {
         keys_{run.scratch + run.scratch_layout.keys, run.scratch_layout.query_row} {}
 
   void start(int64_t rows) {
-    if (!spec_.has_dalibi_slopes) return;
     const BackwardWorkspace& workspace = run_.workspace_layout;
-    distances_ =
-        run_.workspace + workspace.distances + work_.keys * workspace.rows + work_.first_row;
-    std::fill_n(distances_, rows, 0.0f);
+    const auto gradients = row_gradients(spec_, run_.operands);
+    for (int s = 0; s < kRowOperands; ++s) {
+      if (!gradients[s].wanted) continue;
+      row_sums_[s] =
+          run_.workspace + workspace.row_sums[s] + work_.keys * workspace.rows + work_.first_row;
+      std::fill_n(row_sums_[s], rows, 0.0f);
+    }
   }
-  float* distances() const { return distances_; }
+  float* const* row_sums() const { return row_sums_; }
 
   void load_keys(const Tile& tile, int64_t j, int count) {
     with_type(spec_.dtype, [&](auto zero) {
@@ -56,7 +59,7 @@ class BackwardGradients {
   const BackwardWork& work_;
   const Spec& spec_;
   const Panel<float> keys_;
-  float* distances_ = nullptr;
+  float* row_sums_[kRowOperands] = {};
 };
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

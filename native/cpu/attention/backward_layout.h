@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "cpu/softmax/backward_layout.h"
-#include "ops/attention/attention.h"
+#include "ops/attention/row_operands.h"
 
 namespace fovea::attention::cpu {
 
@@ -16,7 +16,7 @@ using fovea::cpu::kKeyPhase, fovea::cpu::kQueryPhase, fovea::cpu::kRowPhase, fov
 // Behind those of rows and keys.
 enum BackwardPhase {
   kBiasPhase = fovea::cpu::kFirstOwnPhase,  // dbias
-  kHeadPhase,                               // dsinks and dalibi_slopes
+  kHeadPhase,                               // dsinks and the gradients of row operands
   kBackwardPhases,
 };
 
@@ -44,8 +44,10 @@ struct BackwardPieces {
         RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    const bool slopes_summed = spec.has_dalibi_slopes && spec.dalibi_slopes_stride[1] == 0;
-    heads = slopes_summed ? 1 : spec.query_heads;
+    heads = spec.query_heads;
+    for (const RowGradient& it : row_gradients(spec, {})) {
+      if (it.wanted && it.all_heads()) heads = 1;
+    }
   }
 };
 
@@ -87,12 +89,15 @@ struct BackwardScratch {
 };
 
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
-  int64_t distances;  // for each chunk, of all rows
+  int64_t row_sums[kRowOperands];  // for each chunk, of all rows
 
   explicit BackwardWorkspace(const fovea_plan& plan)
       : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
-    distances = reserve(spec.has_dalibi_slopes ? __int128{key_chunks(spec.key_length)} * rows : 0);
+    const auto gradients = row_gradients(spec, {});
+    for (int s = 0; s < kRowOperands; ++s) {
+      row_sums[s] = reserve(gradients[s].wanted ? __int128{key_chunks(spec.key_length)} * rows : 0);
+    }
   }
 };
 

@@ -14,12 +14,23 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 class BackwardScores : public AttentionRows {
  public:
   using Op = attention::cpu::Op;
+  static constexpr int kRowSums = kRowOperands;
 
   BackwardScores(const BackwardRun& run, const BackwardWork& work)
       : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
         run_(run),
         layout_(run.scratch_layout),
-        modifier_(*this, run.operands) {}
+        modifier_(*this, run.operands),
+        reach_(spec_.has_spans ? modifier_.longest_reach(sequence_.query_length * group_) : 0) {}
+
+  // Rows whose span ends before a key do not see it.
+  int64_t row_high(int64_t key) const {
+    const int64_t high = AttentionRows::row_high(key);
+    if (!spec_.has_spans) return high;
+    const double last = double(key) + reach_;
+    return last < double(sequence_.query_length + shift_) ? std::min(high, row_at(int64_t(last) + 1))
+                                                          : high;
+  }
 
   // What dquery is multiplied by, once all of it is summed.
   static float query_units(const Spec& spec) { return spec.scale; }
@@ -66,13 +77,14 @@ class BackwardScores : public AttentionRows {
   RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
     return modifier_.row(i, head, key, begin, end, run_.scratch + layout_.bias);
   }
-  vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat& toward) const {
+  vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);
   }
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;
   const ScoreModifier modifier_;
+  const double reach_;  // of the longest span
 };
 
 using BackwardTile = fovea::cpu::FOVEA_TIER::BackwardTile<BackwardScores>;

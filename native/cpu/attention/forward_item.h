@@ -38,7 +38,8 @@ class ForwardItem : public AttentionRows {
     // A tile of keys starts at a multiple of its size, wherever a row's first key is: then a row's
     // result does not depend on the rows beside it.
     const int64_t last = high(end - 1);
-    const int64_t start = low(begin) / plan_.tile_keys * plan_.tile_keys;
+    const int64_t first = std::max(low(begin), modifier_.first_key(begin, end));
+    const int64_t start = first / plan_.tile_keys * plan_.tile_keys;
     for (int64_t j = start; j < last; j += plan_.tile_keys) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);

@@ -1,8 +1,9 @@
-// What becomes of a score between the product and the softmax: softcap, bias and ALiBi, in this order; the
-// scale is in the queries. Written for both ways that scores lie: rows in the SIMD lanes, as in the
+// What becomes of a score between the product and the softmax: softcap, bias, ALiBi, Gaussian and span, in
+// this order; the scale is in the queries. Written for both ways that scores lie: rows in the SIMD lanes, as in the
 // forward, and keys in them, as in the backward. Scores come out in units of log2.
 #pragma once
 
+#include "cpu/attention/backward_layout.h"
 #include "cpu/attention/rows.h"
 #include "cpu/pack.h"
 
@@ -18,6 +19,25 @@ class ScoreModifier {
   // What a query is multiplied by before its scores. Softcap bounds the score in natural units;
   // without it the units of log2 come for free.
   float query_scale() const { return spec_.softcap > 0 ? spec_.scale : spec_.scale * kLog2e; }
+
+  // Keys before this one have no weight for any of rows [begin, end), whatever the mask: 0 without spans.
+  int64_t first_key(int64_t begin, int64_t end) const {
+    if (!spec_.has_spans) return 0;
+    double first = double(rows_.position(end - 1));
+    rows_.for_each_row(begin, end, [&](int64_t row, int64_t i, int64_t head) {
+      first = std::min(first, double(rows_.position(row)) - reach(span(i, head)));
+    });
+    return first > 0 ? int64_t(first) : 0;
+  }
+
+  // How far from its position the farthest key lies that has a weight for any of rows [0, end).
+  double longest_reach(int64_t end) const {
+    double longest = 0;
+    rows_.for_each_row(0, end, [&](int64_t, int64_t i, int64_t head) {
+      longest = std::max(longest, reach(span(i, head)));
+    });
+    return longest;
+  }
 
   // Scores s[key][row] of rows [first, last], one to a lane, and of keys [begin, end) of the tile that
   // begins at key j. Lanes behind the last row repeat it.
@@ -51,12 +71,17 @@ class ScoreModifier {
         }
       }
     }
+    if (spec_.has_gaussian_centers || spec_.has_spans) {
+      add_by_row<kVectors>(first, last, j, begin, end, s);
+    }
   }
 
-  // What bias and ALiBi are to a row and the keys of a tile.
+  // What modifiers are to a row and the keys of a tile.
   struct Row {
     const float* bias;
-    vfloat slope, distance;
+    vfloat slope, distance;  // of the tile's first keys from the row's position
+    vfloat center, span;
+    vfloat key;  // the tile's first keys
   };
 
   // Of query i and head, and keys [begin, end) of the tile that begins at key j; `bias` is memory for them.
@@ -72,22 +97,36 @@ class ScoreModifier {
     }
     if (spec_.has_alibi_slopes) {
       all.slope = splat(slope(head));
-      all.distance = splat(float(j - rows_.position_of(i))) + floats(lane_numbers());
     }
+    all.distance = splat(float(j - rows_.position_of(i))) + floats(lane_numbers());
+    all.key = splat(float(j)) + floats(lane_numbers());
+    if (spec_.has_gaussian_centers) all.center = splat(center(i, head));
+    if (spec_.has_spans) all.span = splat(span(i, head));
     return all;
   }
 
   // Scores of a row, of keys from k on. Answers softcap's tanh, 0 without one, whose square is what the
-  // derivative lacks of 1, and what ALiBi multiplies the slope by, the derivative by that.
-  vfloat apply_row(const Row& of, int k, vfloat x, vfloat& tanh, vfloat& toward) const {
+  // derivative lacks of 1, and the derivatives by the row's operands, in natural units.
+  vfloat apply_row(const Row& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     if (spec_.softcap > 0) {
       tanh = capped(x);
       x = tanh * splat(spec_.softcap * kLog2e);
     }
     if (spec_.bias_dtype != 0) x += load(of.bias + k);
     if (spec_.has_alibi_slopes) {
-      toward = alibi_distance(of.distance + splat(float(k)));
-      x = fma(of.slope, toward, x);
+      toward[kSlope] = alibi_distance(of.distance + splat(float(k)));
+      x = fma(of.slope, toward[kSlope], x);
+    }
+    if (spec_.has_gaussian_centers) {
+      const vfloat d = of.key + splat(float(k)) - of.center;
+      toward[kCenter] = d * splat(1.0f / (spec_.gaussian_sigma * spec_.gaussian_sigma));
+      x = add_gaussian(x, d);
+    }
+    if (spec_.has_spans) {
+      const vfloat left = left_of_span(of.span, of.distance + splat(float(k)));
+      const vint falls = (left > splat(0.0f)) & (left < splat(spec_.span_ramp));
+      toward[kSpan] = select(falls, splat(1.0f) / left, splat(0.0f));
+      x = add_span(x, left);
     }
     return x;
   }
@@ -102,6 +141,55 @@ class ScoreModifier {
     return operands_.alibi_slopes[rows_.batch() * spec_.alibi_slopes_stride[0] +
                                   head * spec_.alibi_slopes_stride[1]] *
            kLog2e;
+  }
+
+  float center(int64_t i, int64_t head) const {
+    return operands_.gaussian_centers[rows_.score_offset(spec_.gaussian_centers_stride, i, head)];
+  }
+  float span(int64_t i, int64_t head) const {
+    return operands_.spans[rows_.score_offset(spec_.spans_stride, i, head)];
+  }
+  // How far from its position the farthest key with a weight may lie; NaN shows in all of them.
+  double reach(float span) const {
+    return span == span ? double(span) + double(spec_.span_ramp) : double(kInfinity);
+  }
+  // Of keys that lie at distance d from the center.
+  vfloat add_gaussian(vfloat x, vfloat d) const {
+    const float sigma = spec_.gaussian_sigma;
+    return fma(d * d, splat(float(-0.5 / kLn2 / (double(sigma) * sigma))), x);
+  }
+  // How far keys, at signed distance d from the row's position, are from where the weights are 0. The
+  // distance first: the result is exact where it is small.
+  vfloat left_of_span(vfloat span, vfloat d) const { return span + d + splat(spec_.span_ramp); }
+  // The weight is multiplied by what falls from 1 to 0, that is, its logarithm is added to the score.
+  vfloat add_span(vfloat x, vfloat left) const {
+    const vfloat ratio = max(splat(0.0f), left * splat(1.0f / spec_.span_ramp));
+    return x + log2(min(splat(1.0f), ratio));
+  }
+
+  // Gaussian and span, of a panel.
+  template <int kVectors>
+  void add_by_row(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) const {
+    constexpr int kWidth = kVectors * kLanes;
+    alignas(64) float centers[kWidth] = {}, spans[kWidth] = {}, distance[kWidth];
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = std::min(first + lane, last);
+      const int64_t i = rows_.query(row), head = rows_.head(row);
+      if (spec_.has_gaussian_centers) centers[lane] = center(i, head);
+      if (spec_.has_spans) spans[lane] = span(i, head);
+      distance[lane] = float(j - rows_.position(row));
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const vfloat center = load(centers + v * kLanes), span = load(spans + v * kLanes);
+      const vfloat from = load(distance + v * kLanes);
+      for (int k = begin; k < end; ++k) {
+        float* const at = s + k * kWidth + v * kLanes;
+        vfloat x = load(at);
+        if (spec_.has_gaussian_centers) x = add_gaussian(x, splat(float(j + k)) - center);
+        if (spec_.has_spans) x = add_span(x, left_of_span(span, from + splat(float(k))));
+        store(at, x);
+      }
+    }
   }
 
   template <typename Bias, int kWidth>

@@ -10,7 +10,7 @@ namespace fovea::cpu::FOVEA_TIER {
 // `Gradients` is what an operation makes of the gradients of scores:
 //   Tile                      its BackwardTile
 //   start(rows)               before the first tile
-//   distances()               where BackwardTile::weigh adds to, or null
+//   row_sums()                where BackwardTile::weigh adds to
 //   load_keys(j, count)       takes keys, beside those that the tile took
 //   add(...)                  adds the tile's to dkey and dquery
 //   key_units()               what dkey is multiplied by, once all of it is summed
@@ -79,7 +79,7 @@ class BackwardKeys {
 
   void run_rows(int64_t row, int rows, int keys, bool add, bool add_queries) {
     tile_.load_rows(row, rows);
-    tile_.weigh(false, gradients_.distances());
+    tile_.weigh(false, gradients_.row_sums());
     const Panel<float> p = tile_.weights();
     multiply_spans({p.at, 1, p.row}, tile_.douts(), keys, int(spec_.value_head_dim),
                    tile_.key_spans(), add, dvalues_);

@@ -68,6 +68,7 @@ struct Tile {
 //   compute(tile of rows and keys, spans, S)         S of the keys that each block of rows sees, perhaps
 //                                                    before it is modified
 //   is_plain(), row_modifiers(...), modify(...)      what is done to S after that, if anything
+//   kRowSums                                         how many sums over the keys of a row are made of dS
 //   start_statistics(...)                            what joins a row's sum beside its keys
 template <typename Scores>
 class BackwardTile : public Scores, TileSpans {
@@ -75,6 +76,7 @@ class BackwardTile : public Scores, TileSpans {
 
  public:
   using Op = typename Scores::Op;
+  using Scores::kRowSums;
 
   BackwardTile(const BackwardRun<Op>& run, const BackwardWork& work)
       : Scores(run, work),
@@ -142,7 +144,7 @@ class BackwardTile : public Scores, TileSpans {
       float& top = maximum[row - row_];
       double& sum = sums[row - row_];
       for (int k = begin; k < seen.end; k += kLanes) {
-        vfloat tanh{}, toward{};
+        vfloat tanh{}, toward[kRowSums + 1]{};
         store(s + k, this->modify(modifiers, k, load(s + k), tanh, toward));
       }
       const float highest = *std::max_element(s + seen.begin, s + seen.end);
@@ -156,9 +158,9 @@ class BackwardTile : public Scores, TileSpans {
   }
 
   // Leaves P and dS of the rows and keys it has. dS is that of what was computed, or with
-  // `after_softcap` that of what softcap made of it. Adds to distances[row] its sum of dS times ALiBi's
-  // distance.
-  void weigh(bool after_softcap, float* distances) {
+  // `after_softcap` that of what softcap made of it. Adds to row_sums[s][row], where that is not null, its
+  // sum of dS times what modify() answers.
+  void weigh(bool after_softcap, float* const* row_sums) {
     const bool clear = compute();
     multiply({douts().at, douts().row, 1},
              {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
@@ -167,9 +169,9 @@ class BackwardTile : public Scores, TileSpans {
       const Span seen =
           clear ? Span{0, keys_} : keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
       if (plain_) {
-        weigh_row<true>(int(row - row_), i, head, seen, after_softcap, nullptr);
+        weigh_row<true>(int(row - row_), i, head, seen, after_softcap, row_sums);
       } else {
-        weigh_row<false>(int(row - row_), i, head, seen, after_softcap, distances);
+        weigh_row<false>(int(row - row_), i, head, seen, after_softcap, row_sums);
       }
     });
   }
@@ -186,7 +188,7 @@ class BackwardTile : public Scores, TileSpans {
   // From S and dP of row r, query i and head, to P and dS.
   template <bool kPlain>
   [[gnu::noinline]] void weigh_row(int r, int64_t i, int64_t head, Span seen, bool after_softcap,
-                                   float* distances) {
+                                   float* const* row_sums) {
     float* p = weights().at + r * weights().row;
     float* ds = gradients().at + r * gradients().row;
     const bool any = seen.begin < seen.end;
@@ -200,7 +202,7 @@ class BackwardTile : public Scores, TileSpans {
     const vfloat delta = splat(delta_[row_ + r]);
     int32_t* const kept = reinterpret_cast<int32_t*>(run_.scratch + layout_.kept);
     typename Scores::RowModifiers modifiers;
-    vfloat sum{};
+    vfloat sums[kRowSums + 1]{};
     if constexpr (!kPlain) {
       if (!any) return;
       modifiers = this->row_modifiers(i, head, key_, begin, seen.end);
@@ -211,7 +213,7 @@ class BackwardTile : public Scores, TileSpans {
     }
     for (int k = begin; k < end; k += kLanes) {
       vfloat x = load(p + k), g = load(ds + k);
-      vfloat derivative = splat(1.0f), toward{};
+      vfloat derivative = splat(1.0f), toward[kRowSums + 1]{};
       if constexpr (!kPlain) {
         vfloat tanh{};
         x = this->modify(modifiers, k, x, tanh, toward);
@@ -227,22 +229,27 @@ class BackwardTile : public Scores, TileSpans {
           g = from_bits(bits(g) & keep);
         }
       }
-      const vfloat t = w * (g - delta);
-      vfloat t_toward = t * toward, t_scores = t * derivative;
+      vfloat t = w * (g - delta), t_scores = t * derivative;
       if (k < seen.begin || k + kLanes > seen.end) {
         const vint key = splat(int32_t(k)) + lane_numbers();
         const vint mask = (key >= splat(int32_t(seen.begin))) & (key < splat(int32_t(seen.end)));
         w_kept = select(mask, w_kept, vfloat{});
-        t_toward = select(mask, t_toward, vfloat{});
+        t = select(mask, t, vfloat{});
         t_scores = select(mask, t_scores, vfloat{});
       }
       store(p + k, w_kept);
       store(ds + k, t_scores);
-      sum += t_toward;
+      if constexpr (!kPlain) {
+        for (int s = 0; s < kRowSums; ++s) {
+          if (row_sums[s] != nullptr) sums[s] += t * toward[s];
+        }
+      }
     }
     if constexpr (!kPlain) {
-      if (distances == nullptr) return;
-      for (int lane = 0; lane < kLanes; ++lane) distances[row_ + r] += sum[lane];
+      for (int s = 0; s < kRowSums; ++s) {
+        if (row_sums[s] == nullptr) continue;
+        for (int lane = 0; lane < kLanes; ++lane) row_sums[s][row_ + r] += sums[s][lane];
+      }
     }
   }
 

@@ -28,6 +28,7 @@ class Rows {
   // Among the keys.
   int64_t position(int64_t row) const { return position_of(row / group_); }
   int64_t position_of(int64_t query) const { return query + shift_; }
+  int64_t query(int64_t row) const { return row / group_; }
   int64_t head(int64_t row) const { return key_head_ * group_ + row % group_; }
 
   // Keys [low, high) are visible to a row; every mask but a block mask is such an interval. Both

@@ -1,5 +1,5 @@
-// Gradients of what is added to scores: dbias and dslope are sums of the scores' gradients, computed
-// once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
+// Gradients of what is added to scores: dbias and those of row operands are sums of the scores'
+// gradients, computed once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
 // by two: broadcast dimensions are loops of the block. Not the fastest way to a dbias that nothing is
 // summed into, but one way for every shape.
 #pragma once
@@ -35,23 +35,15 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   }
 
-  // All of a head, and of all batch indices or heads where they share a slope.
-  FOVEA_DEVICE void slopes() {
-    const SlopeItem at(b, p.first_item + tile::block_index());
-    float sum = 0;
-    for_each_head(at, [&](AttentionRows& rows) {
-      for_each_tile(rows, at, [&] {
-        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
-        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
-          tile::Fragment<kM, kKeyColumns> ds;
-          if (gradients(ds, rows, tile)) sum += weigh_distances(ds, rows, tile * kKeys);
-        }
-      });
-    });
-    sum = block_sum(this->share() == 0 ? sum : 0, this->ring_base, Base::kTile.warps);
-    if (tile::thread_index() == 0) {
-      const int64_t(&stride)[2] = b.forward.spec.dalibi_slopes_stride;
-      tile::store_global(b.dalibi_slopes + at.batch * stride[0] + at.head * stride[1], sum);
+  // A tile of positions of a head, or all, for one operand with an element for each row.
+  FOVEA_DEVICE void row_operands() {
+    const int64_t item = p.first_item + tile::block_index();
+    if (wants<kSpan>(item)) {
+      sum_rows<kSpan>(item);
+    } else if (wants<kCenter>(item)) {
+      sum_rows<kCenter>(item);
+    } else {
+      sum_rows<kSlope>(item);
     }
   }
 
@@ -81,18 +73,64 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   };
 
-  struct SlopeItem : Item {
-    FOVEA_DEVICE SlopeItem(const BackwardParams& b, int64_t item) {
-      const AttentionParams& p = b.forward;
-      this->all_batches = p.spec.dalibi_slopes_stride[0] == 0;
-      this->all_heads = p.spec.dalibi_slopes_stride[1] == 0;
-      this->all_positions = true;
+  struct RowItem : Item {
+    FOVEA_DEVICE RowItem(const AttentionParams& p, const RowSums& sums, int64_t item) {
+      this->all_batches = sums.all_batches;
+      this->all_heads = sums.all_heads;
+      this->all_positions = sums.all_queries;
+      const int64_t tiles = this->all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
       const int64_t heads = this->all_heads ? 1 : p.query_heads;
-      this->head = int32_t(item % heads);
-      this->batch = int32_t(item / heads);
-      this->position = this->key_tile = 0;
+      this->position = int32_t(item % tiles) * kRows;
+      this->head = int32_t(item / tiles % heads);
+      this->batch = int32_t(item / tiles / heads);
+      this->key_tile = 0;
     }
   };
+
+  template <RowOperand kOperand>
+  FOVEA_DEVICE bool wants(int64_t item) const {
+    return b.row_sums[kOperand].to != nullptr && item >= b.row_sums[kOperand].begin;
+  }
+
+  template <RowOperand kOperand>
+  FOVEA_DEVICE void sum_rows(int64_t item) {
+    const RowSums& to = b.row_sums[kOperand];
+    const RowItem at(p, to, item - to.begin);
+    float sums[kM][2] = {};
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
+          tile::Fragment<kM, kKeyColumns> ds;
+          if (gradients(ds, rows, tile)) weigh<kOperand>(sums, ds, rows, tile * kKeys);
+        }
+      });
+    });
+    if (at.all_positions) {
+      float sum = 0;
+      tile::each_row<kM>([&](int i, int h) { sum += sums[i][h]; });
+      sum = block_sum(this->share() == 0 ? sum : 0, this->ring_base, Base::kTile.warps);
+      if (tile::thread_index() == 0) tile::store_global(row_sum(to, at, 0), sum);
+      return;
+    }
+    int32_t start = 0, positions = p.query_length;
+    if (p.spec.packed) {
+      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.spec.query_total, start, positions);
+    }
+    tile::each_row<kM>([&](int i, int h) {
+      float sum = sums[i][h];
+      sum += tile::shuffle_xor(sum, 1);
+      sum += tile::shuffle_xor(sum, 2);
+      const int32_t position = at.position + int32_t(mine.row(i, h));
+      if (this->share() == 0 && tile::thread_index() % 4 == 0 && position < positions) {
+        tile::store_global(row_sum(to, at, int64_t{start} + position), sum);
+      }
+    });
+  }
+
+  FOVEA_DEVICE static float* row_sum(const RowSums& to, const Item& at, int64_t position) {
+    return to.to + at.batch * to.stride[0] + at.head * to.stride[1] + position * to.stride[2];
+  }
 
   // Rows are the positions of a single head here.
   template <typename Body>
@@ -145,16 +183,37 @@ struct BackwardBias : BackwardScores<kIt> {
     return true;
   }
 
-  // Of the thread's part of a tile.
-  FOVEA_DEVICE float weigh_distances(const tile::Fragment<kM, kKeyColumns>& ds,
-                                     const AttentionRows& rows, int32_t first_key) {
-    float sum = 0;
-    tile::each_element<kM, kKeyColumns>([&](int i, int j, int e) {
-      const int32_t position = rows.position(mine.row(i, e / 2)) + rows.shift(p);
-      sum = tile::fused_multiply_add(
-          ds[i][j][e], alibi_distance(p, first_key + tile::fragment_column(j, e) - position), sum);
+  // Adds, of the thread's part of a tile, ds times the derivatives of scores by the row's element.
+  template <RowOperand kOperand>
+  FOVEA_DEVICE void weigh(float (&sums)[kM][2], tile::Fragment<kM, kKeyColumns>& ds,
+                          const AttentionRows& rows, int32_t first_key) const {
+    tile::each_row<kM>([&](int i, int h) {
+      const int32_t row = int32_t(mine.row(i, h));
+      if (row >= rows.count) return;
+      const int32_t position = rows.position(row), head = rows.head(row);
+      const int32_t origin = first_key - position - rows.shift(p);
+      float element = 0;
+      if constexpr (kOperand == kCenter) {
+        element = load_row_element(p.gaussian_centers, p.spec.gaussian_centers_stride, rows,
+                                   position, head);
+      } else if constexpr (kOperand == kSpan) {
+        element = load_row_element(p.spans, p.spec.spans_stride, rows, position, head);
+      }
+      tile::each_of_row(ds, i, h, [&](float x, int j, int e) {
+        const int32_t column = tile::fragment_column(j, e);
+        float toward;
+        if constexpr (kOperand == kSlope) {
+          toward = alibi_distance(p, origin + column);
+        } else if constexpr (kOperand == kCenter) {
+          const float sigma = p.spec.gaussian_sigma;
+          toward = (float(first_key + column) - element) * (1.0f / (sigma * sigma));
+        } else {
+          const float left = left_of_span(p, element, origin + column);
+          toward = left > 0 && left < p.spec.span_ramp ? 1.0f / left : 0.0f;
+        }
+        sums[i][h] = tile::fused_multiply_add(x, toward, sums[i][h]);
+      });
     });
-    return sum;
   }
 
   FOVEA_DEVICE float* row_of(const Item& at, int64_t position) const {
@@ -220,8 +279,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads
 
 template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kBackwardVariant<kVariant>.tile.queries.threads(),
-                                 1) void backward_slopes(const BackwardParams b) {
-  BackwardBias<kBackwardVariant<kVariant>>(b).slopes();
+                                 1) void backward_row_operands(const BackwardParams b) {
+  BackwardBias<kBackwardVariant<kVariant>>(b).row_operands();
 }
 
 }  // namespace fovea::attention::cuda

@@ -21,7 +21,7 @@ constexpr BackwardKernels backward_kernels() {
                              nullptr};
   if constexpr (kBackwardVariants[kVariant].general) {  // whoever has a bias has this
     kernels.bias = backward_bias<kQueries>;
-    kernels.slopes = backward_slopes<kQueries>;
+    kernels.row_operands = backward_row_operands<kQueries>;
   }
   return kernels;
 }

@@ -2,9 +2,28 @@
 #pragma once
 
 #include "cuda/attention/backward_tiles.h"
-#include "ops/attention/attention.h"
+#include "ops/attention/row_operands.h"
 
 namespace fovea::attention::cuda {
+
+// Items of the phase that sums the gradients of row operands, in which those of operand s begin at
+// begin[s]: a dimension that is summed over is the work of one block.
+struct RowOperandItems {
+  int64_t begin[kRowOperands];
+  __int128 count = 0;
+
+  RowOperandItems(const Spec& spec, int64_t tile_rows) {
+    const auto gradients = row_gradients(spec, {});
+    for (int s = 0; s < kRowOperands; ++s) {
+      begin[s] = int64_t(count);
+      const RowGradient& it = gradients[s];
+      if (!it.wanted) continue;
+      const int64_t tiles = it.all_queries() ? 1 : (spec.query_length + tile_rows - 1) / tile_rows;
+      count += __int128{it.all_batches(spec) ? 1 : spec.batch} *
+               (it.all_heads() ? 1 : spec.query_heads) * tiles;
+    }
+  }
+};
 
 struct BackwardLayout {
   int64_t head_rows;  // for each key head: those of all sequences, each with its padding

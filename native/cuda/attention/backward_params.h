@@ -2,8 +2,17 @@
 #pragma once
 
 #include "cuda/attention/params.h"
+#include "ops/attention/row_operands.h"
 
 namespace fovea::attention::cuda {
+
+// Where the gradient of a row operand goes, and the first item of its phase that is for it.
+struct RowSums {
+  float* to;  // null: not wanted
+  int64_t stride[3];
+  int64_t begin;
+  bool all_batches, all_heads, all_queries;
+};
 
 struct BackwardParams : BackwardOperands {
   // Inputs and options of the forward. out and lse are inputs here, weights is null; first_item and
@@ -24,6 +33,7 @@ struct BackwardParams : BackwardOperands {
   void* dout_copy;
 
   int64_t dout_factor_stride[3];
+  RowSums row_sums[kRowOperands];
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence
   int32_t sum_width;  // floats of a row of dquery_sums

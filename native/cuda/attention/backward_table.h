@@ -12,7 +12,7 @@ struct BackwardKernels {
   BackwardKernel* queries;
   BackwardKernel* convert;
   BackwardKernel* bias;
-  BackwardKernel* slopes;
+  BackwardKernel* row_operands;
 };
 
 // The variants of a precision, in the order of kBackwardVariants.

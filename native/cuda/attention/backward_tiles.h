@@ -57,7 +57,7 @@ enum BackwardPhase {
   kKeysPhase,
   kQueriesPhase,
   kBiasPhase,
-  kSlopesPhase,
+  kRowOperandsPhase,
   kSinksPhase,
   kBackwardPhases
 };

@@ -71,8 +71,8 @@ device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
                                        kRowThreads / 32 * kStagedBytes);
     case kBiasPhase:
       return queries(kernels.bias, 1);
-    case kSlopesPhase:
-      return queries(kernels.slopes, 1);
+    case kRowOperandsPhase:
+      return queries(kernels.row_operands, 1);
     default:
       return device::make_kernel("backward_sinks", backward_sinks_kernel(), kRowThreads,
                                  4 * kRowThreads / 32);

@@ -52,6 +52,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                         tile.head_dim);
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
+  p.has_rare_modifiers = spec.has_gaussian_centers || spec.has_spans;
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   return p;
@@ -93,6 +94,14 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   }
   b.dout_rows = row_copy(spec, b.dout_factor, b.dout_factor_stride, positions, spec.query_heads,
                          spec.value_head_dim, variant.tile.value_head_dim());
+  const RowOperandItems items(spec, variant.tile.queries.rows());
+  const auto gradients = row_gradients(spec, operands);
+  for (int s = 0; s < kRowOperands; ++s) {
+    const RowGradient& it = gradients[s];
+    b.row_sums[s] = {it.wanted ? it.to : nullptr,  {it.stride[0], it.stride[1], it.stride[2]},
+                     items.begin[s],      it.all_batches(spec),
+                     it.all_heads(),      it.all_queries()};
+  }
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();

@@ -122,6 +122,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
                                             : summed(spec.batch, gradients.dbias_stride[0]);
   const int64_t dbias_tiles =
       summed(tiles_of(spec.query_length, queries.rows()), gradients.dbias_stride[2]);
+  const __int128 row_items = RowOperandItems(spec, queries.rows()).count;
   const struct {
     const char* what;
     std::initializer_list<int64_t> counts;
@@ -136,9 +137,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
       {"tiles of dbias",
        {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
         summed(spec.query_heads, gradients.dbias_stride[1])}},
-      {"dalibi_slopes",
-       {gradients.has_dalibi_slopes, summed(spec.batch, gradients.dalibi_slopes_stride[0]),
-        summed(spec.query_heads, gradients.dalibi_slopes_stride[1])}},
+      {"gradients of row operands", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
       {"dsinks", {gradients.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;

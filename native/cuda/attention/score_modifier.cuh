@@ -4,6 +4,7 @@
 // where it has some rows of its keys.
 #pragma once
 
+#include "core/constants.h"
 #include "cuda/attention/params.h"
 #include "cuda/softmax/rows.cuh"
 #include "tile/convert.cuh"
@@ -30,7 +31,19 @@ FOVEA_DEVICE float alibi_distance(const AttentionParams& p, int32_t difference) 
   return p.spec.causal || distance < 0 ? distance : -distance;
 }
 
-// Scale, softcap, bias and ALiBi, in this order. A pass for each: the compiler then holds one feature's
+// The element of a row in a tensor [B~, Hq~, Sq~].
+FOVEA_DEVICE float load_row_element(const float* from, const int64_t (&stride)[3],
+                                    const AttentionRows& rows, int32_t position, int32_t head) {
+  return tile::load_global(from + rows.score_offset(stride, position, head));
+}
+
+// How far a key is from where the weights of a span are 0. The distance first: the result is exact where
+// it is small.
+FOVEA_DEVICE float left_of_span(const AttentionParams& p, float span, int32_t difference) {
+  return span + float(difference) + p.spec.span_ramp;
+}
+
+// Scale, softcap, bias, ALiBi, Gaussian and span, in this order. A pass for each: the compiler then holds one feature's
 // addresses and slopes at a time, and the kernel does not spill.
 template <typename Places>
 struct ScoreModifier {
@@ -73,6 +86,14 @@ struct ScoreModifier {
       add_bias<bfloat16>(s);
     }
     if (p.alibi_slopes != nullptr) add_alibi(s);
+    if (p.has_rare_modifiers) add_rare(s);
+  }
+
+  // Behind one question, since each costs an instruction or two of every kernel that has them.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add_rare(tile::Fragment<kM, kColumns>& s) const {
+    if (p.gaussian_centers != nullptr) add_gaussian(s);
+    if (p.spans != nullptr) add_span(s);
   }
 
   template <typename Bias, int kM, int kColumns>
@@ -98,6 +119,41 @@ struct ScoreModifier {
       each_key([&](int i, int j, int e, int key) {
         s[i][j][e] =
             tile::fused_multiply_add(row.slope, alibi_distance(p, origin + key), s[i][j][e]);
+      });
+    });
+  }
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add_gaussian(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key();
+    const float factor = -0.5f / (p.spec.gaussian_sigma * p.spec.gaussian_sigma);
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const float center = load_row_element(p.gaussian_centers, p.spec.gaussian_centers_stride,
+                                            rows, row.position, row.head);
+      each_key([&](int i, int j, int e, int key) {
+        const float d = float(first + key) - center;
+        s[i][j][e] = tile::fused_multiply_add(d * d, factor, s[i][j][e]);
+      });
+    });
+  }
+
+  // The weight is multiplied by what falls from 1 to 0, that is, its logarithm is added to the score.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add_span(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key() - rows.shift(p);
+    const float inverse = 1.0f / p.spec.span_ramp;
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const float span =
+          load_row_element(p.spans, p.spec.spans_stride, rows, row.position, row.head);
+      const int32_t origin = first - row.position;
+      each_key([&](int i, int j, int e, int key) {
+        const float ratio = left_of_span(p, span, origin + key) * inverse;
+        const float kept = ratio <= 0 ? 0.0f : tile::minimum_or_nan(ratio, 1.0f);
+        s[i][j][e] = tile::fused_multiply_add(tile::log2_approx(kept), float(kLn2), s[i][j][e]);
       });
     });
   }

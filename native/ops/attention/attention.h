@@ -13,7 +13,8 @@ static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
 // Whether anything but the scale stands between the product and the mask.
 inline bool modifies_scores(const Spec& spec) {
-  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes;
+  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes ||
+         spec.has_gaussian_centers || spec.has_spans;
 }
 
 }  // namespace fovea::attention

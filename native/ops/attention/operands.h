@@ -13,6 +13,8 @@ struct Inputs {
   const void* value;
   const void* bias;
   const float* alibi_slopes;
+  const float* gaussian_centers;
+  const float* spans;
   const float* sinks;
   const int32_t* cu_seqlens_q;
   const int32_t* cu_seqlens_k;
@@ -35,6 +37,8 @@ struct BackwardOperands : Inputs {
   void* dvalue;
   float* dbias;
   float* dalibi_slopes;
+  float* dgaussian_centers;
+  float* dspans;
   float* dsinks;
 };
 

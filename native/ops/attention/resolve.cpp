@@ -7,10 +7,30 @@
 
 namespace fovea::attention {
 
+namespace {
+
+// What an operand is read with.
+int32_t check_number(const char* operand, bool given, const char* name, float number, Error& error) {
+  if (given == (number != 0)) return FOVEA_OK;
+  return given ? fail(error, FOVEA_INVALID_ARGUMENT, "%s is 0, but %s are given", name, operand)
+               : fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, but no %s are given", name,
+                      double(number), operand);
+}
+
+}  // namespace
+
 int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
   if (int32_t status = check_heads(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
+  if (int32_t status = check_number("gaussian_centers", spec.has_gaussian_centers,
+                                    "gaussian_sigma", spec.gaussian_sigma, plan.error)) {
+    return status;
+  }
+  if (int32_t status =
+          check_number("spans", spec.has_spans, "span_ramp", spec.span_ramp, plan.error)) {
+    return status;
+  }
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.

@@ -5,6 +5,8 @@ module dev.fovea.testkit {
   exports dev.fovea.testkit;
   exports dev.fovea.testkit.additive;
   exports dev.fovea.testkit.attention;
+  exports dev.fovea.testkit.image;
+  exports dev.fovea.testkit.linear;
 
   provides dev.fovea.spi.DeviceProvider with
       dev.fovea.testkit.sim.SimProvider;

@@ -12,10 +12,12 @@ import dev.fovea.ffi.FoveaCall;
 import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
+import dev.fovea.ffi.Operand;
 import dev.fovea.testkit.Gaussian;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -73,7 +75,8 @@ public class CallBenchmark {
     for (int i = 0; i < 3; i++) {
       addresses[i] = operands[i].segment();
     }
-    addresses[10] = operands[3].segment(); // out, behind ten inputs
+    List<Operand> all = NativeAttention.OPERATION.operands(Abi.FORWARD);
+    addresses[all.stream().map(Operand::name).toList().indexOf("out")] = operands[3].segment();
     plan = plan();
     function = library.runFunction(NativeAttention.OPERATION, Abi.FORWARD);
     block = FoveaCall.allocate(arena);

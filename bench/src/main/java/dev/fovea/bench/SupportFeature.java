@@ -93,6 +93,20 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
     features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
     features.add(
+        forward(
+            "Gaussian around centers",
+            s -> {
+              FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(s, 1);
+              FoveaAttentionSpec.GAUSSIAN_SIGMA.set(s, 8f);
+            }));
+    features.add(
+        forward(
+            "adaptive spans",
+            s -> {
+              FoveaAttentionSpec.HAS_SPANS.set(s, 1);
+              FoveaAttentionSpec.SPAN_RAMP.set(s, 32f);
+            }));
+    features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
@@ -117,6 +131,24 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             FoveaAttentionSpec.HAS_ALIBI_SLOPES,
             1,
             FoveaAttentionSpec.HAS_DALIBI_SLOPES));
+    features.add(
+        new SupportFeature(
+            "gradient of centers",
+            true,
+            question -> {
+              FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(question.spec(), 1);
+              FoveaAttentionSpec.GAUSSIAN_SIGMA.set(question.spec(), 8f);
+              FoveaAttentionSpec.HAS_DGAUSSIAN_CENTERS.set(question.spec(), 1);
+            }));
+    features.add(
+        new SupportFeature(
+            "gradient of spans",
+            true,
+            question -> {
+              FoveaAttentionSpec.HAS_SPANS.set(question.spec(), 1);
+              FoveaAttentionSpec.SPAN_RAMP.set(question.spec(), 32f);
+              FoveaAttentionSpec.HAS_DSPANS.set(question.spec(), 1);
+            }));
     features.add(
         gradientOf("the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
   }

@@ -24,6 +24,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
+              ValueLayout.JAVA_INT.withName("has_gaussian_centers"),
+              ValueLayout.JAVA_INT.withName("has_spans"),
               ValueLayout.JAVA_INT.withName("has_sinks"),
               ValueLayout.JAVA_INT.withName("has_query_lengths"),
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
@@ -33,9 +35,13 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbias"),
               ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
+              ValueLayout.JAVA_INT.withName("has_dgaussian_centers"),
+              ValueLayout.JAVA_INT.withName("has_dspans"),
               ValueLayout.JAVA_INT.withName("has_dsinks"),
               ValueLayout.JAVA_FLOAT.withName("scale"),
               ValueLayout.JAVA_FLOAT.withName("softcap"),
+              ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
+              ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
               ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
@@ -54,6 +60,9 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
+              MemoryLayout.sequenceLayout(3,
+                  ValueLayout.JAVA_LONG).withName("gaussian_centers_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("spans_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
@@ -62,7 +71,11 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
-              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride")
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride"),
+              MemoryLayout.sequenceLayout(3,
+                  ValueLayout.JAVA_LONG).withName("dgaussian_centers_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dspans_stride")
           ).withName("fovea_attention_spec");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
@@ -79,6 +92,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
   public static final Field.Int32 HAS_ALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_alibi_slopes");
+  public static final Field.Int32 HAS_GAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
+      "has_gaussian_centers");
+  public static final Field.Int32 HAS_SPANS = Field.Int32.of(LAYOUT, "has_spans");
   public static final Field.Int32 HAS_SINKS = Field.Int32.of(LAYOUT, "has_sinks");
   public static final Field.Int32 HAS_QUERY_LENGTHS = Field.Int32.of(LAYOUT, "has_query_lengths");
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
@@ -88,9 +104,14 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
   public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
   public static final Field.Int32 HAS_DALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_dalibi_slopes");
+  public static final Field.Int32 HAS_DGAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
+      "has_dgaussian_centers");
+  public static final Field.Int32 HAS_DSPANS = Field.Int32.of(LAYOUT, "has_dspans");
   public static final Field.Int32 HAS_DSINKS = Field.Int32.of(LAYOUT, "has_dsinks");
   public static final Field.Float32 SCALE = Field.Float32.of(LAYOUT, "scale");
   public static final Field.Float32 SOFTCAP = Field.Float32.of(LAYOUT, "softcap");
+  public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
+  public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
   public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
@@ -110,6 +131,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
   public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "alibi_slopes_stride");
+  public static final Field.Int64Array GAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "gaussian_centers_stride");
+  public static final Field.Int64Array SPANS_STRIDE = Field.Int64Array.of(LAYOUT, "spans_stride");
   public static final Field.Int64Array OUT_STRIDE = Field.Int64Array.of(LAYOUT, "out_stride");
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
   public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
@@ -121,6 +145,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
   public static final Field.Int64Array DALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "dalibi_slopes_stride");
+  public static final Field.Int64Array DGAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dgaussian_centers_stride");
+  public static final Field.Int64Array DSPANS_STRIDE = Field.Int64Array.of(LAYOUT, "dspans_stride");
 
   private FoveaAttentionSpec() {}
 

@@ -26,8 +26,8 @@ public final class NativeAttention extends NativeOperation {
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(13);
-    static final MethodHandle BACKWARD = Handles.run(19);
+    static final MethodHandle FORWARD = Handles.run(15);
+    static final MethodHandle BACKWARD = Handles.run(23);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -54,6 +54,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("gaussian_centers", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS, FoveaAttentionSpec.GAUSSIAN_CENTERS_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(QUERY_LENGTH,
+                true), Dim.ONE)),
+            new Operand("spans", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SPANS,
+                FoveaAttentionSpec.SPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
             new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
                 List.of(new Dim(QUERY_HEADS, false))),
             new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
@@ -91,6 +98,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("gaussian_centers", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS, FoveaAttentionSpec.GAUSSIAN_CENTERS_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(QUERY_LENGTH,
+                true), Dim.ONE)),
+            new Operand("spans", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SPANS,
+                FoveaAttentionSpec.SPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
             new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
                 List.of(new Dim(QUERY_HEADS, false))),
             new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
@@ -125,6 +139,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("dalibi_slopes", Type.FLOAT32, true, null,
                 FoveaAttentionSpec.HAS_DALIBI_SLOPES, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
+            new Operand("dgaussian_centers", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DGAUSSIAN_CENTERS,
+                FoveaAttentionSpec.DGAUSSIAN_CENTERS_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_HEADS, true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
+            new Operand("dspans", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DSPANS,
+                FoveaAttentionSpec.DSPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
             new Operand("dsinks", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DSINKS, null,
                 List.of(new Dim(QUERY_HEADS, false)))
         ));
@@ -141,7 +162,7 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment stream)
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
-        o[6], o[7], o[8], o[9], o[10], o[11], o[12], workspace, scratch, stream);
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], workspace, scratch, stream);
   }
 
   @Override
@@ -156,6 +177,6 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], workspace, scratch, stream);
   }
 }

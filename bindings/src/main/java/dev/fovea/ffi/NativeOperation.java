@@ -21,6 +21,7 @@ public abstract class NativeOperation {
   private final List<Operand> backward;
   private final Set<String> names = new LinkedHashSet<>(); // of both passes
   private final Set<String> inputs;
+  private final boolean saves; // asked for by every run
   private final Field.Int32 pass;
   private final Field.Int32 dtype;
   private final Field.Int32 outDType;
@@ -48,6 +49,7 @@ public abstract class NativeOperation {
             .filter(it -> !it.written())
             .map(Operand::name)
             .collect(Collectors.toUnmodifiableSet());
+    saves = backward.stream().anyMatch(it -> isSaved(it.name()));
     pass = Field.Int32.of(spec, "pass");
     dtype = Field.Int32.of(spec, "dtype");
     outDType = Field.Int32.of(spec, "out_dtype");
@@ -178,6 +180,11 @@ public abstract class NativeOperation {
     return backward.stream().anyMatch(it -> it.name().equals(operand) && !it.written())
         && !inputs.contains(operand)
         && !isGradient(operand);
+  }
+
+  /** True if a backward pass reads anything that its forward wrote. */
+  public final boolean saves() {
+    return saves;
   }
 
   /** Operands of a pass, in the order of arguments. */

@@ -41,9 +41,13 @@ public record Operand(
   }
 
   /**
-   * The dimensions that a tensor has: not those of one element, and no batch where it is packed.
+   * The dimensions that a tensor has: not those of one element beside others, and no batch where it
+   * is packed.
    */
   public List<Axis> axes(boolean packed) {
+    if (dims.equals(List.of(Dim.ONE))) {
+      return List.of(Axis.ONE);
+    }
     boolean ragged = packed && dims.stream().anyMatch(Dim::isPacked);
     List<Axis> axes = new ArrayList<>();
     boolean seen = false; // the dimension of all rows
@@ -52,8 +56,7 @@ public record Operand(
         continue;
       }
       if (ragged && dim.isPacked() && !seen) {
-        // The rows of all sequences together are those of none: there is nothing to broadcast.
-        axes.add(new Axis(dim.size().totalSymbol(), false, false));
+        axes.add(new Axis(dim.size().totalSymbol(), false, dim.sums()));
         seen = true;
       } else {
         axes.add(new Axis(dim.size().symbol(), ragged && dim.isPacked(), dim.sums()));
@@ -101,6 +104,9 @@ public record Operand(
    * @param sums as {@link Dim#sums}
    */
   public record Axis(String symbol, boolean longest, boolean sums) {
+    /** The only one of a tensor of one element. */
+    public static final Axis ONE = new Axis("1", false, false);
+
     @Override
     public String toString() {
       return (longest ? "longest " : "") + symbol + (sums ? " or 1" : "");

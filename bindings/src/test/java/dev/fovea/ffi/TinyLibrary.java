@@ -7,7 +7,9 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Shared libraries of a few lines, to see what the loader makes of them. */
@@ -27,30 +29,6 @@ final class TinyLibrary {
       int32_t fovea_device_query(int32_t index, void* device) { return index == 0 ? 0 : 1; }
       int32_t fovea_plan_attention(void* spec, void* device, void* plan) { return 2; }
       int32_t fovea_prepare(void* plan) { return 3; }
-      int32_t fovea_run_attention(void* plan, void* call, void* query, void* key, void* value,
-          void* bias, void* alibi, void* sinks, void* cu_q, void* cu_k, void* lengths_q,
-          void* lengths_k, void* out, void* lse, void* weights, void* workspace, void* scratch,
-          void* stream) {
-        void* all[] = {plan, call, query, key, value, bias, alibi, sinks, cu_q, cu_k, lengths_q,
-                       lengths_k, out, lse, weights, workspace, scratch, stream};
-        for (int i = 0; i < 18; i++) {
-          if (all[i] != (char*)plan + i) return 100 + i;
-        }
-        return 4;
-      }
-      int32_t fovea_run_attention_backward(void* plan, void* call, void* dout, void* query,
-          void* key, void* value, void* out, void* lse, void* bias, void* alibi, void* sinks,
-          void* cu_q, void* cu_k, void* lengths_q, void* lengths_k, void* dquery, void* dkey,
-          void* dvalue, void* dbias, void* dalibi, void* dsinks, void* workspace, void* scratch,
-          void* stream) {
-        void* all[] = {plan, call, dout, query, key, value, out, lse, bias, alibi, sinks, cu_q,
-                       cu_k, lengths_q, lengths_k, dquery, dkey, dvalue, dbias, dalibi, dsinks,
-                       workspace, scratch, stream};
-        for (int i = 0; i < 24; i++) {
-          if (all[i] != (char*)plan + i) return 100 + i;
-        }
-        return 6;
-      }
       """;
 
   private TinyLibrary() {}
@@ -58,7 +36,26 @@ final class TinyLibrary {
   static Path complete(Path folder, int abi, String backend) throws Exception {
     return compile(
         folder,
-        SOURCE.replace("@ABI@", Integer.toString(abi)).replace("@BACKEND@", backend) + others());
+        SOURCE.replace("@ABI@", Integer.toString(abi)).replace("@BACKEND@", backend)
+            + run("", Abi.FORWARD, 4)
+            + run("_backward", Abi.BACKWARD, 6)
+            + others());
+  }
+
+  /** A run of attention that says which of its arguments is not so many bytes behind the first. */
+  private static String run(String suffix, int pass, int status) {
+    int count = NativeAttention.OPERATION.operands(pass).size() + 5;
+    List<String> names = IntStream.range(0, count).mapToObj(i -> "a" + i).toList();
+    return """
+    int32_t fovea_run_attention%s(void* %s) {
+      void* all[] = {%s};
+      for (int i = 0; i < %d; i++) {
+        if (all[i] != (char*)a0 + i) return 100 + i;
+      }
+      return %d;
+    }
+    """
+        .formatted(suffix, String.join(", void* ", names), String.join(", ", names), count, status);
   }
 
   /** Functions of other operations than attention, which nobody calls. */

@@ -30,7 +30,7 @@ import java.util.Objects;
  */
 public final class AdditiveAttention {
   /** The fields of an {@link AdditiveAttention}; a record for its equals and hashCode. */
-  record Options(MaskOptions masks) implements OperationSpec {
+  record Options(MaskOptions masks) implements MaskedSpec {
     static final Options DEFAULT = new Options(MaskOptions.DEFAULT);
 
     @Override
@@ -86,7 +86,7 @@ public final class AdditiveAttention {
   /**
    * Binds operands, in any stride order but with a contiguous last dimension: query [B, Sq, Hq, A],
    * key [B, Sk, Hk, A], value [B, Sk, Hk, Dv], weight [Hq, A] {@link DType#FLOAT32}; or, for {@link
-   * OperationCall#cuSeqlens packed} sequences, [Tq, Hq, A], [Tk, Hk, A], [Tk, Hk, Dv] and the same
+   * SequenceCall#cuSeqlens packed} sequences, [Tq, Hq, A], [Tk, Hk, A], [Tk, Hk, Dv] and the same
    * weight. Nothing is checked before the call is planned or run.
    */
   public AdditiveCall call(Tensor query, Tensor key, Tensor value, Tensor weight) {
@@ -111,7 +111,7 @@ public final class AdditiveAttention {
    * The same with dropout, for one step of training.
    *
    * @param seed with {@code offset} names the weights that are dropped: as in {@link
-   *     OperationCall#dropoutSeed}, each step has its own pair
+   *     SoftmaxCall#dropoutSeed}, each step has its own pair
    * @throws RuntimeException as {@link #forward(Scope, Tensor, Tensor, Tensor, Tensor)}
    */
   public Tensor forward(

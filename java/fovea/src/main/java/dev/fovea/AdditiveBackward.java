@@ -19,7 +19,7 @@ package dev.fovea;
  *
  * <p>Source: Bahdanau et al., 2014, arXiv 1409.0473.
  */
-public final class AdditiveBackward extends OperationBackward<AdditiveBackward> {
+public final class AdditiveBackward extends SequenceBackward<AdditiveBackward> {
   /** {@code out} and {@code lse} are null for those of the call's last run. */
   AdditiveBackward(AdditiveCall call, Tensor dout, Tensor out, Tensor lse, RunMemory memory) {
     super(call, dout, out, lse, memory);

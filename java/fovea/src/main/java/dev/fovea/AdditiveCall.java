@@ -6,7 +6,7 @@ import java.util.Objects;
  * Operands bound to an {@link AdditiveAttention}: {@link AdditiveAttention#call} takes query, key,
  * value and weight, this what else it reads.
  */
-public final class AdditiveCall extends OperationCall<AdditiveCall> {
+public final class AdditiveCall extends SoftmaxCall<AdditiveCall> {
   AdditiveCall(
       AdditiveAttention attention,
       Tensor query,

@@ -17,6 +17,8 @@ import java.util.Objects;
  *   x_ij  = scale * &lt;q_i, k_j&gt;                        scale is 1/sqrt(D) unless set
  *   x_ij  = softcap * tanh(x_ij / softcap)            if a softcap is set
  *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
+ *   x_ij -= (j - center_i)^2 / (2 sigma^2)            if centers are given to the call
+ *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
  *   x_ij  = -infinity                                 where masked
  *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
  *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j
@@ -47,13 +49,16 @@ public final class Attention {
       MaskOptions masks,
       Float scale, // null: 1/sqrt(D)
       float softcap,
+      float gaussianSigma,
+      float spanRamp,
       boolean allowTf32)
-      implements OperationSpec {
+      implements MaskedSpec {
 
-    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, false);
+    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, 0, 0, false);
 
     Options withoutDropout() {
-      return new Options(masks.withoutDropout(), scale, softcap, allowTf32);
+      return new Options(
+          masks.withoutDropout(), scale, softcap, gaussianSigma, spanRamp, allowTf32);
     }
 
     @Override
@@ -69,6 +74,8 @@ public final class Attention {
         FoveaAttentionSpec.SCALE.set(spec, scale);
       }
       FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
+      FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, gaussianSigma);
+      FoveaAttentionSpec.SPAN_RAMP.set(spec, spanRamp);
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
     }
 
@@ -80,6 +87,12 @@ public final class Attention {
       }
       if (softcap != 0) {
         own.append(", softcap=").append(softcap);
+      }
+      if (gaussianSigma != 0) {
+        own.append(", gaussianSigma=").append(gaussianSigma);
+      }
+      if (spanRamp != 0) {
+        own.append(", spanRamp=").append(spanRamp);
       }
       if (allowTf32) {
         own.append(", TF32 allowed");
@@ -224,12 +237,16 @@ public final class Attention {
   public static final class Builder extends MaskBuilder<Builder> {
     private Float scale;
     private float softcap;
+    private float gaussianSigma;
+    private float spanRamp;
     private boolean allowTf32;
 
     private Builder(Options from) {
       super(from.masks);
       scale = from.scale;
       softcap = from.softcap;
+      gaussianSigma = from.gaussianSigma;
+      spanRamp = from.spanRamp;
       allowTf32 = from.allowTf32;
     }
 
@@ -256,6 +273,35 @@ public final class Attention {
     }
 
     /**
+     * The standard deviation, in keys, of the Gaussian around {@link
+     * AttentionCall#gaussianCenters}, from 2^-20 to 2^20; 0, the default, for calls without
+     * centers. Local attention (Luong et al., 2015, arXiv 1508.04025, equation 10) takes half its
+     * window.
+     */
+    public Builder gaussianSigma(double sigma) {
+      gaussianSigma = keys("gaussianSigma", sigma);
+      return this;
+    }
+
+    /**
+     * The keys over which weights fall from 1 to 0 behind {@link AttentionCall#spans}, from 2^-20
+     * to 2^20; 0, the default, for calls without spans. (Sukhbaatar et al., 2019, arXiv 1905.07799:
+     * R of equation 4.)
+     */
+    public Builder spanRamp(double ramp) {
+      spanRamp = keys("spanRamp", ramp);
+      return this;
+    }
+
+    private static float keys(String name, double number) {
+      if (number != 0 && !(number >= 0x1p-20 && number <= 0x1p20)) {
+        throw new IllegalArgumentException(
+            name + " is " + number + ", expected 0 (off) or a number from 2^-20 to 2^20");
+      }
+      return (float) number;
+    }
+
+    /**
      * Whether the factors of float32 products may be rounded to TF32, 11 significant bits, on
      * devices that have it: tensor cores then take float32 as well. Off unless set; sums, softmax
      * and out stay float32, and so do all products of a backward pass. The CPU always computes
@@ -268,7 +314,8 @@ public final class Attention {
 
     /** The attention; this builder may go on. */
     public Attention build() {
-      return new Attention(new Options(maskOptions(), scale, softcap, allowTf32));
+      return new Attention(
+          new Options(maskOptions(), scale, softcap, gaussianSigma, spanRamp, allowTf32));
     }
   }
 }

@@ -12,6 +12,8 @@ package dev.fovea;
  *   t_ij     = scale * ds_ij, times 1 - tanh(scale * &lt;q_i, k_j&gt; / softcap)^2 with a softcap
  *   dquery_i = sum_j t_ij key_j,  dkey_j = sum_i t_ij query_i
  *   dbias_ij = ds_ij,  dslope = sum_ij ds_ij * distance_ij
+ *   dcenter  = sum_j ds_ij (j - center) / sigma^2
+ *   dspan    = sum_j ds_ij / (ramp + span - (position_i - j)), over the keys of the ramp
  *   dsink    = -sum_i exp(sink - lse_i) delta_i
  * </pre>
  *
@@ -20,7 +22,7 @@ package dev.fovea;
  *
  * <p>Source: Dao, 2023, arXiv 2307.08691, section 3.1.2.
  */
-public final class AttentionBackward extends OperationBackward<AttentionBackward> {
+public final class AttentionBackward extends SequenceBackward<AttentionBackward> {
   /** {@code out} and {@code lse} are null for those of the call's last run. */
   AttentionBackward(AttentionCall call, Tensor dout, Tensor out, Tensor lse, RunMemory memory) {
     super(call, dout, out, lse, memory);
@@ -41,6 +43,22 @@ public final class AttentionBackward extends OperationBackward<AttentionBackward
    */
   public AttentionBackward dalibiSlopes(Tensor dalibiSlopes) {
     return bind("dalibi_slopes", dalibiSlopes);
+  }
+
+  /**
+   * Where the gradient of the centers goes: their shape, {@link DType#FLOAT32}, summed over what
+   * they are broadcast over. Null if it is not wanted.
+   */
+  public AttentionBackward dgaussianCenters(Tensor dgaussianCenters) {
+    return bind("dgaussian_centers", dgaussianCenters);
+  }
+
+  /**
+   * Where the gradient of the spans goes: their shape, {@link DType#FLOAT32}, summed over what they
+   * are broadcast over. Null if it is not wanted.
+   */
+  public AttentionBackward dspans(Tensor dspans) {
+    return bind("dspans", dspans);
   }
 
   /**

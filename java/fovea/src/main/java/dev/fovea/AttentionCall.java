@@ -6,7 +6,7 @@ import java.util.Objects;
  * Operands bound to an {@link Attention}: {@link Attention#call} takes query, key and value, this
  * what else attention reads.
  */
-public final class AttentionCall extends OperationCall<AttentionCall> {
+public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   AttentionCall(Attention attention, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     super(attention.options(), query, key, value, memory);
   }
@@ -14,9 +14,9 @@ public final class AttentionCall extends OperationCall<AttentionCall> {
   /**
    * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type,
    * or without the first or the first two dimensions: [Hq or 1, Sq or 1, Sk], [Sq or 1, Sk];
-   * packed: [Hq or 1, Tq, longest Sk] or [Tq, longest Sk]. Null for none. A finite mask may serve
-   * as well as -inf, but a row that has nothing else then attends to all its keys; scores below
-   * -2.3e38 count as -inf. {@link Masks} makes one of a boolean mask.
+   * packed: [Hq or 1, Tq or 1, longest Sk] or [Tq or 1, longest Sk]. Null for none. A finite mask
+   * may serve as well as -inf, but a row that has nothing else then attends to all its keys; scores
+   * below -2.3e38 count as -inf. {@link Masks} makes one of a boolean mask.
    */
   public AttentionCall bias(Tensor bias) {
     return bind("bias", bias);
@@ -29,6 +29,28 @@ public final class AttentionCall extends OperationCall<AttentionCall> {
    */
   public AttentionCall alibiSlopes(Tensor slopes) {
     return bind("alibi_slopes", slopes);
+  }
+
+  /**
+   * Centers of a Gaussian that is added to the scores, as keys: adds -(j - center)^2 / (2 sigma^2),
+   * so that a query attends to keys near its center. [B or 1, Hq or 1, Sq or 1], or without the
+   * first dimensions; packed: [Hq or 1, Tq or 1]. {@link DType#FLOAT32}, with any strides. Needs a
+   * {@linkplain Attention.Builder#gaussianSigma sigma}; null for none. With predicted centers and a
+   * window it is local attention (Luong et al., 2015, arXiv 1508.04025, local-p).
+   */
+  public AttentionCall gaussianCenters(Tensor centers) {
+    return bind("gaussian_centers", centers);
+  }
+
+  /**
+   * How many keys back a query sees in full: a weight exp(x_ij) is multiplied by (ramp + span -
+   * (position_i - j)) / ramp, but at least by 0 and at most by 1, before weights are divided by
+   * their sum. Shapes as of {@link #gaussianCenters}: [Hq, 1] learnt for each head, or [B, Hq, Sq]
+   * computed from the input. Needs a {@linkplain Attention.Builder#spanRamp ramp}; null for none.
+   * (Sukhbaatar et al., 2019, arXiv 1905.07799.)
+   */
+  public AttentionCall spans(Tensor spans) {
+    return bind("spans", spans);
   }
 
   /**

@@ -189,6 +189,18 @@ public final class AttentionShape {
       return strides(FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, strides);
     }
 
+    /** Centers [B or 1, Hq or 1, Sq or 1] of a Gaussian with these strides: here of all three. */
+    public Builder gaussianCenters(long... strides) {
+      FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(spec, 1);
+      return strides(FoveaAttentionSpec.GAUSSIAN_CENTERS_STRIDE, strides);
+    }
+
+    /** Spans [B or 1, Hq or 1, Sq or 1] with these strides: here of all three. */
+    public Builder spans(long... strides) {
+      FoveaAttentionSpec.HAS_SPANS.set(spec, 1);
+      return strides(FoveaAttentionSpec.SPANS_STRIDE, strides);
+    }
+
     /** Sinks are given. */
     public Builder sinks() {
       FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
@@ -252,6 +264,18 @@ public final class AttentionShape {
     public Builder dalibiSlopes(long... strides) {
       FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, 1);
       return backward().strides(FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, strides);
+    }
+
+    /** dgaussianCenters [B or 1, Hq or 1, Sq or 1] are wanted, with these strides. */
+    public Builder dgaussianCenters(long... strides) {
+      FoveaAttentionSpec.HAS_DGAUSSIAN_CENTERS.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DGAUSSIAN_CENTERS_STRIDE, strides);
+    }
+
+    /** dspans [B or 1, Hq or 1, Sq or 1] are wanted, with these strides. */
+    public Builder dspans(long... strides) {
+      FoveaAttentionSpec.HAS_DSPANS.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DSPANS_STRIDE, strides);
     }
 
     /** dsinks is wanted. */

@@ -54,6 +54,11 @@ final class Bindings {
     return tensors.get(operation.requireOperand(name));
   }
 
+  /** That of which most operands have their type. */
+  Tensor first() {
+    return get(operation.operands(Abi.FORWARD).getFirst().name());
+  }
+
   /** What a pass reads and writes. */
   PassOperands of(int pass) {
     List<PassOperands.Bound> all = new ArrayList<>();

@@ -217,7 +217,7 @@ final class BoundRun implements Fanout.Work {
         event.backward = pass == Abi.BACKWARD;
         event.kernel = plan.kernel();
         event.dtype = DType.of(operation.dtype().get(plan.spec())).name();
-        event.mask = spec.masks().mask();
+        event.mask = spec.mask();
         event.shape = operation.describeSizes(plan.spec());
         event.workers = workers;
         event.flops = plan.flops();

@@ -44,9 +44,13 @@ final class Check {
   }
 
   static void floating(String name, Tensor tensor) {
-    if (!tensor.dtype().isFloating()) {
+    floating(name, tensor.dtype());
+  }
+
+  static void floating(String name, DType dtype) {
+    if (!dtype.isFloating()) {
       throw new IllegalArgumentException(
-          "%s is %s, expected a floating type".formatted(name, tensor.dtype()));
+          "%s is %s, expected a floating type".formatted(name, dtype));
     }
   }
 

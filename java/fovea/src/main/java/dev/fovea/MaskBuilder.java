@@ -73,7 +73,7 @@ public abstract sealed class MaskBuilder<B extends MaskBuilder<B>>
   /**
    * The probability with which a weight is dropped, at least 0 and below 1; weights that stay are
    * scaled up. It acts in steps of 1/65536. For training, where every step has a seed of its own
-   * ({@link OperationCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
+   * ({@link SoftmaxCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
    */
   public B dropout(double probability) {
     float value = (float) probability;
@@ -89,9 +89,7 @@ public abstract sealed class MaskBuilder<B extends MaskBuilder<B>>
 
   /** The element type of out, instead of the query's. */
   public B outDType(DType dtype) {
-    if (!dtype.isFloating()) {
-      throw new IllegalArgumentException("outDType is " + dtype + ", expected a floating type");
-    }
+    Check.floating("outDType", dtype);
     this.outDType = dtype;
     return self();
   }

@@ -9,9 +9,9 @@ import java.util.Objects;
  *
  * <p>It is of the last run of its call, or of a forward pass that ran {@linkplain
  * AttentionCall#gradients(Tensor, Tensor, Tensor) elsewhere}: it reads the operands that are bound
- * to the call when it runs, and out and lse as that pass left them; draws from the seed of dropout
- * that the last run drew from, or else from the call's; and uses the call's stream, executor and
- * parallelism. Weights bound to the call have no part in it.
+ * to the call when it runs, and what it needs of that pass as that left it; draws from the seed of
+ * dropout that the last run drew from, or else from the call's; and uses the call's stream,
+ * executor and parallelism.
  *
  * <p>Call and backward pass belong to one thread at a time, together: using either while another
  * thread uses one of them throws {@link IllegalStateException} and changes nothing. What throws
@@ -31,11 +31,10 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits AttentionBackward, AdditiveBackward {
+    permits SequenceBackward, ChannelBackward, SpatialBackward {
   private final OperationCall<?> call;
   private final Claim claim;
-  private final Tensor out; // null: that of the call's last run
-  private final Tensor lse; // likewise
+  private final Bindings saved; // by a forward elsewhere; null: by the call's last run
   private final Bindings own; // dout, and the gradients
   private final RunMemory memory;
   private boolean accumulate;
@@ -45,12 +44,11 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   private long changes = -1; // of the call's bindings, that `bound` is of
   private Tensor boundOut; // likewise
 
-  /** {@code out} and {@code lse} are null for those of the call's last run. */
-  OperationBackward(OperationCall<?> call, Tensor dout, Tensor out, Tensor lse, RunMemory memory) {
+  /** {@code saved} has what a forward elsewhere wrote; null for what the call's last run did. */
+  OperationBackward(OperationCall<?> call, Tensor dout, Bindings saved, RunMemory memory) {
     this.call = call;
     this.claim = call.claim();
-    this.out = out;
-    this.lse = lse;
+    this.saved = saved;
     this.own =
         new Bindings(call.spec().operation()).set("dout", Objects.requireNonNull(dout, "dout"));
     this.memory = memory;
@@ -67,31 +65,8 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   /**
-   * Where the gradient of query goes: its shape, of any floating type. Those of query, key and
-   * value have one type; here and below, the last dimension is contiguous. Null for {@link
-   * #backward} to make one.
-   *
-   * <p>No gradient shares an element with another or with what is read: dquery over query, or over
-   * dout, is refused. Views that lie between each other, such as the three of a gradient of [B, S,
-   * 3, H, D], share none.
-   */
-  public B dquery(Tensor dquery) {
-    return bind("dquery", dquery);
-  }
-
-  /** Where the gradient of key goes: its shape, of the type of dquery. Null as there. */
-  public B dkey(Tensor dkey) {
-    return bind("dkey", dkey);
-  }
-
-  /** Where the gradient of value goes: its shape, of the type of dquery. Null as there. */
-  public B dvalue(Tensor dvalue) {
-    return bind("dvalue", dvalue);
-  }
-
-  /**
-   * Whether dkey and dvalue, and what else an operation says, are added to what is there, instead
-   * of replacing it: for operands that several calls share. Off unless set.
+   * Whether gradients of what several calls may share, which an operation names, are added to what
+   * is there, instead of replacing it. Off unless set.
    */
   public B accumulate(boolean accumulate) {
     claim.begin();
@@ -112,8 +87,8 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   /**
    * The plan that the next run uses. The call need not have run.
    *
-   * @throws IllegalStateException if a gradient of query, key or value is not set, the call has no
-   *     out or lse, or either is running
+   * @throws IllegalStateException if a gradient that must be is not set, the call has not all that
+   *     this reads, or either is running
    * @throws IllegalArgumentException if operands do not fit together, a gradient overlaps another
    *     operand, or one is wanted of what the call does not have
    * @throws UnsupportedOperationException if the device has no kernel for this
@@ -133,8 +108,9 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
    * part of the graph.
    *
    * @throws IllegalStateException if the call has not run since an operand was bound to it, unless
-   *     this is of a forward pass elsewhere; if a gradient of query, key or value is not set, the
-   *     call has no lse, a scope or arena is closed, or call or backward pass is already running
+   *     this is of a forward pass elsewhere or reads nothing of one; if a gradient that must be is
+   *     not set, the call has not all that this reads, a scope or arena is closed, or call or
+   *     backward pass is already running
    * @throws IllegalArgumentException if operands do not fit together, a gradient overlaps another
    *     operand or is wanted of what the call does not have, or lengths or offsets are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
@@ -152,45 +128,42 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   /**
-   * Runs, with a new dense tensor in {@code scope} for each gradient of query, key and value that
-   * is not set: of the type of those that are, or else of query. The new ones are not kept.
-   *
-   * @throws RuntimeException as {@link #run}
+   * Runs with new dense tensors in {@code scope} for the gradients that must be and are not set.
    */
-  public AttentionGradients backward(Scope scope) {
+  Bindings runInto(Scope scope) {
     claim.begin();
     try {
       requireForward();
       Bindings all = operands().allocateGradients(scope);
       run(bind(all));
-      return new AttentionGradients(all.get("dquery"), all.get("dkey"), all.get("dvalue"));
+      return all;
     } finally {
       claim.end();
     }
   }
 
   private boolean isOfCall() {
-    return out == null;
+    return saved == null;
   }
 
   private void requireForward() {
-    if (isOfCall()) {
-      call.lastRun().require();
-    } else {
+    if (!isOfCall()) {
       call.requireSeed();
+    } else if (call.spec().operation().saves()) {
+      call.lastRun().require();
     }
   }
 
-  /** The out that a run reads. */
+  /** The out that a run reads, if it reads one. */
   private Tensor out() {
     Tensor ran = call.lastRun().out();
-    return !isOfCall() ? out : ran != null ? ran : call.operands().get("out");
+    return !isOfCall() ? saved.get("out") : ran != null ? ran : call.operands().get("out");
   }
 
   /** Those of the forward pass that this is of, and its own. */
   private Bindings operands() {
     Bindings all = call.operands().copy().set("out", out());
-    return (isOfCall() ? all : all.set("lse", lse)).set(own);
+    return (isOfCall() ? all : all.set(saved)).set(own);
   }
 
   private BoundRun bind() {
@@ -242,7 +215,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   /** The call, and what is bound here, with shapes. */
   @Override
   public String toString() {
-    Bindings here = isOfCall() ? own : own.copy().set("out", out).set("lse", lse);
+    Bindings here = isOfCall() ? own : own.copy().set(saved);
     return "%s[%s of %s]".formatted(getClass().getSimpleName(), here, call);
   }
 }

@@ -24,7 +24,7 @@ import java.util.concurrent.ForkJoinPool;
  * @param <C> the call of an operation
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
-    permits AttentionCall, AdditiveCall {
+    permits SequenceCall, ChannelCall, SpatialCall {
   private final OperationSpec spec;
   private final Bindings operands;
   private final RunMemory memory;
@@ -42,13 +42,9 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   private long changes; // of bindings
   private Fanout fanout; // null: no executor has been used yet, or it has changed
 
-  OperationCall(OperationSpec spec, Tensor query, Tensor key, Tensor value, RunMemory memory) {
+  OperationCall(OperationSpec spec, Bindings operands, RunMemory memory) {
     this.spec = spec;
-    this.operands =
-        new Bindings(spec.operation())
-            .set("query", Objects.requireNonNull(query, "query"))
-            .set("key", Objects.requireNonNull(key, "key"))
-            .set("value", Objects.requireNonNull(value, "value"));
+    this.operands = operands;
     this.memory = memory;
   }
 
@@ -58,94 +54,14 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   }
 
   /**
-   * Lengths of the query sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length. Not with {@link #cuSeqlens}, which has them.
-   */
-  public C queryLengths(Tensor lengths) {
-    return bind("query_lengths", lengths);
-  }
-
-  /**
-   * Lengths of the key sequences, [B], {@link DType#INT32}; what lies behind is padding and never
-   * read. Null for the full length. {@link Masks#keyLengths} makes them of a padding mask. With
-   * {@link #cuSeqlens}, a sequence has only the first so many of its rows of key and value, as in a
-   * cache that is not full.
-   */
-  public C keyLengths(Tensor lengths) {
-    return bind("key_lengths", lengths);
-  }
-
-  /**
-   * Makes the batch packed: sequences lie end to end without padding, sequence b is rows {@code
-   * offsets[b]} to {@code offsets[b + 1] - 1}. Then query is [Tq, Hq, D], key [Tk, Hk, D], value
-   * [Tk, Hk, Dv], out [Tq, Hq, Dv].
+   * Where the result goes: of the shape that the operation says.
    *
-   * <p>Every row belongs to a sequence: offsets end at Tq and Tk. A plan refuses more rows than B
-   * sequences of the longest length can have, and a run on the CPU offsets that do not rise as they
-   * should. A GPU has them in its own memory and cannot report them: it takes the nearest that are
-   * possible, and rows that no sequence has stay as they were in all that it writes.
-   *
-   * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq; in messages cuSeqlensQ
-   * @param key offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tk; in messages cuSeqlensK
-   * @param longestQuery at least the length of the longest query sequence; the plan depends on it
-   * @param longestKey at least the length of the longest key sequence; the plan depends on it
-   */
-  public C cuSeqlens(Tensor query, Tensor key, long longestQuery, long longestKey) {
-    Objects.requireNonNull(query, "query");
-    Objects.requireNonNull(key, "key");
-    notNegative("longestQuery", longestQuery);
-    notNegative("longestKey", longestKey);
-    claim.begin();
-    operands.set("cu_seqlens_q", query).longest("query_length", longestQuery);
-    operands.set("cu_seqlens_k", key).longest("key_length", longestKey);
-    return operandBound();
-  }
-
-  private static void notNegative(String name, long value) {
-    if (value < 0) {
-      throw new IllegalArgumentException(name + " is " + value + ", expected zero or more");
-    }
-  }
-
-  /**
-   * What dropout draws from: seed and offset together name the random numbers of a run
-   * (Philox4x32-10, Salmon et al., 2011). Give every step of training its own pair: runs with the
-   * same one drop the same weights. Where there is dropout, nothing runs before it is set.
-   */
-  public C dropoutSeed(long seed, int offset) {
-    claim.begin();
-    dropoutSeed = seed;
-    dropoutOffset = offset;
-    seeded = true;
-    claim.end();
-    return self();
-  }
-
-  /**
-   * Where the result goes: [B, Sq, Hq, Dv]; packed: [Tq, Hq, Dv].
-   *
-   * <p>Like lse and weights it shares no element with any other operand: a run in place, with out
-   * over query, is refused. Views that lie between each other, such as the three of [B, S, 3, H,
-   * D], share none.
+   * <p>Like all that is written it shares no element with any other operand: a run in place, with
+   * out over the first of them, is refused. Views that lie between each other, such as the three of
+   * [B, S, 3, H, D], share none.
    */
   public C out(Tensor out) {
     return bind("out", out);
-  }
-
-  /**
-   * Where the logarithms of the softmax sums go: [B, Hq, Sq] {@link DType#FLOAT32}; packed: [Hq,
-   * Tq]. Null if they are not wanted; a backward pass needs them.
-   */
-  public C lse(Tensor lse) {
-    return bind("lse", lse);
-  }
-
-  /**
-   * Where the attention weights go, before dropout: [B, Hq, Sq, Sk] {@link DType#FLOAT32}; packed:
-   * [Hq, Tq, longest Sk]. Null if they are not wanted.
-   */
-  public C weights(Tensor weights) {
-    return bindUnseen("weights", weights);
   }
 
   /**
@@ -214,7 +130,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
    *     another, or lengths or offsets in them are out of range
    * @throws UnsupportedOperationException if the device has no kernel for this
    * @throws IllegalStateException if out is not set, there is dropout but no {@linkplain
-   *     #dropoutSeed seed}, a scope or arena is closed, or this call is already running
+   *     SoftmaxCall#dropoutSeed seed}, a scope or arena is closed, or this call is already running
    * @throws WrongThreadException if an operand is confined to another thread
    * @throws FoveaException if the library or the device fails
    */
@@ -230,8 +146,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
 
   /**
    * Runs with a new dense tensor in {@code scope} in place of out, and returns that. What is bound
-   * as out stays so, and stays as it is, even where nothing is; lse and weights are written where
-   * they are bound. A backward pass of this run reads the new tensor.
+   * as out stays so, and stays as it is, even where nothing is; what else is written is written
+   * where it is bound. A backward pass of this run reads the new tensor.
    *
    * @throws RuntimeException as {@link #run}
    */
@@ -261,17 +177,12 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
 
   /** A dense tensor that fits as out, if the rest fits together. */
   private Tensor newOut(Scope scope) {
-    Tensor query = operands.get("query");
-    Tensor value = operands.get("value");
-    if (query.rank() == 0 || value.rank() == 0) {
-      throw new IllegalArgumentException(
-          "query is " + query.description() + ", value " + value.description());
-    }
-    long[] shape = query.shape();
-    shape[shape.length - 1] = value.size(value.rank() - 1);
-    return scope.allocate(
-        spec.masks().outDType() != null ? spec.masks().outDType() : query.dtype(), shape);
+    DType dtype = spec.outDType() != null ? spec.outDType() : operands.first().dtype();
+    return scope.allocate(dtype, outShape());
   }
+
+  /** That of out, if operands fit together. */
+  abstract long[] outShape();
 
   /** Binds an operand; null for none. */
   C bind(String name, Tensor tensor) {
@@ -281,7 +192,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   }
 
   /** Binds one that has no part in a backward pass. */
-  private C bindUnseen(String name, Tensor tensor) {
+  C bindUnseen(String name, Tensor tensor) {
     claim.begin();
     operands.set(name, tensor);
     return bound();
@@ -303,7 +214,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
 
   /** The same mask in every run would be no dropout, and nobody would see it. */
   void requireSeed() {
-    if (!seeded && spec.masks().dropout() > 0) {
+    if (!seeded && spec.dropout() > 0) {
       throw new IllegalStateException(
           "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
               + " eval() is the same attention without dropout");
@@ -319,9 +230,19 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   }
 
   /** Ends a change of what forward and backward pass must have in common. */
-  private C operandBound() {
+  C operandBound() {
     lastRun.forget();
     return bound();
+  }
+
+  /** What dropout draws from. */
+  C seed(long seed, int offset) {
+    claim.begin();
+    dropoutSeed = seed;
+    dropoutOffset = offset;
+    seeded = true;
+    claim.end();
+    return self();
   }
 
   /** What was bound while this had another value is out of date. */

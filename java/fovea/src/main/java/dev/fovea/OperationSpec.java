@@ -12,5 +12,16 @@ interface OperationSpec {
   /** Sets the fields of its options, which are zero before. */
   void fill(MemorySegment spec);
 
-  MaskOptions masks();
+  /** Element type of out; null for that of the first operand. */
+  DType outDType();
+
+  /** Probability with which something is dropped. */
+  default float dropout() {
+    return 0;
+  }
+
+  /** The mask, for people. */
+  default String mask() {
+    return "none";
+  }
 }

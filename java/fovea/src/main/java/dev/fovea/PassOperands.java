@@ -76,10 +76,13 @@ final class PassOperands {
     return longest.getOrDefault(size.name(), 0L);
   }
 
-  /** What {@code gradient} is the gradient of; its tensor is null if that is absent. */
+  /**
+   * What {@code gradient} is the gradient of; its tensor is null if that is absent. Null for that
+   * of an out which this pass does not read.
+   */
   Bound original(Bound gradient) {
     String name = NativeOperation.original(gradient.operand.name());
-    return all.stream().filter(it -> it.operand.name().equals(name)).findFirst().orElseThrow();
+    return all.stream().filter(it -> it.operand.name().equals(name)).findFirst().orElse(null);
   }
 
   /** True for the gradient of an operand: of out, or one that a backward pass writes. */
@@ -140,7 +143,7 @@ final class PassOperands {
 
   private void checkOriginal(Bound gradient) {
     Bound original = original(gradient);
-    if (original.tensor == null) {
+    if (original != null && original.tensor == null) {
       throw new IllegalArgumentException(
           "%s is set, but the call has no %s".formatted(gradient.name(), original.name()));
     }

@@ -31,6 +31,7 @@ final class SpecFiller {
     this.offsets = operands.offsets();
     this.dtype = operands.first().tensor().dtype();
     this.outDType = outDType != null ? outDType : dtype;
+    sizes.put(Axis.ONE.symbol(), 1L);
   }
 
   /**
@@ -39,7 +40,7 @@ final class SpecFiller {
    * @throws IllegalArgumentException if operands do not fit together
    */
   static void fill(PassOperands operands, OperationSpec options, MemorySegment spec) {
-    new SpecFiller(operands, options.masks().outDType(), spec).fill();
+    new SpecFiller(operands, options.outDType(), spec).fill();
   }
 
   private void fill() {
@@ -114,8 +115,8 @@ final class SpecFiller {
       Check.innermost(it.name(), tensor);
       return;
     }
-    if (operands.isGradient(it)) {
-      Bound original = operands.original(it);
+    Bound original = operands.isGradient(it) ? operands.original(it) : null;
+    if (original != null) {
       Check.shape(it.name(), tensor, "that of " + original.name(), original.tensor().rawShape());
     }
     List<Axis> axes = operand.axes(offsets != null);

@@ -12,6 +12,8 @@ import dev.fovea.ffi.FoveaAttentionSpec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ForkJoinPool;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -24,10 +26,6 @@ import org.junit.jupiter.api.function.Executable;
 /** What a backward pass hands to its library, and what of its call it follows. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AttentionBackwardTest {
-  /** Where an operand is among those of a run. */
-  private static final int DOUT = 10;
-
-  private static final int OUT = 11;
 
   private final Attention attention = Attention.create();
   private final Scope scope = Scope.open(Recorder.DEVICE);
@@ -59,15 +57,20 @@ class AttentionBackwardTest {
     return scope.allocate(DType.FLOAT32, shape);
   }
 
-  private static List<Long> addresses(Tensor... tensors) {
-    return Stream.of(tensors).map(tensor -> tensor == null ? 0 : tensor.address()).toList();
+  /** Addresses of a run's operands: those that are required, and others. */
+  private Map<String, Long> operands(
+      Tensor dquery, Tensor dkey, Tensor dvalue, Map<String, Tensor> others) {
+    Map<String, Tensor> all = new TreeMap<>(others);
+    all.putAll(Map.of("query", query, "key", key, "value", value));
+    all.putAll(Map.of("dout", dout, "out", out, "lse", lse));
+    all.putAll(Map.of("dquery", dquery, "dkey", dkey, "dvalue", dvalue));
+    Map<String, Long> addresses = new TreeMap<>();
+    all.forEach((name, tensor) -> addresses.put(name, tensor.address()));
+    return addresses;
   }
 
-  /** Of a run without anything optional. */
-  private List<Long> required(Tensor dquery, Tensor dkey, Tensor dvalue) {
-    return addresses(
-        query, key, value, null, null, null, null, null, null, null, dout, out, lse, dquery, dkey,
-        dvalue, null, null, null);
+  private Map<String, Long> required(Tensor dquery, Tensor dkey, Tensor dvalue) {
+    return operands(dquery, dkey, dvalue, Map.of());
   }
 
   private static void assertRefused(Class<? extends Exception> type, String text, Executable run) {
@@ -91,27 +94,20 @@ class AttentionBackwardTest {
     call.bias(bias).alibiSlopes(slopes).sinks(sinks);
     call.queryLengths(queryLengths).keyLengths(keyLengths).run();
     backward.dbias(dbias).dalibiSlopes(dslopes).dsinks(dsinks).run();
-    List<Long> all =
-        addresses(
-            query,
-            key,
-            value,
-            bias,
-            slopes,
-            sinks,
-            null,
-            null,
-            queryLengths,
-            keyLengths,
-            dout,
-            out,
-            lse,
+    Map<String, Long> all =
+        operands(
             dquery,
             dkey,
             dvalue,
-            dbias,
-            dslopes,
-            dsinks);
+            Map.of(
+                "bias", bias,
+                "alibi_slopes", slopes,
+                "sinks", sinks,
+                "query_lengths", queryLengths,
+                "key_lengths", keyLengths,
+                "dbias", dbias,
+                "dalibi_slopes", dslopes,
+                "dsinks", dsinks));
     assertEquals(all, Recorder.take(query).getFirst().operands());
   }
 
@@ -133,9 +129,7 @@ class AttentionBackwardTest {
         .dvalue(dvalue.select(0, 0))
         .run();
     assertEquals(
-        addresses(
-            query, key, value, null, null, null, cuQ, cuK, null, null, dout, out, lse, dquery, dkey,
-            dvalue, null, null, null),
+        operands(dquery, dkey, dvalue, Map.of("cu_seqlens_q", cuQ, "cu_seqlens_k", cuK)),
         Recorder.take(query).getFirst().operands());
   }
 
@@ -191,7 +185,7 @@ class AttentionBackwardTest {
     Tensor other = floats(1, 128, 4, 32);
     call.out(other).run();
     backward.run();
-    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(OUT));
+    assertEquals(other.address(), Recorder.take(query).getFirst().operand("out"));
     assertSame(plan, backward.plan(), "same strides, same plan");
     call.keyLengths(scope.allocate(DType.INT32, 1));
     assertNotSame(plan, backward.plan());
@@ -200,10 +194,10 @@ class AttentionBackwardTest {
     assertNotSame(plan, call.plan());
     Tensor forward = call.forward(scope);
     backward.run();
-    assertEquals(forward.address(), Recorder.take(query).getFirst().operands().get(OUT));
+    assertEquals(forward.address(), Recorder.take(query).getFirst().operand("out"));
     call.run();
     backward.run();
-    assertEquals(other.address(), Recorder.take(query).getFirst().operands().get(OUT));
+    assertEquals(other.address(), Recorder.take(query).getFirst().operand("out"));
     call.lse(null).run();
     assertRefused(IllegalStateException.class, "lse of the call is not set", backward::run);
   }
@@ -215,8 +209,8 @@ class AttentionBackwardTest {
     Tensor otherDkey = floats(1, 8, 2, 64);
     backward.dout(otherDout).dkey(otherDkey).run();
     Recorder.Entry entry = Recorder.take(query).getFirst();
-    assertEquals(otherDout.address(), entry.operands().get(DOUT));
-    assertEquals(otherDkey.address(), entry.operands().get(14));
+    assertEquals(otherDout.address(), entry.operand("dout"));
+    assertEquals(otherDkey.address(), entry.operand("dkey"));
     assertSame(plan, backward.plan());
     AttentionPlan accumulating = backward.accumulate(true).plan();
     assertNotSame(plan, accumulating);
@@ -249,8 +243,8 @@ class AttentionBackwardTest {
     assertArrayEquals(key.shape(), gradients.key().shape());
     assertArrayEquals(value.shape(), gradients.value().shape());
     assertEquals(
-        addresses(gradients.query(), gradients.key(), gradients.value()),
-        Recorder.take(query).getFirst().operands().subList(13, 16));
+        required(gradients.query(), gradients.key(), gradients.value()),
+        Recorder.take(query).getFirst().operands());
     assertNotEquals(gradients.key().address(), fresh.backward(scope).key().address());
     assertRefused(IllegalStateException.class, "dquery is not set", fresh::run);
 

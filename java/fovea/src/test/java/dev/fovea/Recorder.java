@@ -3,17 +3,22 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.ffi.NativeOperations;
+import dev.fovea.ffi.Operand;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * A device whose library computes nothing: a backward run writes down what it was given, in the
@@ -24,16 +29,27 @@ final class Recorder {
 
   static final Device DEVICE = Device.of(new FakeBackend("recorder", LIBRARY));
 
-  /** Operands in the order of {@code fovea.h}, then workspace, scratch and stream. */
-  private static final int ADDRESSES = 22;
+  /** What an entry has room for: operands in the order of {@code fovea.h}, then the workspace... */
+  private static final int ADDRESSES = 64;
 
-  private static final int WORKSPACE = 19;
-  private static final int SCRATCH = 20;
+  private static final int WORKSPACE = NativeAttention.OPERATION.operands(Abi.BACKWARD).size();
+  private static final int SCRATCH = WORKSPACE + 1;
 
   /** One native call. */
   record Entry(long phase, long begin, long end, long seed, long offset, List<Long> addresses) {
-    List<Long> operands() {
-      return addresses.subList(0, WORKSPACE);
+    /** Addresses of the operands that are there, by name. */
+    Map<String, Long> operands() {
+      Map<String, Long> there = new TreeMap<>();
+      List<Operand> all = NativeAttention.OPERATION.operands(Abi.BACKWARD);
+      for (int i = 0; i < all.size(); i++) {
+        there.put(all.get(i).name(), addresses.get(i));
+      }
+      there.values().removeIf(address -> address == 0);
+      return there;
+    }
+
+    long operand(String name) {
+      return operands().get(name);
     }
 
     long workspace() {
@@ -96,19 +112,36 @@ final class Recorder {
     }
   }
 
-  /** Functions of other operations than attention, which nobody calls. */
+  /** Functions of runs of attention; those of other operations nobody calls. */
   private static String others() {
-    return NativeOperations.ALL.stream()
-        .filter(it -> it != NativeAttention.OPERATION)
-        .map(
-            it ->
-                """
-                extern "C" int fovea_plan_@() { return 2; }
-                extern "C" int fovea_run_@() { return 2; }
-                extern "C" int fovea_run_@_backward() { return 2; }
-                """
-                    .replace("@", it.name()))
-        .collect(Collectors.joining());
+    String others =
+        NativeOperations.ALL.stream()
+            .filter(it -> it != NativeAttention.OPERATION)
+            .map(
+                it ->
+                    """
+                    extern "C" int fovea_plan_@() { return 2; }
+                    extern "C" int fovea_run_@() { return 2; }
+                    extern "C" int fovea_run_@_backward() { return 2; }
+                    """
+                        .replace("@", it.name()))
+            .collect(Collectors.joining());
+    return run("", "record_forward", Abi.FORWARD)
+        + run("_backward", "record_backward", Abi.BACKWARD)
+        + others;
+  }
+
+  private static String run(String suffix, String record, int pass) {
+    int count = NativeAttention.OPERATION.operands(pass).size() + 3;
+    List<String> names = IntStream.range(0, count).mapToObj(i -> "a" + i).toList();
+    return """
+    extern "C" int %1$s(void* call, void* const* all, int count);
+    extern "C" int fovea_run_attention%2$s(void*, void* call, void* %3$s) {
+      void* const all[] = {%4$s};
+      return %1$s(call, all, %5$d);
+    }
+    """
+        .formatted(record, suffix, String.join(", void* ", names), String.join(", ", names), count);
   }
 
   private static void compile(Path source, Path others, Path library) throws Exception {

@@ -2,6 +2,7 @@ package dev.fovea.cli;
 
 import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
+import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Attend;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.cli.attend.Settings;
@@ -37,7 +38,9 @@ import picocli.CommandLine.TypeConversionException;
       "  fovea attend --query q.npy --key k.npy --value v.npy --out o.npy \\",
       "    --dout do.npy --dquery dq.npy --dkey dk.npy --dvalue dv.npy",
       "  fovea attend --op additive --query q.npy --key k.npy --value v.npy \\",
-      "    --weight w.npy --bias b.npy --out o.npy --weights p.npy"
+      "    --weight w.npy --bias b.npy --out o.npy --weights p.npy",
+      "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
+      "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy"
     })
 final class AttendCommand extends CliCommand {
 
@@ -69,8 +72,33 @@ final class AttendCommand extends CliCommand {
   @Option(names = "--softcap", paramLabel = "C", description = "Scores become C tanh(score / C).")
   private double softcap;
 
-  @Option(names = "--scale", paramLabel = "S", description = "Default 1 / sqrt(D).")
+  @Option(
+      names = "--gaussian-sigma",
+      paramLabel = "KEYS",
+      description = "Standard deviation of the Gaussian around --gaussian-centers.")
+  private double gaussianSigma;
+
+  @Option(
+      names = "--span-ramp",
+      paramLabel = "KEYS",
+      description = "Keys over which weights fall to 0 behind --spans.")
+  private double spanRamp;
+
+  @Option(
+      names = "--scale",
+      paramLabel = "S",
+      description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
   private Double scale;
+
+  @Option(
+      names = "--feature-map",
+      defaultValue = "identity",
+      paramLabel = "PHI",
+      description = "Of query and key: identity, elu-plus-one or relu; default identity.")
+  private FeatureMap featureMap;
+
+  @Option(names = "--normalised", description = "Divide out by the sum of its weights.")
+  private boolean normalised;
 
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
@@ -116,10 +144,14 @@ final class AttendCommand extends CliCommand {
             window,
             scale,
             softcap,
+            gaussianSigma,
+            spanRamp,
             dropout,
             seed,
             offset,
             allowTf32,
+            featureMap,
+            normalised,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.testkit.Operation;
 import dev.fovea.testkit.Operations;
@@ -7,6 +8,7 @@ import dev.fovea.testkit.Pass;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
@@ -29,6 +31,7 @@ final class Converters {
     commands.registerConverter(Operation.class, Converters::operation);
     commands.registerConverter(Mechanism.class, oneOf(Mechanism.class));
     commands.registerConverter(Pass.class, oneOf(Pass.class));
+    commands.registerConverter(FeatureMap.class, Converters::featureMap);
   }
 
   private static int wholeInt(String text) {
@@ -69,6 +72,14 @@ final class Converters {
       return Operations.of(text);
     } catch (IllegalArgumentException unknown) {
       throw new TypeConversionException(unknown.getMessage());
+    }
+  }
+
+  private static FeatureMap featureMap(String text) {
+    try {
+      return FeatureMap.valueOf(text.toUpperCase(Locale.ROOT).replace('-', '_'));
+    } catch (IllegalArgumentException unknown) {
+      throw new TypeConversionException("'" + text + "' is not identity, elu-plus-one or relu");
     }
   }
 

@@ -109,17 +109,19 @@ class MistakesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--op gated             | '--op': 'gated' is not attention or additive",
+        "--op gated             | '--op': 'gated' is not attention or additive or channel or"
+            + " spatial or linear",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
-        "--scale 1              | --scale does not go with --op additive, only with --op attention",
+        "--scale 1              | --scale does not go with --op additive, only with --op attention"
+            + " or linear",
         "--allow-tf32           | --allow-tf32 does not go with --op additive, only with",
         "--sinks @no.npy        | --sinks does not go with --op additive, only with --op attention",
         "--alibi-slopes @w.npy  | --alibi-slopes does not go with --op additive, only with",
         "--dsinks @w.npy        | --dsinks does not go with --op additive, only with --op"
             + " attention",
         "--op attention         | --weight does not go with --op attention, only with --op"
-            + " additive",
+            + " additive or spatial",
         "--dropout 1            | --dropout is 1.0, expected at least 0",
         "--bias @q.npy          | --bias @q.npy has shape [1, 3, 2, 4], expected [Hq, A] = [2, 4]",
         "--bias @no.npy         | --bias @no.npy: there is no such file",
@@ -211,7 +213,8 @@ class MistakesTest {
         "check --cases -1 | --cases is -1, expected 0 or more",
         "check --threads 2147483647 | --threads is 2147483647, expected 1 to 1024",
         "check --timeout 0 | --timeout is 0, expected 1 or more",
-        "check --op sideways | 'sideways' is not attention or additive",
+        "check --op sideways | 'sideways' is not attention or additive or channel or spatial or"
+            + " linear",
         "check --pass sideways | 'sideways' is not forward or backward",
         "check --dump @q.npy | --dump @q.npy cannot be used: something else of that name",
         "check --dump @q.npy/x | --dump @q.npy/x cannot be used: not a",

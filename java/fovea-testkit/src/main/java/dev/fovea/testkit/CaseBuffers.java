@@ -98,7 +98,7 @@ public final class CaseBuffers implements AutoCloseable {
     long[] strides = new long[dims.length];
     for (int i = 0; i < dims.length; i++) {
       shape[i] = layout.size()[dims[i]];
-      strides[i] = dims[i] == 3 ? 1 : layout.stride()[dims[i]];
+      strides[i] = dims[i] == layout.stride().length ? 1 : layout.stride()[dims[i]];
     }
     long from = layout.isEmpty() ? 0 : layout.offset() * type.byteSize();
     return memory.view(from, type, shape, strides);

@@ -8,11 +8,8 @@ import java.util.Map;
 /** A case that a device is checked with: a call of an operation, or the backward pass of one. */
 public interface CheckedCase {
 
-  /** Sizes of its tensors. */
-  Geometry geometry();
-
-  /** Keys that the busiest query sees. */
-  int keysPerRow();
+  /** Quantities that coverage counts quantiles of, by name, with a plan of such tiles. */
+  Map<String, Integer> sizes(int tileQueries, int tileKeys);
 
   /** What it has of each feature, by feature: a few values each, that coverage counts. */
   Map<String, String> features();

@@ -22,12 +22,14 @@ public final class Coverage {
   private final Map<String, Map<String, Integer>> single = new TreeMap<>();
   private final Map<String, Integer> pairs = new HashMap<>();
   private final Map<String, List<Integer>> sizes = new TreeMap<>();
+  private final String width;
   private final int widest;
   private final Properties minima;
   private long cases;
 
   /** Of no case yet. */
   public Coverage(Operation operation, Pass pass, Limits limits) {
+    width = operation.width();
     widest = operation.widest(limits);
     minima = load(operation.minima(pass, limits));
   }
@@ -47,20 +49,7 @@ public final class Coverage {
         pairs.merge(values.get(i) + "\t" + values.get(j), 1, Integer::sum);
       }
     }
-    Geometry g = c.geometry();
-    int keys = c.keysPerRow();
-    size("Sq", g.queryLength());
-    size("Sk", g.keyLength());
-    size("D", g.headDim());
-    size("keys per row", keys);
-    if (tileKeys > 0 && tileQueries > 0) {
-      size("key tiles per row", (keys + tileKeys - 1) / tileKeys);
-      int longest = 0;
-      for (int b = 0; b < g.batch(); b++) {
-        longest = Math.max(longest, g.lenQ(b));
-      }
-      size("query tiles", (longest * g.group() + tileQueries - 1) / tileQueries);
-    }
+    c.sizes(tileQueries, tileKeys).forEach(this::size);
   }
 
   private void size(String name, int value) {
@@ -131,9 +120,9 @@ public final class Coverage {
     if (!judged()) {
       return short0;
     }
-    Quantiles widths = sizes().get("D");
+    Quantiles widths = sizes().get(width);
     if (widths.maximum() < widest) {
-      short0.add("maximum of D is %d, not %d".formatted(widths.maximum(), widest));
+      short0.add("maximum of %s is %d, not %d".formatted(width, widths.maximum(), widest));
     }
     for (String key : minima.stringPropertyNames()) {
       int least = Integer.parseInt(minima.getProperty(key));

@@ -72,6 +72,28 @@ public final class Expected {
     state[i] = COMPARE;
   }
 
+  /**
+   * Element {@code i} is rounded once, from what arithmetic gave that errs by {@code arithmetic};
+   * free where that may be beyond its type.
+   */
+  public void expectRounded(int i, double exact, double arithmetic) {
+    if (Double.isInfinite(arithmetic)
+        || Double.isInfinite(Rounding.round(dtype, Math.abs(exact) + arithmetic))) {
+      free(i, exact);
+      return;
+    }
+    double unit = Rounding.unit(dtype);
+    double last =
+        arithmetic == 0
+            ? unit * Math.abs(exact)
+            : Math.max(Rounding.subnormalHalf(dtype), unit * (Math.abs(exact) + arithmetic));
+    expect(i, exact, arithmetic + last);
+    if (!Double.isNaN(exact)) {
+      double rounding = Rounding.round(dtype, exact) - exact;
+      count(0, unit * unit / 6 * exact * exact, rounding, arithmetic);
+    }
+  }
+
   /** Element {@code i} may hold anything; {@code exact} is what the formula gives. */
   public void free(int i, double exact) {
     value[i] = exact;

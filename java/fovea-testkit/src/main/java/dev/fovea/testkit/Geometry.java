@@ -1,6 +1,9 @@
 package dev.fovea.testkit;
 
+import dev.fovea.ffi.Operand;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * Sizes of one case.
@@ -18,6 +21,7 @@ import java.util.Arrays;
  * @param keyRooms rows of every packed key sequence, of which it fills the first; null: as many as
  *     it has keys
  */
+@SuppressWarnings("exports") // for the operations in this module
 public record Geometry(
     int batch,
     int queryLength,
@@ -29,7 +33,8 @@ public record Geometry(
     boolean packed,
     int[] queryLengths,
     int[] keyLengths,
-    int[] keyRooms) {
+    int[] keyRooms)
+    implements CaseSizes {
 
   /** Length of query sequence {@code b}. */
   public int lenQ(int b) {
@@ -100,6 +105,68 @@ public record Geometry(
   /** Buffer index of row (b, h, i) of an lse. */
   public int lseIndex(Layout lse, int[] cu, int b, int h, int i) {
     return packed ? lse.at(0, h, 0) + cu[b] + i : lse.at(b, h, 0) + i;
+  }
+
+  @Override
+  public long rows(Operand.Size size) {
+    return switch (size.name()) {
+      case "batch" -> batch;
+      case "query_length" -> queryLength;
+      case "key_length" -> keyLength;
+      case "query_heads" -> queryHeads;
+      case "key_heads" -> keyHeads;
+      case "head_dim" -> headDim;
+      case "value_head_dim" -> valueHeadDim;
+      default -> throw new IllegalArgumentException("a geometry has no " + size.name());
+    };
+  }
+
+  @Override
+  public long total(Operand.Size size) {
+    if (!packed) {
+      return 0;
+    }
+    return isOfQueries(size) ? queryRows() : keyRows();
+  }
+
+  private static boolean isOfQueries(Operand.Size size) {
+    return size.name().equals("query_length");
+  }
+
+  @Override
+  public int[] lengths(Operand operand) {
+    boolean queries = isOfQueries(operand.counts());
+    if (operand.type() == Operand.Type.OFFSETS) {
+      return !packed ? null : queries ? cuQ() : cuK();
+    }
+    if (queries) {
+      return packed ? null : queryLengths;
+    }
+    return hasKeyLengths() ? keyLengths : null;
+  }
+
+  /**
+   * What coverage counts quantiles of.
+   *
+   * @param keys that the busiest query sees
+   * @param tileQueries rows of a tile, 0 where there are none
+   * @param tileKeys keys of a tile, 0 where there are none
+   */
+  public Map<String, Integer> covered(int keys, int tileQueries, int tileKeys) {
+    Map<String, Integer> sizes = new LinkedHashMap<>();
+    sizes.put("Sq", queryLength);
+    sizes.put("Sk", keyLength);
+    sizes.put("D", headDim);
+    sizes.put("keys per row", keys);
+    if (tileKeys > 0 && tileQueries > 0) {
+      sizes.put("key tiles per row", (keys + tileKeys - 1) / tileKeys);
+      int longest = 0;
+      for (int b = 0; b < batch; b++) {
+        longest = Math.max(longest, lenQ(b));
+      }
+      sizes.put("query tiles", (longest * group() + tileQueries - 1) / tileQueries);
+    }
+    return sizes;
   }
 
   @Override

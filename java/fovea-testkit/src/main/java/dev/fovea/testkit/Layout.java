@@ -5,11 +5,12 @@ import java.util.stream.IntStream;
 
 /**
  * Where the elements of one operand lie in its buffer: element (a, b, c, d) at {@code offset +
- * a*stride[0] + b*stride[1] + c*stride[2] + d}; the innermost dimension is always dense.
+ * a*stride[0] + b*stride[1] + c*stride[2] + d}, and likewise for other numbers of outer dimensions;
+ * the innermost dimension is always dense.
  *
- * <p>The three outer dimensions are (batch, position, head) for query, key, value and out, (batch,
- * head, -) for lse, and (batch, head, query position) for bias and weights. Packed operands have a
- * batch dimension of 1.
+ * <p>Over queries and keys, the three outer dimensions are (batch, position, head) for query, key,
+ * value and out, (batch, head, -) for lse, and (batch, head, query position) for bias and weights.
+ * Packed operands have a batch dimension of 1.
  *
  * @param offset elements in the buffer before element 0
  * @param stride elements between neighbours of each outer dimension
@@ -87,18 +88,21 @@ public record Layout(long offset, long[] stride, long[] size, int elements) {
   /** A layout with the given strides, in a buffer that ends right behind its last element. */
   public static Layout withStrides(long offset, long[] stride, long... size) {
     long last = offset;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < stride.length; i++) {
       last += (size[i] - 1) * stride[i];
     }
-    boolean empty = size[0] == 0 || size[1] == 0 || size[2] == 0 || size[3] == 0;
+    boolean empty = Arrays.stream(size).anyMatch(it -> it == 0);
     return new Layout(
-        offset, stride.clone(), size.clone(), empty ? 0 : Math.toIntExact(last + size[3]));
+        offset,
+        stride.clone(),
+        size.clone(),
+        empty ? 0 : Math.toIntExact(last + size[stride.length]));
   }
 
   /** The same elements with an absurd stride for every outer dimension of at most one element. */
   public Layout withAbsurdStrides() {
     long[] absurd = stride.clone();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < stride.length; i++) {
       if (size[i] <= 1) {
         absurd[i] = ABSURD + i;
       }
@@ -118,6 +122,15 @@ public record Layout(long offset, long[] stride, long[] size, int elements) {
     return (int) (offset + a * stride[0] + b * stride[1] + c * stride[2]);
   }
 
+  /** Index in the buffer of the first element of a row, by all outer dimensions. */
+  public int at(long... index) {
+    long at = offset;
+    for (int i = 0; i < index.length; i++) {
+      at += index[i] * stride[i];
+    }
+    return (int) at;
+  }
+
   /** As {@link #at(long, long, long)}, with an index of 0 for a dimension that is broadcast. */
   public int atBroadcast(long a, long b, long c) {
     return at(size[0] == 1 ? 0 : a, size[1] == 1 ? 0 : b, size[2] == 1 ? 0 : c);
@@ -125,7 +138,7 @@ public record Layout(long offset, long[] stride, long[] size, int elements) {
 
   /** True if elements of an outer dimension share memory. */
   public boolean isShared() {
-    return IntStream.range(0, 3).anyMatch(i -> stride[i] == 0 && size[i] > 1);
+    return IntStream.range(0, stride.length).anyMatch(i -> stride[i] == 0 && size[i] > 1);
   }
 
   /** True if the layout has no element. */

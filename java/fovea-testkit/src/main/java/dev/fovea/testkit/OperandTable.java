@@ -20,11 +20,9 @@ import java.util.function.Function;
 @SuppressWarnings("exports") // for the operations in this module
 public final class OperandTable {
 
-  private static final int DENSE = 3;
-
   private final NativeOperation operation;
   private final int pass;
-  private final Geometry geometry;
+  private final CaseSizes sizes;
   private final Map<String, Layout> layouts;
 
   /**
@@ -34,10 +32,10 @@ public final class OperandTable {
    * @param layouts of the tensors that it has
    */
   public OperandTable(
-      NativeOperation operation, int pass, Geometry geometry, Map<String, Layout> layouts) {
+      NativeOperation operation, int pass, CaseSizes sizes, Map<String, Layout> layouts) {
     this.operation = operation;
     this.pass = pass;
-    this.geometry = geometry;
+    this.sizes = sizes;
     this.layouts = layouts;
   }
 
@@ -49,15 +47,22 @@ public final class OperandTable {
         .orElseThrow(() -> new IllegalArgumentException(operation + " has no operand " + name));
   }
 
-  /** The dimensions of its layout that the tensor of an operand has: packed ones have no batch. */
+  /**
+   * The dimensions of its layout that the tensor of an operand has: packed ones have no batch, and
+   * the last is none where it is of one element beside others.
+   */
   public int[] dims(String name) {
     Operand operand = operand(name);
     int rank = operand.dims().size();
-    boolean packed = geometry.packed() && operand.dims().stream().anyMatch(Operand.Dim::isPacked);
+    boolean packed = sizes.packed() && operand.dims().stream().anyMatch(Operand.Dim::isPacked);
     int first = packed ? 1 : 0;
-    int[] dims = new int[rank - first];
-    for (int i = first; i < rank; i++) {
-      dims[i - first] = i == rank - 1 ? DENSE : i;
+    int[] dims = new int[operand.axes(packed).size()];
+    boolean dense = first + dims.length == rank;
+    for (int i = 0; i < dims.length; i++) {
+      dims[i] = first + i;
+    }
+    if (dense) {
+      dims[dims.length - 1] = layouts.get(name).size().length - 1;
     }
     return dims;
   }
@@ -68,9 +73,9 @@ public final class OperandTable {
       MemorySegment spec = operation.allocateSpec(arena);
       operation.pass().set(spec, pass);
       for (Operand.Size size : operation.sizes()) {
-        size.rows().set(spec, rows(size));
+        size.rows().set(spec, sizes.rows(size));
         if (size.total() != null) {
-          size.total().set(spec, total(size));
+          size.total().set(spec, sizes.total(size));
         }
       }
       for (Operand operand : operation.operands(pass)) {
@@ -84,53 +89,18 @@ public final class OperandTable {
     }
   }
 
-  private long rows(Operand.Size size) {
-    return switch (size.name()) {
-      case "batch" -> geometry.batch();
-      case "query_length" -> geometry.queryLength();
-      case "key_length" -> geometry.keyLength();
-      case "query_heads" -> geometry.queryHeads();
-      case "key_heads" -> geometry.keyHeads();
-      case "head_dim" -> geometry.headDim();
-      case "value_head_dim" -> geometry.valueHeadDim();
-      default -> throw new IllegalArgumentException("a geometry has no " + size.name());
-    };
-  }
-
-  private long total(Operand.Size size) {
-    if (!geometry.packed()) {
-      return 0;
-    }
-    return isOfQueries(size) ? geometry.queryRows() : geometry.keyRows();
-  }
-
-  private static boolean isOfQueries(Operand.Size size) {
-    return size.name().equals("query_length");
-  }
-
   private boolean isPresent(Operand operand) {
     return operand.counts() == null
         ? layouts.containsKey(operand.name())
-        : lengths(operand) != null;
-  }
-
-  /** Lengths or offsets; null where the case has none. */
-  private int[] lengths(Operand operand) {
-    boolean queries = isOfQueries(operand.counts());
-    if (operand.type() == Operand.Type.OFFSETS) {
-      return !geometry.packed() ? null : queries ? geometry.cuQ() : geometry.cuK();
-    }
-    if (queries) {
-      return geometry.packed() ? null : geometry.queryLengths();
-    }
-    return geometry.hasKeyLengths() ? geometry.keyLengths() : null;
+        : sizes.lengths(operand) != null;
   }
 
   private void strides(MemorySegment spec, Operand operand) {
     Layout layout = layouts.get(operand.name());
     Field.Int64Array field = operand.strides();
     for (int i = 0; layout != null && field != null && i < field.length(); i++) {
-      field.set(spec, i, layout.stride()[i]);
+      boolean shared = operand.dims().get(i).sums() && layout.size()[i] == 1;
+      field.set(spec, i, shared ? 0 : layout.stride()[i]);
     }
   }
 
@@ -151,7 +121,7 @@ public final class OperandTable {
     for (Operand operand : operation.operands(pass)) {
       String name = operand.name();
       if (operand.counts() != null) {
-        file.ints(lengths(operand));
+        file.ints(sizes.lengths(operand));
       } else if (operand.written()) {
         file.output(layouts.get(name), expected.get(name), inputs.apply(name));
       } else {

@@ -22,7 +22,12 @@ public abstract class Operation {
   /** Case {@code index} of the sequence {@code seed}. */
   public abstract CheckedCase generate(Pass pass, long seed, long index, Limits limits);
 
-  /** The head_dim that some case of a check must have on a device of these limits. */
+  /** The quantity of cases of which some must be the widest. */
+  public String width() {
+    return "D";
+  }
+
+  /** What that of some case of a check must be on a device of these limits. */
   public abstract int widest(Limits limits);
 
   /** Resource with the coverage that a check must reach. */

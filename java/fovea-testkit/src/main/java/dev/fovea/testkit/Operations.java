@@ -2,6 +2,9 @@ package dev.fovea.testkit;
 
 import dev.fovea.testkit.additive.AdditiveCases;
 import dev.fovea.testkit.attention.AttentionCases;
+import dev.fovea.testkit.image.ChannelCases;
+import dev.fovea.testkit.image.SpatialCases;
+import dev.fovea.testkit.linear.LinearCases;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -9,7 +12,12 @@ import java.util.stream.Collectors;
 public final class Operations {
 
   private static final List<Operation> ALL =
-      List.of(AttentionCases.OPERATION, AdditiveCases.OPERATION);
+      List.of(
+          AttentionCases.OPERATION,
+          AdditiveCases.OPERATION,
+          ChannelCases.OPERATION,
+          SpatialCases.OPERATION,
+          LinearCases.OPERATION);
 
   private Operations() {}
 

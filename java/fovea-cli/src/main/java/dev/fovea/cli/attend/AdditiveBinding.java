@@ -5,30 +5,28 @@ import dev.fovea.AdditiveBackward;
 import dev.fovea.AdditiveCall;
 
 /** {@link AdditiveAttention}. */
-final class AdditiveBinding implements Binding {
+final class AdditiveBinding extends SequenceBinding<AdditiveCall, AdditiveBackward> {
 
   private final AdditiveAttention attention;
-  private AdditiveCall call;
 
   AdditiveBinding(Settings settings) {
+    super(settings);
     attention = settings.masks(AdditiveAttention.builder()).build();
   }
 
   @Override
-  public AdditiveCall call(Operands operands) {
-    call =
-        attention
-            .call(
-                operands.get("query"),
-                operands.get("key"),
-                operands.get("value"),
-                operands.get("weight"))
-            .bias(operands.get("bias"));
-    return call;
+  AdditiveCall bind(Operands operands) {
+    return attention
+        .call(
+            operands.get("query"),
+            operands.get("key"),
+            operands.get("value"),
+            operands.get("weight"))
+        .bias(operands.get("bias"));
   }
 
   @Override
-  public AdditiveBackward gradients(Operands operands) {
+  AdditiveBackward gradients(AdditiveCall call, Operands operands) {
     return call.gradients(operands.get("dout"))
         .dweight(operands.get("dweight"))
         .dbias(operands.get("dbias"));

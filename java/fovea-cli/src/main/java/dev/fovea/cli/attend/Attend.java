@@ -46,7 +46,10 @@ public final class Attend {
     this.mechanism = mechanism;
     this.settings = settings;
     binding =
-        new Wording().with("--scale", "--softcap", "--dropout").say(() -> mechanism.bind(settings));
+        new Wording()
+            .with(
+                "--causal", "--scale", "--softcap", "--gaussian-sigma", "--span-ramp", "--dropout")
+            .say(() -> mechanism.bind(settings));
     this.device = device;
     this.dtype = dtype;
     this.text = text;
@@ -131,29 +134,11 @@ public final class Attend {
         operands.allocate(it);
       }
     }
-    OperationCall<?> call = wording.say(() -> call(operands));
+    OperationCall<?> call =
+        wording.say(
+            () -> binding.call(operands).out(operands.get("out")).parallelism(settings.threads()));
     String kernel = wording.say(() -> call.plan().kernel());
     return new Pass(kernel, () -> wording.say(call::run), operands, select(false, true));
-  }
-
-  private OperationCall<?> call(Operands operands) {
-    OperationCall<?> call =
-        binding
-            .call(operands)
-            .queryLengths(operands.get("query_lengths"))
-            .keyLengths(operands.get("key_lengths"))
-            .out(operands.get("out"))
-            .lse(operands.get("lse"))
-            .weights(operands.get("weights"))
-            .dropoutSeed(settings.seed(), settings.offset())
-            .parallelism(settings.threads());
-    return !operands.isPacked()
-        ? call
-        : call.cuSeqlens(
-            operands.get("cu_seqlens_q"),
-            operands.get("cu_seqlens_k"),
-            operands.size("Sq"),
-            operands.size("Sk"));
   }
 
   private Pass backward(Operands operands, Wording wording) throws IOException {
@@ -166,14 +151,7 @@ public final class Attend {
       }
     }
     OperationBackward<?> backward =
-        wording.say(
-            () ->
-                binding
-                    .gradients(operands)
-                    .dquery(operands.get("dquery"))
-                    .dkey(operands.get("dkey"))
-                    .dvalue(operands.get("dvalue"))
-                    .deterministic(settings.deterministic()));
+        wording.say(() -> binding.gradients(operands).deterministic(settings.deterministic()));
     String kernel = wording.say(() -> backward.plan().kernel());
     return new Pass(kernel, () -> wording.say(backward::run), operands, select(true, true));
   }

@@ -5,35 +5,43 @@ import dev.fovea.AttentionBackward;
 import dev.fovea.AttentionCall;
 
 /** {@link Attention}. */
-final class AttentionBinding implements Binding {
+final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBackward> {
 
   private final Attention attention;
-  private AttentionCall call;
 
   AttentionBinding(Settings settings) {
+    super(settings);
     Attention.Builder builder = settings.masks(Attention.builder());
     if (settings.scale() != null) {
       builder.scale(settings.scale());
     }
-    attention = builder.softcap(settings.softcap()).allowTf32(settings.allowTf32()).build();
+    attention =
+        builder
+            .softcap(settings.softcap())
+            .gaussianSigma(settings.gaussianSigma())
+            .spanRamp(settings.spanRamp())
+            .allowTf32(settings.allowTf32())
+            .build();
   }
 
   @Override
-  public AttentionCall call(Operands operands) {
-    call =
-        attention
-            .call(operands.get("query"), operands.get("key"), operands.get("value"))
-            .bias(operands.get("bias"))
-            .alibiSlopes(operands.get("alibi_slopes"))
-            .sinks(operands.get("sinks"));
-    return call;
+  AttentionCall bind(Operands operands) {
+    return attention
+        .call(operands.get("query"), operands.get("key"), operands.get("value"))
+        .bias(operands.get("bias"))
+        .alibiSlopes(operands.get("alibi_slopes"))
+        .gaussianCenters(operands.get("gaussian_centers"))
+        .spans(operands.get("spans"))
+        .sinks(operands.get("sinks"));
   }
 
   @Override
-  public AttentionBackward gradients(Operands operands) {
+  AttentionBackward gradients(AttentionCall call, Operands operands) {
     return call.gradients(operands.get("dout"))
         .dbias(operands.get("dbias"))
         .dalibiSlopes(operands.get("dalibi_slopes"))
+        .dgaussianCenters(operands.get("dgaussian_centers"))
+        .dspans(operands.get("dspans"))
         .dsinks(operands.get("dsinks"));
   }
 }

@@ -6,9 +6,9 @@ import dev.fovea.OperationCall;
 /** Tensors, by the names of a declaration, given to the Java class of an operation. */
 interface Binding {
 
-  /** A call with all that this operation reads and others do not. */
+  /** A call with all that the operation reads and writes but out. */
   OperationCall<?> call(Operands operands);
 
-  /** The backward pass of that call, with the gradients of what others do not read. */
+  /** The backward pass of that call, with its gradients. */
   OperationBackward<?> gradients(Operands operands);
 }

@@ -3,7 +3,10 @@ package dev.fovea.cli.attend;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeChannel;
+import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeSpatial;
 import dev.fovea.ffi.Operand;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,7 +29,22 @@ public enum Mechanism {
   ADDITIVE(
       NativeAdditive.OPERATION,
       "softmax(weight tanh(query + key + bias)) value",
-      AdditiveBinding::new);
+      AdditiveBinding::new),
+
+  /** Squeeze and excitation. */
+  CHANNEL(
+      NativeChannel.OPERATION,
+      "x sigmoid(weight2 relu(weight1 mean(x) + bias1) + bias2), the mean over H and W",
+      settings -> new ChannelBinding()),
+
+  /** That of CBAM over positions. */
+  SPATIAL(
+      NativeSpatial.OPERATION,
+      "x sigmoid(convolution([mean(x), max(x)], weight) + bias), mean and max over C",
+      settings -> new SpatialBinding()),
+
+  /** Linear attention and retention, with gates and the delta rule. */
+  LINEAR(NativeLinear.OPERATION, "phi(query) sum(exp(decay) phi(key) value)", LinearBinding::new);
 
   private final NativeOperation table;
   private final String formula;

@@ -162,6 +162,7 @@ final class Operands {
       longest = Math.max(longest, offsets[i] - offsets[i - 1]);
     }
     sizes.put(operand.counts().symbol(), (long) longest);
+    sizes.put(mechanism.table().sizes().getFirst().symbol(), offsets.length - 1L);
     return reader.ints(offsets);
   }
 

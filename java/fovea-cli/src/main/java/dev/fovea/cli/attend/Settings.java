@@ -2,6 +2,7 @@ package dev.fovea.cli.attend;
 
 import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
+import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.MaskBuilder;
 
 /**
@@ -10,6 +11,8 @@ import dev.fovea.MaskBuilder;
  * @param causal null: no causal mask
  * @param window null: none
  * @param scale null: the operation's own
+ * @param featureMap of queries and keys, of linear attention
+ * @param normalised whether its out is divided by the sum of its weights
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -17,10 +20,14 @@ public record Settings(
     Window window,
     Double scale,
     double softcap,
+    double gaussianSigma,
+    double spanRamp,
     double dropout,
     long seed,
     int offset,
     boolean allowTf32,
+    FeatureMap featureMap,
+    boolean normalised,
     boolean deterministic,
     int threads) {
 

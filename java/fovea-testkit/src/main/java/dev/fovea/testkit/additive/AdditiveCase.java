@@ -117,8 +117,8 @@ public record AdditiveCase(
   }
 
   @Override
-  public int keysPerRow() {
-    return options.visibility().keysPerRow(geometry);
+  public Map<String, Integer> sizes(int tileQueries, int tileKeys) {
+    return geometry.covered(options.visibility().keysPerRow(geometry), tileQueries, tileKeys);
   }
 
   @Override

@@ -72,7 +72,7 @@ final class GradientSums {
                 + scores.summation(terms[row]) * absolute[at]
                 + Oracle.FLUSHED * terms[row]
                 + (before == null ? 0 : ScoreRow.FLOAT_UNIT * Math.abs(exact));
-        Oracle.expectRounded(gradient, index + d, exact, float32);
+        gradient.expectRounded(index + d, exact, float32);
       }
     }
   }

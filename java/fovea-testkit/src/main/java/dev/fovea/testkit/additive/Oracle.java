@@ -4,7 +4,6 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
-import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.additive.AdditiveCase.Content;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -198,22 +197,7 @@ public final class Oracle {
             + ARITHMETIC * absolute
             + row.summation(row.count()) * (absolute + Math.abs(exact))
             + FLUSHED * dropFactor * plain;
-    expectRounded(out, index, exact, arithmetic);
-  }
-
-  /** An element that is rounded once, from what float32 arithmetic gave. */
-  static void expectRounded(Expected output, int index, double exact, double arithmetic) {
-    DType type = output.dtype();
-    double unit = Rounding.unit(type);
-    double last =
-        arithmetic == 0
-            ? unit * Math.abs(exact)
-            : Math.max(Rounding.subnormalHalf(type), unit * (Math.abs(exact) + arithmetic));
-    output.expect(index, exact, arithmetic + last);
-    if (!Double.isNaN(exact)) {
-      double rounding = Rounding.round(type, exact) - exact;
-      output.count(0, unit * unit / 6 * exact * exact, rounding, arithmetic);
-    }
+    out.expectRounded(index, exact, arithmetic);
   }
 
   private int weightsRow(int b, int h, int i) {

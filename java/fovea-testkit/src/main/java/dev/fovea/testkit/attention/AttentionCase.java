@@ -10,6 +10,8 @@ import dev.fovea.testkit.Layout;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * One attention call, described completely: everything else (operands, expected outputs) follows
@@ -44,11 +46,13 @@ public record AttentionCase(
       Layout lse,
       Layout weights,
       Layout bias,
-      Layout alibi) {
+      Layout alibi,
+      List<Layout> rows) {
 
     List<Layout> all() {
-      return java.util.stream.Stream.of(query, key, value, out, lse, weights, bias, alibi)
-          .filter(java.util.Objects::nonNull)
+      return Stream.concat(
+              Stream.of(query, key, value, out, lse, weights, bias, alibi), rows.stream())
+          .filter(Objects::nonNull)
           .toList();
     }
   }
@@ -79,9 +83,14 @@ public record AttentionCase(
     NAN_IN_QUERY
   }
 
-  @Override
+  /** Keys that the busiest query sees. */
   public int keysPerRow() {
     return options.visibility().keysPerRow(geometry);
+  }
+
+  @Override
+  public Map<String, Integer> sizes(int tileQueries, int tileKeys) {
+    return geometry.covered(keysPerRow(), tileQueries, tileKeys);
   }
 
   @Override

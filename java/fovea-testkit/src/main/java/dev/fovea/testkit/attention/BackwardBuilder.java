@@ -16,6 +16,7 @@ public final class BackwardBuilder {
   boolean accumulate;
   boolean dbias = true;
   boolean dalibi = true;
+  boolean drows = true;
   boolean dsinks = true;
   Style dout = Style.DENSE;
   Style dquery = Style.DENSE;
@@ -23,6 +24,7 @@ public final class BackwardBuilder {
   Style dvalue = Style.DENSE;
   Style dbiasStyle = Style.DENSE;
   Style dalibiStyle = Style.DENSE;
+  Style drowStyle = Style.DENSE;
 
   /** The backward of that forward, which gets an lse and loses its weights. */
   public BackwardBuilder(CaseBuilder forward) {
@@ -77,7 +79,8 @@ public final class BackwardBuilder {
             dkey.layout(of.key().size()),
             dvalue.layout(of.value().size()),
             dbias && of.bias() != null ? dbiasStyle.layout(of.bias().size()) : null,
-            dalibi && of.alibi() != null ? dalibiStyle.layout(of.alibi().size()) : null);
+            dalibi && of.alibi() != null ? dalibiStyle.layout(of.alibi().size()) : null,
+            of.rows().stream().filter(it -> drows).map(it -> drowStyle.layout(it.size())).toList());
     DType type = dtype == null ? options.dtype() : dtype;
     return new BackwardCase(c, type, deterministic, accumulate, dsinks && options.sinks(), layouts);
   }

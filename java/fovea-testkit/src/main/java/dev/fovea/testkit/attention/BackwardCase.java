@@ -9,6 +9,7 @@ import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -34,25 +35,33 @@ public record BackwardCase(
     implements CheckedCase {
 
   /**
-   * The layouts; null where the case has no such operand. dbias has the sizes of the bias and
-   * dalibi those of the slopes: dimensions of one element are summed over.
+   * The layouts; null where the case has no such operand. dbias has the sizes of the bias, dalibi
+   * those of the slopes and drows those of the row operands: dimensions of one element are summed
+   * over.
    */
   public record Layouts(
-      Layout dout, Layout dquery, Layout dkey, Layout dvalue, Layout dbias, Layout dalibi) {
+      Layout dout,
+      Layout dquery,
+      Layout dkey,
+      Layout dvalue,
+      Layout dbias,
+      Layout dalibi,
+      List<Layout> drows) {
 
     Stream<Layout> all() {
-      return Stream.of(dout, dquery, dkey, dvalue, dbias, dalibi).filter(Objects::nonNull);
+      return Stream.concat(Stream.of(dout, dquery, dkey, dvalue, dbias, dalibi), drows.stream())
+          .filter(Objects::nonNull);
     }
   }
 
-  @Override
+  /** Sizes of its tensors. */
   public Geometry geometry() {
     return forward.geometry();
   }
 
   @Override
-  public int keysPerRow() {
-    return forward.keysPerRow();
+  public Map<String, Integer> sizes(int tileQueries, int tileKeys) {
+    return forward.sizes(tileQueries, tileKeys);
   }
 
   @Override
@@ -95,7 +104,7 @@ public record BackwardCase(
             deterministic ? " deterministic" : "",
             accumulate ? " accumulate" : "",
             layouts.dbias == null ? "" : " dbias",
-            layouts.dalibi == null ? "" : " dalibi",
+            (layouts.dalibi == null ? "" : " dalibi") + (layouts.drows.isEmpty() ? "" : " drows"),
             dsinks ? " dsinks" : "",
             forward,
             layouts.dout,

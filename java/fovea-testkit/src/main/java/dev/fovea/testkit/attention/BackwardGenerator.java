@@ -38,6 +38,8 @@ public final class BackwardGenerator {
     c.dvalue = random.chance(0.5) ? c.dkey : Style.draw(random);
     c.dbiasStyle = Style.draw(random);
     c.dalibiStyle = Style.draw(random);
+    c.drows = random.chance(0.7);
+    c.drowStyle = Style.draw(random);
     return c.build();
   }
 }

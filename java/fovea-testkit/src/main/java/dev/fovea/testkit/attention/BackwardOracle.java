@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -67,6 +68,7 @@ public final class BackwardOracle {
   private final GradientSums dvalueRows;
   private final GradientSums dbiasSums;
   private final GradientSums dalibiSums;
+  private final List<GradientSums> drowSums;
   private final GradientSums dsinkSums;
   private final Gradients gradients;
 
@@ -77,11 +79,15 @@ public final class BackwardOracle {
       Expected dvalue,
       Expected dbias,
       Expected dalibi,
+      List<Expected> drows,
       Expected dsinks) {
 
     /** All gradients in one order; those that are not asked for are null. */
     List<Expected> all() {
-      return Arrays.asList(dquery, dkey, dvalue, dbias, dalibi, dsinks);
+      List<Expected> all = new ArrayList<>(Arrays.asList(dquery, dkey, dvalue, dbias, dalibi));
+      all.addAll(drows);
+      all.add(dsinks);
+      return all;
     }
   }
 
@@ -104,6 +110,7 @@ public final class BackwardOracle {
     BackwardCase.Layouts layouts = backward.layouts();
     dbiasSums = sums(layouts.dbias());
     dalibiSums = sums(layouts.dalibi());
+    drowSums = layouts.drows().stream().map(this::sums).toList();
     dsinkSums = backward.dsinks() ? sums(geometry.queryHeads()) : null;
     gradients =
         new Gradients(
@@ -112,6 +119,7 @@ public final class BackwardOracle {
             expected(backward.dtype(), layouts.dvalue()),
             expected(DType.FLOAT32, layouts.dbias()),
             expected(DType.FLOAT32, layouts.dalibi()),
+            layouts.drows().stream().map(it -> expected(DType.FLOAT32, it)).toList(),
             backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
   }
 
@@ -157,6 +165,9 @@ public final class BackwardOracle {
     }
     expectAll(dbiasSums, backward.layouts().dbias(), gradients.dbias);
     expectAll(dalibiSums, backward.layouts().dalibi(), gradients.dalibi);
+    for (int k = 0; k < drowSums.size(); k++) {
+      expectAll(drowSums.get(k), backward.layouts().drows().get(k), gradients.drows.get(k));
+    }
     for (int h = 0; dsinkSums != null && h < geometry.queryHeads(); h++) {
       dsinkSums.expect(gradients.dsinks, h, h, null);
     }
@@ -218,7 +229,7 @@ public final class BackwardOracle {
     int dbiasRow =
         dbiasSums == null ? 0 : Operands.biasRow(c, backward.layouts().dbias(), cuQ, b, h, i);
     if (poisoned) {
-      free(h, dbiasRow);
+      free(h, i, dbiasRow);
     }
     if (lse > Double.NEGATIVE_INFINITY || Double.isNaN(lse)) {
       loadRow(b, h, i);
@@ -229,7 +240,7 @@ public final class BackwardOracle {
   }
 
   /** A NaN that a row or a key does not see may or may not have been multiplied by zero. */
-  private void free(int h, int dbiasRow) {
+  private void free(int h, int i, int dbiasRow) {
     dqueryRow.free(0, 1);
     dkeyRows.free(0, head.length());
     dvalueRows.free(0, head.length());
@@ -239,6 +250,10 @@ public final class BackwardOracle {
     if (dalibiSums != null) {
       int at = head.slopeIndex(backward.layouts().dalibi(), h);
       dalibiSums.free(at, at + 1);
+    }
+    for (int k = 0; k < drowSums.size(); k++) {
+      int at = head.rowIndex(backward.layouts().drows().get(k), h, i);
+      drowSums.get(k).free(at, at + 1);
     }
     if (dsinkSums != null) {
       dsinkSums.free(h, h + 1);
@@ -264,6 +279,10 @@ public final class BackwardOracle {
       if (dalibiSums != null) {
         int at = head.slopeIndex(backward.layouts().dalibi(), h);
         dalibiSums.add(at, terms.scores(), j, head.distance(i, j));
+      }
+      for (int k = 0; k < drowSums.size(); k++) {
+        int at = head.rowIndex(backward.layouts().drows().get(k), h, i);
+        drowSums.get(k).add(at, terms.scores(), j, head.derivative(k, h, i, j));
       }
     }
   }

@@ -61,6 +61,16 @@ public final class BackwardRun implements AutoCloseable {
       Output output = bound.buffers().output("dalibiSlopes", DType.FLOAT32, dalibi, null, dims);
       backward.dalibiSlopes(output.tensor());
     }
+    for (int k = 0; k < c.layouts().drows().size(); k++) {
+      RowOperand.Kind kind = c.forward().options().rows().get(k).kind();
+      Layout layout = c.layouts().drows().get(k);
+      Output output =
+          bound.buffers().output("d" + kind, DType.FLOAT32, layout, null, bound.rowDims());
+      switch (kind) {
+        case GAUSSIAN -> backward.dgaussianCenters(output.tensor());
+        case SPAN -> backward.dspans(output.tensor());
+      }
+    }
     if (c.dsinks()) {
       Output output = bound.buffers().output("dsinks", DType.FLOAT32, bound.perHead(), null, 3);
       backward.dsinks(output.tensor());

@@ -58,6 +58,14 @@ final class BoundCase implements AutoCloseable {
       call.alibiSlopes(
           buffers.input(DType.FLOAT32, c.layouts().alibi(), data.alibi(), slopeDims()));
     }
+    for (int k = 0; k < o.rows().size(); k++) {
+      Layout layout = c.layouts().rows().get(k);
+      Tensor tensor = buffers.input(DType.FLOAT32, layout, data.rows().get(k), rowDims());
+      switch (o.rows().get(k).kind()) {
+        case GAUSSIAN -> call.gaussianCenters(tensor);
+        case SPAN -> call.spans(tensor);
+      }
+    }
     if (data.sinks() != null) {
       call.sinks(buffers.input(DType.FLOAT32, perHead(), data.sinks(), 3));
     }
@@ -84,6 +92,11 @@ final class BoundCase implements AutoCloseable {
   /** The dimensions of slopes. */
   int[] slopeDims() {
     return c.options().alibi() == Alibi.PER_HEAD ? new int[] {1} : new int[] {0, 1};
+  }
+
+  /** The dimensions of operands with one element for a query row. */
+  int[] rowDims() {
+    return c.geometry().packed() ? new int[] {1, 2} : new int[] {0, 1, 2};
   }
 
   /** The layout of sinks, of dimension 3. */

@@ -9,7 +9,9 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.AttentionCase.Layouts;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Makes an {@link AttentionCase} from as few words as a test needs. Defaults: float32, one sequence
@@ -40,6 +42,7 @@ public final class CaseBuilder {
   DType biasDType;
   boolean biasExpanded;
   Alibi alibi = Alibi.NONE;
+  final List<RowOperand> rows = new ArrayList<>();
   boolean sinks;
   float dropout;
   long seed;
@@ -60,6 +63,7 @@ public final class CaseBuilder {
   Style weightsStyle = Style.DENSE;
   Style biasStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
+  Style rowStyle = Style.DENSE;
 
   /** A case of all defaults. */
   public CaseBuilder() {}
@@ -170,6 +174,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** An operand with one element for a query row; once for each kind. */
+  public CaseBuilder row(RowOperand operand) {
+    rows.add(operand);
+    return this;
+  }
+
   /** One sink per head. */
   public CaseBuilder sinks() {
     sinks = true;
@@ -254,6 +264,7 @@ public final class CaseBuilder {
             bias,
             biasDType,
             alibi,
+            List.copyOf(rows),
             sinks,
             dropout,
             seed,
@@ -277,7 +288,8 @@ public final class CaseBuilder {
         bias == Bias.NONE ? null : biasLayout(outer, rows),
         alibi == Alibi.NONE
             ? null
-            : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1));
+            : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1),
+        this.rows.stream().map(it -> it.layout(rowStyle, g)).toList());
   }
 
   private Layout biasLayout(int outer, int rows) {

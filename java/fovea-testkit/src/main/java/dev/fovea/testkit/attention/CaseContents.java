@@ -5,6 +5,7 @@ import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Field;
 import dev.fovea.ffi.FoveaAttentionSpec;
 import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.Operand;
 import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckedCase;
 import dev.fovea.testkit.Geometry;
@@ -54,6 +55,12 @@ final class CaseContents {
     file.output(layouts.dvalue(), expected.dvalue(), data.dvalue());
     file.output(layouts.dbias(), expected.dbias(), null);
     file.output(layouts.dalibi(), expected.dalibi(), null);
+    for (RowOperand.Kind kind : RowOperand.Kind.values()) {
+      int k = index(c.options(), kind);
+      boolean asked = k >= 0 && !layouts.drows().isEmpty();
+      file.output(
+          asked ? layouts.drows().get(k) : null, asked ? expected.drows().get(k) : null, null);
+    }
     file.output(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
   }
 
@@ -68,6 +75,13 @@ final class CaseContents {
     Geometry g = c.geometry();
     file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
     file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
+    for (RowOperand.Kind kind : RowOperand.Kind.values()) {
+      int k = index(c.options(), kind);
+      file.operand(
+          k < 0 ? null : c.layouts().rows().get(k),
+          DType.FLOAT32,
+          k < 0 ? null : data.rows().get(k));
+    }
     file.operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
     file.ints(g.packed() ? g.cuQ() : null);
     file.ints(g.packed() ? g.cuK() : null);
@@ -100,6 +114,10 @@ final class CaseContents {
           strides(spec, FoveaAttentionSpec.DVALUE_STRIDE, layouts.dvalue());
           sums(spec, FoveaAttentionSpec.DBIAS_STRIDE, layouts.dbias(), packed);
           sums(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, layouts.dalibi(), false);
+          for (int k = 0; k < layouts.drows().size(); k++) {
+            String name = "d" + c.forward().options().rows().get(k).kind().operand();
+            row(spec, Abi.BACKWARD, name, layouts.drows().get(k), packed);
+          }
         });
   }
 
@@ -154,6 +172,35 @@ final class CaseContents {
     sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
     strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
+    for (int k = 0; k < o.rows().size(); k++) {
+      RowOperand it = o.rows().get(k);
+      switch (it.kind()) {
+        case GAUSSIAN -> FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, it.number());
+        case SPAN -> FoveaAttentionSpec.SPAN_RAMP.set(spec, it.number());
+      }
+      row(spec, Abi.FORWARD, it.kind().operand(), layouts.rows().get(k), g.packed());
+    }
+  }
+
+  /** The operand of a kind in a case, or -1. */
+  private static int index(Options o, RowOperand.Kind kind) {
+    for (int k = 0; k < o.rows().size(); k++) {
+      if (o.rows().get(k).kind() == kind) {
+        return k;
+      }
+    }
+    return -1;
+  }
+
+  private static void row(
+      MemorySegment spec, int pass, String name, Layout layout, boolean packed) {
+    Operand operand =
+        NativeAttention.OPERATION.operands(pass).stream()
+            .filter(it -> it.name().equals(name))
+            .findFirst()
+            .orElseThrow();
+    operand.present().set(spec, 1);
+    sums(spec, operand.strides(), layout, packed);
   }
 
   private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {

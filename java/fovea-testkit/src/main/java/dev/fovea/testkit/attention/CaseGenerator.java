@@ -66,6 +66,7 @@ public final class CaseGenerator {
     trim();
     raggedness();
     memory();
+    rows();
     c.lse = random.chance(0.6);
     c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
@@ -143,6 +144,23 @@ public final class CaseGenerator {
       c.seed = random.nextLong();
       c.offset = (int) random.nextLong();
     }
+  }
+
+  /** Drawn apart: the other features of a case do not depend on these. */
+  private void rows() {
+    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed));
+    Bias[] shapes = Bias.values();
+    for (RowOperand.Kind kind : RowOperand.Kind.values()) {
+      if (random.chance(0.15)) {
+        float number =
+            switch (kind) {
+              case GAUSSIAN -> random.pick(0.5f, 3f, 20f, 100f);
+              case SPAN -> random.pick(1f, 4f, 32f, 100.5f);
+            };
+        c.row(new RowOperand(kind, number, shapes[1 + random.nextInt(shapes.length - 1)]));
+      }
+    }
+    c.rowStyle = Style.draw(random);
   }
 
   private void content() {

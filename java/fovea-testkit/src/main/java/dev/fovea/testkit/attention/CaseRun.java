@@ -74,6 +74,13 @@ public final class CaseRun implements AutoCloseable {
     if (o.softcap() > 0) {
       builder = builder.softcap(o.softcap());
     }
+    for (RowOperand it : o.rows()) {
+      builder =
+          switch (it.kind()) {
+            case GAUSSIAN -> builder.gaussianSigma(it.number());
+            case SPAN -> builder.spanRamp(it.number());
+          };
+    }
     if (o.dropout() > 0) {
       builder = builder.dropout(o.dropout());
     }

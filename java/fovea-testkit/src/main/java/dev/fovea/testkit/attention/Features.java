@@ -22,6 +22,7 @@ public final class Features {
     f.put("accumulate", c.accumulate() ? "on" : "off");
     f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
     f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
+    f.put("drows", asked(!forward.options().rows().isEmpty(), !c.layouts().drows().isEmpty()));
     f.put("dsinks", asked(forward.options().sinks(), c.dsinks()));
     f.put("doutLayout", FeatureValues.layout(c.layouts().dout()));
     f.put("dqueryLayout", FeatureValues.layout(c.layouts().dquery()));
@@ -31,6 +32,14 @@ public final class Features {
 
   private static String asked(boolean there, boolean asked) {
     return asked ? "on" : there ? "not-asked" : "off";
+  }
+
+  private static String shape(Options o, RowOperand.Kind kind) {
+    return o.rows().stream()
+        .filter(it -> it.kind() == kind)
+        .map(it -> it.shape().name())
+        .findFirst()
+        .orElse("NONE");
   }
 
   /** Feature values of a case, by feature. */
@@ -48,6 +57,9 @@ public final class Features {
     f.put("bias", o.bias().name());
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
     f.put("alibi", o.alibi().name());
+    for (RowOperand.Kind kind : RowOperand.Kind.values()) {
+      f.put(kind.operand(), shape(o, kind));
+    }
     f.put("sinks", o.sinks() ? "on" : "off");
     f.put("dropout", o.dropout() > 0 ? "on" : "off");
     f.put("lse", o.lse() ? "on" : "off");

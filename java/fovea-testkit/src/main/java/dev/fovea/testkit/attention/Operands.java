@@ -6,7 +6,9 @@ import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase.Content;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The input buffers of a case as float values that are exact in their dtype. Whatever the operation
@@ -18,10 +20,17 @@ import java.util.Arrays;
  * @param value buffer of value
  * @param bias buffer of the bias, or null
  * @param alibi buffer of the slopes, or null
+ * @param rows buffers of {@link Options#rows}
  * @param sinks [Hq], or null
  */
 public record Operands(
-    float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
+    float[] query,
+    float[] key,
+    float[] value,
+    float[] bias,
+    float[] alibi,
+    List<float[]> rows,
+    float[] sinks) {
 
   private static final float EXTREME_FACTOR = 40;
   private static final float TINY_FACTOR = 1e-6f;
@@ -42,7 +51,22 @@ public record Operands(
     float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
-    return new Operands(query, key, value, bias, alibi(c), sinks(c));
+    return new Operands(query, key, value, bias, alibi(c), rows(c), sinks(c));
+  }
+
+  /** Of a case without operands for query rows. */
+  public Operands(
+      float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
+    this(query, key, value, bias, alibi, List.of(), sinks);
+  }
+
+  private static List<float[]> rows(AttentionCase c) {
+    Gaussian random = new Gaussian(Gaussian.mix(seed(c, 0)));
+    List<float[]> all = new ArrayList<>();
+    for (int k = 0; k < c.options().rows().size(); k++) {
+      all.add(c.options().rows().get(k).draw(c, c.layouts().rows().get(k), random));
+    }
+    return all;
   }
 
   private static long seed(AttentionCase c, int salt) {

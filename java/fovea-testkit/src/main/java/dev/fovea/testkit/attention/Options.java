@@ -2,6 +2,7 @@ package dev.fovea.testkit.attention;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.Visibility;
+import java.util.List;
 
 /**
  * What one case computes and which optional operands it has.
@@ -17,6 +18,7 @@ import dev.fovea.testkit.Visibility;
  * @param bias which dimensions of the bias are broadcast
  * @param biasDType of the bias, null without one
  * @param alibi which slopes are given
+ * @param rows operands with one element for a query row
  * @param sinks one score per head joins every sum
  * @param dropout probability of dropping
  * @param seed key of the dropout's random numbers
@@ -37,6 +39,7 @@ public record Options(
     Bias bias,
     DType biasDType,
     Alibi alibi,
+    List<RowOperand> rows,
     boolean sinks,
     float dropout,
     long seed,
@@ -111,6 +114,9 @@ public record Options(
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);
+    }
+    for (RowOperand it : rows) {
+      text.append(' ').append(it);
     }
     if (sinks) {
       text.append(" sinks");

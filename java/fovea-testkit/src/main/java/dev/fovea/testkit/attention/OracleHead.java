@@ -101,6 +101,26 @@ final class OracleHead {
         row.add(j, slope * distance(i, j));
       }
     }
+    for (int k = 0; k < options.rows().size(); k++) {
+      RowOperand it = options.rows().get(k);
+      double element = data.rows().get(k)[rowIndex(c.layouts().rows().get(k), h, i)];
+      long position = c.position(batch, i);
+      for (int j = 0; j < row.count(); j++) {
+        row.add(j, it.kind().added(it.number(), element, position, begin + j));
+      }
+    }
+  }
+
+  /** Where the element of a query row is, in a buffer of such elements or of their gradients. */
+  int rowIndex(Layout layout, int h, int i) {
+    return Operands.biasRow(c, layout, cuQ, batch, h, i);
+  }
+
+  /** What the element of row operand {@code k} moves the score of visible key {@code j} by. */
+  double derivative(int k, int h, int i, int j) {
+    RowOperand it = options.rows().get(k);
+    double element = data.rows().get(k)[rowIndex(c.layouts().rows().get(k), h, i)];
+    return it.kind().derivative(it.number(), element, c.position(batch, i), begin + j);
   }
 
   /** Where the slope of head {@code h} is, in a buffer of slopes or of their gradients. */

@@ -3,7 +3,10 @@ package dev.fovea.testkit.attention;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaAttentionSpec;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.Operand;
 import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckedCase;
 import dev.fovea.testkit.Limits;
@@ -135,7 +138,10 @@ class DamagedCaseFileTest {
     assertRefused("query has a size of -1", with(file, query + 12, -1L));
     assertRefused("file ends inside a case", with(file, query + 12, Long.MAX_VALUE));
     assertRefused("file ends inside a case", Arrays.copyOf(file, file.length - 1));
-    int out = query + 20 + 32 + 2 * (20 + 48) + 7 * 4;
+    List<String> operands =
+        NativeAttention.OPERATION.operands(Abi.FORWARD).stream().map(Operand::name).toList();
+    int absent = operands.indexOf("out") - 3; // beside query, key and value
+    int out = query + 20 + 32 + 2 * (20 + 48) + absent * 4;
     assertRefused("out is of dtype 9, expected 1 to 3", with(file, out + 4, 9));
     assertRefused("out begins at byte 64 of 32", with(file, out + 12, 64L));
     assertRefused("out has a size of -1", with(file, out + 20, -1L));

@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Comparison;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Philox;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
@@ -19,7 +20,7 @@ import java.util.List;
 final class EmulatedBackward {
 
   private static final float LOG2_E = 1.4426950408889634f;
-  private static final String[] NAMES = {"dquery", "dkey", "dvalue", "dbias", "dalibi", "dsinks"};
+  private static final List<String> NAMES = List.of("dquery", "dkey", "dvalue", "dbias", "dalibi");
 
   /** Usual bugs. */
   enum Bug {
@@ -74,6 +75,7 @@ final class EmulatedBackward {
   private final float[] dvalue;
   private final float[] dbias;
   private final float[] dalibi;
+  private final List<float[]> drows = new ArrayList<>();
   private final float[] dsinks;
 
   private EmulatedBackward(
@@ -93,6 +95,7 @@ final class EmulatedBackward {
     dvalue = new float[layouts.dvalue().elements()];
     dbias = new float[layouts.dbias() == null ? 0 : layouts.dbias().elements()];
     dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
+    layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
     dsinks = new float[g.queryHeads()];
   }
 
@@ -102,13 +105,22 @@ final class EmulatedBackward {
     List<MemorySegment> memory = run(c, data, precision, bug, expected);
     for (int n = 0; n < memory.size(); n++) {
       if (memory.get(n) != null) {
-        String wrong = Comparison.compare(NAMES[n], memory.get(n), expected.all().get(n));
+        String wrong = Comparison.compare(name(c, n), memory.get(n), expected.all().get(n));
         if (wrong != null) {
           return wrong;
         }
       }
     }
     return null;
+  }
+
+  private static String name(BackwardCase c, int n) {
+    int row = n - NAMES.size();
+    return row < 0
+        ? NAMES.get(n)
+        : row < c.layouts().drows().size()
+            ? "d" + c.forward().options().rows().get(row).kind().operand()
+            : "dsinks";
   }
 
   /** The gradients in the order of {@link Gradients#all}. */
@@ -125,13 +137,16 @@ final class EmulatedBackward {
         }
       }
     }
-    float[][] got = {run.dquery, run.dkey, run.dvalue, run.dbias, run.dalibi, run.dsinks};
+    List<float[]> got = new ArrayList<>();
+    got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias, run.dalibi));
+    got.addAll(run.drows);
+    got.add(run.dsinks);
     boolean added = bug != Bug.NOT_ADDED;
     List<MemorySegment> memory = new ArrayList<>();
-    for (int n = 0; n < got.length; n++) {
+    for (int n = 0; n < got.size(); n++) {
       Expected gradient = expected.all().get(n);
       float[] before = n == 1 && added ? data.dkey() : n == 2 && added ? data.dvalue() : null;
-      memory.add(gradient == null ? null : run.written(gradient, got[n], before));
+      memory.add(gradient == null ? null : run.written(gradient, got.get(n), before));
     }
     return memory;
   }
@@ -249,6 +264,10 @@ final class EmulatedBackward {
     if (forward.alibi() != null) {
       x += forward.alibi()[c.layouts().alibi().at(batch, h, 0)] * distance;
     }
+    for (int k = 0; k < o.rows().size(); k++) {
+      RowOperand it = o.rows().get(k);
+      x += (float) it.kind().added(it.number(), element(k, b, h, i), c.position(b, i), j);
+    }
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
@@ -279,6 +298,17 @@ final class EmulatedBackward {
       float by = bug == Bug.SIGN_OF_DISTANCE ? -distance : distance;
       dalibi[backward.layouts().dalibi().at(batch, h, 0)] += ds * by;
     }
+    for (int k = 0; k < drows.size(); k++) {
+      RowOperand it = o.rows().get(k);
+      Layout layout = backward.layouts().drows().get(k);
+      double by = it.kind().derivative(it.number(), element(k, b, h, i), c.position(b, i), j);
+      drows.get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)] += ds * (float) by;
+    }
+  }
+
+  private float element(int k, int b, int h, int i) {
+    Layout layout = c.layouts().rows().get(k);
+    return forward.rows().get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)];
   }
 
   private void addKey(int b, int kv, int i, int j, int queryRow, float t) {

@@ -16,6 +16,7 @@ import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -63,6 +64,12 @@ class GradientCheckTest {
       c.biasExpanded = random.chance(0.3);
     }
     c.alibi(random.pick(Alibi.values()));
+    for (RowOperand.Kind kind : RowOperand.Kind.values()) {
+      if (random.chance(0.5)) {
+        Bias[] all = Bias.values();
+        c.row(new RowOperand(kind, 3, all[1 + random.nextInt(all.length - 1)]));
+      }
+    }
     c.sinks = random.chance(0.4);
     if (random.chance(0.4)) {
       c.dropout(random.pick(0.1f, 0.5f), random.nextLong(), index);
@@ -95,9 +102,19 @@ class GradientCheckTest {
             drawn.value(),
             drawn.bias(),
             shortened(drawn.alibi()),
+            drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
     BackwardOperands all = BackwardOperands.of(c);
     return BackwardOperands.of(c.forward(), data, all.dout(), all.dkey(), all.dvalue());
+  }
+
+  /** Away from where a span begins or ends to fall. */
+  private static float[] smooth(float[] values) {
+    float[] halves = new float[values.length];
+    for (int i = 0; i < halves.length; i++) {
+      halves[i] = (float) Math.floor(values[i]) + 0.5f;
+    }
+    return halves;
   }
 
   private static float[] shortened(float[] values) {
@@ -122,6 +139,9 @@ class GradientCheckTest {
             which == 2 ? sum(o.value(), by) : o.value(),
             which == 3 ? sum(o.bias(), by) : o.bias(),
             which == 4 ? sum(o.alibi(), by) : o.alibi(),
+            IntStream.range(0, o.rows().size())
+                .mapToObj(k -> which == 6 + k ? sum(o.rows().get(k), by) : o.rows().get(k))
+                .toList(),
             which == 5 ? sum(o.sinks(), by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
     Geometry g = c.geometry();
@@ -196,7 +216,7 @@ class GradientCheckTest {
 
   @Test
   void directionalDerivativesOfEveryOperand() {
-    Map<Integer, Integer> checked = new TreeMap<>();
+    Map<String, Integer> checked = new TreeMap<>();
     for (int index = 0; index < CASES; index++) {
       BackwardCase backward = draw(index);
       AttentionCase.Layouts of = backward.forward().layouts();
@@ -237,13 +257,28 @@ class GradientCheckTest {
         float[] way = direction(operands[which], index * 8 + which);
         double[] exact =
             along(all[which], gradientLayouts[which], before[which], way, layouts[which]);
-        double slope = derivative(backward, data, which, way);
-        String what = "operand " + which + " of case " + index + ": " + backward;
-        assertEquals(slope, exact[0], TRUNCATION * exact[1] + exact[2], what);
-        checked.merge(which, exact[1] > 0.01 ? 1 : 0, Integer::sum);
+        boolean counts = check(backward, data, which, way, exact, index);
+        checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
+      }
+      for (int k = 0; k < gradients.drows().size(); k++) {
+        float[] way = direction(data.forward().rows().get(k), index * 8 + 6 + k);
+        double[] exact =
+            along(gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
+        boolean counts = check(backward, data, 6 + k, way, exact, index);
+        String kind = backward.forward().options().rows().get(k).kind().toString();
+        checked.merge(kind, counts ? 1 : 0, Integer::sum);
       }
     }
     checked.forEach((which, count) -> assertTrue(count > CASES / 4, checked.toString()));
+  }
+
+  /** Whether there was enough to compare. */
+  private static boolean check(
+      BackwardCase c, BackwardOperands data, int which, float[] way, double[] exact, int index) {
+    double slope = derivative(c, data, which, way);
+    String what = "operand " + which + " of case " + index + ": " + c;
+    assertEquals(slope, exact[0], TRUNCATION * exact[1] + exact[2], what);
+    return exact[1] > 0.01;
   }
 
   /** 1 or -1 for each number; padding, gaps and masked entries stay. */

@@ -1,0 +1,50 @@
+package dev.fovea.testkit.linear;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.testkit.CheckOptions;
+import dev.fovea.testkit.CheckReport;
+import dev.fovea.testkit.CheckRunner;
+import dev.fovea.testkit.Failed;
+import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.Operations;
+import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.PoisonedDevice;
+import dev.fovea.testkit.TestDevice;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Seeded random cases; {@code ./fovea check --op linear} runs many more. */
+class RandomLinearTest {
+
+  // Of each pass.
+  private static final int CASES = 150;
+  private static final int SIMULATED = 12;
+
+  @OnEveryDevice
+  void randomCases(TestDevice on) {
+    on.assumeCpu("linear attention has no kernel for a GPU");
+    Failed failed = new Failed(PoisonedDevice.of(on.device()), 1);
+    // Another sequence for every device: together they cover more.
+    long seed = 1000 + on.name().hashCode() % 1000;
+    for (Pass pass : Pass.values()) {
+      for (int i = 0; i < on.size(CASES, SIMULATED); i++) {
+        failed.check(CaseGenerator.generate(pass, seed, i, on.limits()));
+      }
+    }
+    failed.orPass();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Pass.class)
+  void theRunnerTakesThem(Pass pass) {
+    CheckOptions options = CheckOptions.of("cpu").withOperation(Operations.of("linear"));
+    CheckReport report = CheckRunner.run(options.withPass(pass).withCases(20).withSeed(9));
+    assertEquals(20, report.passed(), report.summary());
+    assertTrue(report.ok());
+    assertTrue(
+        report.summary().contains("20 of 20 linear " + pass + " cases passed"), report.summary());
+    assertTrue(report.coverage().containsKey("beta"));
+  }
+}

@@ -1,0 +1,39 @@
+package dev.fovea;
+
+/**
+ * Operands bound to an operation whose weights are a softmax over keys: what all of these draw from
+ * and write beside out.
+ *
+ * @param <C> the call of an operation
+ */
+public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends SequenceCall<C>
+    permits AttentionCall, AdditiveCall {
+  SoftmaxCall(MaskedSpec spec, Tensor query, Tensor key, Tensor value, RunMemory memory) {
+    super(spec, query, key, value, memory);
+  }
+
+  /**
+   * What dropout draws from: seed and offset together name the random numbers of a run
+   * (Philox4x32-10, Salmon et al., 2011). Give every step of training its own pair: runs with the
+   * same one drop the same weights. Where there is dropout, nothing runs before it is set.
+   */
+  public C dropoutSeed(long seed, int offset) {
+    return seed(seed, offset);
+  }
+
+  /**
+   * Where the logarithms of the softmax sums go: [B, Hq, Sq] {@link DType#FLOAT32}; packed: [Hq,
+   * Tq]. Null if they are not wanted; a backward pass needs them.
+   */
+  public C lse(Tensor lse) {
+    return bind("lse", lse);
+  }
+
+  /**
+   * Where the attention weights go, before dropout: [B, Hq, Sq, Sk] {@link DType#FLOAT32}; packed:
+   * [Hq, Tq, longest Sk]. Null if they are not wanted.
+   */
+  public C weights(Tensor weights) {
+    return bindUnseen("weights", weights);
+  }
+}

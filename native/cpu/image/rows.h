@@ -1,0 +1,157 @@
+// Rows of neighbours in images: what is read or written once from memory, eight elements at a time, which
+// is as fast as memory is. Rows whose elements lie apart go through a buffer.
+#pragma once
+
+#include <algorithm>
+
+#include "cpu/image/grid.h"
+#include "cpu/image/output.h"
+
+namespace fovea::cpu::FOVEA_TIER {
+
+// Inlined, or tiers would share the conversion.
+template <typename T>
+[[gnu::noinline, gnu::flatten]] void store_some(T* to, float8 v, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from_float<T>(v[i]);
+}
+
+// Writes the elements of a row: make(i, n) gives those from i on, of which n, at most eight, are there.
+template <typename T, typename Make>
+inline void write_row(T* to, int64_t count, Make make) {
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) store8(to + i, make(i, 8));
+  if (i < count) store_some(to + i, make(i, count - i), count - i);
+}
+
+using int8 = int32_t __attribute__((vector_size(32), aligned(4)));
+
+// Elements [i, i + 8), of which `count` are there; the rest is zero.
+template <typename T>
+inline float8 load_of(const T* row, int64_t i, int64_t count) {
+  return count == 8 ? load8(row + i) : load_some(row + i, count);
+}
+
+inline int8 load_index(const int32_t* row, int64_t i, int64_t count) {
+  if (count == 8) return *reinterpret_cast<const int8*>(row + i);
+  int8 some{};
+  for (int64_t k = 0; k < count; ++k) some[k] = row[i + k];
+  return some;
+}
+
+inline float8 splat8(float x) { return x - float8{}; }
+// The second if either is NaN.
+inline float8 max8(float8 a, float8 b) { return a > b ? a : b; }
+
+inline bool any8(int8 mask) {
+#if defined(__AVX2__)
+  return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
+#else
+  int32_t any = 0;
+  for (int lane = 0; lane < 8; ++lane) any |= mask[lane];
+  return any != 0;
+#endif
+}
+
+inline float sum_of(float8 v) {
+  v += __builtin_shuffle(v, int8{4, 5, 6, 7, 0, 1, 2, 3});
+  v += __builtin_shuffle(v, int8{2, 3, 0, 1, 6, 7, 4, 5});
+  return v[0] + v[1];
+}
+
+// A row whose elements lie apart, on its way through a buffer.
+constexpr int64_t kBuffered = 512;
+template <typename T>
+[[gnu::noinline]] void gather(const T* from, int64_t stride, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = to_float(from[i * stride]);
+}
+template <typename T>
+[[gnu::noinline, gnu::flatten]] void scatter(const float* from, int64_t count, T* to, int64_t stride) {
+  for (int64_t i = 0; i < count; ++i) to[i * stride] = from_float<T>(from[i]);
+}
+
+// Calls body(i, count, a, b) for parts of two rows, with their elements as neighbours from index i on.
+template <typename A, typename B, typename Body>
+inline void read_rows(const A* a, int64_t a_stride, const B* b, int64_t b_stride, int64_t count,
+                      Body body) {
+  if (a_stride == 1 && b_stride == 1) return body(int64_t{0}, count, a, b);
+  float a_buffer[kBuffered], b_buffer[kBuffered];
+  for (int64_t i = 0; i < count; i += kBuffered) {
+    const int64_t n = std::min(kBuffered, count - i);
+    gather(a + i * a_stride, a_stride, n, a_buffer);
+    gather(b + i * b_stride, b_stride, n, b_buffer);
+    body(i, n, static_cast<const float*>(a_buffer), static_cast<const float*>(b_buffer));
+  }
+}
+
+template <typename A, typename Body>
+inline void read_row(const A* a, int64_t stride, int64_t count, Body body) {
+  if (stride == 1) return body(int64_t{0}, count, a);
+  float buffer[kBuffered];
+  for (int64_t i = 0; i < count; i += kBuffered) {
+    const int64_t n = std::min(kBuffered, count - i);
+    gather(a + i * stride, stride, n, buffer);
+    body(i, n, static_cast<const float*>(buffer));
+  }
+}
+
+// Calls body(i, count, a, to) for parts of a row that is read and one that is written.
+template <typename A, typename T, typename Body>
+inline void map_row(const A* a, int64_t a_stride, T* to, int64_t to_stride, int64_t count,
+                    Output<T>& output, Body body) {
+  if (a_stride == 1 && to_stride == 1) {
+    for (int64_t i = 0; i < count; i += Output<T>::kElements) {
+      const int64_t n = std::min(Output<T>::kElements, count - i);
+      body(i, n, a + i, output.row(to + i, n));
+    }
+    return;
+  }
+  float from_buffer[kBuffered], to_buffer[kBuffered];
+  for (int64_t i = 0; i < count; i += kBuffered) {
+    const int64_t n = std::min(kBuffered, count - i);
+    gather(a + i * a_stride, a_stride, n, from_buffer);
+    body(i, n, static_cast<const float*>(from_buffer), static_cast<float*>(to_buffer));
+    scatter(static_cast<const float*>(to_buffer), n, to + i * to_stride, to_stride);
+  }
+}
+
+// The sum of a row, in four times eight parts.
+template <typename T>
+[[gnu::noinline]] float sum_row(const T* x, int64_t count) {
+  float8 sum[4] = {};
+  int64_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) sum[k] += load8(x + i + 8 * k);
+  }
+  for (; i + 8 <= count; i += 8) sum[0] += load8(x + i);
+  if (i < count) sum[1] += load_some(x + i, count - i);
+  return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+// out = x * gate, the same for the whole row, plus `add`; kAdds is whether there is anything to add.
+template <bool kAdds, typename T, typename O>
+[[gnu::noinline]] void scale_row(const T* x, int64_t count, float gate, float add, O* out) {
+  const float8 g = splat8(gate), a = splat8(add);
+  write_row(out, count, [&](int64_t i, int64_t n) {
+    const float8 y = load_of(x, i, n) * g;
+    return kAdds ? y + a : y;
+  });
+}
+
+// out = x * gate, each element its own, plus `add`, likewise.
+template <bool kAdds, typename T, typename O>
+[[gnu::noinline]] void multiply_row(const T* x, int64_t count, const float* gate, const float* add, O* out) {
+  write_row(out, count, [&](int64_t i, int64_t n) {
+    const float8 y = load_of(x, i, n) * load_of(gate, i, n);
+    return kAdds ? y + load_of(add, i, n) : y;
+  });
+}
+
+// 1 / (1 + e^-z) by whichever power is below 1: 0 and 1 at the infinities, NaN where z is.
+inline vfloat sigmoid(vfloat z) {
+  const vfloat power = exp2(magnitude(z) * splat(-1.44269504088896340736f));
+  const vfloat high = splat(1.0f) / (splat(1.0f) + power);
+  return select(z >= splat(0.0f), high, select(z == z, power * high, z));
+}
+
+}  // namespace fovea::cpu::FOVEA_TIER

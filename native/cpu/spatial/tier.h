@@ -1,0 +1,5 @@
+// The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
+#pragma once
+
+#include "cpu/spatial/backward.h"
+#include "cpu/spatial/forward.h"
