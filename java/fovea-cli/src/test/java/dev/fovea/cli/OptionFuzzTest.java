@@ -89,7 +89,7 @@ class OptionFuzzTest {
           "--backend",
           List.of("cpu", "cpu:portable", "CPU", ":", "::", "cpu:", "", "tpu", "cuda:0", "sim:sm_1"),
           "--op",
-          List.of("attention", "additive", "gated", "", "ATTENTION"));
+          List.of("attention", "additive", "channel", "spatial", "gated", "", "ATTENTION"));
 
   private static final List<String> INPUTS =
       List.of(

@@ -73,12 +73,13 @@ public final class Expected {
   }
 
   /**
-   * Element {@code i} is rounded once, from what arithmetic gave that errs by {@code arithmetic};
-   * free where that may be beyond its type.
+   * Element {@code i} is {@code exact} but for float32 arithmetic, which may err by {@code
+   * arithmetic}, and for one rounding of what that gave; it is counted for the root mean square.
+   * Free where a finite number may be beyond its type.
    */
   public void expectRounded(int i, double exact, double arithmetic) {
-    if (Double.isInfinite(arithmetic)
-        || Double.isInfinite(Rounding.round(dtype, Math.abs(exact) + arithmetic))) {
+    boolean beyond = Double.isInfinite(Rounding.round(dtype, Math.abs(exact) + arithmetic));
+    if (Double.isInfinite(arithmetic) || Double.isFinite(exact) && beyond) {
       free(i, exact);
       return;
     }
