@@ -29,7 +29,7 @@ class Images {
     float* const workspace = static_cast<float*>(run.workspace);
     float* const scratch = static_cast<float*>(run.scratch);
     const bool shared = backward || !whole_;
-    kept_ = shared ? workspace : scratch + images_ * memory_.size;
+    kept_ = shared ? workspace : scratch + 2 * images_ * memory_.size;
     // Behind what is kept of all images.
     images_at_ = whole_ ? scratch : workspace + spec_.batch * memory_.kept_size;
     kept_of_item_ = !shared;
@@ -37,11 +37,9 @@ class Images {
 
  protected:
   void run_images() {
+    if (call_.phase == kImagePhase) return run_whole();
     for (int64_t item = call_.begin; item < call_.end; ++item) {
       switch (call_.phase) {
-        case kImagePhase:
-          run_whole(item * images_, std::min(images_, spec_.batch - item * images_));
-          break;
         case kPoolPhase:
           pass().pool(part(item / parts_.count(), item % parts_.count()));
           break;
@@ -54,12 +52,12 @@ class Images {
     }
   }
 
-  // Where memory of an image is, or of one of an item's.
+  // Where memory of an image is: of its own, or of one of the images of this item and the next.
   Vectors memory_of(int64_t image, int64_t offset) const {
-    return {images_at_ + (image - first_) * memory_.size + offset, memory_.size};
+    return {images_at_ + (whole_ ? image % (2 * images_) : image) * memory_.size + offset, memory_.size};
   }
   Vectors kept_of(int64_t image, int64_t offset) const {
-    return {kept_ + (kept_of_item_ ? image - first_ : image) * memory_.kept_size + offset,
+    return {kept_ + (kept_of_item_ ? image % (2 * images_) : image) * memory_.kept_size + offset,
             memory_.kept_size};
   }
 
@@ -128,20 +126,21 @@ class Images {
     with_type(from_type, [&](auto from_zero) {
       with_type(to_type, [&](auto to_zero) {
         Output<decltype(to_zero)> output(bytes >= kStreamedBytes);
+        const int64_t next = whole_ ? images_ * from_stride.image : 0;
         for_each_piece(
             part, static_cast<const decltype(from_zero)*>(from), from_stride,
             static_cast<decltype(to_zero)*>(to), to_stride,
             [&](const auto* x, auto* y, int64_t count, int64_t c) {
               if (!parts_.grid.channels_last) {
-                return map_row(x, from_stride.column, y, to_stride.column, count, output,
-                               [&](int64_t, int64_t n, const auto* from_row, auto* to_row) {
-                                 scale_row<kAdds>(from_row, n, gate[c], kAdds ? add[c] : 0.0f, to_row);
+                return map_row(x, from_stride.column, y, to_stride.column, count, output, next,
+                               [&](auto how, int64_t, int64_t n, const auto* row, auto* to_row) {
+                                 scale_row<kAdds>(how, row, n, gate[c], kAdds ? add[c] : 0.0f, to_row);
                                });
               }
               for (int64_t p = 0; p < count; ++p) {
                 map_row(x + p * from_stride.column, 1, y + p * to_stride.column, 1, spec_.channels,
-                        output, [&](int64_t i, int64_t n, const auto* from_row, auto* to_row) {
-                          multiply_row<kAdds>(from_row, n, gate + i, add + i, to_row);
+                        output, next, [&](auto how, int64_t i, int64_t n, const auto* row, auto* to_row) {
+                          multiply_row<kAdds>(how, row, n, gate + i, add + i, to_row);
                         });
               }
             });
@@ -158,16 +157,26 @@ class Images {
  private:
   Pass& pass() { return *static_cast<Pass*>(this); }
 
-  void run_whole(int64_t image, int64_t count) {
-    first_ = image;
-    const auto for_each_part = [&](auto body) {
-      for (int64_t i = image; i < image + count; ++i) {
-        for (int64_t k = 0; k < parts_.count(); ++k) body(part(i, k));
-      }
-    };
-    for_each_part([&](const Part& it) { pass().pool(it); });
-    pass().gates(image, count);
-    for_each_part([&](const Part& it) { pass().scale(it); });
+  // Some images at a time, each part of the next ones pooled behind the same part of these: memory reads
+  // while it writes.
+  void run_whole() {
+    const int64_t last = std::min(call_.end * images_, spec_.batch), first = call_.begin * images_;
+    for_each_part(first, last, [&](const Part& it) { pass().pool(it); });
+    for (int64_t image = first; image < last; image += images_) {
+      pass().gates(image, std::min(images_, last - image));
+      for_each_part(image, last, [&](Part it) {
+        pass().scale(it);
+        it.image += images_;
+        if (it.image < last) pass().pool(it);
+      });
+    }
+  }
+
+  template <typename Body>
+  void for_each_part(int64_t image, int64_t last, Body body) const {
+    for (int64_t i = image; i < std::min(image + images_, last); ++i) {
+      for (int64_t k = 0; k < parts_.count(); ++k) body(part(i, k));
+    }
   }
 
   Part part(int64_t image, int64_t index) const {
@@ -183,7 +192,6 @@ class Images {
 
   const bool whole_;
   const int64_t images_;
-  int64_t first_ = 0;  // image in images_at_
   float* kept_;
   float* images_at_;
   bool kept_of_item_;

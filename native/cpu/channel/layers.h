@@ -65,7 +65,7 @@ inline void multiply(const float* weight, int64_t stride, const float* bias, int
     for (int k = 0; k < 4; ++k) v += load_of(weight.row[k], i, n) * splat8(in[k]);
     return v;
   };
-  write_row(out, count, sum);
+  write_row(Cached{}, out, count, sum);
 }
 
 // out = weight^T in, for each image.

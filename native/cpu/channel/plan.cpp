@@ -70,7 +70,7 @@ int32_t plan_images(const fovea_device_info& device, bool backward, fovea_plan& 
     constexpr int64_t kMost = 64;
     images = std::clamp<int64_t>(device.cache_bytes / 2 / bytes, 1, std::min(kMost, spec.batch / items));
     plan.items[kImagePhase] = (spec.batch + images - 1) / images;
-    plan.scratch_bytes = images * memory.size * int64_t{sizeof(float)};
+    plan.scratch_bytes = 2 * images * memory.size * int64_t{sizeof(float)};
   } else {
     plan.items[kPoolPhase] = plan.items[kScalePhase] = spec.batch * parts.count();
     plan.items[kGatePhase] = spec.batch;
@@ -79,7 +79,7 @@ int32_t plan_images(const fovea_device_info& device, bool backward, fovea_plan& 
   // What a backward pass keeps is read by other items, too.
   const bool shared = backward || !whole;
   (shared ? plan.workspace_bytes : plan.scratch_bytes) +=
-      (shared ? spec.batch : images) * memory.kept_size * int64_t{sizeof(float)};
+      (shared ? spec.batch : 2 * images) * memory.kept_size * int64_t{sizeof(float)};
   plan.tile_queries = int32_t(images);
   plan.tile_keys = int32_t(parts.chunk);
   std::snprintf(plan.kernel, sizeof plan.kernel, "channel_cpu%s_%s_%s_%dx%d",

@@ -34,14 +34,14 @@ template <typename T>
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     const T* const row = x + r * stride;
-    write_row(sums, channels, [&](int64_t i, int64_t n) {
+    write_row(Cached{}, sums, channels, [&](int64_t i, int64_t n) {
       const float8 low = load_of(row, i, n) + load_of(row + stride, i, n);
       return load_of(sums, i, n) +
              (low + (load_of(row + 2 * stride, i, n) + load_of(row + 3 * stride, i, n)));
     });
   }
   for (; r < rows; ++r) {
-    write_row(sums, channels, [&](int64_t i, int64_t n) {
+    write_row(Cached{}, sums, channels, [&](int64_t i, int64_t n) {
       return load_of(sums, i, n) + load_of(x + r * stride, i, n);
     });
   }
@@ -58,7 +58,7 @@ template <typename T, typename O>
     const T* const row = x + r * x_stride;
     const O* const other = dout + r * dout_stride;
     // Products first, sums of the same elements while these are in L1.
-    write_row(products, channels, [&](int64_t i, int64_t n) {
+    write_row(Cached{}, products, channels, [&](int64_t i, int64_t n) {
       float8 v = load_of(products, i, n);
       for (int64_t k = 0; k < here; ++k) {
         v += load_of(row + k * x_stride, i, n) * load_of(other + k * dout_stride, i, n);

@@ -15,12 +15,29 @@ template <typename T>
   for (int64_t i = 0; i < count; ++i) to[i] = from_float<T>(v[i]);
 }
 
+// How a row is written: through the caches, or past them in whole lines, while what is read when they have
+// been written is fetched into L2, so that the memory reads and writes at the same time.
+struct Cached {};
+template <typename A>
+struct Streamed {
+  const A* next;
+};
+
 // Writes the elements of a row: make(i, n) gives those from i on, of which n, at most eight, are there.
 template <typename T, typename Make>
-inline void write_row(T* to, int64_t count, Make make) {
+inline void write_row(Cached, T* to, int64_t count, Make make) {
   int64_t i = 0;
   for (; i + 8 <= count; i += 8) store8(to + i, make(i, 8));
   if (i < count) store_some(to + i, make(i, count - i), count - i);
+}
+
+template <typename A, typename T, typename Make>
+inline void write_row(Streamed<A> how, T* to, int64_t count, Make make) {
+  for (int64_t i = 0; i < count; i += 16) {
+    __builtin_prefetch(how.next + i, 0, 2);
+    stream8(to + i, make(i, 8));
+    stream8(to + i + 8, make(i + 8, 8));
+  }
 }
 
 using int8 = int32_t __attribute__((vector_size(32), aligned(4)));
@@ -94,14 +111,18 @@ inline void read_row(const A* a, int64_t stride, int64_t count, Body body) {
   }
 }
 
-// Calls body(i, count, a, to) for parts of a row that is read and one that is written.
+// Calls body(how, i, count, a, to) for parts of a row that is read and one that is written; `next` is
+// from this one to that which is read when it has been written, 0 for none.
 template <typename A, typename T, typename Body>
 inline void map_row(const A* a, int64_t a_stride, T* to, int64_t to_stride, int64_t count,
-                    Output<T>& output, Body body) {
+                    Output<T>& output, int64_t next, Body body) {
   if (a_stride == 1 && to_stride == 1) {
+    if (output.takes_lines(to, count)) {
+      return body(Streamed<A>{a + next}, int64_t{0}, count, a, to);
+    }
     for (int64_t i = 0; i < count; i += Output<T>::kElements) {
       const int64_t n = std::min(Output<T>::kElements, count - i);
-      body(i, n, a + i, output.row(to + i, n));
+      body(Cached{}, i, n, a + i, output.row(to + i, n));
     }
     return;
   }
@@ -109,7 +130,7 @@ inline void map_row(const A* a, int64_t a_stride, T* to, int64_t to_stride, int6
   for (int64_t i = 0; i < count; i += kBuffered) {
     const int64_t n = std::min(kBuffered, count - i);
     gather(a + i * a_stride, a_stride, n, from_buffer);
-    body(i, n, static_cast<const float*>(from_buffer), static_cast<float*>(to_buffer));
+    body(Cached{}, i, n, static_cast<const float*>(from_buffer), static_cast<float*>(to_buffer));
     scatter(static_cast<const float*>(to_buffer), n, to + i * to_stride, to_stride);
   }
 }
@@ -129,19 +150,20 @@ template <typename T>
 }
 
 // out = x * gate, the same for the whole row, plus `add`; kAdds is whether there is anything to add.
-template <bool kAdds, typename T, typename O>
-[[gnu::noinline]] void scale_row(const T* x, int64_t count, float gate, float add, O* out) {
+template <bool kAdds, typename How, typename T, typename O>
+[[gnu::noinline]] void scale_row(How how, const T* x, int64_t count, float gate, float add, O* out) {
   const float8 g = splat8(gate), a = splat8(add);
-  write_row(out, count, [&](int64_t i, int64_t n) {
+  write_row(how, out, count, [&](int64_t i, int64_t n) {
     const float8 y = load_of(x, i, n) * g;
     return kAdds ? y + a : y;
   });
 }
 
 // out = x * gate, each element its own, plus `add`, likewise.
-template <bool kAdds, typename T, typename O>
-[[gnu::noinline]] void multiply_row(const T* x, int64_t count, const float* gate, const float* add, O* out) {
-  write_row(out, count, [&](int64_t i, int64_t n) {
+template <bool kAdds, typename How, typename T, typename O>
+[[gnu::noinline]] void multiply_row(How how, const T* x, int64_t count, const float* gate,
+                                    const float* add, O* out) {
+  write_row(how, out, count, [&](int64_t i, int64_t n) {
     const float8 y = load_of(x, i, n) * load_of(gate, i, n);
     return kAdds ? y + load_of(add, i, n) : y;
   });

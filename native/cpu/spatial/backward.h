@@ -6,15 +6,27 @@
 namespace fovea::spatial::cpu::FOVEA_TIER {
 
 // dx = dout * gate + add, and + maximum where the channel is that of it.
-template <typename T, typename O>
-[[gnu::noinline]] void write_gradients(const O* dout, int64_t count, const float* gate, const float* add,
+template <typename How, typename T, typename O>
+[[gnu::noinline]] void write_gradients(How how, const O* dout, int64_t count, const float* gate, const float* add,
                                        const float* maximum, const int32_t* index, int32_t channel,
                                        T* dx) {
-  write_row(dx, count, [&](int64_t i, int64_t n) {
+  write_row(how, dx, count, [&](int64_t i, int64_t n) {
     const float8 v = load_of(dout, i, n) * load_of(gate, i, n) + load_of(add, i, n);
     const int8 at = load_index(index, i, n) == channel - int8{};
     const int8 extra = reinterpret_cast<int8>(load_of(maximum, i, n)) & at;
     return v + reinterpret_cast<float8>(extra);
+  });
+}
+
+// The same of the channels of one pixel, of which the maximum is in that of `index`, if there.
+template <typename How, typename T, typename O>
+[[gnu::noinline]] void write_pixel(How how, const O* dout, int64_t count, float gate, float add,
+                                   float maximum, int32_t index, T* dx) {
+  const float8 g = splat8(gate), a = splat8(add), most = splat8(maximum);
+  const int8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  write_row(how, dx, count, [&](int64_t i, int64_t n) {
+    const int8 at = lanes == index - int32_t(i) - int8{};
+    return load_of(dout, i, n) * g + a + reinterpret_cast<float8>(reinterpret_cast<int8>(most) & at);
   });
 }
 
@@ -64,6 +76,7 @@ class Backward : public BandRows<Backward> {
     const int32_t* const indices = indices_of(begin);
     const float* const adds = scratch_ + layout_.add;
     const float* const maxima = scratch_ + layout_.add_maximum;
+    const int64_t next = to_next(spec_.dout_stride);
     with_type(spec_.out_dtype, [&](auto dout_zero) {
       with_type(spec_.gradient_dtype, [&](auto dx_zero) {
         Output<decltype(dx_zero)> output(streams(spec_.gradient_dtype));
@@ -74,18 +87,15 @@ class Backward : public BandRows<Backward> {
             [&](const auto* dout, auto* dx, int64_t c, int64_t count, int64_t at) {
               if (bands_.grid.channels_last) {
                 const float gate = gates[at], add = adds[at];
-                return map_row(dout, 1, dx, 1, count, output,
-                               [&](int64_t i, int64_t n, const auto* from, auto* to) {
-                                 scale_row<true>(from, n, gate, add, to);
-                                 const int64_t top = indices[at] - i;
-                                 if (top < 0 || top >= n) return;
-                                 const float most = to_float(from[top]) * gate + add + maxima[at];
-                                 store_some(to + top, splat8(most), 1);
+                return map_row(dout, 1, dx, 1, count, output, next,
+                               [&](auto how, int64_t i, int64_t n, const auto* from, auto* to) {
+                                 write_pixel(how, from, n, gate, add, maxima[at],
+                                             indices[at] - int32_t(i), to);
                                });
               }
-              map_row(dout, bands_.out.column, dx, bands_.gradient.column, count, output,
-                      [&](int64_t i, int64_t n, const auto* from, auto* to) {
-                        write_gradients(from, n, gates + at + i, adds + at + i, maxima + at + i,
+              map_row(dout, bands_.out.column, dx, bands_.gradient.column, count, output, next,
+                      [&](auto how, int64_t i, int64_t n, const auto* from, auto* to) {
+                        write_gradients(how, from, n, gates + at + i, adds + at + i, maxima + at + i,
                                         indices + at + i, int32_t(c), to);
                       });
             });

@@ -103,6 +103,12 @@ class BandRows {
     for (int64_t lane = 0; lane < count; ++lane) to[w + lane] = v[lane];
   }
 
+  // To the same rows of the band that is next, from those of a band in the tensor of these strides.
+  int64_t to_next(const int64_t (&stride)[4]) const {
+    const bool last = band_ + 1 == bands_.count;
+    return last ? stride[0] - band_ * bands_.rows * stride[2] : (bands_.rows + bands_.halo) * stride[2];
+  }
+
   // Whether what is written, of that type, goes past the caches.
   bool streams(int32_t dtype) const {
     return spec_.batch * spec_.channels * bands_.grid.pixels() * element_bytes(dtype) >= kStreamedBytes;

@@ -33,6 +33,7 @@ class Forward : public BandRows<Forward> {
 
   void scale(int64_t begin, int64_t end) const {
     const float* const gates = row_of(layout_.gate, begin);
+    const int64_t next = to_next(spec_.x_stride);
     with_type(spec_.dtype, [&](auto x_zero) {
       with_type(spec_.out_dtype, [&](auto out_zero) {
         Output<decltype(out_zero)> output(streams(spec_.out_dtype));
@@ -42,14 +43,14 @@ class Forward : public BandRows<Forward> {
                      [&](const auto* x, auto* out, int64_t, int64_t count, int64_t at) {
                        const float* const gate = gates + at;
                        if (bands_.grid.channels_last) {
-                         return map_row(x, 1, out, 1, count, output,
-                                        [&](int64_t, int64_t n, const auto* from, auto* to) {
-                                          scale_row<false>(from, n, gate[0], 0.0f, to);
+                         return map_row(x, 1, out, 1, count, output, next,
+                                        [&](auto how, int64_t, int64_t n, const auto* row, auto* to) {
+                                          scale_row<false>(how, row, n, gate[0], 0.0f, to);
                                         });
                        }
-                       map_row(x, bands_.x.column, out, bands_.out.column, count, output,
-                               [&](int64_t i, int64_t n, const auto* from, auto* to) {
-                                 multiply_row<false>(from, n, gate + i, nullptr, to);
+                       map_row(x, bands_.x.column, out, bands_.out.column, count, output, next,
+                               [&](auto how, int64_t i, int64_t n, const auto* row, auto* to) {
+                                 multiply_row<false>(how, row, n, gate + i, nullptr, to);
                                });
                      });
         output.end();

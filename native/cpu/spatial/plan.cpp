@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <limits>
+#include <numeric>
 
 #include "core/block.h"
 #include "cpu/spatial/layout.h"
@@ -22,7 +23,10 @@ Bands::Bands(const Spec& spec, bool backward)
   constexpr int64_t kBytes = 512 << 10;
   const int64_t row = spec.channels * spec.width *
                       (element_bytes(spec.dtype) + (backward ? element_bytes(spec.out_dtype) : 0));
-  rows = std::clamp<int64_t>(std::max(kBytes / row, 2 * halo), 1, spec.height);
+  const int64_t wanted = std::max(kBytes / row, 2 * halo);
+  // So many that a channel of a band is of whole lines of memory, where an image of full rows is.
+  const int64_t lines = 32 / std::gcd(spec.width, int64_t{32});
+  rows = std::clamp<int64_t>(wanted < lines ? wanted : wanted / lines * lines, 1, spec.height);
   count = (spec.height + rows - 1) / rows;
 }
 
