@@ -130,29 +130,23 @@ class Backward : fovea::cpu::BackwardItems<Op> {
 
   // The elements of these heads, each from all rows that are summed into it.
   int32_t sum_rows(const RowGradient& gradient, int64_t sums, Range heads) {
-    const bool queries_summed = gradient.all_queries();
-    const bool batches_summed = gradient.all_batches(spec_);
-    const Range batches = {0, batches_summed ? 1 : spec_.batch};
-    const Range pieces = {heads.begin, gradient.all_heads() ? heads.begin + 1 : heads.end};
-    for (int64_t b = batches.begin; b < batches.end; ++b) {
-      int64_t start = 0, elements = queries_summed ? 1 : spec_.query_length;
-      if (spec_.packed && !queries_summed) {
+    const bool all_queries = gradient.all_queries(), all_batches = gradient.all_batches(spec_);
+    const Range pieces = gradient.all_heads() ? one(heads.begin) : heads;
+    for (int64_t b = 0; b < (all_batches ? 1 : spec_.batch); ++b) {
+      int64_t start = 0, elements = all_queries ? 1 : spec_.query_length;
+      if (spec_.packed && !all_queries) {
         BackwardWork work;
         if (int32_t status = locate(b, 0, work)) return status;
         start = work.sequence.query_start;
         elements = work.sequence.query_length;
       }
+      const Range batches = all_batches ? Range{0, spec_.batch} : one(b);
       for (int64_t h = pieces.begin; h < pieces.end; ++h) {
         for (int64_t i = 0; i < elements; ++i) {
-          double sum = 0;
-          const auto add = [&](int64_t row, const BackwardWork& of) {
-            for (int64_t chunk = 0; chunk < of.chunks; ++chunk) {
-              sum += double(workspace_[sums + chunk * workspace_layout_.rows + row]);
-            }
-          };
-          const Range queries = queries_summed ? Range{0, spec_.query_length} : one(i);
-          if (int32_t status = for_each_row(batches_summed ? Range{0, spec_.batch} : one(b),
-                                            gradient.all_heads() ? heads : one(h), queries, add)) {
+          const Range queries = all_queries ? Range{0, spec_.query_length} : one(i);
+          double sum;
+          if (int32_t status = sum_element(sums, batches, gradient.all_heads() ? heads : one(h),
+                                           queries, sum)) {
             return status;
           }
           const int64_t(&stride)[3] = gradient.stride;
@@ -161,6 +155,15 @@ class Backward : fovea::cpu::BackwardItems<Op> {
       }
     }
     return FOVEA_OK;
+  }
+
+  int32_t sum_element(int64_t sums, Range batches, Range heads, Range queries, double& sum) {
+    sum = 0;
+    return for_each_row(batches, heads, queries, [&](int64_t row, const BackwardWork& work) {
+      for (int64_t chunk = 0; chunk < work.chunks; ++chunk) {
+        sum += double(workspace_[sums + chunk * workspace_layout_.rows + row]);
+      }
+    });
   }
 
   // Calls body(row in the workspace, work of its sequence).

@@ -28,7 +28,7 @@ struct BackwardPieces {
   RowTiles bias_tiles;                                // of its batches and queries
   int64_t bias_heads, bias_keys;
   int64_t bias_queries;  // in each of bias_tiles
-  int64_t heads;
+  int64_t heads;  // of kHeadPhase
 
   explicit BackwardPieces(const fovea_plan& plan) {
     const Spec& spec = spec_of(plan);
@@ -44,10 +44,12 @@ struct BackwardPieces {
         RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    heads = spec.query_heads;
+    bool wanted = spec.has_dsinks, summed = false;
     for (const RowGradient& it : row_gradients(spec, {})) {
-      if (it.wanted && it.all_heads()) heads = 1;
+      wanted |= it.wanted;
+      summed |= it.wanted && it.all_heads();
     }
+    heads = !wanted ? 0 : summed ? 1 : spec.query_heads;
   }
 };
 

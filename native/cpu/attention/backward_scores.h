@@ -21,12 +21,14 @@ class BackwardScores : public AttentionRows {
         run_(run),
         layout_(run.scratch_layout),
         modifier_(*this, run.operands),
-        reach_(spec_.has_spans ? modifier_.longest_reach(sequence_.query_length * group_) : 0) {}
+        // The phase of rows takes some of them at a time, against all their keys.
+        reach_(run.call.phase == kRowPhase
+                   ? kInfinity
+                   : modifier_.longest_reach(sequence_.query_length * group_)) {}
 
   // Rows whose span ends before a key do not see it.
   int64_t row_high(int64_t key) const {
     const int64_t high = AttentionRows::row_high(key);
-    if (!spec_.has_spans) return high;
     const double last = double(key) + reach_;
     return last < double(sequence_.query_length + shift_) ? std::min(high, row_at(int64_t(last) + 1))
                                                           : high;

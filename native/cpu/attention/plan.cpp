@@ -62,9 +62,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   if (spec.has_dbias) {
     plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }
-  bool heads = spec.has_dsinks;
-  for (const RowGradient& it : row_gradients(spec, {})) heads |= it.wanted;
-  if (heads) plan.items[kHeadPhase] = pieces.heads;
+  plan.items[kHeadPhase] = pieces.heads;
 
   if (int32_t status = fovea::cpu::plan_memory(spec, BackwardWorkspace(plan),
                                                BackwardScratch(plan).total, plan)) {

@@ -1,6 +1,6 @@
 // What becomes of a score between the product and the softmax: softcap, bias, ALiBi, Gaussian and span, in
-// this order; the scale is in the queries. Written for both ways that scores lie: rows in the SIMD lanes, as in the
-// forward, and keys in them, as in the backward. Scores come out in units of log2.
+// this order; the scale is in the queries. Written for both ways that scores lie: rows in the SIMD lanes, as
+// in the forward, and keys in them, as in the backward. Scores come out in units of log2.
 #pragma once
 
 #include "cpu/attention/backward_layout.h"
@@ -30,8 +30,10 @@ class ScoreModifier {
     return first > 0 ? int64_t(first) : 0;
   }
 
-  // How far from its position the farthest key lies that has a weight for any of rows [0, end).
+  // How far from its position the farthest key lies that has a weight for any of rows [0, end); infinite
+  // without spans.
   double longest_reach(int64_t end) const {
+    if (!spec_.has_spans) return double(kInfinity);
     double longest = 0;
     rows_.for_each_row(0, end, [&](int64_t, int64_t i, int64_t head) {
       longest = std::max(longest, reach(span(i, head)));

@@ -54,6 +54,15 @@ struct BackwardBias : BackwardScores<kIt> {
     int32_t batch, head;
     int32_t position;  // the tile's first
     int32_t key_tile;
+
+    // Of tiles of positions, heads and batches, but for those that are summed over.
+    FOVEA_DEVICE void place(const AttentionParams& p, int64_t item) {
+      const int64_t tiles = all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
+      const int64_t heads = all_heads ? 1 : p.query_heads;
+      position = int32_t(item % tiles) * kRows;
+      head = int32_t(item / tiles % heads);
+      batch = int32_t(item / tiles / heads);
+    }
   };
 
   struct BiasItem : Item {
@@ -64,12 +73,8 @@ struct BackwardBias : BackwardScores<kIt> {
       // Sequences of a packed batch have rows of their own.
       this->all_batches = p.spec.packed ? this->all_positions : p.spec.dbias_stride[0] == 0;
       const int64_t key_tiles = (p.key_length + kKeys - 1) / kKeys;
-      const int64_t tiles = this->all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
-      const int64_t heads = this->all_heads ? 1 : p.query_heads;
       this->key_tile = int32_t(item % key_tiles);
-      this->position = int32_t(item / key_tiles % tiles) * kRows;
-      this->head = int32_t(item / key_tiles / tiles % heads);
-      this->batch = int32_t(item / key_tiles / tiles / heads);
+      this->place(p, item / key_tiles);
     }
   };
 
@@ -78,14 +83,19 @@ struct BackwardBias : BackwardScores<kIt> {
       this->all_batches = sums.all_batches;
       this->all_heads = sums.all_heads;
       this->all_positions = sums.all_queries;
-      const int64_t tiles = this->all_positions ? 1 : (p.query_length + kRows - 1) / kRows;
-      const int64_t heads = this->all_heads ? 1 : p.query_heads;
-      this->position = int32_t(item % tiles) * kRows;
-      this->head = int32_t(item / tiles % heads);
-      this->batch = int32_t(item / tiles / heads);
       this->key_tile = 0;
+      this->place(p, item);
     }
   };
+
+  // The rows that the elements of a batch index lie in, padding included.
+  FOVEA_DEVICE void locate_rows(const Item& at, int32_t& start, int32_t& positions) const {
+    start = 0;
+    positions = p.query_length;
+    if (p.spec.packed) {
+      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.spec.query_total, start, positions);
+    }
+  }
 
   template <RowOperand kOperand>
   FOVEA_DEVICE bool wants(int64_t item) const {
@@ -113,10 +123,8 @@ struct BackwardBias : BackwardScores<kIt> {
       if (tile::thread_index() == 0) tile::store_global(row_sum(to, at, 0), sum);
       return;
     }
-    int32_t start = 0, positions = p.query_length;
-    if (p.spec.packed) {
-      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.spec.query_total, start, positions);
-    }
+    int32_t start, positions;
+    locate_rows(at, start, positions);
     tile::each_row<kM>([&](int i, int h) {
       float sum = sums[i][h];
       sum += tile::shuffle_xor(sum, 1);
@@ -223,10 +231,8 @@ struct BackwardBias : BackwardScores<kIt> {
 
   FOVEA_DEVICE void store_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
     if (this->share() != 0) return;
-    int32_t start = 0, positions = p.query_length;
-    if (p.spec.packed) {
-      locate_packed(p.cu_seqlens_q, at.batch, p.query_length, p.spec.query_total, start, positions);
-    }
+    int32_t start, positions;
+    locate_rows(at, start, positions);
     tile::each_row<kM>([&](int i, int h) {
       const int32_t position = at.position + int32_t(mine.row(i, h));
       if (position >= positions) return;

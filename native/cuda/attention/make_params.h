@@ -98,9 +98,13 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   const auto gradients = row_gradients(spec, operands);
   for (int s = 0; s < kRowOperands; ++s) {
     const RowGradient& it = gradients[s];
-    b.row_sums[s] = {it.wanted ? it.to : nullptr,  {it.stride[0], it.stride[1], it.stride[2]},
-                     items.begin[s],      it.all_batches(spec),
-                     it.all_heads(),      it.all_queries()};
+    RowSums& sums = b.row_sums[s];
+    sums.to = it.to;
+    std::copy_n(it.stride, 3, sums.stride);
+    sums.begin = items.begin[s];
+    sums.all_batches = it.all_batches(spec);
+    sums.all_heads = it.all_heads();
+    sums.all_queries = it.all_queries();
   }
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
