@@ -3,6 +3,7 @@ package dev.fovea.testkit;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
+import dev.fovea.SequenceCall;
 import dev.fovea.Tensor;
 import dev.fovea.access.Devices;
 import dev.fovea.testkit.GuardedMemory.Side;
@@ -118,6 +119,18 @@ public final class CaseBuffers implements AutoCloseable {
         values, 0, memory.segment(), ValueLayout.JAVA_INT_UNALIGNED, 0, values.length);
     memory.seal();
     return memory.view(0, DType.INT32, new long[] {values.length}, new long[] {1});
+  }
+
+  /** Binds the lengths of a case, or where its packed sequences begin. */
+  public void bindLengths(SequenceCall<?> call, Geometry g) {
+    if (g.packed()) {
+      call.cuSeqlens(ints(g.cuQ()), ints(g.cuK()), g.queryLength(), g.keyLength());
+    } else if (g.queryLengths() != null) {
+      call.queryLengths(ints(g.queryLengths()));
+    }
+    if (g.hasKeyLengths()) {
+      call.keyLengths(ints(g.keyLengths()));
+    }
   }
 
   /**

@@ -1,61 +1,36 @@
 package dev.fovea.testkit.additive;
 
 import dev.fovea.AdditiveAttention;
-import dev.fovea.AdditiveBackward;
 import dev.fovea.AdditiveCall;
 import dev.fovea.Attention.Alignment;
-import dev.fovea.AttentionPlan;
-import dev.fovea.Device;
-import dev.fovea.Tensor;
-import dev.fovea.testkit.CaseBuffers;
-import dev.fovea.testkit.CaseBuffers.Output;
-import dev.fovea.testkit.Expected;
-import dev.fovea.testkit.Geometry;
-import dev.fovea.testkit.OperandTable;
+import dev.fovea.testkit.OperationRun;
 import dev.fovea.testkit.Visibility;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
 
-/** A case in guarded memory, bound to the public API: run it as often as wanted, compare. */
-public final class AdditiveRun implements AutoCloseable {
+/** A case as the public API has it. */
+final class AdditiveBinding {
 
-  private final AdditiveCase c;
-  private final Operands data;
-  private final OperandTable table;
-  private final CaseBuffers buffers;
-  private final List<String> written = new ArrayList<>();
-  private final AdditiveCall call;
-  private final AdditiveBackward backward; // null: the forward pass
-  private String damage; // by the last run
+  private AdditiveBinding() {}
 
-  /** Lays the operands out in memory of {@code device} and binds them; runs nothing. */
-  public AdditiveRun(AdditiveCase c, Operands data, Device device) {
-    this.c = c;
-    this.data = data;
-    table = c.table();
-    buffers = new CaseBuffers(device, c.guard());
-    boolean built = false;
-    try {
-      call =
-          attention(c.options())
-              .call(input("query"), input("key"), input("value"), input("weight"))
-              .bias(c.has("bias") ? input("bias") : null)
-              .parallelism(c.parallelism());
-      bindLengths();
-      if (c.options().dropout() > 0) {
-        call.dropoutSeed(c.options().seed(), c.options().offset());
-      }
-      backward = c.isBackward() ? bindBackward() : null;
-      if (backward == null) {
-        call.out(output("out")).lse(output("lse")).weights(output("weights"));
-      }
-      built = true;
-    } finally {
-      if (!built) {
-        close();
-      }
+  static OperationRun.Bound bind(AdditiveCase c, OperationRun run) {
+    AdditiveCall call =
+        attention(c.options())
+            .call(run.input("query"), run.input("key"), run.input("value"), run.input("weight"))
+            .bias(run.input("bias"));
+    if (c.options().dropout() > 0) {
+      call.dropoutSeed(c.seed(), c.offset());
     }
+    if (!c.isBackward()) {
+      call.out(run.output("out")).lse(run.output("lse")).weights(run.output("weights"));
+      return new OperationRun.Bound(call, null);
+    }
+    return new OperationRun.Bound(
+        call,
+        call.gradients(run.input("dout"), run.input("out"), run.input("lse"))
+            .dquery(run.output("dquery"))
+            .dkey(run.output("dkey"))
+            .dvalue(run.output("dvalue"))
+            .dweight(run.output("dweight"))
+            .dbias(run.output("dbias")));
   }
 
   private static AdditiveAttention attention(Options o) {
@@ -64,87 +39,5 @@ public final class AdditiveRun implements AutoCloseable {
     builder.outDType(o.outDType()).dropout(o.dropout()).window(v.windowLeft(), v.windowRight());
     builder.alignment(v.topLeft() ? Alignment.TOP_LEFT : Alignment.BOTTOM_RIGHT);
     return (v.causal() ? builder.causal() : builder).build();
-  }
-
-  private void bindLengths() {
-    Geometry g = c.geometry();
-    if (g.packed()) {
-      Tensor queries = buffers.ints(g.cuQ());
-      call.cuSeqlens(queries, buffers.ints(g.cuK()), g.queryLength(), g.keyLength());
-    } else if (g.queryLengths() != null) {
-      call.queryLengths(buffers.ints(g.queryLengths()));
-    }
-    if (g.hasKeyLengths()) {
-      call.keyLengths(buffers.ints(g.keyLengths()));
-    }
-  }
-
-  private AdditiveBackward bindBackward() {
-    return call.gradients(input("dout"), input("out"), input("lse"))
-        .accumulate(c.gradients().accumulate())
-        .deterministic(c.gradients().deterministic())
-        .dquery(output("dquery"))
-        .dkey(output("dkey"))
-        .dvalue(output("dvalue"))
-        .dweight(output("dweight"))
-        .dbias(output("dbias"));
-  }
-
-  private Tensor input(String name) {
-    return buffers.input(
-        c.type(table.operand(name)), c.layout(name), data.get(name), table.dims(name));
-  }
-
-  /** Null where the case has none. */
-  private Tensor output(String name) {
-    if (!c.has(name)) {
-      return null;
-    }
-    Output output =
-        buffers.output(
-            name, c.type(table.operand(name)), c.layout(name), data.get(name), table.dims(name));
-    written.add(name);
-    return output.tensor();
-  }
-
-  /** The bound call, for tests that set its executor or parallelism. */
-  public AdditiveCall call() {
-    return call;
-  }
-
-  /** The plan of the pass. */
-  public AttentionPlan plan() {
-    return backward == null ? call.plan() : backward.plan();
-  }
-
-  /** Fills the outputs as they are before, runs, and brings them to the host. */
-  public AdditiveRun run() {
-    damage = buffers.run(backward == null ? call::run : backward::run);
-    return this;
-  }
-
-  /** Bytes of all outputs, one after the other: two runs with the same bits have the same. */
-  public byte[] outputBytes() {
-    return buffers.outputBytes();
-  }
-
-  /** What is wrong with the outputs of the last run, or null. */
-  public String compare(Map<String, Expected> expected) {
-    String wrong = buffers.compare(ordered(expected));
-    return wrong == null ? damage : wrong;
-  }
-
-  /** The largest error of the last run in units of what is allowed. */
-  public double worst(Map<String, Expected> expected) {
-    return buffers.worst(ordered(expected));
-  }
-
-  private List<Expected> ordered(Map<String, Expected> expected) {
-    return written.stream().map(expected::get).toList();
-  }
-
-  @Override
-  public void close() {
-    buffers.close();
   }
 }

@@ -1,19 +1,16 @@
 package dev.fovea.testkit.additive;
 
 import dev.fovea.DType;
-import dev.fovea.Device;
-import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeOperation;
-import dev.fovea.ffi.Operand;
-import dev.fovea.testkit.CaseFile;
-import dev.fovea.testkit.CheckedCase;
+import dev.fovea.testkit.CaseSizes;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.GuardedMemory;
 import dev.fovea.testkit.Layout;
-import dev.fovea.testkit.OperandTable;
-import java.io.IOException;
+import dev.fovea.testkit.OperationCase;
+import dev.fovea.testkit.OperationRun;
+import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
 /**
@@ -41,16 +38,7 @@ public record AdditiveCase(
     int parallelism,
     Gradients gradients,
     String repeat)
-    implements CheckedCase {
-
-  /**
-   * What is asked of a backward pass.
-   *
-   * @param dtype of dquery, dkey and dvalue
-   * @param deterministic the same bits on every run are asked for
-   * @param accumulate all but dquery are added to what is there
-   */
-  public record Gradients(DType dtype, boolean deterministic, boolean accumulate) {}
+    implements OperationCase {
 
   /** Kinds of values. */
   public enum Content {
@@ -84,36 +72,35 @@ public record AdditiveCase(
     NAN_IN_WEIGHT
   }
 
-  /** True for the backward pass. */
-  public boolean isBackward() {
-    return gradients != null;
+  @Override
+  @SuppressWarnings("exports") // for the operations in this module
+  public NativeOperation operation() {
+    return NativeAdditive.OPERATION;
   }
 
-  /** The declaration, for this case. */
-  OperandTable table() {
-    int pass = isBackward() ? Abi.BACKWARD : Abi.FORWARD;
-    return new OperandTable(NativeAdditive.OPERATION, pass, geometry, layouts);
+  @Override
+  public CaseSizes caseSizes() {
+    return geometry;
   }
 
-  /** The layout of an operand; null where the case has none. */
-  public Layout layout(String operand) {
-    return layouts.get(NativeAdditive.OPERATION.requireOperand(operand));
+  @Override
+  public DType dtype() {
+    return options.dtype();
   }
 
-  /** True if the case has that operand. */
-  public boolean has(String operand) {
-    return layout(operand) != null;
+  @Override
+  public DType outDType() {
+    return options.outDType();
   }
 
-  /** The type of an operand's elements. */
-  DType type(Operand operand) {
-    return switch (operand.type()) {
-      case SPEC -> options.dtype();
-      case OUT -> options.outDType();
-      case GRADIENT -> gradients.dtype();
-      case FLOAT32, OWN -> DType.FLOAT32;
-      case INT32, OFFSETS -> DType.INT32;
-    };
+  @Override
+  public long seed() {
+    return options.seed();
+  }
+
+  @Override
+  public int offset() {
+    return options.offset();
   }
 
   @Override
@@ -127,13 +114,9 @@ public record AdditiveCase(
   }
 
   @Override
-  public Result check(Device device) {
+  public Drawn draw() {
     Operands data = Operands.of(this);
-    Map<String, Expected> expected = expected(data);
-    try (AdditiveRun run = new AdditiveRun(this, data, device)) {
-      String wrong = run.run().compare(expected);
-      return new Result(wrong, run.worst(expected), run.outputBytes(), run.plan());
-    }
+    return new Drawn(data.all(), expected(data));
   }
 
   /** What must stand in the outputs, by name. */
@@ -142,29 +125,14 @@ public record AdditiveCase(
   }
 
   @Override
-  public void write(CaseFile file, String device) throws IOException {
-    Operands data = Operands.of(this);
-    NativeOperation operation = NativeAdditive.OPERATION;
-    file.head(operation, this, spec(), options.seed(), options.offset());
-    table().write(file, data::get, expected(data), this::type);
+  public OperationRun.Bound bind(OperationRun run) {
+    return AdditiveBinding.bind(this, run);
   }
 
-  /** The block of fovea.h. */
-  byte[] spec() {
-    NativeOperation operation = NativeAdditive.OPERATION;
-    return table()
-        .spec(
-            spec -> {
-              operation.dtype().set(spec, CaseFile.dtype(options.dtype()));
-              operation.outDType().set(spec, CaseFile.dtype(options.outDType()));
-              options.visibility().fill(operation, spec);
-              operation.float32("dropout").set(spec, options.dropout());
-              if (isBackward()) {
-                operation.gradientDType().set(spec, CaseFile.dtype(gradients.dtype));
-                operation.deterministic().set(spec, gradients.deterministic ? 1 : 0);
-                operation.accumulate().set(spec, gradients.accumulate ? 1 : 0);
-              }
-            });
+  @Override
+  public void fill(MemorySegment spec) {
+    options.visibility().fill(operation(), spec);
+    operation().float32("dropout").set(spec, options.dropout());
   }
 
   /** One line for people. */

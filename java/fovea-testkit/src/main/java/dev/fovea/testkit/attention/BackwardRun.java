@@ -66,10 +66,7 @@ public final class BackwardRun implements AutoCloseable {
       Layout layout = c.layouts().drows().get(k);
       Output output =
           bound.buffers().output("d" + kind, DType.FLOAT32, layout, null, bound.rowDims());
-      switch (kind) {
-        case GAUSSIAN -> backward.dgaussianCenters(output.tensor());
-        case SPAN -> backward.dspans(output.tensor());
-      }
+      kind.bindGradient(backward, output.tensor());
     }
     if (c.dsinks()) {
       Output output = bound.buffers().output("dsinks", DType.FLOAT32, bound.perHead(), null, 3);

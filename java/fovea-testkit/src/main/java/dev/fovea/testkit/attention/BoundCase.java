@@ -5,7 +5,6 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.CaseBuffers;
-import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.attention.Options.Alibi;
 
@@ -41,16 +40,8 @@ final class BoundCase implements AutoCloseable {
   }
 
   private void bindOptional(Operands data) {
-    Geometry g = c.geometry();
     Options o = c.options();
-    if (g.packed()) {
-      call.cuSeqlens(buffers.ints(g.cuQ()), buffers.ints(g.cuK()), g.queryLength(), g.keyLength());
-    } else if (g.queryLengths() != null) {
-      call.queryLengths(buffers.ints(g.queryLengths()));
-    }
-    if (g.hasKeyLengths()) {
-      call.keyLengths(buffers.ints(g.keyLengths()));
-    }
+    buffers.bindLengths(call, c.geometry());
     if (data.bias() != null) {
       call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));
     }
@@ -60,11 +51,8 @@ final class BoundCase implements AutoCloseable {
     }
     for (int k = 0; k < o.rows().size(); k++) {
       Layout layout = c.layouts().rows().get(k);
-      Tensor tensor = buffers.input(DType.FLOAT32, layout, data.rows().get(k), rowDims());
-      switch (o.rows().get(k).kind()) {
-        case GAUSSIAN -> call.gaussianCenters(tensor);
-        case SPAN -> call.spans(tensor);
-      }
+      Tensor elements = buffers.input(DType.FLOAT32, layout, data.rows().get(k), rowDims());
+      o.rows().get(k).kind().bind(call, elements);
     }
     if (data.sinks() != null) {
       call.sinks(buffers.input(DType.FLOAT32, perHead(), data.sinks(), 3));

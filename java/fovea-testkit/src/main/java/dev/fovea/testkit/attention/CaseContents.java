@@ -174,10 +174,7 @@ final class CaseContents {
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
     for (int k = 0; k < o.rows().size(); k++) {
       RowOperand it = o.rows().get(k);
-      switch (it.kind()) {
-        case GAUSSIAN -> FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, it.number());
-        case SPAN -> FoveaAttentionSpec.SPAN_RAMP.set(spec, it.number());
-      }
+      NativeAttention.OPERATION.float32(it.kind().option()).set(spec, it.number());
       row(spec, Abi.FORWARD, it.kind().operand(), layouts.rows().get(k), g.packed());
     }
   }

@@ -149,15 +149,9 @@ public final class CaseGenerator {
   /** Drawn apart: the other features of a case do not depend on these. */
   private void rows() {
     Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed));
-    Bias[] shapes = Bias.values();
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       if (random.chance(0.15)) {
-        float number =
-            switch (kind) {
-              case GAUSSIAN -> random.pick(0.5f, 3f, 20f, 100f);
-              case SPAN -> random.pick(1f, 4f, 32f, 100.5f);
-            };
-        c.row(new RowOperand(kind, number, shapes[1 + random.nextInt(shapes.length - 1)]));
+        c.row(kind.draw(random));
       }
     }
     c.rowStyle = Style.draw(random);

@@ -75,11 +75,7 @@ public final class CaseRun implements AutoCloseable {
       builder = builder.softcap(o.softcap());
     }
     for (RowOperand it : o.rows()) {
-      builder =
-          switch (it.kind()) {
-            case GAUSSIAN -> builder.gaussianSigma(it.number());
-            case SPAN -> builder.spanRamp(it.number());
-          };
+      it.kind().configure(builder, it.number());
     }
     if (o.dropout() > 0) {
       builder = builder.dropout(o.dropout());

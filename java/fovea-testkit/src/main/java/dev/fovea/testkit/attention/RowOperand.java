@@ -1,5 +1,9 @@
 package dev.fovea.testkit.attention;
 
+import dev.fovea.Attention;
+import dev.fovea.AttentionBackward;
+import dev.fovea.AttentionCall;
+import dev.fovea.Tensor;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
@@ -19,7 +23,22 @@ public record RowOperand(Kind kind, float number, Bias shape) {
   /** What the operand does. */
   public enum Kind {
     /** Adds -(j - center)^2 / (2 sigma^2). */
-    GAUSSIAN("gaussian_centers") {
+    GAUSSIAN("gaussian_centers", "gaussian_sigma", 0.5f, 3f, 20f, 100f) {
+      @Override
+      void configure(Attention.Builder builder, float sigma) {
+        builder.gaussianSigma(sigma);
+      }
+
+      @Override
+      void bind(AttentionCall call, Tensor centers) {
+        call.gaussianCenters(centers);
+      }
+
+      @Override
+      void bindGradient(AttentionBackward backward, Tensor dcenters) {
+        backward.dgaussianCenters(dcenters);
+      }
+
       @Override
       double added(double sigma, double center, long position, int key) {
         double distance = (key - center) / sigma;
@@ -38,7 +57,22 @@ public record RowOperand(Kind kind, float number, Bias shape) {
     },
 
     /** Adds the logarithm of what falls from 1 to 0 over the ramp. */
-    SPAN("spans") {
+    SPAN("spans", "span_ramp", 1f, 4f, 32f, 100.5f) {
+      @Override
+      void configure(Attention.Builder builder, float ramp) {
+        builder.spanRamp(ramp);
+      }
+
+      @Override
+      void bind(AttentionCall call, Tensor spans) {
+        call.spans(spans);
+      }
+
+      @Override
+      void bindGradient(AttentionBackward backward, Tensor dspans) {
+        backward.dspans(dspans);
+      }
+
       @Override
       double added(double ramp, double span, long position, int key) {
         return Math.log(Math.clamp(left(ramp, span, position, key) / ramp, 0, 1));
@@ -62,15 +96,37 @@ public record RowOperand(Kind kind, float number, Bias shape) {
     };
 
     private final String operand;
+    private final String option;
+    private final float[] numbers;
 
-    Kind(String operand) {
+    Kind(String operand, String option, float... numbers) {
       this.operand = operand;
+      this.option = option;
+      this.numbers = numbers;
     }
 
     /** Its name in the declaration. */
     String operand() {
       return operand;
     }
+
+    /** The name of its number there. */
+    String option() {
+      return option;
+    }
+
+    /** With one of a few numbers, of any shape. */
+    RowOperand draw(Gaussian random) {
+      float number = numbers[random.nextInt(numbers.length)];
+      Bias[] shapes = Bias.values();
+      return new RowOperand(this, number, shapes[1 + random.nextInt(shapes.length - 1)]);
+    }
+
+    abstract void configure(Attention.Builder builder, float number);
+
+    abstract void bind(AttentionCall call, Tensor elements);
+
+    abstract void bindGradient(AttentionBackward backward, Tensor elements);
 
     abstract double added(double number, double element, long position, int key);
 

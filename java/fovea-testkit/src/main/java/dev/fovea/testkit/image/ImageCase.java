@@ -1,19 +1,16 @@
 package dev.fovea.testkit.image;
 
 import dev.fovea.DType;
-import dev.fovea.Device;
-import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeSpatial;
-import dev.fovea.ffi.Operand;
-import dev.fovea.testkit.CaseFile;
-import dev.fovea.testkit.CheckedCase;
+import dev.fovea.testkit.CaseSizes;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.GuardedMemory;
 import dev.fovea.testkit.Layout;
-import dev.fovea.testkit.OperandTable;
-import java.io.IOException;
+import dev.fovea.testkit.OperationCase;
+import dev.fovea.testkit.OperationRun;
+import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -47,7 +44,7 @@ public record ImageCase(
     int parallelism,
     Gradients gradients,
     String repeat)
-    implements CheckedCase {
+    implements OperationCase {
 
   /** An operation. */
   public enum Kind {
@@ -66,15 +63,6 @@ public record ImageCase(
       return table;
     }
   }
-
-  /**
-   * What is asked of a backward pass.
-   *
-   * @param dtype of dx
-   * @param deterministic the same bits on every run are asked for
-   * @param accumulate all but dx are added to what is there
-   */
-  public record Gradients(DType dtype, boolean deterministic, boolean accumulate) {}
 
   /** Kinds of values. */
   public enum Content {
@@ -98,36 +86,14 @@ public record ImageCase(
     NAN_IN_WEIGHT
   }
 
-  /** True for the backward pass. */
-  public boolean isBackward() {
-    return gradients != null;
+  @Override
+  public NativeOperation operation() {
+    return kind.table();
   }
 
-  /** The declaration, for this case. */
-  OperandTable table() {
-    int pass = isBackward() ? Abi.BACKWARD : Abi.FORWARD;
-    return new OperandTable(kind.table(), pass, sizes, layouts);
-  }
-
-  /** The layout of an operand; null where the case has none. */
-  public Layout layout(String operand) {
-    return layouts.get(kind.table().requireOperand(operand));
-  }
-
-  /** True if the case has that operand. */
-  public boolean has(String operand) {
-    return layout(operand) != null;
-  }
-
-  /** The type of an operand's elements. */
-  DType type(Operand operand) {
-    return switch (operand.type()) {
-      case SPEC -> dtype;
-      case OUT -> outDType;
-      case GRADIENT -> gradients.dtype();
-      case FLOAT32, OWN -> DType.FLOAT32;
-      case INT32, OFFSETS -> DType.INT32;
-    };
+  @Override
+  public CaseSizes caseSizes() {
+    return sizes;
   }
 
   /** Relative error of a float32 sum of {@code terms} terms that were summed in any order. */
@@ -159,13 +125,9 @@ public record ImageCase(
   }
 
   @Override
-  public Result check(Device device) {
+  public Drawn draw() {
     Operands data = Operands.of(this);
-    Map<String, Expected> expected = expected(data);
-    try (ImageRun run = new ImageRun(this, data, device)) {
-      String wrong = run.run().compare(expected);
-      return new Result(wrong, run.worst(expected), run.outputBytes(), run.plan());
-    }
+    return new Drawn(data.all(), expected(data));
   }
 
   /** What must stand in the outputs, by name. */
@@ -177,27 +139,12 @@ public record ImageCase(
   }
 
   @Override
-  public void write(CaseFile file, String device) throws IOException {
-    Operands data = Operands.of(this);
-    file.head(kind.table(), this, spec(), 0, 0);
-    table().write(file, data::get, expected(data), this::type);
+  public OperationRun.Bound bind(OperationRun run) {
+    return ImageBinding.bind(this, run);
   }
 
-  /** The block of fovea.h. */
-  byte[] spec() {
-    NativeOperation operation = kind.table();
-    return table()
-        .spec(
-            spec -> {
-              operation.dtype().set(spec, CaseFile.dtype(dtype));
-              operation.outDType().set(spec, CaseFile.dtype(outDType));
-              if (isBackward()) {
-                operation.gradientDType().set(spec, CaseFile.dtype(gradients.dtype));
-                operation.deterministic().set(spec, gradients.deterministic ? 1 : 0);
-                operation.accumulate().set(spec, gradients.accumulate ? 1 : 0);
-              }
-            });
-  }
+  @Override
+  public void fill(MemorySegment spec) {}
 
   /** One line for people. */
   @Override

@@ -1,19 +1,17 @@
 package dev.fovea.testkit.linear;
 
 import dev.fovea.DType;
-import dev.fovea.Device;
-import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
-import dev.fovea.ffi.Operand;
 import dev.fovea.testkit.CaseFile;
-import dev.fovea.testkit.CheckedCase;
+import dev.fovea.testkit.CaseSizes;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.GuardedMemory;
 import dev.fovea.testkit.Layout;
-import dev.fovea.testkit.OperandTable;
-import java.io.IOException;
+import dev.fovea.testkit.OperationCase;
+import dev.fovea.testkit.OperationRun;
+import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
 /**
@@ -43,16 +41,7 @@ public record LinearCase(
     int parallelism,
     Gradients gradients,
     String repeat)
-    implements CheckedCase {
-
-  /**
-   * What is asked of a backward pass.
-   *
-   * @param dtype of dquery, dkey and dvalue
-   * @param deterministic the same bits on every run are asked for
-   * @param accumulate all but dquery are added to what is there
-   */
-  public record Gradients(DType dtype, boolean deterministic, boolean accumulate) {}
+    implements OperationCase {
 
   /** Kinds of values. */
   public enum Content {
@@ -76,37 +65,30 @@ public record LinearCase(
     NAN_IN_QUERY
   }
 
-  /** True for the backward pass. */
-  public boolean isBackward() {
-    return gradients != null;
+  @Override
+  @SuppressWarnings("exports") // for the operations in this module
+  public NativeOperation operation() {
+    return NativeLinear.OPERATION;
   }
 
-  /** The declaration, for this case. */
-  OperandTable table() {
-    int pass = isBackward() ? Abi.BACKWARD : Abi.FORWARD;
-    return new OperandTable(NativeLinear.OPERATION, pass, geometry, layouts);
+  @Override
+  public CaseSizes caseSizes() {
+    return geometry;
   }
 
-  /** The layout of an operand; null where the case has none. */
-  public Layout layout(String operand) {
-    return layouts.get(NativeLinear.OPERATION.requireOperand(operand));
+  @Override
+  public DType dtype() {
+    return options.dtype();
   }
 
-  /** True if the case has that operand. */
-  public boolean has(String operand) {
-    return layout(operand) != null;
+  @Override
+  public DType outDType() {
+    return options.outDType();
   }
 
-  /** The type of an operand's elements. */
-  DType type(Operand operand) {
-    return switch (operand.type()) {
-      case SPEC -> options.dtype();
-      case OUT -> options.outDType();
-      case GRADIENT -> gradients.dtype();
-      case OWN -> types.get(operand.name());
-      case FLOAT32 -> DType.FLOAT32;
-      case INT32, OFFSETS -> DType.INT32;
-    };
+  @Override
+  public DType ownType(String operand) {
+    return types.get(operand);
   }
 
   @Override
@@ -129,13 +111,9 @@ public record LinearCase(
   }
 
   @Override
-  public Result check(Device device) {
+  public Drawn draw() {
     Operands data = Operands.of(this);
-    Map<String, Expected> expected = expected(data);
-    try (LinearRun run = new LinearRun(this, data, device)) {
-      String wrong = run.run().compare(expected);
-      return new Result(wrong, run.worst(expected), run.outputBytes(), run.plan());
-    }
+    return new Drawn(data.all(), expected(data));
   }
 
   /** What must stand in the outputs, by name. */
@@ -144,35 +122,21 @@ public record LinearCase(
   }
 
   @Override
-  public void write(CaseFile file, String device) throws IOException {
-    Operands data = Operands.of(this);
-    file.head(NativeLinear.OPERATION, this, spec(), 0, 0);
-    table().write(file, data::get, expected(data), this::type);
+  public OperationRun.Bound bind(OperationRun run) {
+    return LinearBinding.bind(this, run);
   }
 
-  /** The block of fovea.h. */
-  byte[] spec() {
-    NativeOperation operation = NativeLinear.OPERATION;
-    return table()
-        .spec(
-            spec -> {
-              operation.dtype().set(spec, CaseFile.dtype(options.dtype()));
-              operation.outDType().set(spec, CaseFile.dtype(options.outDType()));
-              types.forEach(
-                  (name, type) -> operation.int32(name + "_dtype").set(spec, CaseFile.dtype(type)));
-              operation.int32("causal").set(spec, options.causal() ? 1 : 0);
-              operation.int32("normalised").set(spec, options.normalised() ? 1 : 0);
-              operation.int32("feature_map").set(spec, options.featureMap().ordinal());
-              if (options.scale() != null) {
-                operation.int32("has_scale").set(spec, 1);
-                operation.float32("scale").set(spec, options.scale());
-              }
-              if (isBackward()) {
-                operation.gradientDType().set(spec, CaseFile.dtype(gradients.dtype));
-                operation.deterministic().set(spec, gradients.deterministic ? 1 : 0);
-                operation.accumulate().set(spec, gradients.accumulate ? 1 : 0);
-              }
-            });
+  @Override
+  public void fill(MemorySegment spec) {
+    NativeOperation operation = operation();
+    types.forEach((name, type) -> operation.int32(name + "_dtype").set(spec, CaseFile.dtype(type)));
+    operation.int32("causal").set(spec, options.causal() ? 1 : 0);
+    operation.int32("normalised").set(spec, options.normalised() ? 1 : 0);
+    operation.int32("feature_map").set(spec, options.featureMap().ordinal());
+    if (options.scale() != null) {
+      operation.int32("has_scale").set(spec, 1);
+      operation.float32("scale").set(spec, options.scale());
+    }
   }
 
   /** One line for people. */
