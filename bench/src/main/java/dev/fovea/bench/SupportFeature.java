@@ -92,20 +92,8 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
     features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
-    features.add(
-        forward(
-            "Gaussian around centers",
-            s -> {
-              FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(s, 1);
-              FoveaAttentionSpec.GAUSSIAN_SIGMA.set(s, 8f);
-            }));
-    features.add(
-        forward(
-            "adaptive spans",
-            s -> {
-              FoveaAttentionSpec.HAS_SPANS.set(s, 1);
-              FoveaAttentionSpec.SPAN_RAMP.set(s, 32f);
-            }));
+    features.add(forward("Gaussian around centers", SupportFeature::gaussian));
+    features.add(forward("adaptive spans", SupportFeature::spans));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
@@ -124,33 +112,32 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(gradient("deterministic gradients", FoveaAttentionSpec.DETERMINISTIC, 1));
     features.add(
         gradientOf(
-            "the bias", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16, FoveaAttentionSpec.HAS_DBIAS));
+            "the bias",
+            s -> FoveaAttentionSpec.BIAS_DTYPE.set(s, Abi.FLOAT16),
+            FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
             "ALiBi slopes",
-            FoveaAttentionSpec.HAS_ALIBI_SLOPES,
-            1,
+            s -> FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(s, 1),
             FoveaAttentionSpec.HAS_DALIBI_SLOPES));
     features.add(
-        new SupportFeature(
-            "gradient of centers",
-            true,
-            question -> {
-              FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(question.spec(), 1);
-              FoveaAttentionSpec.GAUSSIAN_SIGMA.set(question.spec(), 8f);
-              FoveaAttentionSpec.HAS_DGAUSSIAN_CENTERS.set(question.spec(), 1);
-            }));
+        gradientOf("centers", SupportFeature::gaussian, FoveaAttentionSpec.HAS_DGAUSSIAN_CENTERS));
+    features.add(gradientOf("spans", SupportFeature::spans, FoveaAttentionSpec.HAS_DSPANS));
     features.add(
-        new SupportFeature(
-            "gradient of spans",
-            true,
-            question -> {
-              FoveaAttentionSpec.HAS_SPANS.set(question.spec(), 1);
-              FoveaAttentionSpec.SPAN_RAMP.set(question.spec(), 32f);
-              FoveaAttentionSpec.HAS_DSPANS.set(question.spec(), 1);
-            }));
-    features.add(
-        gradientOf("the sinks", FoveaAttentionSpec.HAS_SINKS, 1, FoveaAttentionSpec.HAS_DSINKS));
+        gradientOf(
+            "the sinks",
+            s -> FoveaAttentionSpec.HAS_SINKS.set(s, 1),
+            FoveaAttentionSpec.HAS_DSINKS));
+  }
+
+  private static void gaussian(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_GAUSSIAN_CENTERS.set(spec, 1);
+    FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, 8f);
+  }
+
+  private static void spans(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_SPANS.set(spec, 1);
+    FoveaAttentionSpec.SPAN_RAMP.set(spec, 32f);
   }
 
   private static SupportFeature forward(String name, Consumer<MemorySegment> set) {
@@ -165,14 +152,14 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     return new SupportFeature(name, true, question -> field.set(question.spec(), value));
   }
 
-  /** The gradient of an operand that the forward pass has where {@code has} is {@code value}. */
+  /** The gradient of an operand that {@code given} gives to the forward pass. */
   private static SupportFeature gradientOf(
-      String operand, Field.Int32 has, int value, Field.Int32 asked) {
+      String operand, Consumer<MemorySegment> given, Field.Int32 asked) {
     return new SupportFeature(
         "gradient of " + operand,
         true,
         question -> {
-          has.set(question.spec(), value);
+          given.accept(question.spec());
           asked.set(question.spec(), 1);
         });
   }

@@ -264,11 +264,7 @@ public final class Attention {
      * off.
      */
     public Builder softcap(double softcap) {
-      if (softcap != 0 && !(softcap >= 0x1p-32 && softcap <= 0x1p32)) {
-        throw new IllegalArgumentException(
-            "softcap is " + softcap + ", expected 0 (off) or a number from 2^-32 to 2^32");
-      }
-      this.softcap = (float) softcap;
+      this.softcap = zeroOrWithin(32, "softcap", softcap);
       return this;
     }
 
@@ -279,7 +275,7 @@ public final class Attention {
      * window.
      */
     public Builder gaussianSigma(double sigma) {
-      gaussianSigma = keys("gaussianSigma", sigma);
+      gaussianSigma = zeroOrWithin(20, "gaussianSigma", sigma);
       return this;
     }
 
@@ -289,14 +285,22 @@ public final class Attention {
      * R of equation 4.)
      */
     public Builder spanRamp(double ramp) {
-      spanRamp = keys("spanRamp", ramp);
+      spanRamp = zeroOrWithin(20, "spanRamp", ramp);
       return this;
     }
 
-    private static float keys(String name, double number) {
-      if (number != 0 && !(number >= 0x1p-20 && number <= 0x1p20)) {
+    /** A number from 2^-exponent to 2^exponent, or 0. */
+    private static float zeroOrWithin(int exponent, String name, double number) {
+      boolean within = number >= Math.scalb(1.0, -exponent) && number <= Math.scalb(1.0, exponent);
+      if (number != 0 && !within) {
         throw new IllegalArgumentException(
-            name + " is " + number + ", expected 0 (off) or a number from 2^-20 to 2^20");
+            name
+                + " is "
+                + number
+                + ", expected 0 (off) or a number from 2^-"
+                + exponent
+                + " to 2^"
+                + exponent);
       }
       return (float) number;
     }

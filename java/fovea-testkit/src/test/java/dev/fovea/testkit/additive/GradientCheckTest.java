@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.Directional;
+import dev.fovea.testkit.Directional.Along;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Gaussian;
-import dev.fovea.testkit.Geometry;
-import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Style;
 import java.util.List;
@@ -85,62 +85,11 @@ class GradientCheckTest {
     return few;
   }
 
-  /** sum dout * out, with an operand moved by so much of a direction. */
   private static double loss(
       AdditiveCase c, Operands data, String which, float[] way, double factor) {
-    float[] moved = data.get(which).clone();
-    for (int i = 0; i < moved.length; i++) {
-      moved[i] += (float) (factor * way[i]);
-    }
-    Expected out = Oracle.run(c, data.with(which, moved)).get("out");
-    Geometry g = c.geometry();
-    int[] cuQ = g.cuQ();
-    double loss = 0;
-    for (int b = 0; b < g.batch(); b++) {
-      for (int h = 0; h < g.queryHeads(); h++) {
-        for (int i = 0; i < g.lenQ(b); i++) {
-          int from = g.rowIndex(c.layout("dout"), cuQ, b, i, h);
-          int at = g.rowIndex(c.layout("out"), cuQ, b, i, h);
-          for (int d = 0; d < g.valueHeadDim(); d++) {
-            loss += data.get("dout")[from + d] * out.value(at + d);
-          }
-        }
-      }
-    }
-    return loss;
-  }
-
-  /** Central differences, extrapolated. */
-  private static double derivative(AdditiveCase c, Operands data, String which, float[] way) {
-    double[] slopes = new double[2];
-    for (int n = 0; n < 2; n++) {
-      double h = STEP * (n + 1);
-      slopes[n] = (loss(c, data, which, way, h) - loss(c, data, which, way, -h)) / (2 * h);
-    }
-    return (4 * slopes[0] - slopes[1]) / 3;
-  }
-
-  /** The gradient times a direction, the sum of sizes of the products, and that of its bounds. */
-  private static double[] along(
-      Expected gradient, Layout of, float[] before, float[] way, Layout operand) {
-    double[] sums = new double[3];
-    long[] n = of.size();
-    for (int x = 0; x < n[0]; x++) {
-      for (int y = 0; y < n[1]; y++) {
-        for (int z = 0; z < n[2]; z++) {
-          for (int d = 0; d < n[3]; d++) {
-            int at = of.at(x, y, z) + d;
-            assertEquals(Expected.COMPARE, gradient.state(at));
-            double exact = gradient.value(at) - (before == null ? 0 : before[at]);
-            float by = way[operand.at(x, y, z) + d];
-            sums[0] += exact * by;
-            sums[1] += Math.abs(exact * by);
-            sums[2] += gradient.allowed(at) * Math.abs(by);
-          }
-        }
-      }
-    }
-    return sums;
+    Operands moved = data.with(which, Directional.moved(data.get(which), way, factor));
+    Expected out = Oracle.run(c, moved).get("out");
+    return Directional.loss(c.geometry(), data.get("dout"), c.layout("dout"), out, c.layout("out"));
   }
 
   @Test
@@ -155,30 +104,20 @@ class GradientCheckTest {
           continue;
         }
         String gradient = "d" + which;
-        float[] way = direction(data.get(which), index);
-        double[] exact =
-            along(
+        float[] way = Directional.direction(data.get(which), index);
+        Along exact =
+            Directional.along(
                 gradients.get(gradient),
                 c.layout(gradient),
                 data.get(gradient),
                 way,
                 c.layout(which));
-        double slope = derivative(c, data, which, way);
+        double slope = Directional.derivative(STEP, by -> loss(c, data, which, way, by));
         String what = which + " of case " + index + ": " + c;
-        assertEquals(slope, exact[0], TRUNCATION * exact[1] + exact[2], what);
-        checked.merge(which, exact[1] > 0.01 ? 1 : 0, Integer::sum);
+        assertEquals(slope, exact.sum(), TRUNCATION * exact.size() + exact.allowed(), what);
+        checked.merge(which, exact.size() > 0.01 ? 1 : 0, Integer::sum);
       }
     }
     checked.forEach((which, count) -> assertTrue(count > CASES / 4, checked.toString()));
-  }
-
-  /** 1 or -1 for each number; padding and gaps stay. */
-  private static float[] direction(float[] operand, long seed) {
-    Gaussian random = new Gaussian(Gaussian.mix(seed));
-    float[] way = new float[operand.length];
-    for (int i = 0; i < way.length; i++) {
-      way[i] = Float.isNaN(operand[i]) ? 0 : random.pick(-1, 1);
-    }
-    return way;
   }
 }

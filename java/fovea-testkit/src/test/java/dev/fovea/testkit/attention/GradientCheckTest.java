@@ -1,12 +1,14 @@
 package dev.fovea.testkit.attention;
 
+import static dev.fovea.testkit.Directional.moved;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.Directional;
+import dev.fovea.testkit.Directional.Along;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Gaussian;
-import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Style;
@@ -128,90 +130,25 @@ class GradientCheckTest {
     return few;
   }
 
-  /** sum dout * out, with each operand moved by a direction that may be null. */
-  private static double loss(BackwardCase backward, BackwardOperands data, int which, float[] by) {
+  /** sum dout * out, with an operand moved by so much of a direction. */
+  private static double loss(
+      BackwardCase backward, BackwardOperands data, int which, float[] way, double by) {
     AttentionCase c = backward.forward();
     Operands o = data.forward();
     Operands moved =
         new Operands(
-            which == 0 ? sum(o.query(), by) : o.query(),
-            which == 1 ? sum(o.key(), by) : o.key(),
-            which == 2 ? sum(o.value(), by) : o.value(),
-            which == 3 ? sum(o.bias(), by) : o.bias(),
-            which == 4 ? sum(o.alibi(), by) : o.alibi(),
+            which == 0 ? moved(o.query(), way, by) : o.query(),
+            which == 1 ? moved(o.key(), way, by) : o.key(),
+            which == 2 ? moved(o.value(), way, by) : o.value(),
+            which == 3 ? moved(o.bias(), way, by) : o.bias(),
+            which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
             IntStream.range(0, o.rows().size())
-                .mapToObj(k -> which == 6 + k ? sum(o.rows().get(k), by) : o.rows().get(k))
+                .mapToObj(k -> which == 6 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
                 .toList(),
-            which == 5 ? sum(o.sinks(), by) : o.sinks());
+            which == 5 ? moved(o.sinks(), way, by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
-    Geometry g = c.geometry();
-    int[] cuQ = g.cuQ();
-    double loss = 0;
-    for (int b = 0; b < g.batch(); b++) {
-      for (int h = 0; h < g.queryHeads(); h++) {
-        for (int i = 0; i < g.lenQ(b); i++) {
-          int from = c.rowIndex(backward.layouts().dout(), cuQ, b, i, h);
-          int at = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
-          for (int d = 0; d < g.valueHeadDim(); d++) {
-            loss += data.dout()[from + d] * out.value(at + d);
-          }
-        }
-      }
-    }
-    return loss;
-  }
-
-  private static float[] sum(float[] x, float[] by) {
-    float[] moved = new float[x.length];
-    for (int i = 0; i < x.length; i++) {
-      moved[i] = x[i] + by[i];
-    }
-    return moved;
-  }
-
-  private static float[] times(float[] x, double factor) {
-    float[] scaled = new float[x.length];
-    for (int i = 0; i < x.length; i++) {
-      scaled[i] = (float) (x[i] * factor);
-    }
-    return scaled;
-  }
-
-  /** Central differences, extrapolated. */
-  private static double derivative(BackwardCase c, BackwardOperands data, int which, float[] way) {
-    double[] slopes = new double[2];
-    for (int n = 0; n < 2; n++) {
-      double h = STEP * (n + 1);
-      double above = loss(c, data, which, times(way, h));
-      double below = loss(c, data, which, times(way, -h));
-      slopes[n] = (above - below) / (2 * h);
-    }
-    return (4 * slopes[0] - slopes[1]) / 3;
-  }
-
-  /** The gradient times a direction, the sum of sizes of the products, and that of its bounds. */
-  private static double[] along(
-      Expected gradient, Layout of, float[] before, float[] way, Layout operand) {
-    double sum = 0;
-    double size = 0;
-    double allowed = 0;
-    long[] n = of.size();
-    for (int a = 0; a < n[0]; a++) {
-      for (int b = 0; b < n[1]; b++) {
-        for (int i = 0; i < n[2]; i++) {
-          for (int d = 0; d < n[3]; d++) {
-            int at = of.at(a, b, i) + d;
-            assertEquals(Expected.COMPARE, gradient.state(at));
-            double exact = gradient.value(at) - (before == null ? 0 : before[at]);
-            float by = way[operand.at(a, b, i) + d];
-            sum += exact * by;
-            size += Math.abs(exact * by);
-            allowed += gradient.allowed(at) * Math.abs(by);
-          }
-        }
-      }
-    }
-    return new double[] {sum, size, allowed};
+    return Directional.loss(
+        c.geometry(), data.dout(), backward.layouts().dout(), out, c.layouts().out());
   }
 
   @Test
@@ -254,16 +191,18 @@ class GradientCheckTest {
         if (all[which] == null) {
           continue;
         }
-        float[] way = direction(operands[which], index * 8 + which);
-        double[] exact =
-            along(all[which], gradientLayouts[which], before[which], way, layouts[which]);
+        float[] way = Directional.direction(operands[which], index * 8 + which);
+        Along exact =
+            Directional.along(
+                all[which], gradientLayouts[which], before[which], way, layouts[which]);
         boolean counts = check(backward, data, which, way, exact, index);
         checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
       }
       for (int k = 0; k < gradients.drows().size(); k++) {
-        float[] way = direction(data.forward().rows().get(k), index * 8 + 6 + k);
-        double[] exact =
-            along(gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
+        float[] way = Directional.direction(data.forward().rows().get(k), index * 8 + 6 + k);
+        Along exact =
+            Directional.along(
+                gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
         boolean counts = check(backward, data, 6 + k, way, exact, index);
         String kind = backward.forward().options().rows().get(k).kind().toString();
         checked.merge(kind, counts ? 1 : 0, Integer::sum);
@@ -274,21 +213,10 @@ class GradientCheckTest {
 
   /** Whether there was enough to compare. */
   private static boolean check(
-      BackwardCase c, BackwardOperands data, int which, float[] way, double[] exact, int index) {
-    double slope = derivative(c, data, which, way);
+      BackwardCase c, BackwardOperands data, int which, float[] way, Along exact, int index) {
+    double slope = Directional.derivative(STEP, by -> loss(c, data, which, way, by));
     String what = "operand " + which + " of case " + index + ": " + c;
-    assertEquals(slope, exact[0], TRUNCATION * exact[1] + exact[2], what);
-    return exact[1] > 0.01;
-  }
-
-  /** 1 or -1 for each number; padding, gaps and masked entries stay. */
-  private static float[] direction(float[] operand, long seed) {
-    Gaussian random = new Gaussian(Gaussian.mix(seed));
-    float[] way = new float[operand.length];
-    for (int i = 0; i < way.length; i++) {
-      boolean still = Float.isNaN(operand[i]) || Float.isInfinite(operand[i]);
-      way[i] = still ? 0 : random.pick(-1, 1);
-    }
-    return way;
+    assertEquals(slope, exact.sum(), TRUNCATION * exact.size() + exact.allowed(), what);
+    return exact.size() > 0.01;
   }
 }
