@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import threading
 import time
 
 
@@ -29,6 +30,7 @@ class Results:
         self._of = {"commit": commit, "card": card}
         self._facts = facts
         self._run = None
+        self._adding = threading.Lock()
         self.lines = {}
         for line in self._load():
             if "case" in line:
@@ -44,13 +46,14 @@ class Results:
         return case in self.lines and self.lines[case]["status"] != "unfinished"
 
     def add(self, case, status, **fields):
-        if self._run is None:
-            self._run = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._append({"run": self._run, **self._of, **self._facts()})
-        line = {"case": case, "status": status, **fields, "card": self._of["card"], "of": self._run}
-        self.lines[case] = line
-        self._append(line)
-        return line
+        with self._adding:
+            if self._run is None:
+                self._run = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                self._append({"run": self._run, **self._of, **self._facts()})
+            line = {"case": case, "status": status, **fields, "card": self._of["card"], "of": self._run}
+            self.lines[case] = line
+            self._append(line)
+            return line
 
     def _append(self, line):
         self._path.parent.mkdir(parents=True, exist_ok=True)

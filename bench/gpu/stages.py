@@ -26,6 +26,8 @@ DEVICE = "cuda"
 SEEDS_PER_CASE, PROBE_CASES = 64, 16
 RANDOM_CASES, RANDOM_SLICES = 250, 10  # of each pass; a slice is a seed of its own
 STREAM_SEEDS = 100
+# Operations that CUDA has kernels of.
+OPERATIONS = [spec for spec in operations.ALL if (machine.ROOT / "native/cuda" / spec.operation).is_dir()]
 # Of the suite, what computes in the host's memory, and what plans for devices that are not here.
 _ELSEWHERE = ("ConcurrencyConformanceTest", "ErrorConformanceTest", "HugeConformanceTest", "PlanConformanceTest")
 SMOKE = "a case of each kernel"
@@ -40,11 +42,11 @@ PROFILED = [(Problem("bf16", head_dim, 8192, False), direction) for head_dim, di
 # Longer, and a case has hung, or its tool is too slow. Several times what it should take, in seconds.
 SMOKE_SECONDS = 30
 PROBE_SECONDS = 30
-CONFORM_SECONDS = 60
+CONFORM_SECONDS = 120
 CALL_SECONDS = 30
 VARIANTS_SECONDS = 120
 CEIL_SECONDS = 40
-SANITIZER_SECONDS = 60
+SANITIZER_SECONDS = 120
 NCU_SECONDS, PAGES_SECONDS = 60, 30
 
 # What tools say where the machine, not the code, is the reason: without hardware counters, in some containers.
@@ -81,11 +83,16 @@ def case_files():
 def smoke(run):
     """Returns why nothing else should be run, if so."""
     results, natives, files = run.results("smoke"), run.natives(), case_files()
-    run.case(results, SMOKE,
-             ["env", "FOVEA_REQUIRE_OCCUPANCY=1", str(natives.replay), str(natives.library), *map(str, files)],
-             partial(judge_smoke, files), SMOKE_SECONDS)
+
+    def replayed(name, files):
+        command = ["env", "FOVEA_REQUIRE_OCCUPANCY=1", str(natives.replay), str(natives.library), *map(str, files)]
+        return name, command, partial(judge_smoke, files), SMOKE_SECONDS
+
+    run.case(results, *replayed(SMOKE, files))
     if run.dry_run or SMOKE in results and results.lines[SMOKE]["status"] == "passed":
         return None
+    # A fault ends its process: what is wrong beside it is seen in processes of their own.
+    run.together(results, [replayed(file.name, [file]) for file in files])
     return results.lines.get(SMOKE, {}).get("reason", "it was not over in time")
 
 
@@ -132,23 +139,25 @@ def suite():
     """The classes of the conformance suite whose cases lie in the device's own memory, from the sources."""
     tests = machine.ROOT / "java/fovea-testkit/src/test/java"
     return [".".join(path.relative_to(tests).with_suffix("").parts)
-            for path in sorted(tests.glob("**/*ConformanceTest.java")) if path.stem not in _ELSEWHERE]
+            for spec in OPERATIONS
+            for path in sorted(tests.glob(f"**/{spec.operation}/*ConformanceTest.java")) if path.stem not in _ELSEWHERE]
 
 
 def conform(run):
-    results = run.results("conform")
+    results, commands = run.results("conform"), []
     for name in suite():
         reports = machine.BUILD / "reports" / name
         command = java(run, "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner",
                        "--details=summary", f"--select-class={name}", f"--reports-dir={reports}",
                        classes=[machine.BUNDLE / "tests"], **{"fovea.test.devices": DEVICE})
-        run.case(results, name.removeprefix("dev.fovea.testkit."), command, partial(judge_junit, reports), CONFORM_SECONDS)
-    run.case(results, f"streams and graphs, seeds 1-{STREAM_SEEDS}",
-             java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines, CONFORM_SECONDS)
-    for seed, spec, which in itertools.product(range(1, 1 + RANDOM_SLICES), operations.ALL, cases.PASSES):
-        run.case(results, f"random {spec.operation} {which} seed {seed}, {RANDOM_CASES} cases",
-                 java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--op", spec.operation, "--pass", which,
-                      "--cases", RANDOM_CASES, "--seed", seed, "--json"), judge_check, CONFORM_SECONDS)
+        commands.append((name.removeprefix("dev.fovea.testkit."), command, partial(judge_junit, reports)))
+    commands.append((f"streams and graphs, seeds 1-{STREAM_SEEDS}",
+                     java(run, "dev.fovea.probe.Streams", DEVICE, 1, STREAM_SEEDS), judge_lines))
+    for seed, spec, which in itertools.product(range(1, 1 + RANDOM_SLICES), OPERATIONS, cases.PASSES):
+        commands.append((f"random {spec.operation} {which} seed {seed}, {RANDOM_CASES} cases",
+                         java(run, "dev.fovea.cli.Main", "check", "--backend", DEVICE, "--op", spec.operation, "--pass",
+                              which, "--cases", RANDOM_CASES, "--seed", seed, "--json"), judge_check))
+    run.together(results, [(*each, CONFORM_SECONDS) for each in commands])
 
 
 def judge_junit(reports, code, output, errors):
@@ -214,10 +223,10 @@ def sanitize(run):
     natives = run.natives()
     programs = {"probes": [str(natives.probe)]} | {
         name: [str(natives.replay), str(natives.library), "--bare", *files] for name, files in slices().items()}
-    for tool, options in SANITIZERS.items():
-        for what, program in programs.items():
-            run.case(results, f"{tool}/{what}", [sanitizer, "--tool", tool, *options, "--error-exitcode", "9", *program],
-                     judge_sanitizer, SANITIZER_SECONDS)
+    run.together(results, [
+        (f"{tool}/{what}", [sanitizer, "--tool", tool, *options, "--error-exitcode", "9", *program], judge_sanitizer,
+         SANITIZER_SECONDS)
+        for tool, options in SANITIZERS.items() for what, program in programs.items()])
 
 
 def judge_sanitizer(code, output, errors):
@@ -310,7 +319,7 @@ STAGES = {
     "probe": Stage(probe, lambda: 1 + PROBE_CASES),
     "variants": Stage(variants, lambda: 1),
     "call": Stage(call, lambda: 1),
-    "conform": Stage(conform, lambda: len(suite()) + 1 + len(operations.ALL) * len(cases.PASSES) * RANDOM_SLICES),
+    "conform": Stage(conform, lambda: len(suite()) + 1 + len(OPERATIONS) * len(cases.PASSES) * RANDOM_SLICES),
     "bench": Stage(partial(bench, "bench"), lambda: len(cases.rest())),
     "sanitize": Stage(sanitize, lambda: len(SANITIZERS) * (1 + len(slices()))),
 }

@@ -105,6 +105,13 @@ class RunTest(unittest.TestCase):
         self.script("fovea_replay", f"echo '{GOOD}'; echo 'an illegal memory access' >&2; kill -SEGV $$")
         self.assert_stopped("replay ended with status -11 at y.fovcase: an illegal memory access")
 
+    def test_after_a_crash_every_case_is_replayed_alone(self):
+        self.script("fovea_replay", f"""test $# = 3 && kill -SEGV $$
+            case "$2" in *x.fovcase) echo '{GOOD}';; *) echo '{WRONG}'; exit 1;; esac""")
+        self.perform("smoke")
+        self.assertEqual({case: line["status"] for case, line in self.lines("smoke").items()},
+                         {stages.SMOKE: "failed", "x.fovcase": "passed", "y.fovcase": "failed"})
+
     def test_a_kernel_that_hangs_stops_everything_within_seconds(self):
         self.script("fovea_replay", f"echo '{GOOD}'; sleep 60")
         with mock.patch.object(stages, "SMOKE_SECONDS", 0.5):

@@ -44,6 +44,7 @@ class DryRunTest(unittest.TestCase):
     def test_conform_has_the_suite_and_two_thousand_random_cases_of_each_pass(self):
         self.assertIn("dev.fovea.testkit.attention.GridConformanceTest", stages.suite())
         self.assertIn("dev.fovea.testkit.attention.BackwardConformanceTest", stages.suite())
+        self.assertNotIn("dev.fovea.testkit.image.ImageConformanceTest", stages.suite())  # computes on the CPU alone
         self.assertGreaterEqual(stages.RANDOM_CASES * stages.RANDOM_SLICES, 2000)
         for operation, which in itertools.product(("attention", "additive"), ("forward", "backward")):
             self.assertIn(f"check --backend cuda --op {operation} --pass {which} --cases {stages.RANDOM_CASES} --seed 1 --json",
