@@ -73,6 +73,9 @@ final class OracleHead {
   OracleRow scores(int h, int i) {
     begin = c.visibleBegin(batch, i);
     int end = Math.max(begin, c.visibleEnd(batch, i));
+    while (begin < end && hidden(h, i)) {
+      begin++;
+    }
     int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
     row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
     if (rounded != null) {
@@ -86,6 +89,26 @@ final class OracleHead {
     }
     addBias(h, i);
     return row;
+  }
+
+  /** True if a span ends before key {@code begin}: as behind a mask, a NaN there is not seen. */
+  private boolean hidden(int h, int i) {
+    for (int k = 0; k < options.rows().size(); k++) {
+      if (added(k, h, i, begin) == Double.NEGATIVE_INFINITY) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** What row operand {@code k} adds to the score of a key. */
+  private double added(int k, int h, int i, int key) {
+    RowOperand it = options.rows().get(k);
+    return it.kind().added(it.number(), element(k, h, i), c.position(batch, i), key);
+  }
+
+  private double element(int k, int h, int i) {
+    return data.rows().get(k)[rowIndex(c.layouts().rows().get(k), h, i)];
   }
 
   private void addBias(int h, int i) {
@@ -102,11 +125,8 @@ final class OracleHead {
       }
     }
     for (int k = 0; k < options.rows().size(); k++) {
-      RowOperand it = options.rows().get(k);
-      double element = data.rows().get(k)[rowIndex(c.layouts().rows().get(k), h, i)];
-      long position = c.position(batch, i);
       for (int j = 0; j < row.count(); j++) {
-        row.add(j, it.kind().added(it.number(), element, position, begin + j));
+        row.add(j, added(k, h, i, begin + j));
       }
     }
   }
@@ -119,8 +139,7 @@ final class OracleHead {
   /** What the element of row operand {@code k} moves the score of visible key {@code j} by. */
   double derivative(int k, int h, int i, int j) {
     RowOperand it = options.rows().get(k);
-    double element = data.rows().get(k)[rowIndex(c.layouts().rows().get(k), h, i)];
-    return it.kind().derivative(it.number(), element, c.position(batch, i), begin + j);
+    return it.kind().derivative(it.number(), element(k, h, i), c.position(batch, i), begin + j);
   }
 
   /** Where the slope of head {@code h} is, in a buffer of slopes or of their gradients. */
