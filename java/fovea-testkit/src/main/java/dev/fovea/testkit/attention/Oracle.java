@@ -198,7 +198,8 @@ public final class Oracle {
     }
     int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
     // A NaN that this row does not see may or may not have been multiplied by zero.
-    boolean free = poisoned && !row.sawNaN(values, begin, geometry.valueHeadDim());
+    boolean hidNaN = head.hidNaN();
+    boolean free = (poisoned || hidNaN) && !row.sawNaN(values, begin, geometry.valueHeadDim());
     for (int d = 0; d < geometry.valueHeadDim(); d++) {
       if (free) {
         out.free(outRow + d, row.out(d));
@@ -206,7 +207,7 @@ public final class Oracle {
         expectOut(outRow + d, d);
       }
     }
-    boolean scoresFree = free && c.content() == Content.NAN_IN_KEY;
+    boolean scoresFree = free && (hidNaN || c.content() == Content.NAN_IN_KEY);
     if (lse != null) {
       expectLse(c.lseIndex(cuQ, b, h, i), scoresFree);
     }

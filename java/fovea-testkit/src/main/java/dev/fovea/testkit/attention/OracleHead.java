@@ -27,6 +27,7 @@ final class OracleHead {
   private int batch;
   private int keys;
   private int begin;
+  private boolean hidNaN;
 
   /**
    * A head of which nothing is loaded yet.
@@ -73,10 +74,12 @@ final class OracleHead {
   OracleRow scores(int h, int i) {
     begin = c.visibleBegin(batch, i);
     int end = Math.max(begin, c.visibleEnd(batch, i));
+    int first = begin;
     while (begin < end && hidden(h, i)) {
       begin++;
     }
     int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
+    hidNaN = begin > first && holdsNaN(data.query(), at, geometry.headDim());
     row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
     if (rounded != null) {
       rounded.scores(row, keysTransposed.value(), keys, begin, scale);
@@ -89,6 +92,19 @@ final class OracleHead {
     }
     addBias(h, i);
     return row;
+  }
+
+  private static boolean holdsNaN(float[] values, int at, int count) {
+    boolean found = false;
+    for (int d = at; d < at + count; d++) {
+      found |= Float.isNaN(values[d]);
+    }
+    return found;
+  }
+
+  /** Whether the query whose scores were asked for last holds a NaN and a span hides keys of it. */
+  boolean hidNaN() {
+    return hidNaN;
   }
 
   /** True if a span ends before key {@code begin}: as behind a mask, a NaN there is not seen. */
