@@ -78,13 +78,14 @@ class BandRows {
   template <typename Body>
   void for_each_gate(int64_t h, Body body) const {
     const int64_t size = spec_.kernel_size;
+    const vfloat bias = splat(operands_.bias == nullptr ? 0.0f : operands_.bias[0]);
     for (int64_t w = 0; w < spec_.width; w += kLanes) {
-      vfloat z = splat(operands_.bias == nullptr ? 0.0f : operands_.bias[0]);
+      vfloat z = splat(0.0f);
       for (int m = 0; m < 2; ++m) {
         z = convolve_vector(map_of(layout_.maps[m]), h - bands_.reach, w, weight_ + m * size * size,
                             size, z);
       }
-      body(w, sigmoid(z));
+      body(w, sigmoid(z + bias));  // added last: every sum would round to a large bias
     }
   }
 
