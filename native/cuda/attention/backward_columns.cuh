@@ -157,7 +157,8 @@ FOVEA_DEVICE float most_gradient(RowFacts<kRows> facts, float value_norm) {
 template <int kRows, int kRowBytes, int kThreads>
 FOVEA_DEVICE void clear_dead_rows(uint32_t dout_tile, RowFacts<kRows> facts) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
-  for (uint32_t n = tile::thread_index(); n < kRows * kRowBytes / 16; n += kThreads) {
+  // Anew: held through the loop over tiles, what follows from it is a register that sm_120 lacks at D 128.
+  for (uint32_t n = tile::thread_anew(); n < kRows * kRowBytes / 16; n += kThreads) {
     const uint32_t row = n / (kRowBytes / 16), chunk = n % (kRowBytes / 16);
     if (tile::as_float(tile::load_shared(facts.of(kFactLse, row))) != kDeadLse) continue;
     const uint32_t at = dout_tile + Swizzle::offset(row, chunk);
