@@ -111,6 +111,7 @@ class MeasureTest(unittest.TestCase):
         for target, name, value in (
                 (bench, "torch", torch), (bench, "DEVICE", "cpu"), (bench, "synchronize", lambda: None),
                 (bench, "TURN_SECONDS", 0), (bench, "PAUSE_SECONDS", 0),
+                (bench, "HUNG_SECONDS", 3600),  # it ends the process: a machine that others keep busy is slow, not hung
                 (torch.cuda, "get_device_properties", lambda _: device), (torch.cuda, "Event", HostEvent),
                 (machine, "gpu", lambda: {"clocks.max.sm": 1980.0}),
                 (cases, "TOKENS", 128), (cases, "WIDTH", 64)):

@@ -63,9 +63,10 @@ final class ComposedMeasurement {
                 });
       }
       race.addOurOthers(float32);
-      for (MachineUnit unit : MachineUnit.values()) {
+      for (MachineUnit unit : problem.floor().work().keySet()) {
         race.add(unit.text(), unit::run);
       }
+      race.add(MachineUnit.CYCLE.text(), MachineUnit.CYCLE::run);
       Rounds measured = race.run(settings);
       fill(row, measured);
       holdToFloor(row, problem, measured);

@@ -35,10 +35,15 @@ abstract class FoveaSide<P> implements AutoCloseable {
 
   /** Fills {@code tensor} with N(0,1), exact in its type. */
   static Tensor random(Tensor tensor, long seed) {
+    return random(tensor, seed, 1);
+  }
+
+  /** The same times {@code scale}. */
+  static Tensor random(Tensor tensor, long seed, double scale) {
     Gaussian random = new Gaussian(seed);
     float[] values = new float[Math.toIntExact(tensor.elements())];
     for (int i = 0; i < values.length; i++) {
-      values[i] = Rounding.round(tensor.dtype(), random.nextNormal());
+      values[i] = Rounding.round(tensor.dtype(), (float) (scale * random.nextNormal()));
     }
     return tensor.copyFrom(values);
   }

@@ -16,6 +16,13 @@ enum MachineUnit {
       DivisionPeak.run();
     }
   },
+  /** Read and written by a copy that no cache holds. */
+  BYTE("bytes", CopyPeak.bytes(), 1e9) {
+    @Override
+    void run() {
+      CopyPeak.run();
+    }
+  },
   /** Of the core's clock, which virtual machines do not show and which changes all the time. */
   CYCLE("cycles", Clock.cycles(), 8e8) {
     @Override
@@ -47,7 +54,7 @@ enum MachineUnit {
     return work;
   }
 
-  /** Some tens of microseconds of nothing else. */
+  /** Some tens of microseconds of nothing else; of copies, milliseconds. */
   abstract void run();
 
   /**

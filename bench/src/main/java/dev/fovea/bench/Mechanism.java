@@ -1,6 +1,7 @@
 package dev.fovea.bench;
 
 import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.image.ImageCase.Kind;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
@@ -8,7 +9,16 @@ import java.util.function.IntFunction;
 
 /** The mechanisms that libtorch's users compose. */
 enum Mechanism {
-  ADDITIVE("Additive attention", AdditiveProblem::headline, AdditiveProblem::all);
+  ADDITIVE("Additive attention", AdditiveProblem::headline, AdditiveProblem::all),
+  LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
+  CHANNEL(
+      "Channel attention",
+      pass -> ImageProblem.headline(Kind.CHANNEL, pass),
+      threads -> ImageProblem.all(Kind.CHANNEL, threads)),
+  SPATIAL(
+      "Spatial attention",
+      pass -> ImageProblem.headline(Kind.SPATIAL, pass),
+      threads -> ImageProblem.all(Kind.SPATIAL, threads));
 
   private final String title;
   private final Function<Pass, ComposedProblem> headline;

@@ -71,6 +71,7 @@ final class Targets {
 
   private static final String LIBTORCH = Race.LIBTORCH;
   private static final String SGEMM = AttentionMeasurement.SGEMM;
+  private static final String OF_A_COPY = "of a copy's bytes a second";
   private static final String COMPOSED_MEMORY = ComposedMeasurement.MEMORY;
 
   private static final List<Target> ALL =
@@ -136,6 +137,16 @@ final class Targets {
           composed(Mechanism.ADDITIVE, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(
               Mechanism.ADDITIVE, Pass.BACKWARD, "libtorch's memory over ours", COMPOSED_MEMORY, 4),
+          composed(Mechanism.LINEAR, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.LINEAR, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.CHANNEL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.CHANNEL, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.CHANNEL, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.CHANNEL, Pass.BACKWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.SPATIAL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.SPATIAL, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.SPATIAL, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.SPATIAL, Pass.BACKWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           new Target(
               "encoder, times ONNX Runtime padded, one thread",
               "encoder",

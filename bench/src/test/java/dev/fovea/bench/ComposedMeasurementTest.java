@@ -11,6 +11,7 @@ import dev.fovea.Tensor;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.image.ImageCase.Kind;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -30,6 +31,13 @@ class ComposedMeasurementTest {
         problems.add(new AdditiveProblem(pass, dtype, 1, 37, 41, 1, 8, 5));
         problems.add(new AdditiveProblem(pass, dtype, 2, 9, 20, 3, 16, 8));
         problems.add(new AdditiveProblem(pass, dtype, 3, 1, 70, 1, 8, 8));
+        for (LinearProblem.Form form : LinearProblem.Form.values()) {
+          problems.add(new LinearProblem(form, pass, dtype, 2, 37, 3, 8));
+        }
+        problems.add(new ImageProblem(Kind.CHANNEL, pass, dtype, false, 3, 5, 7, 2));
+        problems.add(new ImageProblem(Kind.CHANNEL, pass, dtype, true, 2, 8, 5, 3));
+        problems.add(new ImageProblem(Kind.SPATIAL, pass, dtype, false, 3, 5, 7, 3));
+        problems.add(new ImageProblem(Kind.SPATIAL, pass, dtype, true, 2, 8, 9, 5));
       }
     }
     return problems.stream();

@@ -12,6 +12,7 @@ import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.PoisonedDevice;
 import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.image.ImageCase.Content;
 import dev.fovea.testkit.image.ImageCase.Kind;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -35,6 +36,21 @@ class RandomImageTest {
           failed.check(CaseGenerator.generate(kind, pass, seed, i, on.limits()));
         }
       }
+    }
+    failed.orPass();
+  }
+
+  /** Sums of a convolution that began with the bias would round to it every time. */
+  @OnEveryDevice
+  void aBiasIsAddedLast(TestDevice on) {
+    on.assumeCpu("a GPU has no kernels for images");
+    Failed failed = new Failed(PoisonedDevice.of(on.device()), 1);
+    for (int seed = 1; seed <= 6; seed++) {
+      failed.check(
+          new CaseBuilder(Kind.SPATIAL)
+              .sizes(1, 2, 40, 40, 31)
+              .content(Content.TINY, seed)
+              .build());
     }
     failed.orPass();
   }
