@@ -45,7 +45,7 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
             : null;
     beta =
         problem.form() == Form.DELTA
-            ? operand("beta", random(numbers(), 4, 0.25), numbers())
+            ? operand("beta", random(numbers(problem.dtype()), 4, 0.25), numbers(DType.FLOAT32))
             : null;
     finish(rows(), rows());
   }
@@ -55,9 +55,9 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
     return scope().allocate(p.dtype(), p.batch(), p.sequence(), p.heads(), p.headDim());
   }
 
-  private Tensor numbers() {
+  private Tensor numbers(DType dtype) {
     LinearProblem p = problem();
-    return scope().allocate(p.dtype(), p.batch(), p.sequence(), p.heads());
+    return scope().allocate(dtype, p.batch(), p.sequence(), p.heads());
   }
 
   private boolean isNormalised() {

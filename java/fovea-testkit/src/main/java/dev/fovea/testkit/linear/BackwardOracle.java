@@ -228,7 +228,7 @@ public final class BackwardOracle {
     m.grow(Math.max(1, Math.abs(1 - b * norm * norm)));
     for (int v = 0; v < du.width(); v++) {
       double x = b * du.value()[v];
-      e.set(v, x, b * du.error()[v] + UNIT * Math.abs(x));
+      e.set(v, x, Math.abs(b) * du.error()[v] + UNIT * Math.abs(x));
       taken.set(v, -x, 0);
       double size = 0;
       double lean = 0;
@@ -239,8 +239,8 @@ public final class BackwardOracle {
       double rounded = m.summation(key.width()) * size + UNIT * Math.abs(du.value()[v]);
       m.addError(
           v,
-          tokens.constant ? 0 : norm * b * rounded / 3,
-          norm * b * (lean + (tokens.constant ? rounded : 0)));
+          tokens.constant ? 0 : norm * Math.abs(b) * rounded / 3,
+          norm * Math.abs(b) * (lean + (tokens.constant ? rounded : 0)));
       Row error = added[j].error;
       dbeta += du.value()[v] * error.value()[v];
       dbetaSize += Math.abs(du.value()[v] * error.value()[v]);

@@ -245,10 +245,12 @@ final class HeadTokens {
       }
       double rounded = state.summation(key[j].width()) * size + 3 * unit * Math.abs(x);
       error.set(v, x, held.error()[v] + lean + rounded);
-      u.set(v, b * x, b * error.error()[v] + unit * Math.abs(b * x));
+      u.set(v, b * x, Math.abs(b) * error.error()[v] + unit * Math.abs(b * x));
       exact.set(v, b * x, 0);
       state.addError(
-          v, constant ? 0 : norm * b * rounded / 3, norm * b * (lean + (constant ? rounded : 0)));
+          v,
+          constant ? 0 : norm * Math.abs(b) * rounded / 3,
+          norm * Math.abs(b) * (lean + (constant ? rounded : 0)));
     }
     state.add(key[j], exact);
     return new Added(u, error);

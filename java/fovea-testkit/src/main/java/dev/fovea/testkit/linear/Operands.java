@@ -159,7 +159,9 @@ public record Operands(Map<String, float[]> all) {
     }
 
     void betas(Gaussian random, double[] row) {
-      Arrays.setAll(row, d -> random.nextDouble());
+      // A few are negative or above 1, where states grow.
+      Arrays.setAll(
+          row, d -> random.chance(0.02) ? 2 * random.nextDouble() - 0.5 : random.nextDouble());
     }
 
     void sums(Gaussian random, double[] row) {
