@@ -233,7 +233,9 @@ final class MutatedNpy {
 
   private static Content read(String python, ByteBuffer elements) throws IOException {
     boolean json = Pattern.compile("\\b(true|false)\\b").matcher(python).find(); // not Python
-    if (json || python.indexOf('\\') >= 0) {
+    boolean single =
+        Pattern.compile("\\(\\s*\\d+L?\\s*\\)").matcher(python).find(); // no tuple of one
+    if (json || single || python.indexOf('\\') >= 0) {
       return null;
     }
     String text =
