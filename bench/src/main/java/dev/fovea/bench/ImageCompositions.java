@@ -34,9 +34,10 @@ final class ImageCompositions {
     try (PointerScope scope = new PointerScope()) {
       Tensor x = operands[0];
       Tensor weight = operands[1];
+      // Of equal channels the first has the gradient; amax would share it.
+      Tensor highest = x.max(1, true).get0();
       TensorVector maps =
-          new TensorVector(
-              x.mean(CHANNELS, true, new ScalarTypeOptional()), x.amax(CHANNELS, true));
+          new TensorVector(x.mean(CHANNELS, true, new ScalarTypeOptional()), highest);
       long half = weight.size(2) / 2;
       Tensor z =
           torch.conv2d(
