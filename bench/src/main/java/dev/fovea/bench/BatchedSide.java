@@ -1,10 +1,11 @@
 package dev.fovea.bench;
 
 import dev.fovea.AttentionPlan;
+import dev.fovea.OperationBackward;
+import dev.fovea.OperationCall;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Pass;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -68,15 +69,19 @@ abstract class BatchedSide<P extends ComposedProblem> extends ComposedSide<P> {
     return out;
   }
 
+  final Tensor operand(String name) {
+    return operands.get(name);
+  }
+
   final Tensor gradient(String name) {
     return gradients.get(name);
   }
 
   /** The forward call. */
-  abstract Runnable forward(int threads);
+  abstract OperationCall<?> forward(int threads);
 
   /** The backward call. */
-  abstract Runnable backward(int threads);
+  abstract OperationBackward<?> backward(int threads);
 
   /** How many the batch is of. */
   abstract int batch();
@@ -89,7 +94,7 @@ abstract class BatchedSide<P extends ComposedProblem> extends ComposedSide<P> {
 
   @Override
   final Runnable work(int threads) {
-    return isBackward() ? backward(threads) : forward(threads);
+    return isBackward() ? backward(threads)::run : forward(threads)::run;
   }
 
   @Override
@@ -114,16 +119,9 @@ abstract class BatchedSide<P extends ComposedProblem> extends ComposedSide<P> {
 
   @Override
   final List<AttentionPlan> plans() {
-    List<AttentionPlan> plans = new ArrayList<>(List.of(forwardPlan()));
-    if (isBackward()) {
-      plans.add(backwardPlan());
-    }
-    return plans;
+    AttentionPlan forward = forward(1).plan();
+    return isBackward() ? List.of(forward, backward(1).plan()) : List.of(forward);
   }
-
-  abstract AttentionPlan forwardPlan();
-
-  abstract AttentionPlan backwardPlan();
 
   @Override
   final double verifyRows() {

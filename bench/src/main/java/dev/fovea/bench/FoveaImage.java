@@ -1,10 +1,11 @@
 package dev.fovea.bench;
 
-import dev.fovea.AttentionPlan;
 import dev.fovea.ChannelAttention;
 import dev.fovea.ChannelBackward;
 import dev.fovea.ChannelCall;
 import dev.fovea.DType;
+import dev.fovea.OperationBackward;
+import dev.fovea.OperationCall;
 import dev.fovea.SpatialAttention;
 import dev.fovea.SpatialBackward;
 import dev.fovea.SpatialCall;
@@ -17,7 +18,6 @@ import dev.fovea.testkit.image.ImageCase;
 import dev.fovea.testkit.image.ImageCase.Kind;
 import dev.fovea.testkit.image.Operands;
 import dev.fovea.testkit.image.SpatialOracle;
-import java.util.List;
 import java.util.Map;
 
 /** Channel or spatial attention over images of N(0,1), with weights as layers are initialised. */
@@ -57,16 +57,6 @@ final class FoveaImage extends BatchedSide<ImageProblem> {
     Tensor values =
         random(scope().allocate(DType.FLOAT32, shape), seed, 1 / Math.sqrt(Math.max(1, terms)));
     operand(name, values, scope().allocate(DType.FLOAT32, shape));
-  }
-
-  private Tensor operand(String name) {
-    return operands().get(names().indexOf(name));
-  }
-
-  private List<String> names() {
-    return problem().kind() == Kind.CHANNEL
-        ? List.of("x", "weight1", "bias1", "weight2", "bias2")
-        : List.of("x", "weight", "bias");
   }
 
   private ChannelCall channel(int threads) {
@@ -109,23 +99,13 @@ final class FoveaImage extends BatchedSide<ImageProblem> {
   }
 
   @Override
-  Runnable forward(int threads) {
-    return isChannel() ? channel(threads)::run : spatial(threads)::run;
+  OperationCall<?> forward(int threads) {
+    return isChannel() ? channel(threads) : spatial(threads);
   }
 
   @Override
-  Runnable backward(int threads) {
-    return isChannel() ? channelBackward(threads)::run : spatialBackward(threads)::run;
-  }
-
-  @Override
-  AttentionPlan forwardPlan() {
-    return isChannel() ? channel(1).plan() : spatial(1).plan();
-  }
-
-  @Override
-  AttentionPlan backwardPlan() {
-    return isChannel() ? channelBackward(1).plan() : spatialBackward(1).plan();
+  OperationBackward<?> backward(int threads) {
+    return isChannel() ? channelBackward(threads) : spatialBackward(threads);
   }
 
   @Override

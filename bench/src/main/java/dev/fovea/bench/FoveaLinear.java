@@ -1,6 +1,5 @@
 package dev.fovea.bench;
 
-import dev.fovea.AttentionPlan;
 import dev.fovea.DType;
 import dev.fovea.LinearAttention;
 import dev.fovea.LinearAttention.FeatureMap;
@@ -64,7 +63,8 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
     return problem().form() == Form.FULL || problem().form() == Form.CAUSAL;
   }
 
-  private LinearCall call(int threads) {
+  @Override
+  LinearCall forward(int threads) {
     LinearAttention attention =
         switch (problem().form()) {
           case FULL -> LinearAttention.create();
@@ -79,33 +79,14 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
         .parallelism(threads);
   }
 
-  private LinearBackward gradients(int threads) {
-    return call(threads)
+  @Override
+  LinearBackward backward(int threads) {
+    return forward(threads)
         .gradients(dout(), out())
         .dquery(gradient("dquery"))
         .dkey(gradient("dkey"))
         .dvalue(gradient("dvalue"))
         .dbeta(gradient("dbeta"));
-  }
-
-  @Override
-  Runnable forward(int threads) {
-    return call(threads)::run;
-  }
-
-  @Override
-  Runnable backward(int threads) {
-    return gradients(threads)::run;
-  }
-
-  @Override
-  AttentionPlan forwardPlan() {
-    return call(1).plan();
-  }
-
-  @Override
-  AttentionPlan backwardPlan() {
-    return gradients(1).plan();
   }
 
   @Override

@@ -75,9 +75,7 @@ final class OracleHead {
     begin = c.visibleBegin(batch, i);
     int end = Math.max(begin, c.visibleEnd(batch, i));
     int first = begin;
-    while (begin < end && hidden(h, i)) {
-      begin++;
-    }
+    begin = firstSeen(h, i, end);
     int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
     hidNaN = begin > first && holdsNaN(data.query(), at, geometry.headDim());
     row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
@@ -107,20 +105,24 @@ final class OracleHead {
     return hidNaN;
   }
 
-  /** True if a span ends before key {@code begin}: as behind a mask, a NaN there is not seen. */
-  private boolean hidden(int h, int i) {
+  /**
+   * The first key from {@code begin} on that no span hides: as behind a mask, a NaN is not seen.
+   */
+  private int firstSeen(int h, int i, int end) {
+    int key = begin;
     for (int k = 0; k < options.rows().size(); k++) {
-      if (added(k, h, i, begin) == Double.NEGATIVE_INFINITY) {
-        return true;
+      double element = element(k, h, i);
+      while (key < end && added(k, element, i, key) == Double.NEGATIVE_INFINITY) {
+        key++;
       }
     }
-    return false;
+    return key;
   }
 
-  /** What row operand {@code k} adds to the score of a key. */
-  private double added(int k, int h, int i, int key) {
+  /** What row operand {@code k}, whose element is given, adds to the score of a key of query i. */
+  private double added(int k, double element, int i, int key) {
     RowOperand it = options.rows().get(k);
-    return it.kind().added(it.number(), element(k, h, i), c.position(batch, i), key);
+    return it.kind().added(it.number(), element, c.position(batch, i), key);
   }
 
   private double element(int k, int h, int i) {
@@ -141,8 +143,9 @@ final class OracleHead {
       }
     }
     for (int k = 0; k < options.rows().size(); k++) {
+      double element = element(k, h, i);
       for (int j = 0; j < row.count(); j++) {
-        row.add(j, added(k, h, i, begin + j));
+        row.add(j, added(k, element, i, begin + j));
       }
     }
   }

@@ -220,6 +220,7 @@ public final class BackwardOracle {
     }
     double b = tokens.beta[j];
     double norm = Row.norm(key.value());
+    double gain = norm * Math.abs(b);
     Row e = new Row(du.width());
     Row taken = new Row(du.width());
     double dbeta = 0;
@@ -239,8 +240,8 @@ public final class BackwardOracle {
       double rounded = m.summation(key.width()) * size + UNIT * Math.abs(du.value()[v]);
       m.addError(
           v,
-          tokens.constant ? 0 : norm * Math.abs(b) * rounded / 3,
-          norm * Math.abs(b) * (lean + (tokens.constant ? rounded : 0)));
+          tokens.constant ? 0 : gain * rounded / 3,
+          gain * (lean + (tokens.constant ? rounded : 0)));
       Row error = added[j].error;
       dbeta += du.value()[v] * error.value()[v];
       dbetaSize += Math.abs(du.value()[v] * error.value()[v]);

@@ -231,6 +231,7 @@ final class HeadTokens {
     double b = beta[j];
     double unit = TrackedState.FLOAT_UNIT;
     double norm = Row.norm(key[j].value());
+    double gain = norm * Math.abs(b);
     double most = decay == null ? 0 : relative(decay[j]);
     state.grow(Math.max(1, Math.abs(1 - b * norm * norm)));
     Row exact = new Row(width);
@@ -248,9 +249,7 @@ final class HeadTokens {
       u.set(v, b * x, Math.abs(b) * error.error()[v] + unit * Math.abs(b * x));
       exact.set(v, b * x, 0);
       state.addError(
-          v,
-          constant ? 0 : norm * Math.abs(b) * rounded / 3,
-          norm * Math.abs(b) * (lean + (constant ? rounded : 0)));
+          v, constant ? 0 : gain * rounded / 3, gain * (lean + (constant ? rounded : 0)));
     }
     state.add(key[j], exact);
     return new Added(u, error);
