@@ -13,6 +13,7 @@ namespace fovea {
 
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 5;
+constexpr size_t kMostOperands = 64;  // of a pass: fovea_plan has a bit for each
 
 // What every spec begins with.
 struct SpecHead {
@@ -92,7 +93,7 @@ struct Operation {
   List<Field> fields;
   List<Number> numbers;
   List<Size> sizes;
-  List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
+  List<Operand> operands[2];  // by pass
   // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
   int32_t (*resolve)(fovea_plan& plan);
 };

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 5
+#define FOVEA_ABI_VERSION 6
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
@@ -120,14 +120,14 @@ typedef struct fovea_plan {
   int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
   int32_t tile_queries;            /* rows of (query position, head of the group) in one item; or images */
   int32_t tile_keys;               /* or pixels of a part of an image */
-  uint32_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
-  uint32_t allowed;                /* bit i: it is not absent */
+  uint64_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
+  uint64_t allowed;                /* bit i: it is not absent */
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
   int64_t workspace_bytes;         /* shared by all workers of one run */
   int64_t scratch_bytes;           /* for each worker of one run */
   int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
   double flops;    /* upper bound, from the longest lengths */
-  char kernel[64];
+  char kernel[120];
   int64_t spec[FOVEA_SPEC_WORDS]; /* the operation's, defaults resolved; it begins with its size */
   uint64_t seal;                  /* a hash of all before: a plan that was changed is refused */
   char error[FOVEA_ERROR_LENGTH];

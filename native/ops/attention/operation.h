@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/attention/operands.h"
@@ -120,6 +121,7 @@ constexpr Operand kForward[] = {
     {"weights", Type::kFloat32, true, -1, offsetof(Spec, has_weights), offsetof(Spec,
         weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 2,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
         { 1,false }, { 3,false }, { 5,false } }},
@@ -165,6 +167,7 @@ constexpr Operand kBackward[] = {
         4, { { 0,true }, { 3,true }, { 1,true }, { -1,false } }},
     {"dsinks", Type::kFloat32, true, -1, offsetof(Spec, has_dsinks), 0, 1, { { 3,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
