@@ -51,7 +51,7 @@ struct Size {
 };
 
 // Offsets are int32, one more than there are sequences, and present where these are packed.
-enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kOffsets };
+enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
 
 // The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
 // and an output a stride of 0, as the sum over the dimension.
@@ -126,7 +126,7 @@ struct Shape {
 };
 
 bool is_present(const void* spec, const Operand& operand);
-int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = int32
+int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = no floating type
 Shape shape_of(const Operation& operation, const void* spec, const Operand& operand);
 
 // Elements [low, high) that it reaches, none where it is empty.

@@ -191,7 +191,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  *
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
- *   x_ij = -inf where masked;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
+ *   x_ij = -inf where masked or mask_ij = 0;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
  *
  * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
@@ -214,6 +214,7 @@ typedef struct fovea_attention_spec {
   int32_t has_window_right; /* 0 = none: window_right is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_mask; /* 1 = mask is given */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
   int32_t has_spans; /* 1 = spans is given */
@@ -234,7 +235,6 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t batch; /* B: sequences */
@@ -250,6 +250,7 @@ typedef struct fovea_attention_spec {
   int64_t key_stride[3]; /* of [B, Sk, Hk] */
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t mask_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -270,6 +271,7 @@ typedef struct fovea_attention_spec {
 /*
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
+ *   mask          likewise, bytes: query i sees key j where it is not 0
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
  *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
@@ -305,14 +307,14 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
     const fovea_device_info* device, fovea_plan* plan);
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
-    const void* key, const void* value, const void* bias, const float* alibi_slopes,
-    const float* gaussian_centers, const float* spans, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
-    void* scratch, void* stream);
+    const void* key, const void* value, const void* bias, const uint8_t* mask,
+    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
+    void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
-    const void* query, const void* key, const void* value, const void* bias,
+    const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
     const float* alibi_slopes, const float* gaussian_centers, const float* spans,
     const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
     const int32_t* query_lengths, const int32_t* key_lengths, const void* dout, const void* out,
