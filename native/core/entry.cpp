@@ -59,7 +59,7 @@ int32_t not_ours(char (&error)[FOVEA_ERROR_LENGTH]) {
 
 // Which operands a run must be given, and which it may be.
 void mark_operands(const Operation& operation, fovea_plan& plan) {
-  uint32_t bit = 1;
+  uint64_t bit = 1;
   for (const Operand& operand : operation.operands[plan.pass]) {
     if (is_present(plan.spec, operand)) {
       plan.allowed |= bit;
@@ -72,13 +72,13 @@ void mark_operands(const Operation& operation, fovea_plan& plan) {
 int32_t check_operands(const Operation& operation, const fovea_plan& plan, Addresses operands,
                        fovea_call& call) {
   const List<Operand>& all = operation.operands[plan.pass];
-  uint32_t given = 0;
-  for (size_t i = 0; i < all.size(); ++i) given |= uint32_t{operands[i] != nullptr} << i;
-  if (const uint32_t missing = plan.needed & ~given; missing != 0) {
+  uint64_t given = 0;
+  for (size_t i = 0; i < all.size(); ++i) given |= uint64_t{operands[i] != nullptr} << i;
+  if (const uint64_t missing = plan.needed & ~given; missing != 0) {
     return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s is NULL, but the plan needs it",
                 all[size_t(std::countr_zero(missing))].name);
   }
-  if (const uint32_t excess = given & ~plan.allowed; excess != 0) {
+  if (const uint64_t excess = given & ~plan.allowed; excess != 0) {
     return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s is given, but the plan was made without it",
                 all[size_t(std::countr_zero(excess))].name);
   }

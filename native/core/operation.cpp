@@ -24,6 +24,12 @@ int find_packed(const Operation& operation, const void* spec, const Operand& ope
   return -1;
 }
 
+int32_t element_bytes(const void* spec, const Operand& operand) {
+  if (operand.type == Type::kBool) return 1;
+  const int32_t dtype = dtype_of(spec, operand);
+  return dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 4;
+}
+
 bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
 
 int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_LENGTH]) {
@@ -163,10 +169,9 @@ int32_t dtype_of(const void* spec, const Operand& operand) {
 }
 
 Shape shape_of(const Operation& operation, const void* spec, const Operand& operand) {
-  const int32_t dtype = dtype_of(spec, operand);
   Shape shape = {};
   shape.rank = operand.rank;
-  shape.element_bytes = dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 4;
+  shape.element_bytes = element_bytes(spec, operand);
   const int packed = find_packed(operation, spec, operand);
   for (int i = 0; i < operand.rank; ++i) {
     const Dim dim = operand.dims[i];

@@ -13,6 +13,7 @@ namespace fovea {
 
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 5;
+constexpr size_t kMostOperands = 64;  // of a pass: fovea_plan has a bit for each
 
 // What every spec begins with.
 struct SpecHead {
@@ -50,7 +51,7 @@ struct Size {
 };
 
 // Offsets are int32, one more than there are sequences, and present where these are packed.
-enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kOffsets };
+enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
 
 // The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
 // and an output a stride of 0, as the sum over the dimension.
@@ -92,7 +93,7 @@ struct Operation {
   List<Field> fields;
   List<Number> numbers;
   List<Size> sizes;
-  List<Operand> operands[2];  // by pass, as many as a mask of 32 bits has
+  List<Operand> operands[2];  // by pass
   // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
   int32_t (*resolve)(fovea_plan& plan);
 };
@@ -125,7 +126,7 @@ struct Shape {
 };
 
 bool is_present(const void* spec, const Operand& operand);
-int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = int32
+int32_t dtype_of(const void* spec, const Operand& operand);  // 0 = no floating type
 Shape shape_of(const Operation& operation, const void* spec, const Operand& operand);
 
 // Elements [low, high) that it reaches, none where it is empty.

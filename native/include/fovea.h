@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 5
+#define FOVEA_ABI_VERSION 6
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
@@ -120,14 +120,14 @@ typedef struct fovea_plan {
   int32_t phases;                  /* phase p + 1 may start once every item of phase p has ended */
   int32_t tile_queries;            /* rows of (query position, head of the group) in one item; or images */
   int32_t tile_keys;               /* or pixels of a part of an image */
-  uint32_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
-  uint32_t allowed;                /* bit i: it is not absent */
+  uint64_t needed;                 /* bit i: operand i of the pass, in order of arguments, has elements */
+  uint64_t allowed;                /* bit i: it is not absent */
   int64_t items[FOVEA_MAX_PHASES]; /* independent pieces of work in each phase */
   int64_t workspace_bytes;         /* shared by all workers of one run */
   int64_t scratch_bytes;           /* for each worker of one run */
   int64_t section; /* CUDA: (batch, key head) pairs whose items run side by side; 0 on the CPU */
   double flops;    /* upper bound, from the longest lengths */
-  char kernel[64];
+  char kernel[120];
   int64_t spec[FOVEA_SPEC_WORDS]; /* the operation's, defaults resolved; it begins with its size */
   uint64_t seal;                  /* a hash of all before: a plan that was changed is refused */
   char error[FOVEA_ERROR_LENGTH];
@@ -191,7 +191,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  *
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
- *   x_ij = -inf where masked;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
+ *   x_ij = -inf where masked or mask_ij = 0;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
  *
  * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
@@ -214,6 +214,7 @@ typedef struct fovea_attention_spec {
   int32_t has_window_right; /* 0 = none: window_right is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_mask; /* 1 = mask is given */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
   int32_t has_spans; /* 1 = spans is given */
@@ -234,7 +235,6 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t batch; /* B: sequences */
@@ -250,6 +250,7 @@ typedef struct fovea_attention_spec {
   int64_t key_stride[3]; /* of [B, Sk, Hk] */
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t mask_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -270,6 +271,7 @@ typedef struct fovea_attention_spec {
 /*
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
+ *   mask          likewise, bytes: query i sees key j where it is not 0
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
  *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
@@ -305,14 +307,14 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
     const fovea_device_info* device, fovea_plan* plan);
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
-    const void* key, const void* value, const void* bias, const float* alibi_slopes,
-    const float* gaussian_centers, const float* spans, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
-    void* scratch, void* stream);
+    const void* key, const void* value, const void* bias, const uint8_t* mask,
+    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
+    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
+    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
+    void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
-    const void* query, const void* key, const void* value, const void* bias,
+    const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
     const float* alibi_slopes, const float* gaussian_centers, const float* spans,
     const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
     const int32_t* query_lengths, const int32_t* key_lengths, const void* dout, const void* out,

@@ -9,9 +9,6 @@
 
 namespace fovea::replay {
 
-// More than any operation has.
-constexpr size_t kMostOperands = 32;
-
 using RunAny = int32_t(void* function, const fovea_plan* plan, fovea_call* call, void* const* operands,
                        void* workspace, void* scratch, void* stream);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/{{name}}/operands.h"
@@ -34,6 +35,7 @@ constexpr Operand k{{Pass}}[] = {
     {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
 {{/operands}}
 };
+static_assert(std::size(k{{Pass}}) <= kMostOperands);
 {{/passes}}
 
 int32_t resolve(fovea_plan& plan);

@@ -60,7 +60,7 @@ struct BackwardScratch {
   int64_t keys, transposed_keys, transposed_values, queries, douts;
   int64_t weights, gradients;  // P and dS of a tile
   int64_t dkeys, dvalues;
-  int64_t bias, kept;  // of one row
+  int64_t bias, mask, kept;  // of one row
   int64_t total;
 
   explicit BackwardScratch(const fovea_plan& plan) {
@@ -85,6 +85,7 @@ struct BackwardScratch {
     dkeys = reserve(tile_keys, query_row);
     dvalues = reserve(tile_keys, value_row);
     bias = reserve(1, key_row);
+    mask = reserve(1, key_row);
     kept = reserve(1, key_row);
     total = next;
   }

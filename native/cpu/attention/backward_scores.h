@@ -77,7 +77,8 @@ class BackwardScores : public AttentionRows {
 
   using RowModifiers = ScoreModifier::Row;
   RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
-    return modifier_.row(i, head, key, begin, end, run_.scratch + layout_.bias);
+    return modifier_.row(i, head, key, begin, end, run_.scratch + layout_.bias,
+                         run_.scratch + layout_.mask);
   }
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);

@@ -1,6 +1,7 @@
 // What becomes of a score between the product and the softmax: softcap, bias, ALiBi, Gaussian and span, in
-// this order; the scale is in the queries. Written for both ways that scores lie: rows in the SIMD lanes, as
-// in the forward, and keys in them, as in the backward. Scores come out in units of log2.
+// this order, and the mask that is an operand; the scale is in the queries. Written for both ways that
+// scores lie: rows in the SIMD lanes, as in the forward, and keys in them, as in the backward. Scores come
+// out in units of log2.
 #pragma once
 
 #include "cpu/attention/backward_layout.h"
@@ -76,18 +77,21 @@ class ScoreModifier {
     if (spec_.has_gaussian_centers || spec_.has_spans) {
       add_by_row<kVectors>(first, last, j, begin, end, s);
     }
+    if (spec_.has_mask) hide<kWidth>(first, last, j, begin, end, s);
   }
 
   // What modifiers are to a row and the keys of a tile.
   struct Row {
     const float* bias;
+    const float* mask;  // 0 where a key is hidden
     vfloat slope, distance;  // of the tile's first keys from the row's position
     vfloat center, span;
     vfloat key;  // the tile's first keys
   };
 
-  // Of query i and head, and keys [begin, end) of the tile that begins at key j; `bias` is memory for them.
-  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, float* bias) const {
+  // Of query i and head, and keys [begin, end) of the tile that begins at key j; `bias` and `mask` are memory
+  // for them.
+  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, float* bias, float* mask) const {
     Row all{};
     if (spec_.bias_dtype != 0) {
       with_type(spec_.bias_dtype, [&](auto zero) {
@@ -96,6 +100,11 @@ class ScoreModifier {
                  end - begin, kLog2e, bias + begin);
       });
       all.bias = bias;
+    }
+    if (spec_.has_mask) {
+      load_row(operands_.mask + rows_.score_offset(spec_.mask_stride, i, head) + j + begin,
+               end - begin, 1.0f, mask + begin);
+      all.mask = mask;
     }
     if (spec_.has_alibi_slopes) {
       all.slope = splat(slope(head));
@@ -130,6 +139,7 @@ class ScoreModifier {
       toward[kSpan] = select(falls, splat(1.0f) / left, splat(0.0f));
       x = add_span(x, left);
     }
+    if (spec_.has_mask) x = select(load(of.mask + k) == splat(0.0f), splat(-kInfinity), x);
     return x;
   }
 
@@ -206,6 +216,22 @@ class ScoreModifier {
       for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
         float* at = s + (begin + k) * kWidth + lane;
         store8(at, load8(at) + bias * kLog2e);
+      });
+    }
+  }
+
+  // What the mask hides of a panel is -infinity, whatever it was: NaN too.
+  template <int kWidth>
+  void hide(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) const {
+    for (int lane = 0; lane < kWidth; lane += 8) {
+      const uint8_t* rows[8];
+      for (int r = 0; r < 8; ++r) {
+        const int64_t row = std::min(first + lane + r, last);
+        rows[r] = operands_.mask + rows_.score_offset(spec_.mask_stride, row) + j + begin;
+      }
+      for_each_block(rows, end - begin, [&](int64_t k, float8 seen) {
+        float* at = s + (begin + k) * kWidth + lane;
+        store8(at, seen == float8{} ? float8{} - kInfinity : load8(at));
       });
     }
   }

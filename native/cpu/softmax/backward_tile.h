@@ -230,6 +230,12 @@ class BackwardTile : public Scores, TileSpans {
         }
       }
       vfloat t = w * (g - delta), t_scores = t * derivative;
+      if constexpr (!kPlain) {  // whatever the key's value is
+        const vint hidden = x == splat(-kInfinity);
+        w_kept = select(hidden, vfloat{}, w_kept);
+        t = select(hidden, vfloat{}, t);
+        t_scores = select(hidden, vfloat{}, t_scores);
+      }
       if (k < seen.begin || k + kLanes > seen.end) {
         const vint key = splat(int32_t(k)) + lane_numbers();
         const vint mask = (key >= splat(int32_t(seen.begin))) & (key < splat(int32_t(seen.end)));

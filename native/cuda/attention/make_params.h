@@ -52,7 +52,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                         tile.head_dim);
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
-  p.has_rare_modifiers = spec.has_gaussian_centers || spec.has_spans;
+  p.has_rare_modifiers = spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   return p;

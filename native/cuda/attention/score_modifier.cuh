@@ -1,4 +1,4 @@
-// What becomes of a score between the two products, beside the softmax: what modifies it, and the mask.
+// What becomes of a score between the two products, beside the softmax: what modifies it, and the masks.
 // Written once for both orientations of a fragment. `Places` says which row and key an element is:
 // RowPlaces (scores.cuh) where a thread has some keys of its rows, ColumnPlaces (backward_columns.cuh)
 // where it has some rows of its keys.
@@ -43,8 +43,15 @@ FOVEA_DEVICE float left_of_span(const AttentionParams& p, float span, int32_t di
   return span + float(difference) + p.spec.span_ramp;
 }
 
-// Scale, softcap, bias, ALiBi, Gaussian and span, in this order. A pass for each: the compiler then holds one feature's
-// addresses and slopes at a time, and the kernel does not spill.
+// s = -infinity where a key is not seen, and what else is given is 0 there: it reaches no sum, NaN or not.
+template <int kM, int kColumns, typename... Others>
+FOVEA_DEVICE void hide_score(int i, int j, int e, tile::Fragment<kM, kColumns>& s, Others&... others) {
+  s[i][j][e] = -tile::kInfinity;
+  ((others[i][j][e] = 0), ...);
+}
+
+// Scale, softcap, bias, ALiBi, Gaussian, span and the mask that is an operand, in this order. A pass for
+// each: the compiler then holds one feature's addresses and slopes at a time, and the kernel does not spill.
 template <typename Places>
 struct ScoreModifier {
   const AttentionParams& p;
@@ -72,12 +79,12 @@ struct ScoreModifier {
         ds[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
       });
     }
-    add(s);
+    add(s, ds);
   }
 
  private:
-  template <int kM, int kColumns>
-  FOVEA_DEVICE void add(tile::Fragment<kM, kColumns>& s) const {
+  template <int kM, int kColumns, typename... Others>
+  FOVEA_DEVICE void add(tile::Fragment<kM, kColumns>& s, Others&... others) const {
     if (p.spec.bias_dtype == FOVEA_FLOAT32) {
       add_bias<float>(s);
     } else if (p.spec.bias_dtype == FOVEA_FLOAT16) {
@@ -86,14 +93,15 @@ struct ScoreModifier {
       add_bias<bfloat16>(s);
     }
     if (p.alibi_slopes != nullptr) add_alibi(s);
-    if (p.has_rare_modifiers) add_rare(s);
+    if (p.has_rare_modifiers) add_rare(s, others...);
   }
 
   // Behind one question, since each costs an instruction or two of every kernel that has them.
-  template <int kM, int kColumns>
-  FOVEA_DEVICE void add_rare(tile::Fragment<kM, kColumns>& s) const {
+  template <int kM, int kColumns, typename... Others>
+  FOVEA_DEVICE void add_rare(tile::Fragment<kM, kColumns>& s, Others&... others) const {
     if (p.gaussian_centers != nullptr) add_gaussian(s);
     if (p.spans != nullptr) add_span(s);
+    if (p.mask != nullptr) hide(s, others...);
   }
 
   template <typename Bias, int kM, int kColumns>
@@ -157,30 +165,39 @@ struct ScoreModifier {
       });
     });
   }
+
+  template <int kM, int kColumns, typename... Others>
+  FOVEA_DEVICE void hide(tile::Fragment<kM, kColumns>& s, Others&... others) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key(), keys = rows.key_length - first;
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const uint8_t* const mask =
+          p.mask + first + rows.score_offset(p.spec.mask_stride, row.position, row.head);
+      each_key([&](int i, int j, int e, int key) {
+        if (key < keys && tile::load_global(mask + key) == 0) hide_score(i, j, e, s, others...);
+      });
+    });
+  }
 };
 
-// s = -infinity where row or mask does not let the key be seen, and what else is given is 0 there: it
-// reaches no sum, NaN or not. A pass for each bound that exists.
+// Hides what row or position does not let be seen. A pass for each bound that exists.
 template <typename Places, int kM, int kColumns, typename... Others>
 FOVEA_DEVICE void mask_scores(const AttentionParams& p, const Places& places,
                               tile::Fragment<kM, kColumns>& s, Others&... others) {
-  const auto hide = [&](int i, int j, int e) {
-    s[i][j][e] = -tile::kInfinity;
-    ((others[i][j][e] = 0), ...);
-  };
   const AttentionRows rows = places.rows();
   const int32_t first = places.first_key();
   places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
     const int32_t high = rows.high(p, row.position) - first;
     each_key([&](int i, int j, int e, int key) {
-      if (key >= high) hide(i, j, e);
+      if (key >= high) hide_score(i, j, e, s, others...);
     });
   });
   if (!p.spec.has_window_left) return;
   places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
     const int32_t low = rows.low(p, row.position) - first;
     each_key([&](int i, int j, int e, int key) {
-      if (key < low) hide(i, j, e);
+      if (key < low) hide_score(i, j, e, s, others...);
     });
   });
 }

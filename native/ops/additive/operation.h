@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/additive/operands.h"
@@ -92,6 +93,7 @@ constexpr Operand kForward[] = {
     {"weights", Type::kFloat32, true, -1, offsetof(Spec, has_weights), offsetof(Spec,
         weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 2,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
         { 1,false }, { 3,false }, { 5,false } }},
@@ -125,6 +127,7 @@ constexpr Operand kBackward[] = {
     {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), offsetof(Spec, dbias_stride), 2,
         { { 3,false }, { 5,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 

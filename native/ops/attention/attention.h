@@ -11,10 +11,10 @@ inline const Spec& spec_of(const fovea_plan& plan) {
 }
 static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
-// Whether anything but the scale stands between the product and the mask.
+// Whether anything but the scale and what positions mask stands between product and softmax.
 inline bool modifies_scores(const Spec& spec) {
   return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes ||
-         spec.has_gaussian_centers || spec.has_spans;
+         spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
 }
 
 }  // namespace fovea::attention

@@ -12,6 +12,7 @@ struct Inputs {
   const void* key;
   const void* value;
   const void* bias;
+  const uint8_t* mask;
   const float* alibi_slopes;
   const float* gaussian_centers;
   const float* spans;

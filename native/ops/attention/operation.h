@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/attention/operands.h"
@@ -22,6 +23,7 @@ constexpr Field kFields[] = {
     {"has_window_right", Kind::kFlag, offsetof(Spec, has_window_right), 1},
     {"has_scale", Kind::kFlag, offsetof(Spec, has_scale), 1},
     {"allow_tf32", Kind::kFlag, offsetof(Spec, allow_tf32), 1},
+    {"has_mask", Kind::kFlag, offsetof(Spec, has_mask), 1},
     {"has_alibi_slopes", Kind::kFlag, offsetof(Spec, has_alibi_slopes), 1},
     {"has_gaussian_centers", Kind::kFlag, offsetof(Spec, has_gaussian_centers), 1},
     {"has_spans", Kind::kFlag, offsetof(Spec, has_spans), 1},
@@ -42,7 +44,6 @@ constexpr Field kFields[] = {
     {"gaussian_sigma", Kind::kOther, offsetof(Spec, gaussian_sigma), 1},
     {"span_ramp", Kind::kOther, offsetof(Spec, span_ramp), 1},
     {"dropout", Kind::kOther, offsetof(Spec, dropout), 1},
-    {"reserved0", Kind::kOther, offsetof(Spec, reserved0), 1},
     {"window_left", Kind::kBound, offsetof(Spec, window_left), 1},
     {"window_right", Kind::kBound, offsetof(Spec, window_right), 1},
     {"batch", Kind::kOther, offsetof(Spec, batch), 1},
@@ -58,6 +59,7 @@ constexpr Field kFields[] = {
     {"key_stride", Kind::kOther, offsetof(Spec, key_stride), 1},
     {"value_stride", Kind::kOther, offsetof(Spec, value_stride), 1},
     {"bias_stride", Kind::kOther, offsetof(Spec, bias_stride), 1},
+    {"mask_stride", Kind::kOther, offsetof(Spec, mask_stride), 1},
     {"alibi_slopes_stride", Kind::kOther, offsetof(Spec, alibi_slopes_stride), 1},
     {"gaussian_centers_stride", Kind::kOther, offsetof(Spec, gaussian_centers_stride), 1},
     {"spans_stride", Kind::kOther, offsetof(Spec, spans_stride), 1},
@@ -100,6 +102,8 @@ constexpr Operand kForward[] = {
         { 2,false }, { 4,false }, { 6,false } }},
     {"bias", Type::kOwn, false, -1, offsetof(Spec, bias_dtype), offsetof(Spec, bias_stride), 4,
         { { 0,true }, { 3,true }, { 1,true }, { 2,false } }},
+    {"mask", Type::kBool, false, -1, offsetof(Spec, has_mask), offsetof(Spec, mask_stride), 4,
+        { { 0,true }, { 3,true }, { 1,true }, { 2,false } }},
     {"alibi_slopes", Type::kFloat32, false, -1, offsetof(Spec, has_alibi_slopes), offsetof(Spec,
         alibi_slopes_stride), 3, { { 0,true }, { 3,true }, { -1,false } }},
     {"gaussian_centers", Type::kFloat32, false, -1, offsetof(Spec, has_gaussian_centers),
@@ -120,6 +124,7 @@ constexpr Operand kForward[] = {
     {"weights", Type::kFloat32, true, -1, offsetof(Spec, has_weights), offsetof(Spec,
         weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 2,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
         { 1,false }, { 3,false }, { 5,false } }},
@@ -128,6 +133,8 @@ constexpr Operand kBackward[] = {
     {"value", Type::kSpec, false, -1, 0, offsetof(Spec, value_stride), 4, { { 0,false },
         { 2,false }, { 4,false }, { 6,false } }},
     {"bias", Type::kOwn, false, -1, offsetof(Spec, bias_dtype), offsetof(Spec, bias_stride), 4,
+        { { 0,true }, { 3,true }, { 1,true }, { 2,false } }},
+    {"mask", Type::kBool, false, -1, offsetof(Spec, has_mask), offsetof(Spec, mask_stride), 4,
         { { 0,true }, { 3,true }, { 1,true }, { 2,false } }},
     {"alibi_slopes", Type::kFloat32, false, -1, offsetof(Spec, has_alibi_slopes), offsetof(Spec,
         alibi_slopes_stride), 3, { { 0,true }, { 3,true }, { -1,false } }},
@@ -165,6 +172,7 @@ constexpr Operand kBackward[] = {
         4, { { 0,true }, { 3,true }, { 1,true }, { -1,false } }},
     {"dsinks", Type::kFloat32, true, -1, offsetof(Spec, has_dsinks), 0, 1, { { 3,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 

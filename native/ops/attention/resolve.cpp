@@ -31,7 +31,7 @@ int32_t resolve(fovea_plan& plan) {
           check_number("spans", spec.has_spans, "span_ramp", spec.span_ramp, plan.error)) {
     return status;
   }
-  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_weights);
+  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.
   plan.flops = 2.0 * double(spec.head_dim + spec.value_head_dim) * visible_pairs(spec) *

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/channel/operands.h"
@@ -57,6 +58,7 @@ constexpr Operand kForward[] = {
     {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 5, { { 0,false }, { 1,false },
         { 2,false }, { 3,false }, { -1,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 5, { { 0,false }, { 1,false },
         { 2,false }, { 3,false }, { -1,false } }},
@@ -77,6 +79,7 @@ constexpr Operand kBackward[] = {
         dweight2_stride), 2, { { 1,false }, { 4,false } }},
     {"dbias2", Type::kFloat32, true, -1, offsetof(Spec, has_dbias2), 0, 1, { { 1,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 

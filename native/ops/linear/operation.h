@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/linear/operands.h"
@@ -110,6 +111,7 @@ constexpr Operand kForward[] = {
     {"final_sum", Type::kFloat32, true, -1, offsetof(Spec, has_final_sum), offsetof(Spec,
         final_sum_stride), 3, { { 0,false }, { 4,false }, { 5,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
         { 1,false }, { 3,false }, { 5,false } }},
@@ -153,6 +155,7 @@ constexpr Operand kBackward[] = {
     {"dinitial_sum", Type::kFloat32, true, -1, offsetof(Spec, has_dinitial_sum), offsetof(Spec,
         dinitial_sum_stride), 3, { { 0,false }, { 4,false }, { 5,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cfloat>
+#include <iterator>
 
 #include "core/operation.h"
 #include "ops/spatial/operands.h"
@@ -50,6 +51,7 @@ constexpr Operand kForward[] = {
     {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 5, { { 0,false }, { 1,false },
         { 2,false }, { 3,false }, { -1,false } }},
 };
+static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
     {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 5, { { 0,false }, { 1,false },
         { 2,false }, { 3,false }, { -1,false } }},
@@ -64,6 +66,7 @@ constexpr Operand kBackward[] = {
         dweight_stride), 3, { { 4,false }, { 5,false }, { 5,false } }},
     {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 1, { { -1,false } }},
 };
+static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 

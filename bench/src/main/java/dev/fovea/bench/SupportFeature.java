@@ -48,6 +48,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         FoveaAttentionSpec.VALUE_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.OUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
+        FoveaAttentionSpec.MASK_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.DOUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.DQUERY_STRIDE.set(spec, i, rows[i]);
@@ -96,6 +97,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("adaptive spans", SupportFeature::spans));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
+    features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));

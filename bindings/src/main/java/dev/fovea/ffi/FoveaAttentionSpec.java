@@ -23,6 +23,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_window_right"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_mask"),
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_gaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_spans"),
@@ -43,7 +44,6 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("batch"),
@@ -59,6 +59,7 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("mask_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
                   ValueLayout.JAVA_LONG).withName("gaussian_centers_stride"),
@@ -91,6 +92,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_WINDOW_RIGHT = Field.Int32.of(LAYOUT, "has_window_right");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 HAS_MASK = Field.Int32.of(LAYOUT, "has_mask");
   public static final Field.Int32 HAS_ALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_alibi_slopes");
   public static final Field.Int32 HAS_GAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_gaussian_centers");
@@ -113,7 +115,6 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
@@ -129,6 +130,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
+  public static final Field.Int64Array MASK_STRIDE = Field.Int64Array.of(LAYOUT, "mask_stride");
   public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "alibi_slopes_stride");
   public static final Field.Int64Array GAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,

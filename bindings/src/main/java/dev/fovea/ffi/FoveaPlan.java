@@ -23,14 +23,14 @@ public final class FoveaPlan {
               ValueLayout.JAVA_INT.withName("phases"),
               ValueLayout.JAVA_INT.withName("tile_queries"),
               ValueLayout.JAVA_INT.withName("tile_keys"),
-              ValueLayout.JAVA_INT.withName("needed"),
-              ValueLayout.JAVA_INT.withName("allowed"),
+              ValueLayout.JAVA_LONG.withName("needed"),
+              ValueLayout.JAVA_LONG.withName("allowed"),
               MemoryLayout.sequenceLayout(Abi.MAX_PHASES, ValueLayout.JAVA_LONG).withName("items"),
               ValueLayout.JAVA_LONG.withName("workspace_bytes"),
               ValueLayout.JAVA_LONG.withName("scratch_bytes"),
               ValueLayout.JAVA_LONG.withName("section"),
               ValueLayout.JAVA_DOUBLE.withName("flops"),
-              MemoryLayout.sequenceLayout(64, ValueLayout.JAVA_BYTE).withName("kernel"),
+              MemoryLayout.sequenceLayout(120, ValueLayout.JAVA_BYTE).withName("kernel"),
               MemoryLayout.sequenceLayout(Abi.SPEC_WORDS, ValueLayout.JAVA_LONG).withName("spec"),
               ValueLayout.JAVA_LONG.withName("seal"),
               MemoryLayout.sequenceLayout(Abi.ERROR_LENGTH, ValueLayout.JAVA_BYTE)
@@ -47,8 +47,8 @@ public final class FoveaPlan {
   public static final Field.Int32 PHASES = Field.Int32.of(LAYOUT, "phases");
   public static final Field.Int32 TILE_QUERIES = Field.Int32.of(LAYOUT, "tile_queries");
   public static final Field.Int32 TILE_KEYS = Field.Int32.of(LAYOUT, "tile_keys");
-  public static final Field.Int32 NEEDED = Field.Int32.of(LAYOUT, "needed");
-  public static final Field.Int32 ALLOWED = Field.Int32.of(LAYOUT, "allowed");
+  public static final Field.Int64 NEEDED = Field.Int64.of(LAYOUT, "needed");
+  public static final Field.Int64 ALLOWED = Field.Int64.of(LAYOUT, "allowed");
   public static final Field.Int64Array ITEMS = Field.Int64Array.of(LAYOUT, "items");
   public static final Field.Int64 WORKSPACE_BYTES = Field.Int64.of(LAYOUT, "workspace_bytes");
   public static final Field.Int64 SCRATCH_BYTES = Field.Int64.of(LAYOUT, "scratch_bytes");

@@ -26,8 +26,8 @@ public final class NativeAttention extends NativeOperation {
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(15);
-    static final MethodHandle BACKWARD = Handles.run(23);
+    static final MethodHandle FORWARD = Handles.run(16);
+    static final MethodHandle BACKWARD = Handles.run(24);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -50,6 +50,9 @@ public final class NativeAttention extends NativeOperation {
                 false), new Dim(VALUE_HEAD_DIM, false))),
             new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
                 FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
+                FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
@@ -94,6 +97,9 @@ public final class NativeAttention extends NativeOperation {
                 false), new Dim(VALUE_HEAD_DIM, false))),
             new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
                 FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
+                true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
+                FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
@@ -162,7 +168,8 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment stream)
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
-        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], workspace, scratch, stream);
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], workspace, scratch,
+        stream);
   }
 
   @Override
@@ -177,6 +184,6 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], workspace, scratch, stream);
   }
 }

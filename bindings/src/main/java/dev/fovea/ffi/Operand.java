@@ -77,6 +77,8 @@ public record Operand(
     OWN,
     FLOAT32,
     INT32,
+    /** A byte that is 0 or not. */
+    BOOL,
     /** int32, one more than there are sequences. */
     OFFSETS
   }

@@ -19,7 +19,7 @@ import java.util.Objects;
  *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
  *   x_ij -= (j - center_i)^2 / (2 sigma^2)            if centers are given to the call
  *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
- *   x_ij  = -infinity                                 where masked
+ *   x_ij  = -infinity                                 where masked, or mask_ij is false
  *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
  *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j
  * </pre>

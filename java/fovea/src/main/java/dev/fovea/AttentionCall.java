@@ -16,10 +16,24 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    * or without the first or the first two dimensions: [Hq or 1, Sq or 1, Sk], [Sq or 1, Sk];
    * packed: [Hq or 1, Tq or 1, longest Sk] or [Tq or 1, longest Sk]. Null for none. A finite mask
    * may serve as well as -inf, but a row that has nothing else then attends to all its keys; scores
-   * below -2.3e38 count as -inf. {@link Masks} makes one of a boolean mask.
+   * below -2.3e38 count as -inf. A {@link #mask} hides keys whatever their scores are.
    */
   public AttentionCall bias(Tensor bias) {
     return bind("bias", bias);
+  }
+
+  /**
+   * Which keys a query sees: those where the mask is true. Shapes as of {@link #bias}, {@link
+   * DType#BOOL}: [Sq, Sk], [B, 1, 1, Sk] for a padding mask of each sequence, and so on. Null for
+   * all. A query that sees no key gives out = 0. What causal masks, windows and {@linkplain
+   * #keyLengths lengths} say is much cheaper said by these: kernels then need not read it.
+   *
+   * <p>True means what it does in the {@code attn_mask} of PyTorch's {@code
+   * scaled_dot_product_attention}, and as the ones of an {@code attention_mask} of Hugging Face.
+   * The {@code key_padding_mask} of PyTorch's {@code MultiheadAttention} means the opposite.
+   */
+  public AttentionCall mask(Tensor mask) {
+    return bind("mask", mask);
   }
 
   /**

@@ -172,6 +172,12 @@ public final class AttentionShape {
       return strides(FoveaAttentionSpec.BIAS_STRIDE, strides);
     }
 
+    /** A mask [B or 1, Hq or 1, Sq or 1, Sk] with these strides. */
+    public Builder mask(long... strides) {
+      FoveaAttentionSpec.HAS_MASK.set(spec, 1);
+      return strides(FoveaAttentionSpec.MASK_STRIDE, strides);
+    }
+
     /** Weights are wanted: dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk]. */
     public Builder weights() {
       FoveaAttentionSpec.HAS_WEIGHTS.set(spec, 1);

@@ -11,7 +11,9 @@ public enum DType {
   /** The upper half of a binary32: 8 bits of precision, the range of {@link #FLOAT32}. */
   BFLOAT16(2),
   /** Two's complement; for lengths and offsets, never for values. */
-  INT32(4);
+  INT32(4),
+  /** A byte: 0 is false, anything else true; for masks. */
+  BOOL(1);
 
   private final int byteSize;
 
@@ -30,7 +32,8 @@ public enum DType {
       case FLOAT32 -> Abi.FLOAT32;
       case FLOAT16 -> Abi.FLOAT16;
       case BFLOAT16 -> Abi.BFLOAT16;
-      case INT32 -> throw new IllegalArgumentException("dtype is INT32, expected a floating type");
+      case INT32, BOOL ->
+          throw new IllegalArgumentException("dtype is " + this + ", expected a floating type");
     };
   }
 
@@ -44,11 +47,12 @@ public enum DType {
   }
 
   boolean isFloating() {
-    return this != INT32;
+    return this != INT32 && this != BOOL;
   }
 
   void requireConvertibleTo(DType other) {
-    if (isFloating() != other.isFloating()) {
+    boolean floating = isFloating() && other.isFloating();
+    if (this != other && !floating) {
       throw new IllegalArgumentException("%s does not convert to %s".formatted(this, other));
     }
   }

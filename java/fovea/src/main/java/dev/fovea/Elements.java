@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -137,26 +138,24 @@ final class Elements {
   }
 
   private void read(Block block, int n) {
-    boolean words = dtype.byteSize() == Integer.BYTES;
     for (int at = 0, length; at < n; at += length) {
       length = inRow(n - at);
-      if (words) {
-        read(block.words, at, length);
-      } else {
-        read(block.halves, at, length);
+      switch (dtype.byteSize()) {
+        case Integer.BYTES -> read(block.words, at, length);
+        case Short.BYTES -> read(block.halves, at, length);
+        default -> read(block.bytes, at, length);
       }
       advance(length);
     }
   }
 
   private void write(Block block, int n) {
-    boolean words = dtype.byteSize() == Integer.BYTES;
     for (int at = 0, length; at < n; at += length) {
       length = inRow(n - at);
-      if (words) {
-        write(block.words, at, length);
-      } else {
-        write(block.halves, at, length);
+      switch (dtype.byteSize()) {
+        case Integer.BYTES -> write(block.words, at, length);
+        case Short.BYTES -> write(block.halves, at, length);
+        default -> write(block.bytes, at, length);
       }
       advance(length);
     }
@@ -210,6 +209,18 @@ final class Elements {
     }
   }
 
+  private void read(byte[] to, int at, int length) {
+    long stride = strides[0];
+    long offset = row + column * stride;
+    if (stride == 1 && length > FEW) {
+      MemorySegment.copy(segment, JAVA_BYTE, offset, to, at, length);
+      return;
+    }
+    for (int i = 0; i < length; i++) {
+      to[at + i] = segment.get(JAVA_BYTE, offset + i * stride);
+    }
+  }
+
   private void write(int[] from, int at, int length) {
     long stride = strides[0];
     long offset = row + column * stride;
@@ -234,10 +245,23 @@ final class Elements {
     }
   }
 
+  private void write(byte[] from, int at, int length) {
+    long stride = strides[0];
+    long offset = row + column * stride;
+    if (stride == 1 && length > FEW) {
+      MemorySegment.copy(from, at, segment, JAVA_BYTE, offset, length);
+      return;
+    }
+    for (int i = 0; i < length; i++) {
+      segment.set(JAVA_BYTE, offset + i * stride, from[at + i]);
+    }
+  }
+
   /** Elements on the heap: as bits of their type, and as bits of float32. */
   private static final class Block {
-    private final int[] words; // of float32 and int32
+    private final int[] words; // of float32 and int32; of bool 0 or 1
     private final short[] halves; // of the 16-bit types
+    private final byte[] bytes; // of bool
     private final float[] floats; // the words again: float16 converts from and to these
     private final long[] pairs; // the words again: bfloat16 does
 
@@ -245,6 +269,7 @@ final class Elements {
       int even = (int) Math.min(count, BLOCK) + 1 & ~1;
       words = new int[even];
       halves = new short[even];
+      bytes = new byte[even];
       floats = new float[even];
       pairs = new long[even / 2];
     }
@@ -262,6 +287,11 @@ final class Elements {
           MemorySegment.copy(MemorySegment.ofArray(halves), JAVA_INT_UNALIGNED, 0, words, 0, twos);
           BFloat16.unpack(words, pairs, twos);
           MemorySegment.copy(pairs, 0, MemorySegment.ofArray(words), JAVA_LONG_UNALIGNED, 0, twos);
+        }
+        case BOOL -> {
+          for (int i = 0; i < n; i++) {
+            words[i] = bytes[i] == 0 ? 0 : 1;
+          }
         }
         default -> {}
       }
@@ -281,6 +311,11 @@ final class Elements {
           MemorySegment.copy(MemorySegment.ofArray(words), JAVA_LONG_UNALIGNED, 0, pairs, 0, twos);
           BFloat16.pack(pairs, words, twos);
           MemorySegment.copy(words, 0, MemorySegment.ofArray(halves), JAVA_INT_UNALIGNED, 0, twos);
+        }
+        case BOOL -> {
+          for (int i = 0; i < n; i++) {
+            bytes[i] = (byte) words[i];
+          }
         }
         default -> {}
       }

@@ -1,13 +1,8 @@
 package dev.fovea;
 
-import java.util.Arrays;
-
 /**
- * Boolean masks in the forms that an {@link AttentionCall} takes.
- *
- * <p>True means that a key takes part: as in the {@code attn_mask} of PyTorch's {@code
- * scaled_dot_product_attention}, and as the ones of an {@code attention_mask} of Hugging Face. The
- * {@code key_padding_mask} of PyTorch's {@code MultiheadAttention} means the opposite.
+ * Padding masks as lengths. True means that a key takes part, as in {@link AttentionCall#mask},
+ * which takes masks of any kind.
  */
 public final class Masks {
   private Masks() {}
@@ -43,38 +38,10 @@ public final class Masks {
       if (keys[key]) {
         throw new IllegalArgumentException(
             ("row %d of mask is false at key %d and true at key %d: key lengths leave out keys at"
-                    + " the end alone; Masks.bias takes any mask")
+                    + " the end alone; AttentionCall.mask takes any")
                 .formatted(row, length, key));
       }
     }
     return length;
-  }
-
-  /**
-   * Any mask as an {@linkplain AttentionCall#bias additive bias}: 0 where it is true, negative
-   * infinity where it is false. A query whose keys are all masked gives out = 0. The kernels read
-   * every element: causal masks, windows and lengths are much cheaper by their own names.
-   *
-   * @param dtype of the bias, any floating type, whatever that of query; 16 bits are read fastest
-   * @param mask elements of {@code shape} in row-major order
-   * @param shape as a bias takes it: [Sq, Sk], [1, Sk] for one padding mask, [B, 1, 1, Sk] for one
-   *     of each sequence, and so on
-   * @throws IllegalArgumentException if {@code dtype} is not floating, or {@code mask} has not as
-   *     many elements as {@code shape}
-   */
-  public static Tensor bias(Scope scope, DType dtype, boolean[] mask, long... shape) {
-    if (!dtype.isFloating()) {
-      throw new IllegalArgumentException("dtype is " + dtype + ", expected a floating type");
-    }
-    if (Layouts.elements(shape) != mask.length) {
-      throw new IllegalArgumentException(
-          "mask has %d elements, shape %s has %d"
-              .formatted(mask.length, Arrays.toString(shape), Layouts.elements(shape)));
-    }
-    float[] bias = new float[mask.length];
-    for (int i = 0; i < mask.length; i++) {
-      bias[i] = mask[i] ? 0 : Float.NEGATIVE_INFINITY;
-    }
-    return scope.allocate(dtype, shape).copyFrom(bias);
   }
 }

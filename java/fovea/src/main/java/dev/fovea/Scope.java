@@ -237,11 +237,17 @@ public final class Scope implements AutoCloseable {
     return allocateFor(values.length, DType.INT32, shape).copyFrom(values);
   }
 
+  /** As {@link #copyOf(int[], long...)}, of {@link DType#BOOL}. */
+  public Tensor copyOf(boolean[] values, long... shape) {
+    return allocateFor(values.length, DType.BOOL, shape).copyFrom(values);
+  }
+
   /**
    * A dense tensor [rows, columns] of a floating type with a copy of {@code rows}, rounded to
    * nearest, ties to even.
    *
-   * @throws IllegalArgumentException if the rows differ in length, or for {@link DType#INT32}
+   * @throws IllegalArgumentException if the rows differ in length, or {@code dtype} is no floating
+   *     type
    * @throws RuntimeException as {@link #allocate(DType, long...)}
    */
   public Tensor copyOf(float[][] rows, DType dtype) {

@@ -100,6 +100,7 @@ final class SpecFiller {
       case OWN -> Check.floating(name, tensor);
       case FLOAT32 -> Check.dtype(name, tensor, DType.FLOAT32);
       case INT32, OFFSETS -> Check.dtype(name, tensor, DType.INT32);
+      case BOOL -> Check.dtype(name, tensor, DType.BOOL);
     }
     if (operand.present() != null) {
       operand.present().set(spec, operand.type() == Operand.Type.OWN ? tensor.dtype().code() : 1);

@@ -100,7 +100,7 @@ public final class Tensor extends TensorView {
    * One element, converted from a floating type.
    *
    * @throws IndexOutOfBoundsException if the index is not inside this tensor
-   * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
+   * @throws IllegalArgumentException if this tensor is not of a floating type
    */
   public float getFloat(long... index) {
     return TensorData.of(this).getFloat(offset(index));
@@ -110,7 +110,7 @@ public final class Tensor extends TensorView {
    * Sets one element, rounding to nearest, ties to even.
    *
    * @throws IndexOutOfBoundsException if the index is not inside this tensor
-   * @throws IllegalArgumentException if this tensor is {@link DType#INT32}
+   * @throws IllegalArgumentException if this tensor is not of a floating type
    */
   public void setFloat(float value, long... index) {
     TensorData.change(this, data -> data.setFloat(offset(index), value));
@@ -137,10 +137,30 @@ public final class Tensor extends TensorView {
   }
 
   /**
+   * One element of a {@link DType#BOOL} tensor.
+   *
+   * @throws IndexOutOfBoundsException if the index is not inside this tensor
+   * @throws IllegalArgumentException if this tensor has another type
+   */
+  public boolean getBoolean(long... index) {
+    return TensorData.of(this).getBoolean(offset(index));
+  }
+
+  /**
+   * Sets one element of a {@link DType#BOOL} tensor.
+   *
+   * @throws IndexOutOfBoundsException if the index is not inside this tensor
+   * @throws IllegalArgumentException if this tensor has another type
+   */
+  public void setBoolean(boolean value, long... index) {
+    TensorData.change(this, data -> data.setBoolean(offset(index), value));
+  }
+
+  /**
    * Copies an array in row-major order of this view, rounding to nearest, ties to even. Returns
    * this.
    *
-   * @throws IllegalArgumentException if the lengths differ or this tensor is {@link DType#INT32}
+   * @throws IllegalArgumentException if the lengths differ or this tensor is not of a floating type
    */
   public Tensor copyFrom(float[] values) {
     TensorData.overwrite(this, data -> data.copyFrom(values));
@@ -151,7 +171,7 @@ public final class Tensor extends TensorView {
    * Copies an array in row-major order of this view, rounding once to nearest, ties to even.
    * Returns this.
    *
-   * @throws IllegalArgumentException if the lengths differ or this tensor is {@link DType#INT32}
+   * @throws IllegalArgumentException if the lengths differ or this tensor is not of a floating type
    */
   public Tensor copyFrom(double[] values) {
     TensorData.overwrite(this, data -> data.copyFrom(values));
@@ -165,6 +185,16 @@ public final class Tensor extends TensorView {
    *     DType#INT32}
    */
   public Tensor copyFrom(int[] values) {
+    TensorData.overwrite(this, data -> data.copyFrom(values));
+    return this;
+  }
+
+  /**
+   * Copies an array in row-major order of this view. Returns this.
+   *
+   * @throws IllegalArgumentException if the lengths differ or this tensor is not {@link DType#BOOL}
+   */
+  public Tensor copyFrom(boolean[] values) {
     TensorData.overwrite(this, data -> data.copyFrom(values));
     return this;
   }
@@ -196,8 +226,8 @@ public final class Tensor extends TensorView {
    * other streams wait for it when they next use the memory.
    *
    * @return this tensor
-   * @throws IllegalArgumentException if the two overlap, if the shapes differ, or if one is {@link
-   *     DType#INT32} and the other not
+   * @throws IllegalArgumentException if the two overlap, if the shapes differ, or if the types do
+   *     and one is no floating type
    */
   public Tensor copyFrom(Tensor other) {
     TensorData.copy(other, this);
@@ -207,7 +237,7 @@ public final class Tensor extends TensorView {
   /**
    * A new dense tensor of {@code scope}, on its device, with these elements in another type.
    *
-   * @throws IllegalArgumentException if one of the types is {@link DType#INT32} and the other not
+   * @throws IllegalArgumentException if the types differ and one is no floating type
    * @throws RuntimeException as {@link Scope#allocate}
    */
   public Tensor to(Scope scope, DType other) {
@@ -229,7 +259,7 @@ public final class Tensor extends TensorView {
    * Sets every element, rounding to nearest, ties to even. Returns this.
    *
    * @throws IllegalArgumentException if this tensor is {@link DType#INT32} and {@code value} is not
-   *     an {@code int}
+   *     an {@code int}, or {@link DType#BOOL} and it is not 0 or 1
    */
   public Tensor fill(float value) {
     TensorData.overwrite(this, data -> data.fill(value));
@@ -240,7 +270,7 @@ public final class Tensor extends TensorView {
    * A copy of the elements in row-major order of this view.
    *
    * @throws IllegalArgumentException if there are more than an array can hold, or this tensor is
-   *     {@link DType#INT32}
+   *     not of a floating type
    */
   public float[] toFloatArray() {
     return TensorData.of(this).toFloatArray();
@@ -254,6 +284,16 @@ public final class Tensor extends TensorView {
    */
   public int[] toIntArray() {
     return TensorData.of(this).toIntArray();
+  }
+
+  /**
+   * A copy of the elements in row-major order of this view.
+   *
+   * @throws IllegalArgumentException if there are more than an array can hold, or this tensor is
+   *     not {@link DType#BOOL}
+   */
+  public boolean[] toBooleanArray() {
+    return TensorData.of(this).toBooleanArray();
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
@@ -144,7 +145,7 @@ final class TensorData {
       case FLOAT32 -> segment.getAtIndex(JAVA_FLOAT, offset);
       case FLOAT16 -> Float.float16ToFloat(segment.getAtIndex(JAVA_SHORT, offset));
       case BFLOAT16 -> BFloat16.toFloat(segment.getAtIndex(JAVA_SHORT, offset));
-      case INT32 -> throw notFloating();
+      case INT32, BOOL -> throw otherMethods();
     };
   }
 
@@ -153,18 +154,28 @@ final class TensorData {
       case FLOAT32 -> segment.setAtIndex(JAVA_FLOAT, offset, value);
       case FLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, Float.floatToFloat16(value));
       case BFLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, BFloat16.fromFloat(value));
-      case INT32 -> throw notFloating();
+      case INT32, BOOL -> throw otherMethods();
     }
   }
 
   int getInt(long offset) {
-    requireInt();
+    require(DType.INT32);
     return segment.getAtIndex(JAVA_INT, offset);
   }
 
   void setInt(long offset, int value) {
-    requireInt();
+    require(DType.INT32);
     segment.setAtIndex(JAVA_INT, offset, value);
+  }
+
+  boolean getBoolean(long offset) {
+    require(DType.BOOL);
+    return segment.get(JAVA_BYTE, offset) != 0;
+  }
+
+  void setBoolean(long offset, boolean value) {
+    require(DType.BOOL);
+    segment.set(JAVA_BYTE, offset, (byte) (value ? 1 : 0));
   }
 
   void copyFrom(float[] values) {
@@ -187,9 +198,19 @@ final class TensorData {
   }
 
   void copyFrom(int[] values) {
-    requireInt();
+    require(DType.INT32);
     requireLength(values.length);
     copyFrom(MemorySegment.ofArray(values));
+  }
+
+  void copyFrom(boolean[] values) {
+    require(DType.BOOL);
+    requireLength(values.length);
+    byte[] bytes = new byte[values.length];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) (values[i] ? 1 : 0);
+    }
+    copyFrom(MemorySegment.ofArray(bytes));
   }
 
   void copyFrom(MemorySegment bits) {
@@ -213,10 +234,16 @@ final class TensorData {
   }
 
   void fill(float value) {
-    if (dtype == DType.INT32 && (double) (int) value != value) {
-      throw new IllegalArgumentException("value is " + value + ", but the tensor is INT32");
+    boolean fits =
+        switch (dtype) {
+          case INT32 -> (double) (int) value == value;
+          case BOOL -> value == 0 || value == 1;
+          default -> true;
+        };
+    if (!fits) {
+      throw new IllegalArgumentException("value is " + value + ", but the tensor is " + dtype);
     }
-    elements().fill(dtype == DType.INT32 ? (int) value : Float.floatToRawIntBits(value));
+    elements().fill(dtype.isFloating() ? Float.floatToRawIntBits(value) : (int) value);
   }
 
   float[] toFloatArray() {
@@ -227,9 +254,20 @@ final class TensorData {
   }
 
   int[] toIntArray() {
-    requireInt();
+    require(DType.INT32);
     int[] values = new int[arrayLength()];
     Elements.copy(elements(), Elements.of(MemorySegment.ofArray(values), DType.INT32));
+    return values;
+  }
+
+  boolean[] toBooleanArray() {
+    require(DType.BOOL);
+    byte[] bytes = new byte[arrayLength()];
+    Elements.copy(elements(), Elements.of(MemorySegment.ofArray(bytes), DType.BOOL));
+    boolean[] values = new boolean[bytes.length];
+    for (int i = 0; i < bytes.length; i++) {
+      values[i] = bytes[i] != 0;
+    }
     return values;
   }
 
@@ -256,17 +294,24 @@ final class TensorData {
 
   private void requireFloating() {
     if (!dtype.isFloating()) {
-      throw notFloating();
+      throw otherMethods();
     }
   }
 
-  private static IllegalArgumentException notFloating() {
-    return new IllegalArgumentException("the tensor is INT32: use the methods for int");
+  private void require(DType type) {
+    if (dtype != type) {
+      throw otherMethods();
+    }
   }
 
-  private void requireInt() {
-    if (dtype != DType.INT32) {
-      throw new IllegalArgumentException("the tensor is " + dtype + ": use the methods for float");
-    }
+  private IllegalArgumentException otherMethods() {
+    String elements =
+        switch (dtype) {
+          case INT32 -> "int";
+          case BOOL -> "boolean";
+          default -> "float";
+        };
+    return new IllegalArgumentException(
+        "the tensor is " + dtype + ": use the methods for " + elements);
   }
 }

@@ -52,9 +52,11 @@ final class TensorText {
   private void append(int dim) {
     if (dim == index.length) {
       text.append(
-          tensor.dtype().isFloating()
-              ? String.valueOf(tensor.getFloat(index))
-              : String.valueOf(tensor.getInt(index)));
+          switch (tensor.dtype()) {
+            case INT32 -> String.valueOf(tensor.getInt(index));
+            case BOOL -> String.valueOf(tensor.getBoolean(index));
+            default -> String.valueOf(tensor.getFloat(index));
+          });
       return;
     }
     long size = tensor.size(dim);

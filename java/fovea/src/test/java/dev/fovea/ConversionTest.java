@@ -191,6 +191,27 @@ class ConversionTest {
     assertEquals(values[5], tensor.getInt(2, 1));
   }
 
+  /** Rows of two elements are copied one by one, those of ten at once. */
+  @Test
+  void booleansAreCopiedWhateverTheirLayout() {
+    Random random = new Random(6);
+    for (int width : new int[] {2, 10}) {
+      boolean[] values = new boolean[300 * width];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = random.nextBoolean();
+      }
+      Tensor dense = tensor(DType.BOOL, 300, width).copyFrom(values);
+      assertArrayEquals(values, dense.toBooleanArray());
+      Tensor wide = tensor(DType.BOOL, 300, 12).fill(0);
+      Tensor inside = wide.slice(1, 1, 1 + width).copyFrom(dense);
+      assertArrayEquals(values, inside.toBooleanArray());
+      assertEquals(values[values.length - 1], wide.getBoolean(299, width));
+      for (int row = 0; row < 300; row++) {
+        assertFalse(wide.getBoolean(row, 0) || wide.getBoolean(row, width + 1));
+      }
+    }
+  }
+
   /** (float) first would round 1 + 2^-8 + 2^-40 to a tie, and that to even. */
   @Test
   void doublesAreRoundedOnce() {

@@ -97,6 +97,7 @@ class ForwardRunTest {
             "gaussianCenters",
             "keyLengths",
             "lse",
+            "mask",
             "out",
             "queryLengths",
             "sinks",

@@ -7,11 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Boolean masks become key lengths where they can, and a bias always. */
+/** Boolean masks become key lengths where they can, and are taken as they are always. */
 class MasksTest {
   private static final boolean T = true;
   private static final boolean F = false;
-  private static final float NO = Float.NEGATIVE_INFINITY;
 
   private final Scope scope = Scope.open();
 
@@ -39,35 +38,15 @@ class MasksTest {
   void paddingElsewhereIsNone() {
     assertEquals(
         "row 1 of mask is false at key 0 and true at key 2: key lengths leave out keys at the end"
-            + " alone; Masks.bias takes any mask",
+            + " alone; AttentionCall.mask takes any",
         refusal(() -> Masks.keyLengths(scope, new boolean[][] {{T, T, F}, {F, F, T}})));
     assertEquals(
         "row 0 of mask is false at key 1 and true at key 2: key lengths leave out keys at the end"
-            + " alone; Masks.bias takes any mask",
+            + " alone; AttentionCall.mask takes any",
         refusal(() -> Masks.keyLengths(scope, new boolean[][] {{T, F, T}})));
     assertEquals(
         "row 1 of mask has 2 keys, expected the 3 of row 0",
         refusal(() -> Masks.keyLengths(scope, new boolean[][] {{T, T, F}, {T, F}})));
-  }
-
-  @Test
-  void aMaskIsABias() {
-    for (DType type : new DType[] {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16}) {
-      Tensor bias = Masks.bias(scope, type, new boolean[] {T, F, F, T, T, F}, 2, 3);
-      assertEquals(type, bias.dtype());
-      assertArrayEquals(new long[] {2, 3}, bias.shape());
-      assertArrayEquals(new float[] {0, NO, NO, 0, 0, NO}, bias.toFloatArray());
-    }
-  }
-
-  @Test
-  void masksThatDoNotFitTheirShape() {
-    assertEquals(
-        "mask has 3 elements, shape [2, 2] has 4",
-        refusal(() -> Masks.bias(scope, DType.FLOAT32, new boolean[3], 2, 2)));
-    assertEquals(
-        "dtype is INT32, expected a floating type",
-        refusal(() -> Masks.bias(scope, DType.INT32, new boolean[4], 2, 2)));
   }
 
   /** Padding on the right both ways, and a row that may attend to nothing. */
@@ -79,8 +58,8 @@ class MasksTest {
     AttentionCall call = Attention.create().call(query, key, key);
     boolean[][] mask = {{T, T, F}, {F, F, F}};
     float[] expected = call.keyLengths(Masks.keyLengths(scope, mask)).forward(scope).toFloatArray();
-    Tensor bias = Masks.bias(scope, DType.FLOAT16, new boolean[] {T, T, F, F, F, F}, 2, 1, 1, 3);
-    Tensor out = call.keyLengths(null).bias(bias).forward(scope);
+    Tensor any = scope.copyOf(new boolean[] {T, T, F, F, F, F}, 2, 1, 1, 3);
+    Tensor out = call.keyLengths(null).mask(any).forward(scope);
     assertArrayEquals(expected, out.toFloatArray(), 1e-6f);
     assertArrayEquals(new float[4], out.select(0, 1).toFloatArray());
   }

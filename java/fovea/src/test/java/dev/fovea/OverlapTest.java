@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class OverlapTest {
   private static final int MEMORY = 4096;
 
-  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, DType.INT32};
+  private static final DType[] TYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, DType.BOOL};
 
   private final MemorySegment memory = Arena.ofAuto().allocate(MEMORY, 64);
 

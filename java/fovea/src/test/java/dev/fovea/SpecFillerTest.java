@@ -63,6 +63,7 @@ class SpecFillerTest {
   void everyOptionalOperand() {
     Bindings operands = dense();
     operands.set("bias", tensor(DType.FLOAT16, 1, 4, 1, 5));
+    operands.set("mask", tensor(DType.BOOL, 2, 1, 3, 5));
     operands.set("alibi_slopes", floats(4));
     operands.set("sinks", floats(4));
     operands.set("query_lengths", ints(2));
@@ -73,6 +74,7 @@ class SpecFillerTest {
         AttentionShape.dense(DType.FLOAT32, 2, 3, 5, 4, 2, 8)
             .valueHeadDim(6)
             .bias(DType.FLOAT16, 0, 5, 0)
+            .mask(15, 0, 5)
             .alibiSlopes(0, 1)
             .sinks()
             .queryLengths()
@@ -214,6 +216,8 @@ class SpecFillerTest {
       assertDenseRefused(
           "expected [B or 1, Hq or 1] = [2, 4]", o -> o.set("alibi_slopes", floats(rank)));
     }
+    assertDenseRefused(
+        "mask has shape [2, 4, 3, 1]", o -> o.set("mask", tensor(DType.BOOL, 2, 4, 3, 1)));
     assertDenseRefused("sinks has shape [2]", o -> o.set("sinks", floats(2)));
     assertDenseRefused("queryLengths has shape [3]", o -> o.set("query_lengths", ints(3)));
     assertDenseRefused("keyLengths has shape [2, 1]", o -> o.set("key_lengths", ints(2, 1)));
@@ -256,6 +260,7 @@ class SpecFillerTest {
     assertDenseRefused("bias is INT32", o -> o.set("bias", ints(2, 4, 3, 5)));
     assertDenseRefused("lse is FLOAT16", o -> o.set("lse", tensor(DType.FLOAT16, 2, 4, 3)));
     assertDenseRefused("weights is INT32", o -> o.set("weights", ints(2, 4, 3, 5)));
+    assertDenseRefused("mask is FLOAT32, expected BOOL", o -> o.set("mask", floats(2, 4, 3, 5)));
     assertDenseRefused("alibiSlopes is INT32", o -> o.set("alibi_slopes", ints(4)));
     assertDenseRefused("sinks is INT32", o -> o.set("sinks", ints(4)));
     assertDenseRefused("keyLengths is FLOAT32", o -> o.set("key_lengths", floats(2)));

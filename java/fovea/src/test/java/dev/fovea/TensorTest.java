@@ -259,6 +259,33 @@ class TensorTest {
   }
 
   @Test
+  void booleansStayBooleans() {
+    Tensor tensor = Tensor.of(Arena.ofAuto().allocate(4), DType.BOOL, 2, 2);
+    tensor.copyFrom(new boolean[] {true, false, false, false});
+    tensor.setBoolean(true, 0, 1);
+    assertTrue(tensor.getBoolean(0, 1));
+    boolean[] turned = {true, false, true, false};
+    assertArrayEquals(turned, tensor.permute(1, 0).toBooleanArray());
+    Tensor copy = Tensor.of(Arena.ofAuto().allocate(4), DType.BOOL, 2, 2);
+    assertArrayEquals(turned, copy.copyFrom(tensor.permute(1, 0)).toBooleanArray());
+    assertTrue(copy.permute(1, 0).allClose(tensor, 0, 0));
+    copy.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 0x80);
+    assertTrue(copy.getBoolean(0, 0), "any byte but 0 is true");
+    assertTrue(copy.permute(1, 0).allClose(tensor, 0, 0));
+    assertFalse(copy.allClose(tensor, 0, 0));
+    assertTrue(tensor.toString().contains("[[true, true], [false, false]]"), tensor.toString());
+    assertArrayEquals(new boolean[] {true, true, true, true}, tensor.fill(1).toBooleanArray());
+    assertRefused("value is 2.0, but the tensor is BOOL", () -> tensor.fill(2));
+    assertRefused("the tensor is BOOL: use the methods for boolean", () -> tensor.getInt(0, 0));
+    assertRefused("BOOL", () -> tensor.setFloat(1, 0, 0));
+    assertRefused("BOOL", tensor::toFloatArray);
+    assertRefused("values has 3 elements", () -> tensor.copyFrom(new boolean[3]));
+    Tensor ints = Tensor.of(Arena.ofAuto().allocate(16, 4), DType.INT32, 2, 2);
+    assertRefused("INT32: use the methods for int", () -> ints.copyFrom(new boolean[4]));
+    assertRefused("BOOL does not convert to INT32", () -> ints.copyFrom(tensor));
+  }
+
+  @Test
   void indicesOutsideAreRefused() {
     Tensor tensor = counting(2, 3);
     for (long[] index : new long[][] {{2, 0}, {0, 3}, {-1, 0}, {0}, {0, 0, 0}}) {
@@ -318,6 +345,7 @@ class TensorTest {
     assertEquals(2, DType.FLOAT16.byteSize());
     assertEquals(2, DType.BFLOAT16.byteSize());
     assertEquals(4, DType.INT32.byteSize());
+    assertEquals(1, DType.BOOL.byteSize());
     assertEquals(0, MEMORY.address() % ValueLayout.JAVA_FLOAT.byteAlignment());
   }
 }

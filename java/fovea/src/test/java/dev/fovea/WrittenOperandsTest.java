@@ -37,6 +37,7 @@ class WrittenOperandsTest {
   private static Bindings forward() {
     return of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 8), floats(2, 3, 4, 8))
         .set("bias", tensor(DType.FLOAT16, 2, 4, 3, 5))
+        .set("mask", tensor(DType.BOOL, 2, 4, 3, 5))
         .set("alibi_slopes", floats(2, 4))
         .set("sinks", floats(4))
         .set("query_lengths", tensor(DType.INT32, 2))

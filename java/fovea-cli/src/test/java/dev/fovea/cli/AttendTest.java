@@ -70,6 +70,18 @@ class AttendTest {
   }
 
   @Test
+  void mask() throws IOException {
+    check(sizes().mask(Bias.FULL).build());
+    check(sizes().mask(Bias.BATCH).build(), "--backend", "sim");
+    float[] values = new float[4];
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    for (String name : List.of("query", "key", "value", "mask")) {
+      line.addAll(files.operand(name, NpyType.FLOAT32, values, 1, 2, 1, 2));
+    }
+    refused(line, "--mask " + files.file("mask") + " has elements of type <f4, expected |b1");
+  }
+
+  @Test
   void window() throws IOException {
     check(sizes().window(5, 2).build(), "--window", "5,2");
     check(sizes().window(3, -1).build(), "--window", "3,-1");
@@ -179,6 +191,9 @@ class AttendTest {
       NpyType biasType =
           c.options().biasDType() == DType.FLOAT16 ? NpyType.FLOAT16 : NpyType.FLOAT32;
       line.addAll(files.operand("bias", biasType, data.bias(), c.layouts().bias().size()));
+    }
+    if (data.mask() != null) {
+      line.addAll(files.operand("mask", NpyType.BOOL, data.mask(), c.layouts().mask().size()));
     }
     if (data.alibi() != null) {
       long[] size = c.layouts().alibi().size();

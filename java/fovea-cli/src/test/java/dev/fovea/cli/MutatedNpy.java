@@ -309,6 +309,7 @@ final class MutatedNpy {
             case BFLOAT16 -> Float.intBitsToFloat(elements.getShort() << 16);
             case INT32 -> elements.getInt();
             case INT64 -> elements.getLong();
+            case BOOL -> elements.get();
           };
     }
     return new Content(type, sizes.stream().mapToLong(size -> size).toArray(), values);

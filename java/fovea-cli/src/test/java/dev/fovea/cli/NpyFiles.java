@@ -51,6 +51,7 @@ public record NpyFiles(Path folder) {
         case FLOAT32 -> data.setAtIndex(ValueLayout.JAVA_FLOAT, i, values[i]);
         case INT32 -> data.setAtIndex(ValueLayout.JAVA_INT, i, (int) values[i]);
         case INT64 -> data.setAtIndex(ValueLayout.JAVA_LONG, i, (long) values[i]);
+        case BOOL -> data.set(ValueLayout.JAVA_BYTE, i, (byte) values[i]);
         case FLOAT16, BFLOAT16 -> {
           DType narrow = type == NpyType.FLOAT16 ? DType.FLOAT16 : DType.BFLOAT16;
           data.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) Rounding.bits(narrow, values[i]));

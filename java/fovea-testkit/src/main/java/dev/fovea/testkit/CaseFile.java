@@ -107,7 +107,7 @@ public final class CaseFile {
       case FLOAT32 -> 1;
       case FLOAT16 -> 2;
       case BFLOAT16 -> 3;
-      case INT32 -> throw new IllegalArgumentException("INT32 is no type of a spec");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no type of a spec");
     };
   }
 
@@ -126,10 +126,10 @@ public final class CaseFile {
   }
 
   private void element(int size, int bits) throws IOException {
-    if (size == 2) {
-      room(2).putShort((short) bits);
-    } else {
-      i32(bits);
+    switch (size) {
+      case 1 -> room(1).put((byte) bits);
+      case 2 -> room(2).putShort((short) bits);
+      default -> i32(bits);
     }
   }
 

@@ -111,6 +111,7 @@ public interface OperationCase extends CheckedCase {
       case OWN -> ownType(operand.name());
       case FLOAT32 -> DType.FLOAT32;
       case INT32, OFFSETS -> DType.INT32;
+      case BOOL -> DType.BOOL;
     };
   }
 

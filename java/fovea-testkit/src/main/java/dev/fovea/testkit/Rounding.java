@@ -21,7 +21,7 @@ public final class Rounding {
       case FLOAT32 -> 0x1p-24;
       case FLOAT16 -> 0x1p-11;
       case BFLOAT16 -> 0x1p-8;
-      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -34,7 +34,7 @@ public final class Rounding {
       case FLOAT32 -> 0x1p-150;
       case FLOAT16 -> 0x1p-25;
       case BFLOAT16 -> 0x1p-134;
-      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -50,7 +50,7 @@ public final class Rounding {
       case FLOAT32 -> value;
       case FLOAT16 -> Float.float16ToFloat(Float.floatToFloat16(value));
       case BFLOAT16 -> Float.intBitsToFloat(bfloat16Bits(value) << 16);
-      case INT32 -> throw new IllegalArgumentException("INT32 does not round");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -88,15 +88,17 @@ public final class Rounding {
       case FLOAT32, INT32 -> Float.floatToRawIntBits(value);
       case FLOAT16 -> Float.floatToFloat16(value) & 0xffff;
       case BFLOAT16 -> bfloat16Bits(value);
+      case BOOL -> (int) value;
     };
   }
 
-  /** What inputs hold where nothing may be read: a quiet NaN. */
+  /** What inputs hold where nothing may be read: a quiet NaN, where the type has one. */
   public static int poison(DType type) {
     return switch (type) {
       case FLOAT32, INT32 -> 0x7fe5a5c3;
       case FLOAT16 -> 0x7ea5;
       case BFLOAT16 -> 0x7fe5;
+      case BOOL -> 0xa5;
     };
   }
 
@@ -109,6 +111,7 @@ public final class Rounding {
       case FLOAT32, INT32 -> 0x7fdc5a3c;
       case FLOAT16 -> 0x7f5a;
       case BFLOAT16 -> 0x7fda;
+      case BOOL -> 0x5a;
     };
   }
 
@@ -117,12 +120,17 @@ public final class Rounding {
     return switch (type) {
       case FLOAT32, INT32 -> 4;
       case FLOAT16, BFLOAT16 -> 2;
+      case BOOL -> 1;
     };
   }
 
   /** Raw bits of element {@code index}. */
   public static int bitsAt(MemorySegment memory, DType type, long index) {
-    return bytes(type) == 2 ? memory.get(SHORT, 2 * index) & 0xffff : memory.get(INT, 4 * index);
+    return switch (bytes(type)) {
+      case 1 -> memory.get(ValueLayout.JAVA_BYTE, index) & 0xff;
+      case 2 -> memory.get(SHORT, 2 * index) & 0xffff;
+      default -> memory.get(INT, 4 * index);
+    };
   }
 
   /** The value that raw {@code bits} stand for. */
@@ -131,6 +139,7 @@ public final class Rounding {
       case FLOAT32, INT32 -> Float.intBitsToFloat(bits);
       case FLOAT16 -> Float.float16ToFloat((short) bits);
       case BFLOAT16 -> Float.intBitsToFloat(bits << 16);
+      case BOOL -> bits;
     };
   }
 
@@ -149,10 +158,10 @@ public final class Rounding {
   }
 
   private static void setBits(MemorySegment memory, DType type, long index, int bits) {
-    if (bytes(type) == 2) {
-      memory.set(SHORT, 2 * index, (short) bits);
-    } else {
-      memory.set(INT, 4 * index, bits);
+    switch (bytes(type)) {
+      case 1 -> memory.set(ValueLayout.JAVA_BYTE, index, (byte) bits);
+      case 2 -> memory.set(SHORT, 2 * index, (short) bits);
+      default -> memory.set(INT, 4 * index, bits);
     }
   }
 

@@ -29,6 +29,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
     return attention
         .call(operands.get("query"), operands.get("key"), operands.get("value"))
         .bias(operands.get("bias"))
+        .mask(operands.get("mask"))
         .alibiSlopes(operands.get("alibi_slopes"))
         .gaussianCenters(operands.get("gaussian_centers"))
         .spans(operands.get("spans"))

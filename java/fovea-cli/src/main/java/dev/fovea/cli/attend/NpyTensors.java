@@ -64,7 +64,7 @@ final class NpyTensors {
           case FLOAT16 -> DType.FLOAT16;
           case BFLOAT16 -> DType.BFLOAT16;
           case FLOAT64 -> null;
-          case INT32, INT64 ->
+          case INT32, INT64, BOOL ->
               throw new IllegalArgumentException(
                   "%s has elements of type %s, expected a floating type"
                       .formatted(name, array.type().descriptor()));
@@ -138,6 +138,27 @@ final class NpyTensors {
       values[i] = (int) value;
     }
     return values;
+  }
+
+  /**
+   * Reads a mask; on the host in place.
+   *
+   * @param option that names the file, for the text of a refusal
+   */
+  Tensor bools(String option, Path file) throws IOException {
+    String name = option + " " + file;
+    Npy array = read(name, file);
+    if (array.type() != NpyType.BOOL) {
+      throw new IllegalArgumentException(
+          "%s has elements of type %s, expected %s"
+              .formatted(name, array.type().descriptor(), NpyType.BOOL.descriptor()));
+    }
+    Tensor mapped = Tensor.of(array.data(), DType.BOOL, array.shape());
+    if (scope.device() == Device.cpu()) {
+      return mapped;
+    }
+    memory.add(name, DType.BOOL, array.shape());
+    return scope.allocate(DType.BOOL, array.shape()).copyFrom(mapped);
   }
 
   /** A tensor of whole numbers. */

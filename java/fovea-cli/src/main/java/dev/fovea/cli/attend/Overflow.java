@@ -16,7 +16,7 @@ final class Overflow {
       case FLOAT32 -> 0x1.ffffffp127;
       case FLOAT16 -> 65520;
       case BFLOAT16 -> 0x1.ffp127;
-      case INT32 -> throw new IllegalArgumentException("INT32 is no floating type");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no floating type");
     };
   }
 
@@ -25,7 +25,7 @@ final class Overflow {
       case FLOAT32 -> Float.MAX_VALUE;
       case FLOAT16 -> 65504;
       case BFLOAT16 -> 0x1.fep127;
-      case INT32 -> throw new IllegalArgumentException("INT32 is no floating type");
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no floating type");
     };
   }
 
@@ -34,7 +34,7 @@ final class Overflow {
       case FLOAT64 -> true;
       case FLOAT32 -> to != DType.FLOAT32;
       case BFLOAT16 -> to == DType.FLOAT16;
-      case FLOAT16, INT32, INT64 -> false;
+      case FLOAT16, INT32, INT64, BOOL -> false;
     };
   }
 

@@ -39,6 +39,7 @@ public record Npy(NpyType type, long[] shape, MemorySegment data) {
           Float.intBitsToFloat(data.getAtIndex(ValueLayout.JAVA_SHORT_UNALIGNED, index) << 16);
       case INT32 -> data.getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, index);
       case INT64 -> data.getAtIndex(ValueLayout.JAVA_LONG_UNALIGNED, index);
+      case BOOL -> data.get(ValueLayout.JAVA_BYTE, index);
     };
   }
 

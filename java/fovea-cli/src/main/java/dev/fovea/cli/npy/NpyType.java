@@ -16,7 +16,9 @@ public enum NpyType {
   /** Signed 32 bits. */
   INT32("<i4", 4),
   /** Signed 64 bits. */
-  INT64("<i8", 8);
+  INT64("<i8", 8),
+  /** A byte, 0 or 1. */
+  BOOL("|b1", 1);
 
   private final String descriptor;
   private final int byteSize;

@@ -46,12 +46,13 @@ public record AttentionCase(
       Layout lse,
       Layout weights,
       Layout bias,
+      Layout mask,
       Layout alibi,
       List<Layout> rows) {
 
     List<Layout> all() {
       return Stream.concat(
-              Stream.of(query, key, value, out, lse, weights, bias, alibi), rows.stream())
+              Stream.of(query, key, value, out, lse, weights, bias, mask, alibi), rows.stream())
           .filter(Objects::nonNull)
           .toList();
     }
@@ -158,7 +159,7 @@ public record AttentionCase(
   /** One line for people. */
   @Override
   public String toString() {
-    return "%s %s %s guard=%s par=%d | q%s k%s v%s out%s%s"
+    return "%s %s %s guard=%s par=%d | q%s k%s v%s out%s%s%s"
         .formatted(
             geometry,
             options,
@@ -169,6 +170,7 @@ public record AttentionCase(
             layouts.key,
             layouts.value,
             layouts.out,
-            layouts.bias == null ? "" : " bias" + layouts.bias);
+            layouts.bias == null ? "" : " bias" + layouts.bias,
+            layouts.mask == null ? "" : " mask" + layouts.mask);
   }
 }

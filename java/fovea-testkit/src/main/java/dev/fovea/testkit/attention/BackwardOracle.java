@@ -266,6 +266,9 @@ public final class BackwardOracle {
       query.set(d, row.query()[d], head.scale());
     }
     for (int j = 0; j < row.count(); j++) {
+      if (row.isHidden(j)) {
+        continue;
+      }
       int key = head.begin() + j;
       dqueryRow.add(0, terms.unscaled(), j, keys, key * width);
       dkeyRows.add(key, terms.unscaled(), j, query, 0);

@@ -45,6 +45,9 @@ final class BoundCase implements AutoCloseable {
     if (data.bias() != null) {
       call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));
     }
+    if (data.mask() != null) {
+      call.mask(buffers.input(DType.BOOL, c.layouts().mask(), data.mask(), dims()));
+    }
     if (data.alibi() != null) {
       call.alibiSlopes(
           buffers.input(DType.FLOAT32, c.layouts().alibi(), data.alibi(), slopeDims()));

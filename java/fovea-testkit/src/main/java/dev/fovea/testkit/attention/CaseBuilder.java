@@ -41,6 +41,7 @@ public final class CaseBuilder {
   Bias bias = Bias.NONE;
   DType biasDType;
   boolean biasExpanded;
+  Bias mask = Bias.NONE;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
   boolean sinks;
@@ -62,6 +63,7 @@ public final class CaseBuilder {
   Style lseStyle = Style.DENSE;
   Style weightsStyle = Style.DENSE;
   Style biasStyle = Style.DENSE;
+  Style maskStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
   Style rowStyle = Style.DENSE;
 
@@ -168,6 +170,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** A mask of that shape, which is an operand. */
+  public CaseBuilder mask(Bias shape) {
+    mask = shape;
+    return this;
+  }
+
   /** Slopes of that shape. */
   public CaseBuilder alibi(Alibi shape) {
     alibi = shape;
@@ -263,6 +271,7 @@ public final class CaseBuilder {
             softcap,
             bias,
             biasDType,
+            mask,
             alibi,
             List.copyOf(rows),
             sinks,
@@ -286,10 +295,19 @@ public final class CaseBuilder {
         lse ? lseStyle.layout(outer, queryHeads, 1, rows) : null,
         weights ? weightsStyle.layout(outer, queryHeads, rows, keyLength) : null,
         bias == Bias.NONE ? null : biasLayout(outer, rows),
+        mask == Bias.NONE ? null : maskLayout(outer, rows),
         alibi == Alibi.NONE
             ? null
             : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1),
         this.rows.stream().map(it -> it.layout(rowStyle, g)).toList());
+  }
+
+  private Layout maskLayout(int outer, int rows) {
+    return maskStyle.layout(
+        mask.perBatch ? outer : 1,
+        mask.perHead ? queryHeads : 1,
+        mask.perQuery ? rows : 1,
+        keyLength);
   }
 
   private Layout biasLayout(int outer, int rows) {

@@ -74,6 +74,7 @@ final class CaseContents {
   private static void optional(CaseFile file, AttentionCase c, Operands data) throws IOException {
     Geometry g = c.geometry();
     file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
+    file.operand(c.layouts().mask(), DType.BOOL, data.mask());
     file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       int k = index(c.options(), kind);
@@ -142,6 +143,7 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_WINDOW_LEFT.set(spec, flag(o.windowLeft() >= 0));
     FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, flag(o.windowRight() >= 0));
     FoveaAttentionSpec.HAS_SCALE.set(spec, flag(o.scale() != null));
+    FoveaAttentionSpec.HAS_MASK.set(spec, flag(c.layouts().mask() != null));
     FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
     FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
     FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
@@ -170,6 +172,7 @@ final class CaseContents {
     strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
     strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());
     sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
+    sums(spec, FoveaAttentionSpec.MASK_STRIDE, layouts.mask(), g.packed());
     strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
     for (int k = 0; k < o.rows().size(); k++) {

@@ -66,7 +66,7 @@ public final class CaseGenerator {
     trim();
     raggedness();
     memory();
-    rows();
+    rowsAndMask();
     c.lse = random.chance(0.6);
     c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
@@ -147,7 +147,7 @@ public final class CaseGenerator {
   }
 
   /** Drawn apart: the other features of a case do not depend on these. */
-  private void rows() {
+  private void rowsAndMask() {
     Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed));
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       if (random.chance(0.15)) {
@@ -155,6 +155,11 @@ public final class CaseGenerator {
       }
     }
     c.rowStyle = Style.draw(random);
+    if (random.chance(0.2)) {
+      Bias[] all = Bias.values();
+      c.mask(all[1 + random.nextInt(all.length - 1)]);
+    }
+    c.maskStyle = Style.draw(random);
   }
 
   private void content() {

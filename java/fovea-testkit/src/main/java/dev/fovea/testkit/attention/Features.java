@@ -56,6 +56,7 @@ public final class Features {
     f.put("softcap", o.softcap() > 0 ? "on" : "off");
     f.put("bias", o.bias().name());
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
+    f.put("maskOperand", o.mask().name());
     f.put("alibi", o.alibi().name());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       f.put(kind.operand(), shape(o, kind));

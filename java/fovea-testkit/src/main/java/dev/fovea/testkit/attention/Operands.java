@@ -19,6 +19,7 @@ import java.util.List;
  * @param key buffer of key
  * @param value buffer of value
  * @param bias buffer of the bias, or null
+ * @param mask buffer of the mask, 0 where a key is hidden, or null
  * @param alibi buffer of the slopes, or null
  * @param rows buffers of {@link Options#rows}
  * @param sinks [Hq], or null
@@ -28,6 +29,7 @@ public record Operands(
     float[] key,
     float[] value,
     float[] bias,
+    float[] mask,
     float[] alibi,
     List<float[]> rows,
     float[] sinks) {
@@ -51,13 +53,13 @@ public record Operands(
     float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
-    return new Operands(query, key, value, bias, alibi(c), rows(c), sinks(c));
+    return new Operands(query, key, value, bias, mask(c), alibi(c), rows(c), sinks(c));
   }
 
-  /** Of a case without operands for query rows. */
+  /** Of a case without a mask and operands for query rows. */
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
-    this(query, key, value, bias, alibi, List.of(), sinks);
+    this(query, key, value, bias, null, alibi, List.of(), sinks);
   }
 
   private static List<float[]> rows(AttentionCase c) {
@@ -164,7 +166,33 @@ public record Operands(
     return buffer;
   }
 
-  /** Index in the bias buffer of the row of (b, h, i), whatever is broadcast. */
+  /** Bytes that hide few or most of the keys of a row, or all. */
+  private static float[] mask(AttentionCase c) {
+    Layout layout = c.layouts().mask();
+    if (layout == null) {
+      return null;
+    }
+    Geometry g = c.geometry();
+    int[] cuQ = g.cuQ();
+    float[] buffer = poisoned(layout);
+    Gaussian random = new Gaussian(seed(c, 8));
+    for (int b = 0; b < g.batch(); b++) {
+      for (int h = 0; h < g.queryHeads(); h++) {
+        for (int i = 0; i < g.lenQ(b); i++) {
+          int row = biasRow(c, layout, cuQ, b, h, i);
+          double hidden = random.pick(0.05, 0.3, 0.9, 1.0);
+          for (int j = 0; j < g.lenK(b); j++) {
+            if (Float.isNaN(buffer[row + j])) {
+              buffer[row + j] = random.chance(hidden) ? 0 : random.among(1, 1, 2, 128, 255);
+            }
+          }
+        }
+      }
+    }
+    return buffer;
+  }
+
+  /** Index in the buffer of bias or mask of the row of (b, h, i), whatever is broadcast. */
   static int biasRow(AttentionCase c, Layout layout, int[] cuQ, int b, int h, int i) {
     return c.geometry().packed()
         ? layout.atBroadcast(0, h, cuQ[b] + i)

@@ -17,6 +17,7 @@ import java.util.List;
  * @param softcap 0: off
  * @param bias which dimensions of the bias are broadcast
  * @param biasDType of the bias, null without one
+ * @param mask which dimensions of the mask that is an operand are broadcast
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
  * @param sinks one score per head joins every sum
@@ -38,6 +39,7 @@ public record Options(
     float softcap,
     Bias bias,
     DType biasDType,
+    Bias mask,
     Alibi alibi,
     List<RowOperand> rows,
     boolean sinks,
@@ -48,7 +50,7 @@ public record Options(
     boolean weights,
     boolean allowTf32) {
 
-  /** Shapes of the bias; the dimensions not named are 1. The keys are never broadcast. */
+  /** Shapes of bias and mask; the dimensions not named are 1. The keys are never broadcast. */
   public enum Bias {
     NONE(false, false, false),
     FULL(true, true, true),
@@ -111,6 +113,9 @@ public record Options(
     }
     if (hasBias()) {
       text.append(" bias=").append(bias).append('/').append(biasDType);
+    }
+    if (mask != Bias.NONE) {
+      text.append(" mask=").append(mask);
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);

@@ -292,7 +292,7 @@ public final class Oracle {
     } else {
       double common = lseArithmetic();
       for (int j = 0; j < length; j++) {
-        boolean seen = j >= begin && j < begin + row.count();
+        boolean seen = j >= begin && j < begin + row.count() && !row.isHidden(j - begin);
         if (!seen && Double.isNaN(row.lse())) {
           // exp(-inf - NaN): NaN by the formula, 0 by common sense.
           weights.set(at + j, at + j + 1, Expected.FREE);

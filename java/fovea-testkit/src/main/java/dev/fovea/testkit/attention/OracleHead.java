@@ -88,6 +88,9 @@ final class OracleHead {
       }
       row.cap(options.softcap());
     }
+    if (data.mask() != null) {
+      row.hide(data.mask(), rowIndex(c.layouts().mask(), h, i) + begin);
+    }
     addBias(h, i);
     return row;
   }
@@ -150,7 +153,7 @@ final class OracleHead {
     }
   }
 
-  /** Where the element of a query row is, in a buffer of such elements or of their gradients. */
+  /** Where what is of a query row begins, in a buffer of such rows or elements. */
   int rowIndex(Layout layout, int h, int i) {
     return Operands.biasRow(c, layout, cuQ, batch, h, i);
   }

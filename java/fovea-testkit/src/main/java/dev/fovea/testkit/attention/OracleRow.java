@@ -18,6 +18,7 @@ final class OracleRow {
   private final double[] weights;
   private final double[] dropped;
   private final boolean[] keep;
+  private final boolean[] hidden;
   private final Factors query;
   private final double[] out;
   private final double[] absolute;
@@ -46,6 +47,7 @@ final class OracleRow {
     weights = new double[keys];
     dropped = new double[keys];
     keep = new boolean[keys];
+    hidden = new boolean[keys];
     query = new Factors(headDim, least);
     out = new double[valueDim];
     absolute = new double[valueDim];
@@ -72,6 +74,7 @@ final class OracleRow {
     java.util.Arrays.fill(biases, 0, count, 0);
     java.util.Arrays.fill(slopes, 0, count, 1);
     java.util.Arrays.fill(slopeErrors, 0, count, 0);
+    java.util.Arrays.fill(hidden, 0, count, false);
     for (int d = 0; d < query.value().length && count > 0; d++) {
       query.set(d, queries[at + d]);
       accumulate(scores, keysTransposed.value(), d * stride + begin, query.value()[d], count);
@@ -96,6 +99,23 @@ final class OracleRow {
       scores[j] = softcap * tanh;
       slopes[j] = 1 - tanh * tanh;
       slopeErrors[j] = 1 + 2 * slopes[j] * Math.abs(tanh) * errors[j] / softcap;
+    }
+  }
+
+  /**
+   * Hides keys, NaN or not; before anything is added.
+   *
+   * @param mask 0 where a key is hidden, that of the first visible key at {@code at}
+   */
+  void hide(float[] mask, int at) {
+    largestScore = 0;
+    for (int j = 0; j < count; j++) {
+      if (mask[at + j] == 0) {
+        hidden[j] = true;
+        scores[j] = Double.NEGATIVE_INFINITY;
+        errors[j] = 0;
+      }
+      largestScore = Math.max(largestScore, errors[j]);
     }
   }
 
@@ -242,6 +262,9 @@ final class OracleRow {
   /** True if a visible key or value has a NaN. */
   boolean sawNaN(double[] values, int begin, int width) {
     for (int j = 0; j < count; j++) {
+      if (hidden[j]) {
+        continue;
+      }
       if (Double.isNaN(errors[j])) {
         return true;
       }
@@ -254,7 +277,12 @@ final class OracleRow {
     return false;
   }
 
-  /** Visible keys. */
+  /** Whether a mask hides visible key {@code j}. */
+  boolean isHidden(int j) {
+    return hidden[j];
+  }
+
+  /** Keys that row and position let be seen. */
   int count() {
     return count;
   }

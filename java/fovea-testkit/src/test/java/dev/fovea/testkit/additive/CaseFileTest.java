@@ -126,11 +126,11 @@ class CaseFileTest {
     List<Operand> operands = OPERATION.operands(pass);
     MemorySegment[] addresses = new MemorySegment[operands.size()];
     Map<Operand, Output> outputs = new LinkedHashMap<>();
-    int present = 0;
+    long present = 0;
     for (int i = 0; i < addresses.length; i++) {
       boolean there = file.getInt() == 1;
       addresses[i] = MemorySegment.NULL;
-      present |= there ? 1 << i : 0;
+      present |= there ? 1L << i : 0;
       if (there && operands.get(i).written()) {
         Output output = new Output(file);
         outputs.put(operands.get(i), output);

@@ -268,6 +268,10 @@ final class EmulatedBackward {
       RowOperand it = o.rows().get(k);
       x += (float) it.kind().added(it.number(), element(k, b, h, i), c.position(b, i), j);
     }
+    if (forward.mask() != null
+        && forward.mask()[Operands.biasRow(c, c.layouts().mask(), g.cuQ(), b, h, i) + j] == 0) {
+      x = Float.NEGATIVE_INFINITY;
+    }
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {

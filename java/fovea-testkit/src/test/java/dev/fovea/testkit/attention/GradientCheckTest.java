@@ -72,6 +72,9 @@ class GradientCheckTest {
         c.row(new RowOperand(kind, 3, all[1 + random.nextInt(all.length - 1)]));
       }
     }
+    if (random.chance(0.3)) {
+      c.mask(random.pick(Bias.values()));
+    }
     c.sinks = random.chance(0.4);
     if (random.chance(0.4)) {
       c.dropout(random.pick(0.1f, 0.5f), random.nextLong(), index);
@@ -103,6 +106,7 @@ class GradientCheckTest {
             drawn.key(),
             drawn.value(),
             drawn.bias(),
+            drawn.mask(),
             shortened(drawn.alibi()),
             drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
@@ -141,6 +145,7 @@ class GradientCheckTest {
             which == 1 ? moved(o.key(), way, by) : o.key(),
             which == 2 ? moved(o.value(), way, by) : o.value(),
             which == 3 ? moved(o.bias(), way, by) : o.bias(),
+            o.mask(),
             which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
             IntStream.range(0, o.rows().size())
                 .mapToObj(k -> which == 6 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))

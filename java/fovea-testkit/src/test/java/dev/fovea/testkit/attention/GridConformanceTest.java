@@ -137,6 +137,8 @@ class GridConformanceTest {
     all.add("bias", "bias head", c -> c.bias(Bias.HEAD, DType.FLOAT16));
     all.add(
         "bias", "bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
+    all.add("bool mask", "bool mask", c -> c.mask(Bias.FULL));
+    all.add("bool mask", "bool mask keys", c -> c.mask(Bias.BATCH));
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));

@@ -24,6 +24,7 @@ final class Calls {
     final Tensor key;
     final Tensor value;
     Tensor bias;
+    Tensor mask;
     Tensor slopes;
     Tensor sinks;
     Tensor queryLengths;
@@ -55,7 +56,7 @@ final class Calls {
     /** Another call of the same. */
     AttentionCall again() {
       AttentionCall other = attention.call(query, key, value);
-      other.bias(bias).alibiSlopes(slopes).sinks(sinks);
+      other.bias(bias).mask(mask).alibiSlopes(slopes).sinks(sinks);
       other.queryLengths(queryLengths).keyLengths(keyLengths);
       if (offsetsQ != null) {
         other.cuSeqlens(offsetsQ, offsetsK, longestQuery, longestKey);

@@ -28,6 +28,7 @@ record Shapes(
     OUT,
     LSE,
     BIAS,
+    MASK,
     WEIGHTS,
     SLOPES,
     SINKS,
@@ -40,6 +41,10 @@ record Shapes(
 
     boolean isInteger() {
       return this == LENGTHS || this == OFFSETS;
+    }
+
+    boolean isBoolean() {
+      return this == MASK;
     }
 
     boolean isFloat32() {
@@ -57,7 +62,7 @@ record Shapes(
       case VALUE -> new long[] {batch, keys, keyHeads, valueDim};
       case OUT -> new long[] {batch, queries, queryHeads, valueDim};
       case LSE -> new long[] {batch, queryHeads, queries};
-      case BIAS -> bias(random);
+      case BIAS, MASK -> scores(random);
       case WEIGHTS -> new long[] {batch, queryHeads, queries, keys};
       case SLOPES ->
           random.nextBoolean() ? new long[] {queryHeads} : new long[] {batch, queryHeads};
@@ -71,7 +76,7 @@ record Shapes(
     };
   }
 
-  private long[] bias(Random random) {
+  private long[] scores(Random random) {
     long[] full = {batch, queryHeads, queries, keys};
     for (int dim = 0; dim < 3; dim++) {
       if (random.nextInt(3) == 0) {

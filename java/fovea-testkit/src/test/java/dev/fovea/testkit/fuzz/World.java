@@ -119,7 +119,7 @@ final class World implements AutoCloseable {
   }
 
   private Tensor tensor(Random random, Role role, long[] shape) {
-    DType type = role.isInteger() ? DType.INT32 : role.isFloat32() ? DType.FLOAT32 : dtype;
+    DType type = type(role);
     if (random.nextInt(20) == 0) {
       type = DType.values()[random.nextInt(DType.values().length)];
     }
@@ -129,6 +129,13 @@ final class World implements AutoCloseable {
     }
     fill(random, role, made);
     return made;
+  }
+
+  private DType type(Role role) {
+    if (role.isInteger()) {
+      return DType.INT32;
+    }
+    return role.isBoolean() ? DType.BOOL : role.isFloat32() ? DType.FLOAT32 : dtype;
   }
 
   /** Null where the heap has no room for it. */
@@ -160,6 +167,12 @@ final class World implements AutoCloseable {
         if (random.nextInt(60) == 0) {
           values[i] = random.nextInt();
         }
+      }
+      tensor.copyFrom(values);
+    } else if (tensor.dtype() == DType.BOOL) {
+      boolean[] values = new boolean[count];
+      for (int i = 0; i < count; i++) {
+        values[i] = random.nextBoolean();
       }
       tensor.copyFrom(values);
     } else {
@@ -235,7 +248,8 @@ final class World implements AutoCloseable {
         random,
         tensor ->
             Arrays.equals(tensor.shape(), shape)
-                && (tensor.dtype() == DType.INT32) == role.isInteger());
+                && (tensor.dtype() == DType.INT32) == role.isInteger()
+                && (tensor.dtype() == DType.BOOL) == role.isBoolean());
   }
 
   private void makeCall(Random random) {
@@ -278,7 +292,7 @@ final class World implements AutoCloseable {
     }
     boolean none = random.nextInt(3) > 0;
     AttentionCall call = it.call;
-    switch (random.nextInt(9)) {
+    switch (random.nextInt(10)) {
       case 0 -> call.bias(it.bias = none ? null : operand(random, Role.BIAS));
       case 1 -> call.alibiSlopes(it.slopes = none ? null : operand(random, Role.SLOPES));
       case 2 -> call.sinks(it.sinks = none ? null : operand(random, Role.SINKS));
@@ -287,6 +301,7 @@ final class World implements AutoCloseable {
       case 5 -> call.weights(it.weights = none ? null : operand(random, Role.WEIGHTS));
       case 6 ->
           call.out(it.out = operand(random, it.offsetsQ == null ? Role.OUT : Role.PACKED_OUT));
+      case 7 -> call.mask(it.mask = none ? null : operand(random, Role.MASK));
       default -> call.lse(it.lse = random.nextInt(8) == 0 ? null : operand(random, Role.LSE));
     }
     it.lastOut = null;
