@@ -18,6 +18,7 @@ template <typename Panel>
 class Keys : ColumnSweep<Panel> {
   using Base = ColumnSweep<Panel>;
   using Base::b;
+  using Base::kColumns;
   using Base::kRows;
   using Base::p;
   using Base::state;
@@ -35,14 +36,15 @@ class Keys : ColumnSweep<Panel> {
         [&](const Chunk& chunk) { take(chunk); });
     store_sum();
     Base::pad_keys(b.dkey, p.spec.gradient_dtype, p.spec.dkey_stride);
-    if (p.spec.has_dkey_decay) Base::pad_keys(b.dkey_decay, FOVEA_FLOAT32, p.spec.dkey_decay_stride);
+    if (!p.spec.has_dkey_decay) return;
+    Base::pad_keys(b.dkey_decay, FOVEA_FLOAT32, p.spec.dkey_decay_stride);
   }
 
  private:
   FOVEA_DEVICE void take(const Chunk& chunk) {
     FOVEA_NO_UNROLL
     for (int32_t t = chunk.count - 1; t >= 0; --t) {
-      const int64_t token = chunk.from + t;
+      const uint32_t token = chunk.from + t;
       if (tokens.has_query(token)) {
         FOVEA_NO_UNROLL
         for (int32_t h = 0; h < chunk.heads; ++h) {
@@ -54,7 +56,7 @@ class Keys : ColumnSweep<Panel> {
     }
   }
 
-  FOVEA_DEVICE void take_key(int64_t token, int32_t t) {
+  FOVEA_DEVICE void take_key(uint32_t token, int32_t t) {
     // On their way while the state is read.
     float correction = 0, slope = 0;
     if (Base::owns()) {
@@ -107,18 +109,17 @@ class Keys : ColumnSweep<Panel> {
   float decays_ = 0;  // of the thread's own column: dkey_decay of the token behind
 };
 
-template <int kLanes, int kRows>
+template <int kPanel>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kMostThreads, 2)
 void linear_backward_keys(const BackwardParams b) {
-  Keys<Panel<kLanes, kRows>>(b).run();
+  Keys<PanelOf<kPanel>>(b).run();
 }
 
 }  // namespace
 
 BackwardKernel* backward_keys_kernel(int panel) {
-  return with_panel(panel, [](auto* kind) -> BackwardKernel* {
-    using Kind = std::remove_pointer_t<decltype(kind)>;
-    return linear_backward_keys<Kind::kLanes, Kind::kRows>;
+  return with_panel(panel, []<int kPanel>(PanelOf<kPanel>*) -> BackwardKernel* {
+    return linear_backward_keys<kPanel>;
   });
 }
 

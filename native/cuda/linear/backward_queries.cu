@@ -10,7 +10,7 @@ template <typename Panel>
 class Queries : ColumnSweep<Panel> {
   using Base = ColumnSweep<Panel>;
   using Base::b;
-  using Base::kRows;
+  using Base::kColumns;
   using Base::p;
   using Base::state;
   using Base::tokens;
@@ -33,7 +33,7 @@ class Queries : ColumnSweep<Panel> {
   FOVEA_DEVICE void take(const Chunk& chunk) {
     FOVEA_NO_UNROLL
     for (int32_t t = 0; t < chunk.count; ++t) {
-      const int64_t token = chunk.from + t;
+      const uint32_t token = chunk.from + t;
       const bool has_key = tokens.has_key(token);
       if (chunk.first) {
         if (has_key) take_key(token, t);
@@ -52,7 +52,7 @@ class Queries : ColumnSweep<Panel> {
   }
 
   // With the delta rule the part of dkey that comes from what the state held for it.
-  FOVEA_DEVICE void take_key(int64_t token, int32_t t) {
+  FOVEA_DEVICE void take_key(uint32_t token, int32_t t) {
     Base::decay(t);
     if (Base::has_delta()) {
       const float correction = Base::read(p.chunk.step_rows, t, 0.0f);
@@ -61,7 +61,7 @@ class Queries : ColumnSweep<Panel> {
     Base::update(p.chunk.key_rows, p.chunk.key_columns, t, Base::key_weight());
   }
 
-  FOVEA_DEVICE void take_query(int64_t token, int32_t head, int32_t row) {
+  FOVEA_DEVICE void take_query(uint32_t token, int32_t head, int32_t row) {
     const float gradient = Base::read(p.chunk.query_rows, row, Base::query_weight(row));
     if (!Base::owns()) return;
     const float query = load_float(Base::own_of(p.chunk.query_columns, row));
@@ -92,18 +92,17 @@ class Queries : ColumnSweep<Panel> {
   float slope_ = 0;  // of a token: phi(query) dphi(query), summed over its queries
 };
 
-template <int kLanes, int kRows>
+template <int kPanel>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kMostThreads, 2)
 void linear_backward_queries(const BackwardParams b) {
-  Queries<Panel<kLanes, kRows>>(b).run();
+  Queries<PanelOf<kPanel>>(b).run();
 }
 
 }  // namespace
 
 BackwardKernel* backward_queries_kernel(int panel) {
-  return with_panel(panel, [](auto* kind) -> BackwardKernel* {
-    using Kind = std::remove_pointer_t<decltype(kind)>;
-    return linear_backward_queries<Kind::kLanes, Kind::kRows>;
+  return with_panel(panel, []<int kPanel>(PanelOf<kPanel>*) -> BackwardKernel* {
+    return linear_backward_queries<kPanel>;
   });
 }
 

@@ -10,6 +10,7 @@ namespace {
 template <typename Panel>
 class Values : RowSweep<Panel> {
   using Base = RowSweep<Panel>;
+  using Base::kColumns;
   using Base::kRows;
   using Base::p;
   using Base::state;
@@ -30,21 +31,21 @@ class Values : RowSweep<Panel> {
     Base::load_queries(chunk);
     Base::load_query_rows(b.dout, p.spec.out_dtype, p.spec.dout_stride, chunk,
                           Base::columns_at(p.chunk.query_columns),
-                          [&](int64_t token, int32_t head) {
-                            return dout_factor(b, p.spec.normalised ? Base::query_row(token, head) : 0);
+                          [&](uint32_t token, int32_t head) {
+                            return dout_factor(b, Base::query_row(token, head));
                           },
                           Times());
     if (!chunk.last) return;
     Base::load_keys_and_decays(chunk);
     if (!Base::has_delta()) return;
     Base::load_kept_rows(b.errors, p.value_head_dim, chunk, Base::columns_at(p.chunk.key_columns),
-                         [](int64_t) { return 0.0f; }, Unchanged());
+                         [](uint32_t) { return 0.0f; }, Unchanged());
   }
 
   FOVEA_DEVICE void take(const Chunk& chunk) {
     FOVEA_NO_UNROLL
     for (int32_t t = chunk.count - 1; t >= 0; --t) {
-      const int64_t token = chunk.from + t;
+      const uint32_t token = chunk.from + t;
       if (tokens.has_query(token)) {
         FOVEA_NO_UNROLL
         for (int32_t h = 0; h < chunk.heads; ++h) take_query(chunk.row_of(t, h));
@@ -60,7 +61,7 @@ class Values : RowSweep<Panel> {
     state.update(query, dout);
   }
 
-  FOVEA_DEVICE void take_key(int64_t token, int32_t t) {
+  FOVEA_DEVICE void take_key(uint32_t token, int32_t t) {
     float key[kRows];
     State<Panel>::load_rows(Base::row(p.chunk.key_rows, t), key);
     float gradient = state.read(key);
@@ -74,14 +75,15 @@ class Values : RowSweep<Panel> {
   }
 
   // The gradient of u becomes that of the value, and what the state held for the key takes its own part.
-  FOVEA_DEVICE float take_back(int64_t token, int32_t t, const float (&key)[kRows], float du) {
+  FOVEA_DEVICE float take_back(uint32_t token, int32_t t, const float (&key)[kRows], float du) {
     const float step = Base::number(p.chunk.betas, t) * du;
     float product = 0;
     if (Base::owns()) {
       const uint32_t at = Base::own_of(p.chunk.key_columns, t);
       product = du * load_float(at);
       store_float(at, -step);
-      tile::store_global(b.steps + Base::key_row(token) * p.value_head_dim + Base::own_column(), step);
+      tile::store_global(b.steps + Base::key_row(token) * p.value_head_dim + Base::own_column(),
+                         step);
     }
     if (p.spec.has_dbeta) {
       store_part(b.beta_parts, b.beta_blocks, Base::key_row(token), Base::panel(), product);
@@ -106,18 +108,17 @@ class Values : RowSweep<Panel> {
   const BackwardParams& b;
 };
 
-template <int kLanes, int kRows>
+template <int kPanel>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kMostThreads, 2)
 void linear_backward_values(const BackwardParams b) {
-  Values<Panel<kLanes, kRows>>(b).run();
+  Values<PanelOf<kPanel>>(b).run();
 }
 
 }  // namespace
 
 BackwardKernel* backward_values_kernel(int panel) {
-  return with_panel(panel, [](auto* kind) -> BackwardKernel* {
-    using Kind = std::remove_pointer_t<decltype(kind)>;
-    return linear_backward_values<Kind::kLanes, Kind::kRows>;
+  return with_panel(panel, []<int kPanel>(PanelOf<kPanel>*) -> BackwardKernel* {
+    return linear_backward_values<kPanel>;
   });
 }
 

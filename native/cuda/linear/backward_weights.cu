@@ -9,7 +9,6 @@ namespace {
 template <typename Panel>
 class Weights : RowSweep<Panel> {
   using Base = RowSweep<Panel>;
-  using Base::kRows;
   using Base::p;
   using Base::tokens;
 
@@ -17,10 +16,7 @@ class Weights : RowSweep<Panel> {
   FOVEA_DEVICE Weights(const BackwardParams& params) : Base(params.forward), b(params) {}
 
   FOVEA_DEVICE void run() {
-    sum_.load(p.spec.has_initial_sum
-                  ? p.initial_sum + Base::state_offset(p.spec.initial_sum_stride)
-                  : nullptr,
-              p.head_dim);
+    Base::load_weights();
     Base::template for_each_chunk<true>(
         [&](const Chunk& chunk) {
           Base::load_queries(chunk);
@@ -33,8 +29,8 @@ class Weights : RowSweep<Panel> {
   FOVEA_DEVICE void take(const Chunk& chunk) {
     FOVEA_NO_UNROLL
     for (int32_t t = 0; t < chunk.count; ++t) {
-      const int64_t token = chunk.from + t;
-      if (chunk.first && tokens.has_key(token)) take_key(t);
+      const uint32_t token = chunk.from + t;
+      if (chunk.first && tokens.has_key(token)) Base::step_weights(t);
       if (!tokens.has_query(token)) continue;
       FOVEA_NO_UNROLL
       for (int32_t h = 0; h < chunk.heads; ++h) {
@@ -44,23 +40,8 @@ class Weights : RowSweep<Panel> {
     }
   }
 
-  FOVEA_DEVICE void take_key(int32_t t) {
-    float key[kRows];
-    if (p.spec.key_decay_dtype != 0) {
-      float a[kRows];
-      Base::load_row_decays(t, a);
-      sum_.scale(a);
-    } else if (Base::has_decay()) {
-      sum_.scale(Base::number(p.chunk.decay_numbers, t));
-    }
-    State<Panel>::load_rows(Base::row(p.chunk.key_rows, t), key);
-    sum_.add(key);
-  }
-
-  FOVEA_DEVICE void take_query(int64_t token, int32_t head, int32_t row) {
-    float query[kRows];
-    State<Panel>::load_rows(Base::row(p.chunk.query_rows, row), query);
-    const float inverse = sum_.inverse(query);
+  FOVEA_DEVICE void take_query(uint32_t token, int32_t head, int32_t row) {
+    const float inverse = Base::weights.inverse(Base::row(p.chunk.query_rows, row));
     const int64_t dout = Base::query_offset(p.spec.dout_stride, token, head);
     const int64_t out = Base::query_offset(p.spec.out_stride, token, head);
     float product = 0;
@@ -77,21 +58,19 @@ class Weights : RowSweep<Panel> {
   }
 
   const BackwardParams& b;
-  WeightSum<Panel> sum_;
 };
 
-template <int kLanes, int kRows>
+template <int kPanel>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kMostThreads, 2)
 void linear_backward_weights(const BackwardParams b) {
-  Weights<Panel<kLanes, kRows>>(b).run();
+  Weights<PanelOf<kPanel>>(b).run();
 }
 
 }  // namespace
 
 BackwardKernel* backward_weights_kernel(int panel) {
-  return with_panel(panel, [](auto* kind) -> BackwardKernel* {
-    using Kind = std::remove_pointer_t<decltype(kind)>;
-    return linear_backward_weights<Kind::kLanes, Kind::kRows>;
+  return with_panel(panel, []<int kPanel>(PanelOf<kPanel>*) -> BackwardKernel* {
+    return linear_backward_weights<kPanel>;
   });
 }
 

@@ -12,6 +12,7 @@ template <typename Panel>
 class ColumnSweep : protected Sweep<Panel> {
  protected:
   using Base = Sweep<Panel>;
+  using Base::kColumns;
   using Base::kRows;
   using Base::p;
   using Base::state;
@@ -23,12 +24,11 @@ class ColumnSweep : protected Sweep<Panel> {
 
   FOVEA_DEVICE void load_queries(const Chunk& chunk) const {
     Base::load_queries(chunk, Base::columns_at(p.chunk.query_columns));
-    const auto row = [&](int64_t token, int32_t head) {
-      return p.spec.normalised ? Base::query_row(token, head) : 0;
-    };
     Base::load_query_rows(b.dout, p.spec.out_dtype, p.spec.dout_stride, chunk,
                           Base::rows_at(p.chunk.query_rows, p.value_head_dim),
-                          [&](int64_t token, int32_t head) { return dout_factor(b, row(token, head)); },
+                          [&](uint32_t token, int32_t head) {
+                            return dout_factor(b, Base::query_row(token, head));
+                          },
                           Times());
     if (!p.spec.normalised) return;
     const int32_t n = int32_t(tile::thread_index());
@@ -44,14 +44,14 @@ class ColumnSweep : protected Sweep<Panel> {
     const Place to = Base::rows_at(p.chunk.key_rows, p.value_head_dim);
     if (!Base::has_delta()) {
       Base::load_key_rows(p.value, p.spec.dtype, p.spec.value_stride, chunk, to,
-                          [](int64_t) { return 0.0f; }, Unchanged());
+                          [](uint32_t) { return 0.0f; }, Unchanged());
       return;
     }
     Base::load_kept_rows(b.errors, p.value_head_dim, chunk, to,
-                         [&](int64_t token) { return Base::beta(token); }, Times());
+                         [&](uint32_t token) { return Base::beta(token); }, Times());
     Base::load_kept_rows(b.steps, p.value_head_dim, chunk,
                          Base::rows_at(p.chunk.step_rows, p.value_head_dim),
-                         [](int64_t) { return 0.0f; }, Unchanged());
+                         [](uint32_t) { return 0.0f; }, Unchanged());
   }
 
   FOVEA_DEVICE void decay(int32_t t) {
@@ -100,7 +100,7 @@ class ColumnSweep : protected Sweep<Panel> {
   }
 
   // An element of a row of the workspace, of the thread's own column.
-  FOVEA_DEVICE int64_t kept_at(int64_t token) const {
+  FOVEA_DEVICE int64_t kept_at(uint32_t token) const {
     return Base::key_row(token) * p.head_dim + Base::own_column();
   }
 

@@ -9,6 +9,7 @@ namespace {
 template <typename Panel>
 class Forward : RowSweep<Panel> {
   using Base = RowSweep<Panel>;
+  using Base::kColumns;
   using Base::kRows;
   using Base::p;
   using Base::state;
@@ -32,14 +33,14 @@ class Forward : RowSweep<Panel> {
     if (!chunk.first) return;
     Base::load_keys_and_decays(chunk);
     Base::load_key_rows(p.value, p.spec.dtype, p.spec.value_stride, chunk,
-                        Base::columns_at(p.chunk.key_columns), [](int64_t) { return 0.0f; },
+                        Base::columns_at(p.chunk.key_columns), [](uint32_t) { return 0.0f; },
                         Unchanged());
   }
 
   FOVEA_DEVICE void take(const Chunk& chunk) {
     FOVEA_NO_UNROLL
     for (int32_t t = 0; t < chunk.count; ++t) {
-      const int64_t token = chunk.from + t;
+      const uint32_t token = chunk.from + t;
       if (chunk.first && tokens.has_key(token)) take_key(token, t);
       if (!tokens.has_query(token)) continue;
       FOVEA_NO_UNROLL
@@ -49,30 +50,18 @@ class Forward : RowSweep<Panel> {
     }
   }
 
-  FOVEA_DEVICE void take_key(int64_t token, int32_t t) {
-    decay_all(t);
+  FOVEA_DEVICE void take_key(uint32_t token, int32_t t) {
+    if (p.spec.normalised) Base::step_weights(t);
+    Base::decay(t);
     float key[kRows], value[kColumns];
     State<Panel>::load_rows(Base::row(p.chunk.key_rows, t), key);
-    if (p.spec.normalised) weights_.add(key);
     if (Base::has_delta()) correct_value(token, t, key);
     Base::load_columns(p.chunk.key_columns, t, value);
     state.update(key, value);
   }
 
-  FOVEA_DEVICE void decay_all(int32_t t) {
-    Base::decay(t);
-    if (!p.spec.normalised) return;
-    if (p.spec.key_decay_dtype != 0) {
-      float a[kRows];
-      Base::load_row_decays(t, a);
-      weights_.scale(a);
-    } else if (Base::has_decay()) {
-      weights_.scale(Base::number(p.chunk.decay_numbers, t));
-    }
-  }
-
   // In place of a value beta times what the state does not hold of it.
-  FOVEA_DEVICE void correct_value(int64_t token, int32_t t, const float (&key)[kRows]) {
+  FOVEA_DEVICE void correct_value(uint32_t token, int32_t t, const float (&key)[kRows]) {
     const float held = state.read(key);
     if (Base::owns()) {
       const uint32_t at = Base::own_of(p.chunk.key_columns, t);
@@ -86,11 +75,12 @@ class Forward : RowSweep<Panel> {
     tile::sync_warp();
   }
 
-  FOVEA_DEVICE void take_query(int64_t token, int32_t head, int32_t row) {
+  FOVEA_DEVICE void take_query(uint32_t token, int32_t head, int32_t row) {
+    const uint32_t at = Base::row(p.chunk.query_rows, row);
+    const float factor = p.spec.normalised ? Base::weights.inverse(at) : p.spec.scale;
     float query[kRows];
-    State<Panel>::load_rows(Base::row(p.chunk.query_rows, row), query);
+    State<Panel>::load_rows(at, query);
     const float sum = state.read(query);
-    const float factor = p.spec.normalised ? weights_.inverse(query) : p.spec.scale;
     if (!Base::owns()) return;
     store_number(p.out, p.spec.out_dtype,
                  Base::query_offset(p.spec.out_stride, token, head) + Base::own_column(),
@@ -98,12 +88,7 @@ class Forward : RowSweep<Panel> {
   }
 
   FOVEA_DEVICE void load_states() {
-    if (p.spec.normalised) {
-      weights_.load(p.spec.has_initial_sum
-                        ? p.initial_sum + Base::state_offset(p.spec.initial_sum_stride)
-                        : nullptr,
-                    p.head_dim);
-    }
+    Base::load_weights();
     if (!p.spec.has_initial_state) return;
     const float* const from = p.initial_state + Base::state_offset(p.spec.initial_state_stride);
     state.each([&](float& x, int32_t row, int c) {
@@ -120,26 +105,23 @@ class Forward : RowSweep<Panel> {
         tile::store_global(to + row * p.spec.final_state_stride[2] + Base::column(c), x);
       });
     }
-    if (p.spec.has_final_sum && Base::column(0) == 0) {
-      weights_.store(p.final_sum + Base::state_offset(p.spec.final_sum_stride), p.head_dim);
+    if (p.spec.has_final_sum && Base::panel() == 0) {
+      Base::weights.store(p.final_sum + Base::state_offset(p.spec.final_sum_stride), p.head_dim);
     }
   }
-
-  WeightSum<Panel> weights_;
 };
 
-template <int kLanes, int kRows>
+template <int kPanel>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kMostThreads, 2)
 void linear_forward(const ForwardParams p) {
-  Forward<Panel<kLanes, kRows>>(p).run();
+  Forward<PanelOf<kPanel>>(p).run();
 }
 
 }  // namespace
 
 ForwardKernel* forward_kernel(int panel) {
-  return with_panel(panel, [](auto* kind) -> ForwardKernel* {
-    using Kind = std::remove_pointer_t<decltype(kind)>;
-    return linear_forward<Kind::kLanes, Kind::kRows>;
+  return with_panel(panel, []<int kPanel>(PanelOf<kPanel>*) -> ForwardKernel* {
+    return linear_forward<kPanel>;
   });
 }
 

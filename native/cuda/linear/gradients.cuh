@@ -15,7 +15,8 @@ FOVEA_DEVICE float dout_factor(const BackwardParams& b, int64_t query_row) {
 }
 
 // The sum over a warp, as the part of a key that its panel has.
-FOVEA_DEVICE void store_part(float* parts, int32_t blocks, int64_t key_row, int32_t panel, float x) {
+FOVEA_DEVICE void store_part(float* parts, int32_t blocks, int64_t key_row, int32_t panel,
+                             float x) {
   x = tile::warp_sum(x);
   if (tile::thread_index() % tile::kWarp != 0 || panel >= blocks) return;
   tile::store_global(parts + key_row * blocks + panel, x);

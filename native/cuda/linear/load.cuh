@@ -27,7 +27,7 @@ struct Place {
 template <typename From, typename Map>
 FOVEA_DEVICE void load_rows(const void* tensor, int32_t dtype, const Place& to, int32_t count,
                             From source, Map map) {
-  constexpr int kRowsAtOnce = 4, kEach = 4;
+  constexpr int kRowsAtOnce = 2, kEach = 4;
   tile::with_type(dtype, [&](auto* type) {
     using Element = std::remove_pointer_t<decltype(type)>;
     const Element* const elements = static_cast<const Element*>(tensor) + to.begin;

@@ -15,7 +15,8 @@ struct PlannedSweep {
   PlannedSweep(const fovea_plan& plan, int32_t phase)
       : cut(spec_of(plan), plan.pass == FOVEA_FORWARD ? Columns::kValues : columns_of(phase)) {
     const Spec& spec = spec_of(plan);
-    const SweepKind sweep = plan.pass == FOVEA_FORWARD ? SweepKind::kForward : sweep_of(spec, phase);
+    const SweepKind sweep =
+        plan.pass == FOVEA_FORWARD ? SweepKind::kForward : sweep_of(spec, phase);
     const int64_t states = spec.batch * spec.key_heads;
     // Sums of weights belong to no column: warps take turns at the queries.
     warps = sweep == SweepKind::kWeights ? kMostWarps
@@ -35,6 +36,8 @@ inline ForwardParams input_params(const fovea_plan& plan, const Inputs& operands
   const PlannedSweep sweep(plan, call.phase);
   p.chunk = sweep.chunk;
   p.warps = sweep.warps;
+  p.has_decay = has_decay(p.spec);
+  p.has_delta = has_delta(p.spec);
   return p;
 }
 

@@ -12,6 +12,7 @@ struct ForwardParams : ForwardOperands, SequenceParams {
   Spec spec;  // the batch strides of packed tensors are 0
   ChunkLayout chunk;
   int32_t warps;  // of a block
+  bool has_decay, has_delta;
   float* errors;  // in the workspace, of the backward pass
   bool errors_only;  // out and final states are not written, nor queries read
 };

@@ -26,8 +26,8 @@ int32_t count_states(const fovea_device_info& device, int32_t phase, fovea_plan&
   const Spec& spec = spec_of(plan);
   const Cut cut(spec, columns_of(phase));
   return count_items("parts of the state of each pair of batch and key head",
-                     {cut.blocks_for(spec.batch * spec.key_heads, device.multiprocessors), spec.batch,
-                      spec.key_heads},
+                     {cut.blocks_for(spec.batch * spec.key_heads, device.multiprocessors),
+                      spec.batch, spec.key_heads},
                      plan.items[phase], plan.error);
 }
 
@@ -37,7 +37,8 @@ int32_t check_chunk(const fovea_device_info& device, int32_t phase, fovea_plan& 
 
 void set_tiles(fovea_plan& plan) {
   const Spec& spec = spec_of(plan);
-  const int64_t tokens = Cut(spec, Columns::kValues).tokens, group = spec.query_heads / spec.key_heads;
+  const int64_t tokens = Cut(spec, Columns::kValues).tokens;
+  const int64_t group = spec.query_heads / spec.key_heads;
   plan.isa = kLeastCapability;
   plan.tile_keys = int32_t(std::max<int64_t>(1, tokens / group));
   plan.tile_queries = int32_t(std::min(tokens, plan.tile_keys * group));

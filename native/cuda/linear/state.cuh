@@ -33,9 +33,8 @@ FOVEA_DEVICE void load_quads(uint32_t address, uint32_t step, float (&x)[kCount]
 
 // Sums over the lanes of a column, of the kColumns that a thread has: each lane gets that of its own column,
 // number lane % kColumns.
-template <int kLanes>
+template <int kLanes, int kColumns>
 FOVEA_DEVICE float sum_of_own_column(float (&sums)[kColumns]) {
-  static_assert(kColumns == 8);
   FOVEA_UNROLL
   for (int half = kColumns / 2; half > 0; half /= 2) {
     const bool upper = (lane() & half) != 0;
@@ -53,23 +52,10 @@ FOVEA_DEVICE float sum_of_own_column(float (&sums)[kColumns]) {
   return sums[0];
 }
 
-// <x, y> over the rows of a state.
-template <typename Panel>
-FOVEA_DEVICE float sum_of_rows(const float (&x)[Panel::kRows], const float (&y)[Panel::kRows]) {
-  float sum = 0;
-  FOVEA_UNROLL
-  for (int r = 0; r < Panel::kRows; ++r) sum = tile::fused_multiply_add(x[r], y[r], sum);
-  FOVEA_UNROLL
-  for (int mask = 1; mask < Panel::kLanes; mask *= 2) {
-    sum += tile::shuffle_xor(sum, uint32_t(mask));
-  }
-  return sum;
-}
-
 template <typename Panel>
 class State {
  public:
-  static constexpr int kRows = Panel::kRows;
+  static constexpr int kRows = Panel::kRows, kColumns = Panel::kColumns;
 
   // The row of the state that is element r of a thread.
   static FOVEA_DEVICE int32_t row_of(int r) {

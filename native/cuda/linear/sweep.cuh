@@ -10,7 +10,7 @@ namespace fovea::linear::cuda {
 template <typename Panel>
 class Sweep {
  protected:
-  static constexpr int kRows = Panel::kRows;
+  static constexpr int kRows = Panel::kRows, kColumns = Panel::kColumns;
 
   // `columns` are those of the whole state.
   FOVEA_DEVICE Sweep(const ForwardParams& params, int32_t of_columns, bool has_queries = true)
@@ -28,8 +28,8 @@ class Sweep {
   }
 
   FOVEA_DEVICE int32_t group() const { return int32_t(rows.group.value); }
-  FOVEA_DEVICE bool has_decay() const { return linear::has_decay(p.spec); }
-  FOVEA_DEVICE bool has_delta() const { return linear::has_delta(p.spec); }
+  FOVEA_DEVICE bool has_decay() const { return p.has_decay; }
+  FOVEA_DEVICE bool has_delta() const { return p.has_delta; }
 
   // ---- places in shared memory
 
@@ -59,17 +59,18 @@ class Sweep {
 
   // ---- rows of a chunk in tensors of strides (batch, position, head) and in the workspace
 
-  FOVEA_DEVICE int64_t key_offset(const int64_t (&stride)[3], int64_t token) const {
+  FOVEA_DEVICE int64_t key_offset(const int64_t (&stride)[3], uint32_t token) const {
     return rows.key_offset(stride) + tokens.key_of(token) * stride[1];
   }
-  FOVEA_DEVICE int64_t query_offset(const int64_t (&stride)[3], int64_t token, int32_t head) const {
+  FOVEA_DEVICE int64_t query_offset(const int64_t (&stride)[3], uint32_t token,
+                                    int32_t head) const {
     return rows.offset(stride, tokens.query_of(token), rows.first_head + head);
   }
-  FOVEA_DEVICE int64_t key_row(int64_t token) const {
+  FOVEA_DEVICE int64_t key_row(uint32_t token) const {
     const int64_t start = p.spec.packed ? rows.key_start : int64_t{rows.batch} * p.key_length;
     return (start + tokens.key_of(token)) * p.key_heads + rows.key_head;
   }
-  FOVEA_DEVICE int64_t query_row(int64_t token, int32_t head) const {
+  FOVEA_DEVICE int64_t query_row(uint32_t token, int32_t head) const {
     const int64_t start = p.spec.packed ? rows.query_start : int64_t{rows.batch} * p.query_length;
     return (start + tokens.query_of(token)) * p.query_heads + rows.first_head + head;
   }
@@ -77,11 +78,12 @@ class Sweep {
   // Rows of the keys of a chunk; factor(token) goes with each.
   template <typename Factor, typename Map>
   FOVEA_DEVICE void load_key_rows(const void* tensor, int32_t dtype, const int64_t (&stride)[3],
-                                  const Chunk& chunk, const Place& to, Factor factor, Map map) const {
+                                  const Chunk& chunk, const Place& to, Factor factor,
+                                  Map map) const {
     load_rows(
         tensor, dtype, to, chunk.count,
         [&](int32_t t) {
-          const int64_t token = chunk.from + t;
+          const uint32_t token = chunk.from + t;
           return tokens.has_key(token) ? Source{true, key_offset(stride, token), factor(token)}
                                        : Source{};
         },
@@ -96,7 +98,7 @@ class Sweep {
         tensor, dtype, to, chunk.count * chunk.heads,
         [&](int32_t n) {
           const int32_t t = n / chunk.heads, head = chunk.head + n - t * chunk.heads;
-          const int64_t token = chunk.from + t;
+          const uint32_t token = chunk.from + t;
           return tokens.has_query(token)
                      ? Source{true, query_offset(stride, token, head), factor(token, head)}
                      : Source{};
@@ -110,7 +112,7 @@ class Sweep {
     load_rows(
         kept, FOVEA_FLOAT32, to, chunk.count,
         [&](int32_t t) {
-          const int64_t token = chunk.from + t;
+          const uint32_t token = chunk.from + t;
           return tokens.has_key(token) ? Source{true, key_row(token) * width, factor(token)}
                                        : Source{};
         },
@@ -125,19 +127,19 @@ class Sweep {
   // Of decays, or one number for each key where rows and columns decay alike; and betas.
   FOVEA_DEVICE void load_decays(const Chunk& chunk, const Place& to) const {
     const int32_t t = int32_t(tile::thread_index());
-    const int64_t token = chunk.from + t;
+    const uint32_t token = chunk.from + t;
     const bool there = t < chunk.count && tokens.has_key(token);
     if (has_delta() && there) {
       store_float(shared + uint32_t(p.chunk.betas + 4 * t), beta(token));
     }
     if (p.spec.key_decay_dtype != 0) {
       load_key_rows(p.key_decay, p.spec.key_decay_dtype, p.spec.key_decay_stride, chunk, to,
-                    [&](int64_t of) { return decay(of); }, Decays());
+                    [&](uint32_t of) { return decay(of); }, Decays());
     } else if (has_decay() && there) {
       store_float(shared + uint32_t(p.chunk.decay_numbers + 4 * t), Decays()(decay(token), 0.0f));
     }
   }
-  FOVEA_DEVICE float beta(int64_t token) const {
+  FOVEA_DEVICE float beta(uint32_t token) const {
     return load_number(p.beta, p.spec.beta_dtype, key_offset(p.spec.beta_stride, token));
   }
 
@@ -163,7 +165,8 @@ class Sweep {
   }
   FOVEA_DEVICE void pad_keys(void* tensor, int32_t dtype, const int64_t (&stride)[3]) const {
     if (p.spec.accumulate) return;
-    pad(tensor, dtype, rows.key_offset(stride), stride[1], rows.key_length, key_rows(p, rows.batch));
+    pad(tensor, dtype, rows.key_offset(stride), stride[1], rows.key_length,
+        key_rows(p, rows.batch));
   }
 
   // Of strides (batch, head, ...).
@@ -194,8 +197,8 @@ class Sweep {
 
  private:
   struct None {
-    FOVEA_DEVICE float operator()(int64_t) const { return 0; }
-    FOVEA_DEVICE float operator()(int64_t, int32_t) const { return 0; }
+    FOVEA_DEVICE float operator()(uint32_t) const { return 0; }
+    FOVEA_DEVICE float operator()(uint32_t, int32_t) const { return 0; }
   };
 
   FOVEA_DEVICE Sweep(const ForwardParams& params, const AttentionItem& at, int32_t of_columns,
@@ -207,7 +210,7 @@ class Sweep {
         columns(of_columns),
         first_column(int32_t(at.tile) * params.chunk.pitch) {}
 
-  FOVEA_DEVICE float decay(int64_t token) const {
+  FOVEA_DEVICE float decay(uint32_t token) const {
     if (p.spec.decay_dtype == 0) return 0;
     return load_number(p.decay, p.spec.decay_dtype, key_offset(p.spec.decay_stride, token));
   }

@@ -9,37 +9,41 @@
 namespace fovea::linear::cuda {
 
 constexpr int kMostWarps = 4, kMostThreads = 32 * kMostWarps;  // of a block
-constexpr int kColumns = 8;  // of a state that a thread has
 
 // The part of a state that a warp has in registers: kCapacity rows, dealt to kLanes lanes, of kWarpColumns
-// columns. A chunk of tokens is so many that their rows take 16 KiB at most.
-template <int kLanesOfColumn, int kRowsOfThread>
+// columns, kColumns to a thread. A chunk of tokens is so many that their rows take 16 KiB at most.
+template <int kLanesOfColumn, int kRowsOfThread, int kColumnsOfThread>
 struct Panel {
-  static constexpr int kLanes = kLanesOfColumn, kRows = kRowsOfThread;
+  static constexpr int kLanes = kLanesOfColumn, kRows = kRowsOfThread, kColumns = kColumnsOfThread;
   static constexpr int kCapacity = kLanes * kRows;
   static constexpr int kWarpColumns = 32 / kLanes * kColumns;
   static constexpr int kTokens = kCapacity <= 128 ? 32 : 4096 / kCapacity;
   static_assert(kLanes >= kColumns, "a lane has the sum of one column");
-  static_assert(kRows % 4 == 0);
+  static_assert(kRows % 4 == 0 && kColumns % 4 == 0, "operands are read as quads");
 };
 
+// Kinds of panels, by capacity, which doubles from one to the next.
+template <int kIndex>
+struct PanelOf;
+template <>
+struct PanelOf<0> : Panel<8, 4, 8> {};
+template <>
+struct PanelOf<1> : Panel<8, 8, 8> {};
+template <>
+struct PanelOf<2> : Panel<16, 8, 8> {};
+template <>
+struct PanelOf<3> : Panel<32, 8, 8> {};
+template <>
+struct PanelOf<4> : Panel<32, 16, 4> {};
 constexpr int kPanels = 5;
 
-// Calls body with a null pointer of the panel of an index; capacities double with it.
-template <typename Body>
+// Calls body with the null pointer of a kind of panel.
+template <int kIndex = 0, typename Body>
 constexpr auto with_panel(int index, Body body) {
-  switch (index) {
-    case 0:
-      return body(static_cast<Panel<8, 4>*>(nullptr));
-    case 1:
-      return body(static_cast<Panel<8, 8>*>(nullptr));
-    case 2:
-      return body(static_cast<Panel<8, 16>*>(nullptr));
-    case 3:
-      return body(static_cast<Panel<16, 16>*>(nullptr));
-    default:
-      return body(static_cast<Panel<32, 16>*>(nullptr));
+  if constexpr (kIndex + 1 < kPanels) {
+    if (index != kIndex) return with_panel<kIndex + 1>(index, body);
   }
+  return body(static_cast<PanelOf<kIndex>*>(nullptr));
 }
 
 // The two ways that a state lies: with the columns of values and the rows of keys, and the other way round.
@@ -57,7 +61,7 @@ struct Cut {
       : of(columns_of), columns(of == Columns::kValues ? spec.value_head_dim : spec.head_dim) {
     const int64_t rows = of == Columns::kValues ? spec.head_dim : spec.value_head_dim;
     panel = 0;
-    while (panel + 1 < kPanels && 32 << panel < rows) ++panel;
+    while (panel + 1 < kPanels && PanelOf<0>::kCapacity << panel < rows) ++panel;
     with_panel(panel, [this](auto* kind) {
       capacity = kind->kCapacity;
       tokens = kind->kTokens;

@@ -8,30 +8,29 @@
 
 namespace fovea::linear::cuda {
 
+// Both lengths are below 2^31, so that 32 bits count all tokens.
 struct Tokens {
-  int64_t count, first_key, first_query;
-  int32_t keys, queries;
+  uint32_t count, first_key, first_query;
+  uint32_t keys;
 
   FOVEA_DEVICE Tokens(bool causal, int32_t key_length, int32_t query_length)
-      : keys(key_length), queries(query_length) {
-    const int64_t longest = keys > queries ? keys : queries;
-    count = causal ? longest : int64_t{keys} + queries;
+      : keys(uint32_t(key_length)) {
+    const uint32_t queries = uint32_t(query_length);
+    count = !causal ? keys + queries : keys > queries ? keys : queries;
     first_key = causal ? count - keys : 0;
     first_query = count - queries;
   }
 
-  FOVEA_DEVICE bool has_key(int64_t token) const {
-    return token >= first_key && token < first_key + keys;
-  }
-  FOVEA_DEVICE bool has_query(int64_t token) const { return token >= first_query; }
-  FOVEA_DEVICE int32_t key_of(int64_t token) const { return int32_t(token - first_key); }
-  FOVEA_DEVICE int32_t query_of(int64_t token) const { return int32_t(token - first_query); }
+  FOVEA_DEVICE bool has_key(uint32_t token) const { return token - first_key < keys; }
+  FOVEA_DEVICE bool has_query(uint32_t token) const { return token >= first_query; }
+  FOVEA_DEVICE int32_t key_of(uint32_t token) const { return int32_t(token - first_key); }
+  FOVEA_DEVICE int32_t query_of(uint32_t token) const { return int32_t(token - first_query); }
 };
 
 // Tokens that are in shared memory together, and so many query heads of each: all of its group, unless that
 // alone is more than a chunk holds. The key of a token then goes with the first or the last of them.
 struct Chunk {
-  int64_t from;
+  uint32_t from;
   int32_t count;
   int32_t head, heads;  // of the group
   bool first, last;     // heads of the group
@@ -43,14 +42,14 @@ struct Chunk {
 // Calls body(chunk) for all of them, kRising: from the first token to the last.
 template <bool kRising, int kTokens, typename Body>
 FOVEA_DEVICE void for_each_chunk(const Tokens& tokens, int32_t group, Body body) {
-  const int32_t most = group < kTokens ? kTokens / group : 1;
-  const int64_t chunks = (tokens.count + most - 1) / most;
+  const uint32_t most = group < kTokens ? uint32_t(kTokens / group) : 1;
+  const uint32_t chunks = (tokens.count + most - 1) / most;
   FOVEA_NO_UNROLL
-  for (int64_t i = 0; i < chunks; ++i) {
+  for (uint32_t i = 0; i < chunks; ++i) {
     Chunk chunk;
     chunk.from = (kRising ? i : chunks - 1 - i) * most;
-    const int64_t left = tokens.count - chunk.from;
-    chunk.count = left < most ? int32_t(left) : most;
+    const uint32_t left = tokens.count - chunk.from;
+    chunk.count = int32_t(left < most ? left : most);
     FOVEA_NO_UNROLL
     for (chunk.head = 0; chunk.head < group; chunk.head += kTokens) {
       const int32_t heads = group - chunk.head;
