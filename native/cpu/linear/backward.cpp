@@ -12,7 +12,7 @@ struct Parts {
   int64_t blocks;
   float* to;
   const int64_t (&stride)[3];
-  bool sums;  // a stride of 0 says that sequences or positions share an element
+  Sharing shared;
 };
 
 class Backward {
@@ -23,7 +23,7 @@ class Backward {
         operands_(*static_cast<const BackwardOperands*>(run.operands)),
         call_(call),
         sequences_(spec_, operands_),
-        layout_(spec_),
+        layout_(workspace_of(spec_)),
         workspace_(static_cast<float*>(run.workspace)),
         run_{plan_, operands_, layout_, workspace_, static_cast<float*>(run.scratch)} {}
 
@@ -40,12 +40,13 @@ class Backward {
     for (int64_t head = call_.begin; head < call_.end; ++head) {
       if (spec_.has_ddecay) {
         const Parts parts = {workspace_ + layout_.decay_parts, blocks_of(spec_.head_dim),
-                             operands_.ddecay, spec_.ddecay_stride, true};
+                             operands_.ddecay, spec_.ddecay_stride,
+                             sharing_of(spec_, spec_.ddecay_stride)};
         if (int32_t status = sum(parts, head)) return status;
       }
       if (spec_.has_dbeta) {
         const Parts parts = {workspace_ + layout_.beta_parts, blocks_of(spec_.value_head_dim),
-                             operands_.dbeta, spec_.dbeta_stride, false};
+                             operands_.dbeta, spec_.dbeta_stride, {}};
         if (int32_t status = sum(parts, head)) return status;
       }
     }
@@ -54,8 +55,7 @@ class Backward {
 
   // What is shared is written even if there is nothing to sum.
   int32_t sum(const Parts& parts, int64_t head) {
-    const bool one_row = parts.sums && parts.stride[1] == 0;
-    const bool one_sequence = spec_.packed ? one_row : parts.sums && parts.stride[0] == 0;
+    const auto [one_row, one_sequence] = parts.shared;
     const int64_t results = one_sequence ? 1 : spec_.batch;
     for (int64_t result = 0; result < results; ++result) {
       const int64_t last = one_sequence ? spec_.batch : result + 1;

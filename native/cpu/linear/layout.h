@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "ops/linear/linear.h"
+#include "ops/linear/workspace.h"
 
 namespace fovea::linear::cpu {
 
@@ -79,41 +79,8 @@ struct Scratch {
   }
 };
 
-// What the workers of a backward pass share. Rows of keys are counted through the batch, heads of a row
-// lie side by side.
-struct Workspace {
-  int64_t inverses, shares;  // of each query and head: 1 / sum of weights, <dout, out> / sum
-  int64_t errors;            // of each key, [Dv]: value less what the state held for its key
-  int64_t steps;             // likewise, the gradient of the value: what the state's gradient loses
-  int64_t corrections;       // likewise, [D]: what of dkey comes from those
-  int64_t slopes;            // likewise, [D]: sums of phi(query) dphi(query) over the query heads
-  int64_t decay_parts;       // likewise, a sum for each block of D
-  int64_t beta_parts;        // likewise, of Dv
-  __int128 total = 0;
-
-  explicit Workspace(const Spec& spec) {
-    const __int128 queries =
-        __int128{spec.packed ? spec.query_total : spec.batch * spec.query_length} *
-        spec.query_heads;
-    const __int128 keys =
-        __int128{spec.packed ? spec.key_total : spec.batch * spec.key_length} * spec.key_heads;
-    const bool delta = has_delta(spec), slope = spec.has_ddecay || spec.has_dkey_decay;
-    inverses = reserve(spec.normalised ? queries : 0);
-    shares = reserve(spec.normalised ? queries : 0);
-    errors = reserve(delta ? keys * spec.value_head_dim : 0);
-    steps = reserve(delta ? keys * spec.value_head_dim : 0);
-    corrections = reserve(delta ? keys * spec.head_dim : 0);
-    slopes = reserve(slope ? keys * spec.head_dim : 0);
-    decay_parts = reserve(spec.has_ddecay ? keys * blocks_of(spec.head_dim) : 0);
-    beta_parts = reserve(spec.has_dbeta ? keys * blocks_of(spec.value_head_dim) : 0);
-  }
-
- private:
-  int64_t reserve(__int128 count) {
-    const int64_t at = int64_t(total);
-    total += (count + 15) / 16 * 16;
-    return at;
-  }
-};
+inline Workspace workspace_of(const Spec& spec) {
+  return {spec, blocks_of(spec.head_dim), blocks_of(spec.value_head_dim)};
+}
 
 }  // namespace fovea::linear::cpu

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/block.h"
 #include "cpu/linear/layout.h"
 #include "cpu/linear/passes.h"
 #include "cpu/tier.h"
@@ -56,14 +55,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.items[kValuePhase] = states * value_parts;
   plan.items[kQueryPhase] = plan.items[kKeyPhase] = states * key_parts;
   plan.items[kSumPhase] = spec.has_ddecay || spec.has_dbeta ? spec.key_heads : 0;
-  const Workspace workspace(spec);
-  if (workspace.total > (__int128{1} << 60)) {
-    return fail(plan.error, FOVEA_INVALID_ARGUMENT,
-                "the gradients of %lld sequences of %lld keys and %lld heads need more than 2^62 "
-                "bytes of workspace",
-                (long long)spec.batch, (long long)spec.key_length, (long long)spec.key_heads);
-  }
-  plan.workspace_bytes = int64_t(workspace.total) * int64_t{sizeof(float)};
+  if (int32_t status = set_workspace(workspace_of(spec), plan)) return status;
   plan.scratch_bytes = Scratch(spec, state_columns(plan)).total * int64_t{sizeof(float)};
   name_kernel("linear_cpu_backward", plan);
   return FOVEA_OK;

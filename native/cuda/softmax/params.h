@@ -1,4 +1,4 @@
-// What kernels with a softmax over pairs of queries and keys share in what they are given.
+// What kernels over sequences of queries and keys share in what they are given.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Divisor {
 };
 
 // What a launch makes of a plan and its spec. Lengths and heads fit 32 bits: kernels count in them.
-struct PairParams {
+struct SequenceParams {
   int64_t first_item;  // of this launch: block 0 does it
   int64_t pairs;       // (batch, key head) pairs
   int64_t section;     // pairs whose tiles run side by side
@@ -29,6 +29,10 @@ struct PairParams {
   Divisor group;  // query heads to a key head
   int32_t head_dim, value_head_dim;
   int32_t tiles;  // for each pair
+};
+
+// Those with a softmax over pairs of queries and keys.
+struct PairParams : SequenceParams {
   uint32_t dropout_threshold;  // draws below it are dropped; 0 = no dropout
   float dropout_scale;         // of what is kept
   uint64_t dropout_seed;

@@ -69,7 +69,6 @@ class OnnxConformanceTest {
 
   @OnEveryDevice
   void nodeTests(TestDevice on) throws IOException {
-    on.assumeCpu("linear attention has no kernel for a GPU");
     on.device();
     for (Path folder : OnnxNode.folders(OPERATOR)) {
       run(OnnxNode.read(folder), on);

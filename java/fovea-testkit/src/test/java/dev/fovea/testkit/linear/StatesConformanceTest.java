@@ -97,7 +97,6 @@ class StatesConformanceTest {
 
   @OnEveryDevice
   void inParts(TestDevice on) {
-    on.assumeCpu("linear attention has no kernel for a GPU");
     for (int step : new int[] {1, 16, 20}) {
       inParts(on, false, false, step);
       inParts(on, true, false, step);
@@ -108,7 +107,6 @@ class StatesConformanceTest {
   /** One number for each head is retention; its gradient is the sum over all. */
   @OnEveryDevice
   void retention(TestDevice on) {
-    on.assumeCpu("linear attention has no kernel for a GPU");
     try (Scope scope = Scope.open(on.device())) {
       Tensor query = random(scope, 1, 1, B, S, HQ, D);
       Tensor key = random(scope, 2, 1, B, S, HK, D);
