@@ -74,7 +74,9 @@ FOVEA_DEVICE Steps<kTensors> channels_of(const ImageWalk& walk, int64_t image, i
   steps.index = first;
   steps.end = walk.grid.channels;
   steps.step = step;
-  steps.columns = 0;
+  // Never the next line, as a compiler sees.
+  steps.column = steps.columns = 0;
+  steps.length = 1;
   FOVEA_UNROLL
   for (int i = 0; i < kTensors; ++i) steps.advance[i] = step * walk.tensor[i].stride.channel;
   return steps;

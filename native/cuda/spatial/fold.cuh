@@ -100,33 +100,35 @@ FOVEA_DEVICE void store_pixel(const SpatialParams& p, const Part& part, int32_t 
   if (packet_lane(p.walk) == 0 && at < part.count) folded[0].store(p, part, at);
 }
 
+// Channels of a packet of pixels, or packets of channels of a pixel.
+template <typename Types, bool kBackward, int kTensors>
+FOVEA_DEVICE void fold_packets(const SpatialParams& p, const Steps<kTensors>& steps,
+                               Folded<kBackward> (&folded)[Types::kPacket]) {
+  const bool last = p.walk.grid.channels_last;
+  each_packet<Types, kTensors>(p.walk, steps, [&](int64_t channel, int64_t, const auto&... x) {
+    FOVEA_UNROLL
+    for (int e = 0; e < Types::kPacket; ++e) folded[e].add(channel + (last ? e : 0), x[e]...);
+  });
+}
+
 template <bool kBackward>
 FOVEA_DEVICE void fold(const SpatialParams& p) {
   const Part part(p, p.first_item + tile::block_index());
-  const bool last = p.walk.grid.channels_last;
   constexpr int kTensors = kBackward ? 2 : 1;
   const auto run = [&](auto* types) {
     using Types = std::remove_pointer_t<decltype(types)>;
     constexpr int kPacket = Types::kPacket;
-    const auto fold_packets = [&](const Steps<kTensors>& steps, Folded<kBackward>(&folded)[kPacket]) {
-      each_packet<Types, kTensors>(
-          p.walk, steps, [&](int64_t channel, int64_t, const float(&x)[kPacket], const auto&... dout) {
-            FOVEA_UNROLL
-            for (int e = 0; e < kPacket; ++e) {
-              folded[e].add(channel + (last ? e : 0), x[e], dout[e]...);
-            }
-          });
-    };
-    if (last) {
+    if (p.walk.grid.channels_last) {
       each_pixel<kTensors>(p, part, [&](int32_t at, const Steps<kTensors>& steps) {
         Folded<kBackward> folded[kPacket];
-        fold_packets(steps, folded);
+        fold_packets<Types>(p, steps, folded);
         store_pixel(p, part, at, folded);
       });
     } else {
       Folded<kBackward> folded[kPacket];
-      each_pixel<kTensors>(
-          p, part, [&](int32_t, const Steps<kTensors>& steps) { fold_packets(steps, folded); });
+      each_pixel<kTensors>(p, part, [&](int32_t, const Steps<kTensors>& steps) {
+        fold_packets<Types>(p, steps, folded);
+      });
       store_pixels(p, part, folded);
     }
   };
