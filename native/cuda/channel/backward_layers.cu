@@ -11,10 +11,11 @@ struct Weight {
   int32_t rows, columns;
 };
 
-// Calls finish(image, column, sum) in one thread for each column and image of a block, `sum` being that of
-// the column times in, which load(image, row) is.
+// Calls finish(image, column, sum) in one thread for each column and image of a block, `sum` being
+// that of the column times in, which load(image, row) is.
 template <typename Load, typename Finish>
-FOVEA_DEVICE void multiply_transposed(const ChannelParams& p, const Weight& weight, Load load, Finish finish) {
+FOVEA_DEVICE void multiply_transposed(const ChannelParams& p, const Weight& weight, Load load,
+                                      Finish finish) {
   const uint32_t item = uint32_t(p.first_item) + tile::block_index();
   const uint32_t blocks = uint32_t(weight.columns + kColumns - 1) / kColumns;
   const int64_t image = int64_t{item / blocks} * kLayerImages;
@@ -65,8 +66,8 @@ FOVEA_DEVICE void sum_images(const ChannelParams& p, const WeightGradient& it, i
   const bool is_bias = column == it.columns;
   float* const to = is_bias ? it.dbias : it.dweight;
   if (row >= it.rows || to == nullptr) return;
-  // In float32 some images at a time, and those in float64: most GPUs are slow at it, and single sums of all
-  // would lose what thousands of images add.
+  // In float32 some images at a time, and those in float64: most GPUs are slow at it, and single
+  // sums of all would lose what thousands of images add.
   constexpr int64_t kImages = 32;
   double total = 0;
   FOVEA_NO_UNROLL
@@ -107,15 +108,21 @@ void channel_backward_layer(const ChannelParams p) {
   if (item < 0) {
     multiply_transposed(
         p, {p.in.weight1, spec.weight1_stride[0], hidden, channels},
-        [&](int64_t image, int32_t row) { return tile::load_global(memory.dz1 + image * hidden + row); },
+        [&](int64_t image, int32_t row) {
+          return tile::load_global(memory.dz1 + image * hidden + row);
+        },
         [&](int64_t image, int32_t channel, float sum) {
           tile::store_global(memory.add + image * channels + channel, sum * p.share);
         });
   } else if (item < p.first_weight_items) {
-    sum_images(p, {hidden, channels, memory.dz1, memory.mean, p.dweight1, spec.dweight1_stride[0], p.dbias1},
+    sum_images(p,
+               {hidden, channels, memory.dz1, memory.mean, p.dweight1, spec.dweight1_stride[0],
+                p.dbias1},
                item);
   } else {
-    sum_images(p, {channels, hidden, memory.dz2, memory.hidden, p.dweight2, spec.dweight2_stride[0], p.dbias2},
+    sum_images(p,
+               {channels, hidden, memory.dz2, memory.hidden, p.dweight2, spec.dweight2_stride[0],
+                p.dbias2},
                item - p.first_weight_items);
   }
 }

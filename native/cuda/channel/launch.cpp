@@ -9,7 +9,9 @@ namespace {
 
 device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
   const Spec& spec = spec_of(plan);
-  if (is_scale(spec, phase)) return device::make_kernel("channel_scale", scale_kernel(), kThreads, 0, 3);
+  if (is_scale(spec, phase)) {
+    return device::make_kernel("channel_scale", scale_kernel(), kThreads, 0, 3);
+  }
   switch (phase) {
     case kPoolPhase:
       if (spec.pass == FOVEA_FORWARD) {

@@ -1,5 +1,5 @@
-// The two layers between means and gates. A warp has a row of a weight, and multiplies with it what a few
-// images have.
+// The two layers between means and gates. A warp has a row of a weight, and multiplies with it what
+// a few images have.
 
 #include "cuda/channel/vectors.cuh"
 #include "cuda/image/sigmoid.cuh"
@@ -8,7 +8,8 @@ namespace fovea::channel::cuda {
 namespace {
 
 // One of the sums that pooling has left of each chunk of an image.
-FOVEA_DEVICE const float* chunk_of(const ChannelParams& p, const float* sums, int64_t image, int64_t chunk) {
+FOVEA_DEVICE const float* chunk_of(const ChannelParams& p, const float* sums, int64_t image,
+                                   int64_t chunk) {
   return sums + (image * p.chunks + chunk) * p.spec.channels;
 }
 
@@ -37,8 +38,8 @@ struct Layer {
   int32_t rows, columns;
 };
 
-// Calls finish(image, row, z) in all lanes of a warp for z = <row, in> + bias of each image, in being what
-// load(image, column) is.
+// Calls finish(image, row, z) in all lanes of a warp for z = <row, in> + bias of each image, in
+// being what load(image, column) is.
 template <typename Load, typename Finish>
 FOVEA_DEVICE void multiply(const ChannelParams& p, const Layer& layer, Load load, Finish finish) {
   const uint32_t item = uint32_t(p.first_item) + tile::block_index();

@@ -5,8 +5,8 @@
 
 namespace fovea::channel::cuda {
 
-inline ChannelParams make_params(const fovea_plan& plan, const fovea_call& call, const Inputs& inputs,
-                                 const Images& images, void* workspace) {
+inline ChannelParams make_params(const fovea_plan& plan, const fovea_call& call,
+                                 const Inputs& inputs, const Images& images, void* workspace) {
   const Spec& spec = spec_of(plan);
   const bool backward = spec.pass == FOVEA_BACKWARD;
   ChannelParams p = {};

@@ -17,15 +17,17 @@ enum Phase {
   kForwardScalePhase,
   kForwardPhases,
   kHiddenGradientPhase = kForwardScalePhase,  // dz1
-  kMeanGradientPhase,                         // what dx has of the means; gradients of weights and biases
+  kMeanGradientPhase,  // what dx has of the means; gradients of weights and biases
   kBackwardScalePhase,
   kBackwardPhases,
 };
 
-// A layer: a warp has a row of it, a block kLayerRows, for up to kLayerImages images, which share what is
-// read of the weight. Of what it multiplies kLayerPart elements are in shared memory at a time.
-constexpr int kLayerRows = kWarps, kLayerImages = 4, kLayerPart = 1024;
-// Its transpose: a block has kColumns columns, 32 bytes of a row, and a thread every kRowGroups-th row.
+// A layer: a warp has a row of it, a block kLayerRows, for up to kLayerImages images, which share
+// what is read of the weight. Of what it multiplies kLayerPart elements are in shared memory at a
+// time.
+constexpr int kLayerRows = kWarps, kLayerImages = 4, kLayerPart = 512;
+// Its transpose: a block has kColumns columns, 32 bytes of a row, and a thread every kRowGroups-th
+// row.
 constexpr int kColumns = 8, kRowGroups = kThreads / kColumns;
 constexpr int kLayerBytes = 4 * kLayerImages * kLayerPart;
 static_assert(4 * kLayerImages * kThreads <= kLayerBytes);

@@ -35,7 +35,8 @@ Parts parts_of(const ImageWalk& walk, bool pools) {
   const int64_t unit = walk.grid.channels_last ? walk.groups : lanes;
   int64_t chunk = unit * (kElements / walk.packet);
   if (pools) {
-    // Every block of the hidden phase adds up the chunks again: a few floats beside what it reads of weights.
+    // Every block of the hidden phase adds up the chunks again: a few floats beside what it reads
+    // of weights.
     constexpr int64_t kMostSums = 32768, kFewestChunks = 16;
     const int64_t most = std::max(kFewestChunks, kMostSums / walk.grid.channels);
     chunk = std::max(chunk, tiles_of(tiles_of(walk.pixels, most), unit) * unit);

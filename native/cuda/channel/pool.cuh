@@ -17,33 +17,41 @@ struct Pooled {
   FOVEA_DEVICE void add(const float (&x)[kPacket], const float (&dout)[kPacket]) {
     add(x);
     FOVEA_UNROLL
-    for (int e = 0; e < kPacket; ++e) sum[1][e] = tile::fused_multiply_add(x[e], dout[e], sum[1][e]);
+    for (int e = 0; e < kPacket; ++e) {
+      sum[1][e] = tile::fused_multiply_add(x[e], dout[e], sum[1][e]);
+    }
   }
 };
 
-FOVEA_DEVICE void store_sum(const ChannelParams& p, const Part& part, int kind, int64_t channel, float sum) {
+FOVEA_DEVICE void store_sum(const ChannelParams& p, const Part& part, int kind, int64_t channel,
+                            float sum) {
   float* const to = kind == 0 ? p.memory.sums : p.memory.products;
   tile::store_global(to + (part.image * p.chunks + part.chunk) * p.spec.channels + channel, sum);
 }
 
 // Pixels are in the lanes: a group has a channel.
 template <int kSums, int kPacket>
-FOVEA_DEVICE void store_channel(const ChannelParams& p, const Part& part, const Pooled<kSums, kPacket>& pooled) {
+FOVEA_DEVICE void store_channel(const ChannelParams& p, const Part& part,
+                                const Pooled<kSums, kPacket>& pooled) {
   FOVEA_UNROLL
   for (int kind = 0; kind < kSums; ++kind) {
     float sum = pooled.sum[kind][0];
     FOVEA_UNROLL
     for (int e = 1; e < kPacket; ++e) sum += pooled.sum[kind][e];
-    for (int32_t mask = p.walk.lanes / 2; mask > 0; mask /= 2) sum += tile::shuffle_xor(sum, uint32_t(mask));
+    for (int32_t mask = p.walk.lanes / 2; mask > 0; mask /= 2) {
+      sum += tile::shuffle_xor(sum, uint32_t(mask));
+    }
     if (packet_lane(p.walk) == 0 && part.channel < p.spec.channels) {
       store_sum(p, part, kind, part.channel, sum);
     }
   }
 }
 
-// Channels are in the lanes: a group has pixels, and what they come to is added up in the order of groups.
+// Channels are in the lanes: a group has pixels, and what they come to is added up in the order of
+// groups.
 template <int kSums, int kPacket>
-FOVEA_DEVICE void store_channels(const ChannelParams& p, const Part& part, const Pooled<kSums, kPacket>& pooled) {
+FOVEA_DEVICE void store_channels(const ChannelParams& p, const Part& part,
+                                 const Pooled<kSums, kPacket>& pooled) {
   const uint32_t thread = tile::thread_index(), shared = tile::shared_base();
   FOVEA_UNROLL
   for (int kind = 0; kind < kSums; ++kind) {
@@ -77,7 +85,8 @@ FOVEA_DEVICE void pool(const ChannelParams& p) {
     if (part.channel < p.spec.channels) {
       const auto steps =
           pixels_of<kSums>(p.walk, part.image, part.channel, part.pixel, part.end, part.step);
-      each_packet<Types, kSums>(p.walk, steps, [&](int64_t, int64_t, const auto&... x) { pooled.add(x...); });
+      each_packet<Types, kSums>(
+          p.walk, steps, [&](int64_t, int64_t, const auto&... x) { pooled.add(x...); });
     }
     if (p.walk.grid.channels_last) {
       store_channels(p, part, pooled);

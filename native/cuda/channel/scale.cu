@@ -1,4 +1,5 @@
-// A part of an image times its gates: out, or backward dx, which has the gradient of the means, too.
+// A part of an image times its gates: out, or backward dx, which has the gradient of the means,
+// too.
 
 #include "cuda/channel/part.cuh"
 
@@ -32,7 +33,8 @@ void channel_scale(const ChannelParams p) {
     using Types = std::remove_pointer_t<decltype(types)>;
     constexpr int kPacket = Types::kPacket;
     const Gates<kPacket> gates(p, part);
-    const auto steps = pixels_of<2>(p.walk, part.image, part.channel, part.pixel, part.end, part.step);
+    const auto steps =
+        pixels_of<2>(p.walk, part.image, part.channel, part.pixel, part.end, part.step);
     each_packet<Types, 1>(p.walk, steps, [&](int64_t, int64_t at, float (&x)[kPacket]) {
       FOVEA_UNROLL
       for (int e = 0; e < kPacket; ++e) x[e] = x[e] * gates.gate[e] + gates.add[e];

@@ -11,8 +11,9 @@ FOVEA_DEVICE uint32_t vector_address(int image, int32_t index) {
   return tile::shared_base() + 4 * uint32_t(image * kLayerPart + index);
 }
 
-// Calls take(begin, count) for parts [begin, begin + count) of vectors of `size` elements, of which load(image,
-// index) is one, of up to kLayerImages images from `image` on; those of images that are not there are zero.
+// Calls take(begin, count) for parts [begin, begin + count) of vectors of `size` elements, of which
+// load(image, index) is one, of up to kLayerImages images from `image` on; those of images that are
+// not there are zero.
 template <typename Load, typename Take>
 FOVEA_DEVICE void each_part(int64_t image, int64_t images, int32_t size, Load load, Take take) {
   FOVEA_NO_UNROLL

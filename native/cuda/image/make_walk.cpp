@@ -26,8 +26,8 @@ bool has_packets(const Grid& grid, const ImageStride& stride, int packet) {
   const int64_t inner = last ? stride.channel : stride.column;
   const int64_t outer = last ? stride.column : stride.channel;
   if (neighbours > 1 && inner != 1) return false;
-  return std::ranges::all_of(std::initializer_list<int64_t>{neighbours, outer, stride.row, stride.image},
-                             [&](int64_t it) { return it % packet == 0; });
+  const int64_t multiples[] = {neighbours, outer, stride.row, stride.image};
+  return std::ranges::all_of(multiples, [&](int64_t it) { return it % packet == 0; });
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ struct ImageSize {
   int64_t batch, channels, height, width;
 };
 
-// Over one or two tensors, `lanes` yet to be set. Packets are of 16 bytes of the wider type where sizes and
-// strides are multiples of them, else of one element.
+// Over one or two tensors, `lanes` yet to be set. Packets are of 16 bytes of the wider type where
+// sizes and strides are multiples of them, else of one element.
 ImageWalk make_walk(const ImageSize& size, std::initializer_list<ImageOperand> operands);
 
 // Up to `wanted` lanes, a power of two.

@@ -6,9 +6,9 @@
 
 namespace fovea::cuda {
 
-// Elements of types of kFirst and kSecond bytes: which of the 16-bit types it is, a kernel knows when it
-// runs. To convert both ways and choose takes one instruction more for an element of what memory leaves
-// time for, and saves half of the code.
+// Elements of types of kFirst and kSecond bytes: which of the 16-bit types it is, a kernel knows
+// when it runs. To convert both ways and choose takes one instruction more for an element of what
+// memory leaves time for, and saves half of the code.
 template <int kFirst, int kSecond, int kElements>
 struct PacketTypes {
   static constexpr int kPacket = kElements;
@@ -31,9 +31,9 @@ FOVEA_DEVICE void with_first_type(const ImageWalk& walk, Body body) {
 }
 template <typename Body>
 FOVEA_DEVICE void with_both_types(const ImageWalk& walk, Body body) {
-  const bool wide[2] = {walk.tensor[0].dtype == FOVEA_FLOAT32, walk.tensor[1].dtype == FOVEA_FLOAT32};
-  if (wide[0] == wide[1]) return with_first_type(walk, body);
-  if (wide[0]) {
+  const bool is_wide = walk.tensor[0].dtype == FOVEA_FLOAT32;
+  if (is_wide == (walk.tensor[1].dtype == FOVEA_FLOAT32)) return with_first_type(walk, body);
+  if (is_wide) {
     if (walk.packet == 1) return body(static_cast<PacketTypes<4, 2, 1>*>(nullptr));
     return body(static_cast<PacketTypes<4, 2, 4>*>(nullptr));
   }
@@ -67,7 +67,8 @@ FOVEA_DEVICE void load_packet(const ImageTensor& tensor, int64_t at, uint32_t (&
 }
 
 template <int kBytes, int kPacket, int kWords>
-FOVEA_DEVICE void store_packet(const ImageTensor& tensor, int64_t at, const uint32_t (&words)[kWords]) {
+FOVEA_DEVICE void store_packet(const ImageTensor& tensor, int64_t at,
+                               const uint32_t (&words)[kWords]) {
   char* const to = static_cast<char*>(tensor.data) + at * kBytes;
   if (kPacket > 1 && tensor.whole) {
     if constexpr (kWords == 4) {

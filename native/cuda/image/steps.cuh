@@ -1,4 +1,5 @@
-// A thread's way over an image: along the pixels of its channels, or along the channels of its pixels.
+// A thread's way over an image: along the pixels of its channels, or along the channels of its
+// pixels.
 #pragma once
 
 #include "cuda/image/packets.cuh"
@@ -23,8 +24,8 @@ FOVEA_DEVICE void store_float(uint32_t address, float x) {
   tile::store_shared(address, tile::as_bits(x));
 }
 
-// Where the packets of indices `index`, `index` + `step` and so on before `end` lie in kTensors tensors.
-// Pixels are counted on through the lines of an image.
+// Where the packets of indices `index`, `index` + `step` and so on before `end` lie in kTensors
+// tensors. Pixels are counted on through the lines of an image.
 template <int kTensors>
 struct Steps {
   int64_t index, end, step;
@@ -82,8 +83,8 @@ FOVEA_DEVICE Steps<kTensors> channels_of(const ImageWalk& walk, int64_t image, i
   return steps;
 }
 
-// Calls take(index, at, x...) for the packets of the first kLoaded tensors, `at` being where they are in
-// the last one. Several are on their way before the first is taken.
+// Calls take(index, at, x...) for the packets of the first kLoaded tensors, `at` being where they
+// are in the last one. Several are on their way before the first is taken.
 template <typename Types, int kLoaded, int kTensors, typename Take>
 FOVEA_DEVICE void each_packet(const ImageWalk& walk, Steps<kTensors> steps, Take take) {
   constexpr int kPacket = Types::kPacket, kAhead = kPacket == 1 ? 8 : 4;
@@ -97,7 +98,9 @@ FOVEA_DEVICE void each_packet(const ImageWalk& walk, Steps<kTensors> steps, Take
       at[n] = steps.at[kTensors - 1];
       if (steps.there()) {
         load_packet<kFirst, kPacket>(walk.tensor[0], steps.at[0], first[n]);
-        if constexpr (kLoaded == 2) load_packet<kSecond, kPacket>(walk.tensor[1], steps.at[1], second[n]);
+        if constexpr (kLoaded == 2) {
+          load_packet<kSecond, kPacket>(walk.tensor[1], steps.at[1], second[n]);
+        }
       }
       steps.next();
     }
@@ -125,8 +128,8 @@ FOVEA_DEVICE void write_packet(const ImageWalk& walk, int64_t at, const float (&
   store_packet<kBytes, kPacket>(walk.tensor[1], at, words);
 }
 
-// Where element e of a thread's packet is among words that the block exchanges: all words of an e are side
-// by side, so that neighbouring threads meet different banks.
+// Where element e of a thread's packet is among words that the block exchanges: all words of an e
+// are side by side, so that neighbouring threads meet different banks.
 FOVEA_DEVICE uint32_t exchanged(uint32_t shared, int e, uint32_t thread) {
   return shared + 4 * (uint32_t(e) * kImageThreads + thread);
 }

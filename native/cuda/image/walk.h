@@ -21,9 +21,10 @@ struct ImageTensor {
   bool whole;  // every packet is at a multiple of its size
 };
 
-// Of one phase. A packet is what a thread reads or writes at once: `packet` neighbours in memory, which are
-// pixels of a channel or, where the grid says so, channels of a pixel. `lanes` neighbouring threads have
-// neighbouring packets; the `groups` of so many threads have other channels, or other pixels.
+// Of one phase. A packet is what a thread reads or writes at once: `packet` neighbours in memory,
+// which are pixels of a channel or, where the grid says so, channels of a pixel. `lanes`
+// neighbouring threads have neighbouring packets; the `groups` of so many threads have other
+// channels, or other pixels.
 struct ImageWalk {
   Grid grid;
   int64_t pixels;

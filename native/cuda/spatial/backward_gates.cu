@@ -1,5 +1,5 @@
-// Gates of the pixels of a part once more, the gradients of what they are of, and what those add to the
-// gradients of weight and bias; and the sums of these.
+// Gates of the pixels of a part once more, the gradients of what they are of, and what those add to
+// the gradients of weight and bias; and the sums of these.
 
 #include "cuda/image/sigmoid.cuh"
 #include "cuda/spatial/convolve.cuh"
@@ -9,10 +9,11 @@ namespace {
 
 FOVEA_DEVICE uint32_t dz_address(int32_t at) { return tile::shared_base() + 4 * uint32_t(at); }
 
-// The sum over the pixels of a part of dz times what element k of the weight has met there, or the bias:
-// threads have elements, slices of them some of the pixels each.
+// The sum over the pixels of a part of dz times what element k of the weight has met there, or the
+// bias: threads have elements, slices of them some of the pixels each.
 FOVEA_DEVICE void correlate(const SpatialParams& p, const Part& part, int64_t item) {
-  const auto size = int32_t(p.spec.kernel_size), reach = size / 2, elements = kMaps * size * size + 1;
+  const auto size = int32_t(p.spec.kernel_size), reach = size / 2;
+  const int32_t elements = kMaps * size * size + 1;
   const int32_t wanted = (elements + tile::kWarp - 1) / tile::kWarp * tile::kWarp;
   const int32_t width = wanted < kThreads ? wanted : kThreads, slices = kThreads / width;
   const auto thread = int32_t(tile::thread_index());
@@ -42,7 +43,9 @@ FOVEA_DEVICE void correlate(const SpatialParams& p, const Part& part, int64_t it
     tile::sync_block();
     if (slice > 0 || k >= elements) continue;
     float total = 0;
-    for (int32_t s = 0; s < slices; ++s) total += load_float(sum_address(s * width + thread % width));
+    for (int32_t s = 0; s < slices; ++s) {
+      total += load_float(sum_address(s * width + thread % width));
+    }
     tile::store_global(p.memory.sums + k * p.gate_items + item, total);
   }
 }

@@ -1,4 +1,5 @@
-// Convolutions of the pixels of a part; zeros outside of an image are multiplied like any other number.
+// Convolutions of the pixels of a part; zeros outside of an image are multiplied like any other
+// number.
 #pragma once
 
 #include "cuda/spatial/part.cuh"
@@ -27,7 +28,8 @@ FOVEA_DEVICE float load_map(const SpatialParams& p, const float* map, int64_t ro
 }
 
 FOVEA_DEVICE float load_weight(const SpatialParams& p, int32_t map, int32_t i, int32_t j) {
-  return tile::load_global(p.in.weight + map * p.spec.weight_stride[0] + i * p.spec.weight_stride[1] + j);
+  return tile::load_global(p.in.weight + map * p.spec.weight_stride[0] +
+                           i * p.spec.weight_stride[1] + j);
 }
 
 // The sum over the kShare threads of a pixel.
@@ -37,8 +39,9 @@ FOVEA_DEVICE float share_sum(float value) {
   return value;
 }
 
-// Calls body(at, position, share) for the pixels of a part in all threads that share one, `share` being which of them
-// it is; for a pixel behind the last, too, so that all threads of a warp are there.
+// Calls body(at, position, share) for the pixels of a part in all threads that share one, `share`
+// being which of them it is; for a pixel behind the last, too, so that all threads of a warp are
+// there.
 template <typename Body>
 FOVEA_DEVICE void each_shared_pixel(const SpatialParams& p, const Part& part, Body body) {
   const auto thread = int32_t(tile::thread_index());

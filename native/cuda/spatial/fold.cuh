@@ -1,12 +1,13 @@
-// What of the channels of a pixel goes into the maps: sum and maximum, and backward the channel of the
-// maximum and the sum of dout * x.
+// What of the channels of a pixel goes into the maps: sum and maximum, and backward the channel of
+// the maximum and the sum of dout * x.
 #pragma once
 
 #include "cuda/spatial/part.cuh"
 
 namespace fovea::spatial::cuda {
 
-// Of some channels of one pixel. Without any, or where all are NaN, the maximum is that of channel 0.
+// Of some channels of one pixel. Without any, or where all are NaN, the maximum is that of channel
+// 0.
 template <bool kBackward>
 struct Folded {
   float sum = 0, maximum = -tile::kInfinity, product = 0;
@@ -56,12 +57,15 @@ struct Folded {
   }
 };
 
-// Pixels are in the lanes, each group has some of their channels: a thread for each pixel adds them up.
+// Pixels are in the lanes, each group has some of their channels: a thread for each pixel adds them
+// up.
 template <bool kBackward, int kPacket>
 FOVEA_DEVICE void store_pixels(const SpatialParams& p, const Part& part,
                                const Folded<kBackward> (&folded)[kPacket]) {
   const uint32_t thread = tile::thread_index(), shared = tile::shared_base();
-  const auto address = [&](int word, int e, uint32_t of) { return exchanged(shared, word * kPacket + e, of); };
+  const auto address = [&](int word, int e, uint32_t of) {
+    return exchanged(shared, word * kPacket + e, of);
+  };
   FOVEA_UNROLL
   for (int e = 0; e < kPacket; ++e) {
     store_float(address(0, e, thread), folded[e].sum);

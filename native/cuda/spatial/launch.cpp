@@ -11,11 +11,15 @@ device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
   const bool forward = plan.pass == FOVEA_FORWARD;
   switch (phase) {
     case kFoldPhase:
-      if (forward) return device::make_kernel("spatial_fold", fold_kernel(), kThreads, kFoldBytes, 3);
+      if (forward) {
+        return device::make_kernel("spatial_fold", fold_kernel(), kThreads, kFoldBytes, 3);
+      }
       return device::make_kernel("spatial_backward_fold", backward_fold_kernel(), kThreads,
                                  kBackwardFoldBytes, 2);
     case kForwardScalePhase:
-      if (forward) return device::make_kernel("spatial_scale", scale_kernel(), kThreads, kScaleBytes, 3);
+      if (forward) {
+        return device::make_kernel("spatial_scale", scale_kernel(), kThreads, kScaleBytes, 3);
+      }
       return device::make_kernel("spatial_backward_gates", gate_kernel(), kThreads, kGateBytes, 3);
     case kBackwardScalePhase:
       return device::make_kernel("spatial_backward_scale", backward_scale_kernel(), kThreads,

@@ -5,8 +5,8 @@
 
 namespace fovea::spatial::cuda {
 
-inline SpatialParams make_params(const fovea_plan& plan, const fovea_call& call, const Inputs& inputs,
-                                 const Images& images, void* workspace) {
+inline SpatialParams make_params(const fovea_plan& plan, const fovea_call& call,
+                                 const Inputs& inputs, const Images& images, void* workspace) {
   const Spec& spec = spec_of(plan);
   SpatialParams p = {};
   p.spec = spec;

@@ -14,7 +14,7 @@ enum Phase {
   kFoldPhase,  // the maps; backward also dout * x, and the channel of the maximum
   kForwardScalePhase,
   kForwardPhases,
-  kGatePhase = kForwardScalePhase,  // backward: gate and dz, and what a part adds to dweight and dbias
+  kGatePhase = kForwardScalePhase,  // backward: gate, dz, and what a part adds to dweight and dbias
   kBackwardScalePhase,
   kSumPhase,  // dweight and dbias
   kBackwardPhases,
@@ -26,7 +26,8 @@ constexpr int kShare = 8, kConvolved = kThreads / kShare;
 // Pixels of a part of the gate phase, and the most of any other.
 constexpr int kGatePixels = 64, kMostPixels = 32 * kMostPacket;
 
-// What images keep between phases, each [N, H W] but the maps. All but the maps are null in a forward pass.
+// What images keep between phases, each [N, H W] but the maps. All but the maps are null in a
+// forward pass.
 struct Memory {
   float* maps;  // [N, kMaps, H W]
   float* products;
@@ -51,9 +52,11 @@ struct SpatialParams {
   Memory memory;
 };
 
-// Bytes of shared memory: what groups have folded, words of a Folded; numbers of the pixels of a part.
+// Bytes of shared memory: what groups have folded, words of a Folded; numbers of the pixels of a
+// part.
 constexpr int kForwardWords = 2, kBackwardWords = 4;
-constexpr int kFoldBytes = kForwardWords * kExchangeBytes, kBackwardFoldBytes = kBackwardWords * kExchangeBytes;
+constexpr int kFoldBytes = kForwardWords * kExchangeBytes;
+constexpr int kBackwardFoldBytes = kBackwardWords * kExchangeBytes;
 constexpr int kScaleBytes = 4 * kMostPixels, kBackwardScaleBytes = 2 * kScaleBytes;
 constexpr int kGateBytes = 4 * (kGatePixels + kThreads), kSumBytes = 8 * kWarps;
 static_assert(kMostPixels <= kThreads);

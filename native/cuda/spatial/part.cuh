@@ -17,8 +17,9 @@ struct Part {
   }
 };
 
-// Calls body(at, steps) for each packet of pixels of a thread, the first of which is `at` of the part, with
-// the thread's steps along their channels; also where the part has none that are there, without a step.
+// Calls body(at, steps) for each packet of pixels of a thread, the first of which is `at` of the
+// part, with the thread's steps along their channels; also where the part has none that are there,
+// without a step.
 template <int kTensors, typename Body>
 FOVEA_DEVICE void each_pixel(const SpatialParams& p, const Part& part, Body body) {
   const ImageWalk& walk = p.walk;

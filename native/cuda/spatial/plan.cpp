@@ -10,9 +10,9 @@
 namespace fovea::spatial::cuda {
 namespace {
 
-// Neighbouring pixels of a block: so many that what it reads of a channel is whole lines of memory, few
-// where the image would not make many blocks otherwise. By its size alone, so that sums have the same bits
-// in any batch and on any device.
+// Neighbouring pixels of a block: so many that what it reads of a channel is whole lines of memory,
+// few where the image would not make many blocks otherwise. By its size alone, so that sums have
+// the same bits in any batch and on any device.
 int64_t pixel_lanes(const ImageWalk& walk) {
   constexpr int64_t kBlocks = 256;
   const int64_t packets = tiles_of(walk.pixels, walk.packet);
@@ -33,12 +33,14 @@ ImageWalk walk_of(const Spec& spec, int32_t phase, const Images& images) {
                                      : make_walk(size_of(spec), {x, dout})
                    : scales ? make_walk(size_of(spec), {x, out})
                             : make_walk(size_of(spec), {x});
-  set_lanes(walk, walk.grid.channels_last ? tiles_of(walk.grid.channels, walk.packet) : pixel_lanes(walk));
+  set_lanes(walk, walk.grid.channels_last ? tiles_of(walk.grid.channels, walk.packet)
+                                          : pixel_lanes(walk));
   return walk;
 }
 
 int32_t part_of(const ImageWalk& walk) {
-  return walk.grid.channels_last ? std::max(walk.groups, int32_t{kConvolved}) : walk.lanes * walk.packet;
+  return walk.grid.channels_last ? std::max(walk.groups, int32_t{kConvolved})
+                                 : walk.lanes * walk.packet;
 }
 
 Layout::Layout(const Spec& spec, int64_t gate_items) {
@@ -78,7 +80,8 @@ int32_t plan_pass(const fovea_device_info& device, fovea_plan& plan) {
   if (backward && (spec.has_dweight || spec.has_dbias)) plan.items[kSumPhase] = gradients(spec);
   plan.isa = kLeastCapability;
   plan.phases = backward ? int32_t{kBackwardPhases} : int32_t{kForwardPhases};
-  plan.workspace_bytes = Layout(spec, backward ? plan.items[kGatePhase] : 0).size * int64_t{sizeof(float)};
+  const Layout layout(spec, backward ? plan.items[kGatePhase] : 0);
+  plan.workspace_bytes = layout.size * int64_t{sizeof(float)};
   plan.tile_queries = 1;
   plan.tile_keys = part_of(fold);
   std::snprintf(plan.kernel, sizeof plan.kernel, "spatial_cuda%s_sm80_%s_%s_%d",
