@@ -3,7 +3,7 @@
 namespace fovea::spatial::cuda {
 namespace {
 
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 1)
 void spatial_backward_fold(const SpatialParams p) { fold<true>(p); }
 
 }  // namespace

@@ -15,10 +15,10 @@ device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
         return device::make_kernel("spatial_fold", fold_kernel(), kThreads, kFoldBytes, 3);
       }
       return device::make_kernel("spatial_backward_fold", backward_fold_kernel(), kThreads,
-                                 kBackwardFoldBytes, 2);
+                                 kBackwardFoldBytes, 1);
     case kForwardScalePhase:
       if (forward) {
-        return device::make_kernel("spatial_scale", scale_kernel(), kThreads, kScaleBytes, 3);
+        return device::make_kernel("spatial_scale", scale_kernel(), kThreads, kScaleBytes, 2);
       }
       return device::make_kernel("spatial_backward_gates", gate_kernel(), kThreads, kGateBytes, 3);
     case kBackwardScalePhase:

@@ -6,7 +6,7 @@
 namespace fovea::spatial::cuda {
 namespace {
 
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 3)
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
 void spatial_scale(const SpatialParams p) {
   // From the last part to the first: what was folded last is still in L2.
   const Part part(p, p.items - 1 - (p.first_item + tile::block_index()));
