@@ -9,8 +9,6 @@
 
 namespace fovea::channel::cpu {
 
-using fovea::cpu::Grid, fovea::cpu::ImageStride;
-
 enum Phase {
   kImagePhase,   // whole images, some at a time: they are still in the cache when they are scaled
   kPoolPhase,    // or, where images are too few for the workers: sums of parts of images,

@@ -9,12 +9,12 @@
 namespace fovea::channel::cpu {
 
 Parts::Parts(const Spec& spec, bool backward)
-    : x(fovea::cpu::stride_of(spec.x_stride)),
-      out(fovea::cpu::stride_of(backward ? spec.dout_stride : spec.out_stride)),
-      gradient(fovea::cpu::stride_of(spec.dx_stride)),
+    : x(stride_of(spec.x_stride)),
+      out(stride_of(backward ? spec.dout_stride : spec.out_stride)),
+      gradient(stride_of(spec.dx_stride)),
       grid(backward
-               ? fovea::cpu::join(spec.channels, spec.height, spec.width, {&x, &out, &gradient})
-               : fovea::cpu::join(spec.channels, spec.height, spec.width, {&x, &out})) {
+               ? join(spec.channels, spec.height, spec.width, {&x, &out, &gradient})
+               : join(spec.channels, spec.height, spec.width, {&x, &out})) {
   constexpr int64_t kElements = 32768, kFewestPixels = 16;
   const int64_t pixels = grid.pixels();
   if (grid.channels_last) {

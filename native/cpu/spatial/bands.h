@@ -124,7 +124,7 @@ class BandRows {
     b += image_ * b_stride.image;
     const Grid& grid = bands_.grid;
     for (int64_t c = 0; c < (grid.channels_last ? 1 : spec_.channels); c += channels) {
-      for_each_piece(grid, begin, end, [&](int64_t line, int64_t column, int64_t count) {
+      fovea::cpu::for_each_piece(grid, begin, end, [&](int64_t line, int64_t column, int64_t count) {
         body(a + c * a_stride.channel + line * a_stride.row + column * a_stride.column,
              b + c * b_stride.channel + line * b_stride.row + column * b_stride.column, c, count,
              line * grid.length + column - begin);

@@ -9,8 +9,6 @@
 
 namespace fovea::spatial::cpu {
 
-using fovea::cpu::Grid, fovea::cpu::ImageStride;
-
 enum Phase {
   kBandPhase,
   kForwardPhases,

@@ -12,12 +12,12 @@
 namespace fovea::spatial::cpu {
 
 Bands::Bands(const Spec& spec, bool backward)
-    : x(fovea::cpu::stride_of(spec.x_stride)),
-      out(fovea::cpu::stride_of(backward ? spec.dout_stride : spec.out_stride)),
-      gradient(fovea::cpu::stride_of(spec.dx_stride)),
+    : x(stride_of(spec.x_stride)),
+      out(stride_of(backward ? spec.dout_stride : spec.out_stride)),
+      gradient(stride_of(spec.dx_stride)),
       grid(backward
-               ? fovea::cpu::join(spec.channels, spec.height, spec.width, {&x, &out, &gradient})
-               : fovea::cpu::join(spec.channels, spec.height, spec.width, {&x, &out})),
+               ? join(spec.channels, spec.height, spec.width, {&x, &out, &gradient})
+               : join(spec.channels, spec.height, spec.width, {&x, &out})),
       reach(spec.kernel_size / 2),
       halo(backward ? 2 * reach : reach) {
   constexpr int64_t kBytes = 512 << 10;

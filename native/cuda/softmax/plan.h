@@ -2,19 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <initializer_list>
-#include <limits>
 #include <utility>
 
-#include "core/block.h"
+#include "cuda/plan.h"
 
 namespace fovea::cuda {
-
-using Error = char[FOVEA_ERROR_LENGTH];
-
-constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
-
-inline int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
 
 // Pairs whose keys and values share half of L2. Where every tile takes the same time, one pair after
 // the other is best; under a causal mask the tiles of several pairs must mix to end together.
@@ -30,12 +22,7 @@ int64_t section_of(const Spec& spec, const fovea_device_info& device, int elemen
 // What any kernel needs of device and lengths.
 template <typename Spec>
 int32_t check_device(const fovea_device_info& device, const Spec& spec, Error& error) {
-  const int capability = device.compute_capability;
-  if (capability < kLeastCapability) {
-    return fail(error, FOVEA_UNSUPPORTED,
-                "the device has compute capability %d.%d, and Fovea's kernels need 8.0 or later",
-                capability / 10, capability % 10);
-  }
+  if (int32_t status = check_capability(device, error)) return status;
   // A tile has up to 128 rows of each head that shares a key head, which a kernel counts in 31 bits.
   constexpr int64_t kMostHeads = 1 << 24;
   if (spec.query_heads / spec.key_heads > kMostHeads) {
@@ -61,19 +48,6 @@ int32_t check_shared(const fovea_device_info& device, const Spec& spec, int byte
   return fail(error, FOVEA_UNSUPPORTED,
               "head_dim %lld needs %d bytes of shared memory per block, and the device has %lld",
               (long long)spec.head_dim, bytes, (long long)device.shared_memory);
-}
-
-// items = product of the counts, which are named by `what`.
-inline int32_t count_items(const char* what, std::initializer_list<int64_t> counts, int64_t& items,
-                           Error& error) {
-  items = 1;
-  for (const int64_t count : counts) {
-    items *= count;
-    if (items > std::numeric_limits<int32_t>::max()) {
-      return fail(error, FOVEA_UNSUPPORTED, "%s are more blocks than a grid has", what);
-    }
-  }
-  return FOVEA_OK;
 }
 
 }  // namespace fovea::cuda

@@ -28,6 +28,22 @@ FOVEA_DEVICE float as_float(uint32_t bits) {
 #endif
 }
 
+FOVEA_DEVICE uint64_t as_bits(double x) {
+#ifdef __CUDACC__
+  return uint64_t(__double_as_longlong(x));
+#else
+  return std::bit_cast<uint64_t>(x);
+#endif
+}
+
+FOVEA_DEVICE double as_double(uint64_t bits) {
+#ifdef __CUDACC__
+  return __longlong_as_double(int64_t(bits));
+#else
+  return std::bit_cast<double>(bits);
+#endif
+}
+
 // x, but the compiler does not know: what is computed from it in a loop is computed in every round
 // and not held in registers from before.
 FOVEA_DEVICE uint32_t opaque(uint32_t x) {

@@ -27,7 +27,19 @@ FOVEA_DEVICE void store_global(T* to, T value FOVEA_AND_WHERE) {
 #endif
 }
 
-// Two words to an address that is a multiple of 8.
+// Two words from or to an address that is a multiple of 8.
+FOVEA_DEVICE void load_pair(const void* from, uint32_t& first, uint32_t& second FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  const uint2 value = *static_cast<const uint2*>(from);
+  first = value.x, second = value.y;
+#else
+  uint32_t pair[2];
+  sim::global_read(from, pair, sizeof pair, where);
+  first = pair[0];
+  second = pair[1];
+#endif
+}
+
 FOVEA_DEVICE void store_pair(void* to, uint32_t first, uint32_t second FOVEA_AND_WHERE) {
 #ifdef __CUDACC__
   *static_cast<uint2*>(to) = uint2{first, second};

@@ -14,6 +14,25 @@ FOVEA_DEVICE float shuffle_xor(float value, uint32_t lane_mask FOVEA_AND_WHERE) 
 #endif
 }
 
+FOVEA_DEVICE int32_t shuffle_xor(int32_t value, uint32_t lane_mask FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __shfl_xor_sync(0xffffffffu, value, lane_mask);
+#else
+  return int32_t(sim::shuffle_xor(uint32_t(value), lane_mask, where));
+#endif
+}
+
+FOVEA_DEVICE double shuffle_xor(double value, uint32_t lane_mask FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __shfl_xor_sync(0xffffffffu, value, lane_mask);
+#else
+  const uint64_t bits = as_bits(value);
+  const uint64_t low = sim::shuffle_xor(uint32_t(bits), lane_mask, where);
+  const uint64_t high = sim::shuffle_xor(uint32_t(bits >> 32), lane_mask, where);
+  return as_double(low | high << 32);
+#endif
+}
+
 // Over the four threads that hold one row of a product's sums.
 FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
   value = maximum(value, shuffle_xor(value, 1 FOVEA_PASS_WHERE));
@@ -33,8 +52,9 @@ FOVEA_DEVICE float warp_max(float value FOVEA_AND_WHERE) {
   return value;
 }
 
-// Over the warp, in the same order for every thread.
-FOVEA_DEVICE float warp_sum(float value FOVEA_AND_WHERE) {
+// Over the warp, in the same order for every thread; of a float or a double.
+template <typename T>
+FOVEA_DEVICE T warp_sum(T value FOVEA_AND_WHERE) {
   FOVEA_UNROLL
   for (uint32_t mask = 16; mask > 0; mask /= 2) {
     value += shuffle_xor(value, mask FOVEA_PASS_WHERE);

@@ -12,10 +12,10 @@ namespace fovea::test {
 using namespace fovea::tile;
 
 // to[mask][thread] = from[thread of the lane xored with mask], for masks 0 to 31.
-template <int kThreads>
-FOVEA_KERNEL void shuffle_kernel(const float* from, float* to) {
+template <int kThreads, typename T>
+FOVEA_KERNEL void shuffle_kernel(const T* from, T* to) {
   const uint32_t t = thread_index();
-  const float x = load_global(from + t);
+  const T x = load_global(from + t);
   for (uint32_t mask = 0; mask < 32; ++mask) {
     store_global(to + mask * kThreads + t, shuffle_xor(x, mask));
   }

@@ -22,9 +22,11 @@ std::vector<float> random_floats(size_t count, uint32_t seed) {
   return all;
 }
 
-TEST(shuffle_xor) {
-  const std::vector<float> from = random_floats(64, 1);
-  std::vector<float> to(32 * 64);
+template <typename T>
+void check_shuffles() {
+  std::vector<T> from(64), to(32 * 64);
+  std::mt19937_64 random(1);
+  for (T& x : from) x = T(int64_t(random() >> 12));
   run(
       {"shuffle", 2, 64, 0, {input(from, "from"), output(to, "to")}, {}},
       [&] { shuffle_kernel<64>(from.data(), to.data()); },
@@ -33,6 +35,25 @@ TEST(shuffle_xor) {
           for (uint32_t t = 0; t < 64; ++t) CHECK_EQUAL(to[mask * 64 + t], from[t ^ mask]);
         }
       });
+}
+
+TEST(shuffle_xor) { check_shuffles<float>(); }
+TEST(shuffle_xor_of_integers) { check_shuffles<int32_t>(); }
+TEST(shuffle_xor_of_doubles) { check_shuffles<double>(); }
+
+TEST(pairs) {
+  const std::vector<uint32_t> from = {1, 2, 3, 4};
+  std::vector<uint32_t> to(4);
+  run(
+      {"pairs", 1, 32, 0, {input(from, "from"), output(to, "to")}, {}},
+      [&] {
+        const uint32_t t = tile::thread_index();
+        if (t > 1) return;
+        uint32_t first, second;
+        tile::load_pair(from.data() + 2 * t, first, second);
+        tile::store_pair(to.data() + 2 * t, second, first);
+      },
+      [&] { CHECK(to == std::vector<uint32_t>({2, 1, 4, 3})); });
 }
 
 TEST(shuffle_and_any) {

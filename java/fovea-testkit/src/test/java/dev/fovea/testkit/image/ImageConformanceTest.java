@@ -13,6 +13,8 @@ import dev.fovea.SpatialAttention;
 import dev.fovea.SpatialCall;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.TestDevice;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,14 +27,28 @@ class ImageConformanceTest {
   /** Operands and gradients of one batch of images. */
   private record Batch(Scope scope, boolean last, Tensor x, Tensor dout, Tensor out, Tensor dx) {
     static Batch of(Scope scope, boolean last, int images, int channels, int height, int width) {
+      return of(scope, 0, last, images, channels, height, width);
+    }
+
+    /** Tensors that begin so many elements behind where memory does. */
+    static Batch of(
+        Scope scope, int offset, boolean last, int images, int channels, int height, int width) {
       Tensor[] all = new Tensor[4];
+      long elements = (long) images * channels * height * width;
       for (int i = 0; i < all.length; i++) {
+        Tensor memory = scope.allocate(DType.FLOAT32, offset + elements);
+        Tensor flat = memory.slice(0, offset, offset + elements);
         all[i] =
             last
-                ? scope.allocate(DType.FLOAT32, images, height, width, channels).permute(0, 3, 1, 2)
-                : scope.allocate(DType.FLOAT32, images, channels, height, width);
+                ? flat.reshape(images, height, width, channels).permute(0, 3, 1, 2)
+                : flat.reshape(images, channels, height, width);
       }
       return new Batch(scope, last, all[0], all[1], all[2], all[3]);
+    }
+
+    void fill(long seed) {
+      x.copyFrom(random(scope, seed, x.shape()));
+      dout.copyFrom(random(scope, seed + 1, x.shape()));
     }
 
     /** The same of images [from, to). */
@@ -87,8 +103,7 @@ class ImageConformanceTest {
       boolean channel, boolean last, int images, int channels, int height, int width, int threads) {
     try (Scope scope = Scope.open()) {
       Batch all = Batch.of(scope, last, images, channels, height, width);
-      all.x.copyFrom(random(scope, 1, images, channels, height, width));
-      all.dout.copyFrom(random(scope, 2, images, channels, height, width));
+      all.fill(1);
       Tensor weight1 =
           channel ? random(scope, 3, INNER, channels) : random(scope, 3, 2, INNER, INNER);
       Tensor weight2 = channel ? random(scope, 4, channels, INNER) : null;
@@ -102,6 +117,30 @@ class ImageConformanceTest {
       }
       assertArrayEquals(out, all.out.toFloatArray());
       assertArrayEquals(dx, all.dx.toFloatArray());
+    }
+  }
+
+  /** An image among others, and alone where its memory begins at another alignment. */
+  @OnEveryDevice
+  void bitsOfAnImage(TestDevice on) {
+    int images = 5; // one more than share what is read of weights
+    try (Scope scope = Scope.open(on.device())) {
+      for (boolean channel : new boolean[] {true, false}) {
+        for (boolean last : new boolean[] {true, false}) {
+          Batch all = Batch.of(scope, last, images, 24, 8, 10);
+          Batch apart = Batch.of(scope, 1, last, images, 24, 8, 10);
+          all.fill(1);
+          apart.fill(1);
+          Tensor weight1 = channel ? random(scope, 3, INNER, 24) : random(scope, 3, 2, INNER, INNER);
+          Tensor weight2 = channel ? random(scope, 4, 24, INNER) : null;
+          all.run(channel, weight1, weight2, 1);
+          for (int n = 0; n < images; n++) {
+            apart.slice(n, n + 1).run(channel, weight1, weight2, 1);
+          }
+          assertArrayEquals(all.out.toFloatArray(), apart.out.toFloatArray());
+          assertArrayEquals(all.dx.toFloatArray(), apart.dx.toFloatArray());
+        }
+      }
     }
   }
 

@@ -26,7 +26,6 @@ class RandomImageTest {
 
   @OnEveryDevice
   void randomCases(TestDevice on) {
-    on.assumeCpu("a GPU has no kernels for images");
     Failed failed = new Failed(PoisonedDevice.of(on.device()), 1);
     // Another sequence for every device: together they cover more.
     long seed = 1000 + on.name().hashCode() % 1000;

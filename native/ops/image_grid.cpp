@@ -1,9 +1,11 @@
-#include "cpu/image/grid.h"
+#include "ops/image_grid.h"
 
-namespace fovea::cpu {
+#include <algorithm>
+
+namespace fovea {
 
 Grid join(int64_t channels, int64_t height, int64_t width,
-                 std::initializer_list<ImageStride*> tensors) {
+          std::initializer_list<ImageStride*> tensors) {
   const auto all = [&](auto holds) { return std::all_of(tensors.begin(), tensors.end(), holds); };
   Grid grid = {channels, height, width, false};
   if (width == 1) {
@@ -18,4 +20,4 @@ Grid join(int64_t channels, int64_t height, int64_t width,
   return grid;
 }
 
-}  // namespace fovea::cpu
+}  // namespace fovea
