@@ -190,6 +190,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  * query [Tq, Hq, D], key [Tk, Hk, D], out [Tq, Hq, Dv], lse [Hq, Tq].
  *
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
+ *   x_ij += table_h,bucket(j - pos_i)
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
  *   x_ij = -inf where masked or mask_ij = 0;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
@@ -215,6 +216,8 @@ typedef struct fovea_attention_spec {
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
   int32_t has_mask; /* 1 = mask is given */
+  int32_t has_relative_table; /* 1 = relative_table is given */
+  int32_t has_relative_buckets; /* 1 = relative_buckets is given */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
   int32_t has_spans; /* 1 = spans is given */
@@ -226,6 +229,7 @@ typedef struct fovea_attention_spec {
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_drelative_table; /* backward: 1 = drelative_table is written */
   int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
   int32_t has_dgaussian_centers; /* backward: 1 = dgaussian_centers is written */
   int32_t has_dspans; /* backward: 1 = dspans is written */
@@ -235,6 +239,7 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t batch; /* B: sequences */
@@ -244,6 +249,8 @@ typedef struct fovea_attention_spec {
   int64_t key_heads; /* Hk */
   int64_t head_dim; /* D */
   int64_t value_head_dim; /* Dv */
+  int64_t relative_width; /* W: distances that differ, from -(W - 1) / 2 on: W is odd */
+  int64_t relative_count; /* N: columns of relative_table */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
@@ -251,6 +258,7 @@ typedef struct fovea_attention_spec {
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t mask_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t relative_table_stride[2]; /* of [Hq, N] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -262,6 +270,7 @@ typedef struct fovea_attention_spec {
   int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
   int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
   int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t drelative_table_stride[2]; /* of [Hq, N] */
   int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t dgaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t dspans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -272,6 +281,10 @@ typedef struct fovea_attention_spec {
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
  *   mask          likewise, bytes: query i sees key j where it is not 0
+ *   relative_table    [Hq, N] float32, both dimensions strided (Raffel et al., arXiv 1910.10683): what is added
+ *                 to x_ij for each bucket of distances
+ *   relative_buckets  [W] int32: the bucket of distance d is element d + (W - 1) / 2, of those farther away
+ *                 the first or last; one outside of the table is taken as its first or last column
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
  *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
@@ -284,7 +297,7 @@ typedef struct fovea_attention_spec {
  * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
  *
  *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
- *   dbias_ij = ds_ij;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
+ *   dbias_ij = ds_ij;  dtable_hn = sum of ds_ij where bucket(j - pos_i) = n;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
  *   dcenter_i = sum_j ds_ij (j - center_i) / sigma^2
  *   dspan_i = sum_j ds_ij / (R + span_i - (pos_i - j)), over the keys of the ramp
  *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
@@ -296,6 +309,7 @@ typedef struct fovea_attention_spec {
  * for, is computed again from these keys, and taken as it is where it is not theirs alone.
  *
  *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq or 1, Sk]
+ *   drelative_table  [Hq, N] float32
  *   dalibi_slopes  [Hq] or [B, Hq] float32
  *   dgaussian_centers, dspans  as centers and spans: a dimension of stride 0 is summed over
  *   dsinks         [Hq] float32
@@ -308,17 +322,19 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const void* bias, const uint8_t* mask,
-    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
-    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
-    const int32_t* query_lengths, const int32_t* key_lengths, void* out, float* lse, float* weights,
-    void* workspace, void* scratch, void* stream);
+    const float* relative_table, const int32_t* relative_buckets, const float* alibi_slopes,
+    const float* gaussian_centers, const float* spans, const float* sinks,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
+    void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
-    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
-    const float* sinks, const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k,
-    const int32_t* query_lengths, const int32_t* key_lengths, const void* dout, const void* out,
-    const float* lse, void* dquery, void* dkey, void* dvalue, float* dbias, float* dalibi_slopes,
+    const float* relative_table, const int32_t* relative_buckets, const float* alibi_slopes,
+    const float* gaussian_centers, const float* spans, const float* sinks,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
+    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dalibi_slopes,
     float* dgaussian_centers, float* dspans, float* dsinks, void* workspace, void* scratch,
     void* stream);
 /* end */

@@ -40,6 +40,7 @@ class BackwardScores : public Scores {
   static bool is_plain() { return true; }
   static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
+  static void gather(RowModifiers, int64_t, int, vfloat) {}
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;

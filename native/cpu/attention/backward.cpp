@@ -93,13 +93,18 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  // ---- dsinks and the gradients of row operands -------------------------------------------------
+  // ---- dsinks, drelative_table and the gradients of row operands --------------------------------
 
   int32_t sum_heads(int64_t item) {
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
     if (spec_.has_dsinks) {
       for (int64_t h = heads.begin; h < heads.end; ++h) {
         if (int32_t status = sum_sink(h)) return status;
+      }
+    }
+    if (spec_.has_drelative_table) {
+      for (int64_t h = heads.begin; h < heads.end; ++h) {
+        if (int32_t status = sum_table(h)) return status;
       }
     }
     const auto gradients = row_gradients(spec_, operands_);
@@ -126,6 +131,22 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     const int32_t status = for_each_row({0, spec_.batch}, one(head), {0, spec_.query_length}, add);
     operands_.dsinks[head] = float(sum);
     return status;
+  }
+
+  int32_t sum_table(int64_t head) {
+    const int64_t(&stride)[2] = spec_.drelative_table_stride;
+    for (int64_t n = 0; n < spec_.relative_count; ++n) {
+      double sum = 0;
+      for (int64_t b = 0; b < spec_.batch; ++b) {
+        BackwardWork work;
+        if (int32_t status = locate(b, head / group_, work)) return status;
+        for (int64_t chunk = 0; chunk < work.chunks; ++chunk) {
+          sum += workspace_layout_.table_row(workspace_, spec_, chunk, b, head)[n];
+        }
+      }
+      operands_.drelative_table[head * stride[0] + n * stride[1]] = float(sum);
+    }
+    return FOVEA_OK;
   }
 
   // The elements of these heads, each from all rows that are summed into it.

@@ -28,6 +28,12 @@ class BackwardGradients {
           run_.workspace + workspace.row_sums[s] + work_.keys * workspace.rows + work_.first_row;
       std::fill_n(row_sums_[s], rows, 0.0f);
     }
+    if (spec_.has_drelative_table) {
+      const int64_t group = spec_.query_heads / spec_.key_heads;
+      std::fill_n(workspace.table_row(run_.workspace, spec_, work_.keys, work_.batch,
+                                      work_.key_head * group),
+                  group * spec_.relative_count, 0.0);
+    }
   }
   float* const* row_sums() const { return row_sums_; }
 

@@ -16,7 +16,7 @@ using fovea::cpu::kKeyPhase, fovea::cpu::kQueryPhase, fovea::cpu::kRowPhase, fov
 // Behind those of rows and keys.
 enum BackwardPhase {
   kBiasPhase = fovea::cpu::kFirstOwnPhase,  // dbias
-  kHeadPhase,                               // dsinks and the gradients of row operands
+  kHeadPhase,                               // dsinks, drelative_table and the gradients of row operands
   kBackwardPhases,
 };
 
@@ -44,7 +44,7 @@ struct BackwardPieces {
         RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    bool wanted = spec.has_dsinks, summed = false;
+    bool wanted = spec.has_dsinks || spec.has_drelative_table, summed = false;
     for (const RowGradient& it : row_gradients(spec, {})) {
       wanted |= it.wanted;
       summed |= it.wanted && it.all_heads();
@@ -60,7 +60,7 @@ struct BackwardScratch {
   int64_t keys, transposed_keys, transposed_values, queries, douts;
   int64_t weights, gradients;  // P and dS of a tile
   int64_t dkeys, dvalues;
-  int64_t bias, mask, kept;  // of one row
+  int64_t bias, mask, buckets, kept;  // of one row
   int64_t total;
 
   explicit BackwardScratch(const fovea_plan& plan) {
@@ -86,6 +86,7 @@ struct BackwardScratch {
     dvalues = reserve(tile_keys, value_row);
     bias = reserve(1, key_row);
     mask = reserve(1, key_row);
+    buckets = reserve(1, key_row);
     kept = reserve(1, key_row);
     total = next;
   }
@@ -93,6 +94,7 @@ struct BackwardScratch {
 
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t row_sums[kRowOperands];  // for each chunk, of all rows
+  int64_t table;                   // doubles: drelative_table for each chunk and sequence
 
   explicit BackwardWorkspace(const fovea_plan& plan)
       : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
@@ -101,6 +103,17 @@ struct BackwardWorkspace : fovea::cpu::RowWorkspace {
     for (int s = 0; s < kRowOperands; ++s) {
       row_sums[s] = reserve(gradients[s].wanted ? __int128{key_chunks(spec.key_length)} * rows : 0);
     }
+    table = reserve(spec.has_drelative_table
+                        ? __int128{key_chunks(spec.key_length)} * spec.batch * spec.query_heads *
+                              spec.relative_count * int64_t{sizeof(double) / sizeof(float)}
+                        : 0);
+  }
+
+  // A chunk's row of the table.
+  double* table_row(float* workspace, const Spec& spec, int64_t chunk, int64_t batch,
+                    int64_t head) const {
+    return reinterpret_cast<double*>(workspace + table) +
+           ((chunk * spec.batch + batch) * spec.query_heads + head) * spec.relative_count;
   }
 };
 

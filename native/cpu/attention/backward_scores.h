@@ -20,6 +20,7 @@ class BackwardScores : public AttentionRows {
       : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
         run_(run),
         layout_(run.scratch_layout),
+        chunk_(work.keys),
         modifier_(*this, run.operands),
         // The phase of rows takes some of them at a time, against all their keys.
         reach_(run.call.phase == kRowPhase
@@ -77,15 +78,24 @@ class BackwardScores : public AttentionRows {
 
   using RowModifiers = ScoreModifier::Row;
   RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
-    return modifier_.row(i, head, key, begin, end, run_.scratch + layout_.bias,
-                         run_.scratch + layout_.mask);
+    return modifier_.row(i, head, key, begin, end,
+                         {run_.scratch + layout_.bias, run_.scratch + layout_.mask,
+                          reinterpret_cast<int32_t*>(run_.scratch + layout_.buckets)});
   }
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);
   }
+  // Adds the gradients of a row's scores, from key k of the tile on, to those of what is added by distance.
+  void gather(const RowModifiers& of, int64_t head, int k, vfloat ds) const {
+    if (!spec_.has_drelative_table || run_.call.phase != kKeyPhase) return;
+    double* const row =
+        run_.workspace_layout.table_row(run_.workspace, spec_, chunk_, batch_, head);
+    for (int lane = 0; lane < kLanes; ++lane) row[of.buckets[k + lane]] += double(ds[lane]);
+  }
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;
+  const int64_t chunk_;  // of keys
   const ScoreModifier modifier_;
   const double reach_;  // of the longest span
 };

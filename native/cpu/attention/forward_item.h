@@ -23,8 +23,7 @@ class ForwardItem : public AttentionRows {
         call_(run.call),
         operands_(run.operands),
         modifier_(*this, run.operands),
-        layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_.head_dim,
-                spec_.value_head_dim),
+        layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
         scratch_(static_cast<float*>(run.scratch)) {}
 
   // Rows [begin, end) of the sequence's query_length * group rows.
@@ -76,6 +75,7 @@ class ForwardItem : public AttentionRows {
   float* keys() const { return scratch_ + layout_.keys; }
   float* values() const { return scratch_ + layout_.values; }
   float* scores_of_tile() const { return scratch_ + layout_.scores; }
+  float* relative() const { return scratch_ + layout_.relative; }
   float* alpha() const { return scratch_ + layout_.alpha; }
   float* maximum() const { return scratch_ + layout_.maximum; }
   float* queries(int panel) const {
@@ -148,7 +148,7 @@ class ForwardItem : public AttentionRows {
       alignas(64) float unused[kWidth] = {};
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
-      if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s);
+      if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative());
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));

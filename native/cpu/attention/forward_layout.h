@@ -1,7 +1,10 @@
 // The float32 memory of one CPU worker: what the planner reserves and the kernels use.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+
+#include "ops/attention/attention.h"
 
 namespace fovea::attention::cpu {
 
@@ -13,14 +16,14 @@ struct ForwardLayout {
   int64_t value_groups;  // groups of value columns, the last one filled up
   int64_t query_panel, output_panel;
   int64_t keys, values, scores, alpha, maximum, queries, outputs, m, l;
+  int64_t relative;  // for each head of a panel, what is added by distance
   int64_t total;
 
-  ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, int64_t head_dim,
-                  int64_t value_head_dim) {
+  ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, const Spec& spec) {
     const int64_t width = int64_t{kPanelVectors} * lanes;
     const int64_t panels = tile_queries / width;
-    value_groups = (value_head_dim + group - 1) / group;
-    query_panel = head_dim * width;
+    value_groups = (spec.value_head_dim + group - 1) / group;
+    query_panel = spec.head_dim * width;
     output_panel = value_groups * group * width;
     int64_t next = 0;
     const auto reserve = [&next](int64_t count) {
@@ -28,7 +31,7 @@ struct ForwardLayout {
       next += (count + 15) / 16 * 16;
       return at;
     };
-    keys = reserve(tile_keys * head_dim);
+    keys = reserve(tile_keys * spec.head_dim);
     values = reserve(tile_keys * value_groups * group);
     scores = reserve(tile_keys * width);
     alpha = reserve(width);
@@ -37,6 +40,8 @@ struct ForwardLayout {
     outputs = reserve(panels * output_panel);
     m = reserve(panels * width);
     l = reserve(panels * width);
+    const int64_t heads = std::min(spec.query_heads / spec.key_heads, width);
+    relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
     total = next;
   }
 };

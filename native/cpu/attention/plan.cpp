@@ -38,8 +38,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = 1;
   plan.items[0] = RowTiles(spec, tile).count() * spec.key_heads;
   plan.workspace_bytes = 0;
-  const ForwardLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec.head_dim,
-                             spec.value_head_dim);
+  const ForwardLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec);
   plan.scratch_bytes = layout.total * int64_t{sizeof(float)};
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_%s_%dx%d", tier.name, plan.tile_queries,
                 plan.tile_keys);

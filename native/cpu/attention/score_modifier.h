@@ -1,7 +1,7 @@
-// What becomes of a score between the product and the softmax: softcap, bias, ALiBi, Gaussian and span, in
-// this order, and the mask that is an operand; the scale is in the queries. Written for both ways that
-// scores lie: rows in the SIMD lanes, as in the forward, and keys in them, as in the backward. Scores come
-// out in units of log2.
+// What becomes of a score between the product and the softmax: softcap, bias, what is added by distance, ALiBi,
+// Gaussian and span, in this order, and the mask that is an operand; the scale is in the queries. Written for
+// both ways that scores lie: rows in the SIMD lanes, as in the forward, and keys in them, as in the
+// backward. Scores come out in units of log2.
 #pragma once
 
 #include "cpu/attention/backward_layout.h"
@@ -43,9 +43,10 @@ class ScoreModifier {
   }
 
   // Scores s[key][row] of rows [first, last], one to a lane, and of keys [begin, end) of the tile that
-  // begins at key j. Lanes behind the last row repeat it.
+  // begins at key j. Lanes behind the last row repeat it. `relative` is memory for what is added by distance.
   template <int kVectors>
-  void apply_panel(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) const {
+  void apply_panel(int64_t first, int64_t last, int64_t j, int begin, int end, float* s,
+                   float* relative) const {
     constexpr int kWidth = kVectors * kLanes;
     if (spec_.softcap > 0) {
       const vfloat cap = splat(spec_.softcap * kLog2e);
@@ -57,6 +58,9 @@ class ScoreModifier {
       with_type(spec_.bias_dtype, [&](auto zero) {
         add_bias<decltype(zero), kWidth>(first, last, j, begin, end, s);
       });
+    }
+    if (spec_.has_relative_table) {
+      add_relative<kWidth>(first, last, j, begin, end, s, relative);
     }
     if (spec_.has_alibi_slopes) {
       alignas(64) float slopes[kWidth], distance[kWidth];  // of key j from the row's position
@@ -80,31 +84,47 @@ class ScoreModifier {
     if (spec_.has_mask) hide<kWidth>(first, last, j, begin, end, s);
   }
 
+  // Of a worker, for a row of a tile.
+  struct Memory {
+    float *bias, *mask;
+    int32_t* buckets;
+  };
+
   // What modifiers are to a row and the keys of a tile.
   struct Row {
-    const float* bias;
-    const float* mask;  // 0 where a key is hidden
+    const float* bias;       // with what is added by distance; null if there is neither
+    const float* mask;       // 0 where a key is hidden
+    const int32_t* buckets;  // of the keys' distances
     vfloat slope, distance;  // of the tile's first keys from the row's position
     vfloat center, span;
     vfloat key;  // the tile's first keys
   };
 
-  // Of query i and head, and keys [begin, end) of the tile that begins at key j; `bias` and `mask` are memory
-  // for them.
-  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, float* bias, float* mask) const {
+  // Of query i and head, and keys [begin, end) of the tile that begins at key j.
+  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, const Memory& memory) const {
     Row all{};
     if (spec_.bias_dtype != 0) {
       with_type(spec_.bias_dtype, [&](auto zero) {
         load_row(static_cast<const decltype(zero)*>(operands_.bias) +
                      rows_.score_offset(spec_.bias_stride, i, head) + j + begin,
-                 end - begin, kLog2e, bias + begin);
+                 end - begin, kLog2e, memory.bias + begin);
       });
-      all.bias = bias;
+      all.bias = memory.bias;
+    }
+    if (spec_.has_relative_table) {
+      const int64_t filled = begin + round_to_vectors(end - begin);
+      if (all.bias == nullptr) std::fill(memory.bias + begin, memory.bias + filled, 0.0f);
+      for (int64_t k = begin; k < filled; ++k) {
+        memory.buckets[k] = bucket(j + k - rows_.position_of(i));
+        memory.bias[k] += relative(head, memory.buckets[k]);
+      }
+      all.bias = memory.bias;
+      all.buckets = memory.buckets;
     }
     if (spec_.has_mask) {
       load_row(operands_.mask + rows_.score_offset(spec_.mask_stride, i, head) + j + begin,
-               end - begin, 1.0f, mask + begin);
-      all.mask = mask;
+               end - begin, 1.0f, memory.mask + begin);
+      all.mask = memory.mask;
     }
     if (spec_.has_alibi_slopes) {
       all.slope = splat(slope(head));
@@ -123,7 +143,7 @@ class ScoreModifier {
       tanh = capped(x);
       x = tanh * splat(spec_.softcap * kLog2e);
     }
-    if (spec_.bias_dtype != 0) x += load(of.bias + k);
+    if (of.bias != nullptr) x += load(of.bias + k);
     if (spec_.has_alibi_slopes) {
       toward[kSlope] = alibi_distance(of.distance + splat(float(k)));
       x = fma(of.slope, toward[kSlope], x);
@@ -153,6 +173,17 @@ class ScoreModifier {
     return operands_.alibi_slopes[rows_.batch() * spec_.alibi_slopes_stride[0] +
                                   head * spec_.alibi_slopes_stride[1]] *
            kLog2e;
+  }
+
+  // The column of the table for keys at a signed distance from the row's position.
+  int32_t bucket(int64_t distance) const {
+    const int64_t reach = spec_.relative_width / 2;
+    const int32_t found = operands_.relative_buckets[std::clamp(distance, -reach, reach) + reach];
+    return int32_t(std::clamp<int64_t>(found, 0, spec_.relative_count - 1));
+  }
+  float relative(int64_t head, int32_t bucket) const {
+    const int64_t(&stride)[2] = spec_.relative_table_stride;
+    return operands_.relative_table[head * stride[0] + bucket * stride[1]] * kLog2e;
   }
 
   float center(int64_t i, int64_t head) const {
@@ -216,6 +247,32 @@ class ScoreModifier {
       for_each_block(rows, end - begin, [&](int64_t k, float8 bias) {
         float* at = s + (begin + k) * kWidth + lane;
         store8(at, load8(at) + bias * kLog2e);
+      });
+    }
+  }
+
+  // What a head adds is a row by distance, from the farthest on the left on, of which each of its queries
+  // takes a part.
+  template <int kWidth>
+  void add_relative(int64_t first, int64_t last, int64_t j, int begin, int end, float* s,
+                    float* memory) const {
+    const int64_t low = rows_.position(first), high = rows_.position(last);
+    const int64_t length = end - begin + high - low;
+    const int64_t heads = std::min(rows_.group(), last - first + 1);
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t x = 0; x < length; ++x) {
+        memory[h * length + x] = relative(rows_.head(first + h), bucket(j + begin - high + x));
+      }
+    }
+    for (int lane = 0; lane < kWidth; lane += 8) {
+      const float* rows[8];
+      for (int r = 0; r < 8; ++r) {
+        const int64_t row = std::min(first + lane + r, last);
+        rows[r] = memory + (row - first) % heads * length + high - rows_.position(row);
+      }
+      for_each_block(rows, end - begin, [&](int64_t k, float8 added) {
+        float* at = s + (begin + k) * kWidth + lane;
+        store8(at, load8(at) + added);
       });
     }
   }

@@ -68,6 +68,7 @@ struct Tile {
 //   compute(tile of rows and keys, spans, S)         S of the keys that each block of rows sees, perhaps
 //                                                    before it is modified
 //   is_plain(), row_modifiers(...), modify(...)      what is done to S after that, if anything
+//   gather(...)                                      takes dS
 //   kRowSums                                         how many sums over the keys of a row are made of dS
 //   start_statistics(...)                            what joins a row's sum beside its keys
 template <typename Scores>
@@ -246,6 +247,7 @@ class BackwardTile : public Scores, TileSpans {
       store(p + k, w_kept);
       store(ds + k, t_scores);
       if constexpr (!kPlain) {
+        this->gather(modifiers, head, k, t);
         for (int s = 0; s < kRowSums; ++s) {
           if (row_sums[s] != nullptr) sums[s] += t * toward[s];
         }

@@ -28,6 +28,8 @@ class Rows {
   // Among the keys.
   int64_t position(int64_t row) const { return position_of(row / group_); }
   int64_t position_of(int64_t query) const { return query + shift_; }
+  // Heads that share the key head.
+  int64_t group() const { return group_; }
   int64_t query(int64_t row) const { return row / group_; }
   int64_t head(int64_t row) const { return key_head_ * group_ + row % group_; }
 

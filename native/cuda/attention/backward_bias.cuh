@@ -1,4 +1,4 @@
-// Gradients of what is added to scores: dbias and those of row operands are sums of the scores'
+// Gradients of what is added to scores: dbias, drelative_table and those of row operands are sums of the scores'
 // gradients, computed once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
 // by two: broadcast dimensions are loops of the block. Not the fastest way to a dbias that nothing is
 // summed into, but one way for every shape.
@@ -35,10 +35,13 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   }
 
-  // A tile of positions of a head, or all, for one operand with an element for each row.
+  // A tile of positions of a head, or all, for one operand with an element for each row; or columns of the
+  // relative table.
   FOVEA_DEVICE void row_operands() {
     const int64_t item = p.first_item + tile::block_index();
-    if (wants<kSpan>(item)) {
+    if (b.drelative_table != nullptr && item >= b.table_begin) {
+      sum_table(item - b.table_begin);
+    } else if (wants<kSpan>(item)) {
       sum_rows<kSpan>(item);
     } else if (wants<kCenter>(item)) {
       sum_rows<kCenter>(item);
@@ -134,6 +137,67 @@ struct BackwardBias : BackwardScores<kIt> {
         tile::store_global(row_sum(to, at, int64_t{start} + position), sum);
       }
     });
+  }
+
+  // Columns of the table, a thread for each, of one head.
+  FOVEA_DEVICE void sum_table(int64_t item) {
+    static_assert(kTableColumns <= kThreads);
+    const int32_t count = int32_t(p.spec.relative_count);
+    const int32_t parts = (count + kTableColumns - 1) / kTableColumns;
+    const int32_t head = int32_t(item / parts), thread = int32_t(tile::thread_index());
+    const int32_t column = int32_t(item % parts) * kTableColumns + thread;
+    const Item at{true, false, true, 0, head, 0, 0};
+    float sum = 0;
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
+          tile::Fragment<kM, kKeyColumns> ds;
+          if (gradients(ds, rows, tile)) sum += sum_column(ds, rows, tile * kKeys, column);
+        }
+      });
+    });
+    if (thread < kTableColumns && column < count) {
+      const int64_t(&stride)[2] = p.spec.drelative_table_stride;
+      tile::store_global(b.drelative_table + head * stride[0] + column * stride[1], sum);
+    }
+  }
+
+  // What a tile gives to a column. Along a diagonal of it the distance is the same: its threads sum these
+  // first.
+  FOVEA_DEVICE float sum_column(const tile::Fragment<kM, kKeyColumns>& ds, const AttentionRows& rows,
+                                int32_t first_key, int32_t column) const {
+    constexpr int kDiagonals = kRows + kKeys - 1;
+    constexpr int kTileBytes = 4 * kRows * kKeys;
+    static_assert(kTileBytes + 8 * kDiagonals <= Base::kRowsOffset);
+    const uint32_t elements = this->queries, sums = elements + kTileBytes;  // operands are no longer needed
+    tile::sync_block();
+    if (this->share() == 0) {
+      tile::each_element<kM, kKeyColumns>([&](int i, int j, int e) {
+        const uint32_t row = mine.row(i, e / 2), key = uint32_t(tile::fragment_column(j, e % 2));
+        tile::store_shared(elements + 4 * (row * kKeys + key), tile::as_bits(ds[i][j][e]));
+      });
+    }
+    tile::sync_block();
+    const int32_t nearest = first_key - rows.position(0) - rows.shift(p) - (kRows - 1);
+    for (int x = int(tile::thread_index()); x < kDiagonals; x += kThreads) {
+      float along = 0;
+      for (int row = 0; row < kRows; ++row) {
+        const int key = x - (kRows - 1) + row;
+        if (key < 0 || key >= kKeys) continue;
+        along += tile::as_float(tile::load_shared(elements + 4 * uint32_t(row * kKeys + key)));
+      }
+      tile::store_shared_pair(sums + 8 * uint32_t(x), tile::as_bits(along),
+                              uint32_t(relative_bucket(p, nearest + x)));
+    }
+    tile::sync_block();
+    float sum = 0;
+    for (int x = 0; x < kDiagonals; ++x) {
+      uint32_t along, bucket;
+      tile::load_shared_pair(sums + 8 * uint32_t(x), along, bucket);
+      if (int32_t(bucket) == column) sum += tile::as_float(along);
+    }
+    return sum;
   }
 
   FOVEA_DEVICE static float* row_sum(const RowSums& to, const Item& at, int64_t position) {

@@ -6,10 +6,10 @@
 
 namespace fovea::attention::cuda {
 
-// Items of the phase that sums the gradients of row operands, in which those of operand s begin at
-// begin[s]: a dimension that is summed over is the work of one block.
+// Items of the phase that sums the gradients of row operands and of the relative table, in which those of
+// operand s begin at begin[s]: a dimension that is summed over is the work of one block.
 struct RowOperandItems {
-  int64_t begin[kRowOperands];
+  int64_t begin[kRowOperands], table_begin;
   __int128 count = 0;
 
   RowOperandItems(const Spec& spec, int64_t tile_rows) {
@@ -21,6 +21,11 @@ struct RowOperandItems {
       const int64_t tiles = it.all_queries() ? 1 : (spec.query_length + tile_rows - 1) / tile_rows;
       count += __int128{it.all_batches(spec) ? 1 : spec.batch} *
                (it.all_heads() ? 1 : spec.query_heads) * tiles;
+    }
+    table_begin = int64_t(count);
+    if (spec.has_drelative_table) {
+      count += __int128{spec.query_heads} *
+               ((spec.relative_count + kTableColumns - 1) / kTableColumns);
     }
   }
 };

@@ -34,6 +34,7 @@ struct BackwardParams : BackwardOperands {
 
   int64_t dout_factor_stride[3];
   RowSums row_sums[kRowOperands];
+  int64_t table_begin;  // the first item of their phase that is for drelative_table
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence
   int32_t sum_width;  // floats of a row of dquery_sums

@@ -124,6 +124,9 @@ struct BackwardVariant {
   constexpr int queries_shared_bytes() const { return queries_rows_offset() + kAttentionRowsBytes; }
 };
 
+// Columns of drelative_table that one block of the kernel of row operands sums, a thread for each.
+constexpr int kTableColumns = 128;
+
 constexpr auto kBackwardVariants = [] {
   std::array<BackwardVariant,
              2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles)) +

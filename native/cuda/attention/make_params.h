@@ -52,7 +52,8 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                         tile.head_dim);
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
-  p.has_rare_modifiers = spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
+  p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
+                         spec.has_mask;
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   return p;
@@ -106,6 +107,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
     sums.all_heads = it.all_heads();
     sums.all_queries = it.all_queries();
   }
+  b.table_begin = items.table_begin;
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();

@@ -20,7 +20,7 @@ struct RowCopy {
 struct AttentionParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
   RowCopy query_copy, key_copy, value_copy;
-  bool has_rare_modifiers;  // any of Gaussian, span and mask
+  bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
   float softmax_scale;  // of the scores that enter the softmax, to units of log2
 };
 

@@ -137,7 +137,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
       {"tiles of dbias",
        {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
         summed(spec.query_heads, gradients.dbias_stride[1])}},
-      {"gradients of row operands", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
+      {"gradients of row operands and the relative table", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
       {"dsinks", {gradients.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;

@@ -43,6 +43,14 @@ FOVEA_DEVICE float left_of_span(const AttentionParams& p, float span, int32_t di
   return span + float(difference) + p.spec.span_ramp;
 }
 
+// The column of the relative table for the keys at a distance, their position minus the query's.
+FOVEA_DEVICE int32_t relative_bucket(const AttentionParams& p, int32_t distance) {
+  const int32_t reach = int32_t(p.spec.relative_width / 2), last = int32_t(p.spec.relative_count) - 1;
+  distance = distance < -reach ? -reach : distance > reach ? reach : distance;
+  const int32_t bucket = tile::load_global(p.relative_buckets + distance + reach);
+  return bucket < 0 ? 0 : bucket > last ? last : bucket;
+}
+
 // s = -infinity where a key is not seen, and what else is given is 0 there: it reaches no sum, NaN or not.
 template <int kM, int kColumns, typename... Others>
 FOVEA_DEVICE void hide_score(int i, int j, int e, tile::Fragment<kM, kColumns>& s, Others&... others) {
@@ -50,8 +58,9 @@ FOVEA_DEVICE void hide_score(int i, int j, int e, tile::Fragment<kM, kColumns>& 
   ((others[i][j][e] = 0), ...);
 }
 
-// Scale, softcap, bias, ALiBi, Gaussian, span and the mask that is an operand, in this order. A pass for
-// each: the compiler then holds one feature's addresses and slopes at a time, and the kernel does not spill.
+// Scale, softcap, bias, ALiBi, what is added by distance, Gaussian, span and the mask that is an operand, in
+// this order. A pass for each: the compiler then holds one feature's addresses and slopes at a time, and the
+// kernel does not spill.
 template <typename Places>
 struct ScoreModifier {
   const AttentionParams& p;
@@ -99,6 +108,7 @@ struct ScoreModifier {
   // Behind one question, since each costs an instruction or two of every kernel that has them.
   template <int kM, int kColumns, typename... Others>
   FOVEA_DEVICE void add_rare(tile::Fragment<kM, kColumns>& s, Others&... others) const {
+    if (p.relative_table != nullptr) add_relative(s);
     if (p.gaussian_centers != nullptr) add_gaussian(s);
     if (p.spans != nullptr) add_span(s);
     if (p.mask != nullptr) hide(s, others...);
@@ -127,6 +137,21 @@ struct ScoreModifier {
       each_key([&](int i, int j, int e, int key) {
         s[i][j][e] =
             tile::fused_multiply_add(row.slope, alibi_distance(p, origin + key), s[i][j][e]);
+      });
+    });
+  }
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void add_relative(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key() - rows.shift(p);
+    const int64_t(&stride)[2] = p.spec.relative_table_stride;
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const float* const table = p.relative_table + row.head * stride[0];
+      const int32_t origin = first - row.position;
+      each_key([&](int i, int j, int e, int key) {
+        s[i][j][e] += tile::load_global(table + relative_bucket(p, origin + key) * stride[1]);
       });
     });
   }

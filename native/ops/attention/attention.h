@@ -13,8 +13,8 @@ static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
 // Whether anything but the scale and what positions mask stands between product and softmax.
 inline bool modifies_scores(const Spec& spec) {
-  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_alibi_slopes ||
-         spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
+  return spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_relative_table ||
+         spec.has_alibi_slopes || spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
 }
 
 }  // namespace fovea::attention

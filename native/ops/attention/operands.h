@@ -13,6 +13,8 @@ struct Inputs {
   const void* value;
   const void* bias;
   const uint8_t* mask;
+  const float* relative_table;
+  const int32_t* relative_buckets;
   const float* alibi_slopes;
   const float* gaussian_centers;
   const float* spans;
@@ -37,6 +39,7 @@ struct BackwardOperands : Inputs {
   void* dkey;
   void* dvalue;
   float* dbias;
+  float* drelative_table;
   float* dalibi_slopes;
   float* dgaussian_centers;
   float* dspans;

@@ -17,6 +17,23 @@ int32_t check_number(const char* operand, bool given, const char* name, float nu
                       double(number), operand);
 }
 
+// Distances are read by two operands together.
+int32_t check_relative(const Spec& spec, Error& error) {
+  if (spec.has_relative_table != spec.has_relative_buckets) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s",
+                spec.has_relative_table ? "relative_table" : "relative_buckets",
+                spec.has_relative_table ? "relative_buckets" : "relative_table");
+  }
+  if (!spec.has_relative_table) return FOVEA_OK;
+  if (spec.relative_width % 2 == 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "relative_width is %lld, expected an odd number: distances from -n to n",
+                (long long)spec.relative_width);
+  }
+  if (spec.relative_count > 0) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT, "relative_count is 0, expected 1 or more");
+}
+
 }  // namespace
 
 int32_t resolve(fovea_plan& plan) {
@@ -31,6 +48,7 @@ int32_t resolve(fovea_plan& plan) {
           check_number("spans", spec.has_spans, "span_ramp", spec.span_ramp, plan.error)) {
     return status;
   }
+  if (int32_t status = check_relative(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.

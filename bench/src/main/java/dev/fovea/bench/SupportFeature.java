@@ -97,6 +97,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("adaptive spans", SupportFeature::spans));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
+    features.add(forward("relative bias by distance", SupportFeature::relative));
     features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
@@ -119,6 +120,11 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
+            "the relative table",
+            SupportFeature::relative,
+            FoveaAttentionSpec.HAS_DRELATIVE_TABLE));
+    features.add(
+        gradientOf(
             "ALiBi slopes",
             s -> FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(s, 1),
             FoveaAttentionSpec.HAS_DALIBI_SLOPES));
@@ -130,6 +136,15 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             "the sinks",
             s -> FoveaAttentionSpec.HAS_SINKS.set(s, 1),
             FoveaAttentionSpec.HAS_DSINKS));
+  }
+
+  private static void relative(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_RELATIVE_TABLE.set(spec, 1);
+    FoveaAttentionSpec.HAS_RELATIVE_BUCKETS.set(spec, 1);
+    FoveaAttentionSpec.RELATIVE_COUNT.set(spec, 32);
+    FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 257);
+    FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE.set(spec, 0, 32);
+    FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE.set(spec, 1, 1);
   }
 
   private static void gaussian(MemorySegment spec) {

@@ -24,6 +24,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
               ValueLayout.JAVA_INT.withName("has_mask"),
+              ValueLayout.JAVA_INT.withName("has_relative_table"),
+              ValueLayout.JAVA_INT.withName("has_relative_buckets"),
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_gaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_spans"),
@@ -35,6 +37,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("deterministic"),
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbias"),
+              ValueLayout.JAVA_INT.withName("has_drelative_table"),
               ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_dgaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_dspans"),
@@ -44,6 +47,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("batch"),
@@ -53,6 +57,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("key_heads"),
               ValueLayout.JAVA_LONG.withName("head_dim"),
               ValueLayout.JAVA_LONG.withName("value_head_dim"),
+              ValueLayout.JAVA_LONG.withName("relative_width"),
+              ValueLayout.JAVA_LONG.withName("relative_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
@@ -60,6 +66,8 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("mask_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("relative_table_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
                   ValueLayout.JAVA_LONG).withName("gaussian_centers_stride"),
@@ -72,6 +80,8 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("drelative_table_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
@@ -93,6 +103,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
   public static final Field.Int32 HAS_MASK = Field.Int32.of(LAYOUT, "has_mask");
+  public static final Field.Int32 HAS_RELATIVE_TABLE = Field.Int32.of(LAYOUT, "has_relative_table");
+  public static final Field.Int32 HAS_RELATIVE_BUCKETS = Field.Int32.of(LAYOUT,
+      "has_relative_buckets");
   public static final Field.Int32 HAS_ALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_alibi_slopes");
   public static final Field.Int32 HAS_GAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_gaussian_centers");
@@ -105,6 +118,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
   public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
+  public static final Field.Int32 HAS_DRELATIVE_TABLE = Field.Int32.of(LAYOUT,
+      "has_drelative_table");
   public static final Field.Int32 HAS_DALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_dalibi_slopes");
   public static final Field.Int32 HAS_DGAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_dgaussian_centers");
@@ -115,6 +130,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
+  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
@@ -124,6 +140,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 KEY_HEADS = Field.Int64.of(LAYOUT, "key_heads");
   public static final Field.Int64 HEAD_DIM = Field.Int64.of(LAYOUT, "head_dim");
   public static final Field.Int64 VALUE_HEAD_DIM = Field.Int64.of(LAYOUT, "value_head_dim");
+  public static final Field.Int64 RELATIVE_WIDTH = Field.Int64.of(LAYOUT, "relative_width");
+  public static final Field.Int64 RELATIVE_COUNT = Field.Int64.of(LAYOUT, "relative_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
@@ -131,6 +149,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
   public static final Field.Int64Array MASK_STRIDE = Field.Int64Array.of(LAYOUT, "mask_stride");
+  public static final Field.Int64Array RELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
+      "relative_table_stride");
   public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "alibi_slopes_stride");
   public static final Field.Int64Array GAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
@@ -145,6 +165,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");
   public static final Field.Int64Array DVALUE_STRIDE = Field.Int64Array.of(LAYOUT, "dvalue_stride");
   public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
+  public static final Field.Int64Array DRELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
+      "drelative_table_stride");
   public static final Field.Int64Array DALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "dalibi_slopes_stride");
   public static final Field.Int64Array DGAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,

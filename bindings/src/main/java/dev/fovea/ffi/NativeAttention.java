@@ -22,12 +22,16 @@ public final class NativeAttention extends NativeOperation {
       null);
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
       FoveaAttentionSpec.VALUE_HEAD_DIM, null, null);
+  private static final Size RELATIVE_WIDTH = new Size("relative_width", "W",
+      FoveaAttentionSpec.RELATIVE_WIDTH, null, null);
+  private static final Size RELATIVE_COUNT = new Size("relative_count", "N",
+      FoveaAttentionSpec.RELATIVE_COUNT, null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(16);
-    static final MethodHandle BACKWARD = Handles.run(24);
+    static final MethodHandle FORWARD = Handles.run(18);
+    static final MethodHandle BACKWARD = Handles.run(27);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -37,7 +41,8 @@ public final class NativeAttention extends NativeOperation {
         "attention",
         1,
         FoveaAttentionSpec.LAYOUT,
-        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM),
+        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
+            RELATIVE_WIDTH, RELATIVE_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
@@ -54,6 +59,12 @@ public final class NativeAttention extends NativeOperation {
             new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
                 FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("relative_table", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_RELATIVE_TABLE, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
+            new Operand("relative_buckets", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_RELATIVE_BUCKETS, null, List.of(new Dim(RELATIVE_WIDTH,
+                false))),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -101,6 +112,12 @@ public final class NativeAttention extends NativeOperation {
             new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
                 FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("relative_table", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_RELATIVE_TABLE, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
+            new Operand("relative_buckets", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_RELATIVE_BUCKETS, null, List.of(new Dim(RELATIVE_WIDTH,
+                false))),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -142,6 +159,9 @@ public final class NativeAttention extends NativeOperation {
             new Operand("dbias", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DBIAS,
                 FoveaAttentionSpec.DBIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("drelative_table", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DRELATIVE_TABLE, FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
             new Operand("dalibi_slopes", Type.FLOAT32, true, null,
                 FoveaAttentionSpec.HAS_DALIBI_SLOPES, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -168,8 +188,8 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment stream)
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
-        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], workspace, scratch,
-        stream);
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], workspace,
+        scratch, stream);
   }
 
   @Override
@@ -184,6 +204,6 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], workspace, scratch, stream);
   }
 }

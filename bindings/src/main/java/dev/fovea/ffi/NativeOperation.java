@@ -132,17 +132,28 @@ public abstract class NativeOperation {
 
   /**
    * Sizes of a spec by their symbols, for people: {@code "B 2, Sq 128, ..."}; with the rows of all
-   * sequences where they are packed.
+   * sequences where they are packed, and without those of operands that are absent.
    */
   public final String describeSizes(MemorySegment block) {
     List<String> all = new ArrayList<>();
     for (Operand.Size size : sizes) {
+      if (size.rows().get(block) == 0 && isOptional(size)) {
+        continue;
+      }
       all.add(size.symbol() + " " + size.rows().get(block));
       if (size.total() != null && size.total().get(block) != 0) {
         all.add(size.totalSymbol() + " " + size.total().get(block));
       }
     }
     return String.join(", ", all);
+  }
+
+  /** True if only operands that may be absent have it. */
+  private boolean isOptional(Operand.Size size) {
+    return forward.stream()
+        .filter(it -> it.present() == null)
+        .flatMap(it -> it.dims().stream())
+        .noneMatch(it -> it.size() == size);
   }
 
   /** True if sequences may be packed. */

@@ -17,6 +17,7 @@ import java.util.Objects;
  *   x_ij  = scale * &lt;q_i, k_j&gt;                        scale is 1/sqrt(D) unless set
  *   x_ij  = softcap * tanh(x_ij / softcap)            if a softcap is set
  *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
+ *   x_ij += table_h,bucket(j - position_i)            if a relative bias is given to the call
  *   x_ij -= (j - center_i)^2 / (2 sigma^2)            if centers are given to the call
  *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
  *   x_ij  = -infinity                                 where masked, or mask_ij is false

@@ -12,6 +12,7 @@ package dev.fovea;
  *   t_ij     = scale * ds_ij, times 1 - tanh(scale * &lt;q_i, k_j&gt; / softcap)^2 with a softcap
  *   dquery_i = sum_j t_ij key_j,  dkey_j = sum_i t_ij query_i
  *   dbias_ij = ds_ij,  dslope = sum_ij ds_ij * distance_ij
+ *   dtable   = sum of ds_ij where a bucket has j - position_i
  *   dcenter  = sum_j ds_ij (j - center) / sigma^2
  *   dspan    = sum_j ds_ij / (ramp + span - (position_i - j)), over the keys of the ramp
  *   dsink    = -sum_i exp(sink - lse_i) delta_i
@@ -34,6 +35,14 @@ public final class AttentionBackward extends SequenceBackward<AttentionBackward>
    */
   public AttentionBackward dbias(Tensor dbias) {
     return bind("dbias", dbias);
+  }
+
+  /**
+   * Where the gradient of the table of {@link AttentionCall#relativeBias} goes: [Hq, N], {@link
+   * DType#FLOAT32}, with any strides. Null if it is not wanted.
+   */
+  public AttentionBackward drelativeTable(Tensor drelativeTable) {
+    return bind("drelative_table", drelativeTable);
   }
 
   /**

@@ -37,6 +37,29 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * What is added to scores by the distance of a key, its position minus the query's, in buckets of
+   * distances that a head learns a number for (Raffel et al., 2019, arXiv 1910.10683). Null for
+   * none, both or neither.
+   *
+   * @param table [Hq, N], {@link DType#FLOAT32}, with any strides: the weight of an embedding of N
+   *     buckets and Hq heads is its transpose
+   * @param buckets [W], {@link DType#INT32}, W odd: element d + (W - 1) / 2 is the bucket of
+   *     distance d, and the first and last are those of all distances beyond. {@link
+   *     RelativeBuckets} makes them
+   */
+  public AttentionCall relativeBias(Tensor table, Tensor buckets) {
+    if ((table == null) != (buckets == null)) {
+      String given = table == null ? "relativeBuckets" : "relativeTable";
+      String absent = table == null ? "relativeTable" : "relativeBuckets";
+      throw new IllegalArgumentException(given + " is given without " + absent);
+    }
+    claim().begin();
+    operands().set("relative_table", table);
+    operands().set("relative_buckets", buckets);
+    return operandBound();
+  }
+
+  /**
    * ALiBi (Press et al., 2021): adds slope * (j - position), or -slope * |j - position| without a
    * causal mask. [B or 1, Hq or 1] or [Hq or 1], {@link DType#FLOAT32}, with any strides. Null for
    * none.

@@ -178,6 +178,18 @@ public final class AttentionShape {
       return strides(FoveaAttentionSpec.MASK_STRIDE, strides);
     }
 
+    /**
+     * A relative bias: {@code width} buckets of distances, and a table [Hq, columns] with these
+     * strides: here of both.
+     */
+    public Builder relativeBias(long columns, long width, long... strides) {
+      FoveaAttentionSpec.HAS_RELATIVE_TABLE.set(spec, 1);
+      FoveaAttentionSpec.HAS_RELATIVE_BUCKETS.set(spec, 1);
+      FoveaAttentionSpec.RELATIVE_COUNT.set(spec, columns);
+      FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, width);
+      return strides(FoveaAttentionSpec.RELATIVE_TABLE_STRIDE, strides);
+    }
+
     /** Weights are wanted: dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk]. */
     public Builder weights() {
       FoveaAttentionSpec.HAS_WEIGHTS.set(spec, 1);
@@ -264,6 +276,12 @@ public final class AttentionShape {
     public Builder dbias(long... strides) {
       FoveaAttentionSpec.HAS_DBIAS.set(spec, 1);
       return backward().strides(FoveaAttentionSpec.DBIAS_STRIDE, strides);
+    }
+
+    /** drelativeTable [Hq, columns] is wanted, with these strides: here of both. */
+    public Builder drelativeTable(long... strides) {
+      FoveaAttentionSpec.HAS_DRELATIVE_TABLE.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE, strides);
     }
 
     /** dalibiSlopes [B or 1, Hq or 1] are wanted, with these strides: here of both. */

@@ -59,11 +59,17 @@ class SpecFillerTest {
     assertEquals(0, FoveaAttentionSpec.BIAS_DTYPE.get(spec));
   }
 
+  private static Tensor bools(long... shape) {
+    return tensor(DType.BOOL, shape);
+  }
+
   @Test
   void everyOptionalOperand() {
     Bindings operands = dense();
     operands.set("bias", tensor(DType.FLOAT16, 1, 4, 1, 5));
     operands.set("mask", tensor(DType.BOOL, 2, 1, 3, 5));
+    operands.set("relative_table", floats(7, 4).permute(1, 0));
+    operands.set("relative_buckets", ints(9));
     operands.set("alibi_slopes", floats(4));
     operands.set("sinks", floats(4));
     operands.set("query_lengths", ints(2));
@@ -75,6 +81,7 @@ class SpecFillerTest {
             .valueHeadDim(6)
             .bias(DType.FLOAT16, 0, 5, 0)
             .mask(15, 0, 5)
+            .relativeBias(7, 9, 1, 4)
             .alibiSlopes(0, 1)
             .sinks()
             .queryLengths()
@@ -216,8 +223,13 @@ class SpecFillerTest {
       assertDenseRefused(
           "expected [B or 1, Hq or 1] = [2, 4]", o -> o.set("alibi_slopes", floats(rank)));
     }
+    assertDenseRefused("mask has shape [2, 4, 3, 1]", o -> o.set("mask", bools(2, 4, 3, 1)));
     assertDenseRefused(
-        "mask has shape [2, 4, 3, 1]", o -> o.set("mask", tensor(DType.BOOL, 2, 4, 3, 1)));
+        "relativeTable has shape [1, 7], expected [Hq, N] = [4, 7]",
+        o -> o.set("relative_table", floats(1, 7)));
+    assertDenseRefused(
+        "relativeBuckets has shape [4, 9], expected [W]",
+        o -> o.set("relative_buckets", ints(4, 9)));
     assertDenseRefused("sinks has shape [2]", o -> o.set("sinks", floats(2)));
     assertDenseRefused("queryLengths has shape [3]", o -> o.set("query_lengths", ints(3)));
     assertDenseRefused("keyLengths has shape [2, 1]", o -> o.set("key_lengths", ints(2, 1)));
@@ -261,6 +273,8 @@ class SpecFillerTest {
     assertDenseRefused("lse is FLOAT16", o -> o.set("lse", tensor(DType.FLOAT16, 2, 4, 3)));
     assertDenseRefused("weights is INT32", o -> o.set("weights", ints(2, 4, 3, 5)));
     assertDenseRefused("mask is FLOAT32, expected BOOL", o -> o.set("mask", floats(2, 4, 3, 5)));
+    assertDenseRefused("relativeTable is INT32", o -> o.set("relative_table", ints(4, 7)));
+    assertDenseRefused("relativeBuckets is BOOL", o -> o.set("relative_buckets", bools(9)));
     assertDenseRefused("alibiSlopes is INT32", o -> o.set("alibi_slopes", ints(4)));
     assertDenseRefused("sinks is INT32", o -> o.set("sinks", ints(4)));
     assertDenseRefused("keyLengths is FLOAT32", o -> o.set("key_lengths", floats(2)));

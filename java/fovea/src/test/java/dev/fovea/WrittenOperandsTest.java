@@ -38,6 +38,8 @@ class WrittenOperandsTest {
     return of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 8), floats(2, 3, 4, 8))
         .set("bias", tensor(DType.FLOAT16, 2, 4, 3, 5))
         .set("mask", tensor(DType.BOOL, 2, 4, 3, 5))
+        .set("relative_table", floats(4, 7))
+        .set("relative_buckets", tensor(DType.INT32, 9))
         .set("alibi_slopes", floats(2, 4))
         .set("sinks", floats(4))
         .set("query_lengths", tensor(DType.INT32, 2))
@@ -53,6 +55,7 @@ class WrittenOperandsTest {
         .set("dkey", floats(2, 5, 2, 8))
         .set("dvalue", floats(2, 5, 2, 8))
         .set("dbias", floats(2, 4, 3, 5))
+        .set("drelative_table", floats(4, 7))
         .set("dalibi_slopes", floats(2, 4))
         .set("dsinks", floats(4));
   }
@@ -111,7 +114,7 @@ class WrittenOperandsTest {
     assertEachNamed(
         backward(),
         Abi.BACKWARD,
-        Set.of("dquery", "dkey", "dvalue", "dbias", "dalibi_slopes", "dsinks"));
+        Set.of("dquery", "dkey", "dvalue", "dbias", "drelative_table", "dalibi_slopes", "dsinks"));
   }
 
   @Test

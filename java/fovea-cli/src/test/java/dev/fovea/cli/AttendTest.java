@@ -18,6 +18,7 @@ import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import dev.fovea.testkit.attention.Oracle;
 import dev.fovea.testkit.attention.Precision;
+import dev.fovea.testkit.attention.Relative;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -79,6 +80,19 @@ class AttendTest {
       line.addAll(files.operand(name, NpyType.FLOAT32, values, 1, 2, 1, 2));
     }
     refused(line, "--mask " + files.file("mask") + " has elements of type <f4, expected |b1");
+  }
+
+  @Test
+  void relativeBias() throws IOException {
+    check(sizes().relative(new Relative(6, 9)).causal().build(), "--causal");
+    check(sizes().relative(new Relative(40, 30)).build(), "--backend", "sim");
+    float[] values = new float[4];
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    for (String name : List.of("query", "key", "value")) {
+      line.addAll(files.operand(name, NpyType.FLOAT32, values, 1, 2, 1, 2));
+    }
+    line.addAll(files.operand("relative-table", NpyType.FLOAT32, values, 1, 4));
+    refused(line, "is given without");
   }
 
   @Test
@@ -194,6 +208,11 @@ class AttendTest {
     }
     if (data.mask() != null) {
       line.addAll(files.operand("mask", NpyType.BOOL, data.mask(), c.layouts().mask().size()));
+    }
+    if (data.table() != null) {
+      long[] size = c.layouts().table().size();
+      line.addAll(files.operand("relative-table", NpyType.FLOAT32, data.table(), size[1], size[2]));
+      line.addAll(files.lengths("relative-buckets", NpyType.INT32, data.buckets()));
     }
     if (data.alibi() != null) {
       long[] size = c.layouts().alibi().size();

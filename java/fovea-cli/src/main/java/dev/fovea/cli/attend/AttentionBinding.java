@@ -30,6 +30,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
         .call(operands.get("query"), operands.get("key"), operands.get("value"))
         .bias(operands.get("bias"))
         .mask(operands.get("mask"))
+        .relativeBias(operands.get("relative_table"), operands.get("relative_buckets"))
         .alibiSlopes(operands.get("alibi_slopes"))
         .gaussianCenters(operands.get("gaussian_centers"))
         .spans(operands.get("spans"))
@@ -40,6 +41,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
   AttentionBackward gradients(AttentionCall call, Operands operands) {
     return call.gradients(operands.get("dout"))
         .dbias(operands.get("dbias"))
+        .drelativeTable(operands.get("drelative_table"))
         .dalibiSlopes(operands.get("dalibi_slopes"))
         .dgaussianCenters(operands.get("dgaussian_centers"))
         .dspans(operands.get("dspans"))

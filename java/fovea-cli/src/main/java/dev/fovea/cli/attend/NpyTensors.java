@@ -122,7 +122,7 @@ final class NpyTensors {
     }
     if (array.shape().length != 1 || array.elements() > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(
-          "%s has shape %s, expected one dimension, with an element for each sequence"
+          "%s has shape %s, expected one dimension"
               .formatted(name, Arrays.toString(array.shape())));
     }
     int[] values = new int[(int) array.elements()];
@@ -133,7 +133,7 @@ final class NpyTensors {
               : array.data().getAtIndex(LONG, i);
       if (value != (int) value) {
         throw new IllegalArgumentException(
-            "element %d of %s is %d, which no sequence is as long as".formatted(i, name, value));
+            "element %d of %s is %d, which is no int32".formatted(i, name, value));
       }
       values[i] = (int) value;
     }

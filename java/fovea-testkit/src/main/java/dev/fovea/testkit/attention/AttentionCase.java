@@ -47,12 +47,14 @@ public record AttentionCase(
       Layout weights,
       Layout bias,
       Layout mask,
+      Layout table,
       Layout alibi,
       List<Layout> rows) {
 
     List<Layout> all() {
       return Stream.concat(
-              Stream.of(query, key, value, out, lse, weights, bias, mask, alibi), rows.stream())
+              Stream.of(query, key, value, out, lse, weights, bias, mask, table, alibi),
+              rows.stream())
           .filter(Objects::nonNull)
           .toList();
     }

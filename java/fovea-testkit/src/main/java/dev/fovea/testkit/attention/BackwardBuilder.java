@@ -15,6 +15,7 @@ public final class BackwardBuilder {
   boolean deterministic;
   boolean accumulate;
   boolean dbias = true;
+  boolean dtable = true;
   boolean dalibi = true;
   boolean drows = true;
   boolean dsinks = true;
@@ -23,6 +24,7 @@ public final class BackwardBuilder {
   Style dkey = Style.DENSE;
   Style dvalue = Style.DENSE;
   Style dbiasStyle = Style.DENSE;
+  Style dtableStyle = Style.DENSE;
   Style dalibiStyle = Style.DENSE;
   Style drowStyle = Style.DENSE;
 
@@ -79,6 +81,7 @@ public final class BackwardBuilder {
             dkey.layout(of.key().size()),
             dvalue.layout(of.value().size()),
             dbias && of.bias() != null ? dbiasStyle.layout(of.bias().size()) : null,
+            dtable && of.table() != null ? dtableStyle.layout(of.table().size()) : null,
             dalibi && of.alibi() != null ? dalibiStyle.layout(of.alibi().size()) : null,
             of.rows().stream().filter(it -> drows).map(it -> drowStyle.layout(it.size())).toList());
     DType type = dtype == null ? options.dtype() : dtype;

@@ -35,9 +35,9 @@ public record BackwardCase(
     implements CheckedCase {
 
   /**
-   * The layouts; null where the case has no such operand. dbias has the sizes of the bias, dalibi
-   * those of the slopes and drows those of the row operands: dimensions of one element are summed
-   * over.
+   * The layouts; null where the case has no such operand. dbias has the sizes of the bias, dtable
+   * those of what is added by distance, dalibi those of the slopes and drows those of the row
+   * operands: dimensions of one element are summed over.
    */
   public record Layouts(
       Layout dout,
@@ -45,11 +45,13 @@ public record BackwardCase(
       Layout dkey,
       Layout dvalue,
       Layout dbias,
+      Layout dtable,
       Layout dalibi,
       List<Layout> drows) {
 
     Stream<Layout> all() {
-      return Stream.concat(Stream.of(dout, dquery, dkey, dvalue, dbias, dalibi), drows.stream())
+      return Stream.concat(
+              Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dalibi), drows.stream())
           .filter(Objects::nonNull);
     }
   }
@@ -104,7 +106,9 @@ public record BackwardCase(
             deterministic ? " deterministic" : "",
             accumulate ? " accumulate" : "",
             layouts.dbias == null ? "" : " dbias",
-            (layouts.dalibi == null ? "" : " dalibi") + (layouts.drows.isEmpty() ? "" : " drows"),
+            (layouts.dtable == null ? "" : " dtable")
+                + (layouts.dalibi == null ? "" : " dalibi")
+                + (layouts.drows.isEmpty() ? "" : " drows"),
             dsinks ? " dsinks" : "",
             forward,
             layouts.dout,

@@ -40,6 +40,8 @@ public final class BackwardGenerator {
     c.dalibiStyle = Style.draw(random);
     c.drows = random.chance(0.7);
     c.drowStyle = Style.draw(random);
+    c.dtable = random.chance(0.7);
+    c.dtableStyle = Style.draw(random);
     return c.build();
   }
 }

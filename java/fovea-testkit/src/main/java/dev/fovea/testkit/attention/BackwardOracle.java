@@ -67,6 +67,7 @@ public final class BackwardOracle {
   private final GradientSums dkeyRows;
   private final GradientSums dvalueRows;
   private final GradientSums dbiasSums;
+  private final GradientSums dtableSums;
   private final GradientSums dalibiSums;
   private final List<GradientSums> drowSums;
   private final GradientSums dsinkSums;
@@ -78,13 +79,15 @@ public final class BackwardOracle {
       Expected dkey,
       Expected dvalue,
       Expected dbias,
+      Expected dtable,
       Expected dalibi,
       List<Expected> drows,
       Expected dsinks) {
 
     /** All gradients in one order; those that are not asked for are null. */
     List<Expected> all() {
-      List<Expected> all = new ArrayList<>(Arrays.asList(dquery, dkey, dvalue, dbias, dalibi));
+      List<Expected> all =
+          new ArrayList<>(Arrays.asList(dquery, dkey, dvalue, dbias, dtable, dalibi));
       all.addAll(drows);
       all.add(dsinks);
       return all;
@@ -109,6 +112,7 @@ public final class BackwardOracle {
     dvalueRows = products(geometry.keyLength(), geometry.valueHeadDim());
     BackwardCase.Layouts layouts = backward.layouts();
     dbiasSums = sums(layouts.dbias());
+    dtableSums = sums(layouts.dtable());
     dalibiSums = sums(layouts.dalibi());
     drowSums = layouts.drows().stream().map(this::sums).toList();
     dsinkSums = backward.dsinks() ? sums(geometry.queryHeads()) : null;
@@ -118,6 +122,7 @@ public final class BackwardOracle {
             expected(backward.dtype(), layouts.dkey()),
             expected(backward.dtype(), layouts.dvalue()),
             expected(DType.FLOAT32, layouts.dbias()),
+            expected(DType.FLOAT32, layouts.dtable()),
             expected(DType.FLOAT32, layouts.dalibi()),
             layouts.drows().stream().map(it -> expected(DType.FLOAT32, it)).toList(),
             backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
@@ -164,6 +169,7 @@ public final class BackwardOracle {
       }
     }
     expectAll(dbiasSums, backward.layouts().dbias(), gradients.dbias);
+    expectAll(dtableSums, backward.layouts().dtable(), gradients.dtable);
     expectAll(dalibiSums, backward.layouts().dalibi(), gradients.dalibi);
     for (int k = 0; k < drowSums.size(); k++) {
       expectAll(drowSums.get(k), backward.layouts().drows().get(k), gradients.drows.get(k));
@@ -247,6 +253,10 @@ public final class BackwardOracle {
     if (dbiasSums != null) {
       dbiasSums.free(dbiasRow, dbiasRow + head.length());
     }
+    for (int n = 0; dtableSums != null && n < c.options().relative().columns(); n++) {
+      int at = backward.layouts().dtable().at(0, h, n);
+      dtableSums.free(at, at + 1);
+    }
     if (dalibiSums != null) {
       int at = head.slopeIndex(backward.layouts().dalibi(), h);
       dalibiSums.free(at, at + 1);
@@ -278,6 +288,10 @@ public final class BackwardOracle {
       }
       if (dbiasSums != null) {
         dbiasSums.add(dbiasRow + key, terms.scores(), j, 1);
+      }
+      if (dtableSums != null) {
+        int at = head.tableIndex(backward.layouts().dtable(), h, i, j);
+        dtableSums.add(at, terms.scores(), j, 1);
       }
       if (dalibiSums != null) {
         int at = head.slopeIndex(backward.layouts().dalibi(), h);

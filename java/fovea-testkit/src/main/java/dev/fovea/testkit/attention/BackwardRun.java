@@ -55,6 +55,12 @@ public final class BackwardRun implements AutoCloseable {
       backward.dbias(
           bound.buffers().output("dbias", DType.FLOAT32, dbias, null, bound.dims()).tensor());
     }
+    Layout dtable = c.layouts().dtable();
+    if (dtable != null) {
+      int[] dims = bound.tableDims();
+      Output output = bound.buffers().output("drelativeTable", DType.FLOAT32, dtable, null, dims);
+      backward.drelativeTable(output.tensor());
+    }
     Layout dalibi = c.layouts().dalibi();
     if (dalibi != null) {
       int[] dims = bound.slopeDims();

@@ -48,6 +48,11 @@ final class BoundCase implements AutoCloseable {
     if (data.mask() != null) {
       call.mask(buffers.input(DType.BOOL, c.layouts().mask(), data.mask(), dims()));
     }
+    if (data.table() != null) {
+      call.relativeBias(
+          buffers.input(DType.FLOAT32, c.layouts().table(), data.table(), tableDims()),
+          buffers.ints(data.buckets()));
+    }
     if (data.alibi() != null) {
       call.alibiSlopes(
           buffers.input(DType.FLOAT32, c.layouts().alibi(), data.alibi(), slopeDims()));
@@ -78,6 +83,11 @@ final class BoundCase implements AutoCloseable {
   /** The dimensions of lse. */
   int[] lseDims() {
     return c.geometry().packed() ? new int[] {1, 3} : new int[] {0, 1, 3};
+  }
+
+  /** The dimensions of what is added by distance. */
+  int[] tableDims() {
+    return new int[] {1, 2};
   }
 
   /** The dimensions of slopes. */

@@ -42,6 +42,7 @@ public final class CaseBuilder {
   DType biasDType;
   boolean biasExpanded;
   Bias mask = Bias.NONE;
+  Relative relative;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
   boolean sinks;
@@ -64,6 +65,7 @@ public final class CaseBuilder {
   Style weightsStyle = Style.DENSE;
   Style biasStyle = Style.DENSE;
   Style maskStyle = Style.DENSE;
+  Style tableStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
   Style rowStyle = Style.DENSE;
 
@@ -176,6 +178,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** What is added by distance. */
+  public CaseBuilder relative(Relative to) {
+    relative = to;
+    return this;
+  }
+
   /** Slopes of that shape. */
   public CaseBuilder alibi(Alibi shape) {
     alibi = shape;
@@ -272,6 +280,7 @@ public final class CaseBuilder {
             bias,
             biasDType,
             mask,
+            relative,
             alibi,
             List.copyOf(rows),
             sinks,
@@ -296,6 +305,7 @@ public final class CaseBuilder {
         weights ? weightsStyle.layout(outer, queryHeads, rows, keyLength) : null,
         bias == Bias.NONE ? null : biasLayout(outer, rows),
         mask == Bias.NONE ? null : maskLayout(outer, rows),
+        relative == null ? null : relative.layout(tableStyle, g),
         alibi == Alibi.NONE
             ? null
             : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1),

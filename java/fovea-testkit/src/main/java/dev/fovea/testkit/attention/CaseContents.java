@@ -54,6 +54,7 @@ final class CaseContents {
     file.output(layouts.dkey(), expected.dkey(), data.dkey());
     file.output(layouts.dvalue(), expected.dvalue(), data.dvalue());
     file.output(layouts.dbias(), expected.dbias(), null);
+    file.output(layouts.dtable(), expected.dtable(), null);
     file.output(layouts.dalibi(), expected.dalibi(), null);
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       int k = index(c.options(), kind);
@@ -75,6 +76,8 @@ final class CaseContents {
     Geometry g = c.geometry();
     file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
     file.operand(c.layouts().mask(), DType.BOOL, data.mask());
+    file.operand(c.layouts().table(), DType.FLOAT32, data.table());
+    file.ints(data.buckets());
     file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       int k = index(c.options(), kind);
@@ -107,6 +110,7 @@ final class CaseContents {
           FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
           FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
           FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
+          FoveaAttentionSpec.HAS_DRELATIVE_TABLE.set(spec, flag(layouts.dtable() != null));
           FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
           FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
           strides(spec, FoveaAttentionSpec.DOUT_STRIDE, layouts.dout());
@@ -114,6 +118,7 @@ final class CaseContents {
           strides(spec, FoveaAttentionSpec.DKEY_STRIDE, layouts.dkey());
           strides(spec, FoveaAttentionSpec.DVALUE_STRIDE, layouts.dvalue());
           sums(spec, FoveaAttentionSpec.DBIAS_STRIDE, layouts.dbias(), packed);
+          table(spec, FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE, layouts.dtable());
           sums(spec, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE, layouts.dalibi(), false);
           for (int k = 0; k < layouts.drows().size(); k++) {
             String name = "d" + c.forward().options().rows().get(k).kind().operand();
@@ -144,6 +149,8 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_WINDOW_RIGHT.set(spec, flag(o.windowRight() >= 0));
     FoveaAttentionSpec.HAS_SCALE.set(spec, flag(o.scale() != null));
     FoveaAttentionSpec.HAS_MASK.set(spec, flag(c.layouts().mask() != null));
+    FoveaAttentionSpec.HAS_RELATIVE_TABLE.set(spec, flag(o.relative() != null));
+    FoveaAttentionSpec.HAS_RELATIVE_BUCKETS.set(spec, flag(o.relative() != null));
     FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
     FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
     FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
@@ -165,6 +172,10 @@ final class CaseContents {
     FoveaAttentionSpec.KEY_HEADS.set(spec, g.keyHeads());
     FoveaAttentionSpec.HEAD_DIM.set(spec, g.headDim());
     FoveaAttentionSpec.VALUE_HEAD_DIM.set(spec, g.valueHeadDim());
+    if (o.relative() != null) {
+      FoveaAttentionSpec.RELATIVE_COUNT.set(spec, o.relative().columns());
+      FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 2L * o.relative().reach() + 1);
+    }
     AttentionCase.Layouts layouts = c.layouts();
     strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
     strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
@@ -174,6 +185,7 @@ final class CaseContents {
     sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
     sums(spec, FoveaAttentionSpec.MASK_STRIDE, layouts.mask(), g.packed());
     strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
+    table(spec, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE, layouts.table());
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
     for (int k = 0; k < o.rows().size(); k++) {
       RowOperand it = o.rows().get(k);
@@ -206,6 +218,13 @@ final class CaseContents {
   private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {
     for (int i = 0; layout != null && i < field.length(); i++) {
       field.set(spec, i, layout.stride()[i]);
+    }
+  }
+
+  /** Both dimensions of a table have a stride. */
+  private static void table(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      field.set(spec, i, layout.stride()[1 + i]);
     }
   }
 

@@ -21,6 +21,7 @@ public final class Features {
     f.put("deterministic", c.deterministic() ? "on" : "off");
     f.put("accumulate", c.accumulate() ? "on" : "off");
     f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
+    f.put("dtable", asked(forward.layouts().table() != null, c.layouts().dtable() != null));
     f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
     f.put("drows", asked(!forward.options().rows().isEmpty(), !c.layouts().drows().isEmpty()));
     f.put("dsinks", asked(forward.options().sinks(), c.dsinks()));
@@ -57,6 +58,7 @@ public final class Features {
     f.put("bias", o.bias().name());
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
     f.put("maskOperand", o.mask().name());
+    f.put("relative", o.relative() == null ? "off" : o.relative().reach() < 30 ? "near" : "far");
     f.put("alibi", o.alibi().name());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       f.put(kind.operand(), shape(o, kind));

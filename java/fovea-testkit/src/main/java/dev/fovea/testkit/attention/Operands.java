@@ -20,6 +20,8 @@ import java.util.List;
  * @param value buffer of value
  * @param bias buffer of the bias, or null
  * @param mask buffer of the mask, 0 where a key is hidden, or null
+ * @param table buffer of what is added by distance, or null
+ * @param buckets of distances, or null
  * @param alibi buffer of the slopes, or null
  * @param rows buffers of {@link Options#rows}
  * @param sinks [Hq], or null
@@ -30,6 +32,8 @@ public record Operands(
     float[] value,
     float[] bias,
     float[] mask,
+    float[] table,
+    int[] buckets,
     float[] alibi,
     List<float[]> rows,
     float[] sinks) {
@@ -53,13 +57,16 @@ public record Operands(
     float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
-    return new Operands(query, key, value, bias, mask(c), alibi(c), rows(c), sinks(c));
+    Relative relative = options.relative();
+    int[] buckets = relative == null ? null : relative.buckets(new Gaussian(seed(c, 9)));
+    return new Operands(
+        query, key, value, bias, mask(c), table(c), buckets, alibi(c), rows(c), sinks(c));
   }
 
-  /** Of a case without a mask and operands for query rows. */
+  /** Of a case without a mask, and what it has for distances and query rows. */
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
-    this(query, key, value, bias, null, alibi, List.of(), sinks);
+    this(query, key, value, bias, null, null, null, alibi, List.of(), sinks);
   }
 
   private static List<float[]> rows(AttentionCase c) {
@@ -197,6 +204,21 @@ public record Operands(
     return c.geometry().packed()
         ? layout.atBroadcast(0, h, cuQ[b] + i)
         : layout.atBroadcast(b, h, i);
+  }
+
+  private static float[] table(AttentionCase c) {
+    Layout layout = c.layouts().table();
+    if (layout == null) {
+      return null;
+    }
+    Gaussian random = new Gaussian(seed(c, 10));
+    float[] buffer = poisoned(layout);
+    for (int h = 0; h < layout.size()[1]; h++) {
+      for (int n = 0; n < layout.size()[2]; n++) {
+        buffer[layout.at(0, h, n)] = random.nextNormal();
+      }
+    }
+    return buffer;
   }
 
   /** Slopes 2^-1, 2^-2, ... in varied order, as ALiBi has them, some a little off. */

@@ -18,6 +18,7 @@ import java.util.List;
  * @param bias which dimensions of the bias are broadcast
  * @param biasDType of the bias, null without one
  * @param mask which dimensions of the mask that is an operand are broadcast
+ * @param relative what is added by distance, or null
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
  * @param sinks one score per head joins every sum
@@ -40,6 +41,7 @@ public record Options(
     Bias bias,
     DType biasDType,
     Bias mask,
+    Relative relative,
     Alibi alibi,
     List<RowOperand> rows,
     boolean sinks,
@@ -116,6 +118,9 @@ public record Options(
     }
     if (mask != Bias.NONE) {
       text.append(" mask=").append(mask);
+    }
+    if (relative != null) {
+      text.append(' ').append(relative);
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);

@@ -139,6 +139,11 @@ final class OracleHead {
         row.add(j, data.bias()[at + begin + j]);
       }
     }
+    if (data.table() != null) {
+      for (int j = 0; j < row.count(); j++) {
+        row.add(j, data.table()[tableIndex(c.layouts().table(), h, i, j)]);
+      }
+    }
     if (data.alibi() != null) {
       double slope = data.alibi()[slopeIndex(c.layouts().alibi(), h)];
       for (int j = 0; j < row.count(); j++) {
@@ -162,6 +167,15 @@ final class OracleHead {
   double derivative(int k, int h, int i, int j) {
     RowOperand it = options.rows().get(k);
     return it.kind().derivative(it.number(), element(k, h, i), c.position(batch, i), begin + j);
+  }
+
+  /**
+   * Where what is added by the distance of visible key {@code j} is, in a buffer of such or of
+   * their gradients.
+   */
+  int tableIndex(Layout layout, int h, int i, int j) {
+    long distance = begin + j - c.position(batch, i);
+    return layout.at(0, h, options.relative().column(data.buckets(), distance));
   }
 
   /** Where the slope of head {@code h} is, in a buffer of slopes or of their gradients. */

@@ -20,7 +20,8 @@ import java.util.List;
 final class EmulatedBackward {
 
   private static final float LOG2_E = 1.4426950408889634f;
-  private static final List<String> NAMES = List.of("dquery", "dkey", "dvalue", "dbias", "dalibi");
+  private static final List<String> NAMES =
+      List.of("dquery", "dkey", "dvalue", "dbias", "dtable", "dalibi");
 
   /** Usual bugs. */
   enum Bug {
@@ -74,6 +75,7 @@ final class EmulatedBackward {
   private final float[] dkey;
   private final float[] dvalue;
   private final float[] dbias;
+  private final float[] dtable;
   private final float[] dalibi;
   private final List<float[]> drows = new ArrayList<>();
   private final float[] dsinks;
@@ -94,6 +96,7 @@ final class EmulatedBackward {
     dkey = new float[layouts.dkey().elements()];
     dvalue = new float[layouts.dvalue().elements()];
     dbias = new float[layouts.dbias() == null ? 0 : layouts.dbias().elements()];
+    dtable = new float[layouts.dtable() == null ? 0 : layouts.dtable().elements()];
     dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
     layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
     dsinks = new float[g.queryHeads()];
@@ -138,7 +141,7 @@ final class EmulatedBackward {
       }
     }
     List<float[]> got = new ArrayList<>();
-    got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias, run.dalibi));
+    got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias, run.dtable, run.dalibi));
     got.addAll(run.drows);
     got.add(run.dsinks);
     boolean added = bug != Bug.NOT_ADDED;
@@ -259,6 +262,11 @@ final class EmulatedBackward {
       x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), g.cuQ(), b, h, i) + j];
     }
     float distance = j - c.position(b, i);
+    int column = 0;
+    if (forward.table() != null) {
+      column = o.relative().column(forward.buckets(), (long) distance);
+      x += forward.table()[c.layouts().table().at(0, h, column)];
+    }
     distance = o.causal() ? distance : -Math.abs(distance);
     int batch = o.alibi() == Alibi.PER_BATCH_HEAD ? b : 0;
     if (forward.alibi() != null) {
@@ -297,6 +305,9 @@ final class EmulatedBackward {
     if (dbias.length > 0) {
       int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
       dbias[bias] = bug == Bug.BIAS_NOT_SUMMED ? ds : dbias[bias] + ds;
+    }
+    if (dtable.length > 0) {
+      dtable[backward.layouts().dtable().at(0, h, column)] += ds;
     }
     if (dalibi.length > 0) {
       float by = bug == Bug.SIGN_OF_DISTANCE ? -distance : distance;

@@ -66,6 +66,9 @@ class GradientCheckTest {
       c.biasExpanded = random.chance(0.3);
     }
     c.alibi(random.pick(Alibi.values()));
+    if (random.chance(0.75)) {
+      c.relative(new Relative(random.between(1, 5), random.between(0, 6)));
+    }
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       if (random.chance(0.5)) {
         Bias[] all = Bias.values();
@@ -107,6 +110,8 @@ class GradientCheckTest {
             drawn.value(),
             drawn.bias(),
             drawn.mask(),
+            shortened(drawn.table()),
+            drawn.buckets(),
             shortened(drawn.alibi()),
             drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
@@ -146,9 +151,11 @@ class GradientCheckTest {
             which == 2 ? moved(o.value(), way, by) : o.value(),
             which == 3 ? moved(o.bias(), way, by) : o.bias(),
             o.mask(),
+            which == 6 ? moved(o.table(), way, by) : o.table(),
+            o.buckets(),
             which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
             IntStream.range(0, o.rows().size())
-                .mapToObj(k -> which == 6 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
+                .mapToObj(k -> which == 7 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
                 .toList(),
             which == 5 ? moved(o.sinks(), way, by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
@@ -172,7 +179,8 @@ class GradientCheckTest {
         data.forward().value(),
         data.forward().bias(),
         data.forward().alibi(),
-        data.forward().sinks()
+        data.forward().sinks(),
+        data.forward().table()
       };
       Expected[] all = {
         gradients.dquery(),
@@ -180,23 +188,27 @@ class GradientCheckTest {
         gradients.dvalue(),
         gradients.dbias(),
         gradients.dalibi(),
-        gradients.dsinks()
+        gradients.dsinks(),
+        gradients.dtable()
       };
-      Layout[] layouts = {of.query(), of.key(), of.value(), of.bias(), of.alibi(), sinks};
+      Layout[] layouts = {
+        of.query(), of.key(), of.value(), of.bias(), of.alibi(), sinks, of.table()
+      };
       Layout[] gradientLayouts = {
         gradientOf.dquery(),
         gradientOf.dkey(),
         gradientOf.dvalue(),
         gradientOf.dbias(),
         gradientOf.dalibi(),
-        sinks
+        sinks,
+        gradientOf.dtable()
       };
-      float[][] before = {null, data.dkey(), data.dvalue(), null, null, null};
+      float[][] before = {null, data.dkey(), data.dvalue(), null, null, null, null};
       for (int which = 0; which < all.length; which++) {
         if (all[which] == null) {
           continue;
         }
-        float[] way = Directional.direction(operands[which], index * 8 + which);
+        float[] way = Directional.direction(operands[which], index * 16 + which);
         Along exact =
             Directional.along(
                 all[which], gradientLayouts[which], before[which], way, layouts[which]);
@@ -204,11 +216,11 @@ class GradientCheckTest {
         checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
       }
       for (int k = 0; k < gradients.drows().size(); k++) {
-        float[] way = Directional.direction(data.forward().rows().get(k), index * 8 + 6 + k);
+        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 7 + k);
         Along exact =
             Directional.along(
                 gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
-        boolean counts = check(backward, data, 6 + k, way, exact, index);
+        boolean counts = check(backward, data, 7 + k, way, exact, index);
         String kind = backward.forward().options().rows().get(k).kind().toString();
         checked.merge(kind, counts ? 1 : 0, Integer::sum);
       }

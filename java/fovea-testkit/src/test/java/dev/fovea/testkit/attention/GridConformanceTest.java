@@ -139,6 +139,8 @@ class GridConformanceTest {
         "bias", "bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
     all.add("bool mask", "bool mask", c -> c.mask(Bias.FULL));
     all.add("bool mask", "bool mask keys", c -> c.mask(Bias.BATCH));
+    all.add("relative", "relative", c -> c.relative(new Relative(9, 20)));
+    all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
