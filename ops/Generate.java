@@ -43,9 +43,7 @@ class Generate {
 
     /** The field that is not 0 where it is there; empty if it always is. */
     String present() {
-      return isOffsets()
-          ? "packed"
-          : !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
+      return isOffsets() ? "packed" : !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
     }
 
     /** Of the type that is asked for, or float32 and only where it is. */
@@ -56,12 +54,7 @@ class Generate {
   }
 
   record Operation(
-      String name,
-      String id,
-      List<Size> sizes,
-      List<Option> options,
-      List<Operand> in,
-      List<Operand> out) {
+      String name, String id, List<Size> sizes, List<Option> options, List<Operand> in, List<Operand> out) {
     /** Of a pass: what it reads, then what it writes. */
     List<Operand> read(boolean forward) {
       if (forward) {
@@ -74,9 +67,7 @@ class Generate {
     }
 
     List<Operand> written(boolean forward) {
-      return forward
-          ? out
-          : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
+      return forward ? out : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
     }
 
     Stream<Option> options(String kind) {
@@ -118,9 +109,7 @@ class Generate {
         .filter(it -> it.type.equals("any"))
         .forEach(it -> all.add(new Field("type", it.present(), "0 = no " + it.name)));
     if (op.sizes.stream().anyMatch(it -> it.of != null)) {
-      all.add(
-          new Field(
-              "flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
+      all.add(new Field("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
     }
     for (Option it : op.options) {
       if (it.kind.equals("flag") || it.kind.equals("choice")) {
@@ -132,51 +121,23 @@ class Generate {
     op.all(true).stream()
         .filter(it -> it.present().startsWith("has_"))
         .forEach(it -> all.add(new Field("flag", it.present(), "1 = " + it.name + " is given")));
-    all.add(
-        new Field(
-            "flag",
-            "deterministic",
-            "backward: 1 = the same bits on every run; the CPU always gives them"));
-    all.add(
-        new Field(
-            "flag",
-            "accumulate",
-            "backward: 1 = gradients of what calls share are added to what is there"));
+    all.add(new Field("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
+    all.add(new Field("flag", "accumulate", "backward: 1 = gradients of what calls share are added to what is there"));
     op.written(false).stream()
         .filter(Operand::optional)
-        .forEach(
-            it ->
-                all.add(
-                    new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
-    op.options("number")
-        .forEach(it -> all.add(new Field("other", "float", it.name, 0, "1", it.comment)));
+        .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
+    op.options("number").forEach(it -> all.add(new Field("other", "float", it.name, 0, "1", it.comment)));
     if (all.size() % 2 == 1) {
       all.add(new Field("other", "reserved0", "zero"));
     }
-    op.options("bound")
-        .forEach(
-            it -> all.add(new Field("bound", "int64_t", it.name, 0, "1", ">= 0; " + it.comment)));
+    op.options("bound").forEach(it -> all.add(new Field("bound", "int64_t", it.name, 0, "1", ">= 0; " + it.comment)));
     for (Size it : op.sizes) {
-      all.add(
-          new Field(
-              "other",
-              "int64_t",
-              it.name,
-              0,
-              "1",
-              it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
+      all.add(new Field("other", "int64_t", it.name, 0, "1", it.symbol + (it.comment.isEmpty() ? "" : ": " + it.comment)));
     }
     Stream.concat(op.all(true).stream(), op.all(false).stream())
         .filter(it -> it.strides() > 0)
-        .map(
-            it ->
-                new Field(
-                    "other",
-                    "int64_t",
-                    it.name + "_stride",
-                    it.strides(),
-                    "1",
-                    "of [" + String.join(", ", it.dims.subList(0, it.strides())) + "]"))
+        .map(it -> new Field("other", "int64_t", it.name + "_stride", it.strides(), "1",
+            "of [" + String.join(", ", it.dims.subList(0, it.strides())) + "]"))
         .distinct()
         .forEach(all::add);
     return all;
@@ -187,148 +148,69 @@ class Generate {
   static Map<String, Object> values(Operation op) {
     List<Field> fields = fields(op);
     return Map.of(
-        "name",
-        op.name,
-        "Name",
-        camel(op.name),
-        "id",
-        op.id,
-        "packed",
-        fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
-        "fields",
-        listed(fields.stream().map(Generate::values)),
-        "hasNumbers",
-        op.options("number").findAny().map(Option::name).orElse(""),
-        "numbers",
-        listed(
-            op.options("number")
-                .map(
-                    it ->
-                        Map.of(
-                            "name",
-                            it.name,
-                            "low",
-                            it.range.getFirst(),
-                            "high",
-                            it.range.getLast(),
-                            "present",
-                            it.kind.endsWith("?") ? "has_" + it.name : ""))),
-        "sizes",
-        listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
-        "in",
-        values(op, op.in, 0, op.in.size()),
-        "passes",
-        listed(
-            Stream.of(true, false)
-                .map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
+        "name", op.name, "Name", camel(op.name), "id", op.id,
+        "packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
+        "fields", listed(fields.stream().map(Generate::values)),
+        "hasNumbers", op.options("number").findAny().map(Option::name).orElse(""),
+        "numbers", listed(op.options("number").map(it -> Map.of(
+            "name", it.name, "low", it.range.getFirst(), "high", it.range.getLast(), "present", it.kind.endsWith("?") ? "has_" + it.name : ""))),
+        "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
+        "in", values(op, op.in, 0, op.in.size()),
+        "passes", listed(Stream.of(true, false).map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
   }
 
-  private static Map<String, Object> values(
-      Operation op, String pass, List<Operand> all, List<Operand> read) {
+  private static Map<String, Object> values(Operation op, String pass, List<Operand> all, List<Operand> read) {
     return Map.of(
-        "pass",
-        pass,
-        "Pass",
-        camel(pass),
-        "PASS",
-        upper(pass),
-        "suffix",
-        pass.equals("forward") ? "" : "_backward",
-        "count",
-        "" + all.size(),
-        "operands",
-        values(op, all, 0, read.size()),
-        "own",
-        values(op, all, op.in.size(), read.size()));
+        "pass", pass, "Pass", camel(pass), "PASS", upper(pass),
+        "suffix", pass.equals("forward") ? "" : "_backward", "count", "" + all.size(),
+        "operands", values(op, all, 0, read.size()),
+        "own", values(op, all, op.in.size(), read.size()));
   }
 
   /** Of a C type: how Java calls its layout and its accessor. */
   private static final Map<String, String> LAYOUTS = Map.of("float", "FLOAT", "int64_t", "LONG");
-
-  private static final Map<String, String> ACCESSORS =
-      Map.of("float", "Float32", "int64_t", "Int64");
+  private static final Map<String, String> ACCESSORS = Map.of("float", "Float32", "int64_t", "Int64");
 
   private static Map<String, Object> values(Field it) {
     return Map.of(
-        "name",
-        it.name,
-        "NAME",
-        upper(it.name),
-        "kind",
-        camel(it.kind),
-        "most",
-        it.most,
-        "type",
-        it.type,
-        "ctype",
-        "c_" + it.type.replace("_t", ""),
-        "layout",
-        LAYOUTS.getOrDefault(it.type, "INT"),
-        "accessor",
-        ACCESSORS.getOrDefault(it.type, "Int32") + (it.count > 0 ? "Array" : ""),
-        "count",
-        it.count > 0 ? "" + it.count : "",
-        "comment",
-        it.comment);
+        "name", it.name, "NAME", upper(it.name),
+        "kind", camel(it.kind),
+        "most", it.most,
+        "type", it.type, "ctype", "c_" + it.type.replace("_t", ""),
+        "layout", LAYOUTS.getOrDefault(it.type, "INT"),
+        "accessor", ACCESSORS.getOrDefault(it.type, "Int32") + (it.count > 0 ? "Array" : ""),
+        "count", it.count > 0 ? "" + it.count : "",
+        "comment", it.comment);
   }
 
   private static Map<String, Object> values(Operation op, Size size) {
     Optional<Size> whole = op.sizes.stream().filter(it -> size.symbol.equals(it.of)).findFirst();
     String total = whole.map(Size::name).orElse("");
     return Map.of(
-        "name",
-        size.name,
-        "NAME",
-        upper(size.name),
-        "symbol",
-        size.symbol,
-        "low",
-        size.range.getFirst(),
-        "high",
-        size.range.getLast(),
-        "total",
-        total,
-        "totalSymbol",
-        whole.map(Size::symbol).orElse(""),
-        "TOTAL",
-        upper(total));
+        "name", size.name, "NAME", upper(size.name),
+        "symbol", size.symbol,
+        "low", size.range.getFirst(), "high", size.range.getLast(),
+        "total", total,
+        "totalSymbol", whole.map(Size::symbol).orElse(""),
+        "TOTAL", upper(total));
   }
 
   private static final Map<String, String> TYPES =
-      Map.of(
-          "T",
-          "Spec",
-          "O",
-          "Out",
-          "G",
-          "Gradient",
-          "any",
-          "Own",
-          "f32",
-          "Float32",
-          "i32",
-          "Int32",
-          "bool",
-          "Bool");
-
-  private static final Map<String, String> POINTERS =
-      Map.of("f32", "float*", "i32", "int32_t*", "bool", "uint8_t*");
+      Map.of("T", "Spec", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32", "bool", "Bool");
+  private static final Map<String, String> POINTERS = Map.of("f32", "float*", "i32", "int32_t*", "bool", "uint8_t*");
 
   /** Operands from {@code first} on; those from {@code written} on are written. */
-  private static List<Map<String, Object>> values(
-      Operation op, List<Operand> all, int first, int written) {
-    return listed(
-        IntStream.range(first, all.size()).mapToObj(i -> values(op, all.get(i), i, i >= written)));
+  private static List<Map<String, Object>> values(Operation op, List<Operand> all, int first, int written) {
+    return listed(IntStream.range(first, all.size()).mapToObj(i -> values(op, all.get(i), i, i >= written)));
   }
 
   private static Map<String, Object> values(Operation op, Operand it, int index, boolean written) {
     String type = it.isOffsets() ? "Offsets" : TYPES.get(it.type);
     String counts = it.role.contains(" of ") ? it.role.replaceFirst(".* of ", "") : "1";
-    String pointer = POINTERS.getOrDefault(it.type, "void*");
     return Map.ofEntries(
         Map.entry("name", it.name),
         Map.entry("index", "" + index),
-        Map.entry("pointer", (written ? "" : "const ") + pointer),
+        Map.entry("pointer", (written ? "" : "const ") + POINTERS.getOrDefault(it.type, "void*")),
         Map.entry("type", type),
         Map.entry("TYPE", upper(type)),
         Map.entry("written", "" + written),
@@ -339,19 +221,8 @@ class Generate {
         Map.entry("strides", it.strides() > 0 ? it.name + "_stride" : ""),
         Map.entry("STRIDES", it.strides() > 0 ? upper(it.name) + "_STRIDE" : ""),
         Map.entry("rank", "" + it.dims.size()),
-        Map.entry(
-            "dims",
-            listed(
-                it.dims.stream()
-                    .map(
-                        dim ->
-                            Map.of(
-                                "size",
-                                "" + op.index(dim),
-                                "SIZE",
-                                constant(op, dim),
-                                "sums",
-                                "" + dim.endsWith("~"))))));
+        Map.entry("dims", listed(it.dims.stream().map(dim -> Map.of(
+            "size", "" + op.index(dim), "SIZE", constant(op, dim), "sums", "" + dim.endsWith("~"))))));
   }
 
   private static String constant(Operation op, String symbol) {
@@ -376,47 +247,32 @@ class Generate {
 
   // ---- templates
 
-  private static final Pattern SECTION =
-      Pattern.compile("(?s)\\{\\{([#^])(\\w+)}}(.*?)\\{\\{/\\2}}");
+  private static final Pattern SECTION = Pattern.compile("(?s)\\{\\{([#^])(\\w+)}}(.*?)\\{\\{/\\2}}");
   private static final Pattern VALUE = Pattern.compile("\\{\\{(\\w+)}}");
   private static final int WIDTH = 100;
 
-  /**
-   * {{x}}: a value. {{#x}}...{{/x}}: for each of a list, or where it is not empty. {{^x}}: else.
-   */
+  /** {{x}}: a value. {{#x}}...{{/x}}: for each of a list, or where it is not empty. {{^x}}: else. */
   static String fill(String template, Map<String, Object> values) {
-    String text =
-        SECTION
-            .matcher(template)
-            .replaceAll(
-                it ->
-                    Matcher.quoteReplacement(
-                        items(values.get(it.group(2)), it.group(1).equals("^")).stream()
-                            .map(
-                                item -> {
-                                  Map<String, Object> both = new HashMap<>(values);
-                                  both.putAll(item);
-                                  return fill(it.group(3), both);
-                                })
-                            .collect(joining())));
-    return VALUE
-        .matcher(text)
-        .replaceAll(it -> Matcher.quoteReplacement(values.get(it.group(1)).toString()));
+    String text = SECTION.matcher(template).replaceAll(it -> Matcher.quoteReplacement(
+        items(values.get(it.group(2)), it.group(1).equals("^")).stream()
+            .map(item -> {
+              Map<String, Object> both = new HashMap<>(values);
+              both.putAll(item);
+              return fill(it.group(3), both);
+            })
+            .collect(joining())));
+    return VALUE.matcher(text).replaceAll(it -> Matcher.quoteReplacement(values.get(it.group(1)).toString()));
   }
 
   @SuppressWarnings("unchecked") // lists are of such maps
   private static List<Map<String, Object>> items(Object value, boolean inverted) {
     boolean empty = value == null || value.equals("") || value.equals(List.of());
-    return empty != inverted
-        ? List.of()
-        : value instanceof List && !empty ? (List<Map<String, Object>>) value : List.of(Map.of());
+    return empty != inverted ? List.of() : value instanceof List && !empty ? (List<Map<String, Object>>) value : List.of(Map.of());
   }
 
   static String made(String template, Map<String, Object> values) throws IOException {
     // A tag that has a line for itself leaves none.
-    String text =
-        Files.readString(Path.of("ops/templates", template))
-            .replaceAll("(?m)^ *(\\{\\{[#^/]\\w+}})\n", "$1");
+    String text = Files.readString(Path.of("ops/templates", template)).replaceAll("(?m)^ *(\\{\\{[#^/]\\w+}})\n", "$1");
     return fill(text, values).lines().map(Generate::wrapped).collect(joining("\n", "", "\n"));
   }
 
@@ -437,9 +293,7 @@ class Generate {
 
   private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
   private static final Pattern OPERAND =
-      Pattern.compile(
-          "(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient|saved|(?:offsets|lengths)"
-              + " of \\w+|)");
+      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient|saved|(?:offsets|lengths) of \\w+|)");
 
   static Operation parse(Path file) {
     List<Operand> in = new ArrayList<>();
@@ -457,21 +311,9 @@ class Generate {
         String[] words = it.group(2).split("\\s+");
         switch (it.group(1)) {
           case "operation" -> named = words;
-          case "size" ->
-              sizes.add(
-                  new Size(words[0], words[1], range(words, "0", "kMaxLength"), null, comment));
-          case "total" ->
-              sizes.add(
-                  new Size(words[0], words[1], List.of("0", "kMaxLength"), words[3], comment));
-          case "option" ->
-              options.add(
-                  new Option(
-                      words[0],
-                      words[1],
-                      words[1].equals("flag")
-                          ? List.of("0", "1")
-                          : range(words, "-FLT_MAX", "FLT_MAX"),
-                      comment));
+          case "size" -> sizes.add(new Size(words[0], words[1], range(words, "0", "kMaxLength"), null, comment));
+          case "total" -> sizes.add(new Size(words[0], words[1], List.of("0", "kMaxLength"), words[3], comment));
+          case "option" -> options.add(new Option(words[0], words[1], words[1].equals("flag") ? List.of("0", "1") : range(words, "-FLT_MAX", "FLT_MAX"), comment));
           case "in" -> in.add(operand(it.group(2)));
           case "out" -> out.add(operand(it.group(2)));
           default -> throw new IllegalArgumentException(line);
@@ -507,12 +349,7 @@ class Generate {
   static Map<Path, String> made() throws IOException {
     List<Map<String, Object>> all;
     try (Stream<Path> files = Files.list(Path.of("ops"))) {
-      all =
-          files
-              .filter(it -> it.toString().endsWith(".op"))
-              .sorted()
-              .map(it -> values(parse(it)))
-              .toList();
+      all = files.filter(it -> it.toString().endsWith(".op")).sorted().map(it -> values(parse(it))).toList();
     }
     Path bindings = Path.of("bindings/src/main/java/dev/fovea/ffi");
     Path header = Path.of("native/include/fovea.h");
@@ -537,9 +374,7 @@ class Generate {
 
   /** What stands between the lines "generated from ops/..." and "end". */
   private static String region(String text, String mark, String made) {
-    Matcher it =
-        Pattern.compile("(?s)(/\\* generated from ops/" + mark + " \\*/\n).*?(/\\* end \\*/\n)")
-            .matcher(text);
+    Matcher it = Pattern.compile("(?s)(/\\* generated from ops/" + mark + " \\*/\n).*?(/\\* end \\*/\n)").matcher(text);
     if (!it.find()) {
       throw new IllegalArgumentException("fovea.h has no part that is generated from ops/" + mark);
     }
