@@ -9,6 +9,7 @@ import dev.fovea.Tensor;
 import dev.fovea.bench.LinearProblem.Form;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.linear.BackwardOracle;
 import dev.fovea.testkit.linear.CaseBuilder;
 import dev.fovea.testkit.linear.LinearCase;
@@ -44,7 +45,7 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
             : null;
     beta =
         problem.form() == Form.DELTA
-            ? operand("beta", random(numbers(problem.dtype()), 4, 0.25), numbers(DType.FLOAT32))
+            ? operand("beta", betas(numbers(problem.dtype())), numbers(DType.FLOAT32))
             : null;
     finish(rows(), rows());
   }
@@ -57,6 +58,15 @@ final class FoveaLinear extends BatchedSide<LinearProblem> {
   private Tensor numbers(DType dtype) {
     LinearProblem p = problem();
     return scope().allocate(dtype, p.batch(), p.sequence(), p.heads());
+  }
+
+  /** Within (0, 1), as models compute them: beyond, states and bounds of their errors grow. */
+  private static Tensor betas(Tensor betas) {
+    float[] logits = random(betas, 4).toFloatArray();
+    for (int i = 0; i < logits.length; i++) {
+      logits[i] = Rounding.round(betas.dtype(), (float) (1 / (1 + Math.exp(-logits[i]))));
+    }
+    return betas.copyFrom(logits);
   }
 
   private boolean isNormalised() {

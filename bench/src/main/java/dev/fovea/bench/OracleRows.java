@@ -101,10 +101,16 @@ final class OracleRows {
     return compare(what, rows(output, head, row, row + 1), expected);
   }
 
-  /** Compares elements of an output; gives the largest error in units of what is allowed. */
+  /**
+   * Compares elements of an output; gives the largest error in units of what is allowed. Every one
+   * must be held to something: what is timed has bounds.
+   */
   static double compare(String what, float[] got, Expected expected) {
     double worst = 0;
     for (int i = 0; i < got.length; i++) {
+      if (expected.state(i) != Expected.COMPARE) {
+        throw new WrongOutputException("%s: nothing is known of element %d".formatted(what, i));
+      }
       double error = Math.abs(got[i] - expected.value(i));
       if (!(error <= expected.allowed(i))) {
         throw new WrongOutputException(
