@@ -36,17 +36,37 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 
   // A tile of positions of a head, or all, for one operand with an element for each row; or columns of the
-  // relative table.
+  // relative table of a head, a thread for each.
   FOVEA_DEVICE void row_operands() {
     const int64_t item = p.first_item + tile::block_index();
-    if (b.drelative_table != nullptr && item >= b.table_begin) {
-      sum_table(item - b.table_begin);
-    } else if (wants<kSpan>(item)) {
-      sum_rows<kSpan>(item);
-    } else if (wants<kCenter>(item)) {
-      sum_rows<kCenter>(item);
+    const bool table = b.drelative_table != nullptr && item >= b.table_begin;
+    const RowOperand operand = is_of(item, kSpan) ? kSpan : is_of(item, kCenter) ? kCenter : kSlope;
+    const RowSums& to = b.row_sums[operand];
+    const RowItem at = table ? RowItem(p, item - b.table_begin) : RowItem(p, to, item - to.begin);
+    float sums[kM][2] = {};
+    // One loop for all: with one for each, the kernel was four times as long and spilled 24 bytes at D 128.
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
+          tile::Fragment<kM, kKeyColumns> ds;
+          if (!gradients(ds, rows, tile)) continue;
+          if (table) {
+            sums[0][0] += sum_column(ds, rows, tile * kKeys, at.first_column);
+          } else if (operand == kSpan) {
+            weigh<kSpan>(sums, ds, rows, tile * kKeys);
+          } else if (operand == kCenter) {
+            weigh<kCenter>(sums, ds, rows, tile * kKeys);
+          } else {
+            weigh<kSlope>(sums, ds, rows, tile * kKeys);
+          }
+        }
+      });
+    });
+    if (table) {
+      store_column(at, sums[0][0]);
     } else {
-      sum_rows<kSlope>(item);
+      store_row_sums(to, at, sums);
     }
   }
 
@@ -82,12 +102,17 @@ struct BackwardBias : BackwardScores<kIt> {
   };
 
   struct RowItem : Item {
-    FOVEA_DEVICE RowItem(const AttentionParams& p, const RowSums& sums, int64_t item) {
-      this->all_batches = sums.all_batches;
-      this->all_heads = sums.all_heads;
-      this->all_positions = sums.all_queries;
-      this->key_tile = 0;
+    int32_t first_column = 0;  // of the relative table
+
+    FOVEA_DEVICE RowItem(const AttentionParams& p, const RowSums& sums, int64_t item)
+        : Item{sums.all_batches, sums.all_heads, sums.all_queries, 0, 0, 0, 0} {
       this->place(p, item);
+    }
+    FOVEA_DEVICE RowItem(const AttentionParams& p, int64_t item)
+        : Item{true, false, true, 0, 0, 0, 0} {
+      const int64_t parts = (p.spec.relative_count + kTableColumns - 1) / kTableColumns;
+      this->head = int32_t(item / parts);
+      first_column = int32_t(item % parts) * kTableColumns;
     }
   };
 
@@ -100,25 +125,11 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   }
 
-  template <RowOperand kOperand>
-  FOVEA_DEVICE bool wants(int64_t item) const {
-    return b.row_sums[kOperand].to != nullptr && item >= b.row_sums[kOperand].begin;
+  FOVEA_DEVICE bool is_of(int64_t item, RowOperand operand) const {
+    return b.row_sums[operand].to != nullptr && item >= b.row_sums[operand].begin;
   }
 
-  template <RowOperand kOperand>
-  FOVEA_DEVICE void sum_rows(int64_t item) {
-    const RowSums& to = b.row_sums[kOperand];
-    const RowItem at(p, to, item - to.begin);
-    float sums[kM][2] = {};
-    for_each_head(at, [&](AttentionRows& rows) {
-      for_each_tile(rows, at, [&] {
-        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
-        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
-          tile::Fragment<kM, kKeyColumns> ds;
-          if (gradients(ds, rows, tile)) weigh<kOperand>(sums, ds, rows, tile * kKeys);
-        }
-      });
-    });
+  FOVEA_DEVICE void store_row_sums(const RowSums& to, const Item& at, const float (&sums)[kM][2]) {
     if (at.all_positions) {
       float sum = 0;
       tile::each_row<kM>([&](int i, int h) { sum += sums[i][h]; });
@@ -139,34 +150,18 @@ struct BackwardBias : BackwardScores<kIt> {
     });
   }
 
-  // Columns of the table, a thread for each, of one head.
-  FOVEA_DEVICE void sum_table(int64_t item) {
+  FOVEA_DEVICE void store_column(const RowItem& at, float sum) {
     static_assert(kTableColumns <= kThreads);
-    const int32_t count = int32_t(p.spec.relative_count);
-    const int32_t parts = (count + kTableColumns - 1) / kTableColumns;
-    const int32_t head = int32_t(item / parts), thread = int32_t(tile::thread_index());
-    const int32_t column = int32_t(item % parts) * kTableColumns + thread;
-    const Item at{true, false, true, 0, head, 0, 0};
-    float sum = 0;
-    for_each_head(at, [&](AttentionRows& rows) {
-      for_each_tile(rows, at, [&] {
-        const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
-        for (int32_t tile = begin; tile < begin + tiles; ++tile) {
-          tile::Fragment<kM, kKeyColumns> ds;
-          if (gradients(ds, rows, tile)) sum += sum_column(ds, rows, tile * kKeys, column);
-        }
-      });
-    });
-    if (thread < kTableColumns && column < count) {
-      const int64_t(&stride)[2] = p.spec.drelative_table_stride;
-      tile::store_global(b.drelative_table + head * stride[0] + column * stride[1], sum);
-    }
+    const int32_t thread = int32_t(tile::thread_index()), column = at.first_column + thread;
+    if (thread >= kTableColumns || column >= p.spec.relative_count) return;
+    const int64_t(&stride)[2] = p.spec.drelative_table_stride;
+    tile::store_global(b.drelative_table + at.head * stride[0] + column * stride[1], sum);
   }
 
-  // What a tile gives to a column. Along a diagonal of it the distance is the same: its threads sum these
-  // first.
+  // What a tile gives to the thread's column, of those from `first` on. Along a diagonal of it the distance
+  // is the same: its threads sum these first.
   FOVEA_DEVICE float sum_column(const tile::Fragment<kM, kKeyColumns>& ds, const AttentionRows& rows,
-                                int32_t first_key, int32_t column) const {
+                                int32_t first_key, int32_t first) const {
     constexpr int kDiagonals = kRows + kKeys - 1;
     constexpr int kTileBytes = 4 * kRows * kKeys;
     static_assert(kTileBytes + 8 * kDiagonals <= Base::kRowsOffset);
@@ -191,6 +186,7 @@ struct BackwardBias : BackwardScores<kIt> {
                               uint32_t(relative_bucket(p, nearest + x)));
     }
     tile::sync_block();
+    const int32_t column = first + int32_t(tile::thread_index());
     float sum = 0;
     for (int x = 0; x < kDiagonals; ++x) {
       uint32_t along, bucket;

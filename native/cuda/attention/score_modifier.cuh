@@ -101,7 +101,7 @@ struct ScoreModifier {
     } else if (p.spec.bias_dtype == FOVEA_BFLOAT16) {
       add_bias<bfloat16>(s);
     }
-    if (p.alibi_slopes != nullptr) add_alibi(s);
+    if (p.spec.has_alibi_slopes) add_alibi(s);
     if (p.has_rare_modifiers) add_rare(s, others...);
   }
 
