@@ -7,17 +7,42 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import dev.fovea.Device;
 import dev.fovea.FoveaException;
+import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeOperations;
 import dev.fovea.ffi.report.LoadReport;
 import java.io.IOException;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /** What is here: versions, libraries and where they came from, instruction sets, devices. */
 @Command(name = "info", description = "Show versions, libraries, instruction sets and devices.")
 final class InfoCommand extends CliCommand {
 
+  @Option(
+      names = "--features",
+      description =
+          "Show what each operation can do instead: by backend, element type and pass, as the"
+              + " planners answer.")
+  private boolean features;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "DEVICE",
+      description =
+          "With --features, the device that is asked, such as cpu:avx2, cuda:0 or sim:sm_90;"
+              + " default every tier of the CPU that runs here, and every GPU.")
+  private String backend;
+
   @Override
   public Integer call() throws IOException {
+    if (features) {
+      return features();
+    }
+    if (backend != null) {
+      throw new IllegalArgumentException("--backend is for --features alone");
+    }
     JsonObject document = new JsonObject();
     document.addProperty("version", Version.text());
     document.addProperty("java", System.getProperty("java.runtime.version"));
@@ -36,6 +61,28 @@ final class InfoCommand extends CliCommand {
     document.add("devices", devices());
     document(document);
     return 0;
+  }
+
+  private int features() throws IOException {
+    List<Device> devices = backend == null ? here() : List.of(Devices.named(backend));
+    text().printf("What is planned: in both passes, in one of them, or not.%n%n");
+    JsonArray all = new JsonArray();
+    for (NativeOperation operation : NativeOperations.ALL) {
+      FeatureTable table = new FeatureTable(operation, devices);
+      table.print(text());
+      all.addAll(table.json());
+    }
+    JsonObject document = new JsonObject();
+    document.add("features", all);
+    document(document);
+    return 0;
+  }
+
+  /** All but simulated ones, which are for tests. */
+  private static List<Device> here() throws IOException {
+    Devices.cpu();
+    Stream<Device> others = Device.all().stream().filter(it -> it.name().startsWith("cuda:"));
+    return Stream.concat(Device.cpuTiers().stream(), others).toList();
   }
 
   private JsonArray libraries() throws IOException {

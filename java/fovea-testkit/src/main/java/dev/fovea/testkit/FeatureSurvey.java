@@ -1,0 +1,212 @@
+package dev.fovea.testkit;
+
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.access.Devices;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaPlan;
+import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.Operand;
+import dev.fovea.spi.DeviceBackend;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.LongStream;
+
+/**
+ * What a device can do of an operation, found out by asking its planner: a small plain case of each
+ * element type and pass, every feature of the declaration on top of it, and how large sizes may be.
+ */
+@SuppressWarnings("exports") // operations are for modules of Fovea
+public final class FeatureSurvey {
+
+  /** Element types of the first operand. */
+  public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
+
+  /**
+   * What a planner said.
+   *
+   * @param feature null for the plain case
+   * @param with other features, without which there is no such plan
+   * @param kernel that would run; null for a refusal
+   * @param refusal of the feature alone; null if it is planned
+   */
+  public record Answer(
+      DType dtype, Pass pass, String feature, List<String> with, String kernel, String refusal) {
+
+    /** Whether there is a plan. */
+    public boolean isPlanned() {
+      return kernel != null;
+    }
+  }
+
+  /** The largest {@code size} that is planned: a larger one is refused. */
+  public record Limit(DType dtype, Pass pass, String size, long most) {}
+
+  /** What a planner gave. */
+  private record Plan(int status, String kernel, String error) {
+    boolean isThere() {
+      return status == Abi.OK;
+    }
+  }
+
+  // Sizes above this are asked for no limit: what is bound by memory alone goes beyond.
+  private static final long LARGE = 1 << 17;
+
+  private final NativeOperation operation;
+  private final DeviceBackend backend;
+  private final ProbeSpec plain;
+  private final List<ProbeSpec.Feature> features;
+
+  /** Of an operation on a device. */
+  public FeatureSurvey(NativeOperation operation, Device device) {
+    this(operation, Devices.backend(device));
+  }
+
+  /** Also of a device that is not here. */
+  FeatureSurvey(NativeOperation operation, DeviceBackend backend) {
+    this.operation = operation;
+    this.backend = backend;
+    // What a case of an operation looks like does not depend on where it is planned.
+    DeviceBackend reference = Devices.backend(Device.cpu());
+    plain =
+        ProbeSpec.plain(operation)
+            .filter(it -> plan(reference, it, Pass.FORWARD, DType.FLOAT32).isThere())
+            .findFirst()
+            .orElseThrow(() -> new IllegalStateException("no plain " + operation + " is planned"));
+    features =
+        ProbeSpec.features(operation).stream().filter(it -> isDeclared(reference, it)).toList();
+  }
+
+  /** False for a number beyond those that an option may be. */
+  private boolean isDeclared(DeviceBackend reference, ProbeSpec.Feature feature) {
+    return !feature.isChoice()
+        || plan(reference, plain.with(feature), feature.passes().getFirst(), DType.FLOAT32).status
+            != Abi.INVALID_ARGUMENT;
+  }
+
+  /** Names of features, in the order of the declaration. */
+  public List<String> features() {
+    return features.stream().map(ProbeSpec.Feature::name).toList();
+  }
+
+  /** The plain cases, and every feature of those that are planned. */
+  public List<Answer> answers() {
+    List<Answer> answers = new ArrayList<>();
+    for (DType dtype : TYPES) {
+      for (Pass pass : Pass.values()) {
+        Plan plan = plan(backend, plain, pass, dtype);
+        answers.add(answer(dtype, pass, null, List.of(), plan));
+        if (plan.isThere()) {
+          features.stream()
+              .filter(it -> it.passes().contains(pass))
+              .map(it -> ask(dtype, pass, it))
+              .forEach(answers::add);
+        }
+      }
+    }
+    return answers;
+  }
+
+  /** Alone, or else with as few others as there must be: one or two. */
+  private Answer ask(DType dtype, Pass pass, ProbeSpec.Feature feature) {
+    ProbeSpec asked = plain.with(feature);
+    Plan alone = plan(backend, asked, pass, dtype);
+    if (alone.isThere()) {
+      return answer(dtype, pass, feature, List.of(), alone);
+    }
+    List<ProbeSpec.Feature> others =
+        features.stream().filter(it -> it != feature && it.passes().contains(pass)).toList();
+    for (ProbeSpec.Feature other : others) {
+      Plan plan = plan(backend, asked.with(other), pass, dtype);
+      if (plan.isThere()) {
+        return answer(dtype, pass, feature, List.of(other.name()), plan);
+      }
+    }
+    for (int i = 0; i < others.size(); i++) {
+      for (int j = i + 1; j < others.size(); j++) {
+        Plan plan = plan(backend, asked.with(others.get(i)).with(others.get(j)), pass, dtype);
+        if (plan.isThere()) {
+          List<String> with = List.of(others.get(i).name(), others.get(j).name());
+          return answer(dtype, pass, feature, with, plan);
+        }
+      }
+    }
+    return answer(dtype, pass, feature, List.of(), alone);
+  }
+
+  private static Answer answer(
+      DType dtype, Pass pass, ProbeSpec.Feature feature, List<String> with, Plan plan) {
+    return new Answer(
+        dtype,
+        pass,
+        feature == null ? null : feature.name(),
+        with,
+        plan.isThere() ? plan.kernel : null,
+        plan.isThere() ? null : plan.error);
+  }
+
+  /** Of sizes that have one, by themselves: the others are small. */
+  public List<Limit> limits() {
+    List<Limit> limits = new ArrayList<>();
+    Set<String> optional = plain.absentSizes();
+    for (Operand.Size size : operation.sizes()) {
+      for (DType dtype : TYPES) {
+        for (Pass pass : Pass.values()) {
+          if (!optional.contains(size.name()) && plan(backend, plain, pass, dtype).isThere()) {
+            long most = most(size, pass, dtype);
+            if (most < LARGE) {
+              limits.add(new Limit(dtype, pass, size.name(), most));
+            }
+          }
+        }
+      }
+    }
+    return limits;
+  }
+
+  /** {@link #LARGE} where there is no limit. */
+  private long most(Operand.Size size, Pass pass, DType dtype) {
+    if (isPlanned(size, LARGE, pass, dtype)) {
+      return LARGE;
+    }
+    long low = plain.size(size);
+    long high = LARGE;
+    while (high - low > 1) {
+      long middle = (low + high) / 2;
+      if (isPlanned(size, middle, pass, dtype)) {
+        low = middle;
+      } else {
+        high = middle;
+      }
+    }
+    long near = low;
+    return LongStream.of(near, near - 1, near - 2)
+        .filter(it -> plan(backend, plain.with(size, it), pass, dtype).isThere())
+        .findFirst()
+        .orElse(near);
+  }
+
+  /**
+   * A size may have to be odd, or a multiple of another's three; and what goes with another that is
+   * as large has no limit of its own.
+   */
+  private boolean isPlanned(Operand.Size size, long value, Pass pass, DType dtype) {
+    return LongStream.rangeClosed(value - 2, value)
+            .anyMatch(it -> plan(backend, plain.with(size, it), pass, dtype).isThere())
+        || operation.sizes().stream()
+            .map(other -> plain.with(size, value).with(other, value))
+            .anyMatch(it -> plan(backend, it, pass, dtype).isThere());
+  }
+
+  private Plan plan(DeviceBackend backend, ProbeSpec spec, Pass pass, DType dtype) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment plan = FoveaPlan.allocate(arena);
+      MemorySegment block = spec.block(arena, pass, dtype);
+      int status = backend.library().plan(operation, block, backend.info(), plan);
+      return new Plan(status, FoveaPlan.KERNEL.get(plan), FoveaPlan.ERROR.get(plan));
+    }
+  }
+}

@@ -1,0 +1,92 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.fovea.Device;
+import dev.fovea.access.Devices;
+import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.ffi.NativeAttention;
+import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeOperations;
+import dev.fovea.ffi.NativeSpatial;
+import dev.fovea.ffi.Operand;
+import dev.fovea.testkit.FeatureSurvey.Answer;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
+
+class FeatureSurveyTest {
+
+  static final List<NativeOperation> OPERATIONS = NativeOperations.ALL;
+
+  @ParameterizedTest
+  @FieldSource("OPERATIONS")
+  void theCpuPlansEveryFeatureOfTheDeclaration(NativeOperation operation) {
+    FeatureSurvey survey = new FeatureSurvey(operation, Device.cpu());
+    for (Answer answer : survey.answers()) {
+      assertTrue(answer.isPlanned(), answer::toString);
+    }
+    String features = " " + String.join(" ", survey.features()).replace(",", "") + " ";
+    Stream.concat(
+            operation.operands(Abi.FORWARD).stream(), operation.operands(Abi.BACKWARD).stream())
+        .filter(it -> it.present() != null)
+        .map(Operand::name)
+        .forEach(it -> assertTrue(features.contains(" " + it + " "), it + " in" + features));
+  }
+
+  /** The ranges that the declarations give: those of the CPU. */
+  @Test
+  void limitsAreTheLargestSizesThatArePlanned() {
+    Map<String, Long> attention = limits(NativeAttention.OPERATION);
+    assertEquals(Map.of("head_dim", 512L, "value_head_dim", 512L), attention);
+    assertEquals(
+        Map.of("channels", 65536L, "maps", 2L, "kernel_size", 31L),
+        limits(NativeSpatial.OPERATION));
+  }
+
+  private static Map<String, Long> limits(NativeOperation operation) {
+    Map<String, Long> limits = new HashMap<>();
+    for (FeatureSurvey.Limit it : new FeatureSurvey(operation, Device.cpu()).limits()) {
+      Long other = limits.put(it.size(), it.most());
+      assertTrue(other == null || other == it.most(), it::toString);
+    }
+    return limits;
+  }
+
+  @ParameterizedTest
+  @FieldSource("OPERATIONS")
+  void aDeviceWithoutKernelsSaysSo(NativeOperation operation) {
+    MemorySegment info = FoveaDeviceInfo.allocate(Arena.ofAuto());
+    info.copyFrom(Devices.backend(Device.cpu()).info());
+    FoveaDeviceInfo.KIND.set(info, Abi.DEVICE_CUDA); // which libfovea_cpu has no kernels for
+    FakeBackend backend = new FakeBackend(Devices.backend(Device.cpu()).library(), info);
+    FeatureSurvey survey = new FeatureSurvey(operation, backend);
+    List<Answer> answers = survey.answers();
+    assertEquals(FeatureSurvey.TYPES.size() * Pass.values().length, answers.size());
+    for (Answer answer : answers) {
+      assertFalse(answer.isPlanned(), answer::toString);
+      assertFalse(answer.refusal().isBlank(), answer::toString);
+    }
+    assertEquals(List.of(), survey.limits());
+  }
+
+  @ParameterizedTest
+  @FieldSource("OPERATIONS")
+  void whatOneFeatureNeedsIsNamed(NativeOperation operation) {
+    List<Answer> answers = new FeatureSurvey(operation, Device.cpu()).answers();
+    for (Answer answer : answers) {
+      boolean pair = operation == NativeAttention.OPERATION && "spans".equals(answer.feature());
+      assertTrue(!pair || answer.with().equals(List.of("span_ramp")), answer::toString);
+      assertTrue(answer.with().stream().noneMatch(it -> it.equals(answer.feature())));
+    }
+  }
+}
