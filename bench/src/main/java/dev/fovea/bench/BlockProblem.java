@@ -8,21 +8,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One attention with a block mask to time: blocks of 128 by 128 drawn at random, those on the
- * diagonal always listed.
+ * One attention with a block mask to time: as many blocks of each row, and that on the diagonal.
  *
  * @param pass forward or backward pass
  * @param dtype of query, key, value and out, and of their gradients
+ * @param block queries and keys of a block
  * @param percent of the blocks that are listed, about
  * @param sequence S
  * @param heads H, which share the mask
  * @param headDim D, and Dv
  */
-record BlockProblem(Pass pass, DType dtype, int percent, int sequence, int heads, int headDim)
+record BlockProblem(
+    Pass pass, DType dtype, int block, int percent, int sequence, int heads, int headDim)
     implements ComposedProblem {
-
-  /** Queries and keys of a block. */
-  static final int BLOCK = 128;
 
   /** The problem that has targets, of a pass. */
   static BlockProblem headline(Pass pass) {
@@ -41,18 +39,18 @@ record BlockProblem(Pass pass, DType dtype, int percent, int sequence, int heads
   }
 
   private static BlockProblem of(Pass pass, int percent) {
-    return new BlockProblem(pass, DType.FLOAT32, percent, 4096, 2, 64);
+    return new BlockProblem(pass, DType.FLOAT32, 128, percent, 4096, 2, 64);
   }
 
   @Override
   public BlockProblem as(DType other) {
-    return new BlockProblem(pass, other, percent, sequence, heads, headDim);
+    return new BlockProblem(pass, other, block, percent, sequence, heads, headDim);
   }
 
   @Override
   public String shape() {
     return "%d %% of blocks of %d, S %d, H %d, D = Dv = %d"
-        .formatted(percent, BLOCK, sequence, heads, headDim);
+        .formatted(percent, block, sequence, heads, headDim);
   }
 
   @Override
@@ -62,11 +60,10 @@ record BlockProblem(Pass pass, DType dtype, int percent, int sequence, int heads
 
   /** Which blocks are listed, [rows][columns]. */
   boolean[][] blocks() {
-    int count = sequence / BLOCK;
+    int count = (sequence + block - 1) / block;
     boolean[][] blocks = new boolean[count][count];
     for (int m = 0; m < count; m++) {
       for (int n = 0; n < count; n++) {
-        // A constant number for each row of blocks, spread by a full cycle.
         blocks[m][n] = m == n || (n * 13 + m * 7) % count < (count * percent + 50) / 100;
       }
     }
@@ -74,13 +71,14 @@ record BlockProblem(Pass pass, DType dtype, int percent, int sequence, int heads
   }
 
   private double pairs() {
-    long listed = 0;
-    for (boolean[] row : blocks()) {
-      for (boolean block : row) {
-        listed += block ? 1 : 0;
+    boolean[][] blocks = blocks();
+    double pairs = 0;
+    for (int i = 0; i < sequence; i++) {
+      for (int j = 0; j < sequence; j++) {
+        pairs += blocks[i / block][j / block] ? 1 : 0;
       }
     }
-    return (double) listed * BLOCK * BLOCK * heads;
+    return pairs * heads;
   }
 
   /** Two products of the pairs in listed blocks, five in the backward pass. */

@@ -27,7 +27,7 @@ public record Blocks(int queries, int keys, boolean perBatch, boolean perHead, d
   public record Lists(int[] offsets, int[] indices, int batches, int heads) {
 
     /** The shape of one of them. */
-    int[] shape(int[] of) {
+    public int[] shape(int[] of) {
       return new int[] {batches, heads, of.length / (batches * heads)};
     }
   }
