@@ -192,7 +192,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
  *   x_ij += table_h,bucket(j - pos_i)
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
- *   x_ij = -inf where masked or mask_ij = 0;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
+ *   x_ij = -inf where masked, mask_ij = 0, or no block of j is listed;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) v_j
  *
  * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
@@ -213,9 +213,13 @@ typedef struct fovea_attention_spec {
   int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
   int32_t has_window_left; /* 0 = none: window_left is not read */
   int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t has_block_queries; /* 0 = none: block_queries is not read */
+  int32_t has_block_keys; /* 0 = none: block_keys is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
   int32_t has_mask; /* 1 = mask is given */
+  int32_t has_block_offsets; /* 1 = block_offsets is given */
+  int32_t has_block_indices; /* 1 = block_indices is given */
   int32_t has_relative_table; /* 1 = relative_table is given */
   int32_t has_relative_buckets; /* 1 = relative_buckets is given */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
@@ -242,6 +246,8 @@ typedef struct fovea_attention_spec {
   int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
+  int64_t block_queries; /* >= 0; of a block of block_offsets and block_indices */
+  int64_t block_keys; /* >= 0; of one */
   int64_t batch; /* B: sequences */
   int64_t query_length; /* Sq: packed: at least the longest query sequence */
   int64_t key_length; /* Sk: packed: at least the longest key sequence */
@@ -251,6 +257,8 @@ typedef struct fovea_attention_spec {
   int64_t value_head_dim; /* Dv */
   int64_t relative_width; /* W: distances that differ, from -(W - 1) / 2 on: W is odd */
   int64_t relative_count; /* N: columns of relative_table */
+  int64_t block_rows; /* R: rows of blocks in a block mask, and one more */
+  int64_t block_count; /* L: room for the blocks that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
@@ -258,6 +266,8 @@ typedef struct fovea_attention_spec {
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t mask_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t block_offsets_stride[2]; /* of [B~, Hq~] */
+  int64_t block_indices_stride[2]; /* of [B~, Hq~] */
   int64_t relative_table_stride[2]; /* of [Hq, N] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -281,6 +291,11 @@ typedef struct fovea_attention_spec {
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
  *   mask          likewise, bytes: query i sees key j where it is not 0
+ *   block_offsets [B or 1, Hq or 1, R], block_indices [B or 1, Hq or 1, L]: a block mask in compressed rows.
+ *                 Queries [m Mb, (m + 1) Mb) of a sequence, with Mb = block_queries, are block row m, and see
+ *                 the keys [n Nb, (n + 1) Nb), Nb = block_keys, of each n in indices [offsets[m], offsets[m + 1]),
+ *                 which rise strictly: of others nothing is said but that they lead nowhere else. R is
+ *                 ceil(Sq / Mb) + 1. Only tiles of keys with a listed block are computed
  *   relative_table    [Hq, N] float32, both dimensions strided (Raffel et al., arXiv 1910.10683): what is added
  *                 to x_ij for each bucket of distances
  *   relative_buckets  [W] int32: the bucket of distance d is element d + (W - 1) / 2, of those farther away
@@ -322,21 +337,21 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const void* bias, const uint8_t* mask,
-    const float* relative_table, const int32_t* relative_buckets, const float* alibi_slopes,
-    const float* gaussian_centers, const float* spans, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
-    void* scratch, void* stream);
+    const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
+    const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
+    const float* spans, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* out, float* lse, float* weights, void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
-    const float* relative_table, const int32_t* relative_buckets, const float* alibi_slopes,
-    const float* gaussian_centers, const float* spans, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
-    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dalibi_slopes,
-    float* dgaussian_centers, float* dspans, float* dsinks, void* workspace, void* scratch,
-    void* stream);
+    const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
+    const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
+    const float* spans, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
+    float* dbias, float* drelative_table, float* dalibi_slopes, float* dgaussian_centers,
+    float* dspans, float* dsinks, void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- additive attention ----------------------------------------------------------------------

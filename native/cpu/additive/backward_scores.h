@@ -37,7 +37,7 @@ class BackwardScores : public Scores {
 
   // Nothing is done to scores but what makes them weights.
   struct RowModifiers {};
-  static bool is_plain() { return true; }
+  static bool is_plain(const fovea::cpu::FOVEA_TIER::Tile&) { return true; }
   static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
   static void gather(RowModifiers, int64_t, int, vfloat) {}

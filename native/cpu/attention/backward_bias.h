@@ -20,9 +20,12 @@ inline void bias_item(const BackwardRun& run, const BackwardWork& work) {
   const int64_t group = spec.query_heads / spec.key_heads;
   const int64_t begin = std::max(work.begin, tile.row_low(j));
   const int64_t end = std::min(work.end, tile.row_high(j + keys - 1));
-  if (begin < end) tile.load_keys(j, keys);
+  bool loaded = false;
   for (int64_t row = begin; row < end; row += tile_rows) {
     const int rows = int(std::min<int64_t>(tile_rows, end - row));
+    if (tile.next_key(row, row + rows, j) >= j + keys) continue;
+    if (!loaded) tile.load_keys(j, keys);
+    loaded = true;
     tile.load_rows(row, rows);
     tile.weigh(true, none);
     const Panel<float> ds = tile.gradients();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "cpu/attention/block_mask.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/softmax/backward_tile.h"
@@ -22,10 +23,15 @@ class BackwardScores : public AttentionRows {
         layout_(run.scratch_layout),
         chunk_(work.keys),
         modifier_(*this, run.operands),
+        blocks_(*this, run.operands),
         // The phase of rows takes some of them at a time, against all their keys.
         reach_(run.call.phase == kRowPhase
                    ? kInfinity
                    : modifier_.longest_reach(sequence_.query_length * group_)) {}
+
+  int64_t next_key(int64_t begin, int64_t end, int64_t key) const {
+    return blocks_.next_key(begin, end, key);
+  }
 
   // Rows whose span ends before a key do not see it.
   int64_t row_high(int64_t key) const {
@@ -74,13 +80,24 @@ class BackwardScores : public AttentionRows {
              int(spec_.head_dim), spans, s);
   }
 
-  bool is_plain() const { return !modifier_.is_active(); }
+  bool is_plain(const Tile& tile) const {
+    return !modifier_.is_active() &&
+           blocks_.lists_all(tile.row, tile.row + tile.rows, tile.key, tile.keys);
+  }
 
   using RowModifiers = ScoreModifier::Row;
   RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
-    return modifier_.row(i, head, key, begin, end,
-                         {run_.scratch + layout_.bias, run_.scratch + layout_.mask,
-                          reinterpret_cast<int32_t*>(run_.scratch + layout_.buckets)});
+    float* const mask = run_.scratch + layout_.mask;
+    ScoreModifier::Row all =
+        modifier_.row(i, head, key, begin, end,
+                      {run_.scratch + layout_.bias, mask,
+                       reinterpret_cast<int32_t*>(run_.scratch + layout_.buckets)});
+    if (blocks_.is_given()) {
+      if (all.mask == nullptr) std::fill(mask + begin, mask + round_to_vectors(end), 1.0f);
+      blocks_.hide(i * group_ + head % group_, key, begin, end, mask);
+      all.mask = mask;
+    }
+    return all;
   }
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);
@@ -97,6 +114,7 @@ class BackwardScores : public AttentionRows {
   const BackwardScratch& layout_;
   const int64_t chunk_;  // of keys
   const ScoreModifier modifier_;
+  const BlockMask blocks_;
   const double reach_;  // of the longest span
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/philox.h"
+#include "cpu/attention/block_mask.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
 #include "cpu/attention/kernels.h"
@@ -23,6 +24,7 @@ class ForwardItem : public AttentionRows {
         call_(run.call),
         operands_(run.operands),
         modifier_(*this, run.operands),
+        blocks_(*this, run.operands),
         layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
         scratch_(static_cast<float*>(run.scratch)) {}
 
@@ -38,8 +40,7 @@ class ForwardItem : public AttentionRows {
     // result does not depend on the rows beside it.
     const int64_t last = high(end - 1);
     const int64_t first = std::max(low(begin), modifier_.first_key(begin, end));
-    const int64_t start = first / plan_.tile_keys * plan_.tile_keys;
-    for (int64_t j = start; j < last; j += plan_.tile_keys) {
+    for (int64_t j = tile_at(first); j < last; j = tile_at(j + plan_.tile_keys)) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);
       load_values(j, count);
@@ -50,10 +51,16 @@ class ForwardItem : public AttentionRows {
     for (int panel = 0; panel < panels; ++panel) {
       dispatch(panel, [&](auto vectors) { finish<vectors()>(panel); });
     }
-    if (spec_.has_weights) write_weights(panels, start, last);
+    if (spec_.has_weights) write_weights(panels, first, last);
   }
 
  private:
+  // Where the first tile begins that has a key from `key` on in a block that is listed.
+  int64_t tile_at(int64_t key) const {
+    return blocks_.next_key(row_begin_, row_begin_ + rows_, key) / plan_.tile_keys *
+           plan_.tile_keys;
+  }
+
   int panel_end(int panel) const { return std::min(rows_, (panel + 1) * kMaxWidth); }
 
   // Runs `body` with the panel's number of vectors as a constant.
@@ -75,6 +82,7 @@ class ForwardItem : public AttentionRows {
   float* keys() const { return scratch_ + layout_.keys; }
   float* values() const { return scratch_ + layout_.values; }
   float* scores_of_tile() const { return scratch_ + layout_.scores; }
+  uint8_t* seen() const { return reinterpret_cast<uint8_t*>(scratch_ + layout_.seen); }
   float* relative() const { return scratch_ + layout_.relative; }
   float* alpha() const { return scratch_ + layout_.alpha; }
   float* maximum() const { return scratch_ + layout_.maximum; }
@@ -127,12 +135,13 @@ class ForwardItem : public AttentionRows {
     const auto in_tile = [&](int64_t key) { return int(std::clamp<int64_t>(key - j, 0, count)); };
     begin = in_tile(low(first));
     end = in_tile(high(last));
-    if (begin >= end) return false;
+    if (begin >= end || blocks_.next_key(first, last + 1, j + begin) >= j + end) return false;
+    const bool listed = blocks_.lists_all(first, last + 1, j + begin, end - begin);
     // Keys that every row sees need no mask; what is left of them and right of them does.
     const bool modified = modifier_.is_active();
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
-    if (modified || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
+    if (modified || !listed || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
     alignas(64) int32_t lows[kWidth], highs[kWidth];
     if (begin < clear_begin || clear_end < end) {
       for (int lane = 0; lane < kWidth; ++lane) {
@@ -149,6 +158,7 @@ class ForwardItem : public AttentionRows {
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
       if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative());
+      if (!listed) hide_blocks<kWidth>(first, last, j, from, to, s);
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));
@@ -158,6 +168,20 @@ class ForwardItem : public AttentionRows {
     }
     masked(clear_end, end);
     return true;
+  }
+
+  // What lies in no block that is listed.
+  template <int kWidth>
+  void hide_blocks(int64_t first, int64_t last, int64_t j, int from, int to, float* s) const {
+    const uint8_t* rows[kWidth];
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = std::min(first + lane, last);
+      uint8_t* const all = seen() + lane * plan_.tile_keys;
+      std::fill(all + from, all + to, uint8_t{1});
+      blocks_.hide(row, j, from, to, all);
+      rows[lane] = all + from;
+    }
+    hide_unseen<kWidth>(rows, from, to, s);
   }
 
   static int round_up(int keys) { return (keys + kGroup - 1) / kGroup * kGroup; }
@@ -268,10 +292,10 @@ class ForwardItem : public AttentionRows {
   }
 
   // A second pass over the keys, now that every row's maximum and sum are known.
-  void write_weights(int panels, int64_t start, int64_t last) {
+  void write_weights(int panels, int64_t first, int64_t last) {
     for (int r = 0; r < rows_; ++r)
       std::fill_n(weights_row(row_begin_ + r), spec_.key_length, 0.0f);
-    for (int64_t j = start; j < last; j += plan_.tile_keys) {
+    for (int64_t j = tile_at(first); j < last; j = tile_at(j + plan_.tile_keys)) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);
       for (int panel = 0; panel < panels; ++panel) {
@@ -307,6 +331,7 @@ class ForwardItem : public AttentionRows {
   const fovea_call& call_;
   const ForwardOperands& operands_;
   const ScoreModifier modifier_;
+  const BlockMask blocks_;
   const ForwardLayout layout_;
   float* const scratch_;
   int64_t row_begin_ = 0;

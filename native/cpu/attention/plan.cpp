@@ -26,7 +26,12 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
   const int64_t sequences = spec.batch * spec.key_heads;
   const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
-  const int64_t most = std::clamp<int64_t>(fitting / width, 1, 1024 / width);
+  int64_t most = std::clamp<int64_t>(fitting / width, 1, 1024 / width);
+  if (spec.has_block_offsets) {  // a tile packs the keys of every list that its rows have
+    const int64_t group = spec.query_heads / spec.key_heads;
+    const int64_t block = std::min(spec.block_queries, spec.query_length) * group;
+    most = std::clamp<int64_t>((block + width - 1) / width, 1, most);
+  }
   const int64_t panels = std::max<int64_t>(1, (rows + width - 1) / width);
   int64_t tiles = (panels + most - 1) / most;
   if (sequences > 0)

@@ -10,6 +10,20 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
+// Keys [begin, end) of a panel's scores are -infinity where its rows, which begin there, have 0, whatever
+// they were: NaN too.
+template <int kWidth>
+void hide_unseen(const uint8_t* const (&rows)[kWidth], int begin, int end, float* s) {
+  for (int lane = 0; lane < kWidth; lane += 8) {
+    const uint8_t* some[8];
+    std::copy_n(rows + lane, 8, some);
+    for_each_block(some, end - begin, [&](int64_t k, float8 seen) {
+      float* at = s + (begin + k) * kWidth + lane;
+      store8(at, seen == float8{} ? float8{} - kInfinity : load8(at));
+    });
+  }
+}
+
 class ScoreModifier {
  public:
   ScoreModifier(const AttentionRows& rows, const Inputs& operands)
@@ -93,7 +107,7 @@ class ScoreModifier {
   // What modifiers are to a row and the keys of a tile.
   struct Row {
     const float* bias;       // with what is added by distance; null if there is neither
-    const float* mask;       // 0 where a key is hidden
+    const float* mask;       // 0 where a key is hidden; null if none is
     const int32_t* buckets;  // of the keys' distances
     vfloat slope, distance;  // of the tile's first keys from the row's position
     vfloat center, span;
@@ -159,7 +173,7 @@ class ScoreModifier {
       toward[kSpan] = select(falls, splat(1.0f) / left, splat(0.0f));
       x = add_span(x, left);
     }
-    if (spec_.has_mask) x = select(load(of.mask + k) == splat(0.0f), splat(-kInfinity), x);
+    if (of.mask != nullptr) x = select(load(of.mask + k) == splat(0.0f), splat(-kInfinity), x);
     return x;
   }
 
@@ -277,20 +291,14 @@ class ScoreModifier {
     }
   }
 
-  // What the mask hides of a panel is -infinity, whatever it was: NaN too.
   template <int kWidth>
   void hide(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) const {
-    for (int lane = 0; lane < kWidth; lane += 8) {
-      const uint8_t* rows[8];
-      for (int r = 0; r < 8; ++r) {
-        const int64_t row = std::min(first + lane + r, last);
-        rows[r] = operands_.mask + rows_.score_offset(spec_.mask_stride, row) + j + begin;
-      }
-      for_each_block(rows, end - begin, [&](int64_t k, float8 seen) {
-        float* at = s + (begin + k) * kWidth + lane;
-        store8(at, seen == float8{} ? float8{} - kInfinity : load8(at));
-      });
+    const uint8_t* rows[kWidth];
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = std::min(first + lane, last);
+      rows[lane] = operands_.mask + rows_.score_offset(spec_.mask_stride, row) + j + begin;
     }
+    hide_unseen<kWidth>(rows, begin, end, s);
   }
 
   const AttentionRows& rows_;

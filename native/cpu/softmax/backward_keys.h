@@ -64,15 +64,23 @@ class BackwardKeys {
       std::fill_n(dqueries_.at, low * dqueries_.row, 0.0f);
       std::fill_n(dqueries_.at + last * dqueries_.row, (rows_ - last) * dqueries_.row, 0.0f);
     }
-    if (row < last) {
-      tile_.load_keys(j, count);
-      gradients_.load_keys(tile_, j, count);
-    } else {  // nor need the keys be there, if there is no query
+    bool any = false;
+    for (; row < last; row += tile) {
+      const int rows = int(std::min(tile, last - row));
+      if (tile_.next_key(row, row + rows, j) >= j + count) {
+        if (first) std::fill_n(dqueries_.at + row * dqueries_.row, rows * dqueries_.row, 0.0f);
+        continue;
+      }
+      if (!any) {
+        tile_.load_keys(j, count);
+        gradients_.load_keys(tile_, j, count);
+      }
+      run_rows(row, rows, count, any, !first);
+      any = true;
+    }
+    if (!any) {  // nor need the keys be there, if no query sees them
       std::fill_n(dkeys_.at, count * dkeys_.row, 0.0f);
       std::fill_n(dvalues_.at, count * dvalues_.row, 0.0f);
-    }
-    for (bool add = false; row < last; row += tile, add = true) {
-      run_rows(row, int(std::min(tile, last - row)), count, add, !first);
     }
     write(j, count);
   }

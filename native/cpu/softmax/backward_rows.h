@@ -24,11 +24,13 @@ void split_lse(const BackwardRun<typename Scores::Op>& run, const BackwardWork& 
   double sums[kMostTileRows] = {};
   std::fill_n(maximum, rows, -kInfinity);
   tile.start_statistics(row, rows, maximum, sums);
-  const int64_t begin = tile.low(row) / run.plan.tile_keys * run.plan.tile_keys;
-  const int64_t end = tile.high(row + rows - 1);
+  const int64_t keys = run.plan.tile_keys, end = tile.high(row + rows - 1);
+  const auto tile_at = [&](int64_t key) {
+    return tile.next_key(row, row + rows, key) / keys * keys;
+  };
   tile.load_queries(row, rows);
-  for (int64_t j = begin; j < end; j += run.plan.tile_keys) {
-    tile.load_keys(j, int(std::min<int64_t>(run.plan.tile_keys, work.sequence.key_length - j)));
+  for (int64_t j = tile_at(tile.low(row)); j < end; j = tile_at(j + keys)) {
+    tile.load_keys(j, int(std::min(keys, work.sequence.key_length - j)));
     tile.join_statistics(maximum, sums);
   }
   for (int r = 0; r < rows; ++r) {

@@ -67,7 +67,7 @@ struct Tile {
 //   load_keys(j, count), load_queries(row, count)    takes them
 //   compute(tile of rows and keys, spans, S)         S of the keys that each block of rows sees, perhaps
 //                                                    before it is modified
-//   is_plain(), row_modifiers(...), modify(...)      what is done to S after that, if anything
+//   is_plain(tile), row_modifiers(...), modify(...)  what is done to S after that, if anything
 //   gather(...)                                      takes dS
 //   kRowSums                                         how many sums over the keys of a row are made of dS
 //   start_statistics(...)                            what joins a row's sum beside its keys
@@ -84,8 +84,7 @@ class BackwardTile : public Scores, TileSpans {
         lse_(run.workspace + run.workspace_layout.lse + work.first_row),
         rest_(run.workspace + run.workspace_layout.rest + work.first_row),
         delta_(run.workspace + run.workspace_layout.delta + work.first_row),
-        threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0),
-        plain_(this->is_plain() && threshold_ == 0) {}
+        threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0) {}
 
   // What the worker has of the tile, each row on a boundary of vectors.
   Panel<const float> douts() const { return {run_.scratch + layout_.douts, layout_.value_row}; }
@@ -163,13 +162,14 @@ class BackwardTile : public Scores, TileSpans {
   // sum of dS times what modify() answers.
   void weigh(bool after_softcap, float* const* row_sums) {
     const bool clear = compute();
+    const bool plain = threshold_ == 0 && this->is_plain({row_, rows_, key_, keys_});
     multiply({douts().at, douts().row, 1},
              {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
              int(spec_.value_head_dim), row_spans_, gradients());
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
       const Span seen =
           clear ? Span{0, keys_} : keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
-      if (plain_) {
+      if (plain) {
         weigh_row<true>(int(row - row_), i, head, seen, after_softcap, row_sums);
       } else {
         weigh_row<false>(int(row - row_), i, head, seen, after_softcap, row_sums);
@@ -265,7 +265,6 @@ class BackwardTile : public Scores, TileSpans {
   const float* const rest_;
   const float* const delta_;
   const uint32_t threshold_;
-  const bool plain_;
 };
 
 }  // namespace fovea::cpu::FOVEA_TIER

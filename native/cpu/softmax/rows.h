@@ -48,6 +48,9 @@ class Rows {
     return std::max<int64_t>(bound, 0);
   }
 
+  // The first key from `key` on that a mask of blocks lets any of rows [begin, end) see: there is none.
+  int64_t next_key(int64_t, int64_t, int64_t key) const { return key; }
+
   // The other way round: rows [row_low, row_high) see a key.
   int64_t row_low(int64_t key) const {
     if (!spec_.causal && !spec_.has_window_right) return 0;

@@ -13,6 +13,8 @@ struct Inputs {
   const void* value;
   const void* bias;
   const uint8_t* mask;
+  const int32_t* block_offsets;
+  const int32_t* block_indices;
   const float* relative_table;
   const int32_t* relative_buckets;
   const float* alibi_slopes;

@@ -1,5 +1,6 @@
 // What a spec of attention may say beside what its declaration does, and what it leaves out.
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/attention/attention.h"
@@ -34,6 +35,30 @@ int32_t check_relative(const Spec& spec, Error& error) {
   return fail(error, FOVEA_INVALID_ARGUMENT, "relative_count is 0, expected 1 or more");
 }
 
+int32_t check_blocks(Spec& spec, Error& error) {
+  const auto expect = [&](const char* name, bool given) {
+    if (given == (spec.has_block_offsets != 0)) return int32_t{FOVEA_OK};
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s",
+                given ? name : "block_offsets", given ? "block_offsets" : name);
+  };
+  if (int32_t status = expect("block_indices", spec.has_block_indices)) return status;
+  if (int32_t status = expect("block_queries", spec.has_block_queries)) return status;
+  if (int32_t status = expect("block_keys", spec.has_block_keys)) return status;
+  if (!spec.has_block_offsets) return FOVEA_OK;
+  if (spec.block_queries == 0 || spec.block_keys == 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is 0, expected 1 or more",
+                spec.block_queries == 0 ? "block_queries" : "block_keys");
+  }
+  spec.block_queries = std::min(spec.block_queries, kMaxLength);
+  spec.block_keys = std::min(spec.block_keys, kMaxLength);
+  const int64_t rows = (spec.query_length + spec.block_queries - 1) / spec.block_queries;
+  if (spec.block_rows == rows + 1) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              "block_rows is %lld, expected %lld: one more than %lld queries have blocks of %lld",
+              (long long)spec.block_rows, (long long)rows + 1, (long long)spec.query_length,
+              (long long)spec.block_queries);
+}
+
 }  // namespace
 
 int32_t resolve(fovea_plan& plan) {
@@ -49,6 +74,7 @@ int32_t resolve(fovea_plan& plan) {
     return status;
   }
   if (int32_t status = check_relative(spec, plan.error)) return status;
+  if (int32_t status = check_blocks(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.

@@ -10,6 +10,7 @@ import java.util.function.IntFunction;
 /** The mechanisms that libtorch's users compose. */
 enum Mechanism {
   ADDITIVE("Additive attention", AdditiveProblem::headline, AdditiveProblem::all),
+  BLOCKS("Block-sparse attention", BlockProblem::headline, BlockProblem::all),
   LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
   CHANNEL(
       "Channel attention",

@@ -137,6 +137,8 @@ final class Targets {
           composed(Mechanism.ADDITIVE, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(
               Mechanism.ADDITIVE, Pass.BACKWARD, "libtorch's memory over ours", COMPOSED_MEMORY, 4),
+          composed(Mechanism.BLOCKS, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.BLOCKS, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.LINEAR, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.LINEAR, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.CHANNEL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),

@@ -31,6 +31,7 @@ class ComposedMeasurementTest {
         problems.add(new AdditiveProblem(pass, dtype, 1, 37, 41, 1, 8, 5));
         problems.add(new AdditiveProblem(pass, dtype, 2, 9, 20, 3, 16, 8));
         problems.add(new AdditiveProblem(pass, dtype, 3, 1, 70, 1, 8, 8));
+        problems.add(new BlockProblem(pass, dtype, 8, 30, 37, 2, 16));
         for (LinearProblem.Form form : LinearProblem.Form.values()) {
           problems.add(new LinearProblem(form, pass, dtype, 2, 37, 3, 8));
         }

@@ -21,9 +21,13 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("alignment"),
               ValueLayout.JAVA_INT.withName("has_window_left"),
               ValueLayout.JAVA_INT.withName("has_window_right"),
+              ValueLayout.JAVA_INT.withName("has_block_queries"),
+              ValueLayout.JAVA_INT.withName("has_block_keys"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
               ValueLayout.JAVA_INT.withName("has_mask"),
+              ValueLayout.JAVA_INT.withName("has_block_offsets"),
+              ValueLayout.JAVA_INT.withName("has_block_indices"),
               ValueLayout.JAVA_INT.withName("has_relative_table"),
               ValueLayout.JAVA_INT.withName("has_relative_buckets"),
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
@@ -50,6 +54,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
+              ValueLayout.JAVA_LONG.withName("block_queries"),
+              ValueLayout.JAVA_LONG.withName("block_keys"),
               ValueLayout.JAVA_LONG.withName("batch"),
               ValueLayout.JAVA_LONG.withName("query_length"),
               ValueLayout.JAVA_LONG.withName("key_length"),
@@ -59,6 +65,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("value_head_dim"),
               ValueLayout.JAVA_LONG.withName("relative_width"),
               ValueLayout.JAVA_LONG.withName("relative_count"),
+              ValueLayout.JAVA_LONG.withName("block_rows"),
+              ValueLayout.JAVA_LONG.withName("block_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
@@ -66,6 +74,10 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("mask_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("block_offsets_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("block_indices_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("relative_table_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
@@ -100,9 +112,13 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 ALIGNMENT = Field.Int32.of(LAYOUT, "alignment");
   public static final Field.Int32 HAS_WINDOW_LEFT = Field.Int32.of(LAYOUT, "has_window_left");
   public static final Field.Int32 HAS_WINDOW_RIGHT = Field.Int32.of(LAYOUT, "has_window_right");
+  public static final Field.Int32 HAS_BLOCK_QUERIES = Field.Int32.of(LAYOUT, "has_block_queries");
+  public static final Field.Int32 HAS_BLOCK_KEYS = Field.Int32.of(LAYOUT, "has_block_keys");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
   public static final Field.Int32 HAS_MASK = Field.Int32.of(LAYOUT, "has_mask");
+  public static final Field.Int32 HAS_BLOCK_OFFSETS = Field.Int32.of(LAYOUT, "has_block_offsets");
+  public static final Field.Int32 HAS_BLOCK_INDICES = Field.Int32.of(LAYOUT, "has_block_indices");
   public static final Field.Int32 HAS_RELATIVE_TABLE = Field.Int32.of(LAYOUT, "has_relative_table");
   public static final Field.Int32 HAS_RELATIVE_BUCKETS = Field.Int32.of(LAYOUT,
       "has_relative_buckets");
@@ -133,6 +149,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
+  public static final Field.Int64 BLOCK_QUERIES = Field.Int64.of(LAYOUT, "block_queries");
+  public static final Field.Int64 BLOCK_KEYS = Field.Int64.of(LAYOUT, "block_keys");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
   public static final Field.Int64 QUERY_LENGTH = Field.Int64.of(LAYOUT, "query_length");
   public static final Field.Int64 KEY_LENGTH = Field.Int64.of(LAYOUT, "key_length");
@@ -142,6 +160,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 VALUE_HEAD_DIM = Field.Int64.of(LAYOUT, "value_head_dim");
   public static final Field.Int64 RELATIVE_WIDTH = Field.Int64.of(LAYOUT, "relative_width");
   public static final Field.Int64 RELATIVE_COUNT = Field.Int64.of(LAYOUT, "relative_count");
+  public static final Field.Int64 BLOCK_ROWS = Field.Int64.of(LAYOUT, "block_rows");
+  public static final Field.Int64 BLOCK_COUNT = Field.Int64.of(LAYOUT, "block_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
@@ -149,6 +169,10 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
   public static final Field.Int64Array MASK_STRIDE = Field.Int64Array.of(LAYOUT, "mask_stride");
+  public static final Field.Int64Array BLOCK_OFFSETS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "block_offsets_stride");
+  public static final Field.Int64Array BLOCK_INDICES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "block_indices_stride");
   public static final Field.Int64Array RELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
       "relative_table_stride");
   public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,

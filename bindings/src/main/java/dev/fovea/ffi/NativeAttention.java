@@ -26,12 +26,16 @@ public final class NativeAttention extends NativeOperation {
       FoveaAttentionSpec.RELATIVE_WIDTH, null, null);
   private static final Size RELATIVE_COUNT = new Size("relative_count", "N",
       FoveaAttentionSpec.RELATIVE_COUNT, null, null);
+  private static final Size BLOCK_ROWS = new Size("block_rows", "R", FoveaAttentionSpec.BLOCK_ROWS,
+      null, null);
+  private static final Size BLOCK_COUNT = new Size("block_count", "L",
+      FoveaAttentionSpec.BLOCK_COUNT, null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(18);
-    static final MethodHandle BACKWARD = Handles.run(27);
+    static final MethodHandle FORWARD = Handles.run(20);
+    static final MethodHandle BACKWARD = Handles.run(29);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -42,7 +46,7 @@ public final class NativeAttention extends NativeOperation {
         1,
         FoveaAttentionSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
-            RELATIVE_WIDTH, RELATIVE_COUNT),
+            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
@@ -59,6 +63,14 @@ public final class NativeAttention extends NativeOperation {
             new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
                 FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("block_offsets", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_BLOCK_OFFSETS, FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(BLOCK_ROWS,
+                false))),
+            new Operand("block_indices", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_BLOCK_INDICES, FoveaAttentionSpec.BLOCK_INDICES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(BLOCK_COUNT,
+                false))),
             new Operand("relative_table", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_RELATIVE_TABLE, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE,
                 List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
@@ -112,6 +124,14 @@ public final class NativeAttention extends NativeOperation {
             new Operand("mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_MASK,
                 FoveaAttentionSpec.MASK_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
+            new Operand("block_offsets", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_BLOCK_OFFSETS, FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(BLOCK_ROWS,
+                false))),
+            new Operand("block_indices", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_BLOCK_INDICES, FoveaAttentionSpec.BLOCK_INDICES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), new Dim(BLOCK_COUNT,
+                false))),
             new Operand("relative_table", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_RELATIVE_TABLE, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE,
                 List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
@@ -188,8 +208,8 @@ public final class NativeAttention extends NativeOperation {
       MemorySegment stream)
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
-        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], workspace,
-        scratch, stream);
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
+        o[19], workspace, scratch, stream);
   }
 
   @Override
@@ -204,6 +224,7 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], workspace, scratch,
+        stream);
   }
 }

@@ -20,7 +20,7 @@ import java.util.Objects;
  *   x_ij += table_h,bucket(j - position_i)            if a relative bias is given to the call
  *   x_ij -= (j - center_i)^2 / (2 sigma^2)            if centers are given to the call
  *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
- *   x_ij  = -infinity                                 where masked, or mask_ij is false
+ *   x_ij  = -infinity                                 where masked, mask_ij is false, or no block lists j
  *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
  *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j
  * </pre>
@@ -52,14 +52,23 @@ public final class Attention {
       float softcap,
       float gaussianSigma,
       float spanRamp,
+      long blockQueries, // 0: no block mask
+      long blockKeys,
       boolean allowTf32)
       implements MaskedSpec {
 
-    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, 0, 0, false);
+    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, false);
 
     Options withoutDropout() {
       return new Options(
-          masks.withoutDropout(), scale, softcap, gaussianSigma, spanRamp, allowTf32);
+          masks.withoutDropout(),
+          scale,
+          softcap,
+          gaussianSigma,
+          spanRamp,
+          blockQueries,
+          blockKeys,
+          allowTf32);
     }
 
     @Override
@@ -77,6 +86,12 @@ public final class Attention {
       FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
       FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, gaussianSigma);
       FoveaAttentionSpec.SPAN_RAMP.set(spec, spanRamp);
+      if (blockQueries != 0) {
+        FoveaAttentionSpec.HAS_BLOCK_QUERIES.set(spec, 1);
+        FoveaAttentionSpec.HAS_BLOCK_KEYS.set(spec, 1);
+        FoveaAttentionSpec.BLOCK_QUERIES.set(spec, blockQueries);
+        FoveaAttentionSpec.BLOCK_KEYS.set(spec, blockKeys);
+      }
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
     }
 
@@ -94,6 +109,9 @@ public final class Attention {
       }
       if (spanRamp != 0) {
         own.append(", spanRamp=").append(spanRamp);
+      }
+      if (blockQueries != 0) {
+        own.append(", blocks=").append(blockQueries).append('x').append(blockKeys);
       }
       if (allowTf32) {
         own.append(", TF32 allowed");
@@ -240,6 +258,8 @@ public final class Attention {
     private float softcap;
     private float gaussianSigma;
     private float spanRamp;
+    private long blockQueries;
+    private long blockKeys;
     private boolean allowTf32;
 
     private Builder(Options from) {
@@ -248,6 +268,8 @@ public final class Attention {
       softcap = from.softcap;
       gaussianSigma = from.gaussianSigma;
       spanRamp = from.spanRamp;
+      blockQueries = from.blockQueries;
+      blockKeys = from.blockKeys;
       allowTf32 = from.allowTf32;
     }
 
@@ -290,6 +312,22 @@ public final class Attention {
       return this;
     }
 
+    /**
+     * The queries and keys of a block of {@link AttentionCall#blockMask}, each 1 or more; 0 and 0,
+     * the default, for calls without one. Kernels skip a tile of keys that has no listed block:
+     * blocks of 64 or 128 waste least.
+     */
+    public Builder blockSize(long queries, long keys) {
+      if (queries < 0 || keys < 0 || (queries == 0) != (keys == 0)) {
+        throw new IllegalArgumentException(
+            "blockSize is %d x %d, expected 1 or more of both, or 0 of both (off)"
+                .formatted(queries, keys));
+      }
+      blockQueries = queries;
+      blockKeys = keys;
+      return this;
+    }
+
     /** A number from 2^-exponent to 2^exponent, or 0. */
     private static float zeroOrWithin(int exponent, String name, double number) {
       boolean within = number >= Math.scalb(1.0, -exponent) && number <= Math.scalb(1.0, exponent);
@@ -320,7 +358,15 @@ public final class Attention {
     /** The attention; this builder may go on. */
     public Attention build() {
       return new Attention(
-          new Options(maskOptions(), scale, softcap, gaussianSigma, spanRamp, allowTf32));
+          new Options(
+              maskOptions(),
+              scale,
+              softcap,
+              gaussianSigma,
+              spanRamp,
+              blockQueries,
+              blockKeys,
+              allowTf32));
     }
   }
 }

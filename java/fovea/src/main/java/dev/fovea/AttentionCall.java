@@ -37,6 +37,24 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * Which blocks of keys each block of queries sees, in compressed rows (CSR): time is that of the
+   * blocks that are listed, in both passes. Blocks are of {@link Attention.Builder#blockSize}:
+   * block row m is queries [m Mb, (m + 1) Mb) of a sequence, block n its keys [n Nb, (n + 1) Nb). A
+   * query sees what its list has of the keys that position and length let it see; with an empty
+   * list nothing, which gives out = 0. {@link BlockMask} makes both tensors. Null for none, both or
+   * neither.
+   *
+   * @param offsets [B or 1, Hq or 1, ceil(Sq / Mb) + 1], or without the first dimension, {@link
+   *     DType#INT32}: the list of block row m is indices [offsets[m], offsets[m + 1])
+   * @param indices [B or 1, Hq or 1, room], or without the first dimension, {@link DType#INT32}:
+   *     blocks of keys, in each list strictly rising. Of others nothing is promised but that
+   *     nothing else is read or written
+   */
+  public AttentionCall blockMask(Tensor offsets, Tensor indices) {
+    return bindBoth("block_offsets", offsets, "block_indices", indices);
+  }
+
+  /**
    * What is added to scores by the distance of a key, its position minus the query's, in buckets of
    * distances that a head learns a number for (Raffel et al., 2019, arXiv 1910.10683). Null for
    * none, both or neither.
@@ -48,14 +66,18 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    *     RelativeBuckets} makes them
    */
   public AttentionCall relativeBias(Tensor table, Tensor buckets) {
-    if ((table == null) != (buckets == null)) {
-      String given = table == null ? "relativeBuckets" : "relativeTable";
-      String absent = table == null ? "relativeTable" : "relativeBuckets";
+    return bindBoth("relative_table", table, "relative_buckets", buckets);
+  }
+
+  private AttentionCall bindBoth(String name, Tensor tensor, String other, Tensor second) {
+    if ((tensor == null) != (second == null)) {
+      String given = PassOperands.javaName(tensor == null ? other : name);
+      String absent = PassOperands.javaName(tensor == null ? name : other);
       throw new IllegalArgumentException(given + " is given without " + absent);
     }
     claim().begin();
-    operands().set("relative_table", table);
-    operands().set("relative_buckets", buckets);
+    operands().set(name, tensor);
+    operands().set(other, second);
     return operandBound();
   }
 

@@ -6,6 +6,7 @@ import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Attend;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.cli.attend.Settings;
+import dev.fovea.cli.attend.Settings.BlockSize;
 import dev.fovea.cli.attend.Settings.Window;
 import java.nio.file.Path;
 import java.util.Map;
@@ -85,6 +86,14 @@ final class AttendCommand extends CliCommand {
   private double spanRamp;
 
   @Option(
+      names = "--block-size",
+      converter = BlockSizeConverter.class,
+      defaultValue = "0,0",
+      paramLabel = "Q,K",
+      description = "Queries and keys of a block of --block-offsets and --block-indices.")
+  private BlockSize blocks;
+
+  @Option(
       names = "--scale",
       paramLabel = "S",
       description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
@@ -146,6 +155,7 @@ final class AttendCommand extends CliCommand {
             softcap,
             gaussianSigma,
             spanRamp,
+            blocks,
             dropout,
             seed,
             offset,
@@ -164,22 +174,38 @@ final class AttendCommand extends CliCommand {
   static final class WindowConverter implements ITypeConverter<Window> {
     @Override
     public Window convert(String text) {
-      String[] sides = text.split(",", -1);
-      try {
-        if (sides.length == 2) {
-          Window window =
-              new Window(Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip()));
-          if (window.valid()) {
-            return window;
-          }
-        }
-      } catch (NumberFormatException e) {
-        // said below
+      long[] sides = pair(text);
+      if (sides != null && new Window(sides[0], sides[1]).valid()) {
+        return new Window(sides[0], sides[1]);
       }
       throw new TypeConversionException(
           "'"
               + text
               + "' is not two numbers of 0 or more, such as 128,0, where -1 means unbounded");
+    }
+  }
+
+  /** "64,64". */
+  static final class BlockSizeConverter implements ITypeConverter<BlockSize> {
+    @Override
+    public BlockSize convert(String text) {
+      long[] sides = pair(text);
+      if (sides != null && sides[0] >= 0 && sides[1] >= 0) {
+        return new BlockSize(sides[0], sides[1]);
+      }
+      throw new TypeConversionException("'" + text + "' is not two numbers, such as 64,64");
+    }
+  }
+
+  /** Two whole numbers; null if the text is anything else. */
+  private static long[] pair(String text) {
+    String[] sides = text.split(",", -1);
+    try {
+      return sides.length == 2
+          ? new long[] {Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip())}
+          : null;
+    } catch (NumberFormatException e) {
+      return null;
     }
   }
 

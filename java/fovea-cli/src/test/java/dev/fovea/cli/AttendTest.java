@@ -12,6 +12,7 @@ import dev.fovea.testkit.Comparison;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase;
+import dev.fovea.testkit.attention.Blocks;
 import dev.fovea.testkit.attention.CaseBuilder;
 import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Options.Alibi;
@@ -93,6 +94,27 @@ class AttendTest {
     }
     line.addAll(files.operand("relative-table", NpyType.FLOAT32, values, 1, 4));
     refused(line, "is given without");
+  }
+
+  @Test
+  void blockMask() throws IOException {
+    Blocks blocks = new Blocks(3, 2, true, true, 0.6);
+    check(sizes().blocks(blocks).causal().build(), "--causal", "--block-size", "3,2");
+    float[] values = new float[4];
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    for (String name : List.of("query", "key", "value")) {
+      line.addAll(files.operand(name, NpyType.FLOAT32, values, 1, 2, 1, 2));
+    }
+    refused(plus(line, "--block-size", "2"), "'2' is not two numbers, such as 64,64");
+    refused(plus(line, "--block-size", "2,0"), "--block-size is 2 x 0");
+    line.addAll(files.lengths("block-offsets", NpyType.INT32, new int[] {0, 1}));
+    refused(line, "is given without");
+  }
+
+  private static List<String> plus(List<String> line, String... more) {
+    List<String> all = new ArrayList<>(line);
+    all.addAll(List.of(more));
+    return all;
   }
 
   @Test
@@ -208,6 +230,12 @@ class AttendTest {
     }
     if (data.mask() != null) {
       line.addAll(files.operand("mask", NpyType.BOOL, data.mask(), c.layouts().mask().size()));
+    }
+    if (data.blocks() != null) {
+      for (String name : List.of("offsets", "indices")) {
+        int[] of = name.equals("offsets") ? data.blocks().offsets() : data.blocks().indices();
+        line.addAll(files.integers("block-" + name, NpyType.INT32, of, data.blocks().shape(of)));
+      }
     }
     if (data.table() != null) {
       long[] size = c.layouts().table().size();

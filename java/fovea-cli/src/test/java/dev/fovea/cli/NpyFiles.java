@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.List;
 
 /** The files of one command line, each named as its option. */
@@ -65,13 +66,15 @@ public record NpyFiles(Path folder) {
 
   /** As {@link #operand}; nothing if there are no lengths. */
   List<String> lengths(String name, NpyType type, int[] values) throws IOException {
-    if (values == null) {
-      return List.of();
-    }
+    return values == null ? List.of() : integers(name, type, values, values.length);
+  }
+
+  /** As {@link #operand}. */
+  List<String> integers(String name, NpyType type, int[] values, int... shape) throws IOException {
     float[] exact = new float[values.length];
     for (int i = 0; i < values.length; i++) {
       exact[i] = values[i];
     }
-    return operand(name, type, exact, values.length);
+    return operand(name, type, exact, Arrays.stream(shape).asLongStream().toArray());
   }
 }

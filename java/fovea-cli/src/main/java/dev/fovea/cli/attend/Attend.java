@@ -48,7 +48,13 @@ public final class Attend {
     binding =
         new Wording()
             .with(
-                "--causal", "--scale", "--softcap", "--gaussian-sigma", "--span-ramp", "--dropout")
+                "--causal",
+                "--scale",
+                "--softcap",
+                "--gaussian-sigma",
+                "--span-ramp",
+                "--block-size",
+                "--dropout")
             .say(() -> mechanism.bind(settings));
     this.device = device;
     this.dtype = dtype;

@@ -20,6 +20,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
             .softcap(settings.softcap())
             .gaussianSigma(settings.gaussianSigma())
             .spanRamp(settings.spanRamp())
+            .blockSize(settings.blocks().queries(), settings.blocks().keys())
             .allowTf32(settings.allowTf32())
             .build();
   }
@@ -30,6 +31,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
         .call(operands.get("query"), operands.get("key"), operands.get("value"))
         .bias(operands.get("bias"))
         .mask(operands.get("mask"))
+        .blockMask(operands.get("block_offsets"), operands.get("block_indices"))
         .relativeBias(operands.get("relative_table"), operands.get("relative_buckets"))
         .alibiSlopes(operands.get("alibi_slopes"))
         .gaussianCenters(operands.get("gaussian_centers"))

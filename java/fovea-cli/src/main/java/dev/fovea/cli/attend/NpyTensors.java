@@ -104,13 +104,29 @@ final class NpyTensors {
   }
 
   /**
-   * Reads whole numbers, from int32 or int64.
+   * Reads whole numbers of one dimension, from int32 or int64.
    *
    * @param option that names the file, for the text of a refusal
    */
   int[] integers(String option, Path file) throws IOException {
     String name = option + " " + file;
     Npy array = read(name, file);
+    if (array.shape().length != 1) {
+      throw new IllegalArgumentException(
+          "%s has shape %s, expected one dimension"
+              .formatted(name, Arrays.toString(array.shape())));
+    }
+    return integers(name, array);
+  }
+
+  /** Reads a tensor of whole numbers, as {@link #integers(String, Path)}. */
+  Tensor int32s(String option, Path file) throws IOException {
+    String name = option + " " + file;
+    Npy array = read(name, file);
+    return scope.copyOf(integers(name, array), array.shape());
+  }
+
+  private static int[] integers(String name, Npy array) {
     if (array.type() != NpyType.INT32 && array.type() != NpyType.INT64) {
       throw new IllegalArgumentException(
           "%s has elements of type %s, expected %s or %s"
@@ -120,10 +136,10 @@ final class NpyTensors {
                   NpyType.INT32.descriptor(),
                   NpyType.INT64.descriptor()));
     }
-    if (array.shape().length != 1 || array.elements() > Integer.MAX_VALUE) {
+    if (array.elements() > Integer.MAX_VALUE - 8) {
       throw new IllegalArgumentException(
-          "%s has shape %s, expected one dimension"
-              .formatted(name, Arrays.toString(array.shape())));
+          "%s has %d elements, expected at most %d"
+              .formatted(name, array.elements(), Integer.MAX_VALUE - 8));
     }
     int[] values = new int[(int) array.elements()];
     for (int i = 0; i < values.length; i++) {

@@ -106,7 +106,7 @@ final class Operands {
           case SPEC, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
           case OWN -> reader.floats(option, file(operand), null);
           case FLOAT32 -> reader.float32s(option, file(operand));
-          case INT32 -> reader.ints(reader.integers(option, file(operand)));
+          case INT32 -> reader.int32s(option, file(operand));
           case BOOL -> reader.bools(option, file(operand));
           case OFFSETS -> offsets(operand, reader.integers(option, file(operand)));
         };

@@ -11,6 +11,7 @@ import dev.fovea.MaskBuilder;
  * @param causal null: no causal mask
  * @param window null: none
  * @param scale null: the operation's own
+ * @param blocks of a block mask
  * @param featureMap of queries and keys, of linear attention
  * @param normalised whether its out is divided by the sum of its weights
  * @param deterministic whether every run of a backward pass is to give the same bits
@@ -22,6 +23,7 @@ public record Settings(
     double softcap,
     double gaussianSigma,
     double spanRamp,
+    BlockSize blocks,
     double dropout,
     long seed,
     int offset,
@@ -30,6 +32,9 @@ public record Settings(
     boolean normalised,
     boolean deterministic,
     int threads) {
+
+  /** Q,K as in {@code --block-size 64,64}; 0,0 for none. */
+  public record BlockSize(long queries, long keys) {}
 
   /** L,R as in {@code --window 128,0}. */
   public record Window(long left, long right) {

@@ -48,6 +48,10 @@ final class BoundCase implements AutoCloseable {
     if (data.mask() != null) {
       call.mask(buffers.input(DType.BOOL, c.layouts().mask(), data.mask(), dims()));
     }
+    if (data.blocks() != null) {
+      Blocks.Lists lists = data.blocks();
+      call.blockMask(lists(lists, lists.offsets()), lists(lists, lists.indices()));
+    }
     if (data.table() != null) {
       call.relativeBias(
           buffers.input(DType.FLOAT32, c.layouts().table(), data.table(), tableDims()),
@@ -68,6 +72,10 @@ final class BoundCase implements AutoCloseable {
     if (o.dropout() > 0) {
       call.dropoutSeed(o.seed(), o.offset());
     }
+  }
+
+  private Tensor lists(Blocks.Lists lists, int[] of) {
+    return buffers.ints(of, lists.shape(of));
   }
 
   /** The call: inputs are bound to it. */

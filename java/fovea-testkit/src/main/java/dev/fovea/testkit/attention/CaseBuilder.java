@@ -43,6 +43,7 @@ public final class CaseBuilder {
   boolean biasExpanded;
   Bias mask = Bias.NONE;
   Relative relative;
+  Blocks blocks;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
   boolean sinks;
@@ -184,6 +185,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** A block mask. */
+  public CaseBuilder blocks(Blocks lists) {
+    blocks = lists;
+    return this;
+  }
+
   /** Slopes of that shape. */
   public CaseBuilder alibi(Alibi shape) {
     alibi = shape;
@@ -281,6 +288,7 @@ public final class CaseBuilder {
             biasDType,
             mask,
             relative,
+            blocks,
             alibi,
             List.copyOf(rows),
             sinks,

@@ -76,6 +76,8 @@ final class CaseContents {
     Geometry g = c.geometry();
     file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
     file.operand(c.layouts().mask(), DType.BOOL, data.mask());
+    file.ints(data.blocks() == null ? null : data.blocks().offsets());
+    file.ints(data.blocks() == null ? null : data.blocks().indices());
     file.operand(c.layouts().table(), DType.FLOAT32, data.table());
     file.ints(data.buckets());
     file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
@@ -176,6 +178,7 @@ final class CaseContents {
       FoveaAttentionSpec.RELATIVE_COUNT.set(spec, o.relative().columns());
       FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 2L * o.relative().reach() + 1);
     }
+    blocks(spec, c);
     AttentionCase.Layouts layouts = c.layouts();
     strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
     strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
@@ -191,6 +194,29 @@ final class CaseContents {
       RowOperand it = o.rows().get(k);
       NativeAttention.OPERATION.float32(it.kind().option()).set(spec, it.number());
       row(spec, Abi.FORWARD, it.kind().operand(), layouts.rows().get(k), g.packed());
+    }
+  }
+
+  private static void blocks(MemorySegment spec, AttentionCase c) {
+    Blocks.Lists lists = Operands.blocks(c);
+    if (lists == null) {
+      return;
+    }
+    FoveaAttentionSpec.HAS_BLOCK_OFFSETS.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_INDICES.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_QUERIES.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_KEYS.set(spec, 1);
+    FoveaAttentionSpec.BLOCK_QUERIES.set(spec, c.options().blocks().queries());
+    FoveaAttentionSpec.BLOCK_KEYS.set(spec, c.options().blocks().keys());
+    int rows = lists.shape(lists.offsets())[2];
+    int room = lists.shape(lists.indices())[2];
+    FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows);
+    FoveaAttentionSpec.BLOCK_COUNT.set(spec, room);
+    int heads = lists.heads();
+    for (int dim = 0; dim < 2; dim++) {
+      long lead = dim == 0 ? (lists.batches() == 1 ? 0 : heads) : (heads == 1 ? 0 : 1);
+      FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE.set(spec, dim, lead * rows);
+      FoveaAttentionSpec.BLOCK_INDICES_STRIDE.set(spec, dim, lead * room);
     }
   }
 

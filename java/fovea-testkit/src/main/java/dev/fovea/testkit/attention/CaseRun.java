@@ -74,6 +74,9 @@ public final class CaseRun implements AutoCloseable {
     if (o.softcap() > 0) {
       builder = builder.softcap(o.softcap());
     }
+    if (o.blocks() != null) {
+      builder.blockSize(o.blocks().queries(), o.blocks().keys());
+    }
     for (RowOperand it : o.rows()) {
       it.kind().configure(builder, it.number());
     }

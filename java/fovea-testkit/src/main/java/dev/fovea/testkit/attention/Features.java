@@ -35,6 +35,13 @@ public final class Features {
     return asked ? "on" : there ? "not-asked" : "off";
   }
 
+  private static String blocks(Blocks blocks) {
+    if (blocks == null) {
+      return "off";
+    }
+    return blocks.density() == 0 ? "none" : blocks.density() == 1 ? "all" : "some";
+  }
+
   private static String shape(Options o, RowOperand.Kind kind) {
     return o.rows().stream()
         .filter(it -> it.kind() == kind)
@@ -59,6 +66,7 @@ public final class Features {
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
     f.put("maskOperand", o.mask().name());
     f.put("relative", o.relative() == null ? "off" : o.relative().reach() < 30 ? "near" : "far");
+    f.put("blocks", blocks(o.blocks()));
     f.put("alibi", o.alibi().name());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       f.put(kind.operand(), shape(o, kind));

@@ -22,6 +22,7 @@ import java.util.List;
  * @param mask buffer of the mask, 0 where a key is hidden, or null
  * @param table buffer of what is added by distance, or null
  * @param buckets of distances, or null
+ * @param blocks lists of the block mask, or null
  * @param alibi buffer of the slopes, or null
  * @param rows buffers of {@link Options#rows}
  * @param sinks [Hq], or null
@@ -34,6 +35,7 @@ public record Operands(
     float[] mask,
     float[] table,
     int[] buckets,
+    Blocks.Lists blocks,
     float[] alibi,
     List<float[]> rows,
     float[] sinks) {
@@ -60,13 +62,20 @@ public record Operands(
     Relative relative = options.relative();
     int[] buckets = relative == null ? null : relative.buckets(new Gaussian(seed(c, 9)));
     return new Operands(
-        query, key, value, bias, mask(c), table(c), buckets, alibi(c), rows(c), sinks(c));
+        query, key, value, bias, mask(c), table(c), buckets, blocks(c), alibi(c), rows(c),
+        sinks(c));
   }
 
   /** Of a case without a mask, and what it has for distances and query rows. */
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
-    this(query, key, value, bias, null, null, null, alibi, List.of(), sinks);
+    this(query, key, value, bias, null, null, null, null, alibi, List.of(), sinks);
+  }
+
+  /** The lists of the block mask; null if there is none. */
+  static Blocks.Lists blocks(AttentionCase c) {
+    Blocks blocks = c.options().blocks();
+    return blocks == null ? null : blocks.lists(c.geometry(), new Gaussian(seed(c, 11)));
   }
 
   private static List<float[]> rows(AttentionCase c) {

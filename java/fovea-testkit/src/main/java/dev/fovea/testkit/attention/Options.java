@@ -19,6 +19,7 @@ import java.util.List;
  * @param biasDType of the bias, null without one
  * @param mask which dimensions of the mask that is an operand are broadcast
  * @param relative what is added by distance, or null
+ * @param blocks the block mask; null for none
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
  * @param sinks one score per head joins every sum
@@ -42,6 +43,7 @@ public record Options(
     DType biasDType,
     Bias mask,
     Relative relative,
+    Blocks blocks,
     Alibi alibi,
     List<RowOperand> rows,
     boolean sinks,
@@ -121,6 +123,9 @@ public record Options(
     }
     if (relative != null) {
       text.append(' ').append(relative);
+    }
+    if (blocks != null) {
+      text.append(' ').append(blocks);
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);

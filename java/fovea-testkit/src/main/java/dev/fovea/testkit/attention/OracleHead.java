@@ -89,7 +89,11 @@ final class OracleHead {
       row.cap(options.softcap());
     }
     if (data.mask() != null) {
-      row.hide(data.mask(), rowIndex(c.layouts().mask(), h, i) + begin);
+      int masks = rowIndex(c.layouts().mask(), h, i) + begin;
+      row.hide(j -> data.mask()[masks + j] == 0);
+    }
+    if (data.blocks() != null) {
+      row.hide(j -> !options.blocks().lists(data.blocks(), batch, h, i, begin + j));
     }
     addBias(h, i);
     return row;

@@ -2,6 +2,7 @@ package dev.fovea.testkit.attention;
 
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Philox;
+import java.util.function.IntPredicate;
 
 /**
  * One query row of the oracle: its scores, its weights, and the sums that bound errors. All arrays
@@ -105,12 +106,12 @@ final class OracleRow {
   /**
    * Hides keys, NaN or not; before anything is added.
    *
-   * @param mask 0 where a key is hidden, that of the first visible key at {@code at}
+   * @param which of the visible keys
    */
-  void hide(float[] mask, int at) {
+  void hide(IntPredicate which) {
     largestScore = 0;
     for (int j = 0; j < count; j++) {
-      if (mask[at + j] == 0) {
+      if (which.test(j)) {
         hidden[j] = true;
         scores[j] = Double.NEGATIVE_INFINITY;
         errors[j] = 0;

@@ -280,6 +280,9 @@ final class EmulatedBackward {
         && forward.mask()[Operands.biasRow(c, c.layouts().mask(), g.cuQ(), b, h, i) + j] == 0) {
       x = Float.NEGATIVE_INFINITY;
     }
+    if (forward.blocks() != null && !o.blocks().lists(forward.blocks(), b, h, i, j)) {
+      x = Float.NEGATIVE_INFINITY;
+    }
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {

@@ -78,6 +78,9 @@ class GradientCheckTest {
     if (random.chance(0.3)) {
       c.mask(random.pick(Bias.values()));
     }
+    if (random.chance(0.3)) {
+      c.blocks(Blocks.draw(random));
+    }
     c.sinks = random.chance(0.4);
     if (random.chance(0.4)) {
       c.dropout(random.pick(0.1f, 0.5f), random.nextLong(), index);
@@ -112,6 +115,7 @@ class GradientCheckTest {
             drawn.mask(),
             shortened(drawn.table()),
             drawn.buckets(),
+            drawn.blocks(),
             shortened(drawn.alibi()),
             drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
@@ -153,6 +157,7 @@ class GradientCheckTest {
             o.mask(),
             which == 6 ? moved(o.table(), way, by) : o.table(),
             o.buckets(),
+            o.blocks(),
             which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
             IntStream.range(0, o.rows().size())
                 .mapToObj(k -> which == 7 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))

@@ -141,6 +141,8 @@ class GridConformanceTest {
     all.add("bool mask", "bool mask keys", c -> c.mask(Bias.BATCH));
     all.add("relative", "relative", c -> c.relative(new Relative(9, 20)));
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
+    all.add("blocks", "blocks", c -> c.blocks(new Blocks(16, 32, true, true, 0.4)));
+    all.add("blocks", "blocks few", c -> c.blocks(new Blocks(100, 3, false, false, 0.1)));
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
