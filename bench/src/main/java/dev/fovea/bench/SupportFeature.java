@@ -99,6 +99,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("relative bias by distance", SupportFeature::relative));
     features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
+    features.add(forward("block mask", SupportFeature::blocks));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
@@ -145,6 +146,18 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 257);
     FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE.set(spec, 0, 32);
     FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE.set(spec, 1, 1);
+  }
+
+  private static void blocks(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_BLOCK_OFFSETS.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_INDICES.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_QUERIES.set(spec, 1);
+    FoveaAttentionSpec.HAS_BLOCK_KEYS.set(spec, 1);
+    FoveaAttentionSpec.BLOCK_QUERIES.set(spec, 128);
+    FoveaAttentionSpec.BLOCK_KEYS.set(spec, 128);
+    long rows = (FoveaAttentionSpec.QUERY_LENGTH.get(spec) + 127) / 128;
+    FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows + 1);
+    FoveaAttentionSpec.BLOCK_COUNT.set(spec, rows);
   }
 
   private static void gaussian(MemorySegment spec) {

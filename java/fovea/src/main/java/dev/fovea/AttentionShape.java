@@ -190,6 +190,24 @@ public final class AttentionShape {
       return strides(FoveaAttentionSpec.RELATIVE_TABLE_STRIDE, strides);
     }
 
+    /**
+     * A block mask: offsets [B or 1, Hq or 1, rows] and indices [B or 1, Hq or 1, room] with these
+     * strides of batch and head: of the offsets, then of the indices; a dimension of 1 has a stride
+     * of 0.
+     */
+    public Builder blockMask(long rows, long room, long... strides) {
+      FoveaAttentionSpec.HAS_BLOCK_OFFSETS.set(spec, 1);
+      FoveaAttentionSpec.HAS_BLOCK_INDICES.set(spec, 1);
+      FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows);
+      FoveaAttentionSpec.BLOCK_COUNT.set(spec, room);
+      if (strides.length != 4) {
+        throw new IllegalArgumentException(
+            "strides has %d numbers, expected 4".formatted(strides.length));
+      }
+      return strides(FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE, strides[0], strides[1])
+          .strides(FoveaAttentionSpec.BLOCK_INDICES_STRIDE, strides[2], strides[3]);
+    }
+
     /** Weights are wanted: dense [B, Hq, Sq, Sk] or [Hq, Tq, Sk]. */
     public Builder weights() {
       FoveaAttentionSpec.HAS_WEIGHTS.set(spec, 1);

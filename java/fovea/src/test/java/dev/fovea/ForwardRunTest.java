@@ -93,6 +93,7 @@ class ForwardRunTest {
         Set.of(
             "alibiSlopes",
             "bias",
+            "blockMask",
             "cuSeqlens",
             "gaussianCenters",
             "keyLengths",
@@ -113,7 +114,7 @@ class ForwardRunTest {
         Tensor offsets = scope.allocate(DType.INT32, 2);
         yield new Object[] {offsets, offsets, 1L, 1L};
       }
-      case "relativeBias" -> new Object[2];
+      case "blockMask", "relativeBias" -> new Object[2];
       case "out" -> new Object[] {floats(1, 128, 4, 64)};
       case "lse" -> new Object[] {floats(1, 4, 128)};
       case "dropoutSeed" -> new Object[] {1L, 2};

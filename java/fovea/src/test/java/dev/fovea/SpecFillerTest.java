@@ -70,6 +70,8 @@ class SpecFillerTest {
     operands.set("mask", tensor(DType.BOOL, 2, 1, 3, 5));
     operands.set("relative_table", floats(7, 4).permute(1, 0));
     operands.set("relative_buckets", ints(9));
+    operands.set("block_offsets", ints(1, 4, 3));
+    operands.set("block_indices", ints(1, 6));
     operands.set("alibi_slopes", floats(4));
     operands.set("sinks", floats(4));
     operands.set("query_lengths", ints(2));
@@ -82,6 +84,7 @@ class SpecFillerTest {
             .bias(DType.FLOAT16, 0, 5, 0)
             .mask(15, 0, 5)
             .relativeBias(7, 9, 1, 4)
+            .blockMask(3, 6, 0, 3, 0, 0)
             .alibiSlopes(0, 1)
             .sinks()
             .queryLengths()
@@ -230,6 +233,9 @@ class SpecFillerTest {
     assertDenseRefused(
         "relativeBuckets has shape [4, 9], expected [W]",
         o -> o.set("relative_buckets", ints(4, 9)));
+    assertDenseRefused(
+        "blockOffsets has shape [4, 2, 3], expected [B or 1, Hq or 1, R]",
+        o -> o.set("block_offsets", ints(4, 2, 3)));
     assertDenseRefused("sinks has shape [2]", o -> o.set("sinks", floats(2)));
     assertDenseRefused("queryLengths has shape [3]", o -> o.set("query_lengths", ints(3)));
     assertDenseRefused("keyLengths has shape [2, 1]", o -> o.set("key_lengths", ints(2, 1)));
@@ -275,6 +281,7 @@ class SpecFillerTest {
     assertDenseRefused("mask is FLOAT32, expected BOOL", o -> o.set("mask", floats(2, 4, 3, 5)));
     assertDenseRefused("relativeTable is INT32", o -> o.set("relative_table", ints(4, 7)));
     assertDenseRefused("relativeBuckets is BOOL", o -> o.set("relative_buckets", bools(9)));
+    assertDenseRefused("blockIndices is FLOAT32", o -> o.set("block_indices", floats(1, 1, 6)));
     assertDenseRefused("alibiSlopes is INT32", o -> o.set("alibi_slopes", ints(4)));
     assertDenseRefused("sinks is INT32", o -> o.set("sinks", ints(4)));
     assertDenseRefused("keyLengths is FLOAT32", o -> o.set("key_lengths", floats(2)));

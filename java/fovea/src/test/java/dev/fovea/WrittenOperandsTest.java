@@ -38,6 +38,8 @@ class WrittenOperandsTest {
     return of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), floats(2, 5, 2, 8), floats(2, 3, 4, 8))
         .set("bias", tensor(DType.FLOAT16, 2, 4, 3, 5))
         .set("mask", tensor(DType.BOOL, 2, 4, 3, 5))
+        .set("block_offsets", tensor(DType.INT32, 2, 4, 3))
+        .set("block_indices", tensor(DType.INT32, 2, 4, 6))
         .set("relative_table", floats(4, 7))
         .set("relative_buckets", tensor(DType.INT32, 9))
         .set("alibi_slopes", floats(2, 4))

@@ -131,7 +131,8 @@ class ImageConformanceTest {
           Batch apart = Batch.of(scope, 1, last, images, 24, 8, 10);
           all.fill(1);
           apart.fill(1);
-          Tensor weight1 = channel ? random(scope, 3, INNER, 24) : random(scope, 3, 2, INNER, INNER);
+          Tensor weight1 =
+              channel ? random(scope, 3, INNER, 24) : random(scope, 3, 2, INNER, INNER);
           Tensor weight2 = channel ? random(scope, 4, 24, INNER) : null;
           all.run(channel, weight1, weight2, 1);
           for (int n = 0; n < images; n++) {

@@ -8,7 +8,9 @@ import dev.fovea.testkit.PoisonedDevice;
 import dev.fovea.testkit.TestDevice;
 import java.util.function.Consumer;
 
-/** More query heads to a key head than random cases have: a GPU takes those of one token in parts. */
+/**
+ * More query heads to a key head than random cases have: a GPU takes those of one token in parts.
+ */
 class ManyHeadsConformanceTest {
 
   private static CaseBuilder builder(int group, int headDim, int valueHeadDim) {
