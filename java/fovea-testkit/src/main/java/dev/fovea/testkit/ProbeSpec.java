@@ -232,34 +232,33 @@ final class ProbeSpec {
     for (MemoryLayout member : operation.spec().memberLayouts()) {
       member.name().ifPresent(name -> members.put(name, member));
     }
-    List<Feature> options = new ArrayList<>();
-    members.forEach(
-        (name, layout) -> {
-          boolean guarded = members.containsKey("has_" + name);
-          boolean guard = name.startsWith("has_") && members.containsKey(name.substring(4));
-          Consumer<MemorySegment> has =
-              spec -> {
-                if (guarded) {
-                  operation.int32("has_" + name).set(spec, 1);
-                }
-              };
-          if (guard || name.startsWith("reserved")) {
-            return;
-          }
-          if (layout.equals(ValueLayout.JAVA_FLOAT.withName(name))) {
-            // Within the range of every number that has one.
-            options.add(
-                number(name, BOTH, has.andThen(spec -> operation.float32(name).set(spec, 0.5f))));
-          } else if (layout.equals(ValueLayout.JAVA_LONG.withName(name))
-              && !known.contains(operation.int64(name))) {
-            options.add(
-                number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, 1))));
-          } else if (layout.equals(ValueLayout.JAVA_INT.withName(name))
-              && !known.contains(operation.int32(name))) {
-            options.addAll(choices(operation, name));
-          }
-        });
-    return options;
+    return members.keySet().stream()
+        .filter(name -> !name.startsWith("reserved"))
+        .filter(name -> !(name.startsWith("has_") && members.containsKey(name.substring(4))))
+        .flatMap(name -> option(operation, members, known, name))
+        .toList();
+  }
+
+  /** None where the field is known, one for each number where it is a choice. */
+  private static Stream<Feature> option(
+      NativeOperation operation, Map<String, MemoryLayout> members, Set<Field> known, String name) {
+    MemoryLayout layout = members.get(name).withoutName();
+    Consumer<MemorySegment> has =
+        members.containsKey("has_" + name)
+            ? spec -> operation.int32("has_" + name).set(spec, 1)
+            : spec -> {};
+    if (layout.equals(ValueLayout.JAVA_FLOAT)) {
+      // Within the range of every number that has one.
+      return Stream.of(
+          number(name, BOTH, has.andThen(spec -> operation.float32(name).set(spec, 0.5f))));
+    }
+    if (layout.equals(ValueLayout.JAVA_LONG) && !known.contains(operation.int64(name))) {
+      return Stream.of(number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, 1))));
+    }
+    if (layout.equals(ValueLayout.JAVA_INT) && !known.contains(operation.int32(name))) {
+      return choices(operation, name).stream();
+    }
+    return Stream.empty();
   }
 
   private static List<Feature> choices(NativeOperation operation, String name) {

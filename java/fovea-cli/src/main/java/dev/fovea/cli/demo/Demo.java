@@ -3,14 +3,16 @@ package dev.fovea.cli.demo;
 import ai.onnxruntime.OrtException;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import dev.fovea.Scope;
 import dev.fovea.cli.encoder.Encoder;
 import dev.fovea.cli.encoder.Model;
 import dev.fovea.cli.encoder.Tokenizer;
 import dev.fovea.cli.files.CommandFiles;
+import dev.fovea.cli.files.PngName;
 import dev.fovea.cli.files.Reason;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
-import dev.fovea.cli.plot.Picture;
+import dev.fovea.pictures.Heatmap;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
@@ -113,9 +115,6 @@ public final class Demo {
         Encoder encoder = new Encoder(model)) {
       Tokenizer.Sentence looking =
           settings.heatmap() == null ? null : tokenizer.tokenize(sentence());
-      if (looking != null) {
-        Heatmap.checkTokens(looking.tokens().size());
-      }
       document.addProperty("model", Model.NAME);
       document.addProperty("threads", settings.threads());
       TextEmbedder embedder = new TextEmbedder(tokenizer, encoder, settings.threads());
@@ -134,7 +133,7 @@ public final class Demo {
     if (settings.heatmap() == null) {
       return;
     }
-    Picture.checkName("--heatmap", settings.heatmap());
+    PngName.check("--heatmap", settings.heatmap());
     inRange("--layer", settings.layer(), Encoder.LAYERS);
     inRange("--head", settings.head(), Encoder.HEADS);
     if (settings.sentence() == null && questions.isEmpty()) {
@@ -270,7 +269,15 @@ public final class Demo {
     float[] all = encoder.attentionWeights(tokens.ids(), settings.layer());
     float[] head = Arrays.copyOfRange(all, settings.head() * n * n, (settings.head() + 1) * n * n);
     String title = "Attention of layer " + settings.layer() + ", head " + settings.head();
-    files.write(settings.heatmap(), new Heatmap(tokens.tokens(), head, title).png());
+    try (Scope scope = Scope.open()) {
+      Heatmap heatmap =
+          Heatmap.of(scope.copyOf(head, n, n))
+              .rowLabels(tokens.tokens())
+              .columnLabels(tokens.tokens())
+              .axes("this token looks at", "these tokens")
+              .title(title);
+      files.write(settings.heatmap(), heatmap.png());
+    }
     JsonObject drawn = new JsonObject();
     drawn.addProperty("file", settings.heatmap().toString());
     drawn.addProperty("layer", settings.layer());

@@ -1,6 +1,6 @@
 package dev.fovea.cli.train;
 
-import dev.fovea.cli.plot.Picture;
+import dev.fovea.pictures.Picture;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;

@@ -2,7 +2,7 @@ package dev.fovea.cli.train;
 
 import com.google.gson.JsonObject;
 import dev.fovea.cli.files.CommandFiles;
-import dev.fovea.cli.plot.Picture;
+import dev.fovea.cli.files.PngName;
 import dev.fovea.cli.train.Trainer.Score;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -103,7 +103,7 @@ public final class TrainDemo {
    */
   private boolean namePlot(CommandFiles files) throws IOException {
     if (settings.plot() != null) {
-      Picture.checkName("--plot", settings.plot());
+      PngName.check("--plot", settings.plot());
       files.writes("--plot", settings.plot());
       return true;
     }

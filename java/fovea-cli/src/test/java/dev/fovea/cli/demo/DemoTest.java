@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.awt.Color;
-import java.awt.image.BufferedImage;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -52,23 +50,6 @@ class DemoTest {
     List<TextIndex.Hit> hits = index.search(new float[] {0, 1}, 2);
     assertEquals(List.of(0, 1), hits.stream().map(TextIndex.Hit::entry).toList());
     assertEquals(1, hits.getFirst().score(), 1e-6);
-  }
-
-  @Test
-  void darkerIsMore() {
-    float[] weights = {0.1f, 0.9f, 0.6f, 0.4f};
-    Heatmap heatmap = new Heatmap(List.of("[CLS]", "cat"), weights, "Attention");
-    BufferedImage image = heatmap.draw();
-    assertTrue(image.getWidth() > 100 && image.getHeight() > 100);
-    double last = 2;
-    for (float share = 0; share <= 1; share += 0.05f) {
-      Color colour = Heatmap.colour(share);
-      double light = 0.3 * colour.getRed() + 0.6 * colour.getGreen() + 0.1 * colour.getBlue();
-      assertTrue(last == 2 || light < last, "share " + share);
-      last = light;
-    }
-    List<String> many = java.util.Collections.nCopies(Heatmap.MAX_TOKENS + 1, "x");
-    assertThrows(IllegalArgumentException.class, () -> new Heatmap(many, new float[0], ""));
   }
 
   @Test

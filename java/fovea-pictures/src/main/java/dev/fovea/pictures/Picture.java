@@ -1,4 +1,4 @@
-package dev.fovea.cli.plot;
+package dev.fovea.pictures;
 
 import java.awt.Color;
 import java.awt.Graphics2D;
@@ -7,12 +7,11 @@ import java.awt.geom.AffineTransform;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import javax.imageio.ImageIO;
 
-/** What pictures share. */
+/** What pictures share: a white ground with smooth text, and PNG. */
 public final class Picture {
 
   private Picture() {}
@@ -41,20 +40,6 @@ public final class Picture {
     g.rotate(-Math.PI / 2);
     g.drawString(text, 0, 0);
     g.setTransform(saved);
-  }
-
-  /**
-   * Refuses a name that promises another format.
-   *
-   * @param option that the name was given to
-   */
-  public static void checkName(String option, Path file) {
-    Path name = file.getFileName();
-    int dot = name == null ? -1 : name.toString().lastIndexOf('.');
-    if (dot > 0 && !name.toString().substring(dot).equalsIgnoreCase(".png")) {
-      throw new IllegalArgumentException(
-          "%s is %s, expected a name that ends in .png: pictures are PNG".formatted(option, file));
-    }
   }
 
   /**
