@@ -229,6 +229,9 @@ struct BackwardBias : BackwardScores<kIt> {
   FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile) {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
     if (visible < 0 || visible >= tiles) return false;
+    // Of a single head's rows there are no lists of tiles.
+    const int64_t key = int64_t{tile} * kKeys;
+    if (p.block_offsets != nullptr && next_listed_key(p, rows, key) >= key + kKeys) return false;
     tile::sync_block();  // the last tile's readers are done
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     tile::sync_block();

@@ -64,6 +64,9 @@ struct BackwardKeys {
     set_rows(rows, 0, 0);
     const int32_t first_key = int32_t(at.tile) * kKeys;
     tiles = set_seeing_tiles(rows, first_key);
+    if constexpr (kIt.general) {
+      tiles = restrict_to_list(b.key_lists, rows, tiles, int32_t(at.tile));
+    }
     if (tile::thread_index() == 0) {
       store_rows(shared_rows, rows);
       store_fact(kQueryBase, rows.offset(p.spec.query_stride, 0, rows.first_head));
@@ -158,9 +161,13 @@ struct BackwardKeys {
     }
   }
 
+  FOVEA_DEVICE int32_t place(int32_t tile) const {
+    return place_of<kIt.general>(b.key_lists, tile, shared_rows);
+  }
+
   FOVEA_DEVICE AttentionRows rows_of(int32_t tile) const {
     AttentionRows rows = load_rows(shared_rows);
-    set_rows(rows, uint32_t(rows.begin + tile), kRows);
+    set_rows(rows, uint32_t(place(tile)), kRows);
     return rows;
   }
 
@@ -182,8 +189,7 @@ struct BackwardKeys {
 
   // Of the first row of a tile in the workspace.
   FOVEA_DEVICE int64_t workspace_tile(int32_t tile) const {
-    const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
-    return load_fact(kWorkspaceBase) + int64_t{begin + tile} * kRows;
+    return load_fact(kWorkspaceBase) + int64_t{place(tile)} * kRows;
   }
 
   // Sends for a tile of rows: query with the facts, and dout.
@@ -336,8 +342,9 @@ struct BackwardKeys {
       const AttentionRows rows = rows_of(tile);
       const ColumnPlaces<kRows> places{rows, row_facts, mine};
       ScoreModifier<ColumnPlaces<kRows>>{p, places}.apply(s, dp);
+      if (is_partial(p, b.key_lists, tile, shared_rows)) hide_unlisted(p, places, s, dp);
     }
-    if (is_masked(tile, shared_rows)) {
+    if (is_masked<kIt.general>(b.key_lists, tile, shared_rows)) {
       const AttentionRows rows = load_rows(shared_rows);
       const ColumnPlaces<kRows> places{rows, row_facts, ThreadKeys(first_warp_key())};
       mask_scores(p, places, s, dp);

@@ -1,7 +1,7 @@
 // Where the backward pass keeps what in its workspace.
 #pragma once
 
-#include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/list_layout.h"
 #include "ops/attention/row_operands.h"
 
 namespace fovea::attention::cuda {
@@ -32,7 +32,8 @@ struct RowOperandItems {
 
 struct BackwardLayout {
   int64_t head_rows;  // for each key head: those of all sequences, each with its padding
-  int64_t lse2, highest, rest, norm, delta, sums, dout;  // bytes from the start; -1 = not kept
+  // Bytes from the start; -1 = not kept.
+  int64_t lse2, highest, rest, norm, delta, sums, dout, row_lists, key_lists;
   __int128 bytes;
 
   explicit BackwardLayout(const fovea_plan& plan)
@@ -53,6 +54,8 @@ struct BackwardLayout {
     dout = spec.out_dtype == spec.dtype ? -1
                                         : add(__int128{queries} * spec.query_heads *
                                               spec.value_head_dim * variant.element_bytes());
+    row_lists = spec.deterministic ? add(4 * ListLayout(spec, variant.tile.queries).words()) : -1;
+    key_lists = add(4 * ListLayout(spec, variant.tile.keys).words());
   }
 
  private:

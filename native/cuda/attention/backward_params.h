@@ -18,6 +18,7 @@ struct BackwardParams : BackwardOperands {
   // Inputs and options of the forward. out and lse are inputs here, weights is null; first_item and
   // tiles are those of the kernel that runs.
   AttentionParams forward;
+  TileLists key_lists;  // of the keys kernel's tiles; forward.lists are of the others'
 
   const void* dout_factor;  // dout in the type of query: the caller's, or the workspace's copy
   // The workspace, by row: lse in units of log2, or one of the constants in backward_rows.cuh; where it is

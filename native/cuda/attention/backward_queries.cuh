@@ -75,7 +75,10 @@ struct BackwardQueries : BackwardScores<kIt> {
 
   FOVEA_DEVICE void run() {
     AttentionRows rows = locate_rows<kRows>(p);
-    const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
+    int32_t tiles = set_visible_tiles<kKeys>(rows, p);
+    if constexpr (kIt.general) {
+      tiles = restrict_to_list(p.lists, rows, tiles, tile_of<kRows>(rows));
+    }
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     tile::sync_block();
     tile::Fragment<kM, kColumns> dquery = {};

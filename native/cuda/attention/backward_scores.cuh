@@ -64,7 +64,8 @@ struct BackwardScores {
   static constexpr int kRowsOffset = kIt.queries_rows_offset();
   static constexpr int kOffset = int(kWeightOffset<kPrecision>);
   using Element = typename Operands<kPrecision>::Element;
-  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues>;
+  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues,
+                        kIt.general>;
 
   const BackwardParams& b;
   const AttentionParams& p;
@@ -101,6 +102,10 @@ struct BackwardScores {
     multiply_queries_keys<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
   }
 
+  FOVEA_DEVICE int32_t first_key(int32_t tile) const {
+    return first_key_of<kIt.general, kKeys>(p.lists, tile, shared_rows);
+  }
+
   // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
   // products with keys and queries need it.
   template <bool kProducts>
@@ -108,8 +113,7 @@ struct BackwardScores {
                                   int32_t tile) {
     if constexpr (kIt.general) {
       if (p.dropout_threshold != 0) {
-        drop_weights(dp, p, load_rows(shared_rows), mine.anew(),
-                     first_key_of<kKeys>(tile, shared_rows));
+        drop_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile));
         tile::scale(dp, p.dropout_scale);
       }
     }
@@ -119,11 +123,14 @@ struct BackwardScores {
     tile::Fragment<kM, kKeyColumns> s;
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const auto places = [&] {
-      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+      return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
     if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
     if constexpr (kIt.general && !kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s);
-    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
+    if constexpr (kIt.general) {
+      if (is_partial(p, p.lists, tile, shared_rows)) hide_unlisted(p, places(), s);
+    }
+    if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);
     if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());
     // Sums of gradients are not products: there weights are ones.
     constexpr float kUnit = kProducts || kOffset == 0 ? 1 : 0x1p-15f;

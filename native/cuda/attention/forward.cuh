@@ -26,7 +26,8 @@ struct AttentionForward {
   static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
   static constexpr int kWarpRows = kIt.tile.warp_rows;
   using Element = typename Operands<kPrecision>::Element;
-  using Ring = TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys>;
+  using Ring =
+      TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys, kIt.general>;
   static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
 
   struct ScoreSlots {
@@ -86,6 +87,9 @@ struct AttentionForward {
         shared_rows(queries + kRowsOffset),
         ring(params, rows, queries + kQueryBytes, shared_rows) {
     tiles = set_visible_tiles<kKeys>(rows, p);
+    if constexpr (kIt.general) {
+      tiles = restrict_to_list(p.lists, rows, tiles, tile_of<kRows>(rows));
+    }
     if (tile::thread_index() == 0) store_rows(shared_rows, rows);
     if (tiles > 0) {
       load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
@@ -94,13 +98,20 @@ struct AttentionForward {
     tile::sync_block();
   }
 
+  FOVEA_DEVICE int32_t first_key(int32_t tile) const {
+    return first_key_of<kIt.general, kKeys>(p.lists, tile, shared_rows);
+  }
+
   FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const auto places = [&] {
-      return RowPlaces{p, shared_rows, mine, first_key_of<kKeys>(tile, shared_rows)};
+      return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
-    if constexpr (kIt.general) ScoreModifier<RowPlaces>{p, places()}.apply(s);
-    if (is_masked(tile, shared_rows)) mask_scores(p, places(), s);
+    if constexpr (kIt.general) {
+      ScoreModifier<RowPlaces>{p, places()}.apply(s);
+      if (is_partial(p, p.lists, tile, shared_rows)) hide_unlisted(p, places(), s);
+    }
+    if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);
   }
 
   FOVEA_DEVICE void attend(tile::Fragment<kM, kOutColumns>& out, Softmax& softmax) {
@@ -112,8 +123,7 @@ struct AttentionForward {
       softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.dropout_threshold != 0) {
-          drop_weights(s, p, load_rows(shared_rows), mine.anew(),
-                       first_key_of<kKeys>(tile, shared_rows));
+          drop_weights(s, p, load_rows(shared_rows), mine.anew(), first_key(tile));
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
@@ -123,13 +133,11 @@ struct AttentionForward {
 
   // The weights themselves, once their sums are known: the scores a second time, from keys alone.
   FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
-    const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
-    if (tiles > 0) ring.seek(tiles);  // back to the last tile
+    int32_t visible = tiles - 1;  // the last that is left
     FOVEA_NO_UNROLL
     for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
       tile::Fragment<kM, kKeyColumns> s;
-      const int32_t visible = tile - begin;
-      const bool seen = visible >= 0 && visible < tiles;
+      const bool seen = visible >= 0 && first_key(visible) == tile * kKeys;
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
         const uint32_t key_tile = queries + kQueryBytes;
@@ -138,6 +146,7 @@ struct AttentionForward {
         tile::copy_async_wait<0>();
         tile::sync_block();
         scores(s, key_tile, visible);
+        --visible;
       }
       if (first_column() == 0)
         store_weights_tile(s, seen, softmax, results, p, load_rows(shared_rows), mine,

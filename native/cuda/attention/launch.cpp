@@ -1,5 +1,7 @@
 // Which kernels a plan of attention stands for, and their launches.
 
+#include <utility>
+
 #include "cuda/attention/backward_table.h"
 #include "cuda/attention/make_params.h"
 #include "cuda/attention/plan.h"
@@ -79,7 +81,26 @@ device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
   }
 }
 
+device::Kernel lists_kernel() {
+  return device::make_kernel("list_tiles", list_tiles_kernel(), kListThreads, 0);
+}
+
+// Launches what makes lists, where there is a block mask.
+int32_t make_lists(const ListLayout& layout, const AttentionParams& attention, const TileLists& to,
+                   const backend::Run& run, fovea_call& call) {
+  if (to.entries == nullptr) return FOVEA_OK;
+  const ListParams params = layout.params(attention, to);
+  const int64_t begin = std::exchange(call.begin, 0), end = std::exchange(call.end, layout.blocks());
+  const int32_t status = device::launch(lists_kernel(), &params, run, call);
+  call.begin = begin;
+  call.end = end;
+  return status;
+}
+
 int32_t prepare(fovea_plan& plan) {
+  if (spec_of(plan).has_block_offsets) {
+    if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
+  }
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
   for (int32_t phase = 0; phase < plan.phases; ++phase) {
     if (plan.items[phase] == 0) continue;
@@ -93,7 +114,9 @@ int32_t prepare(fovea_plan& plan) {
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
   const AttentionParams params =
       attention_params(run.plan, *static_cast<const ForwardOperands*>(run.operands), call,
-                       kAttentionVariants[run.plan.variant]);
+                       run.workspace, kAttentionVariants[run.plan.variant]);
+  const ListLayout lists(params.spec, kAttentionVariants[run.plan.variant].tile);
+  if (int32_t status = make_lists(lists, params, params.lists, run, call)) return status;
   return device::launch(kernel_of(run.plan), &params, run, call);
 }
 
@@ -101,6 +124,13 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const BackwardParams params =
       backward_params(run.plan, *static_cast<const BackwardOperands*>(run.operands), call,
                       run.workspace, kBackwardVariants[run.plan.variant]);
+  if (call.phase == kRowsPhase) {
+    const BackwardTile& tile = kBackwardVariants[run.plan.variant].tile;
+    const AttentionParams& p = params.forward;
+    const ListLayout of_rows(p.spec, tile.queries), of_keys(p.spec, tile.keys);
+    if (int32_t status = make_lists(of_rows, p, p.lists, run, call)) return status;
+    if (int32_t status = make_lists(of_keys, p, params.key_lists, run, call)) return status;
+  }
   const int32_t status =
       device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
   if (status != FOVEA_OK || call.phase != kRowsPhase) return status;

@@ -8,6 +8,7 @@
 #include "core/constants.h"
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/backward_params.h"
+#include "cuda/attention/list_layout.h"
 #include "cuda/attention/params.h"
 #include "cuda/attention/tiles.h"
 #include "cuda/softmax/make_params.h"
@@ -60,9 +61,11 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
 }
 
 inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOperands& operands,
-                                        const fovea_call& call, const AttentionVariant& variant) {
+                                        const fovea_call& call, void* workspace,
+                                        const AttentionVariant& variant) {
   AttentionParams p = input_params(plan, operands, call, variant.tile, variant.general);
   static_cast<ForwardOperands&>(p) = operands;
+  p.lists = ListLayout(p.spec, variant.tile).at(static_cast<char*>(workspace));
   return p;
 }
 
@@ -78,6 +81,10 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
 
   const BackwardLayout layout(plan, variant);
   char* const base = static_cast<char*>(workspace);
+  if (layout.row_lists >= 0) {
+    b.forward.lists = ListLayout(spec, variant.tile.queries).at(base + layout.row_lists);
+  }
+  b.key_lists = ListLayout(spec, variant.tile.keys).at(base + layout.key_lists);
   b.lse2 = reinterpret_cast<float*>(base + layout.lse2);
   b.highest = reinterpret_cast<float*>(base + layout.highest);
   b.rest = reinterpret_cast<float*>(base + layout.rest);

@@ -17,13 +17,35 @@ struct RowCopy {
   bool whole;
 };
 
+// For each tile of rows the tiles of keys that a block mask lets any of them see, or the other way round: how
+// many there are, and an entry for each, rising (block_lists.cuh).
+struct TileLists {
+  uint32_t* entries;       // null without a block mask
+  int64_t batches, heads;  // lists of a batch index and of a key head; 0 where all share them
+  int64_t room;            // of a list, its count included
+};
+
 struct AttentionParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
+  TileLists lists;
   RowCopy query_copy, key_copy, value_copy;
   bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
   float softmax_scale;  // of the scores that enter the softmax, to units of log2
 };
 
 using AttentionKernel = void(AttentionParams);
+
+// What the kernel that makes lists is given, a thread for each.
+constexpr int kListThreads = 128;
+struct ListParams {
+  AttentionParams attention;
+  TileLists to;
+  int64_t count, tiles;  // lists; those of a batch index and key head
+  int32_t tile_rows, tile_keys;
+  bool of_keys;
+};
+
+using ListKernel = void(ListParams);
+ListKernel* list_tiles_kernel();
 
 }  // namespace fovea::attention::cuda

@@ -24,7 +24,15 @@ Precision precision_of(const Spec& spec) {
 
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return modifies_scores(spec) || spec.dropout != 0 || spec.has_weights || !(spec.scale > 0);
+  return modifies_scores(spec) || spec.has_block_offsets || spec.dropout != 0 || spec.has_weights || !(spec.scale > 0);
+}
+
+// Kernels count the entries of lists in 31 bits.
+int32_t check_lists(const ListLayout& lists, Error& error) {
+  if (lists.words() <= kMaxLength) return FOVEA_OK;
+  return fail(error, FOVEA_UNSUPPORTED,
+              "the block mask has %.3g pairs of tiles of queries and keys, and CUDA kernels take up to 2^31",
+              double(lists.words()));
 }
 
 int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
@@ -43,9 +51,6 @@ template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
                      const Spec& spec, Precision precision, int32_t& index,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (spec.has_block_offsets) {
-    return fail(error, FOVEA_UNSUPPORTED, "CUDA has no kernels for a block mask");
-  }
   const bool general = needs_general(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
     return variant.precision == precision && variant.general >= general &&
@@ -97,6 +102,9 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.tile_keys = tile.keys;
   plan.phases = 1;
   plan.section = section_of(spec, device, variant.element_bytes());
+  const ListLayout lists(spec, tile);
+  if (int32_t status = check_lists(lists, plan.error)) return status;
+  plan.workspace_bytes = 4 * int64_t(lists.words());
   write_name(plan.kernel, variant);
   return FOVEA_OK;
 }
@@ -154,6 +162,8 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.tile_queries = keys.rows;
   plan.tile_keys = keys.keys();
   plan.section = section_of(spec, device, variant.element_bytes());
+  if (int32_t status = check_lists(ListLayout(spec, queries), plan.error)) return status;
+  if (int32_t status = check_lists(ListLayout(spec, keys), plan.error)) return status;
   // No more rows than a grid's tiles have.
   plan.workspace_bytes = int64_t(BackwardLayout(plan).bytes);
   write_name(plan.kernel, variant, gradients.deterministic);

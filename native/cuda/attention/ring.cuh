@@ -2,6 +2,7 @@
 // of values take turns, from the last tile of a range to its first.
 #pragma once
 
+#include "cuda/attention/block_lists.cuh"
 #include "cuda/attention/load.cuh"
 
 namespace fovea::attention::cuda {
@@ -11,7 +12,7 @@ enum class RingItem { kKeys, kValues };
 // kFirst comes first of each pair. An item is gone when the one behind its successor is asked for:
 // what a round needs longest comes last in it.
 template <typename Element, int kKeys, int kDim, int kValueDim, int kSlots, int kThreads,
-          RingItem kFirst>
+          RingItem kFirst, bool kGeneral>
 class TileRing {
  public:
   static constexpr int kWidest = kDim > kValueDim ? kDim : kValueDim;
@@ -33,8 +34,9 @@ class TileRing {
             p.spec.value_stride[1])) {}
 
   // Moves on by `tiles`. The next item of either kind is that of the sequence's first tile, and after it
-  // that of the tile before.
+  // that of the tile before. The general kernel asks lists where a tile is.
   FOVEA_DEVICE void seek(int32_t tiles) {
+    if constexpr (kGeneral) return;
     keys += int64_t{tiles} * kKeys * p.spec.key_stride[1];
     values += int64_t{tiles} * kKeys * p.spec.value_stride[1];
   }
@@ -79,17 +81,23 @@ class TileRing {
   static constexpr RingItem kSecond =
       kFirst == RingItem::kKeys ? RingItem::kValues : RingItem::kKeys;
 
+  FOVEA_DEVICE int32_t first_key(int32_t tile) const {
+    return first_key_of<kGeneral, kKeys>(p.lists, tile, shared);
+  }
+
   template <typename Copy, bool kFull>
   FOVEA_DEVICE void load(int32_t tile, uint32_t to, const Element*& from, int64_t stride, int width,
                          RowCopy copy, const void* tensor) {
+    const Element* at = from;
+    if constexpr (kGeneral) at += int64_t{first_key(tile)} * stride;
     if (kFull && copy.whole) {
-      Copy::copy_whole(to, from, stride);
+      Copy::copy_whole(to, at, stride);
     } else {
       const int32_t length = load_rows_field<offsetof(AttentionRows, key_length)>(shared);
-      Copy::copy(to, from, stride, length - first_key_of<kKeys>(tile, shared), width, copy.bytes,
+      Copy::copy(to, at, stride, length - first_key(tile), width, copy.bytes,
                  static_cast<const Element*>(tensor));
     }
-    from = tile::opaque(from - kKeys * stride);
+    if constexpr (!kGeneral) from = tile::opaque(from - kKeys * stride);
   }
 
   // Sends for the item that is kAhead behind the first one of `tile`. Only the last tile, which is the
@@ -106,7 +114,7 @@ class TileRing {
 
   const AttentionParams& p;
   const uint32_t ring, shared;
-  const Element* keys;  // this thread's first chunk of the next item
+  const Element* keys;  // this thread's first chunk of the next item; in the general kernel, of the first
   const Element* values;
   int slot;
 };

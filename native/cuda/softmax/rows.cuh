@@ -182,6 +182,12 @@ FOVEA_DEVICE int32_t set_visible_tiles(AttentionRows& rows, const Params& p) {
   return tiles > 0 ? tiles : 0;
 }
 
+// Which of the tiles of kRows rows of the pair these are.
+template <int kRows>
+FOVEA_DEVICE int32_t tile_of(const AttentionRows& rows) {
+  return int32_t(rows.first() / kRows);
+}
+
 // The rows of this block, the last tile of queries first: under a causal mask it is the longest, and
 // the short ones fill the gaps at the end.
 template <int kRows, typename Params>

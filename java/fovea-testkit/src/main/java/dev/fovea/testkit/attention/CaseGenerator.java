@@ -164,7 +164,7 @@ public final class CaseGenerator {
       c.relative(Relative.draw(random));
     }
     c.tableStyle = Style.draw(random);
-    if (random.chance(0.2) && limits.blockMasks()) {
+    if (random.chance(0.2)) {
       c.blocks(Blocks.draw(random));
     }
   }

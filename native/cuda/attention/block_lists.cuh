@@ -1,0 +1,164 @@
+// The block mask: which blocks of keys are listed for the queries of a tile, and the lists of tiles that
+// follow from it, which kernels walk in the place of all tiles that position lets be seen.
+#pragma once
+
+#include "cuda/attention/params.h"
+#include "cuda/softmax/rows.cuh"
+
+namespace fovea::attention::cuda {
+
+// The blocks of keys of one block of queries, which rise.
+struct BlockList {
+  const int32_t* at;
+  int32_t count;
+
+  // Of a query; whatever offsets hold, within the room.
+  FOVEA_DEVICE BlockList(const AttentionParams& p, int32_t batch, int32_t head, int32_t position) {
+    const int64_t(&offset)[2] = p.spec.block_offsets_stride;
+    const int64_t(&index)[2] = p.spec.block_indices_stride;
+    const int32_t* const offsets = p.block_offsets + batch * offset[0] + head * offset[1] +
+                                   position / p.spec.block_queries;
+    const int64_t room = p.spec.block_count;
+    const int32_t first = clamp_length(tile::load_global(offsets), room);
+    const int32_t last = clamp_length(tile::load_global(offsets + 1), room);
+    at = p.block_indices + batch * index[0] + head * index[1] + first;
+    count = last > first ? last - first : 0;
+  }
+
+  FOVEA_DEVICE int64_t block(int32_t i) const { return tile::load_global(at + i); }
+
+  // The first that is not before `block`.
+  FOVEA_DEVICE int32_t find(int64_t first) const {
+    int32_t low = 0, high = count;
+    while (low < high) {
+      const int32_t middle = low + (high - low) / 2;
+      if (block(middle) < first) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+};
+
+// Calls body(list) for the lists that the rows of a tile have.
+template <typename Body>
+FOVEA_DEVICE void for_each_list(const AttentionParams& p, const AttentionRows& rows, Body body) {
+  if (rows.count <= 0) return;
+  const bool shared = p.spec.block_offsets_stride[1] == 0 && p.spec.block_indices_stride[1] == 0;
+  const int32_t all = int32_t(rows.group.value);
+  const int32_t heads = shared ? 1 : all < rows.count ? all : rows.count;
+  const int64_t size = p.spec.block_queries;
+  const int64_t first = rows.position(0) / size, last = rows.position(rows.count - 1) / size;
+  for (int32_t h = 0; h < heads; ++h) {
+    for (int64_t m = first; m <= last; ++m) {
+      body(BlockList(p, rows.batch, rows.head(h), int32_t(m * size)));
+    }
+  }
+}
+
+// The first key from `key` on in a block that is listed for any of the rows; behind all keys if none is.
+FOVEA_DEVICE int64_t next_listed_key(const AttentionParams& p, const AttentionRows& rows, int64_t key) {
+  int64_t next = int64_t{1} << 62;
+  for_each_list(p, rows, [&](const BlockList& list) {
+    const int32_t i = list.find(key / p.spec.block_keys);
+    if (i == list.count) return;
+    const int64_t first = list.block(i) * p.spec.block_keys;
+    if (first < next) next = first;
+  });
+  return next > key ? next : key;
+}
+
+// Whether all of the rows have all blocks of keys [first, end) in their lists.
+FOVEA_DEVICE bool lists_all(const AttentionParams& p, const AttentionRows& rows, int64_t first,
+                            int64_t end) {
+  const int64_t begin = first / p.spec.block_keys, last = (end - 1) / p.spec.block_keys;
+  bool all = true;
+  for_each_list(p, rows, [&](const BlockList& list) {
+    const int32_t i = list.find(begin);
+    all = all && list.count - i > last - begin && list.block(i) == begin &&
+          list.block(i + int32_t(last - begin)) == last;
+  });
+  return all;
+}
+
+// Which of 64 keys from `first` on lie in blocks of the list, a bit for each.
+FOVEA_DEVICE uint64_t seen_keys(const AttentionParams& p, const BlockList& list, int64_t first) {
+  const auto below = [](int64_t n) {
+    return n <= 0 ? uint64_t{0} : n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
+  };
+  uint64_t seen = 0;
+  for (int32_t i = list.find(first / p.spec.block_keys); i < list.count; ++i) {
+    const int64_t begin = list.block(i) * p.spec.block_keys - first;
+    if (begin >= 64) break;
+    seen |= below(begin + p.spec.block_keys) & ~below(begin);
+  }
+  return seen;
+}
+
+// An entry of a list of tiles: the tile's place, and whether a mask of its elements is needed.
+constexpr uint32_t kPartialTile = 1u << 31;
+
+// From here on a tile is counted in its list: rows.begin is where the first one that is visible stands
+// among all entries, as ~begin, and full_begin and full_end are places.
+FOVEA_DEVICE int32_t restrict_to_list(const TileLists& lists, AttentionRows& rows, int32_t tiles,
+                                      int32_t tile) {
+  if (lists.entries == nullptr || tiles <= 0) return tiles;
+  const int64_t list = (rows.batch * lists.batches + rows.key_head * lists.heads + tile) * lists.room;
+  const uint32_t* const at = lists.entries + list;
+  const int32_t count = int32_t(tile::load_global(at));
+  const auto find = [&](int32_t place) {
+    int32_t low = 0, high = count;
+    while (low < high) {
+      const int32_t middle = low + (high - low) / 2;
+      if (int32_t(tile::load_global(at + 1 + middle) & ~kPartialTile) < place) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  };
+  const int32_t first = find(rows.begin), end = find(rows.begin + tiles);
+  rows.full_begin += rows.begin;
+  rows.full_end += rows.begin;
+  rows.begin = ~int32_t(list + 1 + first);
+  return end - first;
+}
+
+// Where a tile stands among all of its sequence. `shared_rows` are what is stored of the block's rows.
+template <bool kGeneral>
+FOVEA_DEVICE int32_t place_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
+  const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+  if constexpr (kGeneral) {
+    if (begin < 0) return int32_t(tile::load_global(lists.entries + (~begin + tile)) & ~kPartialTile);
+  }
+  return begin + tile;
+}
+template <bool kGeneral, int kKeys>
+FOVEA_DEVICE int32_t first_key_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
+  return place_of<kGeneral>(lists, tile, shared_rows) * kKeys;
+}
+
+// Whether some row of the block does not see all of the tile, by its position.
+template <bool kGeneral>
+FOVEA_DEVICE bool is_masked(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
+  if constexpr (kGeneral) {
+    if (load_rows_field<offsetof(AttentionRows, begin)>(shared_rows) < 0) {
+      tile = place_of<true>(lists, tile, shared_rows);
+    }
+  }
+  return fovea::cuda::is_masked(tile, shared_rows);
+}
+
+// Whether some of the tile may lie in no block that is listed. Blocks without lists of tiles take every tile for
+// such.
+FOVEA_DEVICE bool is_partial(const AttentionParams& p, const TileLists& lists, int32_t tile,
+                             uint32_t shared_rows) {
+  if (p.block_offsets == nullptr) return false;
+  const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+  return begin >= 0 || (tile::load_global(lists.entries + (~begin + tile)) & kPartialTile) != 0;
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,58 @@
+// The lists of tiles that a block mask gives: how many, how long, and what makes them.
+#pragma once
+
+#include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/params.h"
+#include "ops/attention/attention.h"
+
+namespace fovea::attention::cuda {
+
+class ListLayout {
+ public:
+  // For tiles of rows.
+  ListLayout(const Spec& spec, const AttentionTile& tile)
+      : ListLayout(spec, tile.rows(), tile.keys, false) {}
+  // For tiles of keys.
+  ListLayout(const Spec& spec, const KeysTile& tile)
+      : ListLayout(spec, tile.rows, tile.keys(), true) {}
+
+  // None without a block mask.
+  __int128 words() const { return __int128{count_} * lists_.room; }
+  int64_t blocks() const { return (count_ + kListThreads - 1) / kListThreads; }
+
+  // In that memory.
+  TileLists at(char* memory) const {
+    TileLists lists = lists_;
+    if (count_ > 0) lists.entries = reinterpret_cast<uint32_t*>(memory);
+    return lists;
+  }
+  ListParams params(const AttentionParams& attention, const TileLists& to) const {
+    return {attention, to, count_, tiles_, tile_rows_, tile_keys_, of_keys_};
+  }
+
+ private:
+  ListLayout(const Spec& spec, int32_t tile_rows, int32_t tile_keys, bool of_keys)
+      : tile_rows_(tile_rows), tile_keys_(tile_keys), of_keys_(of_keys) {
+    if (!spec.has_block_offsets) return;
+    const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+    const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows;
+    const int64_t key_tiles = (spec.key_length + tile_keys - 1) / tile_keys;
+    const auto shared = [&](int dim) {
+      return spec.block_offsets_stride[dim] == 0 && spec.block_indices_stride[dim] == 0;
+    };
+    tiles_ = of_keys ? key_tiles : row_tiles;
+    lists_.room = 1 + (of_keys ? row_tiles : key_tiles);
+    const int64_t heads = shared(1) ? 1 : spec.key_heads;
+    lists_.heads = shared(1) ? 0 : tiles_;
+    lists_.batches = shared(0) ? 0 : heads * tiles_;
+    count_ = tiles_ * heads * (shared(0) ? 1 : spec.batch);
+  }
+
+  TileLists lists_ = {};
+  int64_t count_ = 0;  // of lists
+  int64_t tiles_ = 0;  // that have lists, of a batch index and key head
+  int32_t tile_rows_, tile_keys_;
+  bool of_keys_;
+};
+
+}  // namespace fovea::attention::cuda
