@@ -96,7 +96,7 @@ class StructLayoutTest {
       assertEquals("avx2 für bf16", FoveaPlan.KERNEL.get(plan));
       MemorySegment all = plan.asSlice(FoveaPlan.KERNEL.offset(), FoveaPlan.KERNEL.length());
       all.fill((byte) 'x');
-      assertEquals("x".repeat((int) FoveaPlan.KERNEL.length()), FoveaPlan.KERNEL.get(plan));
+      assertEquals("x".repeat(FoveaPlan.KERNEL.length()), FoveaPlan.KERNEL.get(plan));
       assertEquals(0, plan.get(ValueLayout.JAVA_BYTE, FoveaPlan.SPEC.offset()));
     }
   }
