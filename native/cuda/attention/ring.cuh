@@ -68,9 +68,9 @@ class TileRing {
   template <RingItem kItem, bool kFull = false>
   FOVEA_DEVICE void load(int32_t tile, uint32_t to) {
     if constexpr (kItem == RingItem::kKeys) {
-      load<KeyCopy, kFull>(tile, to, keys, p.spec.key_stride[1], p.head_dim, p.key_copy, p.key);
+      load<KeyCopy, kFull>(tile, to, keys, p.spec.key_stride, p.head_dim, p.key_copy, p.key);
     } else {
-      load<ValueCopy, kFull>(tile, to, values, p.spec.value_stride[1], p.value_head_dim, p.value_copy,
+      load<ValueCopy, kFull>(tile, to, values, p.spec.value_stride, p.value_head_dim, p.value_copy,
                              p.value);
     }
   }
@@ -86,9 +86,16 @@ class TileRing {
   }
 
   template <typename Copy, bool kFull>
-  FOVEA_DEVICE void load(int32_t tile, uint32_t to, const Element*& from, int64_t stride, int width,
-                         RowCopy copy, const void* tensor) {
+  FOVEA_DEVICE void load(int32_t tile, uint32_t to, const Element*& from, const int64_t (&strides)[3],
+                         int width, RowCopy copy, const void* tensor) {
+    const int64_t stride = strides[1];
     const Element* at = from;
+    if constexpr (kGeneral && sizeof(Element) == 4 && std::is_same_v<Copy, ValueCopy>) {
+      // Of values, anew: held through the products, it made float32 spill 12 bytes.
+      at = Copy::first_source(
+          static_cast<const Element*>(tensor) + load_rows(shared).key_offset(strides), stride,
+          tile::thread_anew());
+    }
     if constexpr (kGeneral) at += int64_t{first_key(tile)} * stride;
     if (kFull && copy.whole) {
       Copy::copy_whole(to, at, stride);
