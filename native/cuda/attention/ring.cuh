@@ -9,6 +9,17 @@ namespace fovea::attention::cuda {
 
 enum class RingItem { kKeys, kValues };
 
+// Whether float32 has no registers for where values begin, which the general kernel then finds anew for each
+// tile. Held, they made D 64 spill 12 bytes on sm_80 and sm_90a and D 128 also on sm_120, where D 64 spills 16 if
+// they are not.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+template <int kDim>
+constexpr bool kFindsValues = kDim > 64;
+#else
+template <int kDim>
+constexpr bool kFindsValues = true;
+#endif
+
 // kFirst comes first of each pair. An item is gone when the one behind its successor is asked for:
 // what a round needs longest comes last in it.
 template <typename Element, int kKeys, int kDim, int kValueDim, int kSlots, int kThreads,
@@ -90,8 +101,8 @@ class TileRing {
                          int width, RowCopy copy, const void* tensor) {
     const int64_t stride = strides[1];
     const Element* at = from;
-    if constexpr (kGeneral && sizeof(Element) == 4 && std::is_same_v<Copy, ValueCopy>) {
-      // Of values, anew: held through the products, it made float32 spill 12 bytes.
+    constexpr bool kOfValues = std::is_same_v<Copy, ValueCopy>;
+    if constexpr (kGeneral && sizeof(Element) == 4 && kOfValues && kFindsValues<kDim>) {
       at = Copy::first_source(
           static_cast<const Element*>(tensor) + load_rows(shared).key_offset(strides), stride,
           tile::thread_anew());
