@@ -144,7 +144,7 @@ Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValue
     plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
     ForwardOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
     return make_launch(main_, plan.items[0], it.tile.threads(), it.shared_bytes(),
-                       attention_params(plan, all, {}, it));
+                       attention_params(plan, all, {}, nullptr, it));
   }
   Launch launch = backward_launch(problem, operands, kKeysPhase);
   BackwardParams b;
