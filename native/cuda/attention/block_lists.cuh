@@ -127,7 +127,12 @@ FOVEA_DEVICE int32_t restrict_to_list(const TileLists& lists, AttentionRows& row
   return end - first;
 }
 
-// Where a tile stands among all of its sequence. `shared_rows` are what is stored of the block's rows.
+// Whether tiles are counted in a list. `shared_rows` are what is stored of the block's rows.
+FOVEA_DEVICE bool is_listed(uint32_t shared_rows) {
+  return load_rows_field<offsetof(AttentionRows, begin)>(shared_rows) < 0;
+}
+
+// Where a tile stands among all of its sequence.
 template <bool kGeneral>
 FOVEA_DEVICE int32_t place_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
   const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
@@ -145,7 +150,7 @@ FOVEA_DEVICE int32_t first_key_of(const TileLists& lists, int32_t tile, uint32_t
 template <bool kGeneral>
 FOVEA_DEVICE bool is_masked(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
   if constexpr (kGeneral) {
-    if (load_rows_field<offsetof(AttentionRows, begin)>(shared_rows) < 0) {
+    if (is_listed(shared_rows)) {
       tile = place_of<true>(lists, tile, shared_rows);
     }
   }

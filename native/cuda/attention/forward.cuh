@@ -134,6 +134,7 @@ struct AttentionForward {
   // The weights themselves, once their sums are known: the scores a second time, from keys alone.
   FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
     int32_t visible = tiles - 1;  // the last that is left
+    if (tiles > 0) ring.seek((first_key(visible) - first_key(0)) / kKeys + 1);  // back to it
     FOVEA_NO_UNROLL
     for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
       tile::Fragment<kM, kKeyColumns> s;

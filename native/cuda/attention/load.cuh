@@ -72,9 +72,8 @@ struct TileCopy {
   }
 
   // Of this thread's first chunk among rows that begin at `base`.
-  static FOVEA_DEVICE const Element* first_source(const Element* base, int64_t stride,
-                                                  uint32_t thread = tile::thread_index()) {
-    return base + first_row(thread) * stride + first_column(thread);
+  static FOVEA_DEVICE const Element* first_source(const Element* base, int64_t stride) {
+    return base + first_row() * stride + first_column();
   }
 
   // The chunks of one row from `row` on, the address of this thread's first, all of which exist.

@@ -9,17 +9,6 @@ namespace fovea::attention::cuda {
 
 enum class RingItem { kKeys, kValues };
 
-// Whether float32 has no registers for where values begin, which the general kernel then finds anew for each
-// tile. Held, they made D 64 spill 12 bytes on sm_80 and sm_90a and D 128 also on sm_120, where D 64 spills 16 if
-// they are not.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
-template <int kDim>
-constexpr bool kFindsValues = kDim > 64;
-#else
-template <int kDim>
-constexpr bool kFindsValues = true;
-#endif
-
 // kFirst comes first of each pair. An item is gone when the one behind its successor is asked for:
 // what a round needs longest comes last in it.
 template <typename Element, int kKeys, int kDim, int kValueDim, int kSlots, int kThreads,
@@ -45,9 +34,8 @@ class TileRing {
             p.spec.value_stride[1])) {}
 
   // Moves on by `tiles`. The next item of either kind is that of the sequence's first tile, and after it
-  // that of the tile before. The general kernel asks lists where a tile is.
+  // that of the tile before.
   FOVEA_DEVICE void seek(int32_t tiles) {
-    if constexpr (kGeneral) return;
     keys += int64_t{tiles} * kKeys * p.spec.key_stride[1];
     values += int64_t{tiles} * kKeys * p.spec.value_stride[1];
   }
@@ -56,7 +44,7 @@ class TileRing {
   // counted from there.
   FOVEA_DEVICE void start(int32_t begin, int32_t tiles) {
     slot = 0;
-    seek(begin + tiles - 1);
+    seek(kGeneral ? place(tiles - 1) : begin + tiles - 1);
     load_ahead<0>(tiles - 1, 0);
     if constexpr (kSlots == 3) load_ahead<1>(tiles - 1, 1);
   }
@@ -79,9 +67,9 @@ class TileRing {
   template <RingItem kItem, bool kFull = false>
   FOVEA_DEVICE void load(int32_t tile, uint32_t to) {
     if constexpr (kItem == RingItem::kKeys) {
-      load<KeyCopy, kFull>(tile, to, keys, p.spec.key_stride, p.head_dim, p.key_copy, p.key);
+      load<KeyCopy, kFull>(tile, to, keys, p.spec.key_stride[1], p.head_dim, p.key_copy, p.key);
     } else {
-      load<ValueCopy, kFull>(tile, to, values, p.spec.value_stride, p.value_head_dim, p.value_copy,
+      load<ValueCopy, kFull>(tile, to, values, p.spec.value_stride[1], p.value_head_dim, p.value_copy,
                              p.value);
     }
   }
@@ -92,30 +80,25 @@ class TileRing {
   static constexpr RingItem kSecond =
       kFirst == RingItem::kKeys ? RingItem::kValues : RingItem::kKeys;
 
-  FOVEA_DEVICE int32_t first_key(int32_t tile) const {
-    return first_key_of<kGeneral, kKeys>(p.lists, tile, shared);
+  FOVEA_DEVICE int32_t place(int32_t tile) const {
+    return place_of<kGeneral>(p.lists, tile, shared);
   }
 
   template <typename Copy, bool kFull>
-  FOVEA_DEVICE void load(int32_t tile, uint32_t to, const Element*& from, const int64_t (&strides)[3],
-                         int width, RowCopy copy, const void* tensor) {
-    const int64_t stride = strides[1];
-    const Element* at = from;
-    constexpr bool kOfValues = std::is_same_v<Copy, ValueCopy>;
-    if constexpr (kGeneral && sizeof(Element) == 4 && kOfValues && kFindsValues<kDim>) {
-      at = Copy::first_source(
-          static_cast<const Element*>(tensor) + load_rows(shared).key_offset(strides), stride,
-          tile::thread_anew());
-    }
-    if constexpr (kGeneral) at += int64_t{first_key(tile)} * stride;
+  FOVEA_DEVICE void load(int32_t tile, uint32_t to, const Element*& from, int64_t stride, int width,
+                         RowCopy copy, const void* tensor) {
     if (kFull && copy.whole) {
-      Copy::copy_whole(to, at, stride);
+      Copy::copy_whole(to, from, stride);
     } else {
       const int32_t length = load_rows_field<offsetof(AttentionRows, key_length)>(shared);
-      Copy::copy(to, at, stride, length - first_key(tile), width, copy.bytes,
+      Copy::copy(to, from, stride, length - place(tile) * kKeys, width, copy.bytes,
                  static_cast<const Element*>(tensor));
     }
-    if constexpr (!kGeneral) from = tile::opaque(from - kKeys * stride);
+    int64_t back = kKeys * stride;
+    if constexpr (kGeneral) {
+      if (is_listed(shared) && tile > 0) back *= place(tile) - place(tile - 1);
+    }
+    from = tile::opaque(from - back);
   }
 
   // Sends for the item that is kAhead behind the first one of `tile`. Only the last tile, which is the
@@ -132,7 +115,7 @@ class TileRing {
 
   const AttentionParams& p;
   const uint32_t ring, shared;
-  const Element* keys;  // this thread's first chunk of the next item; in the general kernel, of the first
+  const Element* keys;  // this thread's first chunk of the next item
   const Element* values;
   int slot;
 };
