@@ -167,7 +167,7 @@ struct BackwardKeys {
 
   FOVEA_DEVICE AttentionRows rows_of(int32_t tile) const {
     AttentionRows rows = load_rows(shared_rows);
-    set_rows(rows, uint32_t(place(tile)), kRows);
+    set_rows(rows, uint32_t(place_from<kIt.general>(b.key_lists, rows.begin, tile)), kRows);
     return rows;
   }
 

@@ -132,14 +132,18 @@ FOVEA_DEVICE bool is_listed(uint32_t shared_rows) {
   return load_rows_field<offsetof(AttentionRows, begin)>(shared_rows) < 0;
 }
 
-// Where a tile stands among all of its sequence.
+// Where a tile stands among all of its sequence, from the rows' begin.
 template <bool kGeneral>
-FOVEA_DEVICE int32_t place_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
-  const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+FOVEA_DEVICE int32_t place_from(const TileLists& lists, int32_t begin, int32_t tile) {
   if constexpr (kGeneral) {
     if (begin < 0) return int32_t(tile::load_global(lists.entries + (~begin + tile)) & ~kPartialTile);
   }
   return begin + tile;
+}
+template <bool kGeneral>
+FOVEA_DEVICE int32_t place_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
+  const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
+  return place_from<kGeneral>(lists, begin, tile);
 }
 template <bool kGeneral, int kKeys>
 FOVEA_DEVICE int32_t first_key_of(const TileLists& lists, int32_t tile, uint32_t shared_rows) {
