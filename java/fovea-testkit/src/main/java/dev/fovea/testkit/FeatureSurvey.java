@@ -12,6 +12,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.LongStream;
 
@@ -110,7 +111,7 @@ public final class FeatureSurvey {
     return answers;
   }
 
-  /** Alone, or else with as few others as there must be: one or two. */
+  /** Alone, or else with what refusals name or as few others as there must be: one or two. */
   private Answer ask(DType dtype, Pass pass, ProbeSpec.Feature feature) {
     ProbeSpec asked = plain.with(feature);
     Plan alone = plan(backend, asked, pass, dtype);
@@ -119,6 +120,27 @@ public final class FeatureSurvey {
     }
     List<ProbeSpec.Feature> others =
         features.stream().filter(it -> it != feature && it.passes().contains(pass)).toList();
+    List<ProbeSpec.Feature> named = new ArrayList<>();
+    ProbeSpec together = asked;
+    Plan last = alone;
+    while (!last.isThere()) {
+      String refusal = last.error;
+      Optional<ProbeSpec.Feature> missing =
+          others.stream()
+              .filter(it -> !named.contains(it))
+              .filter(it -> refusal.endsWith(" is given without " + it.name()))
+              .findFirst();
+      if (missing.isEmpty()) {
+        break;
+      }
+      named.add(missing.get());
+      together = together.with(missing.get());
+      last = plan(backend, together, pass, dtype);
+    }
+    if (last.isThere()) {
+      return answer(
+          dtype, pass, feature, named.stream().map(ProbeSpec.Feature::name).toList(), last);
+    }
     for (ProbeSpec.Feature other : others) {
       Plan plan = plan(backend, asked.with(other), pass, dtype);
       if (plan.isThere()) {

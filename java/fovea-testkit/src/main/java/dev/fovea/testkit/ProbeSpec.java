@@ -253,7 +253,8 @@ final class ProbeSpec {
           number(name, BOTH, has.andThen(spec -> operation.float32(name).set(spec, 0.5f))));
     }
     if (layout.equals(ValueLayout.JAVA_LONG) && !known.contains(operation.int64(name))) {
-      return Stream.of(number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, 1))));
+      return Stream.of(
+          number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, SMALL))));
     }
     if (layout.equals(ValueLayout.JAVA_INT) && !known.contains(operation.int32(name))) {
       return choices(operation, name).stream();

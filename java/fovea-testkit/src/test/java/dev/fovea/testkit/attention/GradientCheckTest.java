@@ -78,10 +78,10 @@ class GradientCheckTest {
     if (random.chance(0.3)) {
       c.mask(random.pick(Bias.values()));
     }
-    if (random.chance(0.3)) {
+    if (random.chance(0.15)) {
       c.blocks(Blocks.draw(random));
     }
-    c.sinks = random.chance(0.4);
+    c.sinks = random.chance(0.5);
     if (random.chance(0.4)) {
       c.dropout(random.pick(0.1f, 0.5f), random.nextLong(), index);
     }
