@@ -26,10 +26,10 @@ class CudaMemoryTest {
       for (DType type : DType.values()) {
         Tensor tensor = scope.allocate(type, 3, 7);
         assertEquals(0, tensor.address() % 256);
-        if (type == DType.INT32) {
-          assertArrayEquals(new int[21], tensor.toIntArray());
-        } else {
-          assertArrayEquals(new float[21], tensor.toFloatArray());
+        switch (type) {
+          case INT32 -> assertArrayEquals(new int[21], tensor.toIntArray());
+          case BOOL -> assertArrayEquals(new boolean[21], tensor.toBooleanArray());
+          default -> assertArrayEquals(new float[21], tensor.toFloatArray());
         }
       }
       assertThrows(
