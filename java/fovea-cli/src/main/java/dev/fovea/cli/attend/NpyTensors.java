@@ -111,12 +111,13 @@ final class NpyTensors {
   int[] integers(String option, Path file) throws IOException {
     String name = option + " " + file;
     Npy array = read(name, file);
+    int[] values = integers(name, array);
     if (array.shape().length != 1) {
       throw new IllegalArgumentException(
           "%s has shape %s, expected one dimension"
               .formatted(name, Arrays.toString(array.shape())));
     }
-    return integers(name, array);
+    return values;
   }
 
   /** Reads a tensor of whole numbers, as {@link #integers(String, Path)}. */

@@ -93,7 +93,6 @@ class NpyTest {
       value = {
         "'descr': '>f4', 'fortran_order': False, 'shape': (2,) ! astype('<f4')",
         "'descr': '|O', 'fortran_order': False, 'shape': (2,)  ! pickled Python objects",
-        "'descr': '|b1', 'fortran_order': False, 'shape': (2,) ! '|b1' is not one of",
         "'descr': '<c8', 'fortran_order': False, 'shape': (2,) ! '<c8' is not one of",
         "'descr': '<f4', 'fortran_order': True, 'shape': (2,1) ! Fortran order",
         "'descr': '<f4', 'fortran_order': False, 'shape': (3,) ! holds 8 bytes",
