@@ -38,6 +38,16 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
 // memory holds: that costs speed alone, so no result would show it.
 int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]);
 
+// Prepares what kernel_of(plan, phase) says of the phases that have items.
+template <typename KernelOf>
+int32_t prepare_phases(fovea_plan& plan, KernelOf kernel_of) {
+  for (int32_t phase = 0; phase < plan.phases; ++phase) {
+    if (plan.items[phase] == 0) continue;
+    if (int32_t status = prepare(kernel_of(plan, phase), plan.error)) return status;
+  }
+  return FOVEA_OK;
+}
+
 // Launches a block for each item of the call, of which there are some. `params` is read before it returns.
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);
 

@@ -36,13 +36,7 @@ device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
 
 int32_t prepare(fovea_plan& plan) {
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
-  for (int32_t phase = 0; phase < plan.phases; ++phase) {
-    if (plan.items[phase] == 0) continue;
-    if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
-      return status;
-    }
-  }
-  return FOVEA_OK;
+  return device::prepare_phases(plan, backward_kernel_of);
 }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {

@@ -7,6 +7,21 @@
 
 namespace fovea::attention::cuda {
 
+// The first of `count` that `is_before` does not hold for; it holds for all before that one.
+template <typename IsBefore>
+FOVEA_DEVICE int32_t partition_point(int32_t count, IsBefore is_before) {
+  int32_t low = 0, high = count;
+  while (low < high) {
+    const int32_t middle = low + (high - low) / 2;
+    if (is_before(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 // The blocks of keys of one block of queries, which rise.
 struct BlockList {
   const int32_t* at;
@@ -29,16 +44,7 @@ struct BlockList {
 
   // The first that is not before `block`.
   FOVEA_DEVICE int32_t find(int64_t first) const {
-    int32_t low = 0, high = count;
-    while (low < high) {
-      const int32_t middle = low + (high - low) / 2;
-      if (block(middle) < first) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+    return partition_point(count, [&](int32_t i) { return block(i) < first; });
   }
 };
 
@@ -109,16 +115,9 @@ FOVEA_DEVICE int32_t restrict_to_list(const TileLists& lists, AttentionRows& row
   const uint32_t* const at = lists.entries + list;
   const int32_t count = int32_t(tile::load_global(at));
   const auto find = [&](int32_t place) {
-    int32_t low = 0, high = count;
-    while (low < high) {
-      const int32_t middle = low + (high - low) / 2;
-      if (int32_t(tile::load_global(at + 1 + middle) & ~kPartialTile) < place) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+    return partition_point(count, [&](int32_t i) {
+      return int32_t(tile::load_global(at + 1 + i) & ~kPartialTile) < place;
+    });
   };
   const int32_t first = find(rows.begin), end = find(rows.begin + tiles);
   rows.full_begin += rows.begin;

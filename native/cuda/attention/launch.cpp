@@ -102,12 +102,7 @@ int32_t prepare(fovea_plan& plan) {
     if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
   }
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
-  for (int32_t phase = 0; phase < plan.phases; ++phase) {
-    if (plan.items[phase] == 0) continue;
-    if (int32_t status = device::prepare(backward_kernel_of(plan, phase), plan.error)) {
-      return status;
-    }
-  }
+  if (int32_t status = device::prepare_phases(plan, backward_kernel_of)) return status;
   return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 

@@ -28,13 +28,7 @@ device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
   }
 }
 
-int32_t prepare(fovea_plan& plan) {
-  for (int32_t phase = 0; phase < plan.phases; ++phase) {
-    if (plan.items[phase] == 0) continue;
-    if (int32_t status = device::prepare(kernel_of(plan, phase), plan.error)) return status;
-  }
-  return FOVEA_OK;
-}
+int32_t prepare(fovea_plan& plan) { return device::prepare_phases(plan, kernel_of); }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
   const ChannelParams params = forward_params(

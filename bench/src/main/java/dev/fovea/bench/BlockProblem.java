@@ -2,7 +2,6 @@ package dev.fovea.bench;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.Pass;
-import dev.fovea.testkit.Rounding;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -94,12 +93,9 @@ record BlockProblem(
     return (double) Float.BYTES * heads * sequence * sequence * (pass == Pass.BACKWARD ? 5 : 3);
   }
 
-  /** As sums over a sequence err. */
   @Override
   public double differenceAllowed() {
-    double sums = 0x1p-24 * Math.sqrt(sequence) * (pass == Pass.BACKWARD ? 4 : 1);
-    double roundings = dtype == DType.FLOAT32 ? 0 : pass == Pass.BACKWARD ? 4 : 2;
-    return 1e-5 + sums + roundings * Rounding.unit(dtype);
+    return differenceOfSums(sequence);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.fovea.bench;
 
 import dev.fovea.DType;
 import dev.fovea.testkit.Pass;
+import dev.fovea.testkit.Rounding;
 
 /** A problem of a mechanism for which libtorch has no operation: its user composes it from some. */
 interface ComposedProblem {
@@ -28,4 +29,12 @@ interface ComposedProblem {
 
   /** How far outputs may be from those of the composition: root mean squares, relative. */
   double differenceAllowed();
+
+  /** The same where outputs are sums over a sequence, whose terms cancel in the backward pass. */
+  default double differenceOfSums(int sequence) {
+    boolean backward = pass() == Pass.BACKWARD;
+    double sums = 0x1p-24 * Math.sqrt(sequence) * (backward ? 4 : 1);
+    double roundings = dtype() == DType.FLOAT32 ? 0 : backward ? 4 : 2;
+    return 1e-5 + sums + roundings * Rounding.unit(dtype());
+  }
 }

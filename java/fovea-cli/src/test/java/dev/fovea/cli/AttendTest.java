@@ -111,6 +111,10 @@ class AttendTest {
     refused(line, "is given without");
   }
 
+  private List<String> lists(String name, int[] values, long[] size) throws IOException {
+    return files.integers(name, NpyType.INT32, values, size[0], size[1], size[3]);
+  }
+
   private static List<String> plus(List<String> line, String... more) {
     List<String> all = new ArrayList<>(line);
     all.addAll(List.of(more));
@@ -232,10 +236,9 @@ class AttendTest {
       line.addAll(files.operand("mask", NpyType.BOOL, data.mask(), c.layouts().mask().size()));
     }
     if (data.blocks() != null) {
-      for (String name : List.of("offsets", "indices")) {
-        int[] of = name.equals("offsets") ? data.blocks().offsets() : data.blocks().indices();
-        line.addAll(files.integers("block-" + name, NpyType.INT32, of, data.blocks().shape(of)));
-      }
+      Blocks.Lists lists = data.blocks();
+      line.addAll(lists("block-offsets", lists.offsets(), lists.offsetLayout().size()));
+      line.addAll(lists("block-indices", lists.indices(), lists.indexLayout().size()));
     }
     if (data.table() != null) {
       long[] size = c.layouts().table().size();

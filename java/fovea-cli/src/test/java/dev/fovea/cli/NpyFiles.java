@@ -11,7 +11,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.List;
 
 /** The files of one command line, each named as its option. */
@@ -70,11 +69,11 @@ public record NpyFiles(Path folder) {
   }
 
   /** As {@link #operand}. */
-  List<String> integers(String name, NpyType type, int[] values, int... shape) throws IOException {
+  List<String> integers(String name, NpyType type, int[] values, long... shape) throws IOException {
     float[] exact = new float[values.length];
     for (int i = 0; i < values.length; i++) {
       exact[i] = values[i];
     }
-    return operand(name, type, exact, Arrays.stream(shape).asLongStream().toArray());
+    return operand(name, type, exact, shape);
   }
 }

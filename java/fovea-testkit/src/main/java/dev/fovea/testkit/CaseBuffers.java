@@ -10,7 +10,6 @@ import dev.fovea.testkit.GuardedMemory.Side;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -115,23 +114,16 @@ public final class CaseBuffers implements AutoCloseable {
 
   /** Lengths or offsets. */
   public Tensor ints(int[] values) {
-    return ints(values, values.length);
+    return ints(values, Layout.dense(1, 1, 1, values.length), 3);
   }
 
-  /** The same of a shape. */
-  public Tensor ints(int[] values, int... shape) {
+  /** The same of a layout, of which {@code dims} are shown. */
+  public Tensor ints(int[] values, Layout layout, int... dims) {
     CaseMemory memory = allocate(DType.INT32, values.length);
     MemorySegment.copy(
         values, 0, memory.segment(), ValueLayout.JAVA_INT_UNALIGNED, 0, values.length);
     memory.seal();
-    long[] sizes = Arrays.stream(shape).asLongStream().toArray();
-    long[] strides = new long[sizes.length];
-    long stride = 1;
-    for (int dim = sizes.length - 1; dim >= 0; dim--) {
-      strides[dim] = stride;
-      stride *= sizes[dim];
-    }
-    return memory.view(0, DType.INT32, sizes, strides);
+    return tensor(memory, DType.INT32, layout, dims);
   }
 
   /** Binds the lengths of a case, or where its packed sequences begin. */

@@ -111,7 +111,7 @@ public final class FeatureSurvey {
     return answers;
   }
 
-  /** Alone, or else with what refusals name or as few others as there must be: one or two. */
+  /** Alone, or else with what refusals name, or with one other. */
   private Answer ask(DType dtype, Pass pass, ProbeSpec.Feature feature) {
     ProbeSpec asked = plain.with(feature);
     Plan alone = plan(backend, asked, pass, dtype);
@@ -145,15 +145,6 @@ public final class FeatureSurvey {
       Plan plan = plan(backend, asked.with(other), pass, dtype);
       if (plan.isThere()) {
         return answer(dtype, pass, feature, List.of(other.name()), plan);
-      }
-    }
-    for (int i = 0; i < others.size(); i++) {
-      for (int j = i + 1; j < others.size(); j++) {
-        Plan plan = plan(backend, asked.with(others.get(i)).with(others.get(j)), pass, dtype);
-        if (plan.isThere()) {
-          List<String> with = List.of(others.get(i).name(), others.get(j).name());
-          return answer(dtype, pass, feature, with, plan);
-        }
       }
     }
     return answer(dtype, pass, feature, List.of(), alone);

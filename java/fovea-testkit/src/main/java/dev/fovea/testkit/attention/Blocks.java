@@ -2,6 +2,7 @@ package dev.fovea.testkit.attention;
 
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.Geometry;
+import dev.fovea.testkit.Layout;
 import java.util.Arrays;
 
 /**
@@ -21,16 +22,10 @@ public record Blocks(int queries, int keys, boolean perBatch, boolean perHead, d
   /**
    * What a case is given.
    *
-   * @param offsets [B or 1, Hq or 1, rows + 1]
-   * @param indices [B or 1, Hq or 1, room]
+   * @param offsets [B or 1, Hq or 1, 1, rows + 1]
+   * @param indices [B or 1, Hq or 1, 1, room]
    */
-  public record Lists(int[] offsets, int[] indices, int batches, int heads) {
-
-    /** The shape of one of them. */
-    public int[] shape(int[] of) {
-      return new int[] {batches, heads, of.length / (batches * heads)};
-    }
-  }
+  public record Lists(int[] offsets, Layout offsetLayout, int[] indices, Layout indexLayout) {}
 
   /** Blocks of few or many queries and keys. */
   static Blocks draw(Gaussian random) {
@@ -74,17 +69,21 @@ public record Blocks(int queries, int keys, boolean perBatch, boolean perHead, d
       int count = Math.min(room, all[list].length);
       System.arraycopy(all[list], 0, indices, list * room, count);
     }
-    return new Lists(offsets, indices, batches, heads);
+    return new Lists(
+        offsets,
+        Layout.dense(batches, heads, 1, rows + 1),
+        indices,
+        Layout.dense(batches, heads, 1, room));
   }
 
   /** Whether query i of a head may see key j. */
   boolean lists(Lists all, int batch, int head, int i, int j) {
-    int list = (perBatch ? batch : 0) * all.heads + (perHead ? head : 0);
-    int rows = all.offsets.length / (all.batches * all.heads);
-    int room = all.indices.length / (all.batches * all.heads);
-    int at = list * rows + i / queries;
-    int begin = list * room + all.offsets[at];
-    int end = list * room + all.offsets[at + 1];
+    int b = perBatch ? batch : 0;
+    int h = perHead ? head : 0;
+    int at = all.offsetLayout.at(b, h, 0) + i / queries;
+    int list = all.indexLayout.at(b, h, 0);
+    int begin = list + all.offsets[at];
+    int end = list + all.offsets[at + 1];
     return Arrays.binarySearch(all.indices, begin, end, j / keys) >= 0;
   }
 }

@@ -50,7 +50,9 @@ final class BoundCase implements AutoCloseable {
     }
     if (data.blocks() != null) {
       Blocks.Lists lists = data.blocks();
-      call.blockMask(lists(lists, lists.offsets()), lists(lists, lists.indices()));
+      call.blockMask(
+          buffers.ints(lists.offsets(), lists.offsetLayout(), 0, 1, 3),
+          buffers.ints(lists.indices(), lists.indexLayout(), 0, 1, 3));
     }
     if (data.table() != null) {
       call.relativeBias(
@@ -72,10 +74,6 @@ final class BoundCase implements AutoCloseable {
     if (o.dropout() > 0) {
       call.dropoutSeed(o.seed(), o.offset());
     }
-  }
-
-  private Tensor lists(Blocks.Lists lists, int[] of) {
-    return buffers.ints(of, lists.shape(of));
   }
 
   /** The call: inputs are bound to it. */

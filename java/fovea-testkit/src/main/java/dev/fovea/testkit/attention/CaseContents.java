@@ -208,16 +208,10 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_BLOCK_KEYS.set(spec, 1);
     FoveaAttentionSpec.BLOCK_QUERIES.set(spec, c.options().blocks().queries());
     FoveaAttentionSpec.BLOCK_KEYS.set(spec, c.options().blocks().keys());
-    int rows = lists.shape(lists.offsets())[2];
-    int room = lists.shape(lists.indices())[2];
-    FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows);
-    FoveaAttentionSpec.BLOCK_COUNT.set(spec, room);
-    int heads = lists.heads();
-    for (int dim = 0; dim < 2; dim++) {
-      long lead = dim == 0 ? (lists.batches() == 1 ? 0 : heads) : (heads == 1 ? 0 : 1);
-      FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE.set(spec, dim, lead * rows);
-      FoveaAttentionSpec.BLOCK_INDICES_STRIDE.set(spec, dim, lead * room);
-    }
+    FoveaAttentionSpec.BLOCK_ROWS.set(spec, lists.offsetLayout().size()[3]);
+    FoveaAttentionSpec.BLOCK_COUNT.set(spec, lists.indexLayout().size()[3]);
+    sums(spec, FoveaAttentionSpec.BLOCK_OFFSETS_STRIDE, lists.offsetLayout(), false);
+    sums(spec, FoveaAttentionSpec.BLOCK_INDICES_STRIDE, lists.indexLayout(), false);
   }
 
   /** The operand of a kind in a case, or -1. */
