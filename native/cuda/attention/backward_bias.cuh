@@ -1,5 +1,5 @@
-// Gradients of what is added to scores: dbias, drelative_table and those of row operands are sums of the scores'
-// gradients, computed once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
+// Gradients of what is added to scores, and of gates of keys: dbias, drelative_table, dkey_gates and those of row
+// operands are sums of the scores' gradients, or of their likes, computed once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
 // by two: broadcast dimensions are loops of the block. Not the fastest way to a dbias that nothing is
 // summed into, but one way for every shape.
 #pragma once
@@ -29,17 +29,19 @@ struct BackwardBias : BackwardScores<kIt> {
       });
     });
     if (at.all_positions) {
-      store_column_sums(sums, at);
+      store_column_sums(sums, at.key_tile, row_of(at, 0), p.key_length);
     } else {
       store_sums(sums, at);
     }
   }
 
-  // A tile of positions of a head, or all, for one operand with an element for each row; or columns of the
-  // relative table.
+  // A tile of positions of a head, or all, for one operand with an element for each row; columns of the
+  // relative table; or a tile of keys and a head, or all, for gates.
   FOVEA_DEVICE void row_operands() {
     const int64_t item = p.first_item + tile::block_index();
-    if (b.drelative_table != nullptr && item >= b.table_begin) {
+    if (b.dkey_gates != nullptr && item >= b.gates_begin) {
+      sum_gates(item - b.gates_begin);
+    } else if (b.drelative_table != nullptr && item >= b.table_begin) {
       sum_table(item - b.table_begin);
     } else if (wants<kSpan>(item)) {
       sum_rows<kSpan>(item);
@@ -91,6 +93,20 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   };
 
+  struct GateItem : Item {
+    FOVEA_DEVICE GateItem(const BackwardParams& b, int64_t item) {
+      const AttentionParams& p = b.forward;
+      const int64_t(&stride)[2] = p.spec.dkey_gates_stride;
+      this->all_positions = true;
+      this->all_heads = stride[1] == 0;
+      // Packed sequences have keys of their own.
+      this->all_batches = !p.spec.packed && stride[0] == 0;
+      const int64_t key_tiles = (p.key_length + kKeys - 1) / kKeys;
+      this->key_tile = int32_t(item % key_tiles);
+      this->place(p, item / key_tiles);
+    }
+  };
+
   // The rows that the elements of a batch index lie in, padding included.
   FOVEA_DEVICE void locate_rows(const Item& at, int32_t& start, int32_t& positions) const {
     start = 0;
@@ -137,6 +153,27 @@ struct BackwardBias : BackwardScores<kIt> {
         tile::store_global(row_sum(to, at, int64_t{start} + position), sum);
       }
     });
+  }
+
+  // Keys of a tile, from all rows that see them.
+  FOVEA_DEVICE void sum_gates(int64_t item) {
+    const GateItem at(b, item);
+    tile::Fragment<kM, kKeyColumns> sums = {};
+    for_each_head(at, [&](AttentionRows& rows) {
+      for_each_tile(rows, at, [&] {
+        tile::Fragment<kM, kKeyColumns> gated;
+        if (!gradients<Toward::kGates>(gated, rows, at.key_tile)) return;
+        gate_weights<true>(gated, p, rows, mine, at.key_tile * kKeys);
+        tile::add(sums, gated);
+      });
+    });
+    int32_t start = 0, keys = p.key_length;
+    if (p.spec.packed) {
+      locate_packed(p.cu_seqlens_k, at.batch, p.key_length, p.spec.key_total, start, keys);
+    }
+    const int64_t(&stride)[2] = p.spec.dkey_gates_stride;
+    store_column_sums(sums, at.key_tile,
+                      b.dkey_gates + at.batch * stride[0] + at.head * stride[1] + start, keys);
   }
 
   // Columns of the table, a thread for each, of one head.
@@ -230,6 +267,7 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 
   // False if no row sees a key of the tile.
+  template <Toward kToward = Toward::kScores>
   FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile) {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
     if (visible < 0 || visible >= tiles) return false;
@@ -246,7 +284,7 @@ struct BackwardBias : BackwardScores<kIt> {
     tile::copy_async_wait<0>();
     tile::sync_block();
     this->multiply_values(ds, value_tile);
-    this->template differentiate<false>(ds, key_tile, visible);
+    this->template differentiate<kToward>(ds, key_tile, visible);
     // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
     tile::each_row<kM>([&](int i, int h) {
       const bool present = int32_t(mine.row(i, h)) < rows.count;
@@ -310,8 +348,10 @@ struct BackwardBias : BackwardScores<kIt> {
     });
   }
 
-  // Over the rows of a thread, of a warp and of the block, in this order.
-  FOVEA_DEVICE void store_column_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
+  // Over the rows of a thread, of a warp and of the block, in this order; `to` is where the sum of key 0 of
+  // `keys` goes.
+  FOVEA_DEVICE void store_column_sums(const tile::Fragment<kM, kKeyColumns>& sums, int32_t key_tile,
+                                      float* to, int32_t keys) {
     const uint32_t partial = this->ring_base;  // a float for each warp and key
     const uint32_t lane = tile::thread_index() % tile::kWarp;
     tile::sync_block();
@@ -331,13 +371,13 @@ struct BackwardBias : BackwardScores<kIt> {
       }
     }
     tile::sync_block();
-    const int32_t key = at.key_tile * kKeys + int32_t(tile::thread_index());
-    if (tile::thread_index() >= kKeys || key >= p.key_length) return;
+    const int32_t key = key_tile * kKeys + int32_t(tile::thread_index());
+    if (tile::thread_index() >= kKeys || key >= keys) return;
     float sum = 0;
     for (int warp = 0; warp < kRowWarps; ++warp) {
       sum += tile::as_float(tile::load_shared(partial + 4 * (warp * kKeys + tile::thread_index())));
     }
-    tile::store_global(row_of(at, 0) + key, sum);
+    tile::store_global(to + key, sum);
   }
 };
 

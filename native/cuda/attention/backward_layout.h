@@ -6,13 +6,14 @@
 
 namespace fovea::attention::cuda {
 
-// Items of the phase that sums the gradients of row operands and of the relative table, in which those of
-// operand s begin at begin[s]: a dimension that is summed over is the work of one block.
+// Items of the phase that sums the gradients of row operands, of the relative table and of gates of keys, in
+// which those of operand s begin at begin[s]: a dimension that is summed over is the work of one block.
 struct RowOperandItems {
-  int64_t begin[kRowOperands], table_begin;
+  int64_t begin[kRowOperands], table_begin, gates_begin;
   __int128 count = 0;
 
-  RowOperandItems(const Spec& spec, int64_t tile_rows) {
+  RowOperandItems(const Spec& spec, const AttentionTile& tile) {
+    const int64_t tile_rows = tile.rows();
     const auto gradients = row_gradients(spec, {});
     for (int s = 0; s < kRowOperands; ++s) {
       begin[s] = int64_t(count);
@@ -26,6 +27,13 @@ struct RowOperandItems {
     if (spec.has_drelative_table) {
       count += __int128{spec.query_heads} *
                ((spec.relative_count + kTableColumns - 1) / kTableColumns);
+    }
+    gates_begin = int64_t(count);
+    if (spec.has_dkey_gates) {
+      const bool all_batches = !spec.packed && spec.dkey_gates_stride[0] == 0;
+      count += __int128{all_batches ? 1 : spec.batch} *
+               (spec.dkey_gates_stride[1] == 0 ? 1 : spec.query_heads) *
+               ((spec.key_length + tile.keys - 1) / tile.keys);
     }
   }
 };
@@ -50,7 +58,8 @@ struct BackwardLayout {
     norm = variant.precision == Precision::kFloat16 ? add(rows * 4) : -1;
     delta = add(rows * 4);
     sums = spec_of(plan).deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
-    dout = spec.out_dtype == spec.dtype ? -1
+    const bool taken = spec.out_dtype == spec.dtype && spec.output_gates_dtype == 0;
+    dout = taken ? -1
                                         : add(__int128{queries} * spec.query_heads *
                                               spec.value_head_dim * variant.element_bytes());
   }

@@ -89,7 +89,7 @@ struct BackwardQueries : BackwardScores<kIt> {
         tile::Fragment<kM, Base::kKeyColumns> dp;
         this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
         const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
-        this->template differentiate<true>(dp, key_tile, tile);
+        this->template differentiate<Toward::kProducts>(dp, key_tile, tile);
         if constexpr (units.kHalfRange) units.apply(dp, dquery);
         multiply_weights_values<Base::kPrecision, true, Base::kDimBytes>(dquery, dp, key_tile,
                                                                          first_column());

@@ -5,11 +5,17 @@
 
 #include "cuda/attention/backward_rows.cuh"
 #include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
 #include "cuda/attention/products.cuh"
 #include "cuda/attention/ring.cuh"
 
 namespace fovea::attention::cuda {
+
+// Of what the gradients of scores are: of scores as products with keys and queries take them, a softcap's
+// derivative in them; of what is added to scores; or r_ij p_ij <dout_i, v_j> in their place, which is that
+// of gates.
+enum class Toward { kProducts, kScores, kGates };
 
 // lse and delta of a thread's rows.
 template <int kM>
@@ -101,21 +107,28 @@ struct BackwardScores {
     multiply_queries_keys<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
   }
 
-  // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
-  // products with keys and queries need it.
-  template <bool kProducts>
+  // From dp = <dout, value> to ds.
+  template <Toward kToward>
   FOVEA_DEVICE void differentiate(tile::Fragment<kM, kKeyColumns>& dp, uint32_t key_tile,
                                   int32_t tile) {
+    constexpr bool kProducts = kToward == Toward::kProducts;
     if constexpr (kIt.general) {
-      if (p.dropout_threshold != 0) {
-        drop_weights(dp, p, load_rows(shared_rows), mine.anew(),
-                     first_key_of<kKeys>(tile, shared_rows));
+      if (p.weight_factors != 0) {
+        const AttentionRows rows = load_rows(shared_rows);
+        const int32_t first_key = first_key_of<kKeys>(tile, shared_rows);
+        if constexpr (kToward != Toward::kGates) {
+          multiply_weights(dp, p, rows, mine.anew(), first_key);
+        } else if (p.dropout_threshold != 0) {
+          drop_weights(dp, p, rows, mine.anew(), first_key);
+        }
         tile::scale(dp, p.dropout_scale);
       }
     }
-    tile::each_row<kM>([&](int i, int h) {
-      tile::change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
-    });
+    if constexpr (kToward != Toward::kGates) {
+      tile::each_row<kM>([&](int i, int h) {
+        tile::change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
+      });
+    }
     tile::Fragment<kM, kKeyColumns> s;
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const auto places = [&] {

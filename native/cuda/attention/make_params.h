@@ -54,6 +54,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                           spec.value_head_dim, tile.value_head_dim);
   p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
                          spec.has_mask;
+  p.weight_factors = multiplies_weights(spec);
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   return p;
@@ -95,7 +96,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   }
   b.dout_rows = row_copy(spec, b.dout_factor, b.dout_factor_stride, positions, spec.query_heads,
                          spec.value_head_dim, variant.tile.value_head_dim());
-  const RowOperandItems items(spec, variant.tile.queries.rows());
+  const RowOperandItems items(spec, variant.tile.queries);
   const auto gradients = row_gradients(spec, operands);
   for (int s = 0; s < kRowOperands; ++s) {
     const RowGradient& it = gradients[s];
@@ -108,6 +109,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
     sums.all_queries = it.all_queries();
   }
   b.table_begin = items.table_begin;
+  b.gates_begin = items.gates_begin;
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();

@@ -90,6 +90,11 @@ struct RowsOut {
   bool add;   // to what is there
 };
 
+// Nothing multiplies rows on their way.
+struct NoGates {
+  static constexpr bool kNone = true;
+};
+
 // A row of a tensor, if it has it.
 struct RowPlace {
   bool exists;
@@ -123,9 +128,9 @@ struct StagedRows {
     }
   }
 
-  // Elements [column, column + 16 / sizeof(Out)) of a row, of which `count` exist.
-  template <typename Out>
-  FOVEA_DEVICE void take(uint32_t row, uint32_t column, Out* to, int count, bool add) const {
+  // Elements [column, column + 16 / sizeof(Out)) of a row, of which `count` exist; `gate` takes some of them.
+  template <typename Out, typename Gate>
+  FOVEA_DEVICE void take(uint32_t row, uint32_t column, Out* to, int count, bool add, Gate gate) const {
     constexpr int kElements = 16 / int(sizeof(Out));
     if (count >= kElements && reinterpret_cast<uintptr_t>(to) % 16 == 0) {
       uint32_t words[kElements];
@@ -136,6 +141,7 @@ struct StagedRows {
         FOVEA_UNROLL
         for (int e = 0; e < 4; ++e) words[4 * i + e] = quad[e];
       }
+      gate(0, words);
       uint32_t quad[4];
       if (add) {
         tile::load_quad(to, quad);
@@ -157,7 +163,9 @@ struct StagedRows {
       FOVEA_NO_UNROLL
       for (int e = 0; e < kElements && e < count; ++e) {
         const uint32_t at = column + e;
-        float x = tile::as_float(tile::load_shared(chunk(row, at / 4) + at % 4 * 4));
+        uint32_t word[1] = {tile::load_shared(chunk(row, at / 4) + at % 4 * 4)};
+        gate(e, word);
+        float x = tile::as_float(word[0]);
         if (add) x += tile::widen(tile::load_global(to + e));
         tile::store_rounded(to + e, x);
       }
@@ -165,9 +173,9 @@ struct StagedRows {
   }
 
   // All 16 rows; `width` elements are left of each.
-  template <typename Out, typename Place>
-  FOVEA_DEVICE void take_rows(Out* tensor, int first_column, int width, bool add,
-                              Place place) const {
+  template <typename Out, typename Place, typename Gate>
+  FOVEA_DEVICE void take_rows(Out* tensor, int first_column, int width, bool add, Place place,
+                              Gate gate) const {
     constexpr int kElements = 16 / int(sizeof(Out));
     constexpr uint32_t kChunks = kColumns / kElements;
     const uint32_t lane = tile::thread_index() % tile::kWarp, column = lane % kChunks * kElements;
@@ -176,18 +184,19 @@ struct StagedRows {
       const RowPlace at = place(row);
       if (!at.exists) continue;
       const int from = first_column + int(column);
-      take(row, column, tensor + at.offset + from, width - from, add);
+      take(row, column, tensor + at.offset + from, width - from, add,
+           [&](int e, auto& words) { gate(row, from + e, words); });
     }
   }
 };
 
 // The sums of a warp: 16 kM rows, of which place(row) tells where they go; columns from the piece of
 // eight `first_piece` on. scaled(i, h, x) is what becomes of sums of a thread's rows 16 i + 8 h +
-// lane / 4. `stage` is shared memory of the warp's own.
-template <int kM, int kColumns, typename Scaled, typename Place>
+// lane / 4. `stage` is shared memory of the warp's own. `gates` multiply rows.
+template <int kM, int kColumns, typename Scaled, typename Place, typename Gates = NoGates>
 FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
                              const tile::Fragment<kM, kColumns>& sums, int first_piece, Scaled scaled,
-                             Place place) {
+                             Place place, const Gates& gates = {}) {
   constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
   static_assert(kColumns % kPieces == 0);
   const StagedRows<kPieces> staged{stage};
@@ -200,7 +209,10 @@ FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
       tile::sync_warp();
       const auto take = [&](auto* tensor) {
         staged.take_rows(tensor, 8 * (first_piece + first), out.width, out.add,
-                         [&](uint32_t row) { return place(16 * i + row); });
+                         [&](uint32_t row) { return place(16 * i + row); },
+                         [&](uint32_t row, int column, auto& words) {
+                           if constexpr (!Gates::kNone) gates.apply(16 * i + row, column, words);
+                         });
       };
       if (out.dtype == FOVEA_FLOAT32) {
         take(static_cast<float*>(out.tensor));
@@ -216,12 +228,12 @@ FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
 // The block's rows of a tensor like query or out, which begin at `warp_row` for this warp; padding
 // becomes zero, as do rows with a factor of zero where that means that they have nothing: not sums * 0,
 // since a weight of zero times an infinite value is NaN.
-template <int kM, int kColumns>
+template <int kM, int kColumns, typename Gates = NoGates>
 FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3], uint32_t stage,
                                    const tile::Fragment<kM, kColumns>& sums, int first_piece,
                                    const float (&factor)[kM][2], bool zero_means_none,
                                    const AttentionParams& p, const AttentionRows& rows,
-                                   uint32_t warp_row) {
+                                   uint32_t warp_row, const Gates& gates = {}) {
   const ThreadRows mine(warp_row);
   store_sums(
       out, stage, sums, first_piece,
@@ -234,7 +246,8 @@ FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3
         row += warp_row;
         return RowPlace{exists(p, rows, row),
                         rows.offset(stride, rows.position(row), rows.head(row))};
-      });
+      },
+      gates);
 }
 
 // Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees

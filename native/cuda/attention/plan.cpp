@@ -24,7 +24,8 @@ Precision precision_of(const Spec& spec) {
 
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return modifies_scores(spec) || spec.dropout != 0 || spec.has_weights || !(spec.scale > 0);
+  return modifies_scores(spec) || multiplies_weights(spec) || spec.has_weights ||
+         !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 
 int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
@@ -122,7 +123,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
                                             : summed(spec.batch, gradients.dbias_stride[0]);
   const int64_t dbias_tiles =
       summed(tiles_of(spec.query_length, queries.rows()), gradients.dbias_stride[2]);
-  const __int128 row_items = RowOperandItems(spec, queries.rows()).count;
+  const __int128 row_items = RowOperandItems(spec, queries).count;
   const struct {
     const char* what;
     std::initializer_list<int64_t> counts;
@@ -137,7 +138,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
       {"tiles of dbias",
        {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
         summed(spec.query_heads, gradients.dbias_stride[1])}},
-      {"gradients of row operands and the relative table", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
+      {"gradients of row operands, the relative table and gates of keys", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
       {"dsinks", {gradients.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;

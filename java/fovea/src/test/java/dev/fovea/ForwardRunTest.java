@@ -95,14 +95,17 @@ class ForwardRunTest {
             "bias",
             "cuSeqlens",
             "gaussianCenters",
+            "keyGates",
             "keyLengths",
             "lse",
             "mask",
             "out",
+            "outputGates",
             "queryLengths",
             "relativeBias",
             "sinks",
-            "spans"),
+            "spans",
+            "ungated"),
         asking);
     assertEquals(Set.of("dropoutSeed", "executor", "parallelism", "stream", "weights"), others);
   }

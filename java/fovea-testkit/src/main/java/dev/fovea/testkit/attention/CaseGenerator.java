@@ -66,7 +66,7 @@ public final class CaseGenerator {
     trim();
     raggedness();
     memory();
-    rowsMaskAndRelative();
+    rowsMaskRelativeAndGates();
     c.lse = random.chance(0.6);
     c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
@@ -147,7 +147,7 @@ public final class CaseGenerator {
   }
 
   /** Drawn apart: the other features of a case do not depend on these. */
-  private void rowsMaskAndRelative() {
+  private void rowsMaskRelativeAndGates() {
     Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed));
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       if (random.chance(0.15)) {
@@ -164,6 +164,10 @@ public final class CaseGenerator {
       c.relative(Relative.draw(random));
     }
     c.tableStyle = Style.draw(random);
+    c.gates(Gates.draw(random));
+    c.keyGateStyle = Style.draw(random);
+    c.outputGateStyle = Style.drawInput(random);
+    c.ungatedStyle = Style.draw(random);
   }
 
   private void content() {

@@ -17,6 +17,8 @@ final class OracleRow {
   private final double[] slopeErrors;
   private final double[] weights;
   private final double[] dropped;
+  private final double[] open; // before gates, where there are any
+  private final double[] gateErrors; // of dropped weights, by their gates
   private final boolean[] keep;
   private final boolean[] hidden;
   private final Factors query;
@@ -27,8 +29,10 @@ final class OracleRow {
   private final double[] biased;
   private final double[] plain;
   private final double[] cut;
+  private final double[] gated;
   private int count;
   private boolean hasBias;
+  private boolean hasGates;
   private double largestScore;
   private double largestWeight;
   private double biasError;
@@ -46,6 +50,8 @@ final class OracleRow {
     slopeErrors = new double[keys];
     weights = new double[keys];
     dropped = new double[keys];
+    open = new double[keys];
+    gateErrors = new double[keys];
     keep = new boolean[keys];
     hidden = new boolean[keys];
     query = new Factors(headDim, least);
@@ -56,6 +62,7 @@ final class OracleRow {
     biased = new double[valueDim];
     plain = new double[valueDim];
     cut = new double[valueDim];
+    gated = new double[valueDim];
   }
 
   /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d| by the factors' sizes. */
@@ -69,6 +76,7 @@ final class OracleRow {
       double scale) {
     count = end - begin;
     hasBias = false;
+    hasGates = false;
     java.util.Arrays.fill(scores, 0, count, 0);
     java.util.Arrays.fill(errors, 0, count, 0);
     java.util.Arrays.fill(biases, 0, count, 0);
@@ -191,6 +199,16 @@ final class OracleRow {
     }
   }
 
+  /** Multiplies the weights of the product by gates, that of the first visible key at begin. */
+  void gate(KeyGates gates, int begin) {
+    hasGates = true;
+    for (int j = 0; j < count; j++) {
+      open[j] = dropped[j];
+      dropped[j] *= gates.value(begin + j);
+      gateErrors[j] = open[j] * gates.error(begin + j);
+    }
+  }
+
   /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
   static double dropFactor(Options options) {
     int threshold = Philox.threshold(options.dropout());
@@ -211,6 +229,7 @@ final class OracleRow {
     java.util.Arrays.fill(squares, 0);
     java.util.Arrays.fill(biased, 0);
     java.util.Arrays.fill(plain, 0);
+    java.util.Arrays.fill(gated, 0);
     for (int j = 0; j < count; j++) {
       int at = (begin + j) * width;
       double w = dropped[j];
@@ -236,6 +255,9 @@ final class OracleRow {
         for (int d = 0; d < width; d++) {
           biased[d] += wb * Math.abs(values[at + d]);
         }
+      }
+      for (int d = 0; d < width && hasGates; d++) {
+        gated[d] += gateErrors[j] * Math.abs(values[at + d]);
       }
     }
   }
@@ -313,6 +335,11 @@ final class OracleRow {
     return biased[d];
   }
 
+  /** sum_j |v_j| times the error of w_j by its gate. */
+  double gated(int d) {
+    return gated[d];
+  }
+
   double plain(int d) {
     return plain[d];
   }
@@ -350,9 +377,19 @@ final class OracleRow {
     return weights[j];
   }
 
-  /** The weight as the product takes it: 0 where it is dropped. */
+  /** The weight as the product takes it, gated: 0 where it is dropped. */
   double dropped(int j) {
     return dropped[j];
+  }
+
+  /** That before gates. */
+  double open(int j) {
+    return hasGates ? open[j] : dropped[j];
+  }
+
+  /** The error of the dropped weight by its gate. */
+  double gateError(int j) {
+    return hasGates ? gateErrors[j] : 0;
   }
 
   double score(int j) {

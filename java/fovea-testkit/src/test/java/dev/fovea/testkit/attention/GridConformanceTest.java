@@ -141,6 +141,16 @@ class GridConformanceTest {
     all.add("bool mask", "bool mask keys", c -> c.mask(Bias.BATCH));
     all.add("relative", "relative", c -> c.relative(new Relative(9, 20)));
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
+    all.add("key gates", "key gates", c -> c.gates(Gates.ofKeys(Bias.BATCH_HEAD)));
+    all.add("key gates", "key gates shared", c -> c.gates(Gates.ofKeys(Bias.KEY_ONLY)));
+    all.add(
+        "output gates",
+        "output gates",
+        c -> c.gates(Gates.ofOutput(Gates.Output.ELEMENT, DType.FLOAT16)));
+    all.add(
+        "output gates",
+        "output gates of heads",
+        c -> c.gates(Gates.ofOutput(Gates.Output.HEAD, DType.FLOAT32)));
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));
