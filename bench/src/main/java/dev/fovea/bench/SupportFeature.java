@@ -101,7 +101,10 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
     features.add(forward("gates of keys", FoveaAttentionSpec.HAS_KEY_GATES, 1));
     features.add(
-        forward("gates of the output, any float type", FoveaAttentionSpec.OUTPUT_GATES_DTYPE, Abi.FLOAT16));
+        forward(
+            "gates of the output, any float type",
+            FoveaAttentionSpec.OUTPUT_GATES_DTYPE,
+            Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
@@ -163,7 +166,8 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
   private static void outputGates(MemorySegment spec) {
     FoveaAttentionSpec.OUTPUT_GATES_DTYPE.set(spec, Abi.FLOAT16);
     for (int i = 0; i < 3; i++) {
-      FoveaAttentionSpec.DOUTPUT_GATES_STRIDE.set(spec, i, FoveaAttentionSpec.DOUT_STRIDE.get(spec, i));
+      FoveaAttentionSpec.DOUTPUT_GATES_STRIDE.set(
+          spec, i, FoveaAttentionSpec.DOUT_STRIDE.get(spec, i));
     }
   }
 

@@ -20,9 +20,9 @@ package dev.fovea;
  *   dsink    = -sum_i exp(sink - lse_i) delta_i
  * </pre>
  *
- * <p>With gates of keys, s_j joins r_ij in dvalue and ds. With gates of out, dout stands for dout times
- * their sigmoid everywhere but in the last, and out for {@linkplain AttentionCall#ungated that before
- * them}.
+ * <p>With gates of keys, s_j joins r_ij in dvalue and ds. With gates of out, dout stands for dout
+ * times their sigmoid everywhere but in the last, and out for {@linkplain AttentionCall#ungated
+ * that before them}.
  *
  * <p>dkey and dvalue are summed over the query heads that share a key head. Padding, and queries
  * that see no key, have gradients of zero.

@@ -138,8 +138,8 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    * The backward pass of this call's own forward: of its last run when the backward pass runs, with
    * the out, lse and seed of that, so that one object serves many steps of training. It may be made
    * and planned before; to run it needs a run, or one that was captured, since operands were last
-   * bound to the call. With {@linkplain #outputGates gates of the result} it reads {@link #ungated},
-   * which then must be bound.
+   * bound to the call. With {@linkplain #outputGates gates of the result} it reads {@link
+   * #ungated}, which then must be bound.
    *
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension

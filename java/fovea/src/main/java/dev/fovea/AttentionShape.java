@@ -261,8 +261,8 @@ public final class AttentionShape {
     }
 
     /**
-     * It is of a backward pass: lse must be there, weights and ungated have no part in it, and gradients of
-     * query, key and value are of the type of query. Setters of gradients imply it.
+     * It is of a backward pass: lse must be there, weights and ungated have no part in it, and
+     * gradients of query, key and value are of the type of query. Setters of gradients imply it.
      */
     public Builder backward() {
       FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);

@@ -12,8 +12,8 @@ import dev.fovea.testkit.Comparison;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase;
-import dev.fovea.testkit.attention.Gates;
 import dev.fovea.testkit.attention.CaseBuilder;
+import dev.fovea.testkit.attention.Gates;
 import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -100,7 +100,9 @@ class AttendTest {
   void gates() throws IOException {
     Gates both = new Gates(Bias.BATCH_HEAD, Gates.Output.ELEMENT, DType.FLOAT16, false);
     check(sizes().gates(both).build());
-    check(sizes().gates(Gates.ofOutput(Gates.Output.HEAD, DType.FLOAT32)).causal().build(), "--causal");
+    check(
+        sizes().gates(Gates.ofOutput(Gates.Output.HEAD, DType.FLOAT32)).causal().build(),
+        "--causal");
     check(sizes().gates(Gates.ofKeys(Bias.KEY_ONLY)).build(), "--backend", "sim");
   }
 

@@ -9,7 +9,9 @@ interface Binding {
   /** A call with all that the operation reads and writes but out. */
   OperationCall<?> call(Operands operands);
 
-  /** True if the backward pass of a call with these reads that, which its forward writes if asked. */
+  /**
+   * True if the backward pass of a call with these reads that, which its forward writes if asked.
+   */
   default boolean saves(String written, Operands operands) {
     return false;
   }

@@ -12,8 +12,8 @@ import java.util.List;
 /**
  * The naive gradients of attention in float64, by the formulas of fovea.h from exactly the operands
  * that a backward is given, out and lse included, with the error that a right kernel may make.
- * Nothing here is tiled or shared with any backend. With r_ij what dropout multiplies p_ij by, s_j the
- * sigmoid of a gate of a key, and dout_i times that of a gate of out, where there are such,
+ * Nothing here is tiled or shared with any backend. With r_ij what dropout multiplies p_ij by, s_j
+ * the sigmoid of a gate of a key, and dout_i times that of a gate of out, where there are such,
  *
  * <pre>
  *   p_ij = exp(x_ij - lse_i);  g_ij = &lt;dout_i, v_j&gt;;  delta_i = &lt;dout_i, out_i&gt;
@@ -32,9 +32,9 @@ import java.util.List;
  *       is what dbias and the slopes' gradients sum.
  *   <li>1 - tanh^2, of a tanh within two ulps, errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap),
  *       see {@link OracleRow#cap}.
- *   <li>A gate errs as {@link dev.fovea.testkit.Sigmoid} says, and so do, times what they are multiplied
- *       by, w of a key and dout of a column; where products take dout rounded, that is nothing or
- *       a step where the boundary between two numbers is nearer than the error.
+ *   <li>A gate errs as {@link dev.fovea.testkit.Sigmoid} says, and so do, times what they are
+ *       multiplied by, w of a key and dout of a column; where products take dout rounded, that is
+ *       nothing or a step where the boundary between two numbers is nearer than the error.
  *   <li>Sums of n terms err by s times the sum of their sizes; all else is summed as it stands,
  *       size by size, which allows all errors to lean the same way.
  *   <li>Tensor cores take w and T rounded to the input dtype: half an ulp of each, subnormal or
@@ -345,8 +345,7 @@ public final class BackwardOracle {
     for (int d = 0; d < geometry.valueHeadDim(); d++) {
       double product = (double) data.dout()[doutRow + d] * data.out()[outRow + d];
       double logit = head.outputGate(h, i, d);
-      double error =
-          Sigmoid.gradientError(product, Sigmoid.UNIT * Math.abs(product), logit, 0);
+      double error = Sigmoid.gradientError(product, Sigmoid.UNIT * Math.abs(product), logit, 0);
       int element = layout.size()[3] == 1 ? row : row + d;
       doutputGateSums.add(element, Sigmoid.gradient(product, logit), error);
     }

@@ -241,13 +241,13 @@ final class BackwardRow {
       roundWeights(j, w, slope);
     }
     if (hasKeyGates) {
-      gateTerm(row, j, relative);
+      gateTerm(j, relative);
     }
   }
 
   /** Of sigmoid'(g_j) r_ij p_ij &lt;dout_i, v_j&gt;. */
-  private void gateTerm(OracleRow row, int j, double relative) {
-    double w = row.open(j);
+  private void gateTerm(int j, double relative) {
+    double w = head.gates().open(j);
     double logit = head.gates().logit(head.begin() + j);
     double error =
         relative * w * Math.abs(products[j])

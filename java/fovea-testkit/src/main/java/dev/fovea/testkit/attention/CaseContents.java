@@ -90,8 +90,7 @@ final class CaseContents {
           k < 0 ? null : data.rows().get(k));
     }
     file.operand(c.layouts().keyGates(), DType.FLOAT32, data.keyGates());
-    file.operand(
-        c.layouts().outputGates(), c.options().gates().outputType(), data.outputGates());
+    file.operand(c.layouts().outputGates(), c.options().gates().outputType(), data.outputGates());
     file.operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
     file.ints(g.packed() ? g.cuQ() : null);
     file.ints(g.packed() ? g.cuK() : null);

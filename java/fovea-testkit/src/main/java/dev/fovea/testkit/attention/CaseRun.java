@@ -50,7 +50,10 @@ public final class CaseRun implements AutoCloseable {
         Layout layout = layouts.ungated();
         call()
             .ungated(
-                bound.buffers().output("ungated", o.outDType(), layout, null, bound.dims()).tensor());
+                bound
+                    .buffers()
+                    .output("ungated", o.outDType(), layout, null, bound.dims())
+                    .tensor());
       }
       built = true;
     } finally {

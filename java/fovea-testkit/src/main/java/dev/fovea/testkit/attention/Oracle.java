@@ -37,9 +37,9 @@ import java.util.List;
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
  *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
- *   <li>A gate of a key multiplies its weight in the product and adds its own error times p_ij |v_j|;
- *       one of out multiplies the sum, error and all, and adds its own times |sum|, see {@link
- *       dev.fovea.testkit.Sigmoid}.
+ *   <li>A gate of a key multiplies its weight in the product and adds its own error times p_ij
+ *       |v_j|; one of out multiplies the sum, error and all, and adds its own times |sum|, see
+ *       {@link dev.fovea.testkit.Sigmoid}.
  *   <li>lse is held to the specification's 1e-5 max(1, max |lse|) row by row, with the row's own
  *       |lse|, as long as the row's float32 error is not larger.
  * </ul>
@@ -126,7 +126,10 @@ public final class Oracle {
     lse = options.lse() ? new Expected(DType.FLOAT32, c.layouts().lse().elements()) : null;
     weights =
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
-    ungated = options.gates().ungated() ? new Expected(options.outDType(), c.layouts().ungated().elements()) : null;
+    ungated =
+        options.gates().ungated()
+            ? new Expected(options.outDType(), c.layouts().ungated().elements())
+            : null;
     this.gates = gates && options.gates().hasOutput();
     double factorUnit = precision.factorUnit(options);
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;

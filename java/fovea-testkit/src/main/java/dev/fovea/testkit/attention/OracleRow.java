@@ -17,8 +17,6 @@ final class OracleRow {
   private final double[] slopeErrors;
   private final double[] weights;
   private final double[] dropped;
-  private final double[] open; // before gates, where there are any
-  private final double[] gateErrors; // of dropped weights, by their gates
   private final boolean[] keep;
   private final boolean[] hidden;
   private final Factors query;
@@ -32,7 +30,7 @@ final class OracleRow {
   private final double[] gated;
   private int count;
   private boolean hasBias;
-  private boolean hasGates;
+  private KeyGates gates; // null: none
   private double largestScore;
   private double largestWeight;
   private double biasError;
@@ -50,8 +48,6 @@ final class OracleRow {
     slopeErrors = new double[keys];
     weights = new double[keys];
     dropped = new double[keys];
-    open = new double[keys];
-    gateErrors = new double[keys];
     keep = new boolean[keys];
     hidden = new boolean[keys];
     query = new Factors(headDim, least);
@@ -76,12 +72,11 @@ final class OracleRow {
       double scale) {
     count = end - begin;
     hasBias = false;
-    hasGates = false;
-    java.util.Arrays.fill(scores, 0, count, 0);
-    java.util.Arrays.fill(errors, 0, count, 0);
-    java.util.Arrays.fill(biases, 0, count, 0);
+    gates = null;
+    for (double[] sums : new double[][] {scores, errors, biases, slopeErrors}) {
+      java.util.Arrays.fill(sums, 0, count, 0);
+    }
     java.util.Arrays.fill(slopes, 0, count, 1);
-    java.util.Arrays.fill(slopeErrors, 0, count, 0);
     java.util.Arrays.fill(hidden, 0, count, false);
     for (int d = 0; d < query.value().length && count > 0; d++) {
       query.set(d, queries[at + d]);
@@ -201,12 +196,8 @@ final class OracleRow {
 
   /** Multiplies the weights of the product by gates, that of the first visible key at begin. */
   void gate(KeyGates gates, int begin) {
-    hasGates = true;
-    for (int j = 0; j < count; j++) {
-      open[j] = dropped[j];
-      dropped[j] *= gates.value(begin + j);
-      gateErrors[j] = open[j] * gates.error(begin + j);
-    }
+    this.gates = gates;
+    gates.apply(dropped, begin, count);
   }
 
   /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
@@ -223,13 +214,9 @@ final class OracleRow {
   void product(Factors factors, int begin, int width, double leastWeight) {
     double[] values = factors.value();
     double[] sizes = factors.size();
-    java.util.Arrays.fill(out, 0);
-    java.util.Arrays.fill(absolute, 0);
-    java.util.Arrays.fill(aligned, 0);
-    java.util.Arrays.fill(squares, 0);
-    java.util.Arrays.fill(biased, 0);
-    java.util.Arrays.fill(plain, 0);
-    java.util.Arrays.fill(gated, 0);
+    for (double[] sums : new double[][] {out, absolute, aligned, squares, biased, plain, gated}) {
+      java.util.Arrays.fill(sums, 0);
+    }
     for (int j = 0; j < count; j++) {
       int at = (begin + j) * width;
       double w = dropped[j];
@@ -256,8 +243,8 @@ final class OracleRow {
           biased[d] += wb * Math.abs(values[at + d]);
         }
       }
-      for (int d = 0; d < width && hasGates; d++) {
-        gated[d] += gateErrors[j] * Math.abs(values[at + d]);
+      for (int d = 0; d < width && gates != null; d++) {
+        gated[d] += gates.weightError(j) * Math.abs(values[at + d]);
       }
     }
   }
@@ -382,14 +369,9 @@ final class OracleRow {
     return dropped[j];
   }
 
-  /** That before gates. */
-  double open(int j) {
-    return hasGates ? open[j] : dropped[j];
-  }
-
   /** The error of the dropped weight by its gate. */
   double gateError(int j) {
-    return hasGates ? gateErrors[j] : 0;
+    return gates == null ? 0 : gates.weightError(j);
   }
 
   double score(int j) {

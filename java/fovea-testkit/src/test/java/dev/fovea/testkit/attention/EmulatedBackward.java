@@ -269,8 +269,7 @@ final class EmulatedBackward {
     return (float) Math.exp(Math.log(2) * (x * LOG2_E - lse * LOG2_E));
   }
 
-  private void pair(
-      int b, int h, int kv, int i, int j, float lse, float delta, boolean kept) {
+  private void pair(int b, int h, int kv, int i, int j, float lse, float delta, boolean kept) {
     int queryRow = c.rowIndex(c.layouts().query(), g.cuQ(), b, i, h);
     int keyRow = c.rowIndex(c.layouts().key(), g.cuK(), b, j, kv);
     int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);

@@ -76,10 +76,10 @@ class GradientCheckTest {
       }
     }
     if (random.chance(0.75)) {
-      Bias keys = random.pick(Bias.NONE, Bias.KEY_ONLY, Bias.HEAD, Bias.BATCH, Bias.BATCH_HEAD);
+      Bias ofKeys = random.pick(Bias.NONE, Bias.KEY_ONLY, Bias.HEAD, Bias.BATCH, Bias.BATCH_HEAD);
       Gates.Output output = random.pick(Gates.Output.values());
       boolean has = output != Gates.Output.NONE;
-      c.gates(new Gates(keys, output, has ? DType.FLOAT16 : null, false));
+      c.gates(new Gates(ofKeys, output, has ? DType.FLOAT16 : null, false));
     }
     if (random.chance(0.3)) {
       c.mask(random.pick(Bias.values()));
