@@ -13,6 +13,7 @@ _PERIOD = 65537  # elements; a prime, so that no two rows of a tile are alike
 _ABSENT = struct.pack("<i", 0)
 _FORWARD, _BACKWARD = operations.AttentionSpec.forward, operations.AttentionSpec.backward
 OPTIONAL = _ABSENT * (_FORWARD.index("out") - 3)  # beside query, key and value
+OPTIONAL_OUTPUTS = _ABSENT * (len(_FORWARD) - 1 - _FORWARD.index("out"))
 OPTIONAL_GRADIENTS = _ABSENT * (len(_BACKWARD) - 1 - _BACKWARD.index("dvalue"))
 _MAGIC = b"FOVCASE2"
 _FREE = 2  # the state of an output's element that is not compared
@@ -54,7 +55,7 @@ def write(path, problem, direction="fwd"):
                 file.write(_output(dtype, count))
             file.write(OPTIONAL_GRADIENTS)
         else:
-            file.write(_output(dtype, of_query) + _ABSENT * 2)  # lse, weights
+            file.write(_output(dtype, of_query) + OPTIONAL_OUTPUTS)
 
 
 def plan(path, library, device):

@@ -28,10 +28,10 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 6
+#define FOVEA_ABI_VERSION 7
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
-#define FOVEA_SPEC_WORDS 112 /* int64s that the spec of any operation fits into */
+#define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
 /* Workspace and scratch must be aligned to this many bytes. */
 #define FOVEA_ALIGNMENT 64
 
@@ -193,7 +193,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  *   x_ij += table_h,bucket(j - pos_i)
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
  *   x_ij = -inf where masked, mask_ij = 0, or no block of j is listed;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
- *   out_i = sum_j dropout(p_ij) v_j
+ *   out_i = sum_j dropout(p_ij) sigmoid(key_gate_j) v_j;  out_id *= sigmoid(output_gate_id)
  *
  * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
  * -2.3e38 count as -inf. Query head h reads key/value head h / (Hq / Hk). (Dao, FlashAttention-2,
@@ -208,6 +208,7 @@ typedef struct fovea_attention_spec {
   int32_t out_dtype; /* 0 = dtype */
   int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
   int32_t bias_dtype; /* 0 = no bias */
+  int32_t output_gates_dtype; /* 0 = no output_gates */
   int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
   int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
   int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
@@ -225,11 +226,13 @@ typedef struct fovea_attention_spec {
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
   int32_t has_spans; /* 1 = spans is given */
+  int32_t has_key_gates; /* 1 = key_gates is given */
   int32_t has_sinks; /* 1 = sinks is given */
   int32_t has_query_lengths; /* 1 = query_lengths is given */
   int32_t has_key_lengths; /* 1 = key_lengths is given */
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
+  int32_t has_ungated; /* 1 = ungated is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbias; /* backward: 1 = dbias is written */
@@ -237,13 +240,14 @@ typedef struct fovea_attention_spec {
   int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
   int32_t has_dgaussian_centers; /* backward: 1 = dgaussian_centers is written */
   int32_t has_dspans; /* backward: 1 = dspans is written */
+  int32_t has_dkey_gates; /* backward: 1 = dkey_gates is written */
+  int32_t has_doutput_gates; /* backward: 1 = doutput_gates is written */
   int32_t has_dsinks; /* backward: 1 = dsinks is written */
   float scale; /* absent: 1/sqrt(head_dim) */
   float softcap; /* 0 = off; else from 2^-32 to 2^32, so that score / softcap keeps its digits */
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t block_queries; /* >= 0; of a block of block_offsets and block_indices */
@@ -272,9 +276,12 @@ typedef struct fovea_attention_spec {
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t key_gates_stride[2]; /* of [B~, Hq~] */
+  int64_t output_gates_stride[4]; /* of [B, Sq, Hq, Dv~] */
   int64_t out_stride[3]; /* of [B, Sq, Hq] */
   int64_t lse_stride[2]; /* of [B, Hq] */
   int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t ungated_stride[3]; /* of [B, Sq, Hq] */
   int64_t dout_stride[3]; /* of [B, Sq, Hq] */
   int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
   int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
@@ -284,6 +291,8 @@ typedef struct fovea_attention_spec {
   int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t dgaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t dspans_stride[3]; /* of [B~, Hq~, Sq~] */
+  int64_t dkey_gates_stride[2]; /* of [B~, Hq~] */
+  int64_t doutput_gates_stride[4]; /* of [B, Sq, Hq, Dv~] */
 } fovea_attention_spec;
 /* end */
 
@@ -304,9 +313,14 @@ typedef struct fovea_attention_spec {
  *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
  *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
  *   spans         likewise: keys that are seen in full; R is span_ramp (Sukhbaatar et al., arXiv 1905.07799)
+ *   key_gates     [B or 1, Hq or 1, Sk] float32, logits; packed: [Hq or 1, Tk], rows as those of key. Nothing is
+ *                 divided by a sum again: lse and weights are those before gates
+ *   output_gates  [B, Sq, Hq, Dv] of output_gates_dtype, logits, the last stride 1, or 0 for one gate of a head
+ *                 (Qiu et al., arXiv 2505.06708)
  *   sinks         [Hq] float32, in the units of x
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
- * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
+ *   ungated       [B, Sq, Hq, Dv] of out_dtype, out before output_gates
+ * A padding query gives out = ungated = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
  * The backward pass gives the exact gradients, from what the forward was given and gave: with
  * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
@@ -318,7 +332,14 @@ typedef struct fovea_attention_spec {
  *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
  *
- * where dkey and dvalue are summed over the query heads of their group, and with `accumulate` added to
+ *   dkey_gate_j = s_j (1 - s_j) sum_i r_ij p_ij <dout_i, value_j>, where s_j = sigmoid(key_gate_j) joins r_ij in
+ *                 dvalue and ds
+ *   doutput_gate_id = s_id (1 - s_id) dout_id out_id, where s_id = sigmoid(output_gate_id)
+ *
+ * With output_gates the `out` that a backward pass takes is the forward's `ungated`: where a gate is shut, out
+ * says nothing of it. In all but the last of these formulas dout_id then stands for s_id dout_id.
+ *
+ * dkey and dvalue are summed over the query heads of their group, and with `accumulate` added to
  * what is there. Padding has gradients of zero, as has a row that sees no key. Same dropout_seed and
  * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too coarse
  * for, is computed again from these keys, and taken as it is where it is not theirs alone.
@@ -327,6 +348,8 @@ typedef struct fovea_attention_spec {
  *   drelative_table  [Hq, N] float32
  *   dalibi_slopes  [Hq] or [B, Hq] float32
  *   dgaussian_centers, dspans  as centers and spans: a dimension of stride 0 is summed over
+ *   dkey_gates     [B or 1, Hq or 1, Sk] float32; packed: [Hq or 1, Tk]. A dimension of stride 0 is summed over
+ *   doutput_gates  [B, Sq, Hq, Dv] float32, the last stride 1, or 0 for a sum over the elements of a head
  *   dsinks         [Hq] float32
  *
  * (Dao, FlashAttention-2, arXiv 2307.08691, section 3.1.2.)
@@ -339,19 +362,21 @@ FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, 
     const void* key, const void* value, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
     const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
-    const float* spans, const float* sinks, const int32_t* cu_seqlens_q,
-    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    void* out, float* lse, float* weights, void* workspace, void* scratch, void* stream);
+    const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, void* out, float* lse, float* weights, void* ungated,
+    void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
     const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
-    const float* spans, const float* sinks, const int32_t* cu_seqlens_q,
-    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
-    float* dbias, float* drelative_table, float* dalibi_slopes, float* dgaussian_centers,
-    float* dspans, float* dsinks, void* workspace, void* scratch, void* stream);
+    const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
+    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dalibi_slopes,
+    float* dgaussian_centers, float* dspans, float* dkey_gates, float* doutput_gates, float* dsinks,
+    void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- additive attention ----------------------------------------------------------------------

@@ -36,7 +36,7 @@ def case(path, error=0.0, state=1):
     """A case of that problem with expected values, the first of them off by `error`."""
     casefile.write(path, Problem)
     data = path.read_bytes()
-    tail = struct.pack("<B", 2) * 16 + struct.pack("<d", float("inf")) + struct.pack("<i", 0) * 2
+    tail = struct.pack("<B", 2) * 16 + struct.pack("<d", float("inf")) + casefile.OPTIONAL_OUTPUTS
     assert data.endswith(tail)
     value = struct.unpack("<16f", casefile._operand(abi.FLOAT32, 2, 16))
     expected = b"".join(struct.pack("<dd", number + (error if i == 0 else 0), 1e-6) for i, number in enumerate(value))

@@ -161,7 +161,7 @@ class CaseFileTest(unittest.TestCase):
         elements = 16384 * 2048
         # operands of 2 bytes an element, keys and values of half the heads; a state and no value for each of out
         self.assertEqual(len(data), 8 + 4 + 8 + len(name) + ctypes.sizeof(operations.AttentionSpec) + 12 + 3 * 20 + len(casefile.OPTIONAL)
-                         + 32 + 8 + 8 + elements * 2 + 2 * elements + elements)
+                         + 32 + 8 + len(casefile.OPTIONAL_OUTPUTS) + elements * 2 + 2 * elements + elements)
 
     @unittest.skipUnless(REPLAY.exists(), f"{REPLAY} is not there: run native/build.sh")
     def test_replay_reads_it(self):

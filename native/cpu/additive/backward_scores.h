@@ -41,6 +41,9 @@ class BackwardScores : public Scores {
   static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
   static void gather(RowModifiers, int64_t, int, vfloat) {}
+  static void gate_douts(int64_t, int, const Panel<float>&) {}
+  static const float* key_gates(int64_t) { return nullptr; }
+  static void gather_gated(int64_t, int64_t, vfloat) {}
 
   const BackwardRun& run_;
   const BackwardScratch& layout_;
@@ -60,6 +63,7 @@ class BackwardGradients {
         group_(spec_.query_heads / spec_.key_heads),
         sums_(spec_.has_dweight || spec_.has_dbias) {}
 
+  static void start_keys(int64_t, int) {}
   void start(int64_t) {
     if (sums_)
       std::fill_n(sums_of(work_.key_head * group_), group_ * 2 * run_.workspace_layout.sum_row,

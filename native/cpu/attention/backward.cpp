@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "core/constants.h"
 #include "cpu/attention/kernels.h"
@@ -93,7 +94,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  // ---- dsinks, drelative_table and the gradients of row operands --------------------------------
+  // ---- dsinks, drelative_table, dkey_gates and the gradients of row operands --------------------
 
   int32_t sum_heads(int64_t item) {
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
@@ -106,6 +107,9 @@ class Backward : fovea::cpu::BackwardItems<Op> {
       for (int64_t h = heads.begin; h < heads.end; ++h) {
         if (int32_t status = sum_table(h)) return status;
       }
+    }
+    if (spec_.has_dkey_gates) {
+      if (int32_t status = sum_key_gates(heads)) return status;
     }
     const auto gradients = row_gradients(spec_, operands_);
     for (int s = 0; s < kRowOperands; ++s) {
@@ -145,6 +149,51 @@ class Backward : fovea::cpu::BackwardItems<Op> {
         }
       }
       operands_.drelative_table[head * stride[0] + n * stride[1]] = float(sum);
+    }
+    return FOVEA_OK;
+  }
+
+  // The gates of these heads' keys, each from all that is summed into it.
+  int32_t sum_key_gates(Range heads) {
+    const int64_t(&stride)[2] = spec_.dkey_gates_stride;
+    // Packed sequences have keys of their own.
+    const bool all_batches = !spec_.packed && stride[0] == 0, all_heads = stride[1] == 0;
+    const Range pieces = all_heads ? one(heads.begin) : heads;
+    for (int64_t b = 0; b < (all_batches ? 1 : spec_.batch); ++b) {
+      int64_t start = 0, keys = spec_.key_length;
+      if (spec_.packed) {
+        BackwardWork work;
+        if (int32_t status = locate(b, 0, work)) return status;
+        start = work.sequence.key_start;
+        keys = work.sequence.key_rows;
+      }
+      for (int64_t h = pieces.begin; h < pieces.end; ++h) {
+        float* const to = operands_.dkey_gates + b * stride[0] + h * stride[1] + start;
+        std::fill_n(to, keys, 0.0f);
+        const int32_t status = add_key_gates(all_batches ? Range{0, spec_.batch} : one(b),
+                                             all_heads ? heads : one(h), to);
+        if (status != FOVEA_OK) return status;
+      }
+    }
+    return FOVEA_OK;
+  }
+
+  // Adds sigmoid'(g) times what was gathered.
+  int32_t add_key_gates(Range batches, Range heads, float* sums) {
+    const int64_t(&stride)[2] = spec_.key_gates_stride;
+    for (int64_t b = batches.begin; b < batches.end; ++b) {
+      for (int64_t h = heads.begin; h < heads.end; ++h) {
+        BackwardWork work;
+        if (int32_t status = locate(b, h / group_, work)) return status;
+        const float* const gates =
+            operands_.key_gates + b * stride[0] + h * stride[1] + work.sequence.key_start;
+        const float* const gathered =
+            workspace_ + workspace_layout_.gate_row(spec_, work.sequence, b, h);
+        for (int64_t j = 0; j < work.sequence.key_length; ++j) {
+          const double power = std::exp2(-std::abs(double(gates[j])) * std::numbers::log2e);
+          sums[j] += float(double(gathered[j]) * power / ((1 + power) * (1 + power)));
+        }
+      }
     }
     return FOVEA_OK;
   }

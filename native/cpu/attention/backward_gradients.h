@@ -37,6 +37,16 @@ class BackwardGradients {
   }
   float* const* row_sums() const { return row_sums_; }
 
+  void start_keys(int64_t j, int count) const {
+    if (!spec_.has_dkey_gates) return;
+    const int64_t group = spec_.query_heads / spec_.key_heads;
+    for (int64_t h = work_.key_head * group; h < (work_.key_head + 1) * group; ++h) {
+      std::fill_n(run_.workspace +
+                      run_.workspace_layout.gate_row(spec_, work_.sequence, work_.batch, h) + j,
+                  round_to_vectors(count), 0.0f);
+    }
+  }
+
   void load_keys(const Tile& tile, int64_t j, int count) {
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cpu/attention/forward_layout.h"
 #include "cpu/softmax/backward_layout.h"
 #include "ops/attention/row_operands.h"
 
@@ -16,7 +17,7 @@ using fovea::cpu::kKeyPhase, fovea::cpu::kQueryPhase, fovea::cpu::kRowPhase, fov
 // Behind those of rows and keys.
 enum BackwardPhase {
   kBiasPhase = fovea::cpu::kFirstOwnPhase,  // dbias
-  kHeadPhase,                               // dsinks, drelative_table and the gradients of row operands
+  kHeadPhase,  // dsinks, drelative_table, dkey_gates and the gradients of row operands
   kBackwardPhases,
 };
 
@@ -44,7 +45,8 @@ struct BackwardPieces {
         RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    bool wanted = spec.has_dsinks || spec.has_drelative_table, summed = false;
+    bool wanted = spec.has_dsinks || spec.has_drelative_table || spec.has_dkey_gates;
+    bool summed = spec.has_dkey_gates && spec.dkey_gates_stride[1] == 0;
     for (const RowGradient& it : row_gradients(spec, {})) {
       wanted |= it.wanted;
       summed |= it.wanted && it.all_heads();
@@ -61,6 +63,8 @@ struct BackwardScratch {
   int64_t weights, gradients;  // P and dS of a tile
   int64_t dkeys, dvalues;
   int64_t bias, mask, buckets, kept;  // of one row
+  int64_t gates;                      // of the tile's keys, for each head that has its own
+  int64_t output_gates;               // of one row
   int64_t total;
 
   explicit BackwardScratch(const fovea_plan& plan) {
@@ -88,6 +92,8 @@ struct BackwardScratch {
     mask = reserve(1, key_row);
     buckets = reserve(1, key_row);
     kept = reserve(1, key_row);
+    gates = reserve(gate_heads(spec_of(plan)), key_row);
+    output_gates = reserve(spec_of(plan).output_gates_dtype != 0, value_row);
     total = next;
   }
 };
@@ -95,6 +101,7 @@ struct BackwardScratch {
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t row_sums[kRowOperands];  // for each chunk, of all rows
   int64_t table;                   // doubles: drelative_table for each chunk and sequence
+  int64_t gates, gate_keys;        // for each head, of the keys of all sequences
 
   explicit BackwardWorkspace(const fovea_plan& plan)
       : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
@@ -107,6 +114,17 @@ struct BackwardWorkspace : fovea::cpu::RowWorkspace {
                         ? __int128{key_chunks(spec.key_length)} * spec.batch * spec.query_heads *
                               spec.relative_count * int64_t{sizeof(double) / sizeof(float)}
                         : 0);
+    const int64_t keys = spec.packed ? spec.key_total : spec.batch * spec.key_length;
+    gate_keys = ((keys + 15) / 16 + spec.batch) * 16;
+    gates = reserve(spec.has_dkey_gates ? __int128{gate_keys} * spec.query_heads : 0);
+  }
+
+  // What the keys of a sequence give to the gradients of their gates, on a boundary of vectors: sequences
+  // share none.
+  int64_t gate_row(const Spec& spec, const fovea::cpu::Sequence& sequence, int64_t batch,
+                   int64_t head) const {
+    const int64_t start = spec.packed ? sequence.key_start : batch * spec.key_length;
+    return gates + head * gate_keys + ((start + 15) / 16 + batch) * 16;
   }
 
   // A chunk's row of the table.

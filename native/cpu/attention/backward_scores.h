@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cpu/attention/block_mask.h"
+#include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/softmax/backward_tile.h"
@@ -24,6 +25,7 @@ class BackwardScores : public AttentionRows {
         chunk_(work.keys),
         modifier_(*this, run.operands),
         blocks_(*this, run.operands),
+        gates_(*this, run.operands, run.scratch + run.scratch_layout.gates, run.scratch_layout.key_row),
         // The phase of rows takes some of them at a time, against all their keys.
         reach_(run.call.phase == kRowPhase
                    ? kInfinity
@@ -64,6 +66,7 @@ class BackwardScores : public AttentionRows {
       pack_columns(key, spec_.key_stride[1], count, spec_.head_dim,
                    run_.scratch + layout_.transposed_keys, layout_.key_row);
     });
+    if (gates_) gates_.load_keys(j, count);
   }
 
   void load_queries(int64_t row, int count) const {
@@ -81,7 +84,7 @@ class BackwardScores : public AttentionRows {
   }
 
   bool is_plain(const Tile& tile) const {
-    return !modifier_.is_active() &&
+    return !modifier_.is_active() && !gates_ &&
            blocks_.lists_all(tile.row, tile.row + tile.rows, tile.key, tile.keys);
   }
 
@@ -110,11 +113,31 @@ class BackwardScores : public AttentionRows {
     for (int lane = 0; lane < kLanes; ++lane) row[of.buckets[k + lane]] += double(ds[lane]);
   }
 
+  void gate_douts(int64_t begin, int count, const Panel<float>& douts) const {
+    if (spec_.output_gates_dtype == 0) return;
+    float* const gates = run_.scratch + layout_.output_gates;
+    for_each_row(begin, begin + count, [&](int64_t row, int64_t i, int64_t head) {
+      const int64_t columns = spec_.value_head_dim;
+      const int64_t loaded = load_output_gates(*this, run_.operands, i, head, columns, gates);
+      apply_sigmoid(loaded, gates);
+      multiply_gates(loaded, gates, columns, douts.at + (row - begin) * douts.row);
+    });
+  }
+  const float* key_gates(int64_t head) const { return gates_ ? gates_.row(head) : nullptr; }
+  // Adds what weights of keys from `key` on give to the gradients of their gates.
+  void gather_gated(int64_t head, int64_t key, vfloat gated) const {
+    if (!spec_.has_dkey_gates || run_.call.phase != kKeyPhase) return;
+    float* const at =
+        run_.workspace + run_.workspace_layout.gate_row(spec_, sequence_, batch_, head) + key;
+    store(at, load(at) + gated);
+  }
+
   const BackwardRun& run_;
   const BackwardScratch& layout_;
   const int64_t chunk_;  // of keys
   const ScoreModifier modifier_;
   const BlockMask blocks_;
+  const KeyGates gates_;
   const double reach_;  // of the longest span
 };
 

@@ -8,6 +8,7 @@
 #include "cpu/attention/block_mask.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
+#include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
 
@@ -26,7 +27,8 @@ class ForwardItem : public AttentionRows {
         modifier_(*this, run.operands),
         blocks_(*this, run.operands),
         layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
-        scratch_(static_cast<float*>(run.scratch)) {}
+        scratch_(static_cast<float*>(run.scratch)),
+        gates_(*this, run.operands, scratch_ + layout_.gates, plan_.tile_keys) {}
 
   // Rows [begin, end) of the sequence's query_length * group rows.
   void run(int64_t begin, int64_t end) {
@@ -103,6 +105,7 @@ class ForwardItem : public AttentionRows {
     const T* from = static_cast<const T*>(operands_.value) + key_offset(spec_.value_stride, j);
     pack_values<kGroup>(from, spec_.value_stride[1], count, spec_.value_head_dim, plan_.tile_keys,
                         values());
+    if (gates_) gates_.load_keys(j, count);
   }
 
   // ---- a panel's life ---------------------------------------------------------------------------
@@ -193,6 +196,7 @@ class ForwardItem : public AttentionRows {
     float* s = scores_of_tile();
     softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha());
     if (spec_.dropout > 0) drop<kVectors>(panel, j, begin, end, s);
+    if (gates_) gate<kVectors>(panel, begin, end, s);
     accumulate<kVectors>(values(), plan_.tile_keys, layout_.value_groups, s, begin, end, alpha(),
                          outputs(panel));
   }
@@ -226,6 +230,21 @@ class ForwardItem : public AttentionRows {
           }
         }
       }
+    }
+  }
+
+  // Multiplies probabilities by the gates of their keys: not values, which heads of a group share.
+  template <int kVectors>
+  void gate(int panel, int begin, int end, float* p) {
+    constexpr int kWidth = kVectors * kLanes;
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    for (int lane = 0; lane < kWidth; lane += 8) {
+      const float* rows[8];
+      for (int r = 0; r < 8; ++r) rows[r] = gates_.row(head(first + lane + r)) + begin;
+      for_each_block(rows, end - begin, [&](int64_t k, float8 gate) {
+        float* const at = p + (begin + k) * kWidth + lane;
+        store8(at, load8(at) * gate);
+      });
     }
   }
 
@@ -268,18 +287,40 @@ class ForwardItem : public AttentionRows {
         store(at, load(at) * load(scale + v * kLanes));
       }
     }
-    with_type(spec_.out_dtype,
-              [&](auto zero) { write_out<decltype(zero), kWidth>(first, lanes, o); });
+    if (spec_.has_ungated) write_out<kWidth>(operands_.ungated, spec_.ungated_stride, first, lanes, o);
+    if (spec_.output_gates_dtype != 0) gate_outputs<kWidth>(first, lanes, o);
+    write_out<kWidth>(operands_.out, spec_.out_stride, first, lanes, o);
   }
 
-  template <typename Out, int kWidth>
-  void write_out(int64_t first, int lanes, const float* o) {
+  // A row at a time: next to its keys it is little. The scores are no longer needed.
+  template <int kWidth>
+  void gate_outputs(int64_t first, int lanes, float* o) {
+    float* const gates = scores_of_tile();
+    static_assert(kWidth >= 8);  // times 64 keys: 512 columns
+    for_each_row(first, first + lanes, [&](int64_t row, int64_t i, int64_t head) {
+      const int64_t columns = spec_.value_head_dim;
+      const int64_t count = load_output_gates(*this, operands_, i, head, columns, gates);
+      apply_sigmoid(count, gates);
+      float* const at = o + (row - first);
+      for (int64_t d = 0; d < columns; ++d) at[d * kWidth] *= gates[count == 1 ? 0 : d];
+    });
+  }
+
+  template <int kWidth>
+  void write_out(void* to, const int64_t (&stride)[3], int64_t first, int lanes, const float* o) {
+    with_type(spec_.out_dtype, [&](auto zero) {
+      write_out<kWidth>(static_cast<decltype(zero)*>(to), stride, first, lanes, o);
+    });
+  }
+
+  template <int kWidth, typename Out>
+  void write_out(Out* to, const int64_t (&stride)[3], int64_t first, int lanes, const float* o) {
     for (int lane = 0; lane < lanes; lane += 8) {
       Out* rows[8] = {};
       const int count = std::min(8, lanes - lane);
       for (int r = 0; r < count; ++r) {
         const int64_t row = first + lane + r;
-        rows[r] = static_cast<Out*>(operands_.out) + query_offset(spec_.out_stride, row);
+        rows[r] = to + query_offset(stride, row);
       }
       unpack_rows8(o + lane, kWidth, spec_.value_head_dim, rows, count);
     }
@@ -334,6 +375,7 @@ class ForwardItem : public AttentionRows {
   const BlockMask blocks_;
   const ForwardLayout layout_;
   float* const scratch_;
+  const KeyGates gates_;
   int64_t row_begin_ = 0;
   int rows_ = 0;
 };

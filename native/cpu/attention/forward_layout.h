@@ -11,6 +11,12 @@ namespace fovea::attention::cpu {
 // A panel is this many vectors of query rows.
 constexpr int kPanelVectors = 3;
 
+// Heads of a group whose key gates differ.
+inline int64_t gate_heads(const Spec& spec) {
+  if (!spec.has_key_gates) return 0;
+  return spec.key_gates_stride[1] == 0 ? 1 : spec.query_heads / spec.key_heads;
+}
+
 // Offsets and sizes in floats, each part on a 64-byte boundary.
 struct ForwardLayout {
   int64_t value_groups;  // groups of value columns, the last one filled up
@@ -18,6 +24,7 @@ struct ForwardLayout {
   int64_t keys, values, scores, alpha, maximum, queries, outputs, m, l;
   int64_t relative;  // for each head of a panel, what is added by distance
   int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in blocks of its list
+  int64_t gates;     // of the tile's keys, for each head that has its own
   int64_t total;
 
   ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, const Spec& spec) {
@@ -44,6 +51,7 @@ struct ForwardLayout {
     const int64_t heads = std::min(spec.query_heads / spec.key_heads, width);
     relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
     seen = reserve(spec.has_block_offsets ? tile_keys * width / int64_t{sizeof(float)} : 0);
+    gates = reserve(gate_heads(spec) * tile_keys);
     total = next;
   }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/attention/backward_bias.h"
+#include "cpu/attention/backward_gates.h"
 #include "cpu/attention/backward_gradients.h"
 #include "cpu/attention/forward_item.h"
 #include "cpu/attention/kernels.h"
@@ -18,11 +19,15 @@ void run_forward(const ForwardRun& run, const ForwardWork& work) {
 void run_backward(const BackwardRun& run, const BackwardWork& work) {
   switch (run.call.phase) {
     case kRowPhase:
-      return row_item<BackwardScores>(run, work);
+      row_item<BackwardScores>(run, work);
+      if (spec_of(run.plan).output_gates_dtype != 0) gate_deltas(run, work);
+      return;
     case kKeyPhase:
       return BackwardKeys<BackwardGradients>(run, work).run();
     case kQueryPhase:
-      return query_item<BackwardScores>(run, work);
+      query_item<BackwardScores>(run, work);
+      if (spec_of(run.plan).has_doutput_gates) write_gate_gradients(run, work);
+      return;
     default:
       return bias_item(run, work);
   }

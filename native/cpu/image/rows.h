@@ -169,11 +169,4 @@ template <bool kAdds, typename How, typename T, typename O>
   });
 }
 
-// 1 / (1 + e^-z) by whichever power is below 1: 0 and 1 at the infinities, NaN where z is.
-inline vfloat sigmoid(vfloat z) {
-  const vfloat power = exp2(magnitude(z) * splat(-1.44269504088896340736f));
-  const vfloat high = splat(1.0f) / (splat(1.0f) + power);
-  return select(z >= splat(0.0f), high, select(z == z, power * high, z));
-}
-
 }  // namespace fovea::cpu::FOVEA_TIER

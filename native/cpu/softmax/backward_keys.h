@@ -11,6 +11,7 @@ namespace fovea::cpu::FOVEA_TIER {
 //   Tile                      its BackwardTile
 //   start(rows)               before the first tile
 //   row_sums()                where BackwardTile::weigh adds to
+//   start_keys(j, count)      before the rows of a tile of keys, if there are any
 //   load_keys(j, count)       takes keys, beside those that the tile took
 //   add(...)                  adds the tile's to dkey and dquery
 //   key_units()               what dkey is multiplied by, once all of it is summed
@@ -59,6 +60,7 @@ class BackwardKeys {
     const int64_t last = tile_.row_high(j + count - 1);
     const int64_t tile = run_.plan.tile_queries;
     int64_t row = tile_.row_low(j);
+    gradients_.start_keys(j, count);
     if (first) {
       const int64_t low = std::min(row, last);
       std::fill_n(dqueries_.at, low * dqueries_.row, 0.0f);

@@ -69,6 +69,9 @@ struct Tile {
 //                                                    before it is modified
 //   is_plain(tile), row_modifiers(...), modify(...)  what is done to S after that, if anything
 //   gather(...)                                      takes dS
+//   gate_douts(row, count, rows)                     what else dO is multiplied by
+//   key_gates(head), gather_gated(...)               what weights of the tile's keys are multiplied by, null for
+//                                                    nothing, and takes weights before that times dP
 //   kRowSums                                         how many sums over the keys of a row are made of dS
 //   start_statistics(...)                            what joins a row's sum beside its keys
 template <typename Scores>
@@ -124,6 +127,7 @@ class BackwardTile : public Scores, TileSpans {
                         begin, count, spec_.value_head_dim, dropout_scale(threshold_), to,
                         layout_.value_row);
     });
+    this->gate_douts(begin, count, {to, layout_.value_row});
     // Rows that see nothing add nothing, whatever their dout.
     for (int r = 0; r < count; ++r) {
       if (lse_[begin + r] == kInfinity)
@@ -204,8 +208,10 @@ class BackwardTile : public Scores, TileSpans {
     int32_t* const kept = reinterpret_cast<int32_t*>(run_.scratch + layout_.kept);
     typename Scores::RowModifiers modifiers;
     vfloat sums[kRowSums + 1]{};
+    const float* gates = nullptr;
     if constexpr (!kPlain) {
       if (!any) return;
+      gates = this->key_gates(head);
       modifiers = this->row_modifiers(i, head, key_, begin, seen.end);
       if (threshold_ > 0) {
         draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_,
@@ -222,12 +228,18 @@ class BackwardTile : public Scores, TileSpans {
       }
       // No weight is above 1, but x and an lse that is given, rounded apart, may differ by more than
       // exp2 takes.
-      vfloat w = exp2(min(splat(0.0f), x - lse - rest)), w_kept = w;
+      vfloat w = exp2(min(splat(0.0f), x - lse - rest)), w_kept = w, gated{};
       if constexpr (!kPlain) {
         if (threshold_ > 0) {
           const vint keep = load(kept + k);
           w_kept = from_bits(bits(w) & keep);
           g = from_bits(bits(g) & keep);
+        }
+        if (gates != nullptr) {
+          const vfloat gate = load(gates + k);
+          gated = w_kept * g;
+          w_kept *= gate;
+          g *= gate;
         }
       }
       vfloat t = w * (g - delta), t_scores = t * derivative;
@@ -236,6 +248,7 @@ class BackwardTile : public Scores, TileSpans {
         w_kept = select(hidden, vfloat{}, w_kept);
         t = select(hidden, vfloat{}, t);
         t_scores = select(hidden, vfloat{}, t_scores);
+        gated = select(hidden, vfloat{}, gated);
       }
       if (k < seen.begin || k + kLanes > seen.end) {
         const vint key = splat(int32_t(k)) + lane_numbers();
@@ -243,11 +256,13 @@ class BackwardTile : public Scores, TileSpans {
         w_kept = select(mask, w_kept, vfloat{});
         t = select(mask, t, vfloat{});
         t_scores = select(mask, t_scores, vfloat{});
+        gated = select(mask, gated, vfloat{});
       }
       store(p + k, w_kept);
       store(ds + k, t_scores);
       if constexpr (!kPlain) {
         this->gather(modifiers, head, k, t);
+        if (gates != nullptr) this->gather_gated(head, key_ + k, gated);
         for (int s = 0; s < kRowSums; ++s) {
           if (row_sums[s] != nullptr) sums[s] += t * toward[s];
         }

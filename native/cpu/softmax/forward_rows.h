@@ -14,10 +14,15 @@ template <typename Spec, typename Operands>
 void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& operands,
                    int64_t begin, int64_t end) {
   const int64_t element = spec.out_dtype == FOVEA_FLOAT32 ? 4 : 2;
+  const auto clear = [&](void* tensor, const int64_t (&stride)[3], int64_t row) {
+    std::memset(static_cast<char*>(tensor) + rows.query_offset(stride, row) * element, 0,
+                size_t(spec.value_head_dim * element));
+  };
   for (int64_t row = begin; row < end; ++row) {
-    std::memset(
-        static_cast<char*>(operands.out) + rows.query_offset(spec.out_stride, row) * element, 0,
-        size_t(spec.value_head_dim * element));
+    clear(operands.out, spec.out_stride, row);
+    if constexpr (requires { spec.has_ungated; }) {
+      if (spec.has_ungated) clear(operands.ungated, spec.ungated_stride, row);
+    }
     if (spec.has_lse) operands.lse[rows.lse_offset(row)] = -kInfinity;
     if (spec.has_weights) {
       std::fill_n(operands.weights + rows.score_offset(spec.weights_stride, row), spec.key_length,

@@ -1,7 +1,7 @@
-// Gradients of what is added to scores: dbias, drelative_table and those of row operands are sums of the scores'
-// gradients, computed once more for each of them. A block owns what it sums, so the order is fixed and nothing is added
-// by two: broadcast dimensions are loops of the block. Not the fastest way to a dbias that nothing is
-// summed into, but one way for every shape.
+// Gradients of what is added to scores, and of gates of keys: dbias, drelative_table, dkey_gates and those of
+// row operands are sums of the scores' gradients, or of their likes, computed once more for each of them. A
+// block owns what it sums, so the order is fixed and nothing is added by two: broadcast dimensions are loops of
+// the block. Not the fastest way to a dbias that nothing is summed into, but one way for every shape.
 #pragma once
 
 #include "cuda/attention/backward_scores.cuh"
@@ -17,19 +17,29 @@ struct BackwardBias : BackwardScores<kIt> {
   FOVEA_DEVICE explicit BackwardBias(const BackwardParams& params) : Base(params) {}
 
   // A tile of keys for one batch index, head and tile of positions, or for all of a dimension that is
-  // summed over.
+  // summed over: of dbias, or of dkey_gates, for which all positions are.
   FOVEA_DEVICE void bias() {
-    const BiasItem at(b, p.first_item + tile::block_index());
+    const int64_t item = p.first_item + tile::block_index();
+    const bool of_gates = b.dkey_gates != nullptr && item >= b.gates_begin;
+    const KeyItem at(b, of_gates, of_gates ? item - b.gates_begin : item);
     tile::Fragment<kM, kKeyColumns> sums = {};
     for_each_head(at, [&](AttentionRows& rows) {
       for_each_tile(rows, at, [&] {
         tile::Fragment<kM, kKeyColumns> ds;
-        if (!gradients(ds, rows, at.key_tile)) return;
+        if (!gradients(ds, rows, at.key_tile, of_gates)) return;
         tile::add(sums, ds);
       });
     });
-    if (at.all_positions) {
-      store_column_sums(sums, at);
+    if (of_gates) {
+      int32_t start = 0, keys = p.key_length;
+      if (p.spec.packed) {
+        locate_packed(p.cu_seqlens_k, at.batch, p.key_length, p.spec.key_total, start, keys);
+      }
+      const int64_t(&stride)[2] = p.spec.dkey_gates_stride;
+      store_column_sums(sums, at.key_tile,
+                        b.dkey_gates + at.batch * stride[0] + at.head * stride[1] + start, keys);
+    } else if (at.all_positions) {
+      store_column_sums(sums, at.key_tile, row_of(at, 0), p.key_length);
     } else {
       store_sums(sums, at);
     }
@@ -88,13 +98,14 @@ struct BackwardBias : BackwardScores<kIt> {
     }
   };
 
-  struct BiasItem : Item {
-    FOVEA_DEVICE BiasItem(const BackwardParams& b, int64_t item) {
+  struct KeyItem : Item {
+    FOVEA_DEVICE KeyItem(const BackwardParams& b, bool of_gates, int64_t item) {
       const AttentionParams& p = b.forward;
-      this->all_heads = p.spec.dbias_stride[1] == 0;
-      this->all_positions = p.spec.dbias_stride[2] == 0;
-      // Sequences of a packed batch have rows of their own.
-      this->all_batches = p.spec.packed ? this->all_positions : p.spec.dbias_stride[0] == 0;
+      const int64_t* const stride = of_gates ? p.spec.dkey_gates_stride : p.spec.dbias_stride;
+      this->all_heads = stride[1] == 0;
+      this->all_positions = of_gates || stride[2] == 0;
+      // Sequences of a packed batch have rows and keys of their own.
+      this->all_batches = p.spec.packed ? !of_gates && this->all_positions : stride[0] == 0;
       const int64_t key_tiles = (p.key_length + kKeys - 1) / kKeys;
       this->key_tile = int32_t(item % key_tiles);
       this->place(p, item / key_tiles);
@@ -177,6 +188,7 @@ struct BackwardBias : BackwardScores<kIt> {
     const int32_t nearest = first_key - rows.position(0) - rows.shift(p) - (kRows - 1);
     for (int x = int(tile::thread_index()); x < kDiagonals; x += kThreads) {
       float along = 0;
+      FOVEA_NO_UNROLL
       for (int row = 0; row < kRows; ++row) {
         const int key = x - (kRows - 1) + row;
         if (key < 0 || key >= kKeys) continue;
@@ -188,6 +200,7 @@ struct BackwardBias : BackwardScores<kIt> {
     tile::sync_block();
     const int32_t column = first + int32_t(tile::thread_index());
     float sum = 0;
+    FOVEA_NO_UNROLL
     for (int x = 0; x < kDiagonals; ++x) {
       uint32_t along, bucket;
       tile::load_shared_pair(sums + 8 * uint32_t(x), along, bucket);
@@ -226,7 +239,8 @@ struct BackwardBias : BackwardScores<kIt> {
   }
 
   // False if no row sees a key of the tile.
-  FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile) {
+  FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile,
+                              bool toward_gates = false) {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
     if (visible < 0 || visible >= tiles) return false;
     // Of a single head's rows there are no lists of tiles.
@@ -245,7 +259,7 @@ struct BackwardBias : BackwardScores<kIt> {
     tile::copy_async_wait<0>();
     tile::sync_block();
     this->multiply_values(ds, value_tile);
-    this->template differentiate<false>(ds, key_tile, visible);
+    this->template differentiate<false>(ds, key_tile, visible, toward_gates);
     // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
     tile::each_row<kM>([&](int i, int h) {
       const bool present = int32_t(mine.row(i, h)) < rows.count;
@@ -309,8 +323,10 @@ struct BackwardBias : BackwardScores<kIt> {
     });
   }
 
-  // Over the rows of a thread, of a warp and of the block, in this order.
-  FOVEA_DEVICE void store_column_sums(const tile::Fragment<kM, kKeyColumns>& sums, const Item& at) {
+  // Over the rows of a thread, of a warp and of the block, in this order; `to` is where the sum of key 0 of
+  // `keys` goes.
+  FOVEA_DEVICE void store_column_sums(const tile::Fragment<kM, kKeyColumns>& sums, int32_t key_tile,
+                                      float* to, int32_t keys) {
     const uint32_t partial = this->ring_base;  // a float for each warp and key
     const uint32_t lane = tile::thread_index() % tile::kWarp;
     tile::sync_block();
@@ -330,13 +346,13 @@ struct BackwardBias : BackwardScores<kIt> {
       }
     }
     tile::sync_block();
-    const int32_t key = at.key_tile * kKeys + int32_t(tile::thread_index());
-    if (tile::thread_index() >= kKeys || key >= p.key_length) return;
+    const int32_t key = key_tile * kKeys + int32_t(tile::thread_index());
+    if (tile::thread_index() >= kKeys || key >= keys) return;
     float sum = 0;
     for (int warp = 0; warp < kRowWarps; ++warp) {
       sum += tile::as_float(tile::load_shared(partial + 4 * (warp * kKeys + tile::thread_index())));
     }
-    tile::store_global(row_of(at, 0) + key, sum);
+    tile::store_global(to + key, sum);
   }
 };
 

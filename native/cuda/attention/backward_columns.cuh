@@ -5,6 +5,7 @@
 
 #include "core/philox.h"
 #include "cuda/attention/backward_rows.cuh"
+#include "cuda/attention/gates.cuh"
 #include "cuda/attention/score_modifier.cuh"
 
 namespace fovea::attention::cuda {
@@ -108,6 +109,29 @@ FOVEA_DEVICE uint32_t drop_columns(tile::Fragment<kM, kColumns>& dp, const Atten
     }
   }
   return dropped;
+}
+
+// As gate_weights: of every second column, then of those between, so that heads change as seldom.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void gate_columns(tile::Fragment<kM, kColumns>& s, const AttentionParams& p,
+                               const AttentionRows& rows, RowFacts<kRows> facts, ThreadKeys mine) {
+  const KeyGates gates(p, rows);
+  int32_t row = -1;
+  float gate[kM][2] = {};
+  FOVEA_UNROLL
+  for (int e = 0; e < 2; ++e) {
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      uint32_t head[2];
+      facts.load(kFactHead, j, head);
+      const int32_t of_head = gates.row_of(int32_t(head[e]));
+      if (of_head != row) {
+        row = of_head;
+        tile::each_row<kM>([&](int i, int h) { gate[i][h] = gates.of(row, mine.key(i, h), false); });
+      }
+      tile::each_of_column(s, j, e, [&](float& x, int i, int h) { x *= gate[i][h]; });
+    }
+  }
 }
 
 // Whether the tile has a row that sees no key, or whose statistics are split: alike in every warp.

@@ -335,8 +335,10 @@ struct BackwardKeys {
     uint32_t dropped = 0;
     if constexpr (kIt.general) {
       const ThreadKeys mine(first_warp_key());
-      if (p.dropout_threshold != 0) {
-        dropped = drop_columns(dp, p, rows_of(tile), row_facts, mine);
+      if (p.weight_factors != 0) {
+        const AttentionRows rows = rows_of(tile);
+        if (p.dropout_threshold != 0) dropped = drop_columns(dp, p, rows, row_facts, mine);
+        if (p.key_gates != nullptr) gate_columns(dp, p, rows, row_facts, mine);
       }
       subtract_delta<kOffset>(dp, unit, row_facts);
       const AttentionRows rows = rows_of(tile);
@@ -352,9 +354,14 @@ struct BackwardKeys {
     if (special) rebase_columns(s, b, workspace_tile(tile), row_facts);
     weigh_columns<kIt.general, kOffset>(s, dp, p.softmax_scale, unit, row_facts);
     if constexpr (kIt.general) {
-      tile::each_element<kM, kColumns>([&](int i, int j, int e) {
-        if (dropped >> ((i * kColumns + j) * 4 + e) & 1) s[i][j][e] = 0;
-      });
+      if (p.weight_factors != 0) {
+        tile::each_element<kM, kColumns>([&](int i, int j, int e) {
+          if (dropped >> ((i * kColumns + j) * 4 + e) & 1) s[i][j][e] = 0;
+        });
+        if (p.key_gates != nullptr) {
+          gate_columns(s, p, rows_of(tile), row_facts, ThreadKeys(first_warp_key()));
+        }
+      }
     }
   }
 

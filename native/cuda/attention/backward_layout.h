@@ -6,8 +6,11 @@
 
 namespace fovea::attention::cuda {
 
+// A dimension that is summed over is the work of one block.
+constexpr int64_t owners(int64_t count, bool summed) { return summed ? 1 : count; }
+
 // Items of the phase that sums the gradients of row operands and of the relative table, in which those of
-// operand s begin at begin[s]: a dimension that is summed over is the work of one block.
+// operand s begin at begin[s].
 struct RowOperandItems {
   int64_t begin[kRowOperands], table_begin;
   __int128 count = 0;
@@ -26,6 +29,29 @@ struct RowOperandItems {
     if (spec.has_drelative_table) {
       count += __int128{spec.query_heads} *
                ((spec.relative_count + kTableColumns - 1) / kTableColumns);
+    }
+  }
+};
+
+// Items of the phase that sums over rows what a tile of keys gives: dbias, then dkey_gates.
+struct KeyOperandItems {
+  int64_t gates_begin;
+  __int128 count = 0;
+
+  KeyOperandItems(const Spec& spec, const AttentionTile& tile) {
+    const int64_t key_tiles = (spec.key_length + tile.keys - 1) / tile.keys;
+    if (spec.has_dbias) {
+      const int64_t(&stride)[3] = spec.dbias_stride;
+      const int64_t query_tiles = (spec.query_length + tile.rows() - 1) / tile.rows();
+      count = __int128{key_tiles} * owners(query_tiles, stride[2] == 0) *
+              owners(spec.batch, stride[spec.packed ? 2 : 0] == 0) *
+              owners(spec.query_heads, stride[1] == 0);
+    }
+    gates_begin = int64_t(count);
+    if (spec.has_dkey_gates) {
+      const int64_t(&stride)[2] = spec.dkey_gates_stride;
+      count += __int128{key_tiles} * owners(spec.batch, !spec.packed && stride[0] == 0) *
+               owners(spec.query_heads, stride[1] == 0);
     }
   }
 };
@@ -51,7 +77,8 @@ struct BackwardLayout {
     norm = variant.precision == Precision::kFloat16 ? add(rows * 4) : -1;
     delta = add(rows * 4);
     sums = spec_of(plan).deterministic ? -1 : add(rows * variant.tile.head_dim() * 4);
-    dout = spec.out_dtype == spec.dtype ? -1
+    const bool taken = spec.out_dtype == spec.dtype && spec.output_gates_dtype == 0;
+    dout = taken ? -1
                                         : add(__int128{queries} * spec.query_heads *
                                               spec.value_head_dim * variant.element_bytes());
     row_lists = spec.deterministic ? add(4 * ListLayout(spec, variant.tile.queries).words()) : -1;

@@ -20,11 +20,11 @@ struct BackwardParams : BackwardOperands {
   AttentionParams forward;
   TileLists key_lists;  // of the keys kernel's tiles; forward.lists are of the others'
 
-  const void* dout_factor;  // dout in the type of query: the caller's, or the workspace's copy
+  const void* dout_factor;  // dout, gated, in the type of query: the caller's, or the workspace's copy
   // The workspace, by row: lse in units of log2, or one of the constants in backward_rows.cuh; where it is
   // split, the highest score and what the logarithm of the row's sum is above it, in units of scores;
-  // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are kept; dout in the type of query, or null if it has it
-  // already.
+  // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are kept; dout in the type of query and gated, or null if it is
+  // so already.
   float* lse2;
   float* highest;
   float* rest;
@@ -36,6 +36,7 @@ struct BackwardParams : BackwardOperands {
   int64_t dout_factor_stride[3];
   RowSums row_sums[kRowOperands];
   int64_t table_begin;  // the first item of their phase that is for drelative_table
+  int64_t gates_begin;  // of its own phase, for dkey_gates
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence
   int32_t sum_width;  // floats of a row of dquery_sums

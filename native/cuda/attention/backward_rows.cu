@@ -6,16 +6,38 @@
 
 #include "core/constants.h"
 #include "cuda/attention/backward_table.h"
+#include "cuda/attention/gates.cuh"
 
 namespace fovea::attention::cuda {
 namespace {
 
-// A tile of `padding` rows of a pair, a warp for each row.
+// Where the gradients of a row's gates go.
+FOVEA_DEVICE float* gate_gradients(const BackwardParams& b, const AttentionRows& rows, int32_t position,
+                                   int32_t head) {
+  return b.doutput_gates + gate_offset(b.forward.spec.doutput_gates_stride, rows, position, head);
+}
+
+// Of the tile's rows that are padding.
+FOVEA_DEVICE void clear_gate_gradients(const BackwardParams& b, const AttentionRows& rows) {
+  const AttentionParams& p = b.forward;
+  if (b.doutput_gates == nullptr) return;
+  const int width = p.spec.doutput_gates_stride[3] == 0 ? 1 : p.value_head_dim;
+  const int lane = int(tile::thread_index() % tile::kWarp);
+  for (int32_t row = int32_t(tile::thread_index() / tile::kWarp); row < b.padding; row += kRowWarps) {
+    if (row < rows.count || !exists(p, rows, uint32_t(row))) continue;
+    float* const to = gate_gradients(b, rows, rows.position(row), rows.head(row));
+    for (int d = lane; d < width; d += tile::kWarp) tile::store_global(to + d, 0.0f);
+  }
+}
+
+// A tile of `padding` rows of a pair, a warp for each row. Gates of the output are in dout from here on.
+template <bool kGated>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const BackwardParams b) {
   const AttentionParams& p = b.forward;
   const AttentionItem at = locate_item(p);
   AttentionRows rows = locate_pair(p, at.batch, at.key_head);
   set_rows(rows, at.tile, uint32_t(b.padding));
+  if constexpr (kGated) clear_gate_gradients(b, rows);
   if (rows.count <= 0) return;
   const int64_t base = workspace_row(b, rows, 0, rows.first_head) + rows.first();
   const int lane = int(tile::thread_index() % tile::kWarp);
@@ -35,9 +57,24 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
             static_cast<const Out*>(p.out) + rows.offset(p.spec.out_stride, position, head);
         const Out* const dout = static_cast<const Out*>(b.dout) +
                                 rows.offset(p.spec.dout_stride, position, head);
+        const bool by_head = kGated && p.spec.doutput_gates_stride[3] == 0;
+        float head_gradient = 0;
         for (int d = lane; d < p.value_head_dim; d += tile::kWarp) {
-          const float x = tile::widen(tile::load_global(dout + d));
-          delta = tile::fused_multiply_add(x, tile::widen(tile::load_global(out + d)), delta);
+          float x = tile::widen(tile::load_global(dout + d));
+          const float y = tile::widen(tile::load_global(out + d));
+          if constexpr (kGated) {
+            const float logit = load_output_gate(
+                p, gate_offset(p.spec.output_gates_stride, rows, position, head), d);
+            if (b.doutput_gates != nullptr) {
+              const float gradient = lse == -tile::kInfinity ? 0 : x * y * sigmoid_slope(logit);
+              head_gradient += gradient;
+              if (!by_head) {
+                tile::store_global(gate_gradients(b, rows, position, head) + d, gradient);
+              }
+            }
+            x *= sigmoid(logit);
+          }
+          delta = tile::fused_multiply_add(x, y, delta);
           squares = tile::fused_multiply_add(x, x, squares);
           if (b.dout_copy == nullptr) continue;
           tile::with_type(p.spec.dtype, [&](auto* to) {
@@ -45,6 +82,12 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const Backwa
                               rows.offset(b.dout_factor_stride, position, head) + d,
                           x);
           });
+        }
+        if (by_head && b.doutput_gates != nullptr) {
+          head_gradient = tile::warp_sum(head_gradient);
+          if (lane == 0) {
+            tile::store_global(gate_gradients(b, rows, position, head), head_gradient);
+          }
         }
       });
       delta = tile::warp_sum(delta);
@@ -102,7 +145,9 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_sinks(const Backw
 
 }  // namespace
 
-BackwardKernel* backward_rows_kernel() { return backward_rows; }
+BackwardKernel* backward_rows_kernel(bool gated) {
+  return gated ? backward_rows<true> : backward_rows<false>;
+}
 BackwardKernel* backward_sinks_kernel() { return backward_sinks; }
 
 }  // namespace fovea::attention::cuda

@@ -5,6 +5,7 @@
 
 #include "cuda/attention/backward_rows.cuh"
 #include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
 #include "cuda/attention/products.cuh"
 #include "cuda/attention/ring.cuh"
@@ -107,18 +108,20 @@ struct BackwardScores {
   }
 
   // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
-  // products with keys and queries need it.
+  // products with keys and queries need it. Toward the logits of gates of keys it is the gradient of these
+  // instead: p_ij r_ij sigmoid'(gate_j) <dout_i, v_j>.
   template <bool kProducts>
   FOVEA_DEVICE void differentiate(tile::Fragment<kM, kKeyColumns>& dp, uint32_t key_tile,
-                                  int32_t tile) {
+                                  int32_t tile, bool toward_gates = false) {
     if constexpr (kIt.general) {
-      if (p.dropout_threshold != 0) {
-        drop_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile));
+      if (p.weight_factors != 0) {
+        multiply_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile), toward_gates);
         tile::scale(dp, p.dropout_scale);
       }
     }
     tile::each_row<kM>([&](int i, int h) {
-      tile::change_row(dp, i, h, [&](float x, int32_t) { return x - row.delta[i][h]; });
+      const float delta = toward_gates ? 0.0f : row.delta[i][h];
+      tile::change_row(dp, i, h, [&](float x, int32_t) { return x - delta; });
     });
     tile::Fragment<kM, kKeyColumns> s;
     multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);

@@ -21,7 +21,7 @@ const BackwardKernels* backward_kernels_bf16();
 const BackwardKernels* backward_kernels_f32();
 
 // Those that have no variants.
-BackwardKernel* backward_rows_kernel();
+BackwardKernel* backward_rows_kernel(bool gated);
 BackwardKernel* backward_sinks_kernel();
 
 }  // namespace fovea::attention::cuda

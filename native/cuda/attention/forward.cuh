@@ -4,6 +4,7 @@
 // while one is multiplied the next are on their way. Scores and weights never leave registers.
 #pragma once
 
+#include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
 #include "cuda/attention/products.cuh"
 #include "cuda/attention/ring.cuh"
@@ -58,9 +59,13 @@ struct AttentionForward {
     const AttentionRows rows = load_rows(shared_rows);
     RowResults<kM> results(softmax, kIt.general ? 1.0f : p.spec.scale, p, rows, mine);
     tile::sync_block();  // the ring's last readers are done: the sums take its place
-    store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
-                     queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
-                     results.factor, true, p, rows, warp_row());
+    if constexpr (kIt.general) {
+      store_gated(out, results, rows);
+    } else {
+      store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
+                       queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+                       results.factor, true, p, rows, warp_row());
+    }
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
       if (p.weights != nullptr) store_weights(softmax, results);
@@ -122,12 +127,30 @@ struct AttentionForward {
       scores(s, ring.template next<RingItem::kKeys>(tile), tile);
       softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
-        if (p.dropout_threshold != 0) {
-          drop_weights(s, p, load_rows(shared_rows), mine.anew(), first_key(tile));
+        if (p.weight_factors != 0) {
+          multiply_weights(s, p, load_rows(shared_rows), mine.anew(),
+                           first_key(tile));
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
       multiply_weights_values<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
+    }
+  }
+
+  // out, and before it what it is without gates, if that is wanted: one code for both.
+  FOVEA_DEVICE void store_gated(const tile::Fragment<kM, kOutColumns>& out,
+                                const RowResults<kM>& results, const AttentionRows& rows) {
+    FOVEA_NO_UNROLL
+    for (int gated = p.ungated == nullptr; gated < 2; ++gated) {
+      int64_t stride[3];
+      FOVEA_UNROLL
+      for (int i = 0; i < 3; ++i) {
+        stride[i] = gated ? p.spec.out_stride[i] : p.spec.ungated_stride[i];
+      }
+      const OutputGates gates{p, rows, warp_row(), gated && p.output_gates != nullptr};
+      store_query_rows({gated ? p.out : p.ungated, p.spec.out_dtype, p.value_head_dim, false}, stride,
+                       queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+                       results.factor, true, p, rows, warp_row(), gates);
     }
   }
 

@@ -62,7 +62,8 @@ device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
   };
   switch (phase) {
     case kRowsPhase:
-      return device::make_kernel("backward_rows", backward_rows_kernel(), kRowThreads, 0);
+      return device::make_kernel("backward_rows", backward_rows_kernel(spec_of(plan).output_gates_dtype != 0),
+                                 kRowThreads, 0);
     case kKeysPhase:
       return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
                                  variant.keys_shared_bytes(), variant.tile.keys.blocks);

@@ -55,6 +55,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                           spec.value_head_dim, tile.value_head_dim);
   p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
                          spec.has_mask;
+  p.weight_factors = multiplies_weights(spec);
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;
   return p;
@@ -115,6 +116,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
     sums.all_queries = it.all_queries();
   }
   b.table_begin = items.table_begin;
+  b.gates_begin = KeyOperandItems(spec, variant.tile.queries).gates_begin;
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();
   b.sum_width = variant.tile.head_dim();

@@ -90,6 +90,11 @@ struct RowsOut {
   bool add;   // to what is there
 };
 
+// Nothing multiplies rows on their way.
+struct NoGates {
+  static constexpr bool kNone = true;
+};
+
 // A row of a tensor, if it has it.
 struct RowPlace {
   bool exists;
@@ -120,6 +125,19 @@ struct StagedRows {
                                 tile::as_bits(scaled(h, sums[first + j][2 * h])),
                                 tile::as_bits(scaled(h, sums[first + j][2 * h + 1])));
       }
+    }
+  }
+
+  // x *= factor(row, column) for all 16 rows. One at a time: on their way out, eight to a thread, factors made
+  // the kernels of D 128 and more spill.
+  template <typename Factor>
+  FOVEA_DEVICE void multiply(Factor factor) const {
+    FOVEA_NO_UNROLL
+    for (uint32_t i = tile::thread_index() % tile::kWarp; i < 16 * kColumns; i += tile::kWarp) {
+      const uint32_t row = i / kColumns, column = i % kColumns;
+      const uint32_t at = chunk(row, column / 4) + column % 4 * 4;
+      tile::store_shared(at, tile::as_bits(tile::as_float(tile::load_shared(at)) *
+                                           factor(row, int(column))));
     }
   }
 
@@ -183,11 +201,11 @@ struct StagedRows {
 
 // The sums of a warp: 16 kM rows, of which place(row) tells where they go; columns from the piece of
 // eight `first_piece` on. scaled(i, h, x) is what becomes of sums of a thread's rows 16 i + 8 h +
-// lane / 4. `stage` is shared memory of the warp's own.
-template <int kM, int kColumns, typename Scaled, typename Place>
+// lane / 4. `stage` is shared memory of the warp's own. `gates` multiply rows.
+template <int kM, int kColumns, typename Scaled, typename Place, typename Gates = NoGates>
 FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
                              const tile::Fragment<kM, kColumns>& sums, int first_piece, Scaled scaled,
-                             Place place) {
+                             Place place, const Gates& gates = {}) {
   constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
   static_assert(kColumns % kPieces == 0);
   const StagedRows<kPieces> staged{stage};
@@ -198,8 +216,17 @@ FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
       tile::sync_warp();  // the last rows have been read
       staged.put(sums[i], first, [&](int h, float x) { return scaled(i, h, x); });
       tile::sync_warp();
+      const int first_column = 8 * (first_piece + first);
+      if constexpr (!Gates::kNone) {
+        if (gates.given) {
+          staged.multiply([&](uint32_t row, int column) {
+            return gates.of(16 * i + row, first_column + column);
+          });
+          tile::sync_warp();
+        }
+      }
       const auto take = [&](auto* tensor) {
-        staged.take_rows(tensor, 8 * (first_piece + first), out.width, out.add,
+        staged.take_rows(tensor, first_column, out.width, out.add,
                          [&](uint32_t row) { return place(16 * i + row); });
       };
       if (out.dtype == FOVEA_FLOAT32) {
@@ -216,12 +243,12 @@ FOVEA_DEVICE void store_sums(const RowsOut& out, uint32_t stage,
 // The block's rows of a tensor like query or out, which begin at `warp_row` for this warp; padding
 // becomes zero, as do rows with a factor of zero where that means that they have nothing: not sums * 0,
 // since a weight of zero times an infinite value is NaN.
-template <int kM, int kColumns>
+template <int kM, int kColumns, typename Gates = NoGates>
 FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3], uint32_t stage,
                                    const tile::Fragment<kM, kColumns>& sums, int first_piece,
                                    const float (&factor)[kM][2], bool zero_means_none,
                                    const AttentionParams& p, const AttentionRows& rows,
-                                   uint32_t warp_row) {
+                                   uint32_t warp_row, const Gates& gates = {}) {
   const ThreadRows mine(warp_row);
   store_sums(
       out, stage, sums, first_piece,
@@ -234,7 +261,8 @@ FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3
         row += warp_row;
         return RowPlace{exists(p, rows, row),
                         rows.offset(stride, rows.position(row), rows.head(row))};
-      });
+      },
+      gates);
 }
 
 // Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees

@@ -30,6 +30,7 @@ struct AttentionParams : ForwardOperands, PairParams {
   TileLists lists;
   RowCopy query_copy, key_copy, value_copy;
   bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
+  uint32_t weight_factors;  // not 0 where dropout or gates of keys multiply weights before their product
   float softmax_scale;  // of the scores that enter the softmax, to units of log2
 };
 

@@ -24,7 +24,8 @@ Precision precision_of(const Spec& spec) {
 
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return modifies_scores(spec) || spec.has_block_offsets || spec.dropout != 0 || spec.has_weights || !(spec.scale > 0);
+  return modifies_scores(spec) || spec.has_block_offsets || multiplies_weights(spec) || spec.has_weights ||
+         !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 
 // Kernels count the entries of lists in 31 bits.
@@ -127,13 +128,9 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   const KeysTile& keys = variant.tile.keys;
   const AttentionTile& queries = variant.tile.queries;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
-  // A sum over a dimension is the work of one block.
-  const auto summed = [](int64_t count, int64_t stride) { return stride == 0 ? 1 : count; };
-  const int64_t dbias_batches = spec.packed ? summed(spec.batch, gradients.dbias_stride[2])
-                                            : summed(spec.batch, gradients.dbias_stride[0]);
-  const int64_t dbias_tiles =
-      summed(tiles_of(spec.query_length, queries.rows()), gradients.dbias_stride[2]);
-  const __int128 row_items = RowOperandItems(spec, queries.rows()).count;
+  const auto most = [](__int128 count) {
+    return int64_t(std::min(count, __int128{kMaxLength} + 1));
+  };
   const struct {
     const char* what;
     std::initializer_list<int64_t> counts;
@@ -145,10 +142,9 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
       {"tiles of queries for each pair of batch and key head",
        {tiles_of(rows, gradients.deterministic ? queries.rows() : keys.rows), spec.batch,
         spec.key_heads}},
-      {"tiles of dbias",
-       {gradients.has_dbias, tiles_of(spec.key_length, queries.keys), dbias_tiles, dbias_batches,
-        summed(spec.query_heads, gradients.dbias_stride[1])}},
-      {"gradients of row operands and the relative table", {int64_t(std::min(row_items, __int128{kMaxLength} + 1))}},
+      {"tiles of dbias and dkey_gates", {most(KeyOperandItems(spec, queries).count)}},
+      {"gradients of row operands and the relative table",
+       {most(RowOperandItems(spec, queries.rows()).count)}},
       {"dsinks", {gradients.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;

@@ -2,7 +2,7 @@
 // a few images have.
 
 #include "cuda/channel/vectors.cuh"
-#include "cuda/image/sigmoid.cuh"
+#include "cuda/sigmoid.cuh"
 
 namespace fovea::channel::cuda {
 namespace {

@@ -1,7 +1,7 @@
 // Gates of the pixels of a part once more, the gradients of what they are of, and what those add to
 // the gradients of weight and bias; and the sums of these.
 
-#include "cuda/image/sigmoid.cuh"
+#include "cuda/sigmoid.cuh"
 #include "cuda/spatial/convolve.cuh"
 
 namespace fovea::spatial::cuda {

@@ -1,6 +1,6 @@
 // A part of an image times its gates: out.
 
-#include "cuda/image/sigmoid.cuh"
+#include "cuda/sigmoid.cuh"
 #include "cuda/spatial/convolve.cuh"
 
 namespace fovea::spatial::cuda {

@@ -17,4 +17,10 @@ inline bool modifies_scores(const Spec& spec) {
          spec.has_alibi_slopes || spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
 }
 
+// Whether something multiplies a weight between softmax and product.
+inline bool multiplies_weights(const Spec& spec) { return spec.dropout != 0 || spec.has_key_gates; }
+
+// A gate of a head, not one of each element of out.
+inline bool gates_heads(const int64_t (&stride)[4]) { return stride[3] == 0; }
+
 }  // namespace fovea::attention

@@ -20,6 +20,8 @@ struct Inputs {
   const float* alibi_slopes;
   const float* gaussian_centers;
   const float* spans;
+  const float* key_gates;
+  const void* output_gates;
   const float* sinks;
   const int32_t* cu_seqlens_q;
   const int32_t* cu_seqlens_k;
@@ -31,6 +33,7 @@ struct ForwardOperands : Inputs {
   void* out;
   float* lse;
   float* weights;
+  void* ungated;
 };
 
 struct BackwardOperands : Inputs {
@@ -45,6 +48,8 @@ struct BackwardOperands : Inputs {
   float* dalibi_slopes;
   float* dgaussian_centers;
   float* dspans;
+  float* dkey_gates;
+  float* doutput_gates;
   float* dsinks;
 };
 

@@ -59,6 +59,26 @@ int32_t check_blocks(Spec& spec, Error& error) {
               (long long)spec.block_queries);
 }
 
+// Elements of a gated row lie as those of out do, or there is one for all of them.
+int32_t check_elements(bool given, const char* name, const int64_t (&stride)[4], Error& error) {
+  if (!given || stride[3] == 0 || stride[3] == 1) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              "%s_stride[3] is %lld, expected 1, or 0 for one gate of a head", name,
+              (long long)stride[3]);
+}
+
+int32_t check_gates(const Spec& spec, Error& error) {
+  if (spec.has_ungated && spec.output_gates_dtype == 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "ungated is wanted, but there are no output_gates: out is the same");
+  }
+  if (int32_t status = check_elements(spec.output_gates_dtype != 0, "output_gates",
+                                      spec.output_gates_stride, error)) {
+    return status;
+  }
+  return check_elements(spec.has_doutput_gates, "doutput_gates", spec.doutput_gates_stride, error);
+}
+
 }  // namespace
 
 int32_t resolve(fovea_plan& plan) {
@@ -75,6 +95,7 @@ int32_t resolve(fovea_plan& plan) {
   }
   if (int32_t status = check_relative(spec, plan.error)) return status;
   if (int32_t status = check_blocks(spec, plan.error)) return status;
+  if (int32_t status = check_gates(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.

@@ -100,6 +100,12 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("relative bias by distance", SupportFeature::relative));
     features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
     features.add(forward("block mask", SupportFeature::blocks));
+    features.add(forward("gates of keys", FoveaAttentionSpec.HAS_KEY_GATES, 1));
+    features.add(
+        forward(
+            "gates of the output, any float type",
+            FoveaAttentionSpec.OUTPUT_GATES_DTYPE,
+            Abi.FLOAT16));
     features.add(forward("attention sinks", FoveaAttentionSpec.HAS_SINKS, 1));
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
@@ -134,6 +140,16 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(gradientOf("spans", SupportFeature::spans, FoveaAttentionSpec.HAS_DSPANS));
     features.add(
         gradientOf(
+            "gates of keys",
+            s -> FoveaAttentionSpec.HAS_KEY_GATES.set(s, 1),
+            FoveaAttentionSpec.HAS_DKEY_GATES));
+    features.add(
+        gradientOf(
+            "gates of the output",
+            SupportFeature::outputGates,
+            FoveaAttentionSpec.HAS_DOUTPUT_GATES));
+    features.add(
+        gradientOf(
             "the sinks",
             s -> FoveaAttentionSpec.HAS_SINKS.set(s, 1),
             FoveaAttentionSpec.HAS_DSINKS));
@@ -158,6 +174,14 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     long rows = (FoveaAttentionSpec.QUERY_LENGTH.get(spec) + 127) / 128;
     FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows + 1);
     FoveaAttentionSpec.BLOCK_COUNT.set(spec, rows);
+  }
+
+  private static void outputGates(MemorySegment spec) {
+    FoveaAttentionSpec.OUTPUT_GATES_DTYPE.set(spec, Abi.FLOAT16);
+    for (int i = 0; i < 3; i++) {
+      FoveaAttentionSpec.DOUTPUT_GATES_STRIDE.set(
+          spec, i, FoveaAttentionSpec.DOUT_STRIDE.get(spec, i));
+    }
   }
 
   private static void gaussian(MemorySegment spec) {

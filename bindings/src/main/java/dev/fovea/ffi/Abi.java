@@ -3,13 +3,13 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 6;
+  public static final int VERSION = 7;
 
   public static final int ERROR_LENGTH = 512;
   public static final int MAX_PHASES = 6;
 
   /** An operation's spec in a plan has so many words of eight bytes. */
-  public static final int SPEC_WORDS = 112;
+  public static final int SPEC_WORDS = 160;
 
   /** Workspace and scratch are aligned to this many bytes. */
   public static final int ALIGNMENT = 64;

@@ -16,6 +16,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("out_dtype"),
               ValueLayout.JAVA_INT.withName("gradient_dtype"),
               ValueLayout.JAVA_INT.withName("bias_dtype"),
+              ValueLayout.JAVA_INT.withName("output_gates_dtype"),
               ValueLayout.JAVA_INT.withName("packed"),
               ValueLayout.JAVA_INT.withName("causal"),
               ValueLayout.JAVA_INT.withName("alignment"),
@@ -33,11 +34,13 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_gaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_spans"),
+              ValueLayout.JAVA_INT.withName("has_key_gates"),
               ValueLayout.JAVA_INT.withName("has_sinks"),
               ValueLayout.JAVA_INT.withName("has_query_lengths"),
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
               ValueLayout.JAVA_INT.withName("has_lse"),
               ValueLayout.JAVA_INT.withName("has_weights"),
+              ValueLayout.JAVA_INT.withName("has_ungated"),
               ValueLayout.JAVA_INT.withName("deterministic"),
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbias"),
@@ -45,13 +48,14 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_dgaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_dspans"),
+              ValueLayout.JAVA_INT.withName("has_dkey_gates"),
+              ValueLayout.JAVA_INT.withName("has_doutput_gates"),
               ValueLayout.JAVA_INT.withName("has_dsinks"),
               ValueLayout.JAVA_FLOAT.withName("scale"),
               ValueLayout.JAVA_FLOAT.withName("softcap"),
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("block_queries"),
@@ -84,9 +88,12 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3,
                   ValueLayout.JAVA_LONG).withName("gaussian_centers_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("spans_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("key_gates_stride"),
+              MemoryLayout.sequenceLayout(4, ValueLayout.JAVA_LONG).withName("output_gates_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("ungated_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
@@ -98,7 +105,9 @@ public final class FoveaAttentionSpec {
                   ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
                   ValueLayout.JAVA_LONG).withName("dgaussian_centers_stride"),
-              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dspans_stride")
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dspans_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("dkey_gates_stride"),
+              MemoryLayout.sequenceLayout(4, ValueLayout.JAVA_LONG).withName("doutput_gates_stride")
           ).withName("fovea_attention_spec");
 
   public static final Field.Int32 SIZE = Field.Int32.of(LAYOUT, "size");
@@ -107,6 +116,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 OUT_DTYPE = Field.Int32.of(LAYOUT, "out_dtype");
   public static final Field.Int32 GRADIENT_DTYPE = Field.Int32.of(LAYOUT, "gradient_dtype");
   public static final Field.Int32 BIAS_DTYPE = Field.Int32.of(LAYOUT, "bias_dtype");
+  public static final Field.Int32 OUTPUT_GATES_DTYPE = Field.Int32.of(LAYOUT, "output_gates_dtype");
   public static final Field.Int32 PACKED = Field.Int32.of(LAYOUT, "packed");
   public static final Field.Int32 CAUSAL = Field.Int32.of(LAYOUT, "causal");
   public static final Field.Int32 ALIGNMENT = Field.Int32.of(LAYOUT, "alignment");
@@ -126,11 +136,13 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_GAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_gaussian_centers");
   public static final Field.Int32 HAS_SPANS = Field.Int32.of(LAYOUT, "has_spans");
+  public static final Field.Int32 HAS_KEY_GATES = Field.Int32.of(LAYOUT, "has_key_gates");
   public static final Field.Int32 HAS_SINKS = Field.Int32.of(LAYOUT, "has_sinks");
   public static final Field.Int32 HAS_QUERY_LENGTHS = Field.Int32.of(LAYOUT, "has_query_lengths");
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
   public static final Field.Int32 HAS_LSE = Field.Int32.of(LAYOUT, "has_lse");
   public static final Field.Int32 HAS_WEIGHTS = Field.Int32.of(LAYOUT, "has_weights");
+  public static final Field.Int32 HAS_UNGATED = Field.Int32.of(LAYOUT, "has_ungated");
   public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
   public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
@@ -140,13 +152,14 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_DGAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_dgaussian_centers");
   public static final Field.Int32 HAS_DSPANS = Field.Int32.of(LAYOUT, "has_dspans");
+  public static final Field.Int32 HAS_DKEY_GATES = Field.Int32.of(LAYOUT, "has_dkey_gates");
+  public static final Field.Int32 HAS_DOUTPUT_GATES = Field.Int32.of(LAYOUT, "has_doutput_gates");
   public static final Field.Int32 HAS_DSINKS = Field.Int32.of(LAYOUT, "has_dsinks");
   public static final Field.Float32 SCALE = Field.Float32.of(LAYOUT, "scale");
   public static final Field.Float32 SOFTCAP = Field.Float32.of(LAYOUT, "softcap");
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BLOCK_QUERIES = Field.Int64.of(LAYOUT, "block_queries");
@@ -180,10 +193,16 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array GAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
       "gaussian_centers_stride");
   public static final Field.Int64Array SPANS_STRIDE = Field.Int64Array.of(LAYOUT, "spans_stride");
+  public static final Field.Int64Array KEY_GATES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "key_gates_stride");
+  public static final Field.Int64Array OUTPUT_GATES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "output_gates_stride");
   public static final Field.Int64Array OUT_STRIDE = Field.Int64Array.of(LAYOUT, "out_stride");
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
   public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
       "weights_stride");
+  public static final Field.Int64Array UNGATED_STRIDE = Field.Int64Array.of(LAYOUT,
+      "ungated_stride");
   public static final Field.Int64Array DOUT_STRIDE = Field.Int64Array.of(LAYOUT, "dout_stride");
   public static final Field.Int64Array DQUERY_STRIDE = Field.Int64Array.of(LAYOUT, "dquery_stride");
   public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");
@@ -196,6 +215,10 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array DGAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
       "dgaussian_centers_stride");
   public static final Field.Int64Array DSPANS_STRIDE = Field.Int64Array.of(LAYOUT, "dspans_stride");
+  public static final Field.Int64Array DKEY_GATES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dkey_gates_stride");
+  public static final Field.Int64Array DOUTPUT_GATES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "doutput_gates_stride");
 
   private FoveaAttentionSpec() {}
 

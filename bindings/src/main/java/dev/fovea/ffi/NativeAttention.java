@@ -34,8 +34,8 @@ public final class NativeAttention extends NativeOperation {
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(20);
-    static final MethodHandle BACKWARD = Handles.run(29);
+    static final MethodHandle FORWARD = Handles.run(23);
+    static final MethodHandle BACKWARD = Handles.run(33);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -87,6 +87,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("spans", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SPANS,
                 FoveaAttentionSpec.SPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
+            new Operand("key_gates", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_GATES,
+                FoveaAttentionSpec.KEY_GATES_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_HEADS, true), new Dim(KEY_LENGTH, false))),
+            new Operand("output_gates", Type.OWN, false, null,
+                FoveaAttentionSpec.OUTPUT_GATES_DTYPE, FoveaAttentionSpec.OUTPUT_GATES_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, true), Dim.ONE)),
             new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
                 List.of(new Dim(QUERY_HEADS, false))),
             new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
@@ -106,6 +113,10 @@ public final class NativeAttention extends NativeOperation {
             new Operand("weights", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_WEIGHTS,
                 FoveaAttentionSpec.WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
                 new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(KEY_LENGTH,
+                false))),
+            new Operand("ungated", Type.OUT, true, null, FoveaAttentionSpec.HAS_UNGATED,
+                FoveaAttentionSpec.UNGATED_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS, false), new Dim(VALUE_HEAD_DIM,
                 false)))
         ),
         List.of(
@@ -148,6 +159,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("spans", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SPANS,
                 FoveaAttentionSpec.SPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
+            new Operand("key_gates", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_GATES,
+                FoveaAttentionSpec.KEY_GATES_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_HEADS, true), new Dim(KEY_LENGTH, false))),
+            new Operand("output_gates", Type.OWN, false, null,
+                FoveaAttentionSpec.OUTPUT_GATES_DTYPE, FoveaAttentionSpec.OUTPUT_GATES_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, true), Dim.ONE)),
             new Operand("sinks", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_SINKS, null,
                 List.of(new Dim(QUERY_HEADS, false))),
             new Operand("cu_seqlens_q", Type.OFFSETS, false, QUERY_LENGTH,
@@ -192,6 +210,13 @@ public final class NativeAttention extends NativeOperation {
             new Operand("dspans", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DSPANS,
                 FoveaAttentionSpec.DSPANS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), Dim.ONE)),
+            new Operand("dkey_gates", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DKEY_GATES,
+                FoveaAttentionSpec.DKEY_GATES_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_HEADS, true), new Dim(KEY_LENGTH, false))),
+            new Operand("doutput_gates", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DOUTPUT_GATES, FoveaAttentionSpec.DOUTPUT_GATES_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
+                false), new Dim(VALUE_HEAD_DIM, true), Dim.ONE)),
             new Operand("dsinks", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DSINKS, null,
                 List.of(new Dim(QUERY_HEADS, false)))
         ));
@@ -209,7 +234,7 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], workspace, scratch, stream);
   }
 
   @Override
@@ -224,7 +249,7 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], workspace, scratch,
-        stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
+        o[32], workspace, scratch, stream);
   }
 }

@@ -22,7 +22,8 @@ import java.util.Objects;
  *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
  *   x_ij  = -infinity                                 where masked, mask_ij is false, or no block lists j
  *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
- *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j
+ *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j      times sigmoid(g_j) if gates of keys are given
+ *   out_id *= sigmoid(g_id)                           if gates of the result are
  * </pre>
  *
  * <p>Query i stands at position i + (key length - query length) among the keys, so that the last

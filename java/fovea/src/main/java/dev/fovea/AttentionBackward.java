@@ -15,8 +15,14 @@ package dev.fovea;
  *   dtable   = sum of ds_ij where a bucket has j - position_i
  *   dcenter  = sum_j ds_ij (j - center) / sigma^2
  *   dspan    = sum_j ds_ij / (ramp + span - (position_i - j)), over the keys of the ramp
+ *   dgate_j  = s_j (1 - s_j) sum_i r_ij p_ij &lt;dout_i, value_j&gt;, of a key; with s_j = sigmoid(gate_j)
+ *   dgate    = s (1 - s) dout ungated, of out, of a head summed over its elements
  *   dsink    = -sum_i exp(sink - lse_i) delta_i
  * </pre>
+ *
+ * <p>With gates of keys, s_j joins r_ij in dvalue and ds. With gates of out, dout stands for dout
+ * times their sigmoid everywhere but in the last, and out for {@linkplain AttentionCall#ungated
+ * that before them}.
  *
  * <p>dkey and dvalue are summed over the query heads that share a key head. Padding, and queries
  * that see no key, have gradients of zero.
@@ -68,6 +74,22 @@ public final class AttentionBackward extends SequenceBackward<AttentionBackward>
    */
   public AttentionBackward dspans(Tensor dspans) {
     return bind("dspans", dspans);
+  }
+
+  /**
+   * Where the gradient of {@link AttentionCall#keyGates} goes: their shape, {@link DType#FLOAT32},
+   * summed over what they are broadcast over. Null if it is not wanted.
+   */
+  public AttentionBackward dkeyGates(Tensor dkeyGates) {
+    return bind("dkey_gates", dkeyGates);
+  }
+
+  /**
+   * Where the gradient of {@link AttentionCall#outputGates} goes: their shape, {@link
+   * DType#FLOAT32}. Null if it is not wanted.
+   */
+  public AttentionBackward doutputGates(Tensor doutputGates) {
+    return bind("doutput_gates", doutputGates);
   }
 
   /**

@@ -113,6 +113,42 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * Logits of gates of keys: in the sum of values, not in the softmax, the weight of key j is
+   * multiplied by 1 / (1 + exp(-g_j)), so that a key can be turned down and what it took goes to no
+   * other. Nothing is divided by a sum again: {@link #lse} and {@link #weights} are those before
+   * gates. [B or 1, Hq or 1, Sk], or without the first or the first two dimensions; packed: [Hq or
+   * 1, Tk] or [Tk], rows as those of key. {@link DType#FLOAT32}. Null for none.
+   */
+  public AttentionCall keyGates(Tensor gates) {
+    return bind("key_gates", gates);
+  }
+
+  /**
+   * Logits of gates of the result: what is written to out is multiplied by 1 / (1 + exp(-g)), with
+   * a gate for each element, [B, Sq, Hq, Dv], or for each head of a query, [B, Sq, Hq, 1]; packed:
+   * [Tq, Hq, Dv or 1]. Of any floating type, not only that of query. Null for none. A backward pass
+   * then needs the result before gates: {@link #ungated}. (Qiu et al., 2025, arXiv 2505.06708, gate
+   * G1.)
+   */
+  public AttentionCall outputGates(Tensor gates) {
+    return bind("output_gates", gates);
+  }
+
+  /**
+   * Where the result before {@linkplain #outputGates gates of the result} goes: shape and type of
+   * out. It is what a backward pass reads in place of out, which says nothing of it where a gate is
+   * shut. Null if it is not wanted, as when there are no such gates.
+   */
+  public AttentionCall ungated(Tensor ungated) {
+    return bind("ungated", ungated);
+  }
+
+  @Override
+  String resultName() {
+    return operands().get("output_gates") == null ? "out" : "ungated";
+  }
+
+  /**
    * A score for each head that joins the softmax sum without a value: [Hq], {@link DType#FLOAT32}.
    * Null for none.
    */
@@ -124,7 +160,8 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    * The backward pass of this call's own forward: of its last run when the backward pass runs, with
    * the out, lse and seed of that, so that one object serves many steps of training. It may be made
    * and planned before; to run it needs a run, or one that was captured, since operands were last
-   * bound to the call.
+   * bound to the call. With {@linkplain #outputGates gates of the result} it reads {@link
+   * #ungated}, which then must be bound.
    *
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
@@ -139,7 +176,7 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    * #dropoutSeed seed} must be that of the forward.
    *
    * @param dout the gradient of out, as for {@link #gradients(Tensor)}
-   * @param out what that forward wrote there
+   * @param out what that forward wrote there, or with gates of the result to {@link #ungated}
    * @param lse what that forward wrote there
    */
   public AttentionBackward gradients(Tensor dout, Tensor out, Tensor lse) {

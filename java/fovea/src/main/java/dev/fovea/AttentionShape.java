@@ -237,6 +237,29 @@ public final class AttentionShape {
       return strides(FoveaAttentionSpec.SPANS_STRIDE, strides);
     }
 
+    /** Gates of keys [B or 1, Hq or 1, Sk] with these strides. */
+    public Builder keyGates(long... strides) {
+      FoveaAttentionSpec.HAS_KEY_GATES.set(spec, 1);
+      return strides(FoveaAttentionSpec.KEY_GATES_STRIDE, strides);
+    }
+
+    /** Gates of out [B, Sq, Hq, Dv or 1] with these strides: here of all four, the last 1 or 0. */
+    public Builder outputGates(DType type, long... strides) {
+      FoveaAttentionSpec.OUTPUT_GATES_DTYPE.set(spec, type.code());
+      return strides(FoveaAttentionSpec.OUTPUT_GATES_STRIDE, strides);
+    }
+
+    /** The result before gates of out [B, Sq, Hq, Dv] is wanted: dense. */
+    public Builder ungated() {
+      FoveaAttentionSpec.HAS_UNGATED.set(spec, 1);
+      return this;
+    }
+
+    /** The same with these strides. */
+    public Builder ungated(long... strides) {
+      return ungated().strides(FoveaAttentionSpec.UNGATED_STRIDE, strides);
+    }
+
     /** Sinks are given. */
     public Builder sinks() {
       FoveaAttentionSpec.HAS_SINKS.set(spec, 1);
@@ -256,8 +279,8 @@ public final class AttentionShape {
     }
 
     /**
-     * It is of a backward pass: lse must be there, weights have no part in it, and gradients of
-     * query, key and value are of the type of query. Setters of gradients imply it.
+     * It is of a backward pass: lse must be there, weights and ungated have no part in it, and
+     * gradients of query, key and value are of the type of query. Setters of gradients imply it.
      */
     public Builder backward() {
       FoveaAttentionSpec.PASS.set(spec, Abi.BACKWARD);
@@ -318,6 +341,18 @@ public final class AttentionShape {
     public Builder dspans(long... strides) {
       FoveaAttentionSpec.HAS_DSPANS.set(spec, 1);
       return backward().strides(FoveaAttentionSpec.DSPANS_STRIDE, strides);
+    }
+
+    /** dkeyGates [B or 1, Hq or 1, Sk] are wanted, with these strides. */
+    public Builder dkeyGates(long... strides) {
+      FoveaAttentionSpec.HAS_DKEY_GATES.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DKEY_GATES_STRIDE, strides);
+    }
+
+    /** doutputGates [B, Sq, Hq, Dv or 1] are wanted, with these strides: here of all four. */
+    public Builder doutputGates(long... strides) {
+      FoveaAttentionSpec.HAS_DOUTPUT_GATES.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DOUTPUT_GATES_STRIDE, strides);
     }
 
     /** dsinks is wanted. */

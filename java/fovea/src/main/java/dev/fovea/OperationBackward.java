@@ -156,8 +156,16 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
 
   /** The out that a run reads, if it reads one. */
   private Tensor out() {
-    Tensor ran = call.lastRun().out();
-    return !isOfCall() ? saved.get("out") : ran != null ? ran : call.operands().get("out");
+    if (!isOfCall()) {
+      return saved.get("out");
+    }
+    String name = call.resultName();
+    if (!name.equals("out") && call.operands().get(name) == null) {
+      throw new IllegalStateException(
+          name + " of the call is not set: a backward pass reads what its forward wrote");
+    }
+    Tensor ran = name.equals("out") ? call.lastRun().out() : null;
+    return ran != null ? ran : call.operands().get(name);
   }
 
   /** Those of the forward pass that this is of, and its own. */

@@ -181,6 +181,11 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     return scope.allocate(dtype, outShape());
   }
 
+  /** The operand that a backward pass takes for out. */
+  String resultName() {
+    return "out";
+  }
+
   /** That of out, if operands fit together. */
   abstract long[] outShape();
 

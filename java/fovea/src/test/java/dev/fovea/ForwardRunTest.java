@@ -96,14 +96,17 @@ class ForwardRunTest {
             "blockMask",
             "cuSeqlens",
             "gaussianCenters",
+            "keyGates",
             "keyLengths",
             "lse",
             "mask",
             "out",
+            "outputGates",
             "queryLengths",
             "relativeBias",
             "sinks",
-            "spans"),
+            "spans",
+            "ungated"),
         asking);
     assertEquals(Set.of("dropoutSeed", "executor", "parallelism", "stream", "weights"), others);
   }

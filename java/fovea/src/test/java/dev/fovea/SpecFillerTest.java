@@ -73,11 +73,14 @@ class SpecFillerTest {
     operands.set("block_offsets", ints(1, 4, 3));
     operands.set("block_indices", ints(1, 6));
     operands.set("alibi_slopes", floats(4));
+    operands.set("key_gates", floats(4, 5));
+    operands.set("output_gates", tensor(DType.BFLOAT16, 2, 3, 4, 1));
     operands.set("sinks", floats(4));
     operands.set("query_lengths", ints(2));
     operands.set("key_lengths", ints(2));
     operands.set("lse", floats(2, 4, 3));
     operands.set("weights", floats(2, 4, 3, 5));
+    operands.set("ungated", floats(2, 3, 4, 6));
     AttentionShape expected =
         AttentionShape.dense(DType.FLOAT32, 2, 3, 5, 4, 2, 8)
             .valueHeadDim(6)
@@ -86,11 +89,14 @@ class SpecFillerTest {
             .relativeBias(7, 9, 1, 4)
             .blockMask(3, 6, 0, 3, 0, 0)
             .alibiSlopes(0, 1)
+            .keyGates(0, 5)
+            .outputGates(DType.BFLOAT16, 12, 4, 1, 0)
             .sinks()
             .queryLengths()
             .keyLengths()
             .lse()
             .weights()
+            .ungated()
             .build();
     Specs.assertSame(expected, Specs.forward(operands));
     operands.set("alibi_slopes", floats(2, 4));
@@ -236,6 +242,9 @@ class SpecFillerTest {
     assertDenseRefused(
         "blockOffsets has shape [4, 2, 3], expected [B or 1, Hq or 1, R]",
         o -> o.set("block_offsets", ints(4, 2, 3)));
+    assertDenseRefused("keyGates has shape [4, 1]", o -> o.set("key_gates", floats(4, 1)));
+    assertDenseRefused(
+        "outputGates has shape [2, 3, 4, 5]", o -> o.set("output_gates", floats(2, 3, 4, 5)));
     assertDenseRefused("sinks has shape [2]", o -> o.set("sinks", floats(2)));
     assertDenseRefused("queryLengths has shape [3]", o -> o.set("query_lengths", ints(3)));
     assertDenseRefused("keyLengths has shape [2, 1]", o -> o.set("key_lengths", ints(2, 1)));
@@ -283,6 +292,8 @@ class SpecFillerTest {
     assertDenseRefused("relativeBuckets is BOOL", o -> o.set("relative_buckets", bools(9)));
     assertDenseRefused("blockIndices is FLOAT32", o -> o.set("block_indices", floats(1, 1, 6)));
     assertDenseRefused("alibiSlopes is INT32", o -> o.set("alibi_slopes", ints(4)));
+    assertDenseRefused("keyGates is FLOAT16", o -> o.set("key_gates", tensor(DType.FLOAT16, 4, 5)));
+    assertDenseRefused("outputGates is INT32", o -> o.set("output_gates", ints(2, 3, 4, 1)));
     assertDenseRefused("sinks is INT32", o -> o.set("sinks", ints(4)));
     assertDenseRefused("keyLengths is FLOAT32", o -> o.set("key_lengths", floats(2)));
 

@@ -14,6 +14,7 @@ import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase;
 import dev.fovea.testkit.attention.Blocks;
 import dev.fovea.testkit.attention.CaseBuilder;
+import dev.fovea.testkit.attention.Gates;
 import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -119,6 +120,16 @@ class AttendTest {
     List<String> all = new ArrayList<>(line);
     all.addAll(List.of(more));
     return all;
+  }
+
+  @Test
+  void gates() throws IOException {
+    Gates both = new Gates(Bias.BATCH_HEAD, Gates.Output.ELEMENT, DType.FLOAT16, false);
+    check(sizes().gates(both).build());
+    check(
+        sizes().gates(Gates.ofOutput(Gates.Output.HEAD, DType.FLOAT32)).causal().build(),
+        "--causal");
+    check(sizes().gates(Gates.ofKeys(Bias.KEY_ONLY)).build(), "--backend", "sim");
   }
 
   @Test
@@ -249,6 +260,17 @@ class AttendTest {
       long[] size = c.layouts().alibi().size();
       long[] shape = size[0] == 1 ? new long[] {size[1]} : new long[] {size[0], size[1]};
       line.addAll(files.operand("alibi-slopes", NpyType.FLOAT32, data.alibi(), shape));
+    }
+    if (data.keyGates() != null) {
+      long[] size = c.layouts().keyGates().size();
+      float[] gates = data.keyGates();
+      line.addAll(files.operand("key-gates", NpyType.FLOAT32, gates, size[0], size[1], size[3]));
+    }
+    if (data.outputGates() != null) {
+      boolean half = c.options().gates().outputType() == DType.FLOAT16;
+      NpyType gateType = half ? NpyType.FLOAT16 : NpyType.FLOAT32;
+      long[] size = c.layouts().outputGates().size();
+      line.addAll(files.operand("output-gates", gateType, data.outputGates(), size));
     }
     if (data.sinks() != null) {
       line.addAll(files.operand("sinks", NpyType.FLOAT32, data.sinks(), data.sinks().length));

@@ -135,7 +135,7 @@ public final class Attend {
       operands.read(it);
     }
     for (Operand it : select(false, true)) {
-      boolean saved = trains && mechanism.isSaved(it);
+      boolean saved = trains && (mechanism.isSaved(it) || binding.saves(it.name(), operands));
       if (it.present() == null || saved || operands.file(it) != null) {
         operands.allocate(it);
       }

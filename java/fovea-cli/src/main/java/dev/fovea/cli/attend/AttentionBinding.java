@@ -36,7 +36,15 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
         .alibiSlopes(operands.get("alibi_slopes"))
         .gaussianCenters(operands.get("gaussian_centers"))
         .spans(operands.get("spans"))
+        .keyGates(operands.get("key_gates"))
+        .outputGates(operands.get("output_gates"))
+        .ungated(operands.get("ungated"))
         .sinks(operands.get("sinks"));
+  }
+
+  @Override
+  public boolean saves(String written, Operands operands) {
+    return written.equals("ungated") && operands.get("output_gates") != null;
   }
 
   @Override
@@ -47,6 +55,8 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
         .dalibiSlopes(operands.get("dalibi_slopes"))
         .dgaussianCenters(operands.get("dgaussian_centers"))
         .dspans(operands.get("dspans"))
+        .dkeyGates(operands.get("dkey_gates"))
+        .doutputGates(operands.get("doutput_gates"))
         .dsinks(operands.get("dsinks"));
   }
 }

@@ -9,6 +9,13 @@ interface Binding {
   /** A call with all that the operation reads and writes but out. */
   OperationCall<?> call(Operands operands);
 
+  /**
+   * True if the backward pass of a call with these reads that, which its forward writes if asked.
+   */
+  default boolean saves(String written, Operands operands) {
+    return false;
+  }
+
   /** The backward pass of that call, with its gradients. */
   OperationBackward<?> gradients(Operands operands);
 }

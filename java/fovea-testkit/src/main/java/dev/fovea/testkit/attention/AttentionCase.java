@@ -49,12 +49,15 @@ public record AttentionCase(
       Layout mask,
       Layout table,
       Layout alibi,
+      Layout keyGates,
+      Layout outputGates,
+      Layout ungated,
       List<Layout> rows) {
 
     List<Layout> all() {
       return Stream.concat(
               Stream.of(query, key, value, out, lse, weights, bias, mask, table, alibi),
-              rows.stream())
+              Stream.concat(Stream.of(keyGates, outputGates, ungated), rows.stream()))
           .filter(Objects::nonNull)
           .toList();
     }

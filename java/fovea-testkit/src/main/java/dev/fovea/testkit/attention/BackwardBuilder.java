@@ -18,6 +18,8 @@ public final class BackwardBuilder {
   boolean dtable = true;
   boolean dalibi = true;
   boolean drows = true;
+  boolean dkeyGates = true;
+  boolean doutputGates = true;
   boolean dsinks = true;
   Style dout = Style.DENSE;
   Style dquery = Style.DENSE;
@@ -27,10 +29,11 @@ public final class BackwardBuilder {
   Style dtableStyle = Style.DENSE;
   Style dalibiStyle = Style.DENSE;
   Style drowStyle = Style.DENSE;
+  Style dgateStyle = Style.DENSE;
 
-  /** The backward of that forward, which gets an lse and loses its weights. */
+  /** The backward of that forward, which gets an lse and loses its weights and ungated output. */
   public BackwardBuilder(CaseBuilder forward) {
-    this.forward = forward.outputs(true, false);
+    this.forward = forward.outputs(true, false).gates(forward.gates.ofBackward());
   }
 
   /** dtype of dquery, dkey and dvalue. */
@@ -83,6 +86,10 @@ public final class BackwardBuilder {
             dbias && of.bias() != null ? dbiasStyle.layout(of.bias().size()) : null,
             dtable && of.table() != null ? dtableStyle.layout(of.table().size()) : null,
             dalibi && of.alibi() != null ? dalibiStyle.layout(of.alibi().size()) : null,
+            dkeyGates && of.keyGates() != null ? dgateStyle.layout(of.keyGates().size()) : null,
+            doutputGates && of.outputGates() != null
+                ? dgateStyle.layout(of.outputGates().size())
+                : null,
             of.rows().stream().filter(it -> drows).map(it -> drowStyle.layout(it.size())).toList());
     DType type = dtype == null ? options.dtype() : dtype;
     return new BackwardCase(c, type, deterministic, accumulate, dsinks && options.sinks(), layouts);

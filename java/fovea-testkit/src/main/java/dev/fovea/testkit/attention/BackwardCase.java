@@ -37,7 +37,7 @@ public record BackwardCase(
   /**
    * The layouts; null where the case has no such operand. dbias has the sizes of the bias, dtable
    * those of what is added by distance, dalibi those of the slopes and drows those of the row
-   * operands: dimensions of one element are summed over.
+   * operands, and those of gates the sizes of these: dimensions of one element are summed over.
    */
   public record Layouts(
       Layout dout,
@@ -47,11 +47,14 @@ public record BackwardCase(
       Layout dbias,
       Layout dtable,
       Layout dalibi,
+      Layout dkeyGates,
+      Layout doutputGates,
       List<Layout> drows) {
 
     Stream<Layout> all() {
       return Stream.concat(
-              Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dalibi), drows.stream())
+              Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dalibi),
+              Stream.concat(Stream.of(dkeyGates, doutputGates), drows.stream()))
           .filter(Objects::nonNull);
     }
   }
@@ -108,7 +111,9 @@ public record BackwardCase(
             layouts.dbias == null ? "" : " dbias",
             (layouts.dtable == null ? "" : " dtable")
                 + (layouts.dalibi == null ? "" : " dalibi")
-                + (layouts.drows.isEmpty() ? "" : " drows"),
+                + (layouts.drows.isEmpty() ? "" : " drows")
+                + (layouts.dkeyGates == null ? "" : " dkeyGates")
+                + (layouts.doutputGates == null ? "" : " doutputGates"),
             dsinks ? " dsinks" : "",
             forward,
             layouts.dout,

@@ -42,6 +42,9 @@ public final class BackwardGenerator {
     c.drowStyle = Style.draw(random);
     c.dtable = random.chance(0.7);
     c.dtableStyle = Style.draw(random);
+    c.dkeyGates = random.chance(0.7);
+    c.doutputGates = random.chance(0.7);
+    c.dgateStyle = Style.draw(random);
     return c.build();
   }
 }

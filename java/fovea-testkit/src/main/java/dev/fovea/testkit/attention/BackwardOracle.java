@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Sigmoid;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -11,12 +12,13 @@ import java.util.List;
 /**
  * The naive gradients of attention in float64, by the formulas of fovea.h from exactly the operands
  * that a backward is given, out and lse included, with the error that a right kernel may make.
- * Nothing here is tiled or shared with any backend. With r_ij what dropout multiplies p_ij by,
+ * Nothing here is tiled or shared with any backend. With r_ij what dropout multiplies p_ij by, s_j
+ * the sigmoid of a gate of a key, and dout_i times that of a gate of out, where there are such,
  *
  * <pre>
  *   p_ij = exp(x_ij - lse_i);  g_ij = &lt;dout_i, v_j&gt;;  delta_i = &lt;dout_i, out_i&gt;
- *   w_ij = r_ij p_ij;  ds_ij = w_ij g_ij - p_ij delta_i;  T_ij = ds_ij (1 - tanh^2)
- *   dvalue_j = sum_i w_ij dout_i;  dquery_i = scale sum_j T_ij k_j;  dkey_j = scale sum_i T_ij q_i
+ *   w_ij = r_ij p_ij s_j;  ds_ij = w_ij g_ij - p_ij delta_i;  T_ij = ds_ij (1 - tanh^2)
+ *   dgate_j = s'_j sum_i r_ij p_ij g_ij;  dvalue_j = sum_i w_ij dout_i;  dquery_i = scale sum_j T_ij k_j;  dkey_j = scale sum_i T_ij q_i
  * </pre>
  *
  * <p>Bounds, with c = 4e-7 and s = 2 sqrt(n) 2^-24, the constants of {@link Oracle} for some seven
@@ -30,6 +32,9 @@ import java.util.List;
  *       is what dbias and the slopes' gradients sum.
  *   <li>1 - tanh^2, of a tanh within two ulps, errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap),
  *       see {@link OracleRow#cap}.
+ *   <li>A gate errs as {@link dev.fovea.testkit.Sigmoid} says, and so do, times what they are
+ *       multiplied by, w of a key and dout of a column; where products take dout rounded, that is
+ *       nothing or a step where the boundary between two numbers is nearer than the error.
  *   <li>Sums of n terms err by s times the sum of their sizes; all else is summed as it stands,
  *       size by size, which allows all errors to lean the same way.
  *   <li>Tensor cores take w and T rounded to the input dtype: half an ulp of each, subnormal or
@@ -69,6 +74,8 @@ public final class BackwardOracle {
   private final GradientSums dbiasSums;
   private final GradientSums dtableSums;
   private final GradientSums dalibiSums;
+  private final GradientSums dkeyGateSums;
+  private final GradientSums doutputGateSums;
   private final List<GradientSums> drowSums;
   private final GradientSums dsinkSums;
   private final Gradients gradients;
@@ -81,6 +88,8 @@ public final class BackwardOracle {
       Expected dbias,
       Expected dtable,
       Expected dalibi,
+      Expected dkeyGates,
+      Expected doutputGates,
       List<Expected> drows,
       Expected dsinks) {
 
@@ -89,6 +98,7 @@ public final class BackwardOracle {
       List<Expected> all =
           new ArrayList<>(Arrays.asList(dquery, dkey, dvalue, dbias, dtable, dalibi));
       all.addAll(drows);
+      all.addAll(Arrays.asList(dkeyGates, doutputGates));
       all.add(dsinks);
       return all;
     }
@@ -114,6 +124,8 @@ public final class BackwardOracle {
     dbiasSums = sums(layouts.dbias());
     dtableSums = sums(layouts.dtable());
     dalibiSums = sums(layouts.dalibi());
+    dkeyGateSums = sums(layouts.dkeyGates());
+    doutputGateSums = sums(layouts.doutputGates());
     drowSums = layouts.drows().stream().map(this::sums).toList();
     dsinkSums = backward.dsinks() ? sums(geometry.queryHeads()) : null;
     gradients =
@@ -124,6 +136,8 @@ public final class BackwardOracle {
             expected(DType.FLOAT32, layouts.dbias()),
             expected(DType.FLOAT32, layouts.dtable()),
             expected(DType.FLOAT32, layouts.dalibi()),
+            expected(DType.FLOAT32, layouts.dkeyGates()),
+            expected(DType.FLOAT32, layouts.doutputGates()),
             layouts.drows().stream().map(it -> expected(DType.FLOAT32, it)).toList(),
             backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
   }
@@ -171,6 +185,8 @@ public final class BackwardOracle {
     expectAll(dbiasSums, backward.layouts().dbias(), gradients.dbias);
     expectAll(dtableSums, backward.layouts().dtable(), gradients.dtable);
     expectAll(dalibiSums, backward.layouts().dalibi(), gradients.dalibi);
+    expectAll(dkeyGateSums, backward.layouts().dkeyGates(), gradients.dkeyGates);
+    expectAll(doutputGateSums, backward.layouts().doutputGates(), gradients.doutputGates);
     for (int k = 0; k < drowSums.size(); k++) {
       expectAll(drowSums.get(k), backward.layouts().drows().get(k), gradients.drows.get(k));
     }
@@ -226,7 +242,8 @@ public final class BackwardOracle {
 
   private void loadRow(int b, int h, int i) {
     int doutRow = at(backward.layouts().dout(), cuQ, b, i, h);
-    terms.load(data.dout(), doutRow, data.out(), at(c.layouts().out(), cuQ, b, i, h));
+    int outRow = at(c.layouts().out(), cuQ, b, i, h);
+    terms.load(h, i, data.dout(), doutRow, data.out(), outRow);
   }
 
   private void row(int b, int h, int i, boolean poisoned) {
@@ -241,6 +258,7 @@ public final class BackwardOracle {
       loadRow(b, h, i);
       add(h, i, terms.compute(h, i, lse), dbiasRow);
       addSink(h, lse);
+      addOutputGates(b, h, i);
     }
     dqueryRow.expect(gradients.dquery, at(backward.layouts().dquery(), cuQ, b, i, h), 0, null);
   }
@@ -260,6 +278,10 @@ public final class BackwardOracle {
     if (dalibiSums != null) {
       int at = head.slopeIndex(backward.layouts().dalibi(), h);
       dalibiSums.free(at, at + 1);
+    }
+    if (dkeyGateSums != null) {
+      int at = head.gateIndex(backward.layouts().dkeyGates(), h);
+      dkeyGateSums.free(at, at + head.length());
     }
     for (int k = 0; k < drowSums.size(); k++) {
       int at = head.rowIndex(backward.layouts().drows().get(k), h, i);
@@ -283,6 +305,9 @@ public final class BackwardOracle {
       dqueryRow.add(0, terms.unscaled(), j, keys, key * width);
       dkeyRows.add(key, terms.unscaled(), j, query, 0);
       dvalueRows.add(key, terms.weights(), j, terms.dout(), 0);
+      if (c.options().gates().hasOutput()) {
+        dvalueRows.addErrors(key, row.dropped(j), terms.unsure());
+      }
       if (precision.tensorCores()) {
         dvalueRows.addLost(key, row.dropped(j), terms.lost());
       }
@@ -297,10 +322,32 @@ public final class BackwardOracle {
         int at = head.slopeIndex(backward.layouts().dalibi(), h);
         dalibiSums.add(at, terms.scores(), j, head.distance(i, j));
       }
+      if (dkeyGateSums != null) {
+        int at = head.gateIndex(backward.layouts().dkeyGates(), h);
+        dkeyGateSums.add(at + key, terms.gates(), j, 1);
+      }
       for (int k = 0; k < drowSums.size(); k++) {
         int at = head.rowIndex(backward.layouts().drows().get(k), h, i);
         drowSums.get(k).add(at, terms.scores(), j, head.derivative(k, h, i, j));
       }
+    }
+  }
+
+  /** sigmoid'(g) dout out, out before its gates. */
+  private void addOutputGates(int b, int h, int i) {
+    if (doutputGateSums == null) {
+      return;
+    }
+    Layout layout = backward.layouts().doutputGates();
+    int row = at(layout, cuQ, b, i, h);
+    int doutRow = at(backward.layouts().dout(), cuQ, b, i, h);
+    int outRow = at(c.layouts().out(), cuQ, b, i, h);
+    for (int d = 0; d < geometry.valueHeadDim(); d++) {
+      double product = (double) data.dout()[doutRow + d] * data.out()[outRow + d];
+      double logit = head.outputGate(h, i, d);
+      double error = Sigmoid.gradientError(product, Sigmoid.UNIT * Math.abs(product), logit, 0);
+      int element = layout.size()[3] == 1 ? row : row + d;
+      doutputGateSums.add(element, Sigmoid.gradient(product, logit), error);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.fovea.testkit.attention;
 import dev.fovea.DType;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.Sigmoid;
 import java.util.Arrays;
 
 /**
@@ -21,16 +22,22 @@ final class BackwardRow {
   private final Factors valuesTransposed;
   private final Factors dout;
   private final double[] lost;
+  private final double[] unsure;
+  private final double[] unsureProducts;
   private final double[] products;
   private final double[] sizes;
   private final double[] lostProducts;
   private final Terms weights;
   private final Terms scores;
   private final Terms unscaled;
+  private final Terms gates;
   private final double weightScale; // of weights in their products
+  private final boolean hasKeyGates;
+  private final boolean hasOutputGates;
   private double gradientScale; // of score gradients, at least
   private double delta;
   private double deltaSize;
+  private double deltaUnsure;
 
   BackwardRow(AttentionCase c, OracleHead head, Precision precision) {
     this.head = head;
@@ -47,12 +54,17 @@ final class BackwardRow {
     valuesTransposed = new Factors(g.keyLength() * g.valueHeadDim(), least);
     dout = new Factors(g.valueHeadDim(), least);
     lost = new double[g.valueHeadDim()];
+    unsure = new double[g.valueHeadDim()];
+    unsureProducts = new double[g.keyLength()];
     products = new double[g.keyLength()];
     sizes = new double[g.keyLength()];
     lostProducts = new double[g.keyLength()];
     weights = new Terms(g.keyLength());
     scores = new Terms(g.keyLength());
     unscaled = new Terms(g.keyLength());
+    gates = new Terms(g.keyLength());
+    hasKeyGates = c.options().gates().hasKeys();
+    hasOutputGates = c.options().gates().hasOutput();
   }
 
   /** Takes the values of the head that was loaded. */
@@ -96,18 +108,39 @@ final class BackwardRow {
     return norm(dout.value(), 0, lost.length) * valueNorm + Math.abs(delta);
   }
 
-  /** Takes a row of dout and one of out. */
-  void load(float[] douts, int doutRow, float[] outs, int outRow) {
+  /** Takes a row of dout, gated, and one of out before gates, of query {@code i} and a head. */
+  void load(int h, int i, float[] douts, int doutRow, float[] outs, int outRow) {
     delta = 0;
     deltaSize = 0;
+    deltaUnsure = 0;
     for (int d = 0; d < lost.length; d++) {
-      float x = douts[doutRow + d];
+      double x = douts[doutRow + d];
+      double error = 0;
+      if (hasOutputGates) {
+        double logit = head.outputGate(h, i, d);
+        error = Math.abs(x) * Sigmoid.error(logit, 0);
+        x *= Sigmoid.of(logit);
+        error += Sigmoid.UNIT * Math.abs(x);
+      }
       dout.set(d, x);
       lost[d] = weightType == null ? 0 : Rounding.round(weightType, x) - x;
-      double product = (double) x * outs[outRow + d];
+      unsure[d] = weightType == null ? error : steps(Math.abs(x), error);
+      double product = x * outs[outRow + d];
       delta += product;
       deltaSize += Math.abs(product);
+      deltaUnsure += error * Math.abs(outs[outRow + d]);
     }
+  }
+
+  /** How far apart numbers within an error may be rounded. */
+  private double steps(double size, double error) {
+    return (double) Rounding.round(weightType, size + error)
+        - Rounding.round(weightType, size - error);
+  }
+
+  /** What may be wrong with the gated dout of products beside {@link #lost}. */
+  double[] unsure() {
+    return unsure;
   }
 
   Factors dout() {
@@ -125,10 +158,10 @@ final class BackwardRow {
 
   /** The error of delta. */
   double deltaError() {
-    return perValue * deltaSize;
+    return perValue * deltaSize + deltaUnsure;
   }
 
-  /** r_ij p_ij, the terms of dvalue. */
+  /** r_ij p_ij, gated: the terms of dvalue. */
   Terms weights() {
     return weights;
   }
@@ -136,6 +169,11 @@ final class BackwardRow {
   /** ds_ij, the terms of dbias and of the slopes' gradients. */
   Terms scores() {
     return scores;
+  }
+
+  /** The terms of the gradients of key gates. */
+  Terms gates() {
+    return gates;
   }
 
   /** t_ij / scale, the terms of dquery and dkey. */
@@ -153,6 +191,9 @@ final class BackwardRow {
     if (weightType != null) {
       multiply(lost, valuesTransposed.value(), row.count(), lostProducts);
     }
+    if (hasOutputGates) {
+      multiplySizes(unsure, valuesTransposed.value(), row.count(), unsureProducts);
+    }
     for (int j = 0; j < row.count(); j++) {
       double exponent = perScore * (1 + row.error(j) + Math.abs(lse)) + cutScore * row.product(j);
       term(row, j, Math.expm1(exponent));
@@ -168,6 +209,16 @@ final class BackwardRow {
     }
   }
 
+  private void multiplySizes(double[] sizes, double[] matrix, int count, double[] sums) {
+    Arrays.fill(sums, 0, count, 0);
+    for (int d = 0; d < sizes.length; d++) {
+      int at = d * head.length() + head.begin();
+      for (int j = 0; j < count; j++) {
+        sums[j] += sizes[d] * Math.abs(matrix[at + j]);
+      }
+    }
+  }
+
   /** {@code relative} is the error of p. */
   private void term(OracleRow row, int j, double relative) {
     double p = row.weight(j);
@@ -177,15 +228,36 @@ final class BackwardRow {
         relative * Math.abs(ds)
             + perValue * (w * sizes[j] + p * deltaSize)
             + cutValue * w * sizes[j]
+            + row.gateError(j) * Math.abs(products[j])
+            + w * unsureProducts[j]
+            + p * deltaUnsure
             + Oracle.FLUSHED * (1 + dropFactor * sizes[j] + deltaSize);
     double slope = row.slope(j);
     double slopeError = perScore * row.slopeError(j);
-    weights.set(j, w, relative * w + Oracle.FLUSHED * dropFactor);
+    weights.set(j, w, relative * w + row.gateError(j) + Oracle.FLUSHED * dropFactor);
     scores.set(j, ds, dsError);
     unscaled.set(j, slope * ds, slope * dsError + slopeError * Math.abs(ds));
     if (weightType != null) {
-      roundWeights(j, p, w, slope);
+      roundWeights(j, w, slope);
     }
+    if (hasKeyGates) {
+      gateTerm(j, relative);
+    }
+  }
+
+  /** Of sigmoid'(g_j) r_ij p_ij &lt;dout_i, v_j&gt;. */
+  private void gateTerm(int j, double relative) {
+    double w = head.gates().open(j);
+    double logit = head.gates().logit(head.begin() + j);
+    double error =
+        relative * w * Math.abs(products[j])
+            + (perValue + cutValue) * w * sizes[j]
+            + w * unsureProducts[j]
+            + Oracle.FLUSHED * (1 + dropFactor * sizes[j]);
+    double term = w * products[j];
+    gates.set(j, Sigmoid.gradient(term, logit), Sigmoid.gradientError(term, error, logit, 0));
+    double moved = Sigmoid.gradient(w * Math.abs(lostProducts[j]), logit);
+    gates.rounded(j, moved, moved * moved);
   }
 
   /** Half an ulp of a factor that is taken times {@code scale}, a power of two. */
@@ -194,7 +266,7 @@ final class BackwardRow {
   }
 
   /** Weights of products are rounded to the input dtype, and so is dout. */
-  private void roundWeights(int j, double p, double w, double slope) {
+  private void roundWeights(int j, double w, double slope) {
     double moved = w * Math.abs(lostProducts[j]);
     scores.rounded(j, moved, moved * moved);
     moved *= slope;
@@ -202,7 +274,7 @@ final class BackwardRow {
     unscaled.rounded(j, step + moved, step * step / 3 + moved * moved);
     if (w > 0) {
       // p may be rounded before dropout scales it, or after.
-      double before = w / p * halfUlp(p / w * weights.size(j), weightScale);
+      double before = dropFactor * halfUlp(weights.size(j) / dropFactor, weightScale);
       step = Math.max(before, halfUlp(weights.size(j), weightScale));
       weights.rounded(j, step, step * step / 3);
     } else {

@@ -74,6 +74,19 @@ public final class BackwardRun implements AutoCloseable {
           bound.buffers().output("d" + kind, DType.FLOAT32, layout, null, bound.rowDims());
       kind.bindGradient(backward, output.tensor());
     }
+    Layout dkeyGates = c.layouts().dkeyGates();
+    if (dkeyGates != null) {
+      int[] dims = bound.keyGateDims();
+      Output output = bound.buffers().output("dkeyGates", DType.FLOAT32, dkeyGates, null, dims);
+      backward.dkeyGates(output.tensor());
+    }
+    Layout doutputGates = c.layouts().doutputGates();
+    if (doutputGates != null) {
+      int[] dims = bound.dims();
+      Output output =
+          bound.buffers().output("doutputGates", DType.FLOAT32, doutputGates, null, dims);
+      backward.doutputGates(output.tensor());
+    }
     if (c.dsinks()) {
       Output output = bound.buffers().output("dsinks", DType.FLOAT32, bound.perHead(), null, 3);
       backward.dsinks(output.tensor());

@@ -63,6 +63,14 @@ final class BoundCase implements AutoCloseable {
       call.alibiSlopes(
           buffers.input(DType.FLOAT32, c.layouts().alibi(), data.alibi(), slopeDims()));
     }
+    if (data.keyGates() != null) {
+      call.keyGates(
+          buffers.input(DType.FLOAT32, c.layouts().keyGates(), data.keyGates(), keyGateDims()));
+    }
+    if (data.outputGates() != null) {
+      DType type = o.gates().outputType();
+      call.outputGates(buffers.input(type, c.layouts().outputGates(), data.outputGates(), dims()));
+    }
     for (int k = 0; k < o.rows().size(); k++) {
       Layout layout = c.layouts().rows().get(k);
       Tensor elements = buffers.input(DType.FLOAT32, layout, data.rows().get(k), rowDims());
@@ -104,6 +112,11 @@ final class BoundCase implements AutoCloseable {
   /** The dimensions of operands with one element for a query row. */
   int[] rowDims() {
     return c.geometry().packed() ? new int[] {1, 2} : new int[] {0, 1, 2};
+  }
+
+  /** The dimensions of gates of keys. */
+  int[] keyGateDims() {
+    return c.geometry().packed() ? new int[] {1, 3} : new int[] {0, 1, 3};
   }
 
   /** The layout of sinks, of dimension 3. */

@@ -46,6 +46,7 @@ public final class CaseBuilder {
   Blocks blocks;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
+  Gates gates = Gates.NONE;
   boolean sinks;
   float dropout;
   long seed;
@@ -69,6 +70,9 @@ public final class CaseBuilder {
   Style tableStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
   Style rowStyle = Style.DENSE;
+  Style keyGateStyle = Style.DENSE;
+  Style outputGateStyle = Style.DENSE;
+  Style ungatedStyle = Style.DENSE;
 
   /** A case of all defaults. */
   public CaseBuilder() {}
@@ -203,6 +207,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** Gates of keys and of out. */
+  public CaseBuilder gates(Gates those) {
+    gates = those;
+    return this;
+  }
+
   /** One sink per head. */
   public CaseBuilder sinks() {
     sinks = true;
@@ -291,6 +301,7 @@ public final class CaseBuilder {
             blocks,
             alibi,
             List.copyOf(rows),
+            gates,
             sinks,
             dropout,
             seed,
@@ -317,6 +328,9 @@ public final class CaseBuilder {
         alibi == Alibi.NONE
             ? null
             : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1),
+        gates.keyLayout(keyGateStyle, g),
+        gates.outputLayout(outputGateStyle, g),
+        gates.ungated() ? ungatedStyle.layout(outer, rows, queryHeads, g.valueHeadDim()) : null,
         this.rows.stream().map(it -> it.layout(rowStyle, g)).toList());
   }
 

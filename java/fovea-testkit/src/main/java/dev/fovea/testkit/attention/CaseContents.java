@@ -35,6 +35,7 @@ final class CaseContents {
     file.output(c.layouts().out(), expected.out(), null);
     file.output(c.layouts().lse(), expected.lse(), null);
     file.output(c.layouts().weights(), expected.weights(), null);
+    file.output(c.layouts().ungated(), expected.ungated(), null);
   }
 
   /** Writes a backward case. */
@@ -62,6 +63,8 @@ final class CaseContents {
       file.output(
           asked ? layouts.drows().get(k) : null, asked ? expected.drows().get(k) : null, null);
     }
+    file.output(layouts.dkeyGates(), expected.dkeyGates(), null);
+    file.output(layouts.doutputGates(), expected.doutputGates(), null);
     file.output(Layout.dense(1, 1, 1, c.geometry().queryHeads()), expected.dsinks(), null);
   }
 
@@ -88,6 +91,8 @@ final class CaseContents {
           DType.FLOAT32,
           k < 0 ? null : data.rows().get(k));
     }
+    file.operand(c.layouts().keyGates(), DType.FLOAT32, data.keyGates());
+    file.operand(c.layouts().outputGates(), c.options().gates().outputType(), data.outputGates());
     file.operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
     file.ints(g.packed() ? g.cuQ() : null);
     file.ints(g.packed() ? g.cuK() : null);
@@ -115,6 +120,10 @@ final class CaseContents {
           FoveaAttentionSpec.HAS_DRELATIVE_TABLE.set(spec, flag(layouts.dtable() != null));
           FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
           FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
+          FoveaAttentionSpec.HAS_DKEY_GATES.set(spec, flag(layouts.dkeyGates() != null));
+          FoveaAttentionSpec.HAS_DOUTPUT_GATES.set(spec, flag(layouts.doutputGates() != null));
+          sums(spec, FoveaAttentionSpec.DKEY_GATES_STRIDE, layouts.dkeyGates(), packed);
+          elements(spec, FoveaAttentionSpec.DOUTPUT_GATES_STRIDE, layouts.doutputGates());
           strides(spec, FoveaAttentionSpec.DOUT_STRIDE, layouts.dout());
           strides(spec, FoveaAttentionSpec.DQUERY_STRIDE, layouts.dquery());
           strides(spec, FoveaAttentionSpec.DKEY_STRIDE, layouts.dkey());
@@ -155,6 +164,10 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_RELATIVE_BUCKETS.set(spec, flag(o.relative() != null));
     FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
     FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
+    FoveaAttentionSpec.HAS_KEY_GATES.set(spec, flag(o.gates().hasKeys()));
+    FoveaAttentionSpec.OUTPUT_GATES_DTYPE.set(
+        spec, o.gates().hasOutput() ? CaseFile.dtype(o.gates().outputType()) : 0);
+    FoveaAttentionSpec.HAS_UNGATED.set(spec, flag(o.gates().ungated()));
     FoveaAttentionSpec.HAS_QUERY_LENGTHS.set(spec, flag(!g.packed() && g.queryLengths() != null));
     FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(g.hasKeyLengths()));
     FoveaAttentionSpec.HAS_LSE.set(spec, flag(o.lse()));
@@ -190,6 +203,9 @@ final class CaseContents {
     strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
     table(spec, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE, layouts.table());
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
+    sums(spec, FoveaAttentionSpec.KEY_GATES_STRIDE, layouts.keyGates(), g.packed());
+    elements(spec, FoveaAttentionSpec.OUTPUT_GATES_STRIDE, layouts.outputGates());
+    strides(spec, FoveaAttentionSpec.UNGATED_STRIDE, layouts.ungated());
     for (int k = 0; k < o.rows().size(); k++) {
       RowOperand it = o.rows().get(k);
       NativeAttention.OPERATION.float32(it.kind().option()).set(spec, it.number());
@@ -238,6 +254,13 @@ final class CaseContents {
   private static void strides(MemorySegment spec, Field.Int64Array field, Layout layout) {
     for (int i = 0; layout != null && i < field.length(); i++) {
       field.set(spec, i, layout.stride()[i]);
+    }
+  }
+
+  /** The last dimension has a stride too: 0 where it is one element for all. */
+  private static void elements(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    for (int i = 0; layout != null && i < field.length(); i++) {
+      field.set(spec, i, i < 3 ? layout.stride()[i] : layout.size()[3] == 1 ? 0 : 1);
     }
   }
 

@@ -167,6 +167,10 @@ public final class CaseGenerator {
     if (random.chance(0.2)) {
       c.blocks(Blocks.draw(random));
     }
+    c.gates(Gates.draw(random));
+    c.keyGateStyle = Style.draw(random);
+    c.outputGateStyle = Style.drawInput(random);
+    c.ungatedStyle = Style.draw(random);
   }
 
   private void content() {

@@ -6,6 +6,7 @@ import dev.fovea.AttentionPlan;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.testkit.CaseBuffers.Output;
+import dev.fovea.testkit.Layout;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -44,6 +45,15 @@ public final class CaseRun implements AutoCloseable {
               : null;
       if (weights != null) {
         call().weights(weights.tensor());
+      }
+      if (o.gates().ungated()) {
+        Layout layout = layouts.ungated();
+        call()
+            .ungated(
+                bound
+                    .buffers()
+                    .output("ungated", o.outDType(), layout, null, bound.dims())
+                    .tensor());
       }
       built = true;
     } finally {

@@ -24,6 +24,11 @@ public final class Features {
     f.put("dtable", asked(forward.layouts().table() != null, c.layouts().dtable() != null));
     f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
     f.put("drows", asked(!forward.options().rows().isEmpty(), !c.layouts().drows().isEmpty()));
+    f.put("dkeyGates", asked(forward.options().gates().hasKeys(), c.layouts().dkeyGates() != null));
+    f.put(
+        "doutputGates",
+        asked(forward.options().gates().hasOutput(), c.layouts().doutputGates() != null));
+    f.remove("ungated");
     f.put("dsinks", asked(forward.options().sinks(), c.dsinks()));
     f.put("doutLayout", FeatureValues.layout(c.layouts().dout()));
     f.put("dqueryLayout", FeatureValues.layout(c.layouts().dquery()));
@@ -71,6 +76,9 @@ public final class Features {
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       f.put(kind.operand(), shape(o, kind));
     }
+    f.put("keyGates", o.gates().keys().name());
+    f.put("outputGates", o.gates().output().name());
+    f.put("ungated", asked(o.gates().hasOutput(), o.gates().ungated()));
     f.put("sinks", o.sinks() ? "on" : "off");
     f.put("dropout", o.dropout() > 0 ? "on" : "off");
     f.put("lse", o.lse() ? "on" : "off");

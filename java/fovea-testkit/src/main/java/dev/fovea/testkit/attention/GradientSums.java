@@ -101,6 +101,13 @@ final class GradientSums {
     }
   }
 
+  /** What else may be wrong with the row that was added last, times a coefficient. */
+  void addErrors(int row, double coefficient, double[] errors) {
+    for (int d = 0; d < width; d++) {
+      arithmetic[row * width + d] += coefficient * errors[d];
+    }
+  }
+
   /** Adds term {@code j} times a number to a row of one column. */
   void add(int row, Terms of, int j, double factor) {
     double size = Math.abs(factor);

@@ -24,6 +24,8 @@ import java.util.List;
  * @param buckets of distances, or null
  * @param blocks lists of the block mask, or null
  * @param alibi buffer of the slopes, or null
+ * @param keyGates buffer of the logits of the gates of keys, or null
+ * @param outputGates buffer of those of out, or null
  * @param rows buffers of {@link Options#rows}
  * @param sinks [Hq], or null
  */
@@ -37,6 +39,8 @@ public record Operands(
     int[] buckets,
     Blocks.Lists blocks,
     float[] alibi,
+    float[] keyGates,
+    float[] outputGates,
     List<float[]> rows,
     float[] sinks) {
 
@@ -62,14 +66,25 @@ public record Operands(
     Relative relative = options.relative();
     int[] buckets = relative == null ? null : relative.buckets(new Gaussian(seed(c, 9)));
     return new Operands(
-        query, key, value, bias, mask(c), table(c), buckets, blocks(c), alibi(c), rows(c),
+        query,
+        key,
+        value,
+        bias,
+        mask(c),
+        table(c),
+        buckets,
+        blocks(c),
+        alibi(c),
+        Gates.drawKeys(c, new Gaussian(seed(c, 12))),
+        Gates.drawOutput(c, new Gaussian(seed(c, 13))),
+        rows(c),
         sinks(c));
   }
 
-  /** Of a case without a mask, and what it has for distances and query rows. */
+  /** Of a case without a mask or gates, and what it has for distances and query rows. */
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
-    this(query, key, value, bias, null, null, null, null, alibi, List.of(), sinks);
+    this(query, key, value, bias, null, null, null, null, alibi, null, null, List.of(), sinks);
   }
 
   /** The lists of the block mask; null if there is none. */

@@ -22,6 +22,7 @@ import java.util.List;
  * @param blocks the block mask; null for none
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
+ * @param gates of keys and of out
  * @param sinks one score per head joins every sum
  * @param dropout probability of dropping
  * @param seed key of the dropout's random numbers
@@ -46,6 +47,7 @@ public record Options(
     Blocks blocks,
     Alibi alibi,
     List<RowOperand> rows,
+    Gates gates,
     boolean sinks,
     float dropout,
     long seed,
@@ -132,6 +134,13 @@ public record Options(
     }
     for (RowOperand it : rows) {
       text.append(' ').append(it);
+    }
+    if (gates.hasKeys()) {
+      text.append(" keyGates=").append(gates.keys());
+    }
+    if (gates.hasOutput()) {
+      text.append(" outputGates=").append(gates.output()).append('/').append(gates.outputType());
+      text.append(gates.ungated() ? " ungated" : "");
     }
     if (sinks) {
       text.append(" sinks");

@@ -5,6 +5,7 @@ import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.Sigmoid;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import java.util.Arrays;
 import java.util.List;
@@ -36,6 +37,9 @@ import java.util.List;
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
  *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
+ *   <li>A gate of a key multiplies its weight in the product and adds its own error times p_ij
+ *       |v_j|; one of out multiplies the sum, error and all, and adds its own times |sum|, see
+ *       {@link dev.fovea.testkit.Sigmoid}.
  *   <li>lse is held to the specification's 1e-5 max(1, max |lse|) row by row, with the row's own
  *       |lse|, as long as the row's float32 error is not larger.
  * </ul>
@@ -93,6 +97,8 @@ public final class Oracle {
   private final Expected out;
   private final Expected lse;
   private final Expected weights;
+  private final Expected ungated;
+  private final boolean gates; // of out
   private final double perScore;
   private final double cutScore;
   private final double dropFactor;
@@ -100,15 +106,15 @@ public final class Oracle {
   private final RoundedFactors rounded; // null: products take their factors as they are
   private OracleRow row;
 
-  /** Expected outputs; lse and weights are null where the case does not ask for them. */
-  public record Outputs(Expected out, Expected lse, Expected weights) {
+  /** Expected outputs; all but out are null where the case does not ask for them. */
+  public record Outputs(Expected out, Expected lse, Expected weights, Expected ungated) {
 
     List<Expected> all() {
-      return Arrays.asList(out, lse, weights);
+      return Arrays.asList(out, lse, weights, ungated);
     }
   }
 
-  private Oracle(AttentionCase c, Operands data, Precision precision) {
+  private Oracle(AttentionCase c, Operands data, Precision precision, boolean gates) {
     this.c = c;
     this.data = data;
     this.precision = precision;
@@ -120,6 +126,11 @@ public final class Oracle {
     lse = options.lse() ? new Expected(DType.FLOAT32, c.layouts().lse().elements()) : null;
     weights =
         options.weights() ? new Expected(DType.FLOAT32, c.layouts().weights().elements()) : null;
+    ungated =
+        options.gates().ungated()
+            ? new Expected(options.outDType(), c.layouts().ungated().elements())
+            : null;
+    this.gates = gates && options.gates().hasOutput();
     double factorUnit = precision.factorUnit(options);
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
     head = new OracleHead(c, data, precision, rounded);
@@ -130,7 +141,12 @@ public final class Oracle {
 
   /** Computes a case. */
   public static Outputs run(AttentionCase c, Operands data, Precision precision) {
-    return new Oracle(c, data, precision).run();
+    return new Oracle(c, data, precision, true).run();
+  }
+
+  /** The same with the gates of out left aside: what a backward takes for out. */
+  static Outputs ungated(AttentionCase c, Operands data, Precision precision) {
+    return new Oracle(c, data, precision, false).run();
   }
 
   private double truncation(int terms) {
@@ -153,14 +169,18 @@ public final class Oracle {
         }
       }
     }
-    return new Outputs(out, lse, weights);
+    return new Outputs(out, lse, weights, ungated);
   }
 
   /** A query row behind its sequence: out = 0, lse = -inf, weights = 0. */
   private void padding(int b, int h, int i) {
     int at = c.layouts().out().at(b, i, h);
+    int ungatedAt = ungated == null ? 0 : c.layouts().ungated().at(b, i, h);
     for (int d = 0; d < geometry.valueHeadDim(); d++) {
       out.expect(at + d, 0, 0);
+      if (ungated != null) {
+        ungated.expect(ungatedAt + d, 0, 0);
+      }
     }
     if (lse != null) {
       lse.expect(c.lseIndex(cuQ, b, h, i), Double.NEGATIVE_INFINITY, 0);
@@ -196,17 +216,10 @@ public final class Oracle {
     if (rounded != null) {
       rounded.weigh(row, values, begin);
     }
-    int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
     // A NaN that this row does not see may or may not have been multiplied by zero.
     boolean hidNaN = head.hidNaN();
     boolean free = (poisoned || hidNaN) && !row.sawNaN(values, begin, geometry.valueHeadDim());
-    for (int d = 0; d < geometry.valueHeadDim(); d++) {
-      if (free) {
-        out.free(outRow + d, row.out(d));
-      } else {
-        expectOut(outRow + d, d);
-      }
-    }
+    expectOut(b, h, i, free);
     boolean scoresFree = free && (hidNaN || c.content() == Content.NAN_IN_KEY);
     if (lse != null) {
       expectLse(c.lseIndex(cuQ, b, h, i), scoresFree);
@@ -216,8 +229,34 @@ public final class Oracle {
     }
   }
 
-  private void expectOut(int index, int d) {
-    double exact = row.out(d);
+  private void expectOut(int b, int h, int i, boolean free) {
+    int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
+    int ungatedRow = ungated == null ? 0 : c.rowIndex(c.layouts().ungated(), cuQ, b, i, h);
+    for (int d = 0; d < geometry.valueHeadDim(); d++) {
+      double gate = 1;
+      double gateError = 0;
+      if (gates) {
+        double logit = head.outputGate(h, i, d);
+        gate = Sigmoid.of(logit);
+        gateError = Sigmoid.error(logit, 0) + Sigmoid.UNIT * gate;
+      }
+      if (free) {
+        out.free(outRow + d, gate * row.out(d));
+      } else {
+        expectOut(out, outRow + d, d, gate, gateError);
+      }
+      if (ungated != null && free) {
+        ungated.free(ungatedRow + d, row.out(d));
+      } else if (ungated != null) {
+        expectOut(ungated, ungatedRow + d, d, 1, 0);
+      }
+    }
+  }
+
+  /** Of the sum of a column, times a gate with an error. */
+  private void expectOut(Expected out, int index, int d, double gate, double gateError) {
+    double sum = row.out(d);
+    double exact = gate * sum;
     if (Double.isNaN(exact)) {
       out.expect(index, exact, 0);
       return;
@@ -228,8 +267,9 @@ public final class Oracle {
         perScore
                 * ((1 + row.largestScore()) * row.absolute(d)
                     + row.biasedAbsolute(d)
-                    + Math.abs(exact) * row.biasError())
-            + head.summation(row.count()) * (row.aligned(d) + Math.abs(exact))
+                    + Math.abs(sum) * row.biasError())
+            + head.summation(row.count()) * (row.aligned(d) + Math.abs(sum))
+            + row.gated(d)
             + truncation(row.count()) * row.aligned(d)
             + (1 + row.cutGrowth()) * row.cut(d)
             + FLUSHED * dropFactor * row.plain(d);
@@ -256,9 +296,11 @@ public final class Oracle {
       weight = SLACK * (rounded.scores(d) + rounded.product(row, d));
       weightVariance = rounded.variance(row, d);
     }
+    arithmetic = (gate + gateError) * arithmetic + gateError * (Math.abs(sum) + weight);
+    weight *= gate;
     out.expect(index, exact, weight + output + arithmetic);
     double rounding = Rounding.round(outType, exact) - exact;
-    out.count(weightVariance, unit * unit / 6 * exact * exact, rounding, arithmetic);
+    out.count(gate * gate * weightVariance, unit * unit / 6 * exact * exact, rounding, arithmetic);
   }
 
   private int weightsRow(int b, int h, int i) {

@@ -24,6 +24,7 @@ final class OracleHead {
   private final RoundedFactors rounded; // null: products take their factors as they are
   private final Factors keysTransposed;
   private final Factors values;
+  private final KeyGates gates;
   private int batch;
   private int keys;
   private int begin;
@@ -46,6 +47,7 @@ final class OracleHead {
     double least = precision.leastFactor(options.dtype());
     keysTransposed = new Factors(geometry.headDim() * geometry.keyLength(), least);
     values = new Factors(geometry.keyLength() * geometry.valueHeadDim(), least);
+    gates = new KeyGates(geometry.keyLength());
     row = new OracleRow(geometry, least);
     this.rounded = rounded;
   }
@@ -53,6 +55,7 @@ final class OracleHead {
   /** Gathers head {@code kv} of sequence {@code b}; true if it holds a NaN. */
   boolean load(int b, int kv) {
     batch = b;
+    gates.clear();
     keys = geometry.lenK(b);
     boolean poisoned = false;
     for (int j = 0; j < keys; j++) {
@@ -193,11 +196,33 @@ final class OracleHead {
     return options.causal() ? distance : -Math.abs(distance);
   }
 
-  /** Drops weights of the row. */
+  /** Drops weights of the row, and gates them, as products take them. */
   void drop(int h, int i) {
     if (options.dropout() > 0) {
       row.drop(begin, i, batch * geometry.queryHeads() + h, options);
     }
+    if (data.keyGates() != null) {
+      int at = gateIndex(c.layouts().keyGates(), h);
+      gates.load(data.keyGates(), at, keys);
+      row.gate(gates, begin);
+    }
+  }
+
+  /** Index of the first key, in a buffer of gates of keys or of their gradients. */
+  int gateIndex(Layout layout, int h) {
+    return Gates.keyRow(geometry, layout, cuK, batch, h);
+  }
+
+  /** The logit of what multiplies column {@code d} of out. */
+  double outputGate(int h, int i, int d) {
+    Layout layout = c.layouts().outputGates();
+    int row = c.rowIndex(layout, cuQ, batch, i, h);
+    return data.outputGates()[row + (layout.size()[3] == 1 ? 0 : d)];
+  }
+
+  /** Gates of the keys of the row that was dropped last. */
+  KeyGates gates() {
+    return gates;
   }
 
   /** Keys of the head. */

@@ -28,8 +28,10 @@ final class OracleRow {
   private final double[] biased;
   private final double[] plain;
   private final double[] cut;
+  private final double[] gated;
   private int count;
   private boolean hasBias;
+  private KeyGates gates; // null: none
   private double largestScore;
   private double largestWeight;
   private double biasError;
@@ -57,6 +59,7 @@ final class OracleRow {
     biased = new double[valueDim];
     plain = new double[valueDim];
     cut = new double[valueDim];
+    gated = new double[valueDim];
   }
 
   /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d| by the factors' sizes. */
@@ -70,11 +73,11 @@ final class OracleRow {
       double scale) {
     count = end - begin;
     hasBias = false;
-    java.util.Arrays.fill(scores, 0, count, 0);
-    java.util.Arrays.fill(errors, 0, count, 0);
-    java.util.Arrays.fill(biases, 0, count, 0);
+    gates = null;
+    for (double[] sums : new double[][] {scores, errors, biases, slopeErrors}) {
+      java.util.Arrays.fill(sums, 0, count, 0);
+    }
     java.util.Arrays.fill(slopes, 0, count, 1);
-    java.util.Arrays.fill(slopeErrors, 0, count, 0);
     java.util.Arrays.fill(hidden, 0, count, false);
     for (int d = 0; d < query.value().length && count > 0; d++) {
       query.set(d, queries[at + d]);
@@ -192,6 +195,12 @@ final class OracleRow {
     }
   }
 
+  /** Multiplies the weights of the product by gates, that of the first visible key at begin. */
+  void gate(KeyGates gates, int begin) {
+    this.gates = gates;
+    gates.apply(dropped, begin, count);
+  }
+
   /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
   static double dropFactor(Options options) {
     int threshold = Philox.threshold(options.dropout());
@@ -206,12 +215,9 @@ final class OracleRow {
   void product(Factors factors, int begin, int width, double leastWeight) {
     double[] values = factors.value();
     double[] sizes = factors.size();
-    java.util.Arrays.fill(out, 0);
-    java.util.Arrays.fill(absolute, 0);
-    java.util.Arrays.fill(aligned, 0);
-    java.util.Arrays.fill(squares, 0);
-    java.util.Arrays.fill(biased, 0);
-    java.util.Arrays.fill(plain, 0);
+    for (double[] sums : new double[][] {out, absolute, aligned, squares, biased, plain, gated}) {
+      java.util.Arrays.fill(sums, 0);
+    }
     for (int j = 0; j < count; j++) {
       int at = (begin + j) * width;
       double w = dropped[j];
@@ -237,6 +243,9 @@ final class OracleRow {
         for (int d = 0; d < width; d++) {
           biased[d] += wb * Math.abs(values[at + d]);
         }
+      }
+      for (int d = 0; d < width && gates != null; d++) {
+        gated[d] += gates.weightError(j) * Math.abs(values[at + d]);
       }
     }
   }
@@ -314,6 +323,11 @@ final class OracleRow {
     return biased[d];
   }
 
+  /** sum_j |v_j| times the error of w_j by its gate. */
+  double gated(int d) {
+    return gated[d];
+  }
+
   double plain(int d) {
     return plain[d];
   }
@@ -351,9 +365,14 @@ final class OracleRow {
     return weights[j];
   }
 
-  /** The weight as the product takes it: 0 where it is dropped. */
+  /** The weight as the product takes it, gated: 0 where it is dropped. */
   double dropped(int j) {
     return dropped[j];
+  }
+
+  /** The error of the dropped weight by its gate. */
+  double gateError(int j) {
+    return gates == null ? 0 : gates.weightError(j);
   }
 
   double score(int j) {

@@ -3,6 +3,7 @@ package dev.fovea.testkit.image;
 import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Sigmoid;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

@@ -10,6 +10,7 @@ import dev.fovea.testkit.GuardedMemory;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.OperationCase;
 import dev.fovea.testkit.OperationRun;
+import dev.fovea.testkit.Sigmoid;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;

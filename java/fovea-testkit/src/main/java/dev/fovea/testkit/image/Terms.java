@@ -1,6 +1,7 @@
 package dev.fovea.testkit.image;
 
 import dev.fovea.testkit.Expected;
+import dev.fovea.testkit.Sigmoid;
 
 /**
  * Sums of terms with the error that a right float32 kernel may make of each: that of what its terms

@@ -7,6 +7,7 @@ import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Philox;
 import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.Sigmoid;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
 import java.lang.foreign.MemorySegment;
@@ -78,6 +79,9 @@ final class EmulatedBackward {
   private final float[] dtable;
   private final float[] dalibi;
   private final List<float[]> drows = new ArrayList<>();
+  private final float[] dkeyGates;
+  private final float[] doutputGates;
+  private final float[] gatedDout; // of a row
   private final float[] dsinks;
 
   private EmulatedBackward(
@@ -99,6 +103,10 @@ final class EmulatedBackward {
     dtable = new float[layouts.dtable() == null ? 0 : layouts.dtable().elements()];
     dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
     layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
+    dkeyGates = new float[layouts.dkeyGates() == null ? 0 : layouts.dkeyGates().elements()];
+    Layout doutput = layouts.doutputGates();
+    doutputGates = new float[doutput == null ? 0 : doutput.elements()];
+    gatedDout = new float[g.valueHeadDim()];
     dsinks = new float[g.queryHeads()];
   }
 
@@ -119,11 +127,12 @@ final class EmulatedBackward {
 
   private static String name(BackwardCase c, int n) {
     int row = n - NAMES.size();
+    int rows = c.layouts().drows().size();
     return row < 0
         ? NAMES.get(n)
-        : row < c.layouts().drows().size()
+        : row < rows
             ? "d" + c.forward().options().rows().get(row).kind().operand()
-            : "dsinks";
+            : List.of("dkeyGates", "doutputGates", "dsinks").get(row - rows);
   }
 
   /** The gradients in the order of {@link Gradients#all}. */
@@ -143,6 +152,7 @@ final class EmulatedBackward {
     List<float[]> got = new ArrayList<>();
     got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias, run.dtable, run.dalibi));
     got.addAll(run.drows);
+    got.addAll(List.of(run.dkeyGates, run.doutputGates));
     got.add(run.dsinks);
     boolean added = bug != Bug.NOT_ADDED;
     List<MemorySegment> memory = new ArrayList<>();
@@ -202,7 +212,8 @@ final class EmulatedBackward {
     }
     float delta = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
-      delta += data.dout()[doutRow + d] * data.out()[outRow + d];
+      gatedDout[d] = gate(b, h, i, d, data.dout()[doutRow + d], data.out()[outRow + d]);
+      delta += gatedDout[d] * data.out()[outRow + d];
     }
     if (backward.dsinks()) {
       float weight = exp(forward.sinks()[h], lse);
@@ -222,8 +233,24 @@ final class EmulatedBackward {
     }
     boolean[] keep = keep(b, h, i, begin, end);
     for (int j = begin; j < end; j++) {
-      pair(b, h, kv, i, j, lse, delta, doutRow, keep == null || keep[j - begin]);
+      pair(b, h, kv, i, j, lse, delta, keep == null || keep[j - begin]);
     }
+  }
+
+  /** An element of dout times its gate, whose gradient is added to. */
+  private float gate(int b, int h, int i, int d, float dout, float out) {
+    if (forward.outputGates() == null) {
+      return dout;
+    }
+    Layout layout = c.layouts().outputGates();
+    int at = c.rowIndex(layout, g.cuQ(), b, i, h) + (layout.size()[3] == 1 ? 0 : d);
+    float logit = forward.outputGates()[at];
+    if (doutputGates.length > 0) {
+      int to = c.rowIndex(backward.layouts().doutputGates(), g.cuQ(), b, i, h);
+      doutputGates[to + (layout.size()[3] == 1 ? 0 : d)] +=
+          dout * out * (float) Sigmoid.gradient(1, logit);
+    }
+    return dout * (float) Sigmoid.of(logit);
   }
 
   private boolean[] keep(int b, int h, int i, int begin, int end) {
@@ -242,8 +269,7 @@ final class EmulatedBackward {
     return (float) Math.exp(Math.log(2) * (x * LOG2_E - lse * LOG2_E));
   }
 
-  private void pair(
-      int b, int h, int kv, int i, int j, float lse, float delta, int doutRow, boolean kept) {
+  private void pair(int b, int h, int kv, int i, int j, float lse, float delta, boolean kept) {
     int queryRow = c.rowIndex(c.layouts().query(), g.cuQ(), b, i, h);
     int keyRow = c.rowIndex(c.layouts().key(), g.cuK(), b, j, kv);
     int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);
@@ -286,9 +312,18 @@ final class EmulatedBackward {
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
-      product += converted(data.dout()[doutRow + d]) * forward.value()[valueRow + d];
+      product += converted(gatedDout[d]) * forward.value()[valueRow + d];
     }
     float r = kept ? (float) OracleRow.dropFactor(o) : 0;
+    if (forward.keyGates() != null) {
+      int gate = Gates.keyRow(g, c.layouts().keyGates(), g.cuK(), b, h) + j;
+      float logit = forward.keyGates()[gate];
+      if (dkeyGates.length > 0) {
+        int to = Gates.keyRow(g, backward.layouts().dkeyGates(), g.cuK(), b, h) + j;
+        dkeyGates[to] += r * p * product * (float) Sigmoid.gradient(1, logit);
+      }
+      r *= (float) Sigmoid.of(logit);
+    }
     float all = bug == Bug.DROPOUT_LOST_IN_SCORES ? 1 : r;
     float ds = p * (all * product - (bug == Bug.LOST_DELTA ? 0 : delta));
     boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
@@ -297,7 +332,7 @@ final class EmulatedBackward {
       int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
       float w = factor(r * p);
       for (int d = 0; d < g.valueHeadDim(); d++) {
-        dvalue[at + d] += w * converted(data.dout()[doutRow + d]);
+        dvalue[at + d] += w * converted(gatedDout[d]);
       }
     }
     int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);

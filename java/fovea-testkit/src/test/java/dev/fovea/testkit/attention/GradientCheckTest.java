@@ -75,6 +75,12 @@ class GradientCheckTest {
         c.row(new RowOperand(kind, 3, all[1 + random.nextInt(all.length - 1)]));
       }
     }
+    if (random.chance(0.75)) {
+      Bias ofKeys = random.pick(Bias.NONE, Bias.KEY_ONLY, Bias.HEAD, Bias.BATCH, Bias.BATCH_HEAD);
+      Gates.Output output = random.pick(Gates.Output.values());
+      boolean has = output != Gates.Output.NONE;
+      c.gates(new Gates(ofKeys, output, has ? DType.FLOAT16 : null, false));
+    }
     if (random.chance(0.3)) {
       c.mask(random.pick(Bias.values()));
     }
@@ -117,6 +123,8 @@ class GradientCheckTest {
             drawn.buckets(),
             drawn.blocks(),
             shortened(drawn.alibi()),
+            shortened(drawn.keyGates()),
+            drawn.outputGates(),
             drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
     BackwardOperands all = BackwardOperands.of(c);
@@ -159,8 +167,10 @@ class GradientCheckTest {
             o.buckets(),
             o.blocks(),
             which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
+            which == 7 ? moved(o.keyGates(), way, by) : o.keyGates(),
+            which == 8 ? moved(o.outputGates(), way, by) : o.outputGates(),
             IntStream.range(0, o.rows().size())
-                .mapToObj(k -> which == 7 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
+                .mapToObj(k -> which == 9 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
                 .toList(),
             which == 5 ? moved(o.sinks(), way, by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
@@ -185,7 +195,9 @@ class GradientCheckTest {
         data.forward().bias(),
         data.forward().alibi(),
         data.forward().sinks(),
-        data.forward().table()
+        data.forward().table(),
+        data.forward().keyGates(),
+        data.forward().outputGates()
       };
       Expected[] all = {
         gradients.dquery(),
@@ -194,10 +206,20 @@ class GradientCheckTest {
         gradients.dbias(),
         gradients.dalibi(),
         gradients.dsinks(),
-        gradients.dtable()
+        gradients.dtable(),
+        gradients.dkeyGates(),
+        gradients.doutputGates()
       };
       Layout[] layouts = {
-        of.query(), of.key(), of.value(), of.bias(), of.alibi(), sinks, of.table()
+        of.query(),
+        of.key(),
+        of.value(),
+        of.bias(),
+        of.alibi(),
+        sinks,
+        of.table(),
+        of.keyGates(),
+        of.outputGates()
       };
       Layout[] gradientLayouts = {
         gradientOf.dquery(),
@@ -206,9 +228,11 @@ class GradientCheckTest {
         gradientOf.dbias(),
         gradientOf.dalibi(),
         sinks,
-        gradientOf.dtable()
+        gradientOf.dtable(),
+        gradientOf.dkeyGates(),
+        gradientOf.doutputGates()
       };
-      float[][] before = {null, data.dkey(), data.dvalue(), null, null, null, null};
+      float[][] before = {null, data.dkey(), data.dvalue(), null, null, null, null, null, null};
       for (int which = 0; which < all.length; which++) {
         if (all[which] == null) {
           continue;
@@ -221,11 +245,11 @@ class GradientCheckTest {
         checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
       }
       for (int k = 0; k < gradients.drows().size(); k++) {
-        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 7 + k);
+        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 9 + k);
         Along exact =
             Directional.along(
                 gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
-        boolean counts = check(backward, data, 7 + k, way, exact, index);
+        boolean counts = check(backward, data, 9 + k, way, exact, index);
         String kind = backward.forward().options().rows().get(k).kind().toString();
         checked.merge(kind, counts ? 1 : 0, Integer::sum);
       }

@@ -143,6 +143,16 @@ class GridConformanceTest {
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
     all.add("blocks", "blocks", c -> c.blocks(new Blocks(16, 32, true, true, 0.4)));
     all.add("blocks", "blocks few", c -> c.blocks(new Blocks(100, 3, false, false, 0.1)));
+    all.add("key gates", "key gates", c -> c.gates(Gates.ofKeys(Bias.BATCH_HEAD)));
+    all.add("key gates", "key gates shared", c -> c.gates(Gates.ofKeys(Bias.KEY_ONLY)));
+    all.add(
+        "output gates",
+        "output gates",
+        c -> c.gates(Gates.ofOutput(Gates.Output.ELEMENT, DType.FLOAT16)));
+    all.add(
+        "output gates",
+        "output gates of heads",
+        c -> c.gates(Gates.ofOutput(Gates.Output.HEAD, DType.FLOAT32)));
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("lengths", "query lengths", c -> c.ragged(new int[] {20, 33}, c.keyLengths));

@@ -1,4 +1,4 @@
-package dev.fovea.testkit.image;
+package dev.fovea.testkit;
 
 /**
  * A gate in float64, with the error that a right float32 kernel may make: sigmoid(z) = e / (1 + e)
@@ -9,24 +9,24 @@ package dev.fovea.testkit.image;
  * relative error of 2 u |z| + 4e-7, of which the gate has the share 1 - gate. Sum and quotient
  * round: 3 u. What is not a normal float32 may be flushed.
  */
-final class Sigmoid {
+public final class Sigmoid {
 
   /** Unit roundoff of float32. */
-  static final double UNIT = 0x1p-24;
+  public static final double UNIT = 0x1p-24;
 
   /** What a float32 that is not normal may be flushed by. */
-  static final double FLUSHED = 0x1p-125;
+  public static final double FLUSHED = 0x1p-125;
 
   private static final double POWER = 4e-7;
 
   private Sigmoid() {}
 
-  static double of(double z) {
+  public static double of(double z) {
     return z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
   }
 
   /** What the gate may be off by where z is by {@code error}. */
-  static double error(double z, double error) {
+  public static double error(double z, double error) {
     double gate = of(z);
     if (Double.isInfinite(z)) {
       return 0;
@@ -37,12 +37,12 @@ final class Sigmoid {
   }
 
   /** The gradient of z: {@code s} gate (1 - gate). */
-  static double gradient(double s, double z) {
+  public static double gradient(double s, double z) {
     return s * (of(z) * of(-z));
   }
 
   /** What that may be off by where s and z are by their errors, gate and 1 - gate rounded apart. */
-  static double gradientError(double s, double sError, double z, double zError) {
+  public static double gradientError(double s, double sError, double z, double zError) {
     double gate = of(z);
     double gateError = error(z, zError);
     double slope = gate * of(-z);
