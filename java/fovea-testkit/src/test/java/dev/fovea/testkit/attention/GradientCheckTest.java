@@ -86,6 +86,8 @@ class GradientCheckTest {
     }
     if (random.chance(0.15)) {
       c.blocks(Blocks.draw(random));
+    } else if (random.chance(0.15)) {
+      c.imageWindow(new ImageWindow(random.among(1, 3, 5), random.among(0, 1, 2), 1));
     }
     c.sinks = random.chance(0.5);
     if (random.chance(0.4)) {

@@ -143,6 +143,7 @@ class GridConformanceTest {
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
     all.add("blocks", "blocks", c -> c.blocks(new Blocks(16, 32, true, true, 0.4)));
     all.add("blocks", "blocks few", c -> c.blocks(new Blocks(100, 3, false, false, 0.1)));
+    all.add("blocks", "image window", c -> c.imageWindow(new ImageWindow(9, 1, 2)));
     all.add("key gates", "key gates", c -> c.gates(Gates.ofKeys(Bias.BATCH_HEAD)));
     all.add("key gates", "key gates shared", c -> c.gates(Gates.ofKeys(Bias.KEY_ONLY)));
     all.add(
