@@ -142,7 +142,10 @@ Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValue
     fovea_plan plan = problem.plan(device_.info(), false);
     const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
     plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
-    ForwardOperands all = {inputs_of(problem, operands), operands.out, operands.lse, nullptr};
+    ForwardOperands all = {};
+    static_cast<Inputs&>(all) = inputs_of(problem, operands);
+    all.out = operands.out;
+    all.lse = operands.lse;
     return make_launch(main_, plan.items[0], it.tile.threads(), it.shared_bytes(),
                        attention_params(plan, all, {}, nullptr, it));
   }
