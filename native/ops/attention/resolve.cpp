@@ -61,16 +61,24 @@ int32_t check_blocks(Spec& spec, Error& error) {
 
 // What the rows and columns of an image leave is within a window, by which tiles are skipped, too.
 int32_t set_image_window(Spec& spec, Error& error) {
-  if (spec.has_image_width != spec.has_window_rows || spec.has_image_width != spec.has_window_columns) {
-    return fail(error, FOVEA_INVALID_ARGUMENT,
-                "of image_width, window_rows and window_columns some are given, expected all or none");
+  const struct {
+    const char* name;
+    bool given;
+  } fields[] = {{"image_width", spec.has_image_width != 0},
+                {"window_rows", spec.has_window_rows != 0},
+                {"window_columns", spec.has_window_columns != 0}};
+  for (const auto& it : fields) {
+    for (const auto& other : fields) {
+      if (!it.given || other.given) continue;
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+    }
   }
   if (!spec.has_image_width) return FOVEA_OK;
   if (spec.image_width == 0) {
     return fail(error, FOVEA_INVALID_ARGUMENT, "image_width is 0, expected 1 or more");
   }
   if (spec.has_block_offsets) {
-    return fail(error, FOVEA_UNSUPPORTED, "window_rows and window_columns do not go with block_offsets");
+    return fail(error, FOVEA_UNSUPPORTED, "a window in images does not go with block_offsets");
   }
   spec.image_width = std::min(spec.image_width, kMaxLength);
   spec.window_rows = std::min(spec.window_rows, kMaxLength);

@@ -141,7 +141,7 @@ class AttendTest {
     line.addAll(lists("block-offsets", new int[] {0, 0}, new long[] {1, 1, 1, 2}));
     line.addAll(lists("block-indices", new int[] {0}, new long[] {1, 1, 1, 1}));
     line.addAll(List.of("--block-size", "2,2", "--image-window", "5,1,1"));
-    refused(line, "window_rows and window_columns do not go with block_offsets");
+    refused(line, "a window in images does not go with --block-offsets");
   }
 
   @Test
