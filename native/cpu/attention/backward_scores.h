@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "cpu/attention/sparse_mask.h"
 #include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
+#include "cpu/attention/sparse_mask.h"
 #include "cpu/softmax/backward_tile.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {

@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "core/philox.h"
-#include "cpu/attention/sparse_mask.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
 #include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
+#include "cpu/attention/sparse_mask.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 

@@ -21,9 +21,9 @@ struct RowOperandItems {
       begin[s] = int64_t(count);
       const RowGradient& it = gradients[s];
       if (!it.wanted) continue;
-      const int64_t tiles = it.all_queries() ? 1 : (spec.query_length + tile_rows - 1) / tile_rows;
-      count += __int128{it.all_batches(spec) ? 1 : spec.batch} *
-               (it.all_heads() ? 1 : spec.query_heads) * tiles;
+      count += __int128{owners(spec.batch, it.all_batches(spec))} *
+               owners(spec.query_heads, it.all_heads()) *
+               owners((spec.query_length + tile_rows - 1) / tile_rows, it.all_queries());
     }
     table_begin = int64_t(count);
     if (spec.has_drelative_table) {

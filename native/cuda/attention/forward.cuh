@@ -128,8 +128,7 @@ struct AttentionForward {
       softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.weight_factors != 0) {
-          multiply_weights(s, p, load_rows(shared_rows), mine.anew(),
-                           first_key(tile));
+          multiply_weights(s, p, load_rows(shared_rows), mine.anew(), first_key(tile));
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);

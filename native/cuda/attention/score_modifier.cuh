@@ -210,7 +210,7 @@ struct ScoreModifier {
 // Hides what lies in gaps of the mask. The keys of a place are fewer than 64.
 template <typename Places, int kM, int kColumns, typename... Others>
 FOVEA_DEVICE void hide_gaps(const AttentionParams& p, const Places& places,
-                                tile::Fragment<kM, kColumns>& s, Others&... others) {
+                            tile::Fragment<kM, kColumns>& s, Others&... others) {
   const AttentionRows rows = places.rows();
   const int32_t first = places.first_key();
   places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "ops/attention/attention.h"
 #include "ops/masking.h"
@@ -18,12 +19,26 @@ int32_t check_number(const char* operand, bool given, const char* name, float nu
                       double(number), operand);
 }
 
-// Distances are read by two operands together.
+// What is given only together.
+struct Given {
+  const char* name;
+  int32_t given;
+};
+int32_t check_together(std::initializer_list<Given> all, Error& error) {
+  for (const Given& it : all) {
+    for (const Given& other : all) {
+      if (!it.given || other.given) continue;
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+    }
+  }
+  return FOVEA_OK;
+}
+
 int32_t check_relative(const Spec& spec, Error& error) {
-  if (spec.has_relative_table != spec.has_relative_buckets) {
-    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s",
-                spec.has_relative_table ? "relative_table" : "relative_buckets",
-                spec.has_relative_table ? "relative_buckets" : "relative_table");
+  if (int32_t status = check_together({{"relative_table", spec.has_relative_table},
+                                       {"relative_buckets", spec.has_relative_buckets}},
+                                      error)) {
+    return status;
   }
   if (!spec.has_relative_table) return FOVEA_OK;
   if (spec.relative_width % 2 == 0) {
@@ -36,14 +51,13 @@ int32_t check_relative(const Spec& spec, Error& error) {
 }
 
 int32_t check_blocks(Spec& spec, Error& error) {
-  const auto expect = [&](const char* name, bool given) {
-    if (given == (spec.has_block_offsets != 0)) return int32_t{FOVEA_OK};
-    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s",
-                given ? name : "block_offsets", given ? "block_offsets" : name);
-  };
-  if (int32_t status = expect("block_indices", spec.has_block_indices)) return status;
-  if (int32_t status = expect("block_queries", spec.has_block_queries)) return status;
-  if (int32_t status = expect("block_keys", spec.has_block_keys)) return status;
+  if (int32_t status = check_together({{"block_offsets", spec.has_block_offsets},
+                                       {"block_indices", spec.has_block_indices},
+                                       {"block_queries", spec.has_block_queries},
+                                       {"block_keys", spec.has_block_keys}},
+                                      error)) {
+    return status;
+  }
   if (!spec.has_block_offsets) return FOVEA_OK;
   if (spec.block_queries == 0 || spec.block_keys == 0) {
     return fail(error, FOVEA_INVALID_ARGUMENT, "%s is 0, expected 1 or more",
@@ -61,17 +75,11 @@ int32_t check_blocks(Spec& spec, Error& error) {
 
 // What the rows and columns of an image leave is within a window, by which tiles are skipped, too.
 int32_t set_image_window(Spec& spec, Error& error) {
-  const struct {
-    const char* name;
-    bool given;
-  } fields[] = {{"image_width", spec.has_image_width != 0},
-                {"window_rows", spec.has_window_rows != 0},
-                {"window_columns", spec.has_window_columns != 0}};
-  for (const auto& it : fields) {
-    for (const auto& other : fields) {
-      if (!it.given || other.given) continue;
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
-    }
+  if (int32_t status = check_together({{"image_width", spec.has_image_width},
+                                       {"window_rows", spec.has_window_rows},
+                                       {"window_columns", spec.has_window_columns}},
+                                      error)) {
+    return status;
   }
   if (!spec.has_image_width) return FOVEA_OK;
   if (spec.image_width == 0) {

@@ -4,7 +4,6 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Pass;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * One attention with a block mask to time: as many blocks of each row, and that on the diagonal.
@@ -83,8 +82,7 @@ record BlockProblem(
   /** Two products of the pairs in listed blocks, five in the backward pass. */
   @Override
   public Floor floor() {
-    double flops = 2.0 * headDim * (pass == Pass.BACKWARD ? 5 : 2) * pairs();
-    return new Floor("FLOP", flops, Map.of(MachineUnit.FLOP, flops));
+    return Floor.products(pass, headDim, pairs());
   }
 
   /** The scores, their mask and weights, and in the backward pass the gradients of both. */

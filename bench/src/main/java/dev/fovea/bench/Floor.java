@@ -1,5 +1,6 @@
 package dev.fovea.bench;
 
+import dev.fovea.testkit.Pass;
 import java.util.Map;
 
 /**
@@ -10,4 +11,15 @@ import java.util.Map;
  * @param count how many of them
  * @param work for each unit of the machine that may be what holds the pass
  */
-record Floor(String unit, double count, Map<MachineUnit, Double> work) {}
+record Floor(String unit, double count, Map<MachineUnit, Double> work) {
+
+  /** What so many floating-point operations need. */
+  static Floor flops(double flops) {
+    return new Floor("FLOP", flops, Map.of(MachineUnit.FLOP, flops));
+  }
+
+  /** Of attention whose rows see so many keys in all: two products, five in the backward pass. */
+  static Floor products(Pass pass, int headDim, double pairs) {
+    return flops(2.0 * headDim * (pass == Pass.BACKWARD ? 5 : 2) * pairs);
+  }
+}

@@ -5,7 +5,6 @@ import dev.fovea.testkit.Pass;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 
 /**
  * One linear attention to time.
@@ -91,8 +90,7 @@ record LinearProblem(
   @Override
   public Floor floor() {
     int products = pass == Pass.BACKWARD ? form.backwardProducts : form.products;
-    double flops = 2.0 * products * tokens() * headDim * headDim;
-    return new Floor("FLOP", flops, Map.of(MachineUnit.FLOP, flops));
+    return Floor.flops(2.0 * products * tokens() * headDim * headDim);
   }
 
   /**

@@ -10,7 +10,6 @@ import dev.fovea.testkit.attention.Relative;
 import dev.fovea.testkit.attention.RowOperand;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -123,8 +122,7 @@ record ModifierProblem(
   /** Two products of what is seen, five in the backward pass. */
   @Override
   public Floor floor() {
-    double flops = 2.0 * headDim * (pass == Pass.BACKWARD ? 5 : 2) * pairs();
-    return new Floor("FLOP", flops, Map.of(MachineUnit.FLOP, flops));
+    return Floor.products(pass, headDim, pairs());
   }
 
   /** What modifies the scores, the scores and weights, and in the backward pass their gradients. */

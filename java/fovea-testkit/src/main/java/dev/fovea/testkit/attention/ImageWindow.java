@@ -24,7 +24,7 @@ public record ImageWindow(int width, int rows, int columns) {
   }
 
   /** Whether a position sees key j. */
-  boolean sees(long position, int j) {
+  public boolean sees(long position, int j) {
     long up = Math.floorDiv(position, width) - j / width;
     long left = Math.floorMod(position, width) - j % width;
     return Math.abs(up) <= rows && Math.abs(left) <= columns;

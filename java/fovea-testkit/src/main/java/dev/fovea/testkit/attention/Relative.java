@@ -35,7 +35,7 @@ public record Relative(int columns, int reach) {
   }
 
   /** The column for the keys at a distance, their position minus the query's. */
-  int column(int[] buckets, long distance) {
+  public int column(int[] buckets, long distance) {
     int bucket = buckets[Math.clamp(distance, -reach, reach) + reach];
     return Math.clamp(bucket, 0, columns - 1);
   }
