@@ -14,8 +14,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Either operation as a plain float32 kernel computes it, term by term, with a bug if asked: what the
- * bounds must let pass, and what they must not.
+ * Either operation as a plain float32 kernel computes it, term by term, with a bug if asked: what
+ * the bounds must let pass, and what they must not.
  */
 final class EmulatedKernel {
 
