@@ -85,7 +85,7 @@ class DistanceOracleTest {
       double mean = 0;
       int nearest = 0;
       for (int j = 0; j < 9; j++) {
-        mean += data.get("value")[c.layout("value").at(0, j, 0)] / 9;
+        mean += data.get("value")[c.layout("value").at(0, j, 0)] / 9.0;
         nearest = distance(c, data, i, j) < distance(c, data, i, nearest) ? j : nearest;
       }
       int at = c.layout("out").at(0, i, 0);
