@@ -21,6 +21,7 @@ final class DistanceRow extends ScoreRow {
   private static final double LEAST = 0x1p-126;
 
   private double inverse; // 1 / h^2
+  private int query; // of the row, its first element
 
   DistanceRow(PairCase c, Operands data) {
     super(c, data);
@@ -45,8 +46,6 @@ final class DistanceRow extends ScoreRow {
     }
     this.query = query;
   }
-
-  private int query;
 
   private double bandwidth(int h) {
     return data.get("bandwidth")[c.layout("bandwidth").at(0, 0, 0) + h];
