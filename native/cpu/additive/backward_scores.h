@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "cpu/additive/gradient.h"
-#include "cpu/additive/kernels.h"
 #include "cpu/additive/scores.h"
 #include "cpu/softmax/backward_keys.h"
 
@@ -12,8 +11,6 @@ namespace fovea::additive::cpu::FOVEA_TIER {
 
 class BackwardScores : public Scores {
  public:
-  using Op = additive::cpu::Op;
-
   BackwardScores(const BackwardRun& run, const BackwardWork& work)
       : Scores(run.plan, run.operands, work.sequence, work.batch, work.key_head, run.scratch),
         run_(run),

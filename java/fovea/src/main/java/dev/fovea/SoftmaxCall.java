@@ -7,7 +7,7 @@ package dev.fovea;
  * @param <C> the call of an operation
  */
 public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends SequenceCall<C>
-    permits AttentionCall, AdditiveCall {
+    permits AttentionCall, AdditiveCall, DistanceCall {
   SoftmaxCall(MaskedSpec spec, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     super(spec, query, key, value, memory);
   }
