@@ -5,25 +5,16 @@
 #include <cfloat>
 
 #include "cpu/distance/scores.h"
-#include "cpu/softmax/backward_keys.h"
+#include "cpu/softmax/backward_pairs.h"
 
 namespace fovea::distance::cpu::FOVEA_TIER {
 
-class BackwardScores : public Scores {
+class BackwardScores : public BackwardPairs<Scores> {
  public:
-  BackwardScores(const BackwardRun& run, const BackwardWork& work)
-      : Scores(run.plan, run.operands, work.sequence, work.batch, work.key_head, run.scratch),
-        run_(run),
-        layout_(run.scratch_layout) {}
+  using BackwardPairs::BackwardPairs;
 
   // Of dS times scores, for dbandwidth.
   static constexpr int kRowSums = 1;
-
-  // What dquery is multiplied by, once all of it is summed.
-  static float query_units(const Spec&) { return 1.0f; }
-
-  // Nothing joins a row's sum beside its keys.
-  void start_statistics(int64_t, int, float*, double*) const {}
 
  protected:
   void compute(const fovea::cpu::FOVEA_TIER::Tile& tile, const Span* spans,
@@ -31,18 +22,11 @@ class BackwardScores : public Scores {
     Scores::compute(tile.rows, tile.keys, spans, s);
   }
 
-  // Nothing is done to scores but what makes them weights.
-  struct RowModifiers {};
-  bool is_plain() const { return !spec_.has_dbandwidth; }
-  static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
+  bool is_plain(const fovea::cpu::FOVEA_TIER::Tile&) const { return !spec_.has_dbandwidth; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat* toward) {
     toward[0] = max(splat(-FLT_MAX), x);  // times a gradient of 0
     return x;
   }
-  static void gather(RowModifiers, int64_t, int, vfloat) {}
-
-  const BackwardRun& run_;
-  const BackwardScratch& layout_;
 };
 
 class BackwardGradients {
@@ -64,6 +48,8 @@ class BackwardGradients {
   }
   float* const* row_sums() const { return moments_; }
   static float key_units() { return 1.0f; }
+
+  static void start_keys(int64_t, int) {}
 
   void load_keys(const Tile& tile, int64_t j, int count) {
     with_type(spec_.dtype, [&](auto zero) {

@@ -16,7 +16,7 @@ device::Kernel kernel_of(const fovea_plan& plan) {
   });
 }
 
-device::Kernel backward_kernel_of(int32_t phase) {
+device::Kernel backward_kernel_of(const fovea_plan&, int32_t phase) {
   const int shared = BackwardTile::shared_bytes(0);
   switch (phase) {
     case kRowsPhase:
@@ -36,11 +36,7 @@ device::Kernel backward_kernel_of(int32_t phase) {
 
 int32_t prepare(fovea_plan& plan) {
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
-  for (int32_t phase = 0; phase < plan.phases; ++phase) {
-    if (plan.items[phase] == 0) continue;
-    if (int32_t status = device::prepare(backward_kernel_of(phase), plan.error)) return status;
-  }
-  return FOVEA_OK;
+  return device::prepare_phases(plan, backward_kernel_of);
 }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
@@ -52,7 +48,7 @@ int32_t run_forward(const backend::Run& run, fovea_call& call) {
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const BackwardParams params = backward_params(
       run.plan, *static_cast<const BackwardOperands*>(run.operands), call, run.workspace);
-  return device::launch(backward_kernel_of(call.phase), &params, run, call);
+  return device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
 }
 
 }  // namespace

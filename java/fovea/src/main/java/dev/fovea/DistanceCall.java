@@ -24,6 +24,7 @@ public final class DistanceCall extends SoftmaxCall<DistanceCall> {
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
    */
+  @Override
   public DistanceBackward gradients(Tensor dout) {
     return new DistanceBackward(this, dout, null, null, new RunMemory());
   }

@@ -36,4 +36,12 @@ public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends Seque
   public C weights(Tensor weights) {
     return bindUnseen("weights", weights);
   }
+
+  /**
+   * The backward pass of this call's own forward, as {@link AttentionCall#gradients(Tensor)} is.
+   *
+   * @param dout the gradient of out: its shape and element type, in any stride order but with a
+   *     contiguous last dimension
+   */
+  public abstract SequenceBackward<?> gradients(Tensor dout);
 }
