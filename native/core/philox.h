@@ -5,11 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define FOVEA_EVERYWHERE __host__ __device__
-#else
-#define FOVEA_EVERYWHERE
-#endif
+#include "core/everywhere.h"
 
 namespace fovea {
 

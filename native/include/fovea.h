@@ -192,7 +192,7 @@ FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
  *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
  *   x_ij += table_h,bucket(j - pos_i)
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
- *   x_ij = -inf where masked, mask_ij = 0, or no block of j is listed;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
+ *   x_ij = -inf where masked, mask_ij = 0, no block of j is listed, or j's pixel is far from i's;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
  *   out_i = sum_j dropout(p_ij) sigmoid(key_gate_j) v_j;  out_id *= sigmoid(output_gate_id)
  *
  * A row that sees no key gives out = 0 and lse = -inf (its sink, if it has one); scores below
@@ -214,6 +214,9 @@ typedef struct fovea_attention_spec {
   int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
   int32_t has_window_left; /* 0 = none: window_left is not read */
   int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t has_image_width; /* 0 = none: image_width is not read */
+  int32_t has_window_rows; /* 0 = none: window_rows is not read */
+  int32_t has_window_columns; /* 0 = none: window_columns is not read */
   int32_t has_block_queries; /* 0 = none: block_queries is not read */
   int32_t has_block_keys; /* 0 = none: block_keys is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
@@ -248,8 +251,13 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
+  int64_t image_width; /* >= 0; positions are pixels of images of this width,
+      row by row; 1 or more */
+  int64_t window_rows; /* >= 0; only keys in the image rows that are so far from that of pos_i at most */
+  int64_t window_columns; /* >= 0; likewise columns */
   int64_t block_queries; /* >= 0; of a block of block_offsets and block_indices */
   int64_t block_keys; /* >= 0; of one */
   int64_t batch; /* B: sequences */
@@ -300,6 +308,8 @@ typedef struct fovea_attention_spec {
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
  *   mask          likewise, bytes: query i sees key j where it is not 0
+ *   image_width W, window_rows, window_columns: positions are pixels, row by row; of the rows and columns of the
+ *                 pixels at pos_i and j, neither differ by more than that. Not with a block mask.
  *   block_offsets [B or 1, Hq or 1, R], block_indices [B or 1, Hq or 1, L]: a block mask in compressed rows.
  *                 Queries [m Mb, (m + 1) Mb) of a sequence, with Mb = block_queries, are block row m, and see
  *                 the keys [n Nb, (n + 1) Nb), Nb = block_keys, of each n in indices [offsets[m], offsets[m + 1]),

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "cpu/attention/block_mask.h"
+#include "cpu/attention/sparse_mask.h"
 #include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
@@ -24,7 +24,7 @@ class BackwardScores : public AttentionRows {
         layout_(run.scratch_layout),
         chunk_(work.keys),
         modifier_(*this, run.operands),
-        blocks_(*this, run.operands),
+        sparse_(*this, run.operands),
         gates_(*this, run.operands, run.scratch + run.scratch_layout.gates, run.scratch_layout.key_row),
         // The phase of rows takes some of them at a time, against all their keys.
         reach_(run.call.phase == kRowPhase
@@ -32,7 +32,7 @@ class BackwardScores : public AttentionRows {
                    : modifier_.longest_reach(sequence_.query_length * group_)) {}
 
   int64_t next_key(int64_t begin, int64_t end, int64_t key) const {
-    return blocks_.next_key(begin, end, key);
+    return sparse_.next_key(begin, end, key);
   }
 
   // Rows whose span ends before a key do not see it.
@@ -85,7 +85,7 @@ class BackwardScores : public AttentionRows {
 
   bool is_plain(const Tile& tile) const {
     return !modifier_.is_active() && !gates_ &&
-           blocks_.lists_all(tile.row, tile.row + tile.rows, tile.key, tile.keys);
+           sparse_.lets_all(tile.row, tile.row + tile.rows, tile.key, tile.keys);
   }
 
   using RowModifiers = ScoreModifier::Row;
@@ -95,9 +95,9 @@ class BackwardScores : public AttentionRows {
         modifier_.row(i, head, key, begin, end,
                       {run_.scratch + layout_.bias, mask,
                        reinterpret_cast<int32_t*>(run_.scratch + layout_.buckets)});
-    if (blocks_.is_given()) {
+    if (sparse_.is_given()) {
       if (all.mask == nullptr) std::fill(mask + begin, mask + round_to_vectors(end), 1.0f);
-      blocks_.hide(i * group_ + head % group_, key, begin, end, mask);
+      sparse_.hide(i * group_ + head % group_, key, begin, end, mask);
       all.mask = mask;
     }
     return all;
@@ -136,7 +136,7 @@ class BackwardScores : public AttentionRows {
   const BackwardScratch& layout_;
   const int64_t chunk_;  // of keys
   const ScoreModifier modifier_;
-  const BlockMask blocks_;
+  const SparseMask sparse_;
   const KeyGates gates_;
   const double reach_;  // of the longest span
 };

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "core/philox.h"
-#include "cpu/attention/block_mask.h"
+#include "cpu/attention/sparse_mask.h"
 #include "cpu/attention/forward_layout.h"
 #include "cpu/attention/forward_tile.h"
 #include "cpu/attention/gates.h"
@@ -25,7 +25,7 @@ class ForwardItem : public AttentionRows {
         call_(run.call),
         operands_(run.operands),
         modifier_(*this, run.operands),
-        blocks_(*this, run.operands),
+        sparse_(*this, run.operands),
         layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
         scratch_(static_cast<float*>(run.scratch)),
         gates_(*this, run.operands, scratch_ + layout_.gates, plan_.tile_keys) {}
@@ -57,9 +57,9 @@ class ForwardItem : public AttentionRows {
   }
 
  private:
-  // Where the first tile begins that has a key from `key` on in a block that is listed.
+  // Where the first tile begins that has a key from `key` on which no gap of the mask hides.
   int64_t tile_at(int64_t key) const {
-    return blocks_.next_key(row_begin_, row_begin_ + rows_, key) / plan_.tile_keys *
+    return sparse_.next_key(row_begin_, row_begin_ + rows_, key) / plan_.tile_keys *
            plan_.tile_keys;
   }
 
@@ -138,13 +138,13 @@ class ForwardItem : public AttentionRows {
     const auto in_tile = [&](int64_t key) { return int(std::clamp<int64_t>(key - j, 0, count)); };
     begin = in_tile(low(first));
     end = in_tile(high(last));
-    if (begin >= end || blocks_.next_key(first, last + 1, j + begin) >= j + end) return false;
-    const bool listed = blocks_.lists_all(first, last + 1, j + begin, end - begin);
+    if (begin >= end || sparse_.next_key(first, last + 1, j + begin) >= j + end) return false;
+    const bool whole = sparse_.lets_all(first, last + 1, j + begin, end - begin);
     // Keys that every row sees need no mask; what is left of them and right of them does.
     const bool modified = modifier_.is_active();
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
-    if (modified || !listed || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
+    if (modified || !whole || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
     alignas(64) int32_t lows[kWidth], highs[kWidth];
     if (begin < clear_begin || clear_end < end) {
       for (int lane = 0; lane < kWidth; ++lane) {
@@ -161,7 +161,7 @@ class ForwardItem : public AttentionRows {
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
       if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative());
-      if (!listed) hide_blocks<kWidth>(first, last, j, from, to, s);
+      if (!whole) hide_gaps<kWidth>(first, last, j, from, to, s);
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));
@@ -173,15 +173,15 @@ class ForwardItem : public AttentionRows {
     return true;
   }
 
-  // What lies in no block that is listed.
+  // What lies in gaps of the mask.
   template <int kWidth>
-  void hide_blocks(int64_t first, int64_t last, int64_t j, int from, int to, float* s) const {
+  void hide_gaps(int64_t first, int64_t last, int64_t j, int from, int to, float* s) const {
     const uint8_t* rows[kWidth];
     for (int lane = 0; lane < kWidth; ++lane) {
       const int64_t row = std::min(first + lane, last);
       uint8_t* const all = seen() + lane * plan_.tile_keys;
       std::fill(all + from, all + to, uint8_t{1});
-      blocks_.hide(row, j, from, to, all);
+      sparse_.hide(row, j, from, to, all);
       rows[lane] = all + from;
     }
     hide_unseen<kWidth>(rows, from, to, s);
@@ -372,7 +372,7 @@ class ForwardItem : public AttentionRows {
   const fovea_call& call_;
   const ForwardOperands& operands_;
   const ScoreModifier modifier_;
-  const BlockMask blocks_;
+  const SparseMask sparse_;
   const ForwardLayout layout_;
   float* const scratch_;
   const KeyGates gates_;

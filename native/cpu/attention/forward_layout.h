@@ -23,7 +23,7 @@ struct ForwardLayout {
   int64_t query_panel, output_panel;
   int64_t keys, values, scores, alpha, maximum, queries, outputs, m, l;
   int64_t relative;  // for each head of a panel, what is added by distance
-  int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in blocks of its list
+  int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in no gap of its mask
   int64_t gates;     // of the tile's keys, for each head that has its own
   int64_t total;
 
@@ -50,7 +50,7 @@ struct ForwardLayout {
     l = reserve(panels * width);
     const int64_t heads = std::min(spec.query_heads / spec.key_heads, width);
     relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
-    seen = reserve(spec.has_block_offsets ? tile_keys * width / int64_t{sizeof(float)} : 0);
+    seen = reserve(is_sparse(spec) ? tile_keys * width / int64_t{sizeof(float)} : 0);
     gates = reserve(gate_heads(spec) * tile_keys);
     total = next;
   }

@@ -245,7 +245,7 @@ struct BackwardBias : BackwardScores<kIt> {
     if (visible < 0 || visible >= tiles) return false;
     // Of a single head's rows there are no lists of tiles.
     const int64_t key = int64_t{tile} * kKeys;
-    if (p.block_offsets != nullptr && next_listed_key(p, rows, key) >= key + kKeys) return false;
+    if (p.is_sparse && next_seen_key(p, rows, key) >= key + kKeys) return false;
     tile::sync_block();  // the last tile's readers are done
     if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
     tile::sync_block();

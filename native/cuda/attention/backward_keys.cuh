@@ -344,7 +344,7 @@ struct BackwardKeys {
       const AttentionRows rows = rows_of(tile);
       const ColumnPlaces<kRows> places{rows, row_facts, mine};
       ScoreModifier<ColumnPlaces<kRows>>{p, places}.apply(s, dp);
-      if (is_partial(p, b.key_lists, tile, shared_rows)) hide_unlisted(p, places, s, dp);
+      if (is_partial(p, b.key_lists, tile, shared_rows)) hide_gaps(p, places, s, dp);
     }
     if (is_masked<kIt.general>(b.key_lists, tile, shared_rows)) {
       const AttentionRows rows = load_rows(shared_rows);

@@ -131,7 +131,7 @@ struct BackwardScores {
     if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
     if constexpr (kIt.general && !kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s);
     if constexpr (kIt.general) {
-      if (is_partial(p, p.lists, tile, shared_rows)) hide_unlisted(p, places(), s);
+      if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }
     if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);
     if (row.any_split()) rebase_rows(s, row, b, load_rows(shared_rows), mine.anew());

@@ -99,7 +99,7 @@ struct RowStatistics {
     multiply_rows(s, rows, row, first_key);
     const RowPlaces places{p, shared_rows, mine, first_key};
     if (b.general) ScoreModifier<RowPlaces>{p, places}.apply(s);
-    if (p.block_offsets != nullptr) hide_unlisted(p, places, s);
+    if (p.is_sparse) hide_gaps(p, places, s);
     mask_scores(p, places, s);
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {

@@ -1,9 +1,10 @@
-// The block mask: which blocks of keys are listed for the queries of a tile, and the lists of tiles that
-// follow from it, which kernels walk in the place of all tiles that position lets be seen.
+// Masks with gaps: which blocks of keys are listed for the queries of a tile, or which pixels are near them, and
+// the lists of tiles that follow from it, which kernels walk in the place of all tiles that position lets be seen.
 #pragma once
 
 #include "cuda/attention/params.h"
 #include "cuda/softmax/rows.cuh"
+#include "ops/attention/pixel_window.h"
 
 namespace fovea::attention::cuda {
 
@@ -26,6 +27,7 @@ FOVEA_DEVICE int32_t partition_point(int32_t count, IsBefore is_before) {
 struct BlockList {
   const int32_t* at;
   int32_t count;
+  int64_t size;  // keys of a block
 
   // Of a query; whatever offsets hold, within the room.
   FOVEA_DEVICE BlockList(const AttentionParams& p, int32_t batch, int32_t head, int32_t position) {
@@ -38,8 +40,24 @@ struct BlockList {
     const int32_t last = clamp_length(tile::load_global(offsets + 1), room);
     at = p.block_indices + batch * index[0] + head * index[1] + first;
     count = last > first ? last - first : 0;
+    size = p.spec.block_keys;
   }
 
+  // As of a PixelWindow.
+  FOVEA_DEVICE int64_t next(int64_t key) const {
+    const int32_t i = find(key / size);
+    if (i == count) return PixelWindow::kNone;
+    const int64_t first = block(i) * size;
+    return first > key ? first : key;
+  }
+  FOVEA_DEVICE int64_t end(int64_t key) const { return (key / size + 1) * size; }
+  FOVEA_DEVICE bool covers(int64_t from, int64_t to) const {
+    const int64_t begin = from / size, last = to / size;
+    const int32_t i = find(begin);
+    return count - i > last - begin && block(i) == begin && block(i + int32_t(last - begin)) == last;
+  }
+
+ private:
   FOVEA_DEVICE int64_t block(int32_t i) const { return tile::load_global(at + i); }
 
   // The first that is not before `block`.
@@ -48,10 +66,19 @@ struct BlockList {
   }
 };
 
-// Calls body(list) for the lists that the rows of a tile have.
+// Calls body(seen) for what the rows of a tile see, in parts of them.
 template <typename Body>
-FOVEA_DEVICE void for_each_list(const AttentionParams& p, const AttentionRows& rows, Body body) {
+FOVEA_DEVICE void for_each_sight(const AttentionParams& p, const AttentionRows& rows, Body body) {
   if (rows.count <= 0) return;
+  if (p.spec.has_image_width) {
+    const int64_t width = p.spec.image_width, shift = rows.shift(p);
+    const int64_t from = rows.position(0) + shift, to = rows.position(rows.count - 1) + shift;
+    for (int64_t y = PixelWindow::row_of(p.spec, from); y * width <= to; ++y) {
+      const int64_t first = from - y * width, last = to - y * width;
+      body(PixelWindow(p.spec, y, first < 0 ? 0 : first, last < width ? last : width - 1));
+    }
+    return;
+  }
   const bool shared = p.spec.block_offsets_stride[1] == 0 && p.spec.block_indices_stride[1] == 0;
   const int32_t all = int32_t(rows.group.value);
   const int32_t heads = shared ? 1 : all < rows.count ? all : rows.count;
@@ -64,43 +91,45 @@ FOVEA_DEVICE void for_each_list(const AttentionParams& p, const AttentionRows& r
   }
 }
 
-// The first key from `key` on in a block that is listed for any of the rows; behind all keys if none is.
-FOVEA_DEVICE int64_t next_listed_key(const AttentionParams& p, const AttentionRows& rows, int64_t key) {
-  int64_t next = int64_t{1} << 62;
-  for_each_list(p, rows, [&](const BlockList& list) {
-    const int32_t i = list.find(key / p.spec.block_keys);
-    if (i == list.count) return;
-    const int64_t first = list.block(i) * p.spec.block_keys;
+// The first key from `key` on that no gap hides from any of the rows; behind all keys if there is none.
+FOVEA_DEVICE int64_t next_seen_key(const AttentionParams& p, const AttentionRows& rows, int64_t key) {
+  int64_t next = PixelWindow::kNone;
+  for_each_sight(p, rows, [&](const auto& seen) {
+    const int64_t first = seen.next(key);
     if (first < next) next = first;
   });
-  return next > key ? next : key;
+  return next;
 }
 
-// Whether all of the rows have all blocks of keys [first, end) in their lists.
-FOVEA_DEVICE bool lists_all(const AttentionParams& p, const AttentionRows& rows, int64_t first,
-                            int64_t end) {
-  const int64_t begin = first / p.spec.block_keys, last = (end - 1) / p.spec.block_keys;
+// Whether no gap hides any of keys [first, end) from any of the rows.
+FOVEA_DEVICE bool sees_all(const AttentionParams& p, const AttentionRows& rows, int64_t first,
+                           int64_t end) {
   bool all = true;
-  for_each_list(p, rows, [&](const BlockList& list) {
-    const int32_t i = list.find(begin);
-    all = all && list.count - i > last - begin && list.block(i) == begin &&
-          list.block(i + int32_t(last - begin)) == last;
-  });
+  for_each_sight(p, rows, [&](const auto& seen) { all = all && seen.covers(first, end - 1); });
   return all;
 }
 
-// Which of 64 keys from `first` on lie in blocks of the list, a bit for each.
-FOVEA_DEVICE uint64_t seen_keys(const AttentionParams& p, const BlockList& list, int64_t first) {
+// Which of 64 keys from `first` on are seen, a bit for each.
+template <typename Sight>
+FOVEA_DEVICE uint64_t seen_of_64(const Sight& sight, int64_t first) {
   const auto below = [](int64_t n) {
     return n <= 0 ? uint64_t{0} : n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
   };
   uint64_t seen = 0;
-  for (int32_t i = list.find(first / p.spec.block_keys); i < list.count; ++i) {
-    const int64_t begin = list.block(i) * p.spec.block_keys - first;
-    if (begin >= 64) break;
-    seen |= below(begin + p.spec.block_keys) & ~below(begin);
+  FOVEA_NO_UNROLL
+  for (int64_t key = first; (key = sight.next(key)) < first + 64;) {
+    const int64_t end = sight.end(key);
+    seen |= below(end - first) & ~below(key - first);
+    key = end;
   }
   return seen;
+}
+FOVEA_DEVICE uint64_t seen_keys(const AttentionParams& p, const AttentionRows& rows, int32_t head,
+                                int32_t position, int64_t first) {
+  if (!p.spec.has_image_width) return seen_of_64(BlockList(p, rows.batch, head, position), first);
+  const int64_t at = int64_t{position} + rows.shift(p), y = PixelWindow::row_of(p.spec, at);
+  const int64_t x = at - y * p.spec.image_width;
+  return seen_of_64(PixelWindow(p.spec, y, x, x), first);
 }
 
 // An entry of a list of tiles: the tile's place, and whether a mask of its elements is needed.
@@ -160,11 +189,10 @@ FOVEA_DEVICE bool is_masked(const TileLists& lists, int32_t tile, uint32_t share
   return fovea::cuda::is_masked(tile, shared_rows);
 }
 
-// Whether some of the tile may lie in no block that is listed. Blocks without lists of tiles take every tile for
-// such.
+// Whether some of the tile may lie in a gap. Blocks without lists of tiles take every tile for such.
 FOVEA_DEVICE bool is_partial(const AttentionParams& p, const TileLists& lists, int32_t tile,
                              uint32_t shared_rows) {
-  if (p.block_offsets == nullptr) return false;
+  if (!p.is_sparse) return false;
   const int32_t begin = load_rows_field<offsetof(AttentionRows, begin)>(shared_rows);
   return begin >= 0 || (tile::load_global(lists.entries + (~begin + tile)) & kPartialTile) != 0;
 }

@@ -114,7 +114,7 @@ struct AttentionForward {
     };
     if constexpr (kIt.general) {
       ScoreModifier<RowPlaces>{p, places()}.apply(s);
-      if (is_partial(p, p.lists, tile, shared_rows)) hide_unlisted(p, places(), s);
+      if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }
     if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);
   }

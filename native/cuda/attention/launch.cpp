@@ -99,7 +99,7 @@ int32_t make_lists(const ListLayout& layout, const AttentionParams& attention, c
 }
 
 int32_t prepare(fovea_plan& plan) {
-  if (spec_of(plan).has_block_offsets) {
+  if (is_sparse(spec_of(plan))) {
     if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
   }
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);

@@ -1,4 +1,4 @@
-// The lists of tiles that a block mask gives: how many, how long, and what makes them.
+// The lists of tiles that a mask with gaps gives: how many, how long, and what makes them.
 #pragma once
 
 #include "cuda/attention/backward_tiles.h"
@@ -16,7 +16,7 @@ class ListLayout {
   ListLayout(const Spec& spec, const KeysTile& tile)
       : ListLayout(spec, tile.rows, tile.keys(), true) {}
 
-  // None without a block mask.
+  // None without such a mask.
   __int128 words() const { return __int128{count_} * lists_.room; }
   int64_t blocks() const { return (count_ + kListThreads - 1) / kListThreads; }
 
@@ -33,11 +33,15 @@ class ListLayout {
  private:
   ListLayout(const Spec& spec, int32_t tile_rows, int32_t tile_keys, bool of_keys)
       : tile_rows_(tile_rows), tile_keys_(tile_keys), of_keys_(of_keys) {
-    if (!spec.has_block_offsets) return;
+    if (!is_sparse(spec)) return;
     const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
     const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows;
     const int64_t key_tiles = (spec.key_length + tile_keys - 1) / tile_keys;
+    // Where pixels are counted from the last query, its length moves them.
+    const bool alike = spec.alignment == FOVEA_TOP_LEFT ||
+                       !(spec.packed || spec.has_query_lengths || spec.has_key_lengths);
     const auto shared = [&](int dim) {
+      if (spec.has_image_width) return dim == 1 || alike;
       return spec.block_offsets_stride[dim] == 0 && spec.block_indices_stride[dim] == 0;
     };
     tiles_ = of_keys ? key_tiles : row_tiles;

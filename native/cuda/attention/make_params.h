@@ -55,6 +55,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                           spec.value_head_dim, tile.value_head_dim);
   p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
                          spec.has_mask;
+  p.is_sparse = is_sparse(spec);
   p.weight_factors = multiplies_weights(spec);
   // The general kernel has scaled its scores already.
   p.softmax_scale = general ? kLog2e : spec.scale * kLog2e;

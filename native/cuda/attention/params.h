@@ -17,10 +17,10 @@ struct RowCopy {
   bool whole;
 };
 
-// For each tile of rows the tiles of keys that a block mask lets any of them see, or the other way round: how
+// For each tile of rows the tiles of keys that a mask with gaps lets any of them see, or the other way round: how
 // many there are, and an entry for each, rising (block_lists.cuh).
 struct TileLists {
-  uint32_t* entries;       // null without a block mask
+  uint32_t* entries;       // null without such a mask
   int64_t batches, heads;  // lists of a batch index and of a key head; 0 where all share them
   int64_t room;            // of a list, its count included
 };
@@ -29,6 +29,7 @@ struct AttentionParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
   TileLists lists;
   RowCopy query_copy, key_copy, value_copy;
+  bool is_sparse;           // whether the mask has gaps
   bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
   uint32_t weight_factors;  // not 0 where dropout or gates of keys multiply weights before their product
   float softmax_scale;  // of the scores that enter the softmax, to units of log2

@@ -24,7 +24,7 @@ Precision precision_of(const Spec& spec) {
 
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
-  return modifies_scores(spec) || spec.has_block_offsets || multiplies_weights(spec) || spec.has_weights ||
+  return modifies_scores(spec) || is_sparse(spec) || multiplies_weights(spec) || spec.has_weights ||
          !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 
@@ -32,7 +32,7 @@ bool needs_general(const Spec& spec) {
 int32_t check_lists(const ListLayout& lists, Error& error) {
   if (lists.words() <= kMaxLength) return FOVEA_OK;
   return fail(error, FOVEA_UNSUPPORTED,
-              "the block mask has %.3g pairs of tiles of queries and keys, and CUDA kernels take up to 2^31",
+              "the mask has %.3g pairs of tiles of queries and keys, and CUDA kernels take up to 2^31",
               double(lists.words()));
 }
 

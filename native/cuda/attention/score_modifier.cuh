@@ -207,15 +207,15 @@ struct ScoreModifier {
   }
 };
 
-// Hides what lies in no block that is listed. The keys of a place are fewer than 64.
+// Hides what lies in gaps of the mask. The keys of a place are fewer than 64.
 template <typename Places, int kM, int kColumns, typename... Others>
-FOVEA_DEVICE void hide_unlisted(const AttentionParams& p, const Places& places,
+FOVEA_DEVICE void hide_gaps(const AttentionParams& p, const Places& places,
                                 tile::Fragment<kM, kColumns>& s, Others&... others) {
   const AttentionRows rows = places.rows();
   const int32_t first = places.first_key();
   places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
     if (!row.exists) return;
-    const uint64_t seen = seen_keys(p, BlockList(p, rows.batch, row.head, row.position), first);
+    const uint64_t seen = seen_keys(p, rows, row.head, row.position, first);
     each_key([&](int i, int j, int e, int key) {
       if ((seen >> key & 1) == 0) hide_score(i, j, e, s, others...);
     });

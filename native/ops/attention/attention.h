@@ -17,6 +17,9 @@ inline bool modifies_scores(const Spec& spec) {
          spec.has_alibi_slopes || spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
 }
 
+// Whether a mask leaves gaps: what a row sees is no interval of keys.
+inline bool is_sparse(const Spec& spec) { return spec.has_block_offsets || spec.has_image_width; }
+
 // Whether something multiplies a weight between softmax and product.
 inline bool multiplies_weights(const Spec& spec) { return spec.dropout != 0 || spec.has_key_gates; }
 

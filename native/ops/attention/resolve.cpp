@@ -59,6 +59,45 @@ int32_t check_blocks(Spec& spec, Error& error) {
               (long long)spec.block_queries);
 }
 
+// What the rows and columns of an image leave is within a window, by which tiles are skipped, too.
+int32_t set_image_window(Spec& spec, Error& error) {
+  const struct {
+    const char* name;
+    bool given;
+  } fields[] = {{"image_width", spec.has_image_width != 0},
+                {"window_rows", spec.has_window_rows != 0},
+                {"window_columns", spec.has_window_columns != 0}};
+  for (const auto& it : fields) {
+    for (const auto& other : fields) {
+      if (!it.given || other.given) continue;
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+    }
+  }
+  if (!spec.has_image_width) return FOVEA_OK;
+  if (spec.image_width == 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "image_width is 0, expected 1 or more");
+  }
+  if (spec.has_block_offsets) {
+    return fail(error, FOVEA_UNSUPPORTED, "a window in images does not go with block_offsets");
+  }
+  spec.image_width = std::min(spec.image_width, kMaxLength);
+  spec.window_rows = std::min(spec.window_rows, kMaxLength);
+  spec.window_columns = std::min(spec.window_columns, spec.image_width - 1);
+  const int64_t reach = spec.window_rows * spec.image_width + spec.window_columns;
+  spec.window_left = spec.has_window_left ? std::min(spec.window_left, reach) : reach;
+  spec.window_right = spec.has_window_right ? std::min(spec.window_right, reach) : reach;
+  spec.has_window_left = spec.has_window_right = 1;
+  return FOVEA_OK;
+}
+
+// Pairs that are computed, about.
+double pairs(const Spec& spec) {
+  const double all = visible_pairs(spec);
+  if (!spec.has_image_width) return all;
+  const double width = double(spec.image_width);
+  return all * std::min(width, 2 * double(spec.window_columns) + 1) / width;
+}
+
 // Elements of a gated row lie as those of out do, or there is one for all of them.
 int32_t check_elements(bool given, const char* name, const int64_t (&stride)[4], Error& error) {
   if (!given || stride[3] == 0 || stride[3] == 1) return FOVEA_OK;
@@ -96,10 +135,11 @@ int32_t resolve(fovea_plan& plan) {
   if (int32_t status = check_relative(spec, plan.error)) return status;
   if (int32_t status = check_blocks(spec, plan.error)) return status;
   if (int32_t status = check_gates(spec, plan.error)) return status;
+  if (int32_t status = set_image_window(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two.
-  plan.flops = 2.0 * double(spec.head_dim + spec.value_head_dim) * visible_pairs(spec) *
+  plan.flops = 2.0 * double(spec.head_dim + spec.value_head_dim) * pairs(spec) *
                (plan.pass == FOVEA_BACKWARD ? 2.5 : 1.0);
   return FOVEA_OK;
 }

@@ -11,6 +11,7 @@ import java.util.function.IntFunction;
 enum Mechanism {
   ADDITIVE("Additive attention", AdditiveProblem::headline, AdditiveProblem::all),
   BLOCKS("Block-sparse attention", BlockProblem::headline, BlockProblem::all),
+  MODIFIERS("Modifiers of attention", ModifierProblem::headline, ModifierProblem::all),
   LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
   CHANNEL(
       "Channel attention",

@@ -117,7 +117,7 @@ final class OracleRows {
             "%s: element %d is %s, exact %s, allowed error %.3g"
                 .formatted(what, i, got[i], expected.value(i), expected.allowed(i)));
       }
-      worst = Math.max(worst, error / expected.allowed(i));
+      worst = error == 0 ? worst : Math.max(worst, error / expected.allowed(i)); // both may be 0
     }
     return worst;
   }

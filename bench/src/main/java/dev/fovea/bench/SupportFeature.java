@@ -100,6 +100,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("relative bias by distance", SupportFeature::relative));
     features.add(forward("boolean mask", FoveaAttentionSpec.HAS_MASK, 1));
     features.add(forward("block mask", SupportFeature::blocks));
+    features.add(forward("window in images, rows by columns", SupportFeature::imageWindow));
     features.add(forward("gates of keys", FoveaAttentionSpec.HAS_KEY_GATES, 1));
     features.add(
         forward(
@@ -174,6 +175,15 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     long rows = (FoveaAttentionSpec.QUERY_LENGTH.get(spec) + 127) / 128;
     FoveaAttentionSpec.BLOCK_ROWS.set(spec, rows + 1);
     FoveaAttentionSpec.BLOCK_COUNT.set(spec, rows);
+  }
+
+  private static void imageWindow(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_IMAGE_WIDTH.set(spec, 1);
+    FoveaAttentionSpec.HAS_WINDOW_ROWS.set(spec, 1);
+    FoveaAttentionSpec.HAS_WINDOW_COLUMNS.set(spec, 1);
+    FoveaAttentionSpec.IMAGE_WIDTH.set(spec, 32);
+    FoveaAttentionSpec.WINDOW_ROWS.set(spec, 3);
+    FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, 3);
   }
 
   private static void outputGates(MemorySegment spec) {

@@ -22,6 +22,9 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("alignment"),
               ValueLayout.JAVA_INT.withName("has_window_left"),
               ValueLayout.JAVA_INT.withName("has_window_right"),
+              ValueLayout.JAVA_INT.withName("has_image_width"),
+              ValueLayout.JAVA_INT.withName("has_window_rows"),
+              ValueLayout.JAVA_INT.withName("has_window_columns"),
               ValueLayout.JAVA_INT.withName("has_block_queries"),
               ValueLayout.JAVA_INT.withName("has_block_keys"),
               ValueLayout.JAVA_INT.withName("has_scale"),
@@ -56,8 +59,12 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
+              ValueLayout.JAVA_LONG.withName("image_width"),
+              ValueLayout.JAVA_LONG.withName("window_rows"),
+              ValueLayout.JAVA_LONG.withName("window_columns"),
               ValueLayout.JAVA_LONG.withName("block_queries"),
               ValueLayout.JAVA_LONG.withName("block_keys"),
               ValueLayout.JAVA_LONG.withName("batch"),
@@ -122,6 +129,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 ALIGNMENT = Field.Int32.of(LAYOUT, "alignment");
   public static final Field.Int32 HAS_WINDOW_LEFT = Field.Int32.of(LAYOUT, "has_window_left");
   public static final Field.Int32 HAS_WINDOW_RIGHT = Field.Int32.of(LAYOUT, "has_window_right");
+  public static final Field.Int32 HAS_IMAGE_WIDTH = Field.Int32.of(LAYOUT, "has_image_width");
+  public static final Field.Int32 HAS_WINDOW_ROWS = Field.Int32.of(LAYOUT, "has_window_rows");
+  public static final Field.Int32 HAS_WINDOW_COLUMNS = Field.Int32.of(LAYOUT, "has_window_columns");
   public static final Field.Int32 HAS_BLOCK_QUERIES = Field.Int32.of(LAYOUT, "has_block_queries");
   public static final Field.Int32 HAS_BLOCK_KEYS = Field.Int32.of(LAYOUT, "has_block_keys");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
@@ -160,8 +170,12 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
+  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
+  public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
+  public static final Field.Int64 WINDOW_ROWS = Field.Int64.of(LAYOUT, "window_rows");
+  public static final Field.Int64 WINDOW_COLUMNS = Field.Int64.of(LAYOUT, "window_columns");
   public static final Field.Int64 BLOCK_QUERIES = Field.Int64.of(LAYOUT, "block_queries");
   public static final Field.Int64 BLOCK_KEYS = Field.Int64.of(LAYOUT, "block_keys");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");

@@ -20,7 +20,8 @@ import java.util.Objects;
  *   x_ij += table_h,bucket(j - position_i)            if a relative bias is given to the call
  *   x_ij -= (j - center_i)^2 / (2 sigma^2)            if centers are given to the call
  *   x_ij += ln(clamp((ramp + span_i - (position_i - j)) / ramp, 0, 1))   if spans are
- *   x_ij  = -infinity                                 where masked, mask_ij is false, or no block lists j
+ *   x_ij  = -infinity                                 where masked, mask_ij is false, no block lists j,
+ *                                                     or its pixel is not near that of position_i
  *   lse_i = ln(sum_j exp(x_ij) + exp(sink))           the sink if given
  *   out_i = sum_j dropout(exp(x_ij - lse_i)) v_j      times sigmoid(g_j) if gates of keys are given
  *   out_id *= sigmoid(g_id)                           if gates of the result are
@@ -55,10 +56,14 @@ public final class Attention {
       float spanRamp,
       long blockQueries, // 0: no block mask
       long blockKeys,
+      ImageWindow imageWindow, // null: none
       boolean allowTf32)
       implements MaskedSpec {
 
-    static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, false);
+    record ImageWindow(long width, long rows, long columns) {}
+
+    static final Options DEFAULT =
+        new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, null, false);
 
     Options withoutDropout() {
       return new Options(
@@ -69,6 +74,7 @@ public final class Attention {
           spanRamp,
           blockQueries,
           blockKeys,
+          imageWindow,
           allowTf32);
     }
 
@@ -93,6 +99,14 @@ public final class Attention {
         FoveaAttentionSpec.BLOCK_QUERIES.set(spec, blockQueries);
         FoveaAttentionSpec.BLOCK_KEYS.set(spec, blockKeys);
       }
+      if (imageWindow != null) {
+        FoveaAttentionSpec.HAS_IMAGE_WIDTH.set(spec, 1);
+        FoveaAttentionSpec.HAS_WINDOW_ROWS.set(spec, 1);
+        FoveaAttentionSpec.HAS_WINDOW_COLUMNS.set(spec, 1);
+        FoveaAttentionSpec.IMAGE_WIDTH.set(spec, imageWindow.width);
+        FoveaAttentionSpec.WINDOW_ROWS.set(spec, imageWindow.rows);
+        FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, imageWindow.columns);
+      }
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
     }
 
@@ -113,6 +127,15 @@ public final class Attention {
       }
       if (blockQueries != 0) {
         own.append(", blocks=").append(blockQueries).append('x').append(blockKeys);
+      }
+      if (imageWindow != null) {
+        own.append(", window of ")
+            .append(imageWindow.rows)
+            .append('x')
+            .append(imageWindow.columns)
+            .append(" in images ")
+            .append(imageWindow.width)
+            .append(" wide");
       }
       if (allowTf32) {
         own.append(", TF32 allowed");
@@ -261,6 +284,7 @@ public final class Attention {
     private float spanRamp;
     private long blockQueries;
     private long blockKeys;
+    private Options.ImageWindow imageWindow;
     private boolean allowTf32;
 
     private Builder(Options from) {
@@ -271,6 +295,7 @@ public final class Attention {
       spanRamp = from.spanRamp;
       blockQueries = from.blockQueries;
       blockKeys = from.blockKeys;
+      imageWindow = from.imageWindow;
       allowTf32 = from.allowTf32;
     }
 
@@ -329,6 +354,29 @@ public final class Attention {
       return this;
     }
 
+    /**
+     * A window of two dimensions: the positions of queries and keys are pixels of an image, row by
+     * row, and a query sees the keys at most {@code rows} rows above or below its own and at most
+     * {@code columns} columns beside it, fewer at the image's edges. Causal masks and windows of
+     * one dimension hold as well; a block mask does not go with it. Time is as the rows are:
+     * kernels skip the keys above and below, and tiles of keys beside. (Ramachandran et al., 2019,
+     * arXiv 1906.05909; with edges as there.)
+     *
+     * @param width pixels of an image row, 1 or more; 0, the default, for none
+     * @param rows 0 or more
+     * @param columns 0 or more
+     */
+    public Builder imageWindow(long width, long rows, long columns) {
+      if (width < 0 || rows < 0 || columns < 0) {
+        throw new IllegalArgumentException(
+            "imageWindow is %d, %d, %d, expected a width of 1 or more, or 0 (off), and 0 or more"
+                    .formatted(width, rows, columns)
+                + " rows and columns");
+      }
+      imageWindow = width == 0 ? null : new Options.ImageWindow(width, rows, columns);
+      return this;
+    }
+
     /** A number from 2^-exponent to 2^exponent, or 0. */
     private static float zeroOrWithin(int exponent, String name, double number) {
       boolean within = number >= Math.scalb(1.0, -exponent) && number <= Math.scalb(1.0, exponent);
@@ -367,6 +415,7 @@ public final class Attention {
               spanRamp,
               blockQueries,
               blockKeys,
+              imageWindow,
               allowTf32));
     }
   }

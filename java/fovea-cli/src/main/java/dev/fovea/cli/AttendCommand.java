@@ -7,8 +7,10 @@ import dev.fovea.cli.attend.Attend;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.cli.attend.Settings;
 import dev.fovea.cli.attend.Settings.BlockSize;
+import dev.fovea.cli.attend.Settings.ImageWindow;
 import dev.fovea.cli.attend.Settings.Window;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -94,6 +96,15 @@ final class AttendCommand extends CliCommand {
   private BlockSize blocks;
 
   @Option(
+      names = "--image-window",
+      converter = ImageWindowConverter.class,
+      defaultValue = "0,0,0",
+      paramLabel = "W,R,C",
+      description =
+          "Positions are pixels of images W wide: keys at most R rows and C columns away are seen.")
+  private ImageWindow imageWindow;
+
+  @Option(
       names = "--scale",
       paramLabel = "S",
       description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
@@ -156,6 +167,7 @@ final class AttendCommand extends CliCommand {
             gaussianSigma,
             spanRamp,
             blocks,
+            imageWindow,
             dropout,
             seed,
             offset,
@@ -174,7 +186,7 @@ final class AttendCommand extends CliCommand {
   static final class WindowConverter implements ITypeConverter<Window> {
     @Override
     public Window convert(String text) {
-      long[] sides = pair(text);
+      long[] sides = numbers(text, 2);
       if (sides != null && new Window(sides[0], sides[1]).valid()) {
         return new Window(sides[0], sides[1]);
       }
@@ -189,7 +201,7 @@ final class AttendCommand extends CliCommand {
   static final class BlockSizeConverter implements ITypeConverter<BlockSize> {
     @Override
     public BlockSize convert(String text) {
-      long[] sides = pair(text);
+      long[] sides = numbers(text, 2);
       if (sides != null && sides[0] >= 0 && sides[1] >= 0) {
         return new BlockSize(sides[0], sides[1]);
       }
@@ -197,12 +209,24 @@ final class AttendCommand extends CliCommand {
     }
   }
 
-  /** Two whole numbers; null if the text is anything else. */
-  private static long[] pair(String text) {
-    String[] sides = text.split(",", -1);
+  /** "56,3,3". */
+  static final class ImageWindowConverter implements ITypeConverter<ImageWindow> {
+    @Override
+    public ImageWindow convert(String text) {
+      long[] sizes = numbers(text, 3);
+      if (sizes != null && Arrays.stream(sizes).allMatch(size -> size >= 0)) {
+        return new ImageWindow(sizes[0], sizes[1], sizes[2]);
+      }
+      throw new TypeConversionException("'" + text + "' is not three numbers, such as 56,3,3");
+    }
+  }
+
+  /** So many whole numbers; null if the text is anything else. */
+  private static long[] numbers(String text, int count) {
+    String[] parts = text.split(",", -1);
     try {
-      return sides.length == 2
-          ? new long[] {Long.parseLong(sides[0].strip()), Long.parseLong(sides[1].strip())}
+      return parts.length == count
+          ? Arrays.stream(parts).map(String::strip).mapToLong(Long::parseLong).toArray()
           : null;
     } catch (NumberFormatException e) {
       return null;

@@ -15,6 +15,7 @@ import dev.fovea.testkit.attention.AttentionCase;
 import dev.fovea.testkit.attention.Blocks;
 import dev.fovea.testkit.attention.CaseBuilder;
 import dev.fovea.testkit.attention.Gates;
+import dev.fovea.testkit.attention.ImageWindow;
 import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -120,6 +121,27 @@ class AttendTest {
     List<String> all = new ArrayList<>(line);
     all.addAll(List.of(more));
     return all;
+  }
+
+  @Test
+  void imageWindow() throws IOException {
+    check(sizes().imageWindow(new ImageWindow(5, 1, 1)).build(), "--image-window", "5,1,1");
+    check(
+        sizes().lengths(2, 7, 30).imageWindow(new ImageWindow(4, 2, 0)).causal().build(),
+        "--image-window",
+        "4,2,0",
+        "--causal",
+        "--backend",
+        "sim");
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    for (String name : List.of("query", "key", "value")) {
+      line.addAll(files.operand(name, NpyType.FLOAT32, new float[4], 1, 2, 1, 2));
+    }
+    refused(plus(line, "--image-window", "5,1"), "'5,1' is not three numbers, such as 56,3,3");
+    line.addAll(lists("block-offsets", new int[] {0, 0}, new long[] {1, 1, 1, 2}));
+    line.addAll(lists("block-indices", new int[] {0}, new long[] {1, 1, 1, 1}));
+    line.addAll(List.of("--block-size", "2,2", "--image-window", "5,1,1"));
+    refused(line, "a window in images does not go with --block-offsets");
   }
 
   @Test

@@ -18,7 +18,20 @@ public interface CheckedCase {
   String repeat();
 
   /** Runs the case once from nothing. */
-  Result check(Device device);
+  default Result check(Device device) {
+    return prepare(device).check(device);
+  }
+
+  /** Draws the operands, and computes what is expected of devices that round as this one does. */
+  Prepared prepare(Device device);
+
+  /** A case of which it is known what comes out. */
+  @FunctionalInterface
+  interface Prepared {
+
+    /** Runs it once. */
+    Result check(Device device);
+  }
 
   /**
    * Writes the case: head, what its pass reads, and what it writes, held to what {@code device} is.

@@ -116,12 +116,14 @@ public interface OperationCase extends CheckedCase {
   }
 
   @Override
-  default Result check(Device device) {
+  default Prepared prepare(Device device) {
     Drawn drawn = draw();
-    try (OperationRun run = new OperationRun(this, drawn.operands(), device)) {
-      String wrong = run.run().compare(drawn.expected());
-      return new Result(wrong, run.worst(drawn.expected()), run.outputBytes(), run.plan());
-    }
+    return on -> {
+      try (OperationRun run = new OperationRun(this, drawn.operands(), on)) {
+        String wrong = run.run().compare(drawn.expected());
+        return new Result(wrong, run.worst(drawn.expected()), run.outputBytes(), run.plan());
+      }
+    };
   }
 
   @Override

@@ -11,7 +11,7 @@ public final class Failed {
 
   private static final int SHOWN = 12;
 
-  private final Device device;
+  private final List<Device> devices;
   private final int oneIn;
   private final List<String> lines = new ArrayList<>();
   private int given;
@@ -19,7 +19,12 @@ public final class Failed {
 
   /** For cases of which one in so many runs. */
   public Failed(Device device, int oneIn) {
-    this.device = device;
+    this(List.of(device), oneIn);
+  }
+
+  /** For cases of which one in so many runs on every device; all of them round alike. */
+  public Failed(List<Device> devices, int oneIn) {
+    this.devices = devices;
     this.oneIn = oneIn;
   }
 
@@ -28,22 +33,29 @@ public final class Failed {
     if (given++ % oneIn != 0) {
       return;
     }
-    count++;
-    try {
-      note(c, c.check(device).wrong());
-    } catch (RuntimeException failure) {
-      note(c, failure.toString());
+    CheckedCase.Prepared prepared = c.prepare(devices.getFirst());
+    for (Device device : devices) {
+      count++;
+      try {
+        note(device, c, prepared.check(device).wrong());
+      } catch (RuntimeException failure) {
+        note(device, c, failure.toString());
+      }
     }
   }
 
   /** Keeps a line if there is one. */
   public void note(CheckedCase c, String wrong) {
+    note(devices.getFirst(), c, wrong);
+  }
+
+  private void note(Device device, CheckedCase c, String wrong) {
     if (wrong != null) {
       String repeat =
           c.repeat().startsWith("--")
               ? "./fovea check --backend " + device.name() + " " + c.repeat()
               : c.repeat();
-      lines.add(wrong + "\n    " + c + "\n    " + repeat);
+      lines.add(device.name() + ": " + wrong + "\n    " + c + "\n    " + repeat);
     }
   }
 
@@ -55,7 +67,7 @@ public final class Failed {
               .formatted(
                   lines.size(),
                   Math.max(count, lines.size()),
-                  device,
+                  devices,
                   String.join("\n", lines.subList(0, Math.min(SHOWN, lines.size())))));
     }
   }

@@ -54,6 +54,7 @@ public final class Attend {
                 "--gaussian-sigma",
                 "--span-ramp",
                 "--block-size",
+                "--image-window",
                 "--dropout")
             .say(() -> mechanism.bind(settings));
     this.device = device;

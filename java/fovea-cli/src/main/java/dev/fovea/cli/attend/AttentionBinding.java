@@ -21,6 +21,10 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
             .gaussianSigma(settings.gaussianSigma())
             .spanRamp(settings.spanRamp())
             .blockSize(settings.blocks().queries(), settings.blocks().keys())
+            .imageWindow(
+                settings.imageWindow().width(),
+                settings.imageWindow().rows(),
+                settings.imageWindow().columns())
             .allowTf32(settings.allowTf32())
             .build();
   }

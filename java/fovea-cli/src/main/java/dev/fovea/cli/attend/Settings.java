@@ -12,6 +12,7 @@ import dev.fovea.MaskBuilder;
  * @param window null: none
  * @param scale null: the operation's own
  * @param blocks of a block mask
+ * @param imageWindow of two dimensions
  * @param featureMap of queries and keys, of linear attention
  * @param normalised whether its out is divided by the sum of its weights
  * @param deterministic whether every run of a backward pass is to give the same bits
@@ -24,6 +25,7 @@ public record Settings(
     double gaussianSigma,
     double spanRamp,
     BlockSize blocks,
+    ImageWindow imageWindow,
     double dropout,
     long seed,
     int offset,
@@ -35,6 +37,9 @@ public record Settings(
 
   /** Q,K as in {@code --block-size 64,64}; 0,0 for none. */
   public record BlockSize(long queries, long keys) {}
+
+  /** W,R,C as in {@code --image-window 56,3,3}; 0,0,0 for none. */
+  public record ImageWindow(long width, long rows, long columns) {}
 
   /** L,R as in {@code --window 128,0}. */
   public record Window(long left, long right) {

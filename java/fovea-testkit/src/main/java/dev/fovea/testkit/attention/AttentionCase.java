@@ -110,14 +110,16 @@ public record AttentionCase(
   }
 
   @Override
-  public Result check(Device device) {
+  public Prepared prepare(Device device) {
     Operands data = Operands.of(this);
     Oracle.Outputs expected = Oracle.run(this, data, Precision.of(device.name()));
-    try (CaseRun run = new CaseRun(this, data, device)) {
-      String wrong = run.run().compare(expected);
-      double worst = Comparison.worstRatio(run.out(), expected.out());
-      return new Result(wrong, worst, run.outputBytes(), run.plan());
-    }
+    return on -> {
+      try (CaseRun run = new CaseRun(this, data, on)) {
+        String wrong = run.run().compare(expected);
+        double worst = Comparison.worstRatio(run.out(), expected.out());
+        return new Result(wrong, worst, run.outputBytes(), run.plan());
+      }
+    };
   }
 
   /** The key/value head of query head {@code h}. */

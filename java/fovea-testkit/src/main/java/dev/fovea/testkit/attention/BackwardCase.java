@@ -85,19 +85,21 @@ public record BackwardCase(
   }
 
   @Override
-  public Result check(Device device) {
+  public Prepared prepare(Device device) {
     BackwardOperands data = BackwardOperands.of(this);
     Gradients expected = BackwardOracle.run(this, data, Precision.of(device.name()));
-    try (BackwardRun run = new BackwardRun(this, data, device)) {
-      String wrong = run.run().compare(expected);
-      double worst =
-          Math.max(
-              Comparison.worstRatio(run.dquery(), expected.dquery()),
-              Math.max(
-                  Comparison.worstRatio(run.dkey(), expected.dkey()),
-                  Comparison.worstRatio(run.dvalue(), expected.dvalue())));
-      return new Result(wrong, worst, run.outputBytes(), run.plan());
-    }
+    return on -> {
+      try (BackwardRun run = new BackwardRun(this, data, on)) {
+        String wrong = run.run().compare(expected);
+        double worst =
+            Math.max(
+                Comparison.worstRatio(run.dquery(), expected.dquery()),
+                Math.max(
+                    Comparison.worstRatio(run.dkey(), expected.dkey()),
+                    Comparison.worstRatio(run.dvalue(), expected.dvalue())));
+        return new Result(wrong, worst, run.outputBytes(), run.plan());
+      }
+    };
   }
 
   /** One line for people. */

@@ -44,6 +44,7 @@ public final class CaseBuilder {
   Bias mask = Bias.NONE;
   Relative relative;
   Blocks blocks;
+  ImageWindow imageWindow;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
   Gates gates = Gates.NONE;
@@ -195,6 +196,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** A window of two dimensions. */
+  public CaseBuilder imageWindow(ImageWindow window) {
+    imageWindow = window;
+    return this;
+  }
+
   /** Slopes of that shape. */
   public CaseBuilder alibi(Alibi shape) {
     alibi = shape;
@@ -299,6 +306,7 @@ public final class CaseBuilder {
             mask,
             relative,
             blocks,
+            imageWindow,
             alibi,
             List.copyOf(rows),
             gates,

@@ -192,6 +192,14 @@ final class CaseContents {
       FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 2L * o.relative().reach() + 1);
     }
     blocks(spec, c);
+    if (o.imageWindow() != null) {
+      FoveaAttentionSpec.HAS_IMAGE_WIDTH.set(spec, 1);
+      FoveaAttentionSpec.HAS_WINDOW_ROWS.set(spec, 1);
+      FoveaAttentionSpec.HAS_WINDOW_COLUMNS.set(spec, 1);
+      FoveaAttentionSpec.IMAGE_WIDTH.set(spec, o.imageWindow().width());
+      FoveaAttentionSpec.WINDOW_ROWS.set(spec, o.imageWindow().rows());
+      FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, o.imageWindow().columns());
+    }
     AttentionCase.Layouts layouts = c.layouts();
     strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
     strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());

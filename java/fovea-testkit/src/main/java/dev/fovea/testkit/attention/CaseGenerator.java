@@ -167,6 +167,10 @@ public final class CaseGenerator {
     if (random.chance(0.2)) {
       c.blocks(Blocks.draw(random));
     }
+    ImageWindow window = ImageWindow.draw(random);
+    if (random.chance(0.15) && c.blocks == null) {
+      c.imageWindow(window);
+    }
     c.gates(Gates.draw(random));
     c.keyGateStyle = Style.draw(random);
     c.outputGateStyle = Style.drawInput(random);

@@ -87,6 +87,10 @@ public final class CaseRun implements AutoCloseable {
     if (o.blocks() != null) {
       builder.blockSize(o.blocks().queries(), o.blocks().keys());
     }
+    if (o.imageWindow() != null) {
+      ImageWindow window = o.imageWindow();
+      builder.imageWindow(window.width(), window.rows(), window.columns());
+    }
     for (RowOperand it : o.rows()) {
       it.kind().configure(builder, it.number());
     }

@@ -72,6 +72,7 @@ public final class Features {
     f.put("maskOperand", o.mask().name());
     f.put("relative", o.relative() == null ? "off" : o.relative().reach() < 30 ? "near" : "far");
     f.put("blocks", blocks(o.blocks()));
+    f.put("imageWindow", o.imageWindow() == null ? "off" : "on");
     f.put("alibi", o.alibi().name());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       f.put(kind.operand(), shape(o, kind));

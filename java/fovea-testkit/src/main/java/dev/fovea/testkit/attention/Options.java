@@ -20,6 +20,7 @@ import java.util.List;
  * @param mask which dimensions of the mask that is an operand are broadcast
  * @param relative what is added by distance, or null
  * @param blocks the block mask; null for none
+ * @param imageWindow of two dimensions; null for none
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
  * @param gates of keys and of out
@@ -45,6 +46,7 @@ public record Options(
     Bias mask,
     Relative relative,
     Blocks blocks,
+    ImageWindow imageWindow,
     Alibi alibi,
     List<RowOperand> rows,
     Gates gates,
@@ -128,6 +130,9 @@ public record Options(
     }
     if (blocks != null) {
       text.append(' ').append(blocks);
+    }
+    if (imageWindow != null) {
+      text.append(' ').append(imageWindow);
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);

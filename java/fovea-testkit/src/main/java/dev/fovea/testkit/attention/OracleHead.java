@@ -98,6 +98,10 @@ final class OracleHead {
     if (data.blocks() != null) {
       row.hide(j -> !options.blocks().lists(data.blocks(), batch, h, i, begin + j));
     }
+    if (options.imageWindow() != null) {
+      long position = c.position(batch, i);
+      row.hide(j -> !options.imageWindow().sees(position, begin + j));
+    }
     addBias(h, i);
     return row;
   }

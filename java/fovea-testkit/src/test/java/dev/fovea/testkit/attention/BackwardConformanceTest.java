@@ -4,9 +4,11 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Failed;
 import dev.fovea.testkit.Layout.Order;
 import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.OnEveryGroup;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.TestGroup;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
@@ -23,11 +25,10 @@ class BackwardConformanceTest {
     129, 160, 192, 255, 256, 257, 333, 512
   };
 
-  @OnEveryDevice
-  void randomCases(TestDevice on) {
-    Failed failed = new Failed(on.device(), 1);
-    // Another sequence for every device: together they cover more.
-    long seed = 1000 + on.name().hashCode() % 1000;
+  @OnEveryGroup
+  void randomCases(TestGroup on) {
+    Failed failed = new Failed(on.present(), 1);
+    long seed = on.seed();
     for (int i = 0; i < on.cases() / 2; i++) {
       failed.check(BackwardGenerator.generate(seed, i, on.limits()));
     }
@@ -60,17 +61,17 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void everyPairOfSizes(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyPairOfSizes(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     GridConformanceTest.pairsOfSizes(SIZES)
         .forEach(forward -> failed.check(new BackwardBuilder(forward).build()));
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void everyHeadDim(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyHeadDim(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (DType type : TestDevice.TYPES) {
       for (int d : HEAD_DIMS) {
         if (d > on.limits().headDim()) {
@@ -85,9 +86,9 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void groupsOfHeads(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void groupsOfHeads(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
       for (int queries : new int[] {1, 3, 24, 50}) {
         CaseBuilder forward =
@@ -101,9 +102,9 @@ class BackwardConformanceTest {
   }
 
   /** A sum over nothing is zero, and what is added to stays as it is. */
-  @OnEveryDevice
-  void noSequencesQueriesOrKeys(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void noSequencesQueriesOrKeys(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (int[] size : new int[][] {{0, 5, 5}, {3, 0, 5}, {3, 5, 0}, {3, 0, 0}, {0, 0, 0}}) {
       for (Bias bias : Bias.values()) {
         CaseBuilder forward = new CaseBuilder().lengths(size[0], size[1], size[2]).heads(2, 1);
@@ -128,9 +129,9 @@ class BackwardConformanceTest {
   }
 
   /** Rows that see nothing, wherever they are. */
-  @OnEveryDevice
-  void rowsThatSeeNothing(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void rowsThatSeeNothing(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (DType type : TestDevice.TYPES) {
       for (boolean sinks : new boolean[] {false, true}) {
         CaseBuilder forward = new CaseBuilder().dtype(type).heads(4, 2).headDim(24);
@@ -148,9 +149,9 @@ class BackwardConformanceTest {
   }
 
   /** A value that is not finite makes no gradient of a query that is not there. */
-  @OnEveryDevice
-  void paddingBesideNaN(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void paddingBesideNaN(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (Content content : new Content[] {Content.NAN_IN_VALUE, Content.NAN_IN_KEY}) {
       CaseBuilder forward = new CaseBuilder().lengths(2, 20, 9).heads(2, 1).content(content, 7);
       forward.ragged(new int[] {20, 11}, null).bias(Bias.FULL, DType.FLOAT32);
@@ -160,9 +161,9 @@ class BackwardConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void everyPairOfFeatures(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyPairOfFeatures(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     features()
         .cases(names -> new BackwardBuilder(GridConformanceTest.plain(names)))
         .forEach(c -> failed.check(c.build()));

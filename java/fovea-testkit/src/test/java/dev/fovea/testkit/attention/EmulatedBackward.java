@@ -309,6 +309,9 @@ final class EmulatedBackward {
     if (forward.blocks() != null && !o.blocks().lists(forward.blocks(), b, h, i, j)) {
       x = Float.NEGATIVE_INFINITY;
     }
+    if (o.imageWindow() != null && !o.imageWindow().sees(c.position(b, i), j)) {
+      x = Float.NEGATIVE_INFINITY;
+    }
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {

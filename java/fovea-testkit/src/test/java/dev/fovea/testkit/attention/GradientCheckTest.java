@@ -70,7 +70,7 @@ class GradientCheckTest {
       c.relative(new Relative(random.between(1, 5), random.between(0, 6)));
     }
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
-      if (random.chance(0.5)) {
+      if (random.chance(0.6)) {
         Bias[] all = Bias.values();
         c.row(new RowOperand(kind, 3, all[1 + random.nextInt(all.length - 1)]));
       }
@@ -86,6 +86,8 @@ class GradientCheckTest {
     }
     if (random.chance(0.15)) {
       c.blocks(Blocks.draw(random));
+    } else if (random.chance(0.1)) {
+      c.imageWindow(new ImageWindow(random.among(1, 3, 5), random.among(0, 1, 2), 1));
     }
     c.sinks = random.chance(0.5);
     if (random.chance(0.4)) {

@@ -4,9 +4,10 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Failed;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Layout.Order;
-import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.OnEveryGroup;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.TestGroup;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -44,16 +45,16 @@ class GridConformanceTest {
     return all;
   }
 
-  @OnEveryDevice
-  void everyPairOfSizes(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyPairOfSizes(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     pairsOfSizes(SIZES).forEach(c -> failed.check(c.build()));
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void everyHeadDim(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyHeadDim(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (DType type : TestDevice.TYPES) {
       for (int d : HEAD_DIMS) {
         if (d > on.limits().headDim()) {
@@ -68,9 +69,9 @@ class GridConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void groupsOfHeads(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void groupsOfHeads(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
       for (int queries : new int[] {1, 3, 24, 50}) {
         CaseBuilder builder =
@@ -82,9 +83,9 @@ class GridConformanceTest {
     failed.orPass();
   }
 
-  @OnEveryDevice
-  void noSequencesQueriesOrKeys(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void noSequencesQueriesOrKeys(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     for (int[] size : new int[][] {{0, 5, 5}, {3, 0, 5}, {3, 5, 0}, {3, 0, 0}, {0, 0, 0}}) {
       CaseBuilder builder = new CaseBuilder().lengths(size[0], size[1], size[2]).heads(2, 1);
       failed.check(builder.build());
@@ -105,9 +106,9 @@ class GridConformanceTest {
     return plain.content(Content.NORMAL, features.hashCode());
   }
 
-  @OnEveryDevice
-  void everyPairOfFeatures(TestDevice on) {
-    Failed failed = new Failed(on.device(), on.oneIn());
+  @OnEveryGroup
+  void everyPairOfFeatures(TestGroup on) {
+    Failed failed = new Failed(on.present(), on.oneIn());
     FeatureGrid<CaseBuilder> features = features();
     features.add("weights", "weights", c -> c.outputs(true, true));
     features.addReducing("no lse", c -> c.outputs(false, c.weights));
@@ -143,6 +144,7 @@ class GridConformanceTest {
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
     all.add("blocks", "blocks", c -> c.blocks(new Blocks(16, 32, true, true, 0.4)));
     all.add("blocks", "blocks few", c -> c.blocks(new Blocks(100, 3, false, false, 0.1)));
+    all.add("blocks", "image window", c -> c.blocks(null).imageWindow(new ImageWindow(9, 1, 2)));
     all.add("key gates", "key gates", c -> c.gates(Gates.ofKeys(Bias.BATCH_HEAD)));
     all.add("key gates", "key gates shared", c -> c.gates(Gates.ofKeys(Bias.KEY_ONLY)));
     all.add(

@@ -1,17 +1,16 @@
 package dev.fovea.testkit.attention;
 
 import dev.fovea.testkit.Failed;
-import dev.fovea.testkit.OnEveryDevice;
-import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.OnEveryGroup;
+import dev.fovea.testkit.TestGroup;
 
 /** Seeded random cases; {@code ./fovea check} runs many more. */
 class RandomConformanceTest {
 
-  @OnEveryDevice
-  void randomCases(TestDevice on) {
-    Failed failed = new Failed(on.device(), 1);
-    // Another sequence for every device: together they cover more.
-    long seed = 1000 + on.name().hashCode() % 1000;
+  @OnEveryGroup
+  void randomCases(TestGroup on) {
+    Failed failed = new Failed(on.present(), 1);
+    long seed = on.seed();
     for (int i = 0; i < on.cases(); i++) {
       failed.check(CaseGenerator.generate(seed, i, on.limits()));
     }

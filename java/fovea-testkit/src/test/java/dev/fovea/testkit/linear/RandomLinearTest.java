@@ -7,11 +7,11 @@ import dev.fovea.testkit.CheckOptions;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
 import dev.fovea.testkit.Failed;
-import dev.fovea.testkit.OnEveryDevice;
+import dev.fovea.testkit.OnEveryGroup;
 import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.PoisonedDevice;
-import dev.fovea.testkit.TestDevice;
+import dev.fovea.testkit.TestGroup;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -19,14 +19,13 @@ import org.junit.jupiter.params.provider.EnumSource;
 class RandomLinearTest {
 
   // Of each pass.
-  private static final int CASES = 150;
+  private static final int CASES = 220;
   private static final int SIMULATED = 12;
 
-  @OnEveryDevice
-  void randomCases(TestDevice on) {
-    Failed failed = new Failed(PoisonedDevice.of(on.device()), 1);
-    // Another sequence for every device: together they cover more.
-    long seed = 1000 + on.name().hashCode() % 1000;
+  @OnEveryGroup
+  void randomCases(TestGroup on) {
+    Failed failed = new Failed(on.present().stream().map(PoisonedDevice::of).toList(), 1);
+    long seed = on.seed();
     for (Pass pass : Pass.values()) {
       for (int i = 0; i < on.size(CASES, SIMULATED); i++) {
         failed.check(CaseGenerator.generate(pass, seed, i, on.limits()));

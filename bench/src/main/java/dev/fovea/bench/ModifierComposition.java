@@ -1,0 +1,107 @@
+package dev.fovea.bench;
+
+import dev.fovea.bench.ModifierProblem.Modifier;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The same as a user of libtorch writes it: its own attention, with a dense mask from what is
+ * learned, or with gates around it. Distances are made once.
+ */
+final class ModifierComposition implements Composition {
+
+  private final ModifierProblem problem;
+  private final DoubleOptional defaultScale = new DoubleOptional();
+  private final Tensor mask; // [S, S], true where a key is seen; null for none
+  private final Tensor buckets; // [S * S], columns of the table; null for none
+  private final Tensor keys; // [S], their positions
+  private final Tensor left; // [S, S], how far a key is to the left
+
+  /**
+   * Of the problem's constants.
+   *
+   * @param seen [S, S], or null
+   * @param bucketOf [S, S], or null
+   */
+  ModifierComposition(ModifierProblem problem, byte[] seen, long[] bucketOf) {
+    this.problem = problem;
+    long length = problem.sequence();
+    TensorOptions bool = new TensorOptions(torch.ScalarType.Bool);
+    TensorOptions index = new TensorOptions(torch.ScalarType.Long);
+    TensorOptions number = new TensorOptions(torch.ScalarType.Float);
+    mask =
+        seen == null
+            ? null
+            : torch.from_blob(new BytePointer(seen), new long[] {length, length}, bool).clone();
+    buckets =
+        bucketOf == null
+            ? null
+            : torch
+                .from_blob(new LongPointer(bucketOf), new long[] {length * length}, index)
+                .clone();
+    keys = torch.arange(new Scalar(length), number);
+    left = keys.unsqueeze(1).sub(keys.unsqueeze(0));
+  }
+
+  @Override
+  @SuppressWarnings("try") // it closes the tensors in between
+  public Tensor compute(Tensor[] operands) {
+    try (PointerScope scope = new PointerScope()) {
+      Modifier modifier = problem.modifier();
+      Tensor value = operands[2].transpose(1, 2);
+      if (modifier == Modifier.KEY_GATES) {
+        value = value.mul(operands[3].sigmoid().unsqueeze(-1));
+      }
+      Tensor out =
+          torch
+              .scaled_dot_product_attention(
+                  operands[0].transpose(1, 2),
+                  operands[1].transpose(1, 2),
+                  value,
+                  added(operands),
+                  0,
+                  false,
+                  defaultScale,
+                  false)
+              .transpose(1, 2);
+      if (modifier == Modifier.OUTPUT_GATES) {
+        out = out.mul(operands[3].sigmoid());
+      }
+      return out.retainReference();
+    }
+  }
+
+  /** What libtorch's attention takes as a mask. */
+  private TensorOptional added(Tensor[] operands) {
+    long length = problem.sequence();
+    return switch (problem.modifier()) {
+      case MASK, IMAGE_WINDOW -> new TensorOptional(mask);
+      case RELATIVE ->
+          new TensorOptional(
+              operands[3].index_select(1, buckets).view(1, problem.heads(), length, length));
+      case GAUSSIAN ->
+          new TensorOptional(
+              keys.sub(operands[3].unsqueeze(-1))
+                  .pow(new Scalar(2))
+                  .mul(new Scalar(-0.5 / (ModifierProblem.SIGMA * ModifierProblem.SIGMA))));
+      case SPAN ->
+          new TensorOptional(
+              operands[3]
+                  .unsqueeze(-1)
+                  .sub(left)
+                  .add(new Scalar(ModifierProblem.RAMP))
+                  .mul(new Scalar(1 / ModifierProblem.RAMP))
+                  .clamp(new ScalarOptional(new Scalar(0)), new ScalarOptional(new Scalar(1)))
+                  .log());
+      case KEY_GATES, OUTPUT_GATES -> new TensorOptional();
+    };
+  }
+}
