@@ -309,6 +309,82 @@ class ChannelSpec(ctypes.Structure):
     )
 
 
+class DistanceSpec(ctypes.Structure):
+    _name_ = "fovea_distance_spec"
+    operation, number = "distance", 6
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("packed", c_int32),
+        ("causal", c_int32),
+        ("alignment", c_int32),
+        ("has_window_left", c_int32),
+        ("has_window_right", c_int32),
+        ("has_query_lengths", c_int32),
+        ("has_key_lengths", c_int32),
+        ("has_lse", c_int32),
+        ("has_weights", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dbandwidth", c_int32),
+        ("dropout", c_float),
+        ("window_left", c_int64),
+        ("window_right", c_int64),
+        ("batch", c_int64),
+        ("query_length", c_int64),
+        ("key_length", c_int64),
+        ("query_heads", c_int64),
+        ("key_heads", c_int64),
+        ("head_dim", c_int64),
+        ("value_head_dim", c_int64),
+        ("query_total", c_int64),
+        ("key_total", c_int64),
+        ("query_stride", c_int64 * 3),
+        ("key_stride", c_int64 * 3),
+        ("value_stride", c_int64 * 3),
+        ("out_stride", c_int64 * 3),
+        ("lse_stride", c_int64 * 2),
+        ("weights_stride", c_int64 * 3),
+        ("dout_stride", c_int64 * 3),
+        ("dquery_stride", c_int64 * 3),
+        ("dkey_stride", c_int64 * 3),
+        ("dvalue_stride", c_int64 * 3),
+    ]
+    forward = (
+        "query",
+        "key",
+        "value",
+        "bandwidth",
+        "cu_seqlens_q",
+        "cu_seqlens_k",
+        "query_lengths",
+        "key_lengths",
+        "out",
+        "lse",
+        "weights",
+    )
+    backward = (
+        "query",
+        "key",
+        "value",
+        "bandwidth",
+        "cu_seqlens_q",
+        "cu_seqlens_k",
+        "query_lengths",
+        "key_lengths",
+        "dout",
+        "out",
+        "lse",
+        "dquery",
+        "dkey",
+        "dvalue",
+        "dbandwidth",
+    )
+
+
 class LinearSpec(ctypes.Structure):
     _name_ = "fovea_linear_spec"
     operation, number = "linear", 3
@@ -458,4 +534,4 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, LinearSpec, SpatialSpec]
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, SpatialSpec]

@@ -80,45 +80,52 @@ template <int kRows, int kVectors>
   }
 }
 
-using MultiplyBlock = void(const Factor&, const Panel<const float>&, int depth, bool add,
-                           const Panel<float>&);
+// A kind of blocks: `Run`, and run<rows, vectors> of that type.
+struct Multiply {
+  using Run = void(const Factor&, const Panel<const float>&, int depth, bool add,
+                   const Panel<float>&);
+  template <int kRows, int kVectors>
+  static constexpr Run* run = multiply_block<kRows, kVectors>;
+};
 
-template <int kRows>
-inline MultiplyBlock* block_of(int vectors) {
-  if constexpr (kBlockVectors == 4) {
-    if (vectors == 4) return multiply_block<kRows, 4>;
-    if (vectors == 3) return multiply_block<kRows, 3>;
+template <typename Blocks, int kMostVectors, int kRows>
+inline typename Blocks::Run* block_of(int vectors) {
+  if constexpr (kMostVectors == 4) {
+    if (vectors == 4) return Blocks::template run<kRows, 4>;
+    if (vectors == 3) return Blocks::template run<kRows, 3>;
   }
-  if constexpr (kBlockVectors >= 2) {
-    if (vectors == 2) return multiply_block<kRows, 2>;
+  if constexpr (kMostVectors >= 2) {
+    if (vectors == 2) return Blocks::template run<kRows, 2>;
   }
-  return multiply_block<kRows, 1>;
+  return Blocks::template run<kRows, 1>;
 }
 
-inline MultiplyBlock* block_of(int rows, int vectors) {
+// That of 1 to kBlockRows rows and 1 to kMostVectors vectors.
+template <typename Blocks, int kMostVectors>
+inline typename Blocks::Run* block_of(int rows, int vectors) {
   switch (rows) {
     case 1:
-      return block_of<1>(vectors);
+      return block_of<Blocks, kMostVectors, 1>(vectors);
     case 2:
-      return block_of<2>(vectors);
+      return block_of<Blocks, kMostVectors, 2>(vectors);
     case 3:
-      return block_of<3>(vectors);
+      return block_of<Blocks, kMostVectors, 3>(vectors);
     case 4:
-      return block_of<4>(vectors);
+      return block_of<Blocks, kMostVectors, 4>(vectors);
     case 5:
-      return block_of<5>(vectors);
+      return block_of<Blocks, kMostVectors, 5>(vectors);
     default:
-      return block_of<6>(vectors);
+      return block_of<Blocks, kMostVectors, 6>(vectors);
   }
 }
 
 // Calls body(m, rows, v, end) for all blocks of C: rows [m, m + rows), vectors [v, end) of columns.
 // All rows meet one panel of B before the next, so that it stays in L1; the panels are as wide as
 // each other, because a narrow one cannot hide the latency of its sums.
-template <typename Body>
+template <int kMostVectors = kBlockVectors, typename Body>
 inline void for_each_product(int rows, int columns, Body body) {
   const int vectors = (columns + kLanes - 1) / kLanes;
-  const int panels = (vectors + kBlockVectors - 1) / kBlockVectors;
+  const int panels = (vectors + kMostVectors - 1) / kMostVectors;
   for (int panel = 0; panel < panels; ++panel) {
     const int v = vectors * panel / panels, end = vectors * (panel + 1) / panels;
     for (int m = 0; m < rows; m += kBlockRows) body(m, std::min(kBlockRows, rows - m), v, end);
@@ -134,7 +141,7 @@ inline void multiply(const Factor& a, const Panel<const float>& b, int rows, int
     v = std::max(v, span.begin / kLanes);
     end = std::min(end, (span.end + kLanes - 1) / kLanes);
     if (v >= end) return;
-    block_of(count, end - v)({a.at + m * a.row, a.row, a.depth}, {b.at + v * kLanes, b.row}, depth,
+    block_of<Multiply, kBlockVectors>(count, end - v)({a.at + m * a.row, a.row, a.depth}, {b.at + v * kLanes, b.row}, depth,
                              false, {c.at + m * c.row + v * kLanes, c.row});
   });
 }
@@ -146,7 +153,7 @@ inline void multiply_spans(const Factor& a, const Panel<const float>& b, int row
     const Span& span = spans[m / kBlockRows];
     const int depth = std::max(0, span.end - span.begin);
     if (depth == 0 && add) return;
-    block_of(count, end - v)({a.at + m * a.row + span.begin * a.depth, a.row, a.depth},
+    block_of<Multiply, kBlockVectors>(count, end - v)({a.at + m * a.row + span.begin * a.depth, a.row, a.depth},
                              {b.at + span.begin * b.row + v * kLanes, b.row}, depth, add,
                              {c.at + m * c.row + v * kLanes, c.row});
   });

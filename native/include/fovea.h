@@ -491,6 +491,100 @@ FOVEA_API int32_t fovea_run_additive_backward(const fovea_plan* plan, fovea_call
     void* stream);
 /* end */
 
+/* ---- distance attention ----------------------------------------------------------------------
+ *
+ * query [B, Sq, Hq, D], key [B, Sk, Hk, D], value [B, Sk, Hk, Dv], bandwidth [Hq] float32, out
+ * [B, Sq, Hq, Dv] and lse [B, Hq, Sq] in any stride order; `packed` as for attention.
+ *
+ *   x_ij = -|q_i - k_j|^2 / (2 bandwidth^2);  x_ij = -inf where masked
+ *   lse_i = ln sum_j exp(x_ij);  p_ij = exp(x_ij - lse_i);  out_i = sum_j dropout(p_ij) v_j
+ *
+ * which is kernel regression (Nadaraya, 1964; Watson, 1964) with the Gaussian kernel. Distances are
+ * sums of squared differences: what queries and keys have in common cancels, however large. A row
+ * that sees no key gives out = 0 and lse = -inf, and so does one whose squared distances all leave
+ * float32. Query head h has a bandwidth of its own, of which only the square matters, and reads
+ * key/value head h / (Hq / Hk). Rows of a head whose bandwidth is 0 or NaN are NaN.
+ */
+
+/* generated from ops/distance.op: spec */
+typedef struct fovea_distance_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
+  int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
+  int32_t has_window_left; /* 0 = none: window_left is not read */
+  int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t has_query_lengths; /* 1 = query_lengths is given */
+  int32_t has_key_lengths; /* 1 = key_lengths is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t has_weights; /* 1 = weights is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dbandwidth; /* backward: 1 = dbandwidth is written */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
+  int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
+  int64_t batch; /* B: sequences */
+  int64_t query_length; /* Sq: packed: at least the longest query sequence */
+  int64_t key_length; /* Sk: packed: at least the longest key sequence */
+  int64_t query_heads; /* Hq: a multiple of key_heads */
+  int64_t key_heads; /* Hk */
+  int64_t head_dim; /* D: of query and key */
+  int64_t value_head_dim; /* Dv */
+  int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
+  int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
+  int64_t query_stride[3]; /* of [B, Sq, Hq] */
+  int64_t key_stride[3]; /* of [B, Sk, Hk] */
+  int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t out_stride[3]; /* of [B, Sq, Hq] */
+  int64_t lse_stride[2]; /* of [B, Hq] */
+  int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t dout_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
+  int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
+} fovea_distance_spec;
+/* end */
+
+/*
+ * Distance attention. Operands beside query, key, value, bandwidth, out and lse:
+ *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
+ *
+ * The backward pass gives the exact gradients, from what the forward was given and gave: with
+ * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
+ *
+ *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
+ *   u_ij = ds_ij (k_j - q_i) / bandwidth^2;  dquery_i = sum_j u_ij;  dkey_j = -sum_i u_ij
+ *   dbandwidth = -2 / bandwidth sum_ij ds_ij x_ij
+ *
+ * where dkey and dvalue are summed over the query heads of their group, dbandwidth over the batch.
+ * Padding has gradients of zero, as has a row that sees no key. Same dropout_seed and
+ * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too
+ * coarse for, is computed again from these keys, and taken as it is where it is not theirs.
+ *
+ *   dbandwidth    [Hq] float32
+ */
+/* generated from ops/distance.op: functions */
+FOVEA_API int32_t fovea_plan_distance(const fovea_distance_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_distance(const fovea_plan* plan, fovea_call* call, const void* query,
+    const void* key, const void* value, const float* bandwidth, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* out, float* lse, float* weights, void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_distance_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const float* bandwidth,
+    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
+    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
+    void* dkey, void* dvalue, float* dbandwidth, void* workspace, void* scratch, void* stream);
+/* end */
+
 /* ---- linear attention ------------------------------------------------------------------------
  *
  * query [B, Sq, Hq, D], key [B, Sk, Hk, D], value [B, Sk, Hk, Dv] and out [B, Sq, Hq, Dv] in any stride

@@ -4,10 +4,11 @@
 #include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
+#include "ops/distance/operation.h"
 #include "ops/linear/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(linear) X(spatial)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(spatial)
 
 namespace fovea {
 
@@ -15,6 +16,7 @@ constexpr const Operation* kOperations[] = {
     &additive::kOperation,
     &attention::kOperation,
     &channel::kOperation,
+    &distance::kOperation,
     &linear::kOperation,
     &spatial::kOperation,
 };

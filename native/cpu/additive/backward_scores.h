@@ -4,28 +4,14 @@
 #include <algorithm>
 
 #include "cpu/additive/gradient.h"
-#include "cpu/additive/kernels.h"
 #include "cpu/additive/scores.h"
-#include "cpu/softmax/backward_keys.h"
+#include "cpu/softmax/backward_pairs.h"
 
 namespace fovea::additive::cpu::FOVEA_TIER {
 
-class BackwardScores : public Scores {
+class BackwardScores : public BackwardPairs<Scores> {
  public:
-  using Op = additive::cpu::Op;
-
-  BackwardScores(const BackwardRun& run, const BackwardWork& work)
-      : Scores(run.plan, run.operands, work.sequence, work.batch, work.key_head, run.scratch),
-        run_(run),
-        layout_(run.scratch_layout) {}
-
-  static constexpr int kRowSums = 0;
-
-  // What dquery is multiplied by, once all of it is summed.
-  static float query_units(const Spec&) { return 1.0f; }
-
-  // Nothing joins a row's sum beside its keys.
-  void start_statistics(int64_t, int, float*, double*) const {}
+  using BackwardPairs::BackwardPairs;
 
   // Keys of the tile that row r of query i sees.
   Span seen(int64_t i, int keys) const { return seen_within(i, 0, keys); }
@@ -34,19 +20,6 @@ class BackwardScores : public Scores {
   void compute(const fovea::cpu::FOVEA_TIER::Tile& tile, const Span*, const Panel<float>& s) {
     Scores::compute(tile.rows, tile.keys, s);
   }
-
-  // Nothing is done to scores but what makes them weights.
-  struct RowModifiers {};
-  static bool is_plain(const fovea::cpu::FOVEA_TIER::Tile&) { return true; }
-  static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
-  static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
-  static void gather(RowModifiers, int64_t, int, vfloat) {}
-  static void gate_douts(int64_t, int, const Panel<float>&) {}
-  static const float* key_gates(int64_t) { return nullptr; }
-  static void gather_gated(int64_t, int64_t, vfloat) {}
-
-  const BackwardRun& run_;
-  const BackwardScratch& layout_;
 };
 
 class BackwardGradients {

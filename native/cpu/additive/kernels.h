@@ -10,6 +10,8 @@ struct Op {
   using Spec = additive::Spec;
   using ForwardOperands = additive::ForwardOperands;
   using BackwardOperands = additive::BackwardOperands;
+  using ForwardScratch = cpu::ForwardScratch;
+  static constexpr int kMostKeys = cpu::kMostKeys;
   using Scratch = BackwardScratch;
   using Workspace = BackwardWorkspace;
   static int64_t key_chunks(int64_t length) { return cpu::key_chunks(length); }

@@ -26,17 +26,8 @@ void name_kernel(const char* name, fovea_plan& plan) {
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
-  // Each tile of queries raises every key to its power again, which takes as long as six rows of it do:
-  // as many as there may be, and fewer where the workers would run out of items.
-  constexpr int64_t kBlock = 6, kFewest = 24;
-  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
-  const int64_t sequences = std::max<int64_t>(1, spec.batch * spec.key_heads);
-  const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
-  const int64_t tiles =
-      std::max<int64_t>({1, (rows + fovea::cpu::kMostTileRows - 1) / fovea::cpu::kMostTileRows,
-                         std::min(rows / kFewest, (wanted + sequences - 1) / sequences)});
-  const int64_t tile = ((rows + tiles - 1) / tiles + kBlock - 1) / kBlock * kBlock;
-  plan.tile_queries = int32_t(std::clamp<int64_t>(tile, kBlock, fovea::cpu::kMostTileRows));
+  // Each tile of queries raises every key to its power again, which takes as long as six rows of it do.
+  plan.tile_queries = fovea::cpu::pick_tile_rows(spec, device, fovea::cpu::kMostTileRows);
   plan.tile_keys = pick_tile_keys(spec);
   plan.phases = 1;
   plan.items[0] = fovea::cpu::RowTiles(spec, plan.tile_queries).count() * spec.key_heads;

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "core/constants.h"
+#include "cpu/additive/kernels.h"
 #include "cpu/additive/score.h"
-#include "cpu/product.h"
-#include "cpu/softmax/rows.h"
+#include "cpu/softmax/pair_rows.h"
 
 namespace fovea::additive::cpu::FOVEA_TIER {
 
@@ -21,11 +21,13 @@ inline vfloat power_of(vfloat x, vfloat low) {
   return exp_twice(min(splat(kFarthest), max(splat(-kFarthest), x)), low);
 }
 
-class Scores : public Rows<Spec> {
+class Scores : public PairRows<Spec> {
  public:
+  using Op = additive::cpu::Op;
+
   Scores(const fovea_plan& plan, const Inputs& inputs, const fovea::cpu::Sequence& sequence,
          int64_t batch, int64_t key_head, float* scratch)
-      : Rows(spec_of(plan), sequence, batch, key_head),
+      : PairRows(spec_of(plan), sequence, batch, key_head),
         inputs_(inputs),
         score_layout_(plan),
         memory_(scratch),
@@ -146,14 +148,6 @@ class Scores : public Rows<Spec> {
       });
     }
   }
-
-  // Of a query, within keys [begin, end) of the tile.
-  Span seen_within(int64_t i, int begin, int end) const {
-    return {int(std::clamp<int64_t>(low_at(i + shift_) - key_begin_, begin, end)),
-            int(std::clamp<int64_t>(high_at(i + shift_) - key_begin_, begin, end))};
-  }
-
-  int64_t row_begin_ = 0, key_begin_ = 0;
 
  private:
   static float highest(vfloat v) {

@@ -2,15 +2,15 @@
 #pragma once
 
 #include "cpu/additive/backward_scores.h"
-#include "cpu/additive/forward_item.h"
 #include "cpu/additive/kernels.h"
 #include "cpu/softmax/backward_rows.h"
+#include "cpu/softmax/forward_pairs.h"
 #include "cpu/softmax/forward_rows.h"
 
 namespace fovea::additive::cpu::FOVEA_TIER {
 
 void run_forward(const ForwardRun& run, const ForwardWork& work) {
-  run_item<ForwardItem>(run, work);
+  run_item<ForwardPairs<Scores>>(run, work);
 }
 
 void run_backward(const BackwardRun& run, const BackwardWork& work) {

@@ -2,7 +2,10 @@
 // the planner counts, and a run finds again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+
+#include "fovea.h"
 
 namespace fovea::cpu {
 
@@ -50,5 +53,19 @@ class RowTiles {
   bool packed_ = false;
   int64_t batch_ = 0, group_ = 1, tile_ = 1, count_ = 0;
 };
+
+// Rows of a tile, where each prepares every key anew: as many as there may be, `most`, and fewer where the
+// workers would run out of items, but not so few that preparing takes most of the time.
+template <typename Spec>
+int32_t pick_tile_rows(const Spec& spec, const fovea_device_info& device, int64_t most) {
+  constexpr int64_t kBlock = 6, kFewest = 24;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  const int64_t sequences = std::max<int64_t>(1, spec.batch * spec.key_heads);
+  const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
+  const int64_t tiles = std::max<int64_t>(
+      {1, (rows + most - 1) / most, std::min(rows / kFewest, (wanted + sequences - 1) / sequences)});
+  const int64_t tile = ((rows + tiles - 1) / tiles + kBlock - 1) / kBlock * kBlock;
+  return int32_t(std::clamp<int64_t>(tile, kBlock, most));
+}
 
 }  // namespace fovea::cpu

@@ -1,7 +1,7 @@
 // dquery, and what a tile of rows adds to dweight and dbias: a block for a tile of rows and a chunk of
 // head_dim, over all the keys that they see.
 
-#include "cuda/additive/backward_tile.cuh"
+#include "cuda/additive/gradients.cuh"
 
 namespace fovea::additive::cuda {
 namespace {

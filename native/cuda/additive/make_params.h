@@ -34,19 +34,9 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   b.forward.lse = const_cast<float*>(operands.lse);
 
   const BackwardLayout layout(spec);
-  const auto at = [&](int64_t offset) {
-    return offset < 0 ? nullptr
-                      : reinterpret_cast<float*>(static_cast<char*>(workspace) + offset);
-  };
-  b.base = at(layout.base);
-  b.rest = at(layout.rest);
-  b.delta = at(layout.delta);
-  b.sums = at(layout.sums);
-
-  b.row_tiles = int32_t(row_tiles(spec));
-  const int64_t tiles =
-      call.phase == kKeysPhase ? tiles_of(spec.key_length, kKeys) : int64_t{b.row_tiles};
-  b.chunks = tiles > 0 ? int32_t(b.forward.tiles / tiles) : 0;
+  static_cast<RowStatistics&>(b) =
+      layout.statistics(spec, call.phase, b.forward.tiles, workspace);
+  b.sums = layout.at(workspace, layout.sums);
   return b;
 }
 

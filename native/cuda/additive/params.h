@@ -1,32 +1,25 @@
 // What the kernels of additive attention are given: one block, passed by value to every thread.
 #pragma once
 
-#include "cuda/softmax/params.h"
+#include "cuda/pairs/params.h"
 #include "ops/additive/operands.h"
 
 namespace fovea::additive::cuda {
 
-using namespace fovea::cuda;
+using namespace fovea::pairs::cuda;
 
 struct AdditiveParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
   Divisor heads;  // in a tile of rows: row r is of the same head as row r % heads
 };
 
-struct BackwardParams : BackwardOperands {
+struct BackwardParams : BackwardOperands, RowStatistics {
   // Inputs and options of the forward. out and lse are inputs here, weights is null; first_item and tiles
   // are those of the kernel that runs.
   AdditiveParams forward;
 
-  // The workspace. By row: the logarithm of base 2 of its sum, as a large part and what is left, and
-  // <dout, out>. By tile of rows and head in it what they add to dbias and dweight, or null.
-  float* base;
-  float* rest;
-  float* delta;
+  // In the workspace, by tile of rows and head in it: what they add to dbias and dweight, or null.
   float* sums;
-
-  int32_t chunks;      // of kChunk elements that a tile is cut into
-  int32_t row_tiles;   // of each pair
 };
 
 using AdditiveKernel = void(AdditiveParams);

@@ -14,54 +14,27 @@
 #pragma once
 
 #include "core/constants.h"
-#include "cuda/additive/load.cuh"
 #include "cuda/additive/params.h"
 #include "cuda/additive/powers.cuh"
-#include "cuda/softmax/rows.cuh"
+#include "cuda/pairs/tile_scores.cuh"
 
 namespace fovea::additive::cuda {
 
 template <typename Tile>
-class Scores {
+class Scores : public TileScores<Tile, AdditiveParams> {
+  using Base = TileScores<Tile, AdditiveParams>;
+
  public:
-  const AdditiveParams& p;
-  AttentionRows rows;
+  using Base::keeps_keys, Base::keeps_queries, Base::key, Base::key_of, Base::p, Base::query,
+      Base::row_of, Base::rows, Base::score, Base::shared, Base::slot, Base::word;
 
   // Weights begin at `weights`, bytes behind the beginning of shared memory.
   FOVEA_DEVICE Scores(const AdditiveParams& params, const AttentionRows& of, uint32_t weights)
-      : p(params), rows(of), shared_(tile::shared_base()), weights_(shared_ + weights) {}
+      : Base(params, of), weights_(shared() + weights) {}
 
-  // Rows or keys as factors stay in shared memory from one tile to the next: where all of head_dim is one
-  // part, and they are the same.
-  bool keeps_queries = false, keeps_keys = false;
-
-  FOVEA_DEVICE uint32_t shared() const { return shared_; }
-  FOVEA_DEVICE uint32_t query(int32_t row, int32_t a) const {
-    return shared_ + Tile::kQueriesAt + 4 * (row * Tile::kPitch + a);
-  }
-  FOVEA_DEVICE uint32_t key(int32_t key, int32_t a) const {
-    return shared_ + Tile::kKeysAt + 4 * (key * Tile::kPitch + a);
-  }
   // Weights of a row's head, times its kDown.
   FOVEA_DEVICE uint32_t weight(int32_t row, int32_t a) const {
     return weights_ + 4 * (slot(row) * Tile::kPitch + a);
-  }
-  FOVEA_DEVICE uint32_t score(int32_t row, int32_t key) const {
-    return shared_ + Tile::kScoresAt + 4 * (row * Tile::kScorePitch + key);
-  }
-  FOVEA_DEVICE uint32_t word(typename Tile::RowWord which, int32_t row) const {
-    return shared_ + Tile::kRowWordsAt + 4 * (which * Tile::kRows + row);
-  }
-  // Which of the tile's heads a row is of.
-  FOVEA_DEVICE int32_t slot(int32_t row) const {
-    return row - int32_t(divide(row, p.heads) * p.heads.value);
-  }
-  // A thread's pairs.
-  FOVEA_DEVICE int32_t row_of(int r) const {
-    return int32_t(tile::thread_index() / Tile::kKeyThreads) + r * Tile::kRowThreads;
-  }
-  FOVEA_DEVICE int32_t key_of(int c) const {
-    return int32_t(tile::thread_index() % Tile::kKeyThreads) + c * Tile::kKeyThreads;
   }
 
   // What scores take of heads, those of the rows of the tile, which are new. A barrier stands before and
@@ -147,7 +120,7 @@ class Scores {
           },
           [&](int32_t at, const auto& x) {
             store_powers(x, begin, at < count, nullptr, key(at, 0),
-                         shared_ + Tile::kKeyFarAt + 4 * at, first, most, any_far);
+                         shared() + Tile::kKeyFarAt + 4 * at, first, most, any_far);
           });
     });
     finish_load(Tile::kMostKey, Tile::kAnyFarKey, first, most, any_far);
@@ -198,7 +171,7 @@ class Scores {
   FOVEA_DEVICE bool is_apart(int32_t row, int32_t at) const {
     return tile::load_shared(word(Tile::kHeadApart, slot(row))) != 0 ||
            (tile::load_shared(word(Tile::kRowFar, row)) != 0 &&
-            tile::load_shared(shared_ + Tile::kKeyFarAt + 4 * at) != 0);
+            tile::load_shared(shared() + Tile::kKeyFarAt + 4 * at) != 0);
   }
   // Calls body(row, key of the tile) for them, each for one thread.
   template <typename Body>
@@ -290,7 +263,7 @@ class Scores {
   }
 
   FOVEA_DEVICE uint32_t warp_word(typename Tile::WarpWord which, int32_t of) const {
-    return shared_ + Tile::kWarpWordsAt + 4 * (which * kWarps + of);
+    return shared() + Tile::kWarpWordsAt + 4 * (which * kWarps + of);
   }
   FOVEA_DEVICE void set_warp_word(typename Tile::WarpWord which, bool value) {
     if (lane() == 0) tile::store_shared(warp_word(which, warp()), uint32_t{value});
@@ -368,7 +341,7 @@ class Scores {
     return float(sum / kLn2);
   }
 
-  const uint32_t shared_, weights_;
+  const uint32_t weights_;
   // Of which part weights are in shared memory, and those of which heads.
   int32_t weights_begin_ = -1, head0_ = -1;
 };

@@ -3,10 +3,10 @@ module dev.fovea.testkit {
   requires transitive dev.fovea;
 
   exports dev.fovea.testkit;
-  exports dev.fovea.testkit.additive;
   exports dev.fovea.testkit.attention;
   exports dev.fovea.testkit.image;
   exports dev.fovea.testkit.linear;
+  exports dev.fovea.testkit.pairs;
 
   provides dev.fovea.spi.DeviceProvider with
       dev.fovea.testkit.sim.SimProvider;

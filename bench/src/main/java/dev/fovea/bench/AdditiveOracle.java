@@ -3,11 +3,10 @@ package dev.fovea.bench;
 import dev.fovea.Tensor;
 import dev.fovea.bench.OracleRows.RowCheck;
 import dev.fovea.testkit.Expected;
-import dev.fovea.testkit.additive.AdditiveCase;
-import dev.fovea.testkit.additive.BackwardOracle;
-import dev.fovea.testkit.additive.CaseBuilder;
-import dev.fovea.testkit.additive.Operands;
-import dev.fovea.testkit.additive.Oracle;
+import dev.fovea.testkit.pairs.CaseBuilder;
+import dev.fovea.testkit.pairs.Operands;
+import dev.fovea.testkit.pairs.Oracle;
+import dev.fovea.testkit.pairs.PairCase;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
@@ -155,8 +154,8 @@ final class AdditiveOracle {
     all.put("out", part.queries(backward.out()));
     all.put("lse", part.lse(backward.lse()));
     all.put("dout", part.queries(backward.dout()));
-    AdditiveCase c = builder(problem, part).backward(problem.dtype()).build();
-    return BackwardOracle.run(c, new Operands(all));
+    PairCase c = builder(problem, part).backward(problem.dtype()).build();
+    return c.expected(new Operands(all));
   }
 
   private static Map<String, float[]> operands(FoveaAdditive additive, Part part) {
@@ -170,7 +169,7 @@ final class AdditiveOracle {
   }
 
   private static CaseBuilder builder(AdditiveProblem problem, Part part) {
-    return new CaseBuilder()
+    return new CaseBuilder(PairCase.Kind.ADDITIVE)
         .dtype(problem.dtype())
         .lengths(part.sequences, part.queries, part.keys)
         .headDim(problem.headDim(), problem.valueHeadDim());

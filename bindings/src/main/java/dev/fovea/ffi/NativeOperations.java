@@ -6,8 +6,8 @@ import java.util.List;
 public final class NativeOperations {
   /** All of them. */
   public static final List<NativeOperation> ALL = List.of(NativeAdditive.OPERATION,
-      NativeAttention.OPERATION, NativeChannel.OPERATION, NativeLinear.OPERATION,
-      NativeSpatial.OPERATION);
+      NativeAttention.OPERATION, NativeChannel.OPERATION, NativeDistance.OPERATION,
+      NativeLinear.OPERATION, NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

@@ -29,6 +29,7 @@ public final class AdditiveCall extends SoftmaxCall<AdditiveCall> {
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
    */
+  @Override
   public AdditiveBackward gradients(Tensor dout) {
     return new AdditiveBackward(this, dout, null, null, new RunMemory());
   }

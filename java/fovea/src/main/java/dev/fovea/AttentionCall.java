@@ -166,6 +166,7 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
    * @param dout the gradient of out: its shape and element type, in any stride order but with a
    *     contiguous last dimension
    */
+  @Override
   public AttentionBackward gradients(Tensor dout) {
     return new AttentionBackward(this, dout, null, null, new RunMemory());
   }

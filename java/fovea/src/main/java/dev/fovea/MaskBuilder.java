@@ -9,7 +9,7 @@ import java.util.Objects;
  * @param <B> the builder of an operation
  */
 public abstract sealed class MaskBuilder<B extends MaskBuilder<B>>
-    permits Attention.Builder, AdditiveAttention.Builder {
+    permits Attention.Builder, AdditiveAttention.Builder, DistanceAttention.Builder {
   private boolean causal;
   private Alignment alignment;
   private long windowLeft;

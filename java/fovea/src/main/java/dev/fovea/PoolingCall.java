@@ -108,14 +108,7 @@ public final class PoolingCall {
    *     contiguous last dimension
    */
   public PoolingBackward gradients(Tensor dout) {
-    Tensor rows = rows(dout);
-    return new PoolingBackward(
-        switch (call) {
-          case AttentionCall dot -> dot.gradients(rows);
-          case AdditiveCall additive -> additive.gradients(rows);
-        },
-        query,
-        queries);
+    return new PoolingBackward(call.gradients(rows(dout)), query, queries);
   }
 
   /** [B, H, D] as attention has it. */

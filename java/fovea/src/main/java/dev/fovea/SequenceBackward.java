@@ -8,7 +8,8 @@ package dev.fovea;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class SequenceBackward<B extends SequenceBackward<B>>
-    extends OperationBackward<B> permits AttentionBackward, AdditiveBackward, LinearBackward {
+    extends OperationBackward<B>
+    permits AttentionBackward, AdditiveBackward, DistanceBackward, LinearBackward {
   /**
    * {@code out} and {@code lse} are null for those of the call's last run; {@code lse} also for an
    * operation that has none.

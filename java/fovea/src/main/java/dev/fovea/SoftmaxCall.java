@@ -7,7 +7,7 @@ package dev.fovea;
  * @param <C> the call of an operation
  */
 public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends SequenceCall<C>
-    permits AttentionCall, AdditiveCall {
+    permits AttentionCall, AdditiveCall, DistanceCall {
   SoftmaxCall(MaskedSpec spec, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     super(spec, query, key, value, memory);
   }
@@ -36,4 +36,12 @@ public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends Seque
   public C weights(Tensor weights) {
     return bindUnseen("weights", weights);
   }
+
+  /**
+   * The backward pass of this call's own forward, as {@link AttentionCall#gradients(Tensor)} is.
+   *
+   * @param dout the gradient of out: its shape and element type, in any stride order but with a
+   *     contiguous last dimension
+   */
+  public abstract SequenceBackward<?> gradients(Tensor dout);
 }

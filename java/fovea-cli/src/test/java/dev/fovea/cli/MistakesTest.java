@@ -109,8 +109,8 @@ class MistakesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--op gated             | '--op': 'gated' is not attention or additive or channel or"
-            + " spatial or linear",
+        "--op gated             | '--op': 'gated' is not attention or additive or distance or"
+            + " channel or spatial or linear",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
         "--scale 1              | --scale does not go with --op additive, only with --op attention"

@@ -1,10 +1,11 @@
 package dev.fovea.testkit;
 
-import dev.fovea.testkit.additive.AdditiveCases;
 import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
+import dev.fovea.testkit.pairs.AdditiveCases;
+import dev.fovea.testkit.pairs.DistanceCases;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -15,6 +16,7 @@ public final class Operations {
       List.of(
           AttentionCases.OPERATION,
           AdditiveCases.OPERATION,
+          DistanceCases.OPERATION,
           ChannelCases.OPERATION,
           SpatialCases.OPERATION,
           LinearCases.OPERATION);

@@ -4,6 +4,7 @@ import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
+import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeSpatial;
@@ -30,6 +31,12 @@ public enum Mechanism {
       NativeAdditive.OPERATION,
       "softmax(weight tanh(query + key + bias)) value",
       AdditiveBinding::new),
+
+  /** Kernel regression by the distance of query and key. */
+  DISTANCE(
+      NativeDistance.OPERATION,
+      "softmax(-|query - key|^2 / (2 bandwidth^2)) value",
+      DistanceBinding::new),
 
   /** Squeeze and excitation. */
   CHANNEL(

@@ -1,0 +1,199 @@
+// The forward of attention whose scores are no product of matrices: a block for a tile of query rows, which
+// walks the keys that they see.
+#pragma once
+
+#include "cuda/pairs/row_softmax.cuh"
+
+namespace fovea::pairs::cuda {
+
+// Sums of weights times values: see ForwardTile.
+template <typename Scores>
+class ValueSums {
+  using Tile = typename Scores::Tile;
+
+ public:
+  FOVEA_DEVICE ValueSums(const Scores& scores) : scores_(scores), p_(scores.p) {}
+
+  FOVEA_DEVICE void load_values(int32_t first_key) const {
+    const AttentionRows& rows = scores_.rows;
+    tile::with_type(p_.spec.dtype, [&](auto* type) {
+      using Element = std::remove_pointer_t<decltype(type)>;
+      const Element* const values =
+          static_cast<const Element*>(p_.value) + rows.key_offset(p_.spec.value_stride);
+      const int32_t count = rows.key_length - first_key;
+      FOVEA_NO_UNROLL
+      for (int32_t begin = 0; begin < width(); begin += Tile::kPart) {
+        load_rows_of_warp<Element, kKeys, Tile::kPart>(
+            begin, p_.value_head_dim,
+            [&](int32_t at) {
+              return at < count ? values + (first_key + at) * p_.spec.value_stride[1] : nullptr;
+            },
+            [&](int32_t at, const auto& x) {
+              int32_t d = begin + lane();
+              FOVEA_UNROLL
+              for (const Element& element : x) {
+                if (d < width()) store_float(value(at, d), tile::widen(element));
+                d += tile::kWarp;
+              }
+            });
+      }
+    });
+  }
+
+  // Sums times the decay of their rows, plus what the tile adds.
+  FOVEA_DEVICE void add() {
+    FOVEA_UNROLL
+    for (int r = 0; r < Tile::kSumRows; ++r) {
+      const float decay = load_float(scores_.word(Tile::kBase, row(r)));
+      each_column([&](int q, int e) { sums_[r][q][e] *= decay; });
+    }
+    FOVEA_NO_UNROLL
+    for (int32_t key = 0; key < kKeys; key += 4) {
+      float weights[Tile::kSumRows][4];
+      FOVEA_UNROLL
+      for (int r = 0; r < Tile::kSumRows; ++r) load_floats(scores_.score(row(r), key), weights[r]);
+      FOVEA_UNROLL
+      for (int q = 0; q < Tile::kSumQuads; ++q) {
+        if (column(q) >= width()) continue;
+        FOVEA_UNROLL
+        for (int k = 0; k < 4; ++k) {
+          float values[4];
+          load_floats(value(key + k, column(q)), values);
+          FOVEA_UNROLL
+          for (int r = 0; r < Tile::kSumRows; ++r) {
+            FOVEA_UNROLL
+            for (int e = 0; e < 4; ++e) {
+              sums_[r][q][e] = tile::fused_multiply_add(weights[r][k], values[e], sums_[r][q][e]);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // Times the factor of their rows; zeros where there is none, not sums * 0, which may be NaN.
+  FOVEA_DEVICE void store() const {
+    const AttentionRows& rows = scores_.rows;
+    tile::with_type(p_.spec.out_dtype, [&](auto* type) {
+      using Element = std::remove_pointer_t<decltype(type)>;
+      FOVEA_UNROLL
+      for (int r = 0; r < Tile::kSumRows; ++r) {
+        if (!exists(p_, rows, row(r))) continue;
+        const float factor = load_float(scores_.word(Tile::kBase, row(r)));
+        Element* const to =
+            static_cast<Element*>(p_.out) +
+            rows.offset(p_.spec.out_stride, rows.position(row(r)), rows.head(row(r)));
+        each_column([&](int q, int e) {
+          if (column(q) + e >= p_.value_head_dim) return;
+          tile::store_rounded(to + column(q) + e, factor == 0 ? 0.0f : sums_[r][q][e] * factor);
+        });
+      }
+    });
+  }
+
+ private:
+  template <typename Body>
+  static FOVEA_DEVICE void each_column(Body body) {
+    FOVEA_UNROLL
+    for (int q = 0; q < Tile::kSumQuads; ++q) {
+      FOVEA_UNROLL
+      for (int e = 0; e < 4; ++e) body(q, e);
+    }
+  }
+  FOVEA_DEVICE int32_t width() const { return (p_.value_head_dim + 3) / 4 * 4; }
+  FOVEA_DEVICE uint32_t value(int32_t key, int32_t column) const {
+    return scores_.shared() + Tile::kValuesAt + 4 * (key * width() + column);
+  }
+  static FOVEA_DEVICE int32_t row(int r) {
+    return int32_t(tile::thread_index() / Tile::kSumColumnThreads) + r * Tile::kSumRowThreads;
+  }
+  static FOVEA_DEVICE int32_t column(int q) {
+    return 4 * (int32_t(tile::thread_index() % Tile::kSumColumnThreads) +
+                q * Tile::kSumColumnThreads);
+  }
+
+  const Scores& scores_;
+  const typename Scores::Params& p_;
+  float sums_[Tile::kSumRows][Tile::kSumQuads][4] = {};
+};
+
+// The weights of all keys, from their scores once more.
+template <typename Scores>
+FOVEA_DEVICE void store_weights(Scores& scores, const RowSoftmax<Scores>& softmax, int32_t tiles) {
+  const auto& p = scores.p;
+  const AttentionRows& rows = scores.rows;
+  const bool there = exists(p, rows, uint32_t(softmax.row)), dead = softmax.is_dead();
+  float* const to =
+      p.weights + (there ? rows.score_offset(p.spec.weights_stride, rows.position(softmax.row),
+                                             rows.head(softmax.row))
+                         : 0);
+  const float share = 1 / softmax.sum;
+  for (int32_t first_key = 0; first_key < p.key_length; first_key += kKeys) {
+    const int32_t tile = first_key / kKeys - rows.begin;
+    const bool seen = tile >= 0 && tile < tiles;
+    float x[2 * RowSoftmax<Scores>::kPairs] = {};
+    if (seen) {
+      scores.compute(first_key);
+      softmax.load(first_key, x);
+    }
+    if (!there) continue;
+    FOVEA_UNROLL
+    for (int i = 0; i < 2 * RowSoftmax<Scores>::kPairs; ++i) {
+      const int32_t key = first_key + softmax.column(i / 2) + i % 2;
+      if (key >= p.key_length) continue;
+      // Not 0 * share, which may be NaN.
+      const bool weighs = seen && !dead && softmax.sees(key);
+      tile::store_global(to + key, weighs ? softmax.weight(x[i]) * share : 0.0f);
+    }
+  }
+}
+
+// `Scores` are those of a tile of rows and keys, in shared memory:
+//   Tile, Params                          its ForwardTile; what the kernel is given
+//   p, rows                               that, and the rows of the tile
+//   load_heads()                          takes what heads have; a barrier stands before and behind
+//   compute(first_key)                    scores in units of log2; barriers stand before and behind
+//   keeps_queries                         says that shared memory has the rows that it needs
+//   shared(), score(row, key), word(...)  addresses
+template <typename Scores>
+FOVEA_DEVICE void run_forward(const typename Scores::Params& p) {
+  using Tile = typename Scores::Tile;
+  AttentionRows rows = locate_rows<Tile::kRows>(p);
+  const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
+  Scores scores(p, rows, Tile::heads_at(p.value_head_dim));
+  RowSoftmax<Scores> softmax(scores);
+  ValueSums<Scores> sums(scores);
+  const bool leads = softmax.column(0) == 0;  // of the threads of a row one stores
+  if (tiles > 0) scores.load_heads();
+  for (int32_t tile = 0; tile < tiles; ++tile) {
+    const int32_t first_key = (rows.begin + tile) * kKeys;
+    scores.compute(first_key);
+    scores.keeps_queries = p.head_dim <= Tile::kPart;
+    float x[2 * RowSoftmax<Scores>::kPairs];
+    const float decay = softmax.step(first_key, x);
+    softmax.store(first_key, x);
+    if (leads) store_float(scores.word(Tile::kBase, softmax.row), decay);
+    sums.load_values(first_key);
+    tile::sync_block();
+    sums.add();
+  }
+  softmax.finish();
+  const bool dead = softmax.is_dead();
+  tile::sync_block();
+  if (leads) {
+    store_float(scores.word(Tile::kBase, softmax.row),
+                dead ? 0.0f : p.dropout_scale / softmax.sum);
+    if (p.lse != nullptr && exists(p, rows, uint32_t(softmax.row))) {
+      const float lse = tile::fused_multiply_add(softmax.reference, float(kLn2),
+                                                 tile::log2_approx(softmax.sum) * float(kLn2));
+      tile::store_global(
+          p.lse + rows.lse_offset(p, rows.position(softmax.row), rows.head(softmax.row)),
+          dead ? -tile::kInfinity : lse);
+    }
+  }
+  tile::sync_block();
+  sums.store();
+  if (p.weights != nullptr) store_weights(scores, softmax, tiles);
+}
+
+}  // namespace fovea::pairs::cuda

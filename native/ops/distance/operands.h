@@ -1,0 +1,37 @@
+// What a run of distance is given. Made by ops/generate from ops/distance.op.
+#pragma once
+
+#include "fovea.h"
+
+namespace fovea::distance {
+
+using Spec = fovea_distance_spec;
+
+struct Inputs {
+  const void* query;
+  const void* key;
+  const void* value;
+  const float* bandwidth;
+  const int32_t* cu_seqlens_q;
+  const int32_t* cu_seqlens_k;
+  const int32_t* query_lengths;
+  const int32_t* key_lengths;
+};
+
+struct ForwardOperands : Inputs {
+  void* out;
+  float* lse;
+  float* weights;
+};
+
+struct BackwardOperands : Inputs {
+  const void* dout;
+  const void* out;
+  const float* lse;
+  void* dquery;
+  void* dkey;
+  void* dvalue;
+  float* dbandwidth;
+};
+
+}  // namespace fovea::distance
