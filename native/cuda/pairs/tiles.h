@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "core/everywhere.h"
+
 namespace fovea::pairs::cuda {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
@@ -75,12 +77,11 @@ struct ForwardTile : ScoreTile<kRows, 64> {
   // On a multiprocessor with registers for no more.
   static constexpr int kBlocks = kRows == 8 ? 3 : 2;
 
-  static constexpr int heads_at(int value_head_dim) {
+  FOVEA_EVERYWHERE static constexpr int heads_at(int value_head_dim) {
     return kValuesAt + 4 * kKeys * ((value_head_dim + 3) / 4 * 4);
   }
   static constexpr int shared_bytes(int heads, int value_head_dim) {
-    return heads_at(value_head_dim) +
-           ScoreTile<kRows, 64>::heads_bytes(heads);
+    return heads_at(value_head_dim) + ScoreTile<kRows, 64>::heads_bytes(heads);
   }
 };
 
