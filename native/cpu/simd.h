@@ -70,16 +70,23 @@ inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm512_fmadd_ps(a, b, c
 inline vfloat max(vfloat a, vfloat b) { return _mm512_max_ps(a, b); }
 inline vfloat min(vfloat a, vfloat b) { return _mm512_min_ps(a, b); }
 inline vfloat broadcast(const float* p) { return _mm512_set1_ps(*p); }
+inline bool any(vint mask) { return _mm512_test_epi32_mask(__m512i(mask), __m512i(mask)) != 0; }
 #elif defined(__AVX2__)
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm256_fmadd_ps(a, b, c); }
 inline vfloat max(vfloat a, vfloat b) { return _mm256_max_ps(a, b); }
 inline vfloat min(vfloat a, vfloat b) { return _mm256_min_ps(a, b); }
 inline vfloat broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+inline bool any(vint mask) { return !_mm256_testz_si256(__m256i(mask), __m256i(mask)); }
 #else
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
 inline vfloat max(vfloat a, vfloat b) { return select(a > b, a, b); }
 inline vfloat min(vfloat a, vfloat b) { return select(a < b, a, b); }
 inline vfloat broadcast(const float* p) { return splat(*p); }
+inline bool any(vint mask) {
+  int32_t some = 0;
+  for (int lane = 0; lane < kLanes; ++lane) some |= mask[lane];
+  return some != 0;
+}
 #endif
 
 // 2^x for x <= 0, and for any x up to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 and

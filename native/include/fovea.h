@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 7
+#define FOVEA_ABI_VERSION 8
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -235,6 +235,8 @@ typedef struct fovea_attention_spec {
   int32_t has_key_lengths; /* 1 = key_lengths is given */
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
+  int32_t has_top_weights; /* 1 = top_weights is given */
+  int32_t has_top_keys; /* 1 = top_keys is given */
   int32_t has_ungated; /* 1 = ungated is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
@@ -271,6 +273,7 @@ typedef struct fovea_attention_spec {
   int64_t relative_count; /* N: columns of relative_table */
   int64_t block_rows; /* R: rows of blocks in a block mask, and one more */
   int64_t block_count; /* L: room for the blocks that are listed */
+  int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
@@ -289,6 +292,8 @@ typedef struct fovea_attention_spec {
   int64_t out_stride[3]; /* of [B, Sq, Hq] */
   int64_t lse_stride[2]; /* of [B, Hq] */
   int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_keys_stride[3]; /* of [B, Hq, Sq] */
   int64_t ungated_stride[3]; /* of [B, Sq, Hq] */
   int64_t dout_stride[3]; /* of [B, Sq, Hq] */
   int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
@@ -329,6 +334,10 @@ typedef struct fovea_attention_spec {
  *                 (Qiu et al., arXiv 2505.06708)
  *   sinks         [Hq] float32, in the units of x
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ *   top_weights   [B, Hq, Sq, K] float32, the K largest p_ij of each query in falling order; of equal ones
+ *                 that of the lowest key comes first, and NaN before all. Packed: [Hq, Tq, K]
+ *   top_keys      [B, Hq, Sq, K] int32, the keys that have them. Behind the last weight that is not 0:
+ *                 weights of 0, and -1 for the key. Both or neither
  *   ungated       [B, Sq, Hq, Dv] of out_dtype, out before output_gates
  * A padding query gives out = ungated = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
@@ -374,8 +383,8 @@ FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, 
     const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
     const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* ungated,
-    void* workspace, void* scratch, void* stream);
+    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
+    int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
@@ -420,6 +429,8 @@ typedef struct fovea_additive_spec {
   int32_t has_key_lengths; /* 1 = key_lengths is given */
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
+  int32_t has_top_weights; /* 1 = top_weights is given */
+  int32_t has_top_keys; /* 1 = top_keys is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dweight; /* backward: 1 = dweight is written */
@@ -434,6 +445,7 @@ typedef struct fovea_additive_spec {
   int64_t key_heads; /* Hk */
   int64_t head_dim; /* A: of query and key, which are projected already */
   int64_t value_head_dim; /* Dv */
+  int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
@@ -444,6 +456,8 @@ typedef struct fovea_additive_spec {
   int64_t out_stride[3]; /* of [B, Sq, Hq] */
   int64_t lse_stride[2]; /* of [B, Hq] */
   int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_keys_stride[3]; /* of [B, Hq, Sq] */
   int64_t dout_stride[3]; /* of [B, Sq, Hq] */
   int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
   int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
@@ -456,6 +470,10 @@ typedef struct fovea_additive_spec {
 /*
  * Additive attention. Operands beside query, key, value, weight, bias, out and lse:
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ *   top_weights   [B, Hq, Sq, K] float32, the K largest p_ij of each query in falling order; of equal ones
+ *                 that of the lowest key comes first, and NaN before all. Packed: [Hq, Tq, K]
+ *   top_keys      [B, Hq, Sq, K] int32, the keys that have them. Behind the last weight that is not 0:
+ *                 weights of 0, and -1 for the key. Both or neither
  * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
  * The backward pass gives the exact gradients, from what the forward was given and gave: with
@@ -480,8 +498,8 @@ FOVEA_API int32_t fovea_plan_additive(const fovea_additive_spec* spec,
 FOVEA_API int32_t fovea_run_additive(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const float* weight, const float* bias,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* workspace,
-    void* scratch, void* stream);
+    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
+    int32_t* top_keys, void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_additive_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const float* weight, const float* bias,
@@ -522,6 +540,8 @@ typedef struct fovea_distance_spec {
   int32_t has_key_lengths; /* 1 = key_lengths is given */
   int32_t has_lse; /* 1 = lse is given */
   int32_t has_weights; /* 1 = weights is given */
+  int32_t has_top_weights; /* 1 = top_weights is given */
+  int32_t has_top_keys; /* 1 = top_keys is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbandwidth; /* backward: 1 = dbandwidth is written */
@@ -535,6 +555,7 @@ typedef struct fovea_distance_spec {
   int64_t key_heads; /* Hk */
   int64_t head_dim; /* D: of query and key */
   int64_t value_head_dim; /* Dv */
+  int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
@@ -543,6 +564,8 @@ typedef struct fovea_distance_spec {
   int64_t out_stride[3]; /* of [B, Sq, Hq] */
   int64_t lse_stride[2]; /* of [B, Hq] */
   int64_t weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_weights_stride[3]; /* of [B, Hq, Sq] */
+  int64_t top_keys_stride[3]; /* of [B, Hq, Sq] */
   int64_t dout_stride[3]; /* of [B, Sq, Hq] */
   int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
   int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
@@ -553,6 +576,10 @@ typedef struct fovea_distance_spec {
 /*
  * Distance attention. Operands beside query, key, value, bandwidth, out and lse:
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
+ *   top_weights   [B, Hq, Sq, K] float32, the K largest p_ij of each query in falling order; of equal ones
+ *                 that of the lowest key comes first, and NaN before all. Packed: [Hq, Tq, K]
+ *   top_keys      [B, Hq, Sq, K] int32, the keys that have them. Behind the last weight that is not 0:
+ *                 weights of 0, and -1 for the key. Both or neither
  * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
  * The backward pass gives the exact gradients, from what the forward was given and gave: with
@@ -576,7 +603,8 @@ FOVEA_API int32_t fovea_plan_distance(const fovea_distance_spec* spec,
 FOVEA_API int32_t fovea_run_distance(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const float* bandwidth, const int32_t* cu_seqlens_q,
     const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    void* out, float* lse, float* weights, void* workspace, void* scratch, void* stream);
+    void* out, float* lse, float* weights, float* top_weights, int32_t* top_keys, void* workspace,
+    void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_distance_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const float* bandwidth,

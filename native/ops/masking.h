@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "core/block.h"
 #include "core/philox.h"
@@ -40,6 +41,34 @@ int32_t check_dropout(const Spec& spec, Error& error) {
   }
   return fail(error, FOVEA_INVALID_ARGUMENT, "dropout is %g, expected 0 to 65535/65536",
               double(spec.dropout));
+}
+
+// What is given only together.
+struct Given {
+  const char* name;
+  int32_t given;
+};
+inline int32_t check_together(std::initializer_list<Given> all, Error& error) {
+  for (const Given& it : all) {
+    for (const Given& other : all) {
+      if (!it.given || other.given) continue;
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+    }
+  }
+  return FOVEA_OK;
+}
+
+template <typename Spec>
+int32_t check_top_weights(const Spec& spec, Error& error) {
+  if (int32_t status = check_together(
+          {{"top_weights", spec.has_top_weights}, {"top_keys", spec.has_top_keys}}, error)) {
+    return status;
+  }
+  if (spec.has_top_weights == (spec.top_count > 0)) return FOVEA_OK;
+  return spec.has_top_weights
+             ? fail(error, FOVEA_INVALID_ARGUMENT, "top_count is 0, expected 1 or more")
+             : fail(error, FOVEA_INVALID_ARGUMENT, "top_count is %lld without top_weights",
+                    (long long)spec.top_count);
 }
 
 // `key_width`: key_length is also the width of an operand, and stays as it is.

@@ -11,6 +11,7 @@
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/attention/sparse_mask.h"
+#include "cpu/softmax/top_weights.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
@@ -53,7 +54,7 @@ class ForwardItem : public AttentionRows {
     for (int panel = 0; panel < panels; ++panel) {
       dispatch(panel, [&](auto vectors) { finish<vectors()>(panel); });
     }
-    if (spec_.has_weights) write_weights(panels, first, last);
+    if (spec_.has_weights || spec_.has_top_weights) write_weights(panels, first, last);
   }
 
  private:
@@ -332,10 +333,14 @@ class ForwardItem : public AttentionRows {
     return operands_.weights + score_offset(spec_.weights_stride, row);
   }
 
+  TopWeights top_of(int64_t row) const { return {*this, operands_, query(row), head(row)}; }
+
   // A second pass over the keys, now that every row's maximum and sum are known.
   void write_weights(int panels, int64_t first, int64_t last) {
-    for (int r = 0; r < rows_; ++r)
-      std::fill_n(weights_row(row_begin_ + r), spec_.key_length, 0.0f);
+    for (int64_t row = row_begin_; row < row_begin_ + rows_; ++row) {
+      if (spec_.has_weights) std::fill_n(weights_row(row), spec_.key_length, 0.0f);
+      if (spec_.has_top_weights) top_of(row).clear();
+    }
     for (int64_t j = tile_at(first); j < last; j = tile_at(j + plan_.tile_keys)) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last - j));
       load_keys(j, count);
@@ -358,13 +363,34 @@ class ForwardItem : public AttentionRows {
       }
     }
     const int lanes = panel_end(panel) - panel * kMaxWidth;
+    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
+    if (spec_.has_top_weights) list_top<kWidth>(first, lanes, j, begin, end, s);
+    if (!spec_.has_weights) return;
     for (int lane = 0; lane < lanes; lane += 8) {
       float* rows[8] = {};
       const int filled = std::min(8, lanes - lane);
-      for (int r = 0; r < filled; ++r) {
-        rows[r] = weights_row(row_begin_ + int64_t{panel} * kMaxWidth + lane + r) + j + begin;
-      }
+      for (int r = 0; r < filled; ++r) rows[r] = weights_row(first + lane + r) + j + begin;
       unpack_rows8(s + begin * kWidth + lane, kWidth, end - begin, rows, filled);
+    }
+  }
+
+  // Few weights are among the largest so far: vectors of rows of which none is are passed over.
+  template <int kWidth>
+  void list_top(int64_t first, int lanes, int64_t j, int begin, int end, const float* s) const {
+    alignas(64) float least[kWidth];
+    std::fill_n(least, kWidth, kInfinity);
+    for (int lane = 0; lane < lanes; ++lane) least[lane] = top_of(first + lane).least();
+    for (int k = begin; k < end; ++k) {
+      for (int v = 0; v < kWidth; v += kLanes) {
+        const vfloat weights = load(s + k * kWidth + v);
+        if (!any(~(weights <= load(least + v)))) continue;
+        for (int lane = v; lane < std::min(v + kLanes, lanes); ++lane) {
+          if (weights[lane - v] <= least[lane]) continue;
+          const TopWeights top = top_of(first + lane);
+          top.add(weights[lane - v], j + k);
+          least[lane] = top.least();
+        }
+      }
     }
   }
 

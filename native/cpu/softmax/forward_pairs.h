@@ -11,6 +11,7 @@
 #include "cpu/softmax/backward_layout.h"
 #include "cpu/softmax/dropout.h"
 #include "cpu/softmax/pair_rows.h"
+#include "cpu/softmax/top_weights.h"
 #include "cpu/softmax/work.h"
 
 namespace fovea::cpu::FOVEA_TIER {
@@ -46,7 +47,7 @@ class ForwardPairs : public Scores {
     std::fill_n(sum_, rows_, 0.0f);
     for_each_tile([this](int64_t j, int count) { step(j, count); });
     finish();
-    if (spec_.has_weights) write_weights();
+    if (spec_.has_weights || spec_.has_top_weights) write_weights();
   }
 
  private:
@@ -172,19 +173,34 @@ class ForwardPairs : public Scores {
   // The scores once more, now that every row's maximum and sum are known.
   void write_weights() {
     float* const to = run_.operands.weights;
-    for (int r = 0; r < rows_; ++r) {
-      std::fill_n(to + score_offset(spec_.weights_stride, row_begin_ + r), spec_.key_length, 0.0f);
-    }
+    for_each_row(row_begin_, row_begin_ + rows_, [&](int64_t, int64_t i, int64_t head) {
+      if (spec_.has_weights) {
+        std::fill_n(to + score_offset(spec_.weights_stride, i, head), spec_.key_length, 0.0f);
+      }
+      if (spec_.has_top_weights) TopWeights(*this, run_.operands, i, head).clear();
+    });
     for_each_tile([&](int64_t j, int count) {
       for_each_tile_row(count, [&](int r, int64_t i, int64_t head, Span seen) {
         float* const s = weights().at + r * weights().row;
         for (int k = seen.begin / kLanes * kLanes; k < seen.end; k += kLanes) {
           store(s + k, exp2(load(s + k) - splat(maximum_[r])) * splat(sum_[r]));
         }
+        if (spec_.has_top_weights) list_top(i, head, j, seen, s);
+        if (!spec_.has_weights) return;
         std::copy(s + seen.begin, s + std::max(seen.begin, seen.end),
                   to + score_offset(spec_.weights_stride, i, head) + j + seen.begin);
       });
     });
+  }
+
+  void list_top(int64_t i, int64_t head, int64_t j, Span seen, const float* s) const {
+    const TopWeights top(*this, run_.operands, i, head);
+    for (int k = seen.begin / kLanes * kLanes; k < seen.end; k += kLanes) {
+      if (!any(~(load(s + k) <= splat(top.least())))) continue;
+      for (int at = std::max(k, seen.begin); at < std::min(k + kLanes, seen.end); ++at) {
+        top.add(s[at], j + at);
+      }
+    }
   }
 
   const ForwardRun<Op>& run_;

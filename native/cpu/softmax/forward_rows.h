@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cpu/softmax/rows.h"
+#include "cpu/softmax/top_weights.h"
 #include "cpu/softmax/work.h"
 
 namespace fovea::cpu::FOVEA_TIER {
@@ -28,6 +29,7 @@ void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& ope
       std::fill_n(operands.weights + rows.score_offset(spec.weights_stride, row), spec.key_length,
                   0.0f);
     }
+    if (spec.has_top_weights) TopWeights(rows, operands, rows.query(row), rows.head(row)).clear();
   }
 }
 

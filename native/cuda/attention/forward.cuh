@@ -68,7 +68,7 @@ struct AttentionForward {
     }
     if (first_column() == 0) store_lse(results, p, rows, mine);
     if constexpr (kIt.general) {
-      if (p.weights != nullptr) store_weights(softmax, results);
+      if (p.weights != nullptr || p.top_weights != nullptr) store_weights(softmax, results);
     }
   }
 
@@ -153,28 +153,39 @@ struct AttentionForward {
     }
   }
 
-  // The weights themselves, once their sums are known: the scores a second time, from keys alone.
+  // The weights themselves, or the largest, once their sums are known: the scores a second time, from keys
+  // alone.
   FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
+    const uint32_t key_tile = queries + kQueryBytes;
+    if (p.top_weights != nullptr && first_column() == 0) largest().clear();
     int32_t visible = tiles - 1;  // the last that is left
     if (tiles > 0) ring.seek((first_key(visible) - first_key(0)) / kKeys + 1);  // back to it
     FOVEA_NO_UNROLL
     for (int32_t tile = (p.key_length + kKeys - 1) / kKeys - 1; tile >= 0; --tile) {
-      tile::Fragment<kM, kKeyColumns> s;
+      tile::Fragment<kM, kKeyColumns> s = {};
       const bool seen = visible >= 0 && first_key(visible) == tile * kKeys;
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
-        const uint32_t key_tile = queries + kQueryBytes;
         ring.template load<RingItem::kKeys>(visible, key_tile);
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();
         scores(s, key_tile, visible);
         --visible;
+        weigh_tile(s, softmax, results, p, load_rows(shared_rows), mine);
+        if (p.top_weights != nullptr) {
+          tile::sync_block();  // the keys have been read
+          if (first_column() == 0) largest().add(s, tile * kKeys);
+        }
       }
-      if (first_column() == 0)
-        store_weights_tile(s, seen, softmax, results, p, load_rows(shared_rows), mine,
-                           tile * kKeys);
+      if (p.weights != nullptr && first_column() == 0)
+        store_weights_tile(s, p, load_rows(shared_rows), mine, tile * kKeys);
     }
+  }
+
+  FOVEA_DEVICE WarpTopWeights<kM> largest() const {
+    return {p, load_rows(shared_rows), warp_row(),
+            queries + kQueryBytes + warp() * kStagedBytes};
   }
 };
 

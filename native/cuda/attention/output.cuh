@@ -4,6 +4,7 @@
 #include "core/constants.h"
 #include "cuda/attention/scores.cuh"
 #include "cuda/attention/tiles.h"
+#include "cuda/softmax/top_weights.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -141,6 +142,10 @@ struct StagedRows {
     }
   }
 
+  FOVEA_DEVICE float element(uint32_t row, uint32_t column) const {
+    return tile::as_float(tile::load_shared(chunk(row, column / 4) + column % 4 * 4));
+  }
+
   // Elements [column, column + 16 / sizeof(Out)) of a row, of which `count` exist.
   template <typename Out>
   FOVEA_DEVICE void take(uint32_t row, uint32_t column, Out* to, int count, bool add) const {
@@ -175,7 +180,7 @@ struct StagedRows {
       FOVEA_NO_UNROLL
       for (int e = 0; e < kElements && e < count; ++e) {
         const uint32_t at = column + e;
-        float x = tile::as_float(tile::load_shared(chunk(row, at / 4) + at % 4 * 4));
+        float x = element(row, at);
         if (add) x += tile::widen(tile::load_global(to + e));
         tile::store_rounded(to + e, x);
       }
@@ -265,38 +270,88 @@ FOVEA_DEVICE void store_query_rows(const RowsOut& out, const int64_t (&stride)[3
       gates);
 }
 
-// Weights of one tile of keys from the scores that would enter the softmax; zero where no row sees
-// the tile.
+// Weights of a tile of keys in place of the scores that would enter the softmax.
 template <int kM, int kColumns, typename Softmax>
-FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& s, bool seen,
-                                     const Softmax& softmax,
-                                     const RowResults<kM>& results, const AttentionParams& p,
-                                     const AttentionRows& rows, const ThreadRows& mine,
-                                     int32_t first_key) {
+FOVEA_DEVICE void weigh_tile(tile::Fragment<kM, kColumns>& s, const Softmax& softmax,
+                             const RowResults<kM>& results, const AttentionParams& p,
+                             const AttentionRows& rows, const ThreadRows& mine) {
   tile::each_row<kM>([&](int i, int h) {
-    const uint32_t row = mine.row(i, h);
-    if (!exists(p, rows, row)) return;
-    const bool none = !seen || int32_t(row) >= rows.count || results.factor[i][h] == 0;
+    const bool none = int32_t(mine.row(i, h)) >= rows.count || results.factor[i][h] == 0;
     // Relative to the reference, not to lse: large scores and lse are rounded apart by more than a
     // weight is worth.
     const float share = results.factor[i][h] / p.dropout_scale;
     const float base = softmax.reference_score(i, h);
+    FOVEA_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      FOVEA_UNROLL
+      for (int e = 2 * h; e < 2 * h + 2; ++e) {
+        // A masked key weighs nothing even where NaN has reached the row.
+        const float x = s[i][j][e];
+        s[i][j][e] = none || x == -tile::kInfinity
+                         ? 0.0f
+                         : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) *
+                               share;
+      }
+    }
+  });
+}
+
+template <int kM, int kColumns>
+FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& weights,
+                                     const AttentionParams& p, const AttentionRows& rows,
+                                     const ThreadRows& mine, int32_t first_key) {
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    if (!exists(p, rows, row)) return;
     float* to =
         p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row));
-    const auto weight = [&](float x) {
-      // A masked key weighs nothing even where NaN has reached the row.
-      return none || x == -tile::kInfinity
-                 ? 0.0f
-                 : tile::exp2_approx(softmax.exponent(x, i, h, base, p.softmax_scale)) * share;
-    };
     FOVEA_UNROLL
     for (int j = 0; j < kColumns; ++j) {
       const int32_t key = first_key + tile::fragment_column(j, 0);
       if (key >= p.key_length) continue;
-      store_columns(to + key, weight(s[i][j][2 * h]), weight(s[i][j][2 * h + 1]),
+      store_columns(to + key, weights[i][j][2 * h], weights[i][j][2 * h + 1],
                     key + 1 < p.key_length);
     }
   });
 }
+
+// The largest weights of the warp's 16 kM rows, from `warp_row` on: half of its threads have one each of
+// 16, whose weights come to them through shared memory of the warp's own.
+template <int kM>
+struct WarpTopWeights {
+  const AttentionParams& p;
+  const AttentionRows rows;
+  uint32_t warp_row, stage;
+
+  FOVEA_DEVICE void clear() const {
+    const uint32_t lane = tile::thread_index() % tile::kWarp;
+    FOVEA_NO_UNROLL
+    for (uint32_t row = warp_row + lane; lane < 16 && row < warp_row + 16 * kM; row += 16) {
+      if (exists(p, rows, row)) TopWeights(p, rows, row).clear();
+    }
+  }
+
+  template <int kColumns>
+  FOVEA_DEVICE void add(const tile::Fragment<kM, kColumns>& weights, int32_t first_key) const {
+    constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
+    const StagedRows<kPieces> staged{stage};
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int first = 0; first < kColumns; first += kPieces) {
+        tile::sync_warp();  // the last rows have been read
+        staged.put(weights[i], first, [](int, float x) { return x; });
+        tile::sync_warp();
+        const uint32_t lane = tile::thread_index() % tile::kWarp, row = warp_row + 16 * i + lane;
+        if (lane >= 16 || int32_t(row) >= rows.count) continue;
+        const TopWeights top(p, rows, row);
+        FOVEA_NO_UNROLL
+        for (int32_t column = 0; column < 8 * kPieces; ++column) {
+          top.add(staged.element(lane, uint32_t(column)), first_key + 8 * first + column);
+        }
+      }
+    }
+  }
+};
 
 }  // namespace fovea::attention::cuda

@@ -25,6 +25,7 @@ Precision precision_of(const Spec& spec) {
 bool needs_general(const Spec& spec) {
   // The plain kernel takes the maximum before it scales, so the scale must keep the order.
   return modifies_scores(spec) || is_sparse(spec) || multiplies_weights(spec) || spec.has_weights ||
+         spec.has_top_weights ||
          !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 

@@ -68,7 +68,8 @@ FOVEA_DEVICE void drop_weights(tile::Fragment<kM, kColumns>& s, const AttentionP
                                const AttentionRows& rows, const ThreadRows& mine,
                                int32_t first_key) {
   constexpr int kDraws = kColumns < 4 ? kColumns : 4;  // pieces of 8 keys that share a draw
-  const uint32_t lane = tile::thread_index() % 4;
+  // Anew: held through the products, it made float32 of D 64 spill 24 bytes on sm_120.
+  const uint32_t lane = tile::thread_anew() % 4;
   const uint32_t word = uint32_t(first_key) / 8 % 4;  // not 0 only where a tile has 16 keys
   tile::each_row<kM>([&](int i, int h) {
     const uint32_t row = mine.row(i, h);

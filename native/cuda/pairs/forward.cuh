@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/pairs/row_softmax.cuh"
+#include "cuda/softmax/top_weights.cuh"
 
 namespace fovea::pairs::cuda {
 
@@ -117,33 +118,45 @@ class ValueSums {
   float sums_[Tile::kSumRows][Tile::kSumQuads][4] = {};
 };
 
-// The weights of all keys, from their scores once more.
+// The weights of all keys, or the largest, from their scores once more.
 template <typename Scores>
 FOVEA_DEVICE void store_weights(Scores& scores, const RowSoftmax<Scores>& softmax, int32_t tiles) {
+  constexpr int kEach = 2 * RowSoftmax<Scores>::kPairs;
   const auto& p = scores.p;
   const AttentionRows& rows = scores.rows;
-  const bool there = exists(p, rows, uint32_t(softmax.row)), dead = softmax.is_dead();
-  float* const to =
-      p.weights + (there ? rows.score_offset(p.spec.weights_stride, rows.position(softmax.row),
-                                             rows.head(softmax.row))
-                         : 0);
+  const uint32_t row = uint32_t(softmax.row);
+  const bool there = exists(p, rows, row), dead = softmax.is_dead();
+  const bool lists = there && p.top_weights != nullptr && softmax.column(0) == 0;
+  if (lists) TopWeights(p, rows, row).clear();
   const float share = 1 / softmax.sum;
   for (int32_t first_key = 0; first_key < p.key_length; first_key += kKeys) {
     const int32_t tile = first_key / kKeys - rows.begin;
-    const bool seen = tile >= 0 && tile < tiles;
-    float x[2 * RowSoftmax<Scores>::kPairs] = {};
-    if (seen) {
+    float x[kEach] = {};
+    if (tile >= 0 && tile < tiles) {
       scores.compute(first_key);
       softmax.load(first_key, x);
+      FOVEA_UNROLL
+      for (int i = 0; i < kEach; ++i) {
+        // Not 0 * share, which may be NaN.
+        const bool weighs = !dead && softmax.sees(first_key + softmax.column(i / 2) + i % 2);
+        x[i] = weighs ? softmax.weight(x[i]) * share : 0.0f;
+      }
+      if (p.top_weights != nullptr) {
+        softmax.put(x);
+        tile::sync_warp();
+        FOVEA_NO_UNROLL
+        for (int32_t k = 0; lists && k < kKeys; ++k) {
+          TopWeights(p, rows, row).add(load_float(scores.score(softmax.row, k)), first_key + k);
+        }
+      }
     }
-    if (!there) continue;
+    if (!there || p.weights == nullptr) continue;
+    float* const to = p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row),
+                                                    rows.head(row));
     FOVEA_UNROLL
-    for (int i = 0; i < 2 * RowSoftmax<Scores>::kPairs; ++i) {
+    for (int i = 0; i < kEach; ++i) {
       const int32_t key = first_key + softmax.column(i / 2) + i % 2;
-      if (key >= p.key_length) continue;
-      // Not 0 * share, which may be NaN.
-      const bool weighs = seen && !dead && softmax.sees(key);
-      tile::store_global(to + key, weighs ? softmax.weight(x[i]) * share : 0.0f);
+      if (key < p.key_length) tile::store_global(to + key, x[i]);
     }
   }
 }
@@ -193,7 +206,7 @@ FOVEA_DEVICE void run_forward(const typename Scores::Params& p) {
   }
   tile::sync_block();
   sums.store();
-  if (p.weights != nullptr) store_weights(scores, softmax, tiles);
+  if (p.weights != nullptr || p.top_weights != nullptr) store_weights(scores, softmax, tiles);
 }
 
 }  // namespace fovea::pairs::cuda

@@ -100,6 +100,11 @@ class RowSoftmax {
         }
       }
     }
+    put(x);
+  }
+
+  // To shared memory in place of the scores.
+  FOVEA_DEVICE void put(const float (&x)[2 * kPairs]) const {
     FOVEA_UNROLL
     for (int n = 0; n < kPairs; ++n) {
       tile::store_shared_pair(scores_.score(row, column(n)), tile::as_bits(x[2 * n]),

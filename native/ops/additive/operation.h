@@ -25,6 +25,8 @@ constexpr Field kFields[] = {
     {"has_key_lengths", Kind::kFlag, offsetof(Spec, has_key_lengths), 1},
     {"has_lse", Kind::kFlag, offsetof(Spec, has_lse), 1},
     {"has_weights", Kind::kFlag, offsetof(Spec, has_weights), 1},
+    {"has_top_weights", Kind::kFlag, offsetof(Spec, has_top_weights), 1},
+    {"has_top_keys", Kind::kFlag, offsetof(Spec, has_top_keys), 1},
     {"deterministic", Kind::kFlag, offsetof(Spec, deterministic), 1},
     {"accumulate", Kind::kFlag, offsetof(Spec, accumulate), 1},
     {"has_dweight", Kind::kFlag, offsetof(Spec, has_dweight), 1},
@@ -39,6 +41,7 @@ constexpr Field kFields[] = {
     {"key_heads", Kind::kOther, offsetof(Spec, key_heads), 1},
     {"head_dim", Kind::kOther, offsetof(Spec, head_dim), 1},
     {"value_head_dim", Kind::kOther, offsetof(Spec, value_head_dim), 1},
+    {"top_count", Kind::kOther, offsetof(Spec, top_count), 1},
     {"query_total", Kind::kOther, offsetof(Spec, query_total), 1},
     {"key_total", Kind::kOther, offsetof(Spec, key_total), 1},
     {"query_stride", Kind::kOther, offsetof(Spec, query_stride), 1},
@@ -49,6 +52,8 @@ constexpr Field kFields[] = {
     {"out_stride", Kind::kOther, offsetof(Spec, out_stride), 1},
     {"lse_stride", Kind::kOther, offsetof(Spec, lse_stride), 1},
     {"weights_stride", Kind::kOther, offsetof(Spec, weights_stride), 1},
+    {"top_weights_stride", Kind::kOther, offsetof(Spec, top_weights_stride), 1},
+    {"top_keys_stride", Kind::kOther, offsetof(Spec, top_keys_stride), 1},
     {"dout_stride", Kind::kOther, offsetof(Spec, dout_stride), 1},
     {"dquery_stride", Kind::kOther, offsetof(Spec, dquery_stride), 1},
     {"dkey_stride", Kind::kOther, offsetof(Spec, dkey_stride), 1},
@@ -69,6 +74,7 @@ constexpr Size kSizes[] = {
     {"key_heads", offsetof(Spec, key_heads), 1, kMaxLength, nullptr, 0},
     {"head_dim", offsetof(Spec, head_dim), 1, 1024, nullptr, 0},
     {"value_head_dim", offsetof(Spec, value_head_dim), 1, 512, nullptr, 0},
+    {"top_count", offsetof(Spec, top_count), 0, 128, nullptr, 0},
 };
 constexpr Operand kForward[] = {
     {"query", Type::kSpec, false, -1, 0, offsetof(Spec, query_stride), 4, { { 0,false },
@@ -92,6 +98,10 @@ constexpr Operand kForward[] = {
         { { 0,false }, { 3,false }, { 1,false } }},
     {"weights", Type::kFloat32, true, -1, offsetof(Spec, has_weights), offsetof(Spec,
         weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 2,false } }},
+    {"top_weights", Type::kFloat32, true, -1, offsetof(Spec, has_top_weights), offsetof(Spec,
+        top_weights_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 7,false } }},
+    {"top_keys", Type::kInt32, true, -1, offsetof(Spec, has_top_keys), offsetof(Spec,
+        top_keys_stride), 4, { { 0,false }, { 3,false }, { 1,false }, { 7,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {

@@ -10,6 +10,7 @@ int32_t resolve(fovea_plan& plan) {
   const bool backward = plan.pass == FOVEA_BACKWARD;
   if (int32_t status = check_heads(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
+  if (int32_t status = check_top_weights(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.has_weights);
   // Per pair, a tanh counting as one: q + k, tanh, times w and its sum in a score; times v and its sum.
   // Backward, the scores again; with du = ds w (1 - t^2) its products are two, 1 - t^2 two, and the sums

@@ -16,12 +16,12 @@ int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void
     const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
     const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, void* ungated,
-    void* workspace, void* scratch, void* stream) {
+    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
+    int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream) {
   const attention::ForwardOperands operands = { { query, key, value, bias, mask, block_offsets,
       block_indices, relative_table, relative_buckets, alibi_slopes, gaussian_centers, spans,
       key_gates, output_gates, sinks, cu_seqlens_q, cu_seqlens_k, query_lengths, key_lengths }, out,
-      lse, weights, ungated };
+      lse, weights, top_weights, top_keys, ungated };
   return run_pass(attention::kOperation, FOVEA_FORWARD, plan, call, &operands, workspace, scratch,
       stream);
 }

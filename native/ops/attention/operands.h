@@ -33,6 +33,8 @@ struct ForwardOperands : Inputs {
   void* out;
   float* lse;
   float* weights;
+  float* top_weights;
+  int32_t* top_keys;
   void* ungated;
 };
 

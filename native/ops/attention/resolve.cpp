@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 
 #include "ops/attention/attention.h"
 #include "ops/masking.h"
@@ -17,21 +16,6 @@ int32_t check_number(const char* operand, bool given, const char* name, float nu
   return given ? fail(error, FOVEA_INVALID_ARGUMENT, "%s is 0, but %s are given", name, operand)
                : fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, but no %s are given", name,
                       double(number), operand);
-}
-
-// What is given only together.
-struct Given {
-  const char* name;
-  int32_t given;
-};
-int32_t check_together(std::initializer_list<Given> all, Error& error) {
-  for (const Given& it : all) {
-    for (const Given& other : all) {
-      if (!it.given || other.given) continue;
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
-    }
-  }
-  return FOVEA_OK;
 }
 
 int32_t check_relative(const Spec& spec, Error& error) {
@@ -132,6 +116,7 @@ int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
   if (int32_t status = check_heads(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
+  if (int32_t status = check_top_weights(spec, plan.error)) return status;
   if (int32_t status = check_number("gaussian_centers", spec.has_gaussian_centers,
                                     "gaussian_sigma", spec.gaussian_sigma, plan.error)) {
     return status;

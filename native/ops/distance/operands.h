@@ -22,6 +22,8 @@ struct ForwardOperands : Inputs {
   void* out;
   float* lse;
   float* weights;
+  float* top_weights;
+  int32_t* top_keys;
 };
 
 struct BackwardOperands : Inputs {

@@ -10,6 +10,7 @@ int32_t resolve(fovea_plan& plan) {
   const bool backward = plan.pass == FOVEA_BACKWARD;
   if (int32_t status = check_heads(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
+  if (int32_t status = check_top_weights(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.has_weights);
   // Per pair, a difference, its square and the sum in a score; times v and its sum. Backward, the scores
   // again; in each of dquery and dkey a difference, a product and the sum; <dout, v> and dvalue two each.

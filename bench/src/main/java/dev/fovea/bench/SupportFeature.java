@@ -111,6 +111,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("dropout", s -> FoveaAttentionSpec.DROPOUT.set(s, 0.1f)));
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
     features.add(forward("attention weights", FoveaAttentionSpec.HAS_WEIGHTS, 1));
+    features.add(forward("the largest attention weights", SupportFeature::topWeights));
     addGradients(features);
     return features;
   }
@@ -184,6 +185,12 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     FoveaAttentionSpec.IMAGE_WIDTH.set(spec, 32);
     FoveaAttentionSpec.WINDOW_ROWS.set(spec, 3);
     FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, 3);
+  }
+
+  private static void topWeights(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_TOP_WEIGHTS.set(spec, 1);
+    FoveaAttentionSpec.HAS_TOP_KEYS.set(spec, 1);
+    FoveaAttentionSpec.TOP_COUNT.set(spec, 8);
   }
 
   private static void outputGates(MemorySegment spec) {

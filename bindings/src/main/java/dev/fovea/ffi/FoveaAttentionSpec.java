@@ -43,6 +43,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
               ValueLayout.JAVA_INT.withName("has_lse"),
               ValueLayout.JAVA_INT.withName("has_weights"),
+              ValueLayout.JAVA_INT.withName("has_top_weights"),
+              ValueLayout.JAVA_INT.withName("has_top_keys"),
               ValueLayout.JAVA_INT.withName("has_ungated"),
               ValueLayout.JAVA_INT.withName("deterministic"),
               ValueLayout.JAVA_INT.withName("accumulate"),
@@ -78,6 +80,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("relative_count"),
               ValueLayout.JAVA_LONG.withName("block_rows"),
               ValueLayout.JAVA_LONG.withName("block_count"),
+              ValueLayout.JAVA_LONG.withName("top_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
@@ -100,6 +103,8 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("top_weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("top_keys_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("ungated_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
@@ -152,6 +157,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
   public static final Field.Int32 HAS_LSE = Field.Int32.of(LAYOUT, "has_lse");
   public static final Field.Int32 HAS_WEIGHTS = Field.Int32.of(LAYOUT, "has_weights");
+  public static final Field.Int32 HAS_TOP_WEIGHTS = Field.Int32.of(LAYOUT, "has_top_weights");
+  public static final Field.Int32 HAS_TOP_KEYS = Field.Int32.of(LAYOUT, "has_top_keys");
   public static final Field.Int32 HAS_UNGATED = Field.Int32.of(LAYOUT, "has_ungated");
   public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
@@ -189,6 +196,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 RELATIVE_COUNT = Field.Int64.of(LAYOUT, "relative_count");
   public static final Field.Int64 BLOCK_ROWS = Field.Int64.of(LAYOUT, "block_rows");
   public static final Field.Int64 BLOCK_COUNT = Field.Int64.of(LAYOUT, "block_count");
+  public static final Field.Int64 TOP_COUNT = Field.Int64.of(LAYOUT, "top_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
@@ -215,6 +223,10 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
   public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
       "weights_stride");
+  public static final Field.Int64Array TOP_WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "top_weights_stride");
+  public static final Field.Int64Array TOP_KEYS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "top_keys_stride");
   public static final Field.Int64Array UNGATED_STRIDE = Field.Int64Array.of(LAYOUT,
       "ungated_stride");
   public static final Field.Int64Array DOUT_STRIDE = Field.Int64Array.of(LAYOUT, "dout_stride");

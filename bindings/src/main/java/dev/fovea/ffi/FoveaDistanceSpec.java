@@ -24,6 +24,8 @@ public final class FoveaDistanceSpec {
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
               ValueLayout.JAVA_INT.withName("has_lse"),
               ValueLayout.JAVA_INT.withName("has_weights"),
+              ValueLayout.JAVA_INT.withName("has_top_weights"),
+              ValueLayout.JAVA_INT.withName("has_top_keys"),
               ValueLayout.JAVA_INT.withName("deterministic"),
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbandwidth"),
@@ -37,6 +39,7 @@ public final class FoveaDistanceSpec {
               ValueLayout.JAVA_LONG.withName("key_heads"),
               ValueLayout.JAVA_LONG.withName("head_dim"),
               ValueLayout.JAVA_LONG.withName("value_head_dim"),
+              ValueLayout.JAVA_LONG.withName("top_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
@@ -45,6 +48,8 @@ public final class FoveaDistanceSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("out_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("lse_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("top_weights_stride"),
+              MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("top_keys_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dout_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
@@ -65,6 +70,8 @@ public final class FoveaDistanceSpec {
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
   public static final Field.Int32 HAS_LSE = Field.Int32.of(LAYOUT, "has_lse");
   public static final Field.Int32 HAS_WEIGHTS = Field.Int32.of(LAYOUT, "has_weights");
+  public static final Field.Int32 HAS_TOP_WEIGHTS = Field.Int32.of(LAYOUT, "has_top_weights");
+  public static final Field.Int32 HAS_TOP_KEYS = Field.Int32.of(LAYOUT, "has_top_keys");
   public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
   public static final Field.Int32 HAS_DBANDWIDTH = Field.Int32.of(LAYOUT, "has_dbandwidth");
@@ -78,6 +85,7 @@ public final class FoveaDistanceSpec {
   public static final Field.Int64 KEY_HEADS = Field.Int64.of(LAYOUT, "key_heads");
   public static final Field.Int64 HEAD_DIM = Field.Int64.of(LAYOUT, "head_dim");
   public static final Field.Int64 VALUE_HEAD_DIM = Field.Int64.of(LAYOUT, "value_head_dim");
+  public static final Field.Int64 TOP_COUNT = Field.Int64.of(LAYOUT, "top_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
@@ -87,6 +95,10 @@ public final class FoveaDistanceSpec {
   public static final Field.Int64Array LSE_STRIDE = Field.Int64Array.of(LAYOUT, "lse_stride");
   public static final Field.Int64Array WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
       "weights_stride");
+  public static final Field.Int64Array TOP_WEIGHTS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "top_weights_stride");
+  public static final Field.Int64Array TOP_KEYS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "top_keys_stride");
   public static final Field.Int64Array DOUT_STRIDE = Field.Int64Array.of(LAYOUT, "dout_stride");
   public static final Field.Int64Array DQUERY_STRIDE = Field.Int64Array.of(LAYOUT, "dquery_stride");
   public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");

@@ -30,11 +30,13 @@ public final class NativeAttention extends NativeOperation {
       null, null);
   private static final Size BLOCK_COUNT = new Size("block_count", "L",
       FoveaAttentionSpec.BLOCK_COUNT, null, null);
+  private static final Size TOP_COUNT = new Size("top_count", "K", FoveaAttentionSpec.TOP_COUNT,
+      null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(23);
+    static final MethodHandle FORWARD = Handles.run(25);
     static final MethodHandle BACKWARD = Handles.run(33);
   }
 
@@ -46,7 +48,7 @@ public final class NativeAttention extends NativeOperation {
         1,
         FoveaAttentionSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
-            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT),
+            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT, TOP_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
@@ -113,6 +115,14 @@ public final class NativeAttention extends NativeOperation {
             new Operand("weights", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_WEIGHTS,
                 FoveaAttentionSpec.WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
                 new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(KEY_LENGTH,
+                false))),
+            new Operand("top_weights", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_TOP_WEIGHTS,
+                FoveaAttentionSpec.TOP_WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(TOP_COUNT,
+                false))),
+            new Operand("top_keys", Type.INT32, true, null, FoveaAttentionSpec.HAS_TOP_KEYS,
+                FoveaAttentionSpec.TOP_KEYS_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(TOP_COUNT,
                 false))),
             new Operand("ungated", Type.OUT, true, null, FoveaAttentionSpec.HAS_UNGATED,
                 FoveaAttentionSpec.UNGATED_STRIDE, List.of(new Dim(BATCH, false),
@@ -234,7 +244,7 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], workspace, scratch, stream);
   }
 
   @Override

@@ -22,11 +22,13 @@ public final class NativeDistance extends NativeOperation {
       null);
   private static final Size VALUE_HEAD_DIM = new Size("value_head_dim", "Dv",
       FoveaDistanceSpec.VALUE_HEAD_DIM, null, null);
+  private static final Size TOP_COUNT = new Size("top_count", "K", FoveaDistanceSpec.TOP_COUNT,
+      null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(11);
+    static final MethodHandle FORWARD = Handles.run(13);
     static final MethodHandle BACKWARD = Handles.run(15);
   }
 
@@ -37,7 +39,8 @@ public final class NativeDistance extends NativeOperation {
         "distance",
         6,
         FoveaDistanceSpec.LAYOUT,
-        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM),
+        List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
+            TOP_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaDistanceSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
@@ -67,6 +70,14 @@ public final class NativeDistance extends NativeOperation {
             new Operand("weights", Type.FLOAT32, true, null, FoveaDistanceSpec.HAS_WEIGHTS,
                 FoveaDistanceSpec.WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
                 new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(KEY_LENGTH,
+                false))),
+            new Operand("top_weights", Type.FLOAT32, true, null, FoveaDistanceSpec.HAS_TOP_WEIGHTS,
+                FoveaDistanceSpec.TOP_WEIGHTS_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(TOP_COUNT,
+                false))),
+            new Operand("top_keys", Type.INT32, true, null, FoveaDistanceSpec.HAS_TOP_KEYS,
+                FoveaDistanceSpec.TOP_KEYS_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(QUERY_HEADS, false), new Dim(QUERY_LENGTH, false), new Dim(TOP_COUNT,
                 false)))
         ),
         List.of(
@@ -123,7 +134,7 @@ public final class NativeDistance extends NativeOperation {
       MemorySegment stream)
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
-        o[6], o[7], o[8], o[9], o[10], workspace, scratch, stream);
+        o[6], o[7], o[8], o[9], o[10], o[11], o[12], workspace, scratch, stream);
   }
 
   @Override

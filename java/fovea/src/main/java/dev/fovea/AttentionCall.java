@@ -69,18 +69,6 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
     return bindBoth("relative_table", table, "relative_buckets", buckets);
   }
 
-  private AttentionCall bindBoth(String name, Tensor tensor, String other, Tensor second) {
-    if ((tensor == null) != (second == null)) {
-      String given = PassOperands.javaName(tensor == null ? other : name);
-      String absent = PassOperands.javaName(tensor == null ? name : other);
-      throw new IllegalArgumentException(given + " is given without " + absent);
-    }
-    claim().begin();
-    operands().set(name, tensor);
-    operands().set(other, second);
-    return operandBound();
-  }
-
   /**
    * ALiBi (Press et al., 2021): adds slope * (j - position), or -slope * |j - position| without a
    * causal mask. [B or 1, Hq or 1] or [Hq or 1], {@link DType#FLOAT32}, with any strides. Null for

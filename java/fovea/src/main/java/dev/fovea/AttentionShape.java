@@ -219,6 +219,16 @@ public final class AttentionShape {
       return weights().strides(FoveaAttentionSpec.WEIGHTS_STRIDE, strides);
     }
 
+    /**
+     * The largest weights are wanted and their keys: dense [B, Hq, Sq, count] or [Hq, Tq, count].
+     */
+    public Builder topWeights(long count) {
+      FoveaAttentionSpec.HAS_TOP_WEIGHTS.set(spec, 1);
+      FoveaAttentionSpec.HAS_TOP_KEYS.set(spec, 1);
+      FoveaAttentionSpec.TOP_COUNT.set(spec, count);
+      return this;
+    }
+
     /** ALiBi slopes [B or 1, Hq or 1] with these strides: here of both. */
     public Builder alibiSlopes(long... strides) {
       FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, 1);

@@ -10,7 +10,7 @@ public enum DType {
   FLOAT16(2),
   /** The upper half of a binary32: 8 bits of precision, the range of {@link #FLOAT32}. */
   BFLOAT16(2),
-  /** Two's complement; for lengths and offsets, never for values. */
+  /** Two's complement; for lengths, offsets and indices, never for values. */
   INT32(4),
   /** A byte: 0 is false, anything else true; for masks. */
   BOOL(1);

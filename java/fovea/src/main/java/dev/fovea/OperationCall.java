@@ -203,6 +203,29 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     return bound();
   }
 
+  /** Binds two of which none is without the other; null for none. */
+  C bindBoth(String name, Tensor tensor, String other, Tensor second) {
+    setBoth(name, tensor, other, second);
+    return operandBound();
+  }
+
+  /** Binds two such that have no part in a backward pass. */
+  C bindBothUnseen(String name, Tensor tensor, String other, Tensor second) {
+    setBoth(name, tensor, other, second);
+    return bound();
+  }
+
+  private void setBoth(String name, Tensor tensor, String other, Tensor second) {
+    if ((tensor == null) != (second == null)) {
+      String given = PassOperands.javaName(tensor == null ? other : name);
+      String absent = PassOperands.javaName(tensor == null ? name : other);
+      throw new IllegalArgumentException(given + " is given without " + absent);
+    }
+    claim.begin();
+    operands.set(name, tensor);
+    operands.set(other, second);
+  }
+
   private void run(BoundRun bound, Tensor out) {
     lastRun.forget(); // one that fails may leave half of an out
     runBound(bound, dropoutSeed, dropoutOffset);

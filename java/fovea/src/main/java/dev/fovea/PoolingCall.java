@@ -48,7 +48,7 @@ public final class PoolingCall {
    * last dimension contiguous. Null if they are not wanted; a backward pass needs them.
    */
   public PoolingCall lse(Tensor lse) {
-    call.lse(lse == null || packed ? lse : scores("lse", lse, 2));
+    call.lse(lse == null || packed ? lse : scores("lse", lse, "B, H"));
     return this;
   }
 
@@ -57,7 +57,18 @@ public final class PoolingCall {
    * H, longest]. Null if they are not wanted.
    */
   public PoolingCall weights(Tensor weights) {
-    call.weights(weights == null ? null : scores("weights", weights, 3));
+    call.weights(weights == null ? null : scores("weights", weights, "B, H, S"));
+    return this;
+  }
+
+  /**
+   * Where the K largest weights of each sequence and head go and the positions that have them, as
+   * {@link SoftmaxCall#topWeights} says: [B, H, K] both.
+   */
+  public PoolingCall topWeights(Tensor weights, Tensor positions) {
+    call.topWeights(
+        weights == null ? null : scores("weights", weights, "B, H, K"),
+        positions == null ? null : scores("positions", positions, "B, H, K"));
     return this;
   }
 
@@ -117,11 +128,10 @@ public final class PoolingCall {
   }
 
   /** [B, H, ...] as attention has it: [B, H, 1, ...], or packed [H, B, ...]. */
-  private Tensor scores(String name, Tensor tensor, int rank) {
-    if (tensor.rank() != rank) {
+  private Tensor scores(String name, Tensor tensor, String shape) {
+    if (tensor.rank() != shape.split(", ").length) {
       throw new IllegalArgumentException(
-          "%s is %s, expected [%s]"
-              .formatted(name, tensor.description(), rank == 2 ? "B, H" : "B, H, S"));
+          "%s is %s, expected [%s]".formatted(name, tensor.description(), shape));
     }
     return packed ? tensor.transpose(0, 1) : tensor.unsqueeze(2);
   }

@@ -38,6 +38,20 @@ public abstract sealed class SoftmaxCall<C extends SoftmaxCall<C>> extends Seque
   }
 
   /**
+   * Where the K largest attention weights of each query go, before dropout, and the keys that have
+   * them: in falling order, of equal ones that of the first key before the others. Where fewer than
+   * K weights are not 0, the rest are weights of 0 with key -1; a NaN is above all weights. Memory
+   * and time are those of K weights for each query, not of Sk. Null if they are not wanted, both or
+   * neither.
+   *
+   * @param weights [B, Hq, Sq, K] {@link DType#FLOAT32}, K from 1 to 128; packed: [Hq, Tq, K]
+   * @param keys the same of {@link DType#INT32}
+   */
+  public C topWeights(Tensor weights, Tensor keys) {
+    return bindBothUnseen("top_weights", weights, "top_keys", keys);
+  }
+
+  /**
    * The backward pass of this call's own forward, as {@link AttentionCall#gradients(Tensor)} is.
    *
    * @param dout the gradient of out: its shape and element type, in any stride order but with a

@@ -105,6 +105,13 @@ final class AttendCommand extends CliCommand {
   private ImageWindow imageWindow;
 
   @Option(
+      names = "--top-count",
+      defaultValue = "8",
+      paramLabel = "K",
+      description = "Weights of a query in --top-weights and --top-keys, 1 to 128; default 8.")
+  private long topCount;
+
+  @Option(
       names = "--scale",
       paramLabel = "S",
       description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
@@ -168,6 +175,7 @@ final class AttendCommand extends CliCommand {
             spanRamp,
             blocks,
             imageWindow,
+            topCount,
             dropout,
             seed,
             offset,

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -131,6 +133,32 @@ class AttendFilesTest {
     assertArrayEquals(SHAPE, files.read("old").shape());
     assertArrayEquals(new long[] {2, 4}, files.read("a").shape());
     assertArrayEquals(new long[] {1, 2, 3, 3}, files.read("b").shape());
+  }
+
+  @Test
+  void theLargestWeightsAndTheirKeys() throws IOException {
+    refusedAndNothingChanged(
+        "is given without --top-weights", "--out", "out.npy", "--top-keys", "k.npy");
+    String[] files = {
+      "--out", "out.npy", "--weights", "all.npy", "--top-weights", "w.npy", "--top-keys", "k.npy"
+    };
+    line.addAll(List.of("--top-count", "129"));
+    refusedAndNothingChanged("expected 0 to 128", files);
+    line.set(line.size() - 1, "2");
+    Cli cli = run(files);
+    assertEquals(0, cli.code(), cli.err());
+    NpyFiles written = new NpyFiles(folder);
+    Npy keys = written.read("k");
+    assertEquals(NpyType.INT32, keys.type());
+    assertArrayEquals(new long[] {1, 2, 3, 2}, keys.shape());
+    assertArrayEquals(keys.shape(), written.read("w").shape());
+    Npy weights = written.read("all");
+    for (int i = 0; i < keys.elements(); i++) {
+      int key = keys.data().getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i);
+      double listed = written.read("w").value(i);
+      assertEquals(weights.value(i / 2 * 3 + key), listed);
+      assertTrue(i % 2 == 0 || listed <= written.read("w").value(i - 1));
+    }
   }
 
   @ParameterizedTest

@@ -153,6 +153,11 @@ public final class CaseBuffers implements AutoCloseable {
     return damage;
   }
 
+  /** Those that were made so far. */
+  List<Output> outputs() {
+    return outputs;
+  }
+
   /** Bytes of all outputs, one after the other: two runs with the same bits have the same. */
   public byte[] outputBytes() {
     int size = 0;

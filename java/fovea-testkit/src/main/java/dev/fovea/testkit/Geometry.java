@@ -117,6 +117,7 @@ public record Geometry(
       case "key_heads" -> keyHeads;
       case "head_dim" -> headDim;
       case "value_head_dim" -> valueHeadDim;
+      case "top_count" -> 0; // what is listed, a case adds
       default -> throw new IllegalArgumentException("a geometry has no " + size.name());
     };
   }

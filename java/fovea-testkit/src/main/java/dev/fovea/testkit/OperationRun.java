@@ -95,7 +95,15 @@ public final class OperationRun implements AutoCloseable {
   /** What is wrong with the outputs of the last run, or null. */
   public String compare(Map<String, Expected> expected) {
     String wrong = buffers.compare(ordered(expected));
+    if (wrong == null && written.contains("top_keys")) {
+      wrong = TopWeights.compare(top("weights"), top("top_weights"), top("top_keys"));
+    }
     return wrong == null ? damage : wrong;
+  }
+
+  private TopWeights.Output top(String name) {
+    return new TopWeights.Output(
+        buffers.outputs().get(written.indexOf(name)).segment(), c.layout(name));
   }
 
   /** The largest error of the last run in units of what is allowed. */

@@ -80,6 +80,7 @@ public final class Attend {
       MemoryNeed memory = new MemoryNeed();
       NpyTensors reader = new NpyTensors(scope, mappings, memory);
       Operands operands = new Operands(mechanism, files, reader, dtype, scope, memory);
+      operands.size("K", settings.topCount());
       name(named, operands);
       Wording wording = operands.wording();
       boolean trains = select(true, true).stream().anyMatch(it -> operands.file(it) != null);

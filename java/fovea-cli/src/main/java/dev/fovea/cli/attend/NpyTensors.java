@@ -189,8 +189,8 @@ final class NpyTensors {
    * @param host owns the copy where one is needed
    */
   static Npy array(Tensor tensor, Scope host) {
-    NpyType type = tensor.dtype() == DType.FLOAT16 ? NpyType.FLOAT16 : NpyType.FLOAT32;
-    DType stored = type == NpyType.FLOAT16 ? DType.FLOAT16 : DType.FLOAT32;
+    DType stored = tensor.dtype() == DType.BFLOAT16 ? DType.FLOAT32 : tensor.dtype();
+    NpyType type = NpyType.valueOf(stored.name());
     boolean inPlace = tensor.dtype() == stored && tensor.device() == Device.cpu();
     Tensor data = inPlace ? tensor : host.allocate(stored, tensor.shape()).copyFrom(tensor);
     return new Npy(type, tensor.shape(), data.segment());

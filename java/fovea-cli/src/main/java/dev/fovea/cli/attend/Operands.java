@@ -95,6 +95,11 @@ final class Operands {
     return sizes.get(symbol);
   }
 
+  /** Sets a size that no file has, for results that are shaped after it. */
+  void size(String symbol, long size) {
+    sizes.put(symbol, size);
+  }
+
   /** Reads an operand, unless it is absent. */
   void read(Operand operand) throws IOException {
     if (file(operand) == null) {
@@ -173,7 +178,12 @@ final class Operands {
         mechanism.isGradient(operand)
             ? get(NativeOperation.original(operand.name())).shape()
             : operand.axes(packed).stream().mapToLong(axis -> sizes.get(axis.symbol())).toArray();
-    DType type = operand.type() == Type.FLOAT32 ? DType.FLOAT32 : dtype();
+    DType type =
+        switch (operand.type()) {
+          case FLOAT32 -> DType.FLOAT32;
+          case INT32 -> DType.INT32;
+          default -> dtype();
+        };
     memory.add(Mechanism.option(operand.name()), type, shape);
     tensors.put(operand.name(), scope.allocate(type, shape));
   }
@@ -182,10 +192,14 @@ final class Operands {
   Wording wording() {
     Wording wording = new Wording();
     for (Operand operand : mechanism.operands()) {
-      if (!operand.written() && file(operand) != null) {
-        wording
-            .with(Mechanism.option(operand.name()), file(operand))
-            .withSizes(operand, file(operand));
+      String option = Mechanism.option(operand.name());
+      if (file(operand) == null) {
+        wording.with(option);
+        continue;
+      }
+      wording.with(option, file(operand));
+      if (!operand.written()) {
+        wording.withSizes(operand, file(operand));
       }
     }
     return wording;

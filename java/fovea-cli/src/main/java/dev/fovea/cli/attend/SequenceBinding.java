@@ -31,6 +31,7 @@ abstract class SequenceBinding<C extends SequenceCall<C>, B extends SequenceBack
       softmax
           .lse(operands.get("lse"))
           .weights(operands.get("weights"))
+          .topWeights(operands.get("top_weights"), operands.get("top_keys"))
           .dropoutSeed(settings.seed(), settings.offset());
     }
     return !operands.isPacked()

@@ -13,6 +13,7 @@ import dev.fovea.MaskBuilder;
  * @param scale null: the operation's own
  * @param blocks of a block mask
  * @param imageWindow of two dimensions
+ * @param topCount weights of a query that are listed, where that is wanted
  * @param featureMap of queries and keys, of linear attention
  * @param normalised whether its out is divided by the sum of its weights
  * @param deterministic whether every run of a backward pass is to give the same bits
@@ -26,6 +27,7 @@ public record Settings(
     double spanRamp,
     BlockSize blocks,
     ImageWindow imageWindow,
+    long topCount,
     double dropout,
     long seed,
     int offset,

@@ -45,6 +45,8 @@ public record AttentionCase(
       Layout out,
       Layout lse,
       Layout weights,
+      Layout topWeights,
+      Layout topKeys,
       Layout bias,
       Layout mask,
       Layout table,
@@ -57,7 +59,8 @@ public record AttentionCase(
     List<Layout> all() {
       return Stream.concat(
               Stream.of(query, key, value, out, lse, weights, bias, mask, table, alibi),
-              Stream.concat(Stream.of(keyGates, outputGates, ungated), rows.stream()))
+              Stream.concat(
+                  Stream.of(topWeights, topKeys, keyGates, outputGates, ungated), rows.stream()))
           .filter(Objects::nonNull)
           .toList();
     }

@@ -54,6 +54,7 @@ public final class CaseBuilder {
   int offset;
   boolean lse = true;
   boolean weights;
+  int top;
   boolean allowTf32;
   Content content = Content.NORMAL;
   long dataSeed = 1;
@@ -66,6 +67,7 @@ public final class CaseBuilder {
   Style out = Style.DENSE;
   Style lseStyle = Style.DENSE;
   Style weightsStyle = Style.DENSE;
+  Style topStyle = Style.DENSE;
   Style biasStyle = Style.DENSE;
   Style maskStyle = Style.DENSE;
   Style tableStyle = Style.DENSE;
@@ -238,6 +240,14 @@ public final class CaseBuilder {
   public CaseBuilder outputs(boolean lse, boolean weights) {
     this.lse = lse;
     this.weights = weights;
+    top = weights ? top : 0;
+    return this;
+  }
+
+  /** How many of the largest weights of a query are listed, beside all of them. */
+  public CaseBuilder top(int count) {
+    top = count;
+    weights = true;
     return this;
   }
 
@@ -316,6 +326,7 @@ public final class CaseBuilder {
             offset,
             lse,
             weights,
+            top,
             allowTf32);
     return new AttentionCase(g, options, layouts(g), content, dataSeed, guard, parallelism, repeat);
   }
@@ -330,6 +341,8 @@ public final class CaseBuilder {
         out.layout(outer, rows, queryHeads, g.valueHeadDim()),
         lse ? lseStyle.layout(outer, queryHeads, 1, rows) : null,
         weights ? weightsStyle.layout(outer, queryHeads, rows, keyLength) : null,
+        top > 0 ? topStyle.layout(outer, queryHeads, rows, top) : null,
+        top > 0 ? weightsStyle.layout(outer, queryHeads, rows, top) : null,
         bias == Bias.NONE ? null : biasLayout(outer, rows),
         mask == Bias.NONE ? null : maskLayout(outer, rows),
         relative == null ? null : relative.layout(tableStyle, g),

@@ -35,6 +35,8 @@ final class CaseContents {
     file.output(c.layouts().out(), expected.out(), null);
     file.output(c.layouts().lse(), expected.lse(), null);
     file.output(c.layouts().weights(), expected.weights(), null);
+    file.output(c.layouts().topWeights(), expected.topWeights(), null);
+    file.output(c.layouts().topKeys(), expected.topKeys(), null);
     file.output(c.layouts().ungated(), expected.ungated(), null);
   }
 
@@ -172,6 +174,9 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(g.hasKeyLengths()));
     FoveaAttentionSpec.HAS_LSE.set(spec, flag(o.lse()));
     FoveaAttentionSpec.HAS_WEIGHTS.set(spec, flag(o.weights()));
+    FoveaAttentionSpec.HAS_TOP_WEIGHTS.set(spec, flag(o.top() > 0));
+    FoveaAttentionSpec.HAS_TOP_KEYS.set(spec, flag(o.top() > 0));
+    FoveaAttentionSpec.TOP_COUNT.set(spec, o.top());
     FoveaAttentionSpec.SCALE.set(spec, o.scale() == null ? 0 : o.scale());
     FoveaAttentionSpec.SOFTCAP.set(spec, o.softcap());
     FoveaAttentionSpec.DROPOUT.set(spec, o.dropout());
@@ -209,6 +214,8 @@ final class CaseContents {
     sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
     sums(spec, FoveaAttentionSpec.MASK_STRIDE, layouts.mask(), g.packed());
     strides(spec, FoveaAttentionSpec.WEIGHTS_STRIDE, layouts.weights());
+    strides(spec, FoveaAttentionSpec.TOP_WEIGHTS_STRIDE, layouts.topWeights());
+    strides(spec, FoveaAttentionSpec.TOP_KEYS_STRIDE, layouts.topKeys());
     table(spec, FoveaAttentionSpec.RELATIVE_TABLE_STRIDE, layouts.table());
     sums(spec, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, layouts.alibi(), false);
     sums(spec, FoveaAttentionSpec.KEY_GATES_STRIDE, layouts.keyGates(), g.packed());

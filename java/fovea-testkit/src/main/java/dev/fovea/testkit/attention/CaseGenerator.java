@@ -34,6 +34,7 @@ public final class CaseGenerator {
   private final Limits limits;
   private final double share; // of the usual cost
   private boolean isLong;
+  private int top; // of the largest weights, where weights are wanted
   private final CaseBuilder c = new CaseBuilder();
 
   private CaseGenerator(long seed, long index, Limits limits, double share) {
@@ -69,6 +70,7 @@ public final class CaseGenerator {
     drawnApart();
     c.lse = random.chance(0.6);
     c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
+    c.top = c.weights ? top : 0;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
     c.parallelism = random.among(1, 1, 1, 2, 3);
     c.allowTf32 = random.chance(0.4) && c.dtype == DType.FLOAT32;
@@ -175,6 +177,8 @@ public final class CaseGenerator {
     c.keyGateStyle = Style.draw(random);
     c.outputGateStyle = Style.drawInput(random);
     c.ungatedStyle = Style.draw(random);
+    c.topStyle = Style.draw(random);
+    top = random.chance(0.7) ? random.among(1, 2, 5, 8, 40, 128) : 0;
   }
 
   private void content() {

@@ -7,6 +7,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.testkit.CaseBuffers.Output;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.TopWeights;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -18,11 +19,15 @@ public final class CaseRun implements AutoCloseable {
   private final BoundCase bound;
   private final Output out;
   private final Output lse;
+  private final AttentionCase c;
   private final Output weights;
+  private Output topWeights;
+  private Output topKeys;
   private String damage; // by the last run
 
   /** Lays the operands out in memory of {@code device} and binds the call; runs nothing. */
   public CaseRun(AttentionCase c, Operands data, Device device) {
+    this.c = c;
     bound = new BoundCase(c, data, device);
     boolean built = false;
     try {
@@ -46,6 +51,11 @@ public final class CaseRun implements AutoCloseable {
       if (weights != null) {
         call().weights(weights.tensor());
       }
+      if (o.top() > 0) {
+        topWeights = top("topWeights", DType.FLOAT32, layouts.topWeights());
+        topKeys = top("topKeys", DType.INT32, layouts.topKeys());
+        call().topWeights(topWeights.tensor(), topKeys.tensor());
+      }
       if (o.gates().ungated()) {
         Layout layout = layouts.ungated();
         call()
@@ -61,6 +71,10 @@ public final class CaseRun implements AutoCloseable {
         close();
       }
     }
+  }
+
+  private Output top(String name, DType type, Layout layout) {
+    return bound.buffers().output(name, type, layout, null, bound.dims());
   }
 
   /** The specification of a case in the public API's words. */
@@ -142,6 +156,14 @@ public final class CaseRun implements AutoCloseable {
   /** What is wrong with the outputs of the last run, or null. */
   public String compare(Oracle.Outputs expected) {
     String wrong = bound.buffers().compare(expected.all());
+    if (wrong == null && topWeights != null) {
+      AttentionCase.Layouts layouts = c.layouts();
+      wrong =
+          TopWeights.compare(
+              new TopWeights.Output(weights.segment(), layouts.weights()),
+              new TopWeights.Output(topWeights.segment(), layouts.topWeights()),
+              new TopWeights.Output(topKeys.segment(), layouts.topKeys()));
+    }
     return wrong == null ? damage : wrong;
   }
 

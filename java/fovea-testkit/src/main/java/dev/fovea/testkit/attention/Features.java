@@ -17,6 +17,7 @@ public final class Features {
     AttentionCase forward = c.forward();
     f.remove("lse"); // always on, and weights off
     f.remove("weights");
+    f.remove("top");
     f.put("gradients", c.dtype() == forward.options().dtype() ? "same" : c.dtype().name());
     f.put("deterministic", c.deterministic() ? "on" : "off");
     f.put("accumulate", c.accumulate() ? "on" : "off");
@@ -84,6 +85,7 @@ public final class Features {
     f.put("dropout", o.dropout() > 0 ? "on" : "off");
     f.put("lse", o.lse() ? "on" : "off");
     f.put("weights", o.weights() ? "on" : "off");
+    f.put("top", o.top() > 0 ? "on" : "off");
     f.put("tf32", o.dtype() != DType.FLOAT32 ? "other-dtype" : o.allowTf32() ? "on" : "off");
     f.put("lengths", FeatureValues.lengths(g));
     f.put("group", FeatureValues.group(g));

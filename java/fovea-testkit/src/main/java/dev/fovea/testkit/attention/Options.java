@@ -30,6 +30,7 @@ import java.util.List;
  * @param offset last word of their counter
  * @param lse is asked for
  * @param weights are asked for
+ * @param top of the largest weights of a query that are listed, beside all of them; 0: none
  * @param allowTf32 products of float32 may round their factors
  */
 public record Options(
@@ -56,6 +57,7 @@ public record Options(
     int offset,
     boolean lse,
     boolean weights,
+    int top,
     boolean allowTf32) {
 
   /** Shapes of bias and mask; the dimensions not named are 1. The keys are never broadcast. */
@@ -154,6 +156,9 @@ public record Options(
       text.append(" dropout=").append(dropout).append('/').append(seed).append('/').append(offset);
     }
     text.append(lse ? " lse" : "").append(weights ? " weights" : "");
+    if (top > 0) {
+      text.append(" top=").append(top);
+    }
     return text.append(allowTf32 ? " tf32" : "").toString();
   }
 }

@@ -6,6 +6,7 @@ import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Sigmoid;
+import dev.fovea.testkit.TopWeights;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import java.util.Arrays;
 import java.util.List;
@@ -107,10 +108,16 @@ public final class Oracle {
   private OracleRow row;
 
   /** Expected outputs; all but out are null where the case does not ask for them. */
-  public record Outputs(Expected out, Expected lse, Expected weights, Expected ungated) {
+  public record Outputs(
+      Expected out,
+      Expected lse,
+      Expected weights,
+      Expected topWeights,
+      Expected topKeys,
+      Expected ungated) {
 
     List<Expected> all() {
-      return Arrays.asList(out, lse, weights, ungated);
+      return Arrays.asList(out, lse, weights, topWeights, topKeys, ungated);
     }
   }
 
@@ -169,7 +176,14 @@ public final class Oracle {
         }
       }
     }
-    return new Outputs(out, lse, weights, ungated);
+    boolean top = options.top() > 0;
+    return new Outputs(
+        out,
+        lse,
+        weights,
+        top ? TopWeights.written(c.layouts().topWeights()) : null,
+        top ? TopWeights.written(c.layouts().topKeys()) : null,
+        ungated);
   }
 
   /** A query row behind its sequence: out = 0, lse = -inf, weights = 0. */

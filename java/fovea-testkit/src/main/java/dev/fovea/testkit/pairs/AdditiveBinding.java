@@ -20,7 +20,10 @@ final class AdditiveBinding {
       call.dropoutSeed(c.seed(), c.offset());
     }
     if (!c.isBackward()) {
-      call.out(run.output("out")).lse(run.output("lse")).weights(run.output("weights"));
+      call.out(run.output("out"))
+          .lse(run.output("lse"))
+          .weights(run.output("weights"))
+          .topWeights(run.output("top_weights"), run.output("top_keys"));
       return new OperationRun.Bound(call, null);
     }
     return new OperationRun.Bound(

@@ -45,6 +45,7 @@ public final class CaseBuilder {
   boolean bias = true;
   boolean lse = true;
   boolean weights;
+  int top;
   Content content = Content.NORMAL;
   long dataSeed = 1;
   Side guard = Side.END;
@@ -154,6 +155,13 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** How many of the largest weights of a query are listed, beside all of them. */
+  public CaseBuilder top(int count) {
+    top = count;
+    weights = true;
+    return this;
+  }
+
   /** Kind and seed of the values. */
   public CaseBuilder content(Content kind, long seed) {
     content = kind;
@@ -232,6 +240,10 @@ public final class CaseBuilder {
     if (gradients == null) {
       if (weights) {
         put(all, "weights", outer, queryHeads, g.queryRows(), keyLength);
+      }
+      if (weights && top > 0) {
+        put(all, "top_weights", outer, queryHeads, g.queryRows(), top);
+        put(all, "top_keys", outer, queryHeads, g.queryRows(), top);
       }
       return all;
     }

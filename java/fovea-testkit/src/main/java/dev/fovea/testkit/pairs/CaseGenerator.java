@@ -95,7 +95,17 @@ public final class CaseGenerator {
       c.dbias = random.chance(0.7);
       c.dbandwidth = c.dweight;
     }
+    drawnApart();
     return c;
+  }
+
+  /** What leaves the draws of all else as they were before it was drawn. */
+  private void drawnApart() {
+    Gaussian random = new Gaussian(Gaussian.mix(c.dataSeed));
+    if (random.chance(0.7)) {
+      c.top = random.among(1, 2, 5, 8, 40, 128);
+    }
+    c.style("top_weights", Style.draw(random)).style("top_keys", Style.draw(random));
   }
 
   private void sizes() {

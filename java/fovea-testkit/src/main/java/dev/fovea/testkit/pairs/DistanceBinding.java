@@ -19,7 +19,10 @@ final class DistanceBinding {
       call.dropoutSeed(c.seed(), c.offset());
     }
     if (!c.isBackward()) {
-      call.out(run.output("out")).lse(run.output("lse")).weights(run.output("weights"));
+      call.out(run.output("out"))
+          .lse(run.output("lse"))
+          .weights(run.output("weights"))
+          .topWeights(run.output("top_weights"), run.output("top_keys"));
       return new OperationRun.Bound(call, null);
     }
     return new OperationRun.Bound(

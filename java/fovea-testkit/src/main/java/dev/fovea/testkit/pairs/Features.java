@@ -46,6 +46,7 @@ final class Features {
       f.put("outLayout", FeatureValues.layout(c.layout("out")));
       f.put("lse", flag(c.has("lse")));
       f.put("weights", flag(c.has("weights")));
+      f.put("top", flag(c.has("top_keys")));
       return f;
     }
     f.put("gradients", c.gradients().dtype() == o.dtype() ? "same" : c.gradients().dtype().name());

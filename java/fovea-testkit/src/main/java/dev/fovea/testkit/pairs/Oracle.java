@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.TopWeights;
 import dev.fovea.testkit.pairs.PairCase.Content;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -99,6 +100,10 @@ public final class Oracle {
     }
     if (weights != null) {
       all.put("weights", weights);
+    }
+    if (c.has("top_keys")) {
+      all.put("top_weights", TopWeights.written(c.layout("top_weights")));
+      all.put("top_keys", TopWeights.written(c.layout("top_keys")));
     }
     return all;
   }

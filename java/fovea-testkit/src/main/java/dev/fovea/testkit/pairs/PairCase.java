@@ -182,6 +182,9 @@ public record PairCase(
   public void fill(MemorySegment spec) {
     options.visibility().fill(operation(), spec);
     operation().float32("dropout").set(spec, options.dropout());
+    if (has("top_keys")) {
+      operation().int64("top_count").set(spec, layout("top_keys").size()[3]);
+    }
   }
 
   /** One line for people. */
