@@ -70,18 +70,30 @@ inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm512_fmadd_ps(a, b, c
 inline vfloat max(vfloat a, vfloat b) { return _mm512_max_ps(a, b); }
 inline vfloat min(vfloat a, vfloat b) { return _mm512_min_ps(a, b); }
 inline vfloat broadcast(const float* p) { return _mm512_set1_ps(*p); }
+inline vfloat sqrt(vfloat a) { return _mm512_sqrt_ps(a); }
+inline vfloat floor(vfloat a) { return _mm512_floor_ps(a); }
 inline bool any(vint mask) { return _mm512_test_epi32_mask(__m512i(mask), __m512i(mask)) != 0; }
 #elif defined(__AVX2__)
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm256_fmadd_ps(a, b, c); }
 inline vfloat max(vfloat a, vfloat b) { return _mm256_max_ps(a, b); }
 inline vfloat min(vfloat a, vfloat b) { return _mm256_min_ps(a, b); }
 inline vfloat broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+inline vfloat sqrt(vfloat a) { return _mm256_sqrt_ps(a); }
+inline vfloat floor(vfloat a) { return _mm256_floor_ps(a); }
 inline bool any(vint mask) { return !_mm256_testz_si256(__m256i(mask), __m256i(mask)); }
 #else
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
 inline vfloat max(vfloat a, vfloat b) { return select(a > b, a, b); }
 inline vfloat min(vfloat a, vfloat b) { return select(a < b, a, b); }
 inline vfloat broadcast(const float* p) { return splat(*p); }
+inline vfloat sqrt(vfloat a) {
+  for (int lane = 0; lane < kLanes; ++lane) a[lane] = __builtin_sqrtf(a[lane]);
+  return a;
+}
+inline vfloat floor(vfloat a) {
+  for (int lane = 0; lane < kLanes; ++lane) a[lane] = __builtin_floorf(a[lane]);
+  return a;
+}
 inline bool any(vint mask) {
   int32_t some = 0;
   for (int lane = 0; lane < kLanes; ++lane) some |= mask[lane];

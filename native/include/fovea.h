@@ -226,6 +226,8 @@ typedef struct fovea_attention_spec {
   int32_t has_block_indices; /* 1 = block_indices is given */
   int32_t has_relative_table; /* 1 = relative_table is given */
   int32_t has_relative_buckets; /* 1 = relative_buckets is given */
+  int32_t has_modifier_program; /* 1 = modifier_program is given */
+  int32_t has_modifier_table; /* 1 = modifier_table is given */
   int32_t has_alibi_slopes; /* 1 = alibi_slopes is given */
   int32_t has_gaussian_centers; /* 1 = gaussian_centers is given */
   int32_t has_spans; /* 1 = spans is given */
@@ -242,6 +244,7 @@ typedef struct fovea_attention_spec {
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbias; /* backward: 1 = dbias is written */
   int32_t has_drelative_table; /* backward: 1 = drelative_table is written */
+  int32_t has_dmodifier_table; /* backward: 1 = dmodifier_table is written */
   int32_t has_dalibi_slopes; /* backward: 1 = dalibi_slopes is written */
   int32_t has_dgaussian_centers; /* backward: 1 = dgaussian_centers is written */
   int32_t has_dspans; /* backward: 1 = dspans is written */
@@ -253,7 +256,6 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t image_width; /* >= 0; positions are pixels of images of this width,
@@ -273,6 +275,8 @@ typedef struct fovea_attention_spec {
   int64_t relative_count; /* N: columns of relative_table */
   int64_t block_rows; /* R: rows of blocks in a block mask, and one more */
   int64_t block_count; /* L: room for the blocks that are listed */
+  int64_t modifier_words; /* P: of modifier_program */
+  int64_t modifier_columns; /* C: of modifier_table */
   int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
@@ -284,6 +288,7 @@ typedef struct fovea_attention_spec {
   int64_t block_offsets_stride[2]; /* of [B~, Hq~] */
   int64_t block_indices_stride[2]; /* of [B~, Hq~] */
   int64_t relative_table_stride[2]; /* of [Hq, N] */
+  int64_t modifier_table_stride[2]; /* of [Hq~, C] */
   int64_t alibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t gaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t spans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -301,6 +306,7 @@ typedef struct fovea_attention_spec {
   int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
   int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t drelative_table_stride[2]; /* of [Hq, N] */
+  int64_t dmodifier_table_stride[2]; /* of [Hq~, C] */
   int64_t dalibi_slopes_stride[2]; /* of [B~, Hq~] */
   int64_t dgaussian_centers_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t dspans_stride[3]; /* of [B~, Hq~, Sq~] */
@@ -380,8 +386,9 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
     const void* key, const void* value, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
-    const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
-    const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
+    const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
+    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
+    const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
     const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
     int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream);
@@ -389,13 +396,14 @@ FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
     const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
-    const int32_t* relative_buckets, const float* alibi_slopes, const float* gaussian_centers,
-    const float* spans, const float* key_gates, const void* output_gates, const float* sinks,
+    const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
+    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
+    const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
     const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
-    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dalibi_slopes,
-    float* dgaussian_centers, float* dspans, float* dkey_gates, float* doutput_gates, float* dsinks,
-    void* workspace, void* scratch, void* stream);
+    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dmodifier_table,
+    float* dalibi_slopes, float* dgaussian_centers, float* dspans, float* dkey_gates,
+    float* doutput_gates, float* dsinks, void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- additive attention ----------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
       : BackwardItems(run, call, kernels_of(run.plan.isa).backward), pieces_(plan_) {}
 
   int32_t run() {
+    if (int32_t status = check_program(spec_, operands_, call_)) return status;
     return for_each_item([this](int64_t item) {
       switch (call_.phase) {
         case kBiasPhase:
@@ -94,7 +95,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  // ---- dsinks, drelative_table, dkey_gates and the gradients of row operands --------------------
+  // ---- dsinks, gradients of tables, dkey_gates and those of row operands -------------------------
 
   int32_t sum_heads(int64_t item) {
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
@@ -105,7 +106,21 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     }
     if (spec_.has_drelative_table) {
       for (int64_t h = heads.begin; h < heads.end; ++h) {
-        if (int32_t status = sum_table(h)) return status;
+        float* const to = operands_.drelative_table + h * spec_.drelative_table_stride[0];
+        const int32_t status =
+            sum_table(one(h), spec_.relative_count, to, spec_.drelative_table_stride[1],
+                      [this](auto... at) { return workspace_layout_.table_row(at...); });
+        if (status != FOVEA_OK) return status;
+      }
+    }
+    if (spec_.has_dmodifier_table) {
+      const int64_t(&stride)[2] = spec_.dmodifier_table_stride;
+      for (int64_t h = heads.begin; h < (stride[0] == 0 ? heads.begin + 1 : heads.end); ++h) {
+        const int32_t status =
+            sum_table(stride[0] == 0 ? heads : one(h), spec_.modifier_columns,
+                      operands_.dmodifier_table + h * stride[0], stride[1],
+                      [this](auto... at) { return workspace_layout_.modifier_row(at...); });
+        if (status != FOVEA_OK) return status;
       }
     }
     if (spec_.has_dkey_gates) {
@@ -137,18 +152,21 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return status;
   }
 
-  int32_t sum_table(int64_t head) {
-    const int64_t(&stride)[2] = spec_.drelative_table_stride;
-    for (int64_t n = 0; n < spec_.relative_count; ++n) {
+  // A row of a table's gradient from those that heads, sequences and chunks have.
+  template <typename RowOf>
+  int32_t sum_table(Range heads, int64_t columns, float* to, int64_t stride, RowOf row_of) {
+    for (int64_t n = 0; n < columns; ++n) {
       double sum = 0;
-      for (int64_t b = 0; b < spec_.batch; ++b) {
-        BackwardWork work;
-        if (int32_t status = locate(b, head / group_, work)) return status;
-        for (int64_t chunk = 0; chunk < work.chunks; ++chunk) {
-          sum += workspace_layout_.table_row(workspace_, spec_, chunk, b, head)[n];
+      for (int64_t h = heads.begin; h < heads.end; ++h) {
+        for (int64_t b = 0; b < spec_.batch; ++b) {
+          BackwardWork work;
+          if (int32_t status = locate(b, h / group_, work)) return status;
+          for (int64_t chunk = 0; chunk < work.chunks; ++chunk) {
+            sum += row_of(workspace_, spec_, chunk, b, h)[n];
+          }
         }
       }
-      operands_.drelative_table[head * stride[0] + n * stride[1]] = float(sum);
+      to[n * stride] = float(sum);
     }
     return FOVEA_OK;
   }

@@ -28,8 +28,13 @@ class BackwardGradients {
           run_.workspace + workspace.row_sums[s] + work_.keys * workspace.rows + work_.first_row;
       std::fill_n(row_sums_[s], rows, 0.0f);
     }
+    const int64_t group = spec_.query_heads / spec_.key_heads;
+    if (spec_.has_dmodifier_table) {
+      std::fill_n(workspace.modifier_row(run_.workspace, spec_, work_.keys, work_.batch,
+                                         work_.key_head * group),
+                  group * spec_.modifier_columns, 0.0);
+    }
     if (spec_.has_drelative_table) {
-      const int64_t group = spec_.query_heads / spec_.key_heads;
       std::fill_n(workspace.table_row(run_.workspace, spec_, work_.keys, work_.batch,
                                       work_.key_head * group),
                   group * spec_.relative_count, 0.0);
@@ -68,7 +73,7 @@ class BackwardGradients {
   }
 
   // The queries were scaled for the units of S.
-  float key_units() const { return spec_.softcap > 0 ? 1.0f : float(kLn2); }
+  float key_units() const { return modifies_in_natural_units(spec_) ? 1.0f : float(kLn2); }
 
  private:
   const BackwardRun& run_;

@@ -45,8 +45,10 @@ struct BackwardPieces {
         RowTiles(spec.packed && !queries_summed, batches_summed ? 1 : spec.batch,
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
-    bool wanted = spec.has_dsinks || spec.has_drelative_table || spec.has_dkey_gates;
-    bool summed = spec.has_dkey_gates && spec.dkey_gates_stride[1] == 0;
+    bool wanted = spec.has_dsinks || spec.has_drelative_table || spec.has_dmodifier_table ||
+                  spec.has_dkey_gates;
+    bool summed = (spec.has_dkey_gates && spec.dkey_gates_stride[1] == 0) ||
+                  (spec.has_dmodifier_table && spec.dmodifier_table_stride[0] == 0);
     for (const RowGradient& it : row_gradients(spec, {})) {
       wanted |= it.wanted;
       summed |= it.wanted && it.all_heads();
@@ -65,6 +67,7 @@ struct BackwardScratch {
   int64_t bias, mask, buckets, kept;  // of one row
   int64_t gates;                      // of the tile's keys, for each head that has its own
   int64_t output_gates;               // of one row
+  int64_t program;                    // registers of a score modifier
   int64_t total;
 
   explicit BackwardScratch(const fovea_plan& plan) {
@@ -94,13 +97,14 @@ struct BackwardScratch {
     kept = reserve(1, key_row);
     gates = reserve(gate_heads(spec_of(plan)), key_row);
     output_gates = reserve(spec_of(plan).output_gates_dtype != 0, value_row);
+    program = reserve(spec_of(plan).has_modifier_program, modifier_floats(16, fovea::cpu::kMostTileKeys / 16));
     total = next;
   }
 };
 
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t row_sums[kRowOperands];  // for each chunk, of all rows
-  int64_t table;                   // doubles: drelative_table for each chunk and sequence
+  int64_t table, modifier_table;   // doubles: of drelative_table and dmodifier_table, for each chunk and sequence
   int64_t gates, gate_keys;        // for each head, of the keys of all sequences
 
   explicit BackwardWorkspace(const fovea_plan& plan)
@@ -114,6 +118,11 @@ struct BackwardWorkspace : fovea::cpu::RowWorkspace {
                         ? __int128{key_chunks(spec.key_length)} * spec.batch * spec.query_heads *
                               spec.relative_count * int64_t{sizeof(double) / sizeof(float)}
                         : 0);
+    modifier_table = reserve(spec.has_dmodifier_table
+                                 ? __int128{key_chunks(spec.key_length)} * spec.batch *
+                                       spec.query_heads * spec.modifier_columns *
+                                       int64_t{sizeof(double) / sizeof(float)}
+                                 : 0);
     const int64_t keys = spec.packed ? spec.key_total : spec.batch * spec.key_length;
     gate_keys = ((keys + 15) / 16 + spec.batch) * 16;
     gates = reserve(spec.has_dkey_gates ? __int128{gate_keys} * spec.query_heads : 0);
@@ -127,11 +136,21 @@ struct BackwardWorkspace : fovea::cpu::RowWorkspace {
     return gates + head * gate_keys + ((start + 15) / 16 + batch) * 16;
   }
 
-  // A chunk's row of the table.
+  // A chunk's row of a table.
   double* table_row(float* workspace, const Spec& spec, int64_t chunk, int64_t batch,
                     int64_t head) const {
-    return reinterpret_cast<double*>(workspace + table) +
-           ((chunk * spec.batch + batch) * spec.query_heads + head) * spec.relative_count;
+    return row_of(workspace + table, spec, chunk, batch, head, spec.relative_count);
+  }
+  double* modifier_row(float* workspace, const Spec& spec, int64_t chunk, int64_t batch,
+                       int64_t head) const {
+    return row_of(workspace + modifier_table, spec, chunk, batch, head, spec.modifier_columns);
+  }
+
+ private:
+  static double* row_of(float* table, const Spec& spec, int64_t chunk, int64_t batch, int64_t head,
+                        int64_t columns) {
+    return reinterpret_cast<double*>(table) +
+           ((chunk * spec.batch + batch) * spec.query_heads + head) * columns;
   }
 };
 

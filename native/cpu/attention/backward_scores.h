@@ -89,11 +89,12 @@ class BackwardScores : public AttentionRows {
   }
 
   using RowModifiers = ScoreModifier::Row;
-  RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end) const {
+  RowModifiers row_modifiers(int64_t i, int64_t head, int64_t key, int begin, int end,
+                             float* s) const {
     float* const mask = run_.scratch + layout_.mask;
     ScoreModifier::Row all =
-        modifier_.row(i, head, key, begin, end,
-                      {run_.scratch + layout_.bias, mask,
+        modifier_.row(i, head, key, begin, end, s,
+                      {run_.scratch + layout_.bias, mask, run_.scratch + layout_.program,
                        reinterpret_cast<int32_t*>(run_.scratch + layout_.buckets)});
     if (sparse_.is_given()) {
       if (all.mask == nullptr) std::fill(mask + begin, mask + round_to_vectors(end), 1.0f);
@@ -105,9 +106,17 @@ class BackwardScores : public AttentionRows {
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);
   }
-  // Adds the gradients of a row's scores, from key k of the tile on, to those of what is added by distance.
-  void gather(const RowModifiers& of, int64_t head, int k, vfloat ds) const {
-    if (!spec_.has_drelative_table || run_.call.phase != kKeyPhase) return;
+  vfloat slope(const RowModifiers& of, int k) const { return modifier_.program_slope(of, k); }
+  // Adds the gradients of a row's scores, from key k of the tile on, to those of what is added by distance,
+  // and those before softcap to what a program looked up.
+  void gather(const RowModifiers& of, int64_t head, int k, vfloat ds, vfloat before_softcap) const {
+    if (run_.call.phase != kKeyPhase) return;
+    if (spec_.has_dmodifier_table) {
+      modifier_.gather_table(of, k, before_softcap,
+                             run_.workspace_layout.modifier_row(run_.workspace, spec_, chunk_,
+                                                                batch_, head));
+    }
+    if (!spec_.has_drelative_table) return;
     double* const row =
         run_.workspace_layout.table_row(run_.workspace, spec_, chunk_, batch_, head);
     for (int lane = 0; lane < kLanes; ++lane) row[of.buckets[k + lane]] += double(ds[lane]);

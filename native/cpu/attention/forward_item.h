@@ -87,6 +87,7 @@ class ForwardItem : public AttentionRows {
   float* scores_of_tile() const { return scratch_ + layout_.scores; }
   uint8_t* seen() const { return reinterpret_cast<uint8_t*>(scratch_ + layout_.seen); }
   float* relative() const { return scratch_ + layout_.relative; }
+  float* program() const { return scratch_ + layout_.program; }
   float* alpha() const { return scratch_ + layout_.alpha; }
   float* maximum() const { return scratch_ + layout_.maximum; }
   float* queries(int panel) const {
@@ -161,7 +162,9 @@ class ForwardItem : public AttentionRows {
       alignas(64) float unused[kWidth] = {};
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
-      if (modified) modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative());
+      if (modified) {
+        modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative(), program());
+      }
       if (!whole) hide_gaps<kWidth>(first, last, j, from, to, s);
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ops/attention/attention.h"
+#include "ops/attention/modifier_program.h"
 
 namespace fovea::attention::cpu {
 
@@ -17,6 +18,14 @@ inline int64_t gate_heads(const Spec& spec) {
   return spec.key_gates_stride[1] == 0 ? 1 : spec.query_heads / spec.key_heads;
 }
 
+// Keys of a panel whose scores are modified together: registers of a program are in L1 then.
+constexpr int kModifiedKeys = 8;
+
+// Of the registers of a score modifier, of `width` scores and so many parts of them.
+inline int64_t modifier_floats(int64_t width, int64_t parts) {
+  return width * (ModifierProgram::kRowRegisters + ModifierProgram::kKeyRegisters * parts);
+}
+
 // Offsets and sizes in floats, each part on a 64-byte boundary.
 struct ForwardLayout {
   int64_t value_groups;  // groups of value columns, the last one filled up
@@ -25,9 +34,10 @@ struct ForwardLayout {
   int64_t relative;  // for each head of a panel, what is added by distance
   int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in no gap of its mask
   int64_t gates;     // of the tile's keys, for each head that has its own
+  int64_t program;   // registers of a score modifier
   int64_t total;
 
-  ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, const Spec& spec) {
+  [[gnu::always_inline]] ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, const Spec& spec) {
     const int64_t width = int64_t{kPanelVectors} * lanes;
     const int64_t panels = tile_queries / width;
     value_groups = (spec.value_head_dim + group - 1) / group;
@@ -52,6 +62,7 @@ struct ForwardLayout {
     relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
     seen = reserve(is_sparse(spec) ? tile_keys * width / int64_t{sizeof(float)} : 0);
     gates = reserve(gate_heads(spec) * tile_keys);
+    program = reserve(spec.has_modifier_program ? modifier_floats(width, kModifiedKeys) : 0);
     total = next;
   }
 };

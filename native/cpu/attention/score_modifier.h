@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cpu/attention/backward_layout.h"
+#include "cpu/attention/modifier_run.h"
 #include "cpu/attention/rows.h"
 #include "cpu/pack.h"
 
@@ -31,9 +32,11 @@ class ScoreModifier {
 
   bool is_active() const { return modifies_scores(spec_); }
 
-  // What a query is multiplied by before its scores. Softcap bounds the score in natural units;
-  // without it the units of log2 come for free.
-  float query_scale() const { return spec_.softcap > 0 ? spec_.scale : spec_.scale * kLog2e; }
+  // What a query is multiplied by before its scores. A program and softcap take them in natural units;
+  // without these the units of log2 come for free.
+  float query_scale() const {
+    return modifies_in_natural_units(spec_) ? spec_.scale : spec_.scale * kLog2e;
+  }
 
   // Keys before this one have no weight for any of rows [begin, end), whatever the mask: 0 without spans.
   int64_t first_key(int64_t begin, int64_t end) const {
@@ -57,11 +60,15 @@ class ScoreModifier {
   }
 
   // Scores s[key][row] of rows [first, last], one to a lane, and of keys [begin, end) of the tile that
-  // begins at key j. Lanes behind the last row repeat it. `relative` is memory for what is added by distance.
+  // begins at key j. Lanes behind the last row repeat it. `relative` is memory for what is added by distance,
+  // `program` that of a ModifierRun.
   template <int kVectors>
   void apply_panel(int64_t first, int64_t last, int64_t j, int begin, int end, float* s,
-                   float* relative) const {
+                   float* relative, float* program) const {
     constexpr int kWidth = kVectors * kLanes;
+    if (spec_.has_modifier_program) {
+      run_program<kVectors>(first, last, j, begin, end, s, program);
+    }
     if (spec_.softcap > 0) {
       const vfloat cap = splat(spec_.softcap * kLog2e);
       for (int at = begin * kWidth; at < end * kWidth; at += kLanes) {
@@ -100,7 +107,7 @@ class ScoreModifier {
 
   // Of a worker, for a row of a tile.
   struct Memory {
-    float *bias, *mask;
+    float *bias, *mask, *program;
     int32_t* buckets;
   };
 
@@ -112,11 +119,17 @@ class ScoreModifier {
     vfloat slope, distance;  // of the tile's first keys from the row's position
     vfloat center, span;
     vfloat key;  // the tile's first keys
+    // What a program leaves, from key `begin` on: by the score, and by what it looked up, and where.
+    int begin;
+    ModifierValues by_score, partial[ModifierProgram::kMostLoads], column[ModifierProgram::kMostLoads];
   };
 
-  // Of query i and head, and keys [begin, end) of the tile that begins at key j.
-  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, const Memory& memory) const {
+  // Of query i and head, and keys [begin, end) of the tile that begins at key j, whose scores s a program
+  // modifies at once. Begins at a vector.
+  Row row(int64_t i, int64_t head, int64_t j, int begin, int end, float* s,
+          const Memory& memory) const {
     Row all{};
+    if (spec_.has_modifier_program) run_program(i, head, j, begin, end, s, memory.program, all);
     if (spec_.bias_dtype != 0) {
       with_type(spec_.bias_dtype, [&](auto zero) {
         load_row(static_cast<const decltype(zero)*>(operands_.bias) +
@@ -150,8 +163,27 @@ class ScoreModifier {
     return all;
   }
 
-  // Scores of a row, of keys from k on. Answers softcap's tanh, 0 without one, whose square is what the
-  // derivative lacks of 1, and the derivatives by the row's operands, in natural units.
+  // By the score before a program, what a gradient by the score behind it is multiplied by.
+  vfloat program_slope(const Row& of, int k) const {
+    return spec_.has_modifier_program ? of_program(of.by_score, of, k) : splat(1.0f);
+  }
+  // Adds what gradients t by scores that a program gave are by the numbers that it looked up.
+  void gather_table(const Row& of, int k, vfloat t, double* row) const {
+    const ModifierProgram program{operands_.modifier_program};
+    const float last = float(spec_.modifier_columns - 1);
+    for (int n = 0; n < program.loads(); ++n) {
+      // Not 0 times what is there, which may be NaN.
+      const vfloat by = select(t == vfloat{}, t, t * of_program(of.partial[n], of, k));
+      const vfloat column = of_program(of.column[n], of, k);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        row[ModifierRun<1>::column_of(column[lane], last)] += double(by[lane]);
+      }
+    }
+  }
+
+  // Scores of a row, of keys from k on, which a program has modified. Answers softcap's tanh, 0 without one,
+  // whose square is what the derivative lacks of 1, and the derivatives by the row's operands, in natural
+  // units.
   vfloat apply_row(const Row& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     if (spec_.softcap > 0) {
       tanh = capped(x);
@@ -178,6 +210,79 @@ class ScoreModifier {
   }
 
  private:
+  template <typename Run>
+  Run start(float* memory, int most) const {
+    Run run(ModifierProgram{operands_.modifier_program}, memory, most);
+    run.set_table(operands_.modifier_table, spec_.modifier_table_stride[1], spec_.modifier_columns);
+    return run;
+  }
+  static vfloat of_program(const ModifierValues& values, const Row& of, int k) {
+    return load(values.at + (k - of.begin) / kLanes * values.step);
+  }
+  // Where the numbers of a head begin.
+  int64_t modifier_row(int64_t head) const { return head * spec_.modifier_table_stride[0]; }
+  // What a score is multiplied by behind its program.
+  float program_units() const { return spec_.softcap > 0 ? 1.0f : kLog2e; }
+
+  template <int kVectors>
+  void run_program(int64_t first, int64_t last, int64_t j, int begin, int end, float* s,
+                   float* memory) const {
+    using Run = ModifierRun<kVectors>;
+    constexpr int kWidth = Run::kWidth;
+    Run run = start<Run>(memory, kModifiedKeys);
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = std::min(first + lane, last), head = rows_.head(row);
+      run.set_lane(lane, rows_.batch(), head, rows_.position(row), modifier_row(head));
+    }
+    run.run_rows();
+    const vfloat units = splat(program_units());
+    for (int k = begin; k < end; k += kModifiedKeys) {
+      const int keys = std::min(kModifiedKeys, end - k);
+      for (int n = 0; n < keys; ++n) {
+        std::fill_n(run.keys() + n * kWidth, kWidth, float(j + k + n));
+      }
+      float* const at = s + k * kWidth;
+      run.set_scores(at);
+      run.run_value(keys);
+      const ModifierValues result = run.values(run.program().value());
+      for (int n = 0; n < keys; ++n) {
+        for (int v = 0; v < kWidth; v += kLanes) {
+          store(at + n * kWidth + v, load(result.at + n * result.step + v) * units);
+        }
+      }
+    }
+  }
+
+  // Of a row, with gradients.
+  void run_program(int64_t i, int64_t head, int64_t j, int begin, int end, float* s, float* memory,
+                   Row& all) const {
+    using Run = ModifierRun<1>;
+    Run run = start<Run>(memory, fovea::cpu::kMostTileKeys / kLanes);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      run.set_lane(lane, rows_.batch(), head, rows_.position_of(i), modifier_row(head));
+    }
+    run.run_rows();
+    const int vectors = (end - begin + kLanes - 1) / kLanes;
+    for (int n = 0; n < vectors; ++n) {
+      const int k = n * kLanes;
+      store(run.keys() + k, splat(float(j + begin + k)) + floats(lane_numbers()));
+      store(run.scores() + k, load(s + begin + k));
+    }
+    run.run_value(vectors);
+    run.run_gradients(vectors);
+    const vfloat units = splat(program_units());
+    const ModifierValues value = run.values(run.program().value());
+    for (int n = 0; n < vectors; ++n) {
+      store(s + begin + n * kLanes, load(value.at + n * value.step) * units);
+    }
+    all.begin = begin;
+    all.by_score = run.values(run.program().slope());
+    for (int load = 0; load < run.program().loads(); ++load) {
+      all.partial[load] = run.values(run.program().partial(load));
+      all.column[load] = run.values(run.program().column(load));
+    }
+  }
+
   // What softcap takes the tanh of, from a score: by itself, since a query times the inverse might
   // overflow where the score does not.
   vfloat capped(vfloat score) const { return tanh(score * splat(1.0f / spec_.softcap)); }

@@ -28,9 +28,10 @@ class BackwardPairs : public Scores {
   // Nothing is done to scores but what makes them weights, nor to weights.
   struct RowModifiers {};
   static bool is_plain(const Tile&) { return true; }
-  static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int) { return {}; }
+  static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int, float*) { return {}; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
-  static void gather(RowModifiers, int64_t, int, vfloat) {}
+  static vfloat slope(RowModifiers, int) { return splat(1.0f); }
+  static void gather(RowModifiers, int64_t, int, vfloat, vfloat) {}
   static void gate_douts(int64_t, int, const Panel<float>&) {}
   static const float* key_gates(int64_t) { return nullptr; }
   static void gather_gated(int64_t, int64_t, vfloat) {}

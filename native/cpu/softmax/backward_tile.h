@@ -67,8 +67,10 @@ struct Tile {
 //   load_keys(j, count), load_queries(row, count)    takes them
 //   compute(tile of rows and keys, spans, S)         S of the keys that each block of rows sees, perhaps
 //                                                    before it is modified
-//   is_plain(tile), row_modifiers(...), modify(...)  what is done to S after that, if anything
-//   gather(...)                                      takes dS
+//   is_plain(tile), row_modifiers(...), modify(...)  what is done to S after that, if anything: to a row at once, and
+//                                                    to a vector of it
+//   slope(...)                                       what a gradient is multiplied by for what was done at once
+//   gather(...)                                      takes dS, and that without slope
 //   gate_douts(row, count, rows)                     what else dO is multiplied by
 //   key_gates(head), gather_gated(...)               what weights of the tile's keys are multiplied by, null for
 //                                                    nothing, and takes weights before that times dP
@@ -143,8 +145,8 @@ class BackwardTile : public Scores, TileSpans {
       const Span seen = keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
       if (seen.begin >= seen.end) return;
       const int begin = seen.begin / kLanes * kLanes;
-      const auto modifiers = this->row_modifiers(i, head, key_, begin, seen.end);
       float* const s = weights().at + (row - row_) * weights().row;
+      const auto modifiers = this->row_modifiers(i, head, key_, begin, seen.end, s);
       float& top = maximum[row - row_];
       double& sum = sums[row - row_];
       for (int k = begin; k < seen.end; k += kLanes) {
@@ -212,7 +214,7 @@ class BackwardTile : public Scores, TileSpans {
     if constexpr (!kPlain) {
       if (!any) return;
       gates = this->key_gates(head);
-      modifiers = this->row_modifiers(i, head, key_, begin, seen.end);
+      modifiers = this->row_modifiers(i, head, key_, begin, seen.end, p);
       if (threshold_ > 0) {
         draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_,
                                  keys_, kept);
@@ -220,11 +222,12 @@ class BackwardTile : public Scores, TileSpans {
     }
     for (int k = begin; k < end; k += kLanes) {
       vfloat x = load(p + k), g = load(ds + k);
-      vfloat derivative = splat(1.0f), toward[kRowSums + 1]{};
+      vfloat derivative = splat(1.0f), slope = splat(1.0f), toward[kRowSums + 1]{};
       if constexpr (!kPlain) {
         vfloat tanh{};
         x = this->modify(modifiers, k, x, tanh, toward);
-        if (!after_softcap) derivative -= tanh * tanh;
+        derivative -= tanh * tanh;
+        slope = this->slope(modifiers, k);
       }
       // No weight is above 1, but x and an lse that is given, rounded apart, may differ by more than
       // exp2 takes.
@@ -242,11 +245,12 @@ class BackwardTile : public Scores, TileSpans {
           g *= gate;
         }
       }
-      vfloat t = w * (g - delta), t_scores = t * derivative;
+      vfloat t = w * (g - delta), t_before = t * derivative, t_scores = t_before * slope;
       if constexpr (!kPlain) {  // whatever the key's value is
         const vint hidden = x == splat(-kInfinity);
         w_kept = select(hidden, vfloat{}, w_kept);
         t = select(hidden, vfloat{}, t);
+        t_before = select(hidden, vfloat{}, t_before);
         t_scores = select(hidden, vfloat{}, t_scores);
         gated = select(hidden, vfloat{}, gated);
       }
@@ -255,13 +259,14 @@ class BackwardTile : public Scores, TileSpans {
         const vint mask = (key >= splat(int32_t(seen.begin))) & (key < splat(int32_t(seen.end)));
         w_kept = select(mask, w_kept, vfloat{});
         t = select(mask, t, vfloat{});
+        t_before = select(mask, t_before, vfloat{});
         t_scores = select(mask, t_scores, vfloat{});
         gated = select(mask, gated, vfloat{});
       }
       store(p + k, w_kept);
-      store(ds + k, t_scores);
+      store(ds + k, after_softcap ? t : t_scores);
       if constexpr (!kPlain) {
-        this->gather(modifiers, head, k, t);
+        this->gather(modifiers, head, k, t, t_before);
         if (gates != nullptr) this->gather_gated(head, key_ + k, gated);
         for (int s = 0; s < kRowSums; ++s) {
           if (row_sums[s] != nullptr) sums[s] += t * toward[s];

@@ -53,6 +53,9 @@ template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
                      const Spec& spec, Precision precision, int32_t& index,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (spec.has_modifier_program) {
+    return fail(error, FOVEA_UNSUPPORTED, "CUDA kernels run no modifier_program");
+  }
   const bool general = needs_general(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
     return variant.precision == precision && variant.general >= general &&

@@ -17,6 +17,8 @@ struct Inputs {
   const int32_t* block_indices;
   const float* relative_table;
   const int32_t* relative_buckets;
+  const int32_t* modifier_program;
+  const float* modifier_table;
   const float* alibi_slopes;
   const float* gaussian_centers;
   const float* spans;
@@ -47,6 +49,7 @@ struct BackwardOperands : Inputs {
   void* dvalue;
   float* dbias;
   float* drelative_table;
+  float* dmodifier_table;
   float* dalibi_slopes;
   float* dgaussian_centers;
   float* dspans;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/attention/attention.h"
+#include "ops/attention/modifier_program.h"
 #include "ops/masking.h"
 
 namespace fovea::attention {
@@ -32,6 +33,21 @@ int32_t check_relative(const Spec& spec, Error& error) {
   }
   if (spec.relative_count > 0) return FOVEA_OK;
   return fail(error, FOVEA_INVALID_ARGUMENT, "relative_count is 0, expected 1 or more");
+}
+
+int32_t check_modifier(const Spec& spec, Error& error) {
+  constexpr int kHeader = ModifierProgram::kHeader;
+  if (!spec.has_modifier_program) {
+    if (!spec.has_modifier_table) return FOVEA_OK;
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "modifier_table is given without modifier_program");
+  }
+  if (spec.modifier_words < kHeader || spec.modifier_words > ModifierProgram::kMostWords) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_words is %lld, expected %d to %lld",
+                (long long)spec.modifier_words, kHeader, (long long)ModifierProgram::kMostWords);
+  }
+  if (!spec.has_modifier_table || spec.modifier_columns > 0) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_columns is 0, expected 1 or more");
 }
 
 int32_t check_blocks(Spec& spec, Error& error) {
@@ -126,6 +142,7 @@ int32_t resolve(fovea_plan& plan) {
     return status;
   }
   if (int32_t status = check_relative(spec, plan.error)) return status;
+  if (int32_t status = check_modifier(spec, plan.error)) return status;
   if (int32_t status = check_blocks(spec, plan.error)) return status;
   if (int32_t status = check_gates(spec, plan.error)) return status;
   if (int32_t status = set_image_window(spec, plan.error)) return status;

@@ -34,6 +34,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_block_indices"),
               ValueLayout.JAVA_INT.withName("has_relative_table"),
               ValueLayout.JAVA_INT.withName("has_relative_buckets"),
+              ValueLayout.JAVA_INT.withName("has_modifier_program"),
+              ValueLayout.JAVA_INT.withName("has_modifier_table"),
               ValueLayout.JAVA_INT.withName("has_alibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_gaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_spans"),
@@ -50,6 +52,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbias"),
               ValueLayout.JAVA_INT.withName("has_drelative_table"),
+              ValueLayout.JAVA_INT.withName("has_dmodifier_table"),
               ValueLayout.JAVA_INT.withName("has_dalibi_slopes"),
               ValueLayout.JAVA_INT.withName("has_dgaussian_centers"),
               ValueLayout.JAVA_INT.withName("has_dspans"),
@@ -61,7 +64,6 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("image_width"),
@@ -80,6 +82,8 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("relative_count"),
               ValueLayout.JAVA_LONG.withName("block_rows"),
               ValueLayout.JAVA_LONG.withName("block_count"),
+              ValueLayout.JAVA_LONG.withName("modifier_words"),
+              ValueLayout.JAVA_LONG.withName("modifier_columns"),
               ValueLayout.JAVA_LONG.withName("top_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
@@ -94,6 +98,8 @@ public final class FoveaAttentionSpec {
                   ValueLayout.JAVA_LONG).withName("block_indices_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("relative_table_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("modifier_table_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("alibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
                   ValueLayout.JAVA_LONG).withName("gaussian_centers_stride"),
@@ -113,6 +119,8 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("drelative_table_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("dmodifier_table_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("dalibi_slopes_stride"),
               MemoryLayout.sequenceLayout(3,
@@ -147,6 +155,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_RELATIVE_TABLE = Field.Int32.of(LAYOUT, "has_relative_table");
   public static final Field.Int32 HAS_RELATIVE_BUCKETS = Field.Int32.of(LAYOUT,
       "has_relative_buckets");
+  public static final Field.Int32 HAS_MODIFIER_PROGRAM = Field.Int32.of(LAYOUT,
+      "has_modifier_program");
+  public static final Field.Int32 HAS_MODIFIER_TABLE = Field.Int32.of(LAYOUT, "has_modifier_table");
   public static final Field.Int32 HAS_ALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_alibi_slopes");
   public static final Field.Int32 HAS_GAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_gaussian_centers");
@@ -165,6 +176,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
   public static final Field.Int32 HAS_DRELATIVE_TABLE = Field.Int32.of(LAYOUT,
       "has_drelative_table");
+  public static final Field.Int32 HAS_DMODIFIER_TABLE = Field.Int32.of(LAYOUT,
+      "has_dmodifier_table");
   public static final Field.Int32 HAS_DALIBI_SLOPES = Field.Int32.of(LAYOUT, "has_dalibi_slopes");
   public static final Field.Int32 HAS_DGAUSSIAN_CENTERS = Field.Int32.of(LAYOUT,
       "has_dgaussian_centers");
@@ -177,7 +190,6 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
@@ -196,6 +208,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 RELATIVE_COUNT = Field.Int64.of(LAYOUT, "relative_count");
   public static final Field.Int64 BLOCK_ROWS = Field.Int64.of(LAYOUT, "block_rows");
   public static final Field.Int64 BLOCK_COUNT = Field.Int64.of(LAYOUT, "block_count");
+  public static final Field.Int64 MODIFIER_WORDS = Field.Int64.of(LAYOUT, "modifier_words");
+  public static final Field.Int64 MODIFIER_COLUMNS = Field.Int64.of(LAYOUT, "modifier_columns");
   public static final Field.Int64 TOP_COUNT = Field.Int64.of(LAYOUT, "top_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
@@ -210,6 +224,8 @@ public final class FoveaAttentionSpec {
       "block_indices_stride");
   public static final Field.Int64Array RELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
       "relative_table_stride");
+  public static final Field.Int64Array MODIFIER_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
+      "modifier_table_stride");
   public static final Field.Int64Array ALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "alibi_slopes_stride");
   public static final Field.Int64Array GAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,
@@ -236,6 +252,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
   public static final Field.Int64Array DRELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
       "drelative_table_stride");
+  public static final Field.Int64Array DMODIFIER_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dmodifier_table_stride");
   public static final Field.Int64Array DALIBI_SLOPES_STRIDE = Field.Int64Array.of(LAYOUT,
       "dalibi_slopes_stride");
   public static final Field.Int64Array DGAUSSIAN_CENTERS_STRIDE = Field.Int64Array.of(LAYOUT,

@@ -30,14 +30,18 @@ public final class NativeAttention extends NativeOperation {
       null, null);
   private static final Size BLOCK_COUNT = new Size("block_count", "L",
       FoveaAttentionSpec.BLOCK_COUNT, null, null);
+  private static final Size MODIFIER_WORDS = new Size("modifier_words", "P",
+      FoveaAttentionSpec.MODIFIER_WORDS, null, null);
+  private static final Size MODIFIER_COLUMNS = new Size("modifier_columns", "C",
+      FoveaAttentionSpec.MODIFIER_COLUMNS, null, null);
   private static final Size TOP_COUNT = new Size("top_count", "K", FoveaAttentionSpec.TOP_COUNT,
       null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(25);
-    static final MethodHandle BACKWARD = Handles.run(33);
+    static final MethodHandle FORWARD = Handles.run(27);
+    static final MethodHandle BACKWARD = Handles.run(36);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -48,7 +52,8 @@ public final class NativeAttention extends NativeOperation {
         1,
         FoveaAttentionSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
-            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT, TOP_COUNT),
+            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT, MODIFIER_WORDS,
+            MODIFIER_COLUMNS, TOP_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
@@ -79,6 +84,12 @@ public final class NativeAttention extends NativeOperation {
             new Operand("relative_buckets", Type.INT32, false, null,
                 FoveaAttentionSpec.HAS_RELATIVE_BUCKETS, null, List.of(new Dim(RELATIVE_WIDTH,
                 false))),
+            new Operand("modifier_program", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_MODIFIER_PROGRAM, null, List.of(new Dim(MODIFIER_WORDS,
+                false))),
+            new Operand("modifier_table", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_MODIFIER_TABLE, FoveaAttentionSpec.MODIFIER_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, true), new Dim(MODIFIER_COLUMNS, false), Dim.ONE)),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -159,6 +170,12 @@ public final class NativeAttention extends NativeOperation {
             new Operand("relative_buckets", Type.INT32, false, null,
                 FoveaAttentionSpec.HAS_RELATIVE_BUCKETS, null, List.of(new Dim(RELATIVE_WIDTH,
                 false))),
+            new Operand("modifier_program", Type.INT32, false, null,
+                FoveaAttentionSpec.HAS_MODIFIER_PROGRAM, null, List.of(new Dim(MODIFIER_WORDS,
+                false))),
+            new Operand("modifier_table", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_MODIFIER_TABLE, FoveaAttentionSpec.MODIFIER_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, true), new Dim(MODIFIER_COLUMNS, false), Dim.ONE)),
             new Operand("alibi_slopes", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_ALIBI_SLOPES, FoveaAttentionSpec.ALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -210,6 +227,9 @@ public final class NativeAttention extends NativeOperation {
             new Operand("drelative_table", Type.FLOAT32, true, null,
                 FoveaAttentionSpec.HAS_DRELATIVE_TABLE, FoveaAttentionSpec.DRELATIVE_TABLE_STRIDE,
                 List.of(new Dim(QUERY_HEADS, false), new Dim(RELATIVE_COUNT, false), Dim.ONE)),
+            new Operand("dmodifier_table", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DMODIFIER_TABLE, FoveaAttentionSpec.DMODIFIER_TABLE_STRIDE,
+                List.of(new Dim(QUERY_HEADS, true), new Dim(MODIFIER_COLUMNS, false), Dim.ONE)),
             new Operand("dalibi_slopes", Type.FLOAT32, true, null,
                 FoveaAttentionSpec.HAS_DALIBI_SLOPES, FoveaAttentionSpec.DALIBI_SLOPES_STRIDE,
                 List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS, true), Dim.ONE)),
@@ -244,7 +264,7 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], o[24], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], workspace, scratch, stream);
   }
 
   @Override
@@ -260,6 +280,6 @@ public final class NativeAttention extends NativeOperation {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
-        o[32], workspace, scratch, stream);
+        o[32], o[33], o[34], o[35], workspace, scratch, stream);
   }
 }

@@ -15,6 +15,7 @@ import java.util.Objects;
  *
  * <pre>
  *   x_ij  = scale * &lt;q_i, k_j&gt;                        scale is 1/sqrt(D) unless set
+ *   x_ij  = modifier(x_ij, b, h, position_i, j)       if a {@link ScoreModifier} is set
  *   x_ij  = softcap * tanh(x_ij / softcap)            if a softcap is set
  *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
  *   x_ij += table_h,bucket(j - position_i)            if a relative bias is given to the call
@@ -57,13 +58,14 @@ public final class Attention {
       long blockQueries, // 0: no block mask
       long blockKeys,
       ImageWindow imageWindow, // null: none
+      ScoreModifier scoreModifier, // null: none
       boolean allowTf32)
       implements MaskedSpec {
 
     record ImageWindow(long width, long rows, long columns) {}
 
     static final Options DEFAULT =
-        new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, null, false);
+        new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, null, null, false);
 
     Options withoutDropout() {
       return new Options(
@@ -75,6 +77,7 @@ public final class Attention {
           blockQueries,
           blockKeys,
           imageWindow,
+          scoreModifier,
           allowTf32);
     }
 
@@ -107,6 +110,10 @@ public final class Attention {
         FoveaAttentionSpec.WINDOW_ROWS.set(spec, imageWindow.rows);
         FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, imageWindow.columns);
       }
+      if (scoreModifier != null) {
+        FoveaAttentionSpec.HAS_MODIFIER_PROGRAM.set(spec, 1);
+        FoveaAttentionSpec.MODIFIER_WORDS.set(spec, scoreModifier.program().words().length);
+      }
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
     }
 
@@ -136,6 +143,9 @@ public final class Attention {
             .append(" in images ")
             .append(imageWindow.width)
             .append(" wide");
+      }
+      if (scoreModifier != null) {
+        own.append(", scoreModifier=").append(scoreModifier);
       }
       if (allowTf32) {
         own.append(", TF32 allowed");
@@ -285,6 +295,7 @@ public final class Attention {
     private long blockQueries;
     private long blockKeys;
     private Options.ImageWindow imageWindow;
+    private ScoreModifier scoreModifier;
     private boolean allowTf32;
 
     private Builder(Options from) {
@@ -296,6 +307,7 @@ public final class Attention {
       blockQueries = from.blockQueries;
       blockKeys = from.blockKeys;
       imageWindow = from.imageWindow;
+      scoreModifier = from.scoreModifier;
       allowTf32 = from.allowTf32;
     }
 
@@ -351,6 +363,15 @@ public final class Attention {
       }
       blockQueries = queries;
       blockKeys = keys;
+      return this;
+    }
+
+    /**
+     * What becomes of scaled scores, as an expression of Java; null, the default, for nothing. Runs
+     * on the CPU.
+     */
+    public Builder scoreModifier(ScoreModifier modifier) {
+      scoreModifier = modifier;
       return this;
     }
 
@@ -416,6 +437,7 @@ public final class Attention {
               blockQueries,
               blockKeys,
               imageWindow,
+              scoreModifier,
               allowTf32));
     }
   }

