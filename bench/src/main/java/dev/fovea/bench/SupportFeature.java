@@ -50,6 +50,8 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
         FoveaAttentionSpec.BIAS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.MASK_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.WEIGHTS_STRIDE.set(spec, i, scores[i]);
+        FoveaAttentionSpec.TOP_WEIGHTS_STRIDE.set(spec, i, scores[i]);
+        FoveaAttentionSpec.TOP_KEYS_STRIDE.set(spec, i, scores[i]);
         FoveaAttentionSpec.DOUT_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.DQUERY_STRIDE.set(spec, i, rows[i]);
         FoveaAttentionSpec.DKEY_STRIDE.set(spec, i, rows[i]);

@@ -108,7 +108,9 @@ class ForwardRunTest {
             "spans",
             "ungated"),
         asking);
-    assertEquals(Set.of("dropoutSeed", "executor", "parallelism", "stream", "weights"), others);
+    assertEquals(
+        Set.of("dropoutSeed", "executor", "parallelism", "stream", "topWeights", "weights"),
+        others);
   }
 
   private Object[] arguments(Method setter) {
@@ -117,7 +119,7 @@ class ForwardRunTest {
         Tensor offsets = scope.allocate(DType.INT32, 2);
         yield new Object[] {offsets, offsets, 1L, 1L};
       }
-      case "blockMask", "relativeBias" -> new Object[2];
+      case "blockMask", "relativeBias", "topWeights" -> new Object[2];
       case "out" -> new Object[] {floats(1, 128, 4, 64)};
       case "lse" -> new Object[] {floats(1, 4, 128)};
       case "dropoutSeed" -> new Object[] {1L, 2};
