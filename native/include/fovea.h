@@ -330,6 +330,10 @@ typedef struct fovea_attention_spec {
  *                 to x_ij for each bucket of distances
  *   relative_buckets  [W] int32: the bucket of distance d is element d + (W - 1) / 2, of those farther away
  *                 the first or last; one outside of the table is taken as its first or last column
+ *   modifier_program  [P] int32, what a dev.fovea.ScoreModifier's words() are: x_ij = f(x_ij, b, h, pos_i, j, table_h)
+ *                 behind the scale and before softcap. It is in host memory and checked by each run: one that is
+ *                 not such a program is refused. CPU
+ *   modifier_table  [Hq or 1, C] float32 with any strides, what it looks up; a column outside is the first or last
  *   alibi_slopes  [Hq] or [B, Hq] float32: x_ij += slope * (j - pos_i), not causal: -slope * |j - pos_i|
  *   gaussian_centers  [B or 1, Hq or 1, Sq or 1] float32, as keys; packed: [Hq or 1, Tq or 1]. sigma is
  *                 gaussian_sigma (Luong et al., arXiv 1508.04025, local-p)
@@ -351,6 +355,7 @@ typedef struct fovea_attention_spec {
  * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
  *
  *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
+ *   dtable_hn = sum of ds_ij df/dtable_hn before softcap, of modifier_program
  *   dbias_ij = ds_ij;  dtable_hn = sum of ds_ij where bucket(j - pos_i) = n;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
  *   dcenter_i = sum_j ds_ij (j - center_i) / sigma^2
  *   dspan_i = sum_j ds_ij / (R + span_i - (pos_i - j)), over the keys of the ramp

@@ -174,6 +174,12 @@ class ScoreModifier {
     for (int n = 0; n < program.loads(); ++n) {
       // Not 0 times what is there, which may be NaN.
       const vfloat by = select(t == vfloat{}, t, t * of_program(of.partial[n], of, k));
+      if (of.column[n].step == 0) {  // of the row
+        float sum = 0;
+        for (int lane = 0; lane < kLanes; ++lane) sum += by[lane];
+        row[ModifierRun<1>::column_of(of.column[n].at[0], last)] += double(sum);
+        continue;
+      }
       const vfloat column = of_program(of.column[n], of, k);
       for (int lane = 0; lane < kLanes; ++lane) {
         row[ModifierRun<1>::column_of(column[lane], last)] += double(by[lane]);

@@ -88,6 +88,7 @@ struct ModifierProgram {
   // Null if it may run, else what is wrong: whatever the words are, nothing else than registers that were
   // written is read.
   const char* check(int64_t length, bool has_table) const {
+    if (length < kHeader) return "has no header";
     if (count() < 0 || count() > (length - kHeader) / 2) return "has fewer words than it says";
     if (rows() < 0 || value_end() < rows() || count() < value_end()) return "has no such parts";
     if (loads() < 0 || loads() > kMostLoads) return "has too many loads";

@@ -36,15 +36,14 @@ int32_t check_relative(const Spec& spec, Error& error) {
 }
 
 int32_t check_modifier(const Spec& spec, Error& error) {
-  constexpr int kHeader = ModifierProgram::kHeader;
   if (!spec.has_modifier_program) {
     if (!spec.has_modifier_table) return FOVEA_OK;
     return fail(error, FOVEA_INVALID_ARGUMENT,
                 "modifier_table is given without modifier_program");
   }
-  if (spec.modifier_words < kHeader || spec.modifier_words > ModifierProgram::kMostWords) {
-    return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_words is %lld, expected %d to %lld",
-                (long long)spec.modifier_words, kHeader, (long long)ModifierProgram::kMostWords);
+  if (spec.modifier_words < 1 || spec.modifier_words > ModifierProgram::kMostWords) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_words is %lld, expected 1 to %lld",
+                (long long)spec.modifier_words, (long long)ModifierProgram::kMostWords);
   }
   if (!spec.has_modifier_table || spec.modifier_columns > 0) return FOVEA_OK;
   return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_columns is 0, expected 1 or more");

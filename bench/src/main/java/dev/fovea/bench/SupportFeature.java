@@ -94,6 +94,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("window, left", FoveaAttentionSpec.HAS_WINDOW_LEFT, 1));
     features.add(forward("window, right", FoveaAttentionSpec.HAS_WINDOW_RIGHT, 1));
     features.add(forward("softcap", s -> FoveaAttentionSpec.SOFTCAP.set(s, 30f)));
+    features.add(forward("score modifiers written in Java", SupportFeature::modifier));
     features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
     features.add(forward("Gaussian around centers", SupportFeature::gaussian));
     features.add(forward("adaptive spans", SupportFeature::spans));
@@ -134,6 +135,11 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             "the relative table",
             SupportFeature::relative,
             FoveaAttentionSpec.HAS_DRELATIVE_TABLE));
+    features.add(
+        gradientOf(
+            "what a score modifier looks up",
+            SupportFeature::modifier,
+            FoveaAttentionSpec.HAS_DMODIFIER_TABLE));
     features.add(
         gradientOf(
             "ALiBi slopes",
@@ -187,6 +193,17 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     FoveaAttentionSpec.IMAGE_WIDTH.set(spec, 32);
     FoveaAttentionSpec.WINDOW_ROWS.set(spec, 3);
     FoveaAttentionSpec.WINDOW_COLUMNS.set(spec, 3);
+  }
+
+  private static void modifier(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_MODIFIER_PROGRAM.set(spec, 1);
+    FoveaAttentionSpec.MODIFIER_WORDS.set(spec, 64);
+    FoveaAttentionSpec.HAS_MODIFIER_TABLE.set(spec, 1);
+    FoveaAttentionSpec.MODIFIER_COLUMNS.set(spec, 4);
+    for (int i = 0; i < 2; i++) {
+      FoveaAttentionSpec.MODIFIER_TABLE_STRIDE.set(spec, i, i == 0 ? 4 : 1);
+      FoveaAttentionSpec.DMODIFIER_TABLE_STRIDE.set(spec, i, i == 0 ? 4 : 1);
+    }
   }
 
   private static void topWeights(MemorySegment spec) {

@@ -99,6 +99,11 @@ public final class ScoreModifier {
     return new ScoreModifier(Objects.requireNonNull(value, "the score that body gives"));
   }
 
+  /** As the C ABI takes it: {@code modifier_program} of {@code fovea.h}. */
+  public int[] words() {
+    return program.words();
+  }
+
   ModifierProgram program() {
     return program;
   }

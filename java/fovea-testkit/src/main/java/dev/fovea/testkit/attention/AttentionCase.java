@@ -50,6 +50,7 @@ public record AttentionCase(
       Layout bias,
       Layout mask,
       Layout table,
+      Layout modifierTable,
       Layout alibi,
       Layout keyGates,
       Layout outputGates,
@@ -58,7 +59,8 @@ public record AttentionCase(
 
     List<Layout> all() {
       return Stream.concat(
-              Stream.of(query, key, value, out, lse, weights, bias, mask, table, alibi),
+              Stream.of(
+                  query, key, value, out, lse, weights, bias, mask, table, modifierTable, alibi),
               Stream.concat(
                   Stream.of(topWeights, topKeys, keyGates, outputGates, ungated), rows.stream()))
           .filter(Objects::nonNull)

@@ -16,6 +16,7 @@ public final class BackwardBuilder {
   boolean accumulate;
   boolean dbias = true;
   boolean dtable = true;
+  boolean dmodifierTable = true;
   boolean dalibi = true;
   boolean drows = true;
   boolean dkeyGates = true;
@@ -27,6 +28,7 @@ public final class BackwardBuilder {
   Style dvalue = Style.DENSE;
   Style dbiasStyle = Style.DENSE;
   Style dtableStyle = Style.DENSE;
+  Style dmodifierStyle = Style.DENSE;
   Style dalibiStyle = Style.DENSE;
   Style drowStyle = Style.DENSE;
   Style dgateStyle = Style.DENSE;
@@ -85,6 +87,9 @@ public final class BackwardBuilder {
             dvalue.layout(of.value().size()),
             dbias && of.bias() != null ? dbiasStyle.layout(of.bias().size()) : null,
             dtable && of.table() != null ? dtableStyle.layout(of.table().size()) : null,
+            dmodifierTable && c.options().modifier() != null && c.options().modifier().learns()
+                ? dmodifierStyle.layout(of.modifierTable().size())
+                : null,
             dalibi && of.alibi() != null ? dalibiStyle.layout(of.alibi().size()) : null,
             dkeyGates && of.keyGates() != null ? dgateStyle.layout(of.keyGates().size()) : null,
             doutputGates && of.outputGates() != null

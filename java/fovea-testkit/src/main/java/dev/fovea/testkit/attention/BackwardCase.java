@@ -46,6 +46,7 @@ public record BackwardCase(
       Layout dvalue,
       Layout dbias,
       Layout dtable,
+      Layout dmodifierTable,
       Layout dalibi,
       Layout dkeyGates,
       Layout doutputGates,
@@ -53,7 +54,7 @@ public record BackwardCase(
 
     Stream<Layout> all() {
       return Stream.concat(
-              Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dalibi),
+              Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dmodifierTable, dalibi),
               Stream.concat(Stream.of(dkeyGates, doutputGates), drows.stream()))
           .filter(Objects::nonNull);
     }
@@ -112,6 +113,7 @@ public record BackwardCase(
             accumulate ? " accumulate" : "",
             layouts.dbias == null ? "" : " dbias",
             (layouts.dtable == null ? "" : " dtable")
+                + (layouts.dmodifierTable == null ? "" : " dmodifierTable")
                 + (layouts.dalibi == null ? "" : " dalibi")
                 + (layouts.drows.isEmpty() ? "" : " drows")
                 + (layouts.dkeyGates == null ? "" : " dkeyGates")

@@ -42,6 +42,8 @@ public final class BackwardGenerator {
     c.drowStyle = Style.draw(random);
     c.dtable = random.chance(0.7);
     c.dtableStyle = Style.draw(random);
+    c.dmodifierTable = random.chance(0.7);
+    c.dmodifierStyle = Style.draw(random);
     c.dkeyGates = random.chance(0.7);
     c.doutputGates = random.chance(0.7);
     c.dgateStyle = Style.draw(random);

@@ -73,6 +73,7 @@ public final class BackwardOracle {
   private final GradientSums dvalueRows;
   private final GradientSums dbiasSums;
   private final GradientSums dtableSums;
+  private final GradientSums dmodifierSums;
   private final GradientSums dalibiSums;
   private final GradientSums dkeyGateSums;
   private final GradientSums doutputGateSums;
@@ -87,6 +88,7 @@ public final class BackwardOracle {
       Expected dvalue,
       Expected dbias,
       Expected dtable,
+      Expected dmodifierTable,
       Expected dalibi,
       Expected dkeyGates,
       Expected doutputGates,
@@ -96,7 +98,8 @@ public final class BackwardOracle {
     /** All gradients in one order; those that are not asked for are null. */
     List<Expected> all() {
       List<Expected> all =
-          new ArrayList<>(Arrays.asList(dquery, dkey, dvalue, dbias, dtable, dalibi));
+          new ArrayList<>(
+              Arrays.asList(dquery, dkey, dvalue, dbias, dmodifierTable, dtable, dalibi));
       all.addAll(drows);
       all.addAll(Arrays.asList(dkeyGates, doutputGates));
       all.add(dsinks);
@@ -123,6 +126,7 @@ public final class BackwardOracle {
     BackwardCase.Layouts layouts = backward.layouts();
     dbiasSums = sums(layouts.dbias());
     dtableSums = sums(layouts.dtable());
+    dmodifierSums = sums(layouts.dmodifierTable());
     dalibiSums = sums(layouts.dalibi());
     dkeyGateSums = sums(layouts.dkeyGates());
     doutputGateSums = sums(layouts.doutputGates());
@@ -135,6 +139,7 @@ public final class BackwardOracle {
             expected(backward.dtype(), layouts.dvalue()),
             expected(DType.FLOAT32, layouts.dbias()),
             expected(DType.FLOAT32, layouts.dtable()),
+            expected(DType.FLOAT32, layouts.dmodifierTable()),
             expected(DType.FLOAT32, layouts.dalibi()),
             expected(DType.FLOAT32, layouts.dkeyGates()),
             expected(DType.FLOAT32, layouts.doutputGates()),
@@ -184,6 +189,7 @@ public final class BackwardOracle {
     }
     expectAll(dbiasSums, backward.layouts().dbias(), gradients.dbias);
     expectAll(dtableSums, backward.layouts().dtable(), gradients.dtable);
+    expectAll(dmodifierSums, backward.layouts().dmodifierTable(), gradients.dmodifierTable);
     expectAll(dalibiSums, backward.layouts().dalibi(), gradients.dalibi);
     expectAll(dkeyGateSums, backward.layouts().dkeyGates(), gradients.dkeyGates);
     expectAll(doutputGateSums, backward.layouts().doutputGates(), gradients.doutputGates);
@@ -275,6 +281,10 @@ public final class BackwardOracle {
       int at = backward.layouts().dtable().at(0, h, n);
       dtableSums.free(at, at + 1);
     }
+    for (int n = 0; dmodifierSums != null && n < Modifier.COLUMNS; n++) {
+      int at = backward.layouts().dmodifierTable().atBroadcast(0, h, n);
+      dmodifierSums.free(at, at + 1);
+    }
     if (dalibiSums != null) {
       int at = head.slopeIndex(backward.layouts().dalibi(), h);
       dalibiSums.free(at, at + 1);
@@ -318,6 +328,9 @@ public final class BackwardOracle {
         int at = head.tableIndex(backward.layouts().dtable(), h, i, j);
         dtableSums.add(at, terms.scores(), j, 1);
       }
+      for (int n = 0; dmodifierSums != null && n < head.loads(); n++) {
+        addLookedUp(h, n, row, j);
+      }
       if (dalibiSums != null) {
         int at = head.slopeIndex(backward.layouts().dalibi(), h);
         dalibiSums.add(at, terms.scores(), j, head.distance(i, j));
@@ -331,6 +344,24 @@ public final class BackwardOracle {
         drowSums.get(k).add(at, terms.scores(), j, head.derivative(k, h, i, j));
       }
     }
+  }
+
+  /**
+   * dS times what the softcap leaves of it, times the derivative by what was looked up: the product
+   * of three, each with its own error.
+   */
+  private void addLookedUp(int h, int n, OracleRow row, int j) {
+    ModifierTrace.Bounded by = head.byLoad(n, j);
+    double unit = head.perProduct(geometry.headDim());
+    double cap = row.capSlope(j);
+    double ds = terms.scores().value()[j];
+    double size = terms.scores().size(j);
+    int at = head.loadIndex(backward.layouts().dmodifierTable(), n, h, j);
+    dmodifierSums.add(
+        at,
+        ds * cap * by.value(),
+        terms.scores().arithmetic()[j] * cap * Math.abs(by.value())
+            + size * unit * (cap * by.error() + (2 + row.slopeError(j)) * Math.abs(by.value())));
   }
 
   /** sigmoid'(g) dout out, out before its gates. */

@@ -236,7 +236,8 @@ final class BackwardRow {
     double slopeError = perScore * row.slopeError(j);
     weights.set(j, w, relative * w + row.gateError(j) + Oracle.FLUSHED * dropFactor);
     scores.set(j, ds, dsError);
-    unscaled.set(j, slope * ds, slope * dsError + slopeError * Math.abs(ds));
+    double steep = Math.abs(slope);
+    unscaled.set(j, slope * ds, steep * dsError + slopeError * (Math.abs(ds) + dsError));
     if (weightType != null) {
       roundWeights(j, w, slope);
     }

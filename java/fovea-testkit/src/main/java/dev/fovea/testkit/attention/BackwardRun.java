@@ -55,6 +55,13 @@ public final class BackwardRun implements AutoCloseable {
       backward.dbias(
           bound.buffers().output("dbias", DType.FLOAT32, dbias, null, bound.dims()).tensor());
     }
+    Layout dmodifier = c.layouts().dmodifierTable();
+    if (dmodifier != null) {
+      int[] dims = bound.tableDims();
+      Output output =
+          bound.buffers().output("dmodifierTable", DType.FLOAT32, dmodifier, null, dims);
+      backward.dmodifierTable(output.tensor());
+    }
     Layout dtable = c.layouts().dtable();
     if (dtable != null) {
       int[] dims = bound.tableDims();

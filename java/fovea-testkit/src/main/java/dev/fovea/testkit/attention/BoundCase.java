@@ -54,6 +54,11 @@ final class BoundCase implements AutoCloseable {
           buffers.ints(lists.offsets(), lists.offsetLayout(), 0, 1, 3),
           buffers.ints(lists.indices(), lists.indexLayout(), 0, 1, 3));
     }
+    if (data.modifierTable() != null && c.options().modifier().learns()) {
+      call.modifierTable(
+          buffers.input(
+              DType.FLOAT32, c.layouts().modifierTable(), data.modifierTable(), tableDims()));
+    }
     if (data.table() != null) {
       call.relativeBias(
           buffers.input(DType.FLOAT32, c.layouts().table(), data.table(), tableDims()),

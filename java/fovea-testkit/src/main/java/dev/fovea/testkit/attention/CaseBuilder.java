@@ -45,6 +45,8 @@ public final class CaseBuilder {
   Relative relative;
   Blocks blocks;
   ImageWindow imageWindow;
+  Modifier modifier;
+  boolean modifierShared;
   Alibi alibi = Alibi.NONE;
   final List<RowOperand> rows = new ArrayList<>();
   Gates gates = Gates.NONE;
@@ -71,6 +73,7 @@ public final class CaseBuilder {
   Style biasStyle = Style.DENSE;
   Style maskStyle = Style.DENSE;
   Style tableStyle = Style.DENSE;
+  Style modifierStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
   Style rowStyle = Style.DENSE;
   Style keyGateStyle = Style.DENSE;
@@ -204,6 +207,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** A score modifier, with a table of each head. */
+  public CaseBuilder modifier(Modifier which) {
+    modifier = which;
+    return this;
+  }
+
   /** Slopes of that shape. */
   public CaseBuilder alibi(Alibi shape) {
     alibi = shape;
@@ -317,6 +326,7 @@ public final class CaseBuilder {
             relative,
             blocks,
             imageWindow,
+            modifier,
             alibi,
             List.copyOf(rows),
             gates,
@@ -346,6 +356,9 @@ public final class CaseBuilder {
         bias == Bias.NONE ? null : biasLayout(outer, rows),
         mask == Bias.NONE ? null : maskLayout(outer, rows),
         relative == null ? null : relative.layout(tableStyle, g),
+        modifier == null
+            ? null
+            : modifierStyle.layout(1, modifierShared ? 1 : queryHeads, Modifier.COLUMNS, 1),
         alibi == Alibi.NONE
             ? null
             : alibiStyle.layout(alibi == Alibi.PER_HEAD ? 1 : batch, queryHeads, 1, 1),

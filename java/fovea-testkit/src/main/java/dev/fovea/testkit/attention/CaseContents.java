@@ -58,6 +58,7 @@ final class CaseContents {
     file.output(layouts.dvalue(), expected.dvalue(), data.dvalue());
     file.output(layouts.dbias(), expected.dbias(), null);
     file.output(layouts.dtable(), expected.dtable(), null);
+    file.output(layouts.dmodifierTable(), expected.dmodifierTable(), null);
     file.output(layouts.dalibi(), expected.dalibi(), null);
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       int k = index(c.options(), kind);
@@ -85,6 +86,10 @@ final class CaseContents {
     file.ints(data.blocks() == null ? null : data.blocks().indices());
     file.operand(c.layouts().table(), DType.FLOAT32, data.table());
     file.ints(data.buckets());
+    Modifier modifier = c.options().modifier();
+    boolean learns = modifier != null && modifier.learns();
+    file.ints(modifier == null ? null : modifier.words());
+    file.operand(c.layouts().modifierTable(), DType.FLOAT32, learns ? data.modifierTable() : null);
     file.operand(c.layouts().alibi(), DType.FLOAT32, data.alibi());
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       int k = index(c.options(), kind);
@@ -119,6 +124,8 @@ final class CaseContents {
           FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
           FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
           FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
+          FoveaAttentionSpec.HAS_DMODIFIER_TABLE.set(spec, flag(layouts.dmodifierTable() != null));
+          shared(spec, FoveaAttentionSpec.DMODIFIER_TABLE_STRIDE, layouts.dmodifierTable());
           FoveaAttentionSpec.HAS_DRELATIVE_TABLE.set(spec, flag(layouts.dtable() != null));
           FoveaAttentionSpec.HAS_DALIBI_SLOPES.set(spec, flag(layouts.dalibi() != null));
           FoveaAttentionSpec.HAS_DSINKS.set(spec, flag(c.dsinks()));
@@ -164,6 +171,7 @@ final class CaseContents {
     FoveaAttentionSpec.HAS_MASK.set(spec, flag(c.layouts().mask() != null));
     FoveaAttentionSpec.HAS_RELATIVE_TABLE.set(spec, flag(o.relative() != null));
     FoveaAttentionSpec.HAS_RELATIVE_BUCKETS.set(spec, flag(o.relative() != null));
+    modifier(spec, c);
     FoveaAttentionSpec.HAS_ALIBI_SLOPES.set(spec, flag(o.alibi() != Alibi.NONE));
     FoveaAttentionSpec.HAS_SINKS.set(spec, flag(o.sinks()));
     FoveaAttentionSpec.HAS_KEY_GATES.set(spec, flag(o.gates().hasKeys()));
@@ -228,6 +236,20 @@ final class CaseContents {
     }
   }
 
+  private static void modifier(MemorySegment spec, AttentionCase c) {
+    Modifier modifier = c.options().modifier();
+    if (modifier == null) {
+      return;
+    }
+    FoveaAttentionSpec.HAS_MODIFIER_PROGRAM.set(spec, 1);
+    FoveaAttentionSpec.MODIFIER_WORDS.set(spec, modifier.words().length);
+    if (modifier.learns()) {
+      FoveaAttentionSpec.HAS_MODIFIER_TABLE.set(spec, 1);
+      FoveaAttentionSpec.MODIFIER_COLUMNS.set(spec, Modifier.COLUMNS);
+      shared(spec, FoveaAttentionSpec.MODIFIER_TABLE_STRIDE, c.layouts().modifierTable());
+    }
+  }
+
   private static void blocks(MemorySegment spec, AttentionCase c) {
     Blocks.Lists lists = Operands.blocks(c);
     if (lists == null) {
@@ -276,6 +298,14 @@ final class CaseContents {
   private static void elements(MemorySegment spec, Field.Int64Array field, Layout layout) {
     for (int i = 0; layout != null && i < field.length(); i++) {
       field.set(spec, i, i < 3 ? layout.stride()[i] : layout.size()[3] == 1 ? 0 : 1);
+    }
+  }
+
+  /** A table that heads may share. */
+  private static void shared(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    table(spec, field, layout);
+    if (layout != null && layout.size()[1] == 1) {
+      field.set(spec, 0, 0);
     }
   }
 

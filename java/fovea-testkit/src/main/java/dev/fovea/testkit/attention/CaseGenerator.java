@@ -177,6 +177,11 @@ public final class CaseGenerator {
     c.keyGateStyle = Style.draw(random);
     c.outputGateStyle = Style.drawInput(random);
     c.ungatedStyle = Style.draw(random);
+    if (random.chance(0.2) && limits.modifiers()) {
+      c.modifier(random.pick(Modifier.values()));
+    }
+    c.modifierShared = random.chance(0.3);
+    c.modifierStyle = Style.draw(random);
     c.topStyle = Style.draw(random);
     top = random.chance(0.7) ? random.among(1, 2, 5, 8, 40, 128) : 0;
   }

@@ -98,6 +98,9 @@ public final class CaseRun implements AutoCloseable {
     if (o.softcap() > 0) {
       builder = builder.softcap(o.softcap());
     }
+    if (o.modifier() != null) {
+      builder.scoreModifier(o.modifier().product());
+    }
     if (o.blocks() != null) {
       builder.blockSize(o.blocks().queries(), o.blocks().keys());
     }

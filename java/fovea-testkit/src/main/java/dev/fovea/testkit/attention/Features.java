@@ -22,6 +22,11 @@ public final class Features {
     f.put("deterministic", c.deterministic() ? "on" : "off");
     f.put("accumulate", c.accumulate() ? "on" : "off");
     f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
+    f.put(
+        "dmodifier",
+        asked(
+            forward.options().modifier() != null && forward.options().modifier().learns(),
+            c.layouts().dmodifierTable() != null));
     f.put("dtable", asked(forward.layouts().table() != null, c.layouts().dtable() != null));
     f.put("dalibi", asked(forward.layouts().alibi() != null, c.layouts().dalibi() != null));
     f.put("drows", asked(!forward.options().rows().isEmpty(), !c.layouts().drows().isEmpty()));
@@ -71,6 +76,7 @@ public final class Features {
     f.put("bias", o.bias().name());
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
     f.put("maskOperand", o.mask().name());
+    f.put("modifier", o.modifier() == null ? "off" : o.modifier().name());
     f.put("relative", o.relative() == null ? "off" : o.relative().reach() < 30 ? "near" : "far");
     f.put("blocks", blocks(o.blocks()));
     f.put("imageWindow", o.imageWindow() == null ? "off" : "on");

@@ -23,6 +23,7 @@ import java.util.List;
  * @param table buffer of what is added by distance, or null
  * @param buckets of distances, or null
  * @param blocks lists of the block mask, or null
+ * @param modifierTable buffer of what a score modifier looks up, or null
  * @param alibi buffer of the slopes, or null
  * @param keyGates buffer of the logits of the gates of keys, or null
  * @param outputGates buffer of those of out, or null
@@ -38,6 +39,7 @@ public record Operands(
     float[] table,
     int[] buckets,
     Blocks.Lists blocks,
+    float[] modifierTable,
     float[] alibi,
     float[] keyGates,
     float[] outputGates,
@@ -74,6 +76,7 @@ public record Operands(
         table(c),
         buckets,
         blocks(c),
+        modifierTable(c),
         alibi(c),
         Gates.drawKeys(c, new Gaussian(seed(c, 12))),
         Gates.drawOutput(c, new Gaussian(seed(c, 13))),
@@ -84,7 +87,8 @@ public record Operands(
   /** Of a case without a mask or gates, and what it has for distances and query rows. */
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
-    this(query, key, value, bias, null, null, null, null, alibi, null, null, List.of(), sinks);
+    this(
+        query, key, value, bias, null, null, null, null, null, alibi, null, null, List.of(), sinks);
   }
 
   /** The lists of the block mask; null if there is none. */
@@ -240,6 +244,21 @@ public record Operands(
     for (int h = 0; h < layout.size()[1]; h++) {
       for (int n = 0; n < layout.size()[2]; n++) {
         buffer[layout.at(0, h, n)] = random.nextNormal();
+      }
+    }
+    return buffer;
+  }
+
+  private static float[] modifierTable(AttentionCase c) {
+    Layout layout = c.layouts().modifierTable();
+    if (layout == null) {
+      return null;
+    }
+    Gaussian random = new Gaussian(seed(c, 14));
+    float[] buffer = poisoned(layout);
+    for (int h = 0; h < layout.size()[1]; h++) {
+      for (int n = 0; n < layout.size()[2]; n++) {
+        buffer[layout.at(0, h, n)] = random.nextNormal() / 4;
       }
     }
     return buffer;

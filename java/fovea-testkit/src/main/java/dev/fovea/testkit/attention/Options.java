@@ -21,6 +21,7 @@ import java.util.List;
  * @param relative what is added by distance, or null
  * @param blocks the block mask; null for none
  * @param imageWindow of two dimensions; null for none
+ * @param modifier what becomes of scores first; null for nothing
  * @param alibi which slopes are given
  * @param rows operands with one element for a query row
  * @param gates of keys and of out
@@ -48,6 +49,7 @@ public record Options(
     Relative relative,
     Blocks blocks,
     ImageWindow imageWindow,
+    Modifier modifier,
     Alibi alibi,
     List<RowOperand> rows,
     Gates gates,
@@ -135,6 +137,9 @@ public record Options(
     }
     if (imageWindow != null) {
       text.append(' ').append(imageWindow);
+    }
+    if (modifier != null) {
+      text.append(" modifier=").append(modifier);
     }
     if (alibi != Alibi.NONE) {
       text.append(" alibi=").append(alibi);

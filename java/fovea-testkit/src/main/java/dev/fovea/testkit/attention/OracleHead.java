@@ -6,12 +6,16 @@ import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.Options.Alibi;
+import java.util.ArrayList;
+import java.util.List;
 
 /** One key/value head of a case, and the scores of query rows against its keys, in float64. */
 final class OracleHead {
 
   /** Relative error of float32 arithmetic on scores: about seven roundings. */
   private static final double ARITHMETIC = 4e-7;
+
+  private static final ModifierTrace.Bounded ZERO = ModifierTrace.Bounded.ZERO;
 
   private final AttentionCase c;
   private final Operands data;
@@ -20,6 +24,9 @@ final class OracleHead {
   private final int[] cuQ;
   private final int[] cuK;
   private final double scale;
+  private final ModifierTrace modifier; // null: none
+  private final List<LookUps> lookedUp = new ArrayList<>();
+  private int loads;
   private final OracleRow row;
   private final RoundedFactors rounded; // null: products take their factors as they are
   private final Factors keysTransposed;
@@ -50,7 +57,14 @@ final class OracleHead {
     gates = new KeyGates(geometry.keyLength());
     row = new OracleRow(geometry, least);
     this.rounded = rounded;
+    modifier =
+        options.modifier() == null
+            ? null
+            : new ModifierTrace(c, data.modifierTable(), perProduct(geometry.headDim()));
   }
+
+  /** Of each visible key, which column the modifier looked up, and what the score has of it. */
+  private record LookUps(int[] columns, ModifierTrace.Bounded[] by) {}
 
   /** Gathers head {@code kv} of sequence {@code b}; true if it holds a NaN. */
   boolean load(int b, int kv) {
@@ -85,6 +99,9 @@ final class OracleHead {
     if (rounded != null) {
       rounded.scores(row, keysTransposed.value(), keys, begin, scale);
     }
+    if (modifier != null) {
+      modify(h, i);
+    }
     if (options.softcap() > 0) {
       if (rounded != null) {
         rounded.cap(row, options.softcap());
@@ -104,6 +121,42 @@ final class OracleHead {
     }
     addBias(h, i);
     return row;
+  }
+
+  private void modify(int h, int i) {
+    for (int j = 0; j < row.count(); j++) {
+      ModifierTrace.Value value = modified(h, i, j, row.score(j), row.error(j));
+      row.modify(j, value.of(), value.by().isEmpty() ? ZERO : value.by().getFirst());
+      for (int n = 1; n < value.by().size(); n++) {
+        if (lookedUp.size() < n) {
+          lookedUp.add(
+              new LookUps(
+                  new int[geometry.keyLength()], new ModifierTrace.Bounded[geometry.keyLength()]));
+        }
+        lookedUp.get(n - 1).columns[j] = modifier.columns().get(n - 1);
+        lookedUp.get(n - 1).by[j] = value.by().get(n);
+      }
+      loads = value.by().size() - 1;
+    }
+  }
+
+  private ModifierTrace.Value modified(int h, int i, int j, double score, double error) {
+    return modifier.apply(batch, h, c.position(batch, i), begin + j, score, error);
+  }
+
+  /** How many numbers the modifier looked up for a score of the row. */
+  int loads() {
+    return loads;
+  }
+
+  /** Where the n-th of them is for visible key {@code j}, in a buffer of a table. */
+  int loadIndex(Layout layout, int n, int h, int j) {
+    return layout.atBroadcast(0, h, lookedUp.get(n).columns[j]);
+  }
+
+  /** The derivative of the modified score by it. */
+  ModifierTrace.Bounded byLoad(int n, int j) {
+    return lookedUp.get(n).by[j];
   }
 
   private static boolean holdsNaN(float[] values, int at, int count) {

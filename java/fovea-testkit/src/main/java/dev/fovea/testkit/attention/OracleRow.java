@@ -15,6 +15,7 @@ final class OracleRow {
   private final double[] errors;
   private final double[] biases;
   private final double[] slopes;
+  private final double[] capSlopes;
   private final double[] slopeErrors;
   private final double[] weights;
   private final double[] dropped;
@@ -46,6 +47,7 @@ final class OracleRow {
     errors = new double[keys];
     biases = new double[keys];
     slopes = new double[keys];
+    capSlopes = new double[keys];
     slopeErrors = new double[keys];
     weights = new double[keys];
     dropped = new double[keys];
@@ -78,6 +80,7 @@ final class OracleRow {
       java.util.Arrays.fill(sums, 0, count, 0);
     }
     java.util.Arrays.fill(slopes, 0, count, 1);
+    java.util.Arrays.fill(capSlopes, 0, count, 1);
     java.util.Arrays.fill(hidden, 0, count, false);
     for (int d = 0; d < query.value().length && count > 0; d++) {
       query.set(d, queries[at + d]);
@@ -100,10 +103,22 @@ final class OracleRow {
   void cap(double softcap) {
     for (int j = 0; j < count; j++) {
       double tanh = Math.tanh(scores[j] / softcap);
+      double slope = 1 - tanh * tanh;
+      double error = 1 + 2 * slope * Math.abs(tanh) * errors[j] / softcap;
       scores[j] = softcap * tanh;
-      slopes[j] = 1 - tanh * tanh;
-      slopeErrors[j] = 1 + 2 * slopes[j] * Math.abs(tanh) * errors[j] / softcap;
+      capSlopes[j] = slope;
+      slopeErrors[j] = slope * slopeErrors[j] + error * Math.abs(slopes[j]);
+      slopes[j] *= slope;
     }
+  }
+
+  /** Puts what a modifier makes of the score of key {@code j} in its place; before all else. */
+  void modify(int j, ModifierTrace.Bounded score, ModifierTrace.Bounded slope) {
+    scores[j] = score.value();
+    errors[j] = score.error();
+    slopes[j] = slope.value();
+    slopeErrors[j] = slope.error();
+    largestScore = Math.max(largestScore, errors[j]);
   }
 
   /**
@@ -379,7 +394,12 @@ final class OracleRow {
     return scores[j];
   }
 
-  /** What the softcap leaves of a change of the score before it; 1 without one. */
+  /** What the softcap alone leaves of a change of the score before it; 1 without one. */
+  double capSlope(int j) {
+    return capSlopes[j];
+  }
+
+  /** What modifier and softcap leave of a change of the score before them; 1 without any. */
   double slope(int j) {
     return slopes[j];
   }

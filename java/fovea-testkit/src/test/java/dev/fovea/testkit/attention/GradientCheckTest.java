@@ -16,6 +16,8 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -68,6 +70,11 @@ class GradientCheckTest {
     c.alibi(random.pick(Alibi.values()));
     if (random.chance(0.75)) {
       c.relative(new Relative(random.between(1, 5), random.between(0, 6)));
+    }
+    if (random.chance(0.75)) {
+      List<Modifier> smooth = Arrays.stream(Modifier.values()).filter(Modifier::isSmooth).toList();
+      c.modifier(smooth.get(random.nextInt(smooth.size())));
+      c.modifierShared = random.chance(0.3);
     }
     for (RowOperand.Kind kind : RowOperand.Kind.values()) {
       if (random.chance(0.6)) {
@@ -124,6 +131,7 @@ class GradientCheckTest {
             shortened(drawn.table()),
             drawn.buckets(),
             drawn.blocks(),
+            shortened(drawn.modifierTable()),
             shortened(drawn.alibi()),
             shortened(drawn.keyGates()),
             drawn.outputGates(),
@@ -168,11 +176,12 @@ class GradientCheckTest {
             which == 6 ? moved(o.table(), way, by) : o.table(),
             o.buckets(),
             o.blocks(),
+            which == 9 ? moved(o.modifierTable(), way, by) : o.modifierTable(),
             which == 4 ? moved(o.alibi(), way, by) : o.alibi(),
             which == 7 ? moved(o.keyGates(), way, by) : o.keyGates(),
             which == 8 ? moved(o.outputGates(), way, by) : o.outputGates(),
             IntStream.range(0, o.rows().size())
-                .mapToObj(k -> which == 9 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
+                .mapToObj(k -> which == 10 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
                 .toList(),
             which == 5 ? moved(o.sinks(), way, by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
@@ -199,7 +208,8 @@ class GradientCheckTest {
         data.forward().sinks(),
         data.forward().table(),
         data.forward().keyGates(),
-        data.forward().outputGates()
+        data.forward().outputGates(),
+        data.forward().modifierTable()
       };
       Expected[] all = {
         gradients.dquery(),
@@ -210,7 +220,8 @@ class GradientCheckTest {
         gradients.dsinks(),
         gradients.dtable(),
         gradients.dkeyGates(),
-        gradients.doutputGates()
+        gradients.doutputGates(),
+        gradients.dmodifierTable()
       };
       Layout[] layouts = {
         of.query(),
@@ -221,7 +232,8 @@ class GradientCheckTest {
         sinks,
         of.table(),
         of.keyGates(),
-        of.outputGates()
+        of.outputGates(),
+        of.modifierTable()
       };
       Layout[] gradientLayouts = {
         gradientOf.dquery(),
@@ -232,9 +244,12 @@ class GradientCheckTest {
         sinks,
         gradientOf.dtable(),
         gradientOf.dkeyGates(),
-        gradientOf.doutputGates()
+        gradientOf.doutputGates(),
+        gradientOf.dmodifierTable()
       };
-      float[][] before = {null, data.dkey(), data.dvalue(), null, null, null, null, null, null};
+      float[][] before = new float[all.length][];
+      before[1] = data.dkey();
+      before[2] = data.dvalue();
       for (int which = 0; which < all.length; which++) {
         if (all[which] == null) {
           continue;
@@ -247,11 +262,11 @@ class GradientCheckTest {
         checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
       }
       for (int k = 0; k < gradients.drows().size(); k++) {
-        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 9 + k);
+        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 10 + k);
         Along exact =
             Directional.along(
                 gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
-        boolean counts = check(backward, data, 9 + k, way, exact, index);
+        boolean counts = check(backward, data, 10 + k, way, exact, index);
         String kind = backward.forward().options().rows().get(k).kind().toString();
         checked.merge(kind, counts ? 1 : 0, Integer::sum);
       }
