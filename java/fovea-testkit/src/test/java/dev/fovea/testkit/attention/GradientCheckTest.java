@@ -277,7 +277,9 @@ class GradientCheckTest {
   /** Whether there was enough to compare. */
   private static boolean check(
       BackwardCase c, BackwardOperands data, int which, float[] way, Along exact, int index) {
-    double slope = Directional.derivative(STEP, by -> loss(c, data, which, way, by));
+    // What a modifier looks up moves scores by distances of keys, ahead of a softcap.
+    double step = which == 9 ? STEP / 8 : STEP;
+    double slope = Directional.derivative(step, by -> loss(c, data, which, way, by));
     String what = "operand " + which + " of case " + index + ": " + c;
     assertEquals(slope, exact.sum(), TRUNCATION * exact.size() + exact.allowed(), what);
     return exact.size() > 0.01;
