@@ -67,6 +67,9 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     return switch (problem().modifier()) {
       case MASK, IMAGE_WINDOW -> null;
       case RELATIVE -> scope().copyOf(data.table(), heads, c.options().relative().columns());
+      case ALIBI -> scope().copyOf(data.alibi(), heads);
+      case WRITTEN ->
+          scope().copyOf(data.modifierTable(), heads, c.layouts().modifierTable().size()[2]);
       case GAUSSIAN -> scope().copyOf(data.rows().getFirst(), 1, heads, length);
       case SPAN -> scope().copyOf(data.rows().getFirst(), 1, heads, 1);
       case KEY_GATES -> scope().copyOf(data.keyGates(), 1, heads, length);
@@ -96,6 +99,8 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     switch (problem().modifier()) {
       case MASK -> call.mask(given);
       case RELATIVE -> call.relativeBias(learned, given);
+      case ALIBI -> call.alibiSlopes(learned);
+      case WRITTEN -> call.modifierTable(learned);
       case GAUSSIAN -> call.gaussianCenters(learned);
       case SPAN -> call.spans(learned);
       case KEY_GATES -> call.keyGates(learned);
@@ -117,6 +122,8 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     switch (problem().modifier()) {
       case MASK, IMAGE_WINDOW -> {}
       case RELATIVE -> backward.drelativeTable(dlearned);
+      case ALIBI -> backward.dalibiSlopes(dlearned);
+      case WRITTEN -> backward.dmodifierTable(dlearned);
       case GAUSSIAN -> backward.dgaussianCenters(dlearned);
       case SPAN -> backward.dspans(dlearned);
       case KEY_GATES -> backward.dkeyGates(dlearned);
@@ -198,6 +205,8 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     switch (problem().modifier()) {
       case MASK, IMAGE_WINDOW -> {}
       case RELATIVE -> gradients.put("dlearned", expected.dtable());
+      case ALIBI -> gradients.put("dlearned", expected.dalibi());
+      case WRITTEN -> gradients.put("dlearned", expected.dmodifierTable());
       case GAUSSIAN, SPAN -> gradients.put("dlearned", expected.drows().getFirst());
       case KEY_GATES -> gradients.put("dlearned", expected.dkeyGates());
       case OUTPUT_GATES -> gradients.put("dlearned", expected.doutputGates());

@@ -87,6 +87,14 @@ final class ModifierComposition implements Composition {
       case RELATIVE ->
           new TensorOptional(
               operands[3].index_select(1, buckets).view(1, problem.heads(), length, length));
+      case ALIBI, WRITTEN ->
+          new TensorOptional(
+              operands[3]
+                  .view(problem.heads(), -1)
+                  .narrow(1, 0, 1)
+                  .unsqueeze(-1)
+                  .mul(left.abs().neg())
+                  .unsqueeze(0));
       case GAUSSIAN ->
           new TensorOptional(
               keys.sub(operands[3].unsqueeze(-1))

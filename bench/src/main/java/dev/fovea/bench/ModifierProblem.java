@@ -5,6 +5,7 @@ import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.attention.CaseBuilder;
 import dev.fovea.testkit.attention.Gates;
 import dev.fovea.testkit.attention.ImageWindow;
+import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import dev.fovea.testkit.attention.Relative;
 import dev.fovea.testkit.attention.RowOperand;
@@ -19,7 +20,7 @@ import java.util.function.Consumer;
  * @param pass forward or backward pass; that has the gradient of what is learned, too
  * @param dtype of query, key, value and out, and of their gradients
  * @param modifier what is there
- * @param sequence S, 1024
+ * @param sequence S, 1024; of ALiBi, both ways, 2048
  * @param heads H
  * @param headDim D, and Dv
  */
@@ -43,6 +44,8 @@ record ModifierProblem(
   enum Modifier {
     MASK("boolean mask", c -> c.mask(Bias.QUERY)),
     RELATIVE("T5 relative bias, 32 buckets", c -> c.relative(new Relative(32, 128))),
+    ALIBI("ALiBi", c -> c.alibi(Alibi.PER_HEAD)),
+    WRITTEN("ALiBi written in Java", c -> c.modifier(dev.fovea.testkit.attention.Modifier.ALIBI)),
     GAUSSIAN(
         "Gaussian around a centre of each row",
         c -> c.row(new RowOperand(RowOperand.Kind.GAUSSIAN, SIGMA, Bias.HEAD_QUERY))),
@@ -81,7 +84,8 @@ record ModifierProblem(
   }
 
   private static ModifierProblem of(Pass pass, Modifier modifier) {
-    return new ModifierProblem(pass, DType.FLOAT32, modifier, 1024, 4, 64);
+    boolean alibi = modifier == Modifier.ALIBI || modifier == Modifier.WRITTEN;
+    return new ModifierProblem(pass, DType.FLOAT32, modifier, alibi ? 2048 : 1024, 4, 64);
   }
 
   /** The same as a case, for the oracle. */

@@ -8,8 +8,8 @@ public enum Modifier {
   ALIBI {
     @Override
     <T> T apply(ModifierArithmetic<T> a, T score) {
-      T distance = a.minus(a.key(), a.query());
-      return a.plus(score, a.times(a.table(a.number(0)), distance));
+      T distance = a.abs(a.minus(a.key(), a.query()));
+      return a.minus(score, a.times(a.table(a.number(0)), distance));
     }
   },
   /** A number for each of some distances. */
