@@ -182,7 +182,7 @@ class ScoreModifier {
       }
       const vfloat column = of_program(of.column[n], of, k);
       for (int lane = 0; lane < kLanes; ++lane) {
-        row[ModifierRun<1>::column_of(column[0], last)] += double(by[lane]);
+        row[ModifierRun<1>::column_of(column[lane], last)] += double(by[lane]);
       }
     }
   }
