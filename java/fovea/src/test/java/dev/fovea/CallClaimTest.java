@@ -30,8 +30,17 @@ class CallClaimTest {
   private final Scope scope = Scope.open();
   private final Operands operands = Operands.in(scope);
   private final Tensor lse = scope.allocate(DType.FLOAT32, 1, 4, 128);
+  private final Attention attention =
+      Attention.builder()
+          .scoreModifier(ScoreModifier.of((score, at) -> score.plus(at.table(0))))
+          .build();
   private final AttentionCall call =
-      operands.call(Attention.create()).lse(lse).parallelism(2).executor(task -> {});
+      operands
+          .call(attention)
+          .modifierTable(scope.allocate(DType.FLOAT32, 1, 1))
+          .lse(lse)
+          .parallelism(2)
+          .executor(task -> {});
   private final AttentionBackward backward = call.gradients(operands.query());
 
   @BeforeAll

@@ -100,6 +100,7 @@ class ForwardRunTest {
             "keyLengths",
             "lse",
             "mask",
+            "modifierTable",
             "out",
             "outputGates",
             "queryLengths",
