@@ -354,14 +354,11 @@ public final class BackwardOracle {
     ModifierTrace.Bounded by = head.byLoad(n, j);
     double unit = head.perProduct(geometry.headDim());
     double cap = row.capSlope(j);
-    double ds = terms.scores().value()[j];
     double size = terms.scores().size(j);
     int at = head.loadIndex(backward.layouts().dmodifierTable(), n, h, j);
-    dmodifierSums.add(
-        at,
-        ds * cap * by.value(),
-        terms.scores().arithmetic()[j] * cap * Math.abs(by.value())
-            + size * unit * (cap * by.error() + (2 + row.slopeError(j)) * Math.abs(by.value())));
+    dmodifierSums.add(at, terms.scores(), j, cap * by.value());
+    dmodifierSums.addError(
+        at, size * unit * (cap * by.error() + (2 + row.slopeError(j)) * Math.abs(by.value())));
   }
 
   /** sigmoid'(g) dout out, out before its gates. */

@@ -124,6 +124,11 @@ final class GradientSums {
     arithmetic[row] += error;
   }
 
+  /** What else may be wrong with the number of a row of one column that was added last. */
+  void addError(int row, double error) {
+    arithmetic[row] += error;
+  }
+
   /** Whatever is not NaN in these rows may be anything. */
   void free(int begin, int end) {
     Arrays.fill(free, begin, end, true);

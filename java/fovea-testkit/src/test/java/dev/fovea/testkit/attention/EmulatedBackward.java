@@ -22,7 +22,7 @@ final class EmulatedBackward {
 
   private static final float LOG2_E = 1.4426950408889634f;
   private static final List<String> NAMES =
-      List.of("dquery", "dkey", "dvalue", "dbias", "dtable", "dalibi");
+      List.of("dquery", "dkey", "dvalue", "dbias", "dmodifierTable", "dtable", "dalibi");
 
   /** Usual bugs. */
   enum Bug {
@@ -76,6 +76,8 @@ final class EmulatedBackward {
   private final float[] dkey;
   private final float[] dvalue;
   private final float[] dbias;
+  private final ModifierTrace modifier; // null: none
+  private final float[] dmodifier;
   private final float[] dtable;
   private final float[] dalibi;
   private final List<float[]> drows = new ArrayList<>();
@@ -100,6 +102,9 @@ final class EmulatedBackward {
     dkey = new float[layouts.dkey().elements()];
     dvalue = new float[layouts.dvalue().elements()];
     dbias = new float[layouts.dbias() == null ? 0 : layouts.dbias().elements()];
+    modifier = o.modifier() == null ? null : new ModifierTrace(c, forward.modifierTable(), 0x1p-24);
+    Layout dmodifierTable = layouts.dmodifierTable();
+    dmodifier = new float[dmodifierTable == null ? 0 : dmodifierTable.elements()];
     dtable = new float[layouts.dtable() == null ? 0 : layouts.dtable().elements()];
     dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
     layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
@@ -150,7 +155,8 @@ final class EmulatedBackward {
       }
     }
     List<float[]> got = new ArrayList<>();
-    got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias, run.dtable, run.dalibi));
+    got.addAll(List.of(run.dquery, run.dkey, run.dvalue, run.dbias));
+    got.addAll(List.of(run.dmodifier, run.dtable, run.dalibi));
     got.addAll(run.drows);
     got.addAll(List.of(run.dkeyGates, run.doutputGates));
     got.add(run.dsinks);
@@ -278,12 +284,18 @@ final class EmulatedBackward {
       x += forward.query()[queryRow + d] * forward.key()[keyRow + d];
     }
     x *= scale;
-    float slope = 1;
+    ModifierTrace.Value modified = null;
+    if (modifier != null) {
+      modified = modifier.apply(b, h, c.position(b, i), j, x, 0);
+      x = (float) modified.of().value();
+    }
+    float capSlope = 1;
     if (o.softcap() > 0) {
       float tanh = (float) Math.tanh(x / o.softcap());
       x = o.softcap() * tanh;
-      slope = bug == Bug.LOST_SLOPE ? 1 : 1 - tanh * tanh;
+      capSlope = bug == Bug.LOST_SLOPE ? 1 : 1 - tanh * tanh;
     }
+    float slope = modified == null ? capSlope : capSlope * derivative(modified, 0);
     if (forward.bias() != null) {
       x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), g.cuQ(), b, h, i) + j];
     }
@@ -347,6 +359,11 @@ final class EmulatedBackward {
       int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
       dbias[bias] = bug == Bug.BIAS_NOT_SUMMED ? ds : dbias[bias] + ds;
     }
+    for (int n = 1; dmodifier.length > 0 && n < modified.by().size(); n++) {
+      int to = modifier.columns().get(n - 1);
+      dmodifier[backward.layouts().dmodifierTable().atBroadcast(0, h, to)] +=
+          ds * capSlope * derivative(modified, n);
+    }
     if (dtable.length > 0) {
       dtable[backward.layouts().dtable().at(0, h, column)] += ds;
     }
@@ -360,6 +377,11 @@ final class EmulatedBackward {
       double by = it.kind().derivative(it.number(), element(k, b, h, i), c.position(b, i), j);
       drows.get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)] += ds * (float) by;
     }
+  }
+
+  /** By the score before a modifier, or by the n-th number that it looked up. */
+  private static float derivative(ModifierTrace.Value of, int n) {
+    return n < of.by().size() ? (float) of.by().get(n).value() : 0;
   }
 
   private float element(int k, int b, int h, int i) {
