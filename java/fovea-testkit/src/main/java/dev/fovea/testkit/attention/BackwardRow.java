@@ -239,7 +239,7 @@ final class BackwardRow {
     double steep = Math.abs(slope);
     unscaled.set(j, slope * ds, steep * dsError + slopeError * (Math.abs(ds) + dsError));
     if (weightType != null) {
-      roundWeights(j, w, slope);
+      roundWeights(j, w, steep + slopeError);
     }
     if (hasKeyGates) {
       gateTerm(j, relative);
@@ -266,11 +266,15 @@ final class BackwardRow {
     return Rounding.halfUlp(weightType, size * scale) / scale;
   }
 
-  /** Weights of products are rounded to the input dtype, and so is dout. */
-  private void roundWeights(int j, double w, double slope) {
+  /**
+   * Weights of products are rounded to the input dtype, and so is dout.
+   *
+   * @param steep the largest size that the slope of the score may have
+   */
+  private void roundWeights(int j, double w, double steep) {
     double moved = w * Math.abs(lostProducts[j]);
     scores.rounded(j, moved, moved * moved);
-    moved *= slope;
+    moved *= steep;
     double step = halfUlp(unscaled.size(j) + moved, gradientScale);
     unscaled.rounded(j, step + moved, step * step / 3 + moved * moved);
     if (w > 0) {
