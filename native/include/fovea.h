@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 9
+#define FOVEA_ABI_VERSION 10
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -63,6 +63,9 @@ enum {
 
 /* The feature map phi of linear attention: x; x + 1 where x > 0, else exp(x); x where x > 0, else 0. */
 enum { FOVEA_IDENTITY = 0, FOVEA_ELU_PLUS_ONE = 1, FOVEA_RELU = 2 };
+
+/* What distance attention fits to the values around a query, and the head_dim that a linear fit takes at most. */
+enum { FOVEA_LOCAL_CONSTANT = 0, FOVEA_LOCAL_LINEAR = 1, FOVEA_MOST_FIT_DIM = 16 };
 
 /* ---- the library ---------------------------------------------------------------------------- */
 
@@ -490,7 +493,7 @@ typedef struct fovea_additive_spec {
  * A padding query gives out = 0, lse = -inf, weights = 0; the weight of a padding key is 0.
  *
  * The backward pass gives the exact gradients, from what the forward was given and gave: with
- * delta_i = <dout_i, out_i>, p_ij the weights and r_ij what dropout multiplies them by,
+ * delta_i = <dout_i, out_i>, p_ij as above and r_ij what dropout multiplies weights by,
  *
  *   dvalue_j = sum_i r_ij p_ij dout_i;  ds_ij = p_ij (r_ij <dout_i, value_j> - delta_i)
  *   du_ija = ds_ij weight_a (1 - t_ija^2);  dquery_ia = sum_j du_ija;  dkey_ja = sum_i du_ija
@@ -535,6 +538,22 @@ FOVEA_API int32_t fovea_run_additive_backward(const fovea_plan* plan, fovea_call
  * that sees no key gives out = 0 and lse = -inf, and so does one whose squared distances all leave
  * float32. Query head h has a bandwidth of its own, of which only the square matters, and reads
  * key/value head h / (Hq / Hk). Rows of a head whose bandwidth is 0 or NaN are NaN.
+ *
+ * That is the local constant fit. FOVEA_LOCAL_LINEAR fits a plane to the values around each query by
+ * weighted least squares, of which out is the height at the query (Cleveland, 1979; Cleveland and
+ * Devlin, 1988; Atkeson, Moore and Schaal, 1997): of a + <b, y_ij> that with the least
+ * sum_j p_ij |v_j - a - <b, y_ij>|^2 + ridge |b|^2, where y_ij = (k_j - q_i) / |bandwidth|, it is a.
+ * So
+ *
+ *   m_i = sum_j p_ij y_ij;  c_i = (sum_j p_ij (y_ij - m_i) (y_ij - m_i)^T + ridge I)^-1 m_i
+ *   f_ij = 1 - <c_i, y_ij - m_i>;  out_i = sum_j dropout(p_ij f_ij) v_j
+ *
+ * where sum_j p_ij f_ij = 1, and some f_ij may be negative; lse and weights are those before the fit. A
+ * ridge of 0 counts as 2^-32: keys that determine a plane have that one, and along directions in which
+ * they do not vary it is level. D is FOVEA_MOST_FIT_DIM at most. Planes are computed in float64, so that
+ * no keys are too close to a plane of fewer dimensions. They err as their weights do in float32, relative
+ * by some 2^-21 |x_ij|: nothing is promised of out and gradients of a row where keys of more than 2^18 / D
+ * in |x_ij| weigh.
  */
 
 /* generated from ops/distance.op: spec */
@@ -549,6 +568,7 @@ typedef struct fovea_distance_spec {
   int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
   int32_t has_window_left; /* 0 = none: window_left is not read */
   int32_t has_window_right; /* 0 = none: window_right is not read */
+  int32_t fit; /* FOVEA_LOCAL_CONSTANT or FOVEA_LOCAL_LINEAR */
   int32_t has_query_lengths; /* 1 = query_lengths is given */
   int32_t has_key_lengths; /* 1 = key_lengths is given */
   int32_t has_lse; /* 1 = lse is given */
@@ -559,6 +579,7 @@ typedef struct fovea_distance_spec {
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
   int32_t has_dbandwidth; /* backward: 1 = dbandwidth is written */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  float ridge; /* of a linear fit, in squares of the bandwidth; 0 = 2^-32 */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t batch; /* B: sequences */
@@ -602,7 +623,15 @@ typedef struct fovea_distance_spec {
  *   u_ij = ds_ij (k_j - q_i) / bandwidth^2;  dquery_i = sum_j u_ij;  dkey_j = -sum_i u_ij
  *   dbandwidth = -2 / bandwidth sum_ij ds_ij x_ij
  *
- * where dkey and dvalue are summed over the query heads of their group, dbandwidth over the batch.
+ * or for a linear fit, with e_i the slopes of the plane that fits g_ij = r_ij <dout_i, value_j> as that
+ * above fits v_j, t_ij = g_ij - sum_j p_ij g_ij - <e_i, y_ij - m_i> and h = |bandwidth|,
+ *
+ *   dvalue_j = sum_i r_ij p_ij f_ij dout_i;  ds_ij = p_ij (f_ij t_ij + ridge <c_i, e_i>)
+ *   dquery_i = sum_j u_ij + e_i / h;  dkey_j = -sum_i (u_ij + p_ij (f_ij e_i + t_ij c_i) / h)
+ *   dbandwidth = -2 / bandwidth (sum_ij ds_ij x_ij - ridge sum_i <c_i, e_i>)
+ *
+ * which takes p_ij from the keys, and from lse only which rows see none. dkey and dvalue are summed
+ * over the query heads of their group, dbandwidth over the batch.
  * Padding has gradients of zero, as has a row that sees no key. Same dropout_seed and
  * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too
  * coarse for, is computed again from these keys, and taken as it is where it is not theirs.

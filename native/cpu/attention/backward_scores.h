@@ -45,6 +45,7 @@ class BackwardScores : public AttentionRows {
 
   // What dquery is multiplied by, once all of it is summed.
   static float query_units(const Spec& spec) { return spec.scale; }
+  static void finish_query(const BackwardRun&, int64_t, float*) {}
 
   Panel<const float> queries() const { return {run_.scratch + layout_.queries, layout_.query_row}; }
 
@@ -106,6 +107,7 @@ class BackwardScores : public AttentionRows {
   vfloat modify(const RowModifiers& of, int k, vfloat x, vfloat& tanh, vfloat* toward) const {
     return modifier_.apply_row(of, k, x, tanh, toward);
   }
+  static void refit(int, int, Span, vfloat, vfloat, vfloat&, vfloat&) {}
   vfloat slope(const RowModifiers& of, int k) const { return modifier_.program_slope(of, k); }
   // Adds the gradients of a row's scores, from key k of the tile on, to those of what is added by distance,
   // and those before softcap to what a program looked up.

@@ -20,6 +20,17 @@ class Backward : fovea::cpu::BackwardItems<Op> {
   }
 
  private:
+  // Of the fits of a sequence's rows.
+  double sum_pulls(const BackwardWork& work, int64_t member) const {
+    const FitRow row{int(spec_.head_dim)};
+    const auto* const fits = reinterpret_cast<const double*>(workspace_ + workspace_layout_.fits);
+    double sum = 0;
+    for (int64_t i = 0; i < work.sequence.query_length; ++i) {
+      sum += fits[(work.first_row + i * group_ + member) * row.doubles() + row.pull()];
+    }
+    return sum;
+  }
+
   // dbandwidth of a head, from all sequences, chunks and rows in their order.
   int32_t sum_head(int64_t head) {
     double sum = 0;
@@ -31,6 +42,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
                                   chunk * workspace_layout_.rows + work.first_row + head % group_;
         for (int64_t i = 0; i < work.sequence.query_length; ++i) sum += double(from[i * group_]);
       }
+      if (is_linear(spec_)) sum -= sum_pulls(work, head % group_) / kLn2;
     }
     // Scores are in units of log2.
     sum *= -2 * kLn2 / double(operands_.bandwidth[head]);

@@ -6,11 +6,22 @@
 
 #include "cpu/softmax/backward_layout.h"
 #include "ops/distance/distance.h"
+#include "ops/distance/fit.h"
 
 namespace fovea::distance::cpu {
 
 // Keys of a tile: a multiple of the 32 that dropout draws together, and no more than this.
 constexpr int kMostKeys = 128;
+
+// Of linear fits, in doubles: for each of what moments are of (fit.h), those of a tile's keys; moments of the
+// tile's rows.
+struct FitScratch {
+  int64_t z = 0, z_row = 0;
+  int64_t moments = 0;
+
+  // Up to four at a time are summed.
+  static constexpr int rows_of_z(int dim) { return (dim + 2 + 3) / 4 * 4; }
+};
 
 // Of one worker, for scores: those of a tile, its rows, and its keys as columns.
 struct ScoreScratch {
@@ -34,15 +45,32 @@ struct ScoreScratch {
  protected:
   int64_t reserve(int64_t rows, int64_t row) {
     const int64_t at = total;
-    total += rows * row;
+    total += (rows * row + 15) / 16 * 16;
     return at;
+  }
+
+  FitScratch reserve_fit(const fovea_plan& plan) {
+    const Spec& spec = spec_of(plan);
+    const int dim = int(spec.head_dim);
+    FitScratch fit;
+    if (!is_linear(spec)) return fit;
+    fit.z_row = key_row;
+    fit.z = reserve(FitScratch::rows_of_z(dim), 2 * key_row);
+    fit.moments = reserve(plan.tile_queries, 2 * moments_of(dim, spec.pass == FOVEA_BACKWARD));
+    return fit;
   }
 };
 
 struct ForwardScratch : ScoreScratch {
   int64_t values, outputs, kept;
+  FitScratch fit;
+  int64_t fits = 0;  // of the rows of a tile, in doubles
 
   explicit ForwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
+    fit = reserve_fit(plan);
+    if (is_linear(spec_of(plan))) {
+      fits = reserve(plan.tile_queries, 2 * FitRow{int(spec_of(plan).head_dim)}.doubles());
+    }
     values = reserve(plan.tile_keys, value_row);
     outputs = reserve(plan.tile_queries, value_row);
     kept = reserve(1, key_row);
@@ -51,6 +79,9 @@ struct ForwardScratch : ScoreScratch {
 
 struct BackwardScratch : ScoreScratch {
   int64_t keys, transposed_values, douts, gradients, dkeys, dvalues, kept;
+  FitScratch fit;
+  // Of linear fits: slopes or tilts of the rows of a tile, and what these are multiplied by.
+  int64_t vectors = 0, slope_weights = 0, tilt_weights = 0;
 
   explicit BackwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
     keys = reserve(plan.tile_keys, query_row);
@@ -60,6 +91,11 @@ struct BackwardScratch : ScoreScratch {
     dkeys = reserve(plan.tile_keys, query_row);
     dvalues = reserve(plan.tile_keys, value_row);
     kept = reserve(1, key_row);
+    if (!is_linear(spec_of(plan))) return;
+    fit = reserve_fit(plan);
+    vectors = reserve(plan.tile_queries, query_row);
+    slope_weights = reserve(plan.tile_queries, key_row);
+    tilt_weights = reserve(plan.tile_queries, key_row);
   }
 };
 
@@ -73,11 +109,13 @@ inline int64_t key_chunks(int64_t key_length) { return fovea::cpu::key_chunks(ke
 // Beside what the rows have: for each chunk of keys and row its sum of score gradients times scores.
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t moments;
+  int64_t fits;  // by row, of linear fits, in doubles
 
   explicit BackwardWorkspace(const fovea_plan& plan)
       : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
     const Spec& spec = spec_of(plan);
     moments = reserve(spec.has_dbandwidth ? __int128{key_chunks(spec.key_length)} * rows : 0);
+    fits = reserve(is_linear(spec) ? __int128{2} * rows * FitRow{int(spec.head_dim)}.doubles() : 0);
   }
 };
 

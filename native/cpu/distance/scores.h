@@ -33,7 +33,7 @@ class Scores : public PairRows<Spec> {
     return {memory_ + score_layout_.queries, score_layout_.query_row};
   }
   // 1 / bandwidth^2 of a row's head.
-  float inverse_square_of(int r) const { return inverse_[r]; }
+  double inverse_square_of(int r) const { return inverse_[r]; }
 
  protected:
   void load_queries(int64_t row, int count) {
@@ -44,7 +44,7 @@ class Scores : public PairRows<Spec> {
     });
     for_each_row(row, row + count, [&](int64_t at, int64_t, int64_t head) {
       const double inverse = inverse_square(inputs_.bandwidth[head]);
-      inverse_[at - row] = float(inverse);
+      inverse_[at - row] = inverse;
       scale_[at - row] = float(inverse * (-0.5 / kLn2));
     });
   }
@@ -72,8 +72,12 @@ class Scores : public PairRows<Spec> {
     compute(rows, keys, spans, s);
   }
   void compute(int rows, int keys, const Span* spans, const Panel<float>& s) {
-    scale_distances(queries(), {memory_ + score_layout_.transposed_keys, score_layout_.key_row},
-                    rows, keys, int(spec_.head_dim), scale_, spans, s);
+    scale_distances(queries(), columns(), rows, keys, int(spec_.head_dim), scale_, spans, s);
+  }
+
+  // Elements of the tile's keys.
+  Panel<const float> columns() const {
+    return {memory_ + score_layout_.transposed_keys, score_layout_.key_row};
   }
 
  private:
@@ -81,7 +85,8 @@ class Scores : public PairRows<Spec> {
   const ScoreScratch score_layout_;
   float* const memory_;
   // By row: 1 / bandwidth^2, and what makes a score, in units of log2, of a squared distance.
-  float inverse_[fovea::cpu::kMostTileRows], scale_[fovea::cpu::kMostTileRows];
+  double inverse_[fovea::cpu::kMostTileRows];
+  float scale_[fovea::cpu::kMostTileRows];
 };
 
 }  // namespace fovea::distance::cpu::FOVEA_TIER

@@ -20,6 +20,8 @@ class BackwardPairs : public Scores {
 
   // What dquery is multiplied by, once all of it is summed.
   static float query_units(const typename Scores::Op::Spec&) { return 1.0f; }
+  // What joins that sum.
+  static void finish_query(const Run&, int64_t, float*) {}
 
   // Nothing joins a row's sum beside its keys.
   void start_statistics(int64_t, int, float*, double*) const {}
@@ -30,6 +32,7 @@ class BackwardPairs : public Scores {
   static bool is_plain(const Tile&) { return true; }
   static RowModifiers row_modifiers(int64_t, int64_t, int64_t, int, int, float*) { return {}; }
   static vfloat modify(RowModifiers, int, vfloat x, vfloat&, vfloat*) { return x; }
+  static void refit(int, int, Span, vfloat, vfloat, vfloat&, vfloat&) {}
   static vfloat slope(RowModifiers, int) { return splat(1.0f); }
   static void gather(RowModifiers, int64_t, int, vfloat, vfloat) {}
   static void gate_douts(int64_t, int, const Panel<float>&) {}

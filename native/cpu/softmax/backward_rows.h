@@ -109,6 +109,7 @@ void query_item(const BackwardRun<typename Scores::Op>& run, const BackwardWork&
         }
         store(sum + d, total);
       }
+      if (row < length) Scores::finish_query(run, work.first_row + row, sum);
       store_row(sum, spec.head_dim, Scores::query_units(spec), false,
                 dquery + rows.query_offset(spec.dquery_stride, row));
     }

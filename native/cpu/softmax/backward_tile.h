@@ -70,6 +70,7 @@ struct Tile {
 //   is_plain(tile), row_modifiers(...), modify(...)  what is done to S after that, if anything: to a row at once, and
 //                                                    to a vector of it
 //   slope(...)                                       what a gradient is multiplied by for what was done at once
+//   refit(r, k, seen, P, dP, kept, dS)               makes other weights and dS of these, of keys from k on
 //   gather(...)                                      takes dS, and that without slope
 //   gate_douts(row, count, rows)                     what else dO is multiplied by
 //   key_gates(head), gather_gated(...)               what weights of the tile's keys are multiplied by, null for
@@ -142,7 +143,7 @@ class BackwardTile : public Scores, TileSpans {
   void join_statistics(float* maximum, double* sums) {
     compute();
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
-      const Span seen = keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
+      const Span seen = seen_by(i);
       if (seen.begin >= seen.end) return;
       const int begin = seen.begin / kLanes * kLanes;
       float* const s = weights().at + (row - row_) * weights().row;
@@ -163,18 +164,44 @@ class BackwardTile : public Scores, TileSpans {
     });
   }
 
+  // Keys of the tile that a query sees.
+  Span seen_by(int64_t i) const {
+    return keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
+  }
+
+  // Leaves S in weights(); answers whether every row sees every key.
+  bool compute() {
+    const bool clear = is_clear(*this);
+    find_spans(*this, clear);
+    Scores::compute({row_, rows_, key_, keys_}, row_spans_, weights());
+    return clear;
+  }
+  // And dP in gradients().
+  bool compute_pairs() {
+    const bool clear = compute();
+    multiply({douts().at, douts().row, 1},
+             {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
+             int(spec_.value_head_dim), row_spans_, gradients());
+    return clear;
+  }
+
+  // What dropout keeps of a row of query i: a mask of the tile's keys, null for all.
+  const int32_t* draw_kept_keys(int64_t i, int64_t head) const {
+    if (threshold_ == 0) return nullptr;
+    int32_t* const kept = reinterpret_cast<int32_t*>(run_.scratch + layout_.kept);
+    draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_,
+                             keys_, kept);
+    return kept;
+  }
+
   // Leaves P and dS of the rows and keys it has. dS is that of what was computed, or with
   // `after_softcap` that of what softcap made of it. Adds to row_sums[s][row], where that is not null, its
   // sum of dS times what modify() answers.
   void weigh(bool after_softcap, float* const* row_sums) {
-    const bool clear = compute();
+    const bool clear = compute_pairs();
     const bool plain = threshold_ == 0 && this->is_plain({row_, rows_, key_, keys_});
-    multiply({douts().at, douts().row, 1},
-             {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
-             int(spec_.value_head_dim), row_spans_, gradients());
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
-      const Span seen =
-          clear ? Span{0, keys_} : keys_within(this->low_at(i + shift_), this->high_at(i + shift_));
+      const Span seen = clear ? Span{0, keys_} : seen_by(i);
       if (plain) {
         weigh_row<true>(int(row - row_), i, head, seen, after_softcap, row_sums);
       } else {
@@ -184,14 +211,6 @@ class BackwardTile : public Scores, TileSpans {
   }
 
  private:
-  // Leaves S in weights(); answers whether every row sees every key.
-  bool compute() {
-    const bool clear = is_clear(*this);
-    find_spans(*this, clear);
-    Scores::compute({row_, rows_, key_, keys_}, row_spans_, weights());
-    return clear;
-  }
-
   // From S and dP of row r, query i and head, to P and dS.
   template <bool kPlain>
   [[gnu::noinline]] void weigh_row(int r, int64_t i, int64_t head, Span seen, bool after_softcap,
@@ -207,7 +226,7 @@ class BackwardTile : public Scores, TileSpans {
     }
     const vfloat lse = splat(lse_[row_ + r]), rest = splat(rest_[row_ + r]);
     const vfloat delta = splat(delta_[row_ + r]);
-    int32_t* const kept = reinterpret_cast<int32_t*>(run_.scratch + layout_.kept);
+    const int32_t* kept = nullptr;
     typename Scores::RowModifiers modifiers;
     vfloat sums[kRowSums + 1]{};
     const float* gates = nullptr;
@@ -215,10 +234,7 @@ class BackwardTile : public Scores, TileSpans {
       if (!any) return;
       gates = this->key_gates(head);
       modifiers = this->row_modifiers(i, head, key_, begin, seen.end, p);
-      if (threshold_ > 0) {
-        draw_kept<kMostTileKeys>(run_.call, threshold_, i, batch_ * spec_.query_heads + head, key_,
-                                 keys_, kept);
-      }
+      kept = draw_kept_keys(i, head);
     }
     for (int k = begin; k < end; k += kLanes) {
       vfloat x = load(p + k), g = load(ds + k);
@@ -233,7 +249,7 @@ class BackwardTile : public Scores, TileSpans {
       // exp2 takes.
       vfloat w = exp2(min(splat(0.0f), x - lse - rest)), w_kept = w, gated{};
       if constexpr (!kPlain) {
-        if (threshold_ > 0) {
+        if (kept != nullptr) {
           const vint keep = load(kept + k);
           w_kept = from_bits(bits(w) & keep);
           g = from_bits(bits(g) & keep);
@@ -245,7 +261,9 @@ class BackwardTile : public Scores, TileSpans {
           g *= gate;
         }
       }
-      vfloat t = w * (g - delta), t_before = t * derivative, t_scores = t_before * slope;
+      vfloat t = w * (g - delta);
+      if constexpr (!kPlain) this->refit(r, k, seen, w, g, w_kept, t);
+      vfloat t_before = t * derivative, t_scores = t_before * slope;
       if constexpr (!kPlain) {  // whatever the key's value is
         const vint hidden = x == splat(-kInfinity);
         w_kept = select(hidden, vfloat{}, w_kept);

@@ -21,6 +21,9 @@ namespace fovea::cpu::FOVEA_TIER {
 //   load_queries(row, count), load_keys(j, count)    takes them
 //   compute(rows, keys, S)                           S of the keys that each of the first rows sees, in
 //                                                    units of log2
+//   prepare(rows, sweep)                             makes of them what it needs before: sweep(body) calls
+//                                                    body(r, seen, S of r) for each row and tile of keys
+//   weigh_keys(r, begin, end, P)                     multiplies weights of keys of the tile, summed before
 template <typename Scores>
 class ForwardPairs : public Scores {
   using Op = typename Scores::Op;
@@ -45,6 +48,7 @@ class ForwardPairs : public Scores {
     std::fill_n(outputs().at, rows_ * outputs().row, 0.0f);
     std::fill_n(maximum_, rows_, -kInfinity);
     std::fill_n(sum_, rows_, 0.0f);
+    this->prepare(rows_, [this](auto body) { sweep(body); });
     for_each_tile([this](int64_t j, int count) { step(j, count); });
     finish();
     if (spec_.has_weights || spec_.has_top_weights) write_weights();
@@ -72,6 +76,15 @@ class ForwardPairs : public Scores {
   void for_each_tile_row(int count, Body body) {
     for_each_row(row_begin_, row_begin_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
       body(int(row - row_begin_), i, head, seen_within(i, 0, count));
+    });
+  }
+
+  template <typename Body>
+  void sweep(Body body) {
+    for_each_tile([&](int64_t, int count) {
+      for_each_tile_row(count, [&](int r, int64_t, int64_t, Span seen) {
+        body(r, seen, weights().at + r * weights().row);
+      });
     });
   }
 
@@ -137,6 +150,7 @@ class ForwardPairs : public Scores {
       sums += p;
       store(s + k, kept == nullptr ? p : from_bits(bits(p) & load(kept + k)));
     }
+    this->weigh_keys(r, begin, end, s);
     float sum = 0;
     for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
     const float decay = exp2(splat(before) - base)[0];

@@ -19,6 +19,11 @@ class PairRows : public Rows<Spec> {
             int(std::clamp<int64_t>(this->high_at(i + this->shift_) - key_begin_, begin, end))};
   }
 
+  // Rows are what they were loaded as, and weights are those of scores.
+  template <typename Sweep>
+  static void prepare(int, Sweep) {}
+  static void weigh_keys(int, int, int, float*) {}
+
  protected:
   // The first of each that the tile has.
   int64_t row_begin_ = 0, key_begin_ = 0;

@@ -9,9 +9,10 @@ namespace {
 // A warp has eight rows, a thread four elements of the chunk of each.
 constexpr int kRowsEach = BackwardTile::kRows / kWarps;
 
+template <typename Scores>
 class QueryGradients {
  public:
-  FOVEA_DEVICE QueryGradients(BackwardScores& scores, int32_t chunk)
+  FOVEA_DEVICE QueryGradients(Scores& scores, int32_t chunk)
       : scores_(scores), p_(scores.p), chunk_(chunk), element_(4 * lane()) {}
 
   FOVEA_DEVICE void add(int32_t first_key) {
@@ -55,6 +56,7 @@ class QueryGradients {
         const float inverse = scores_.inverse(row);
         FOVEA_UNROLL
         for (int e = 0; e < 4; ++e) dquery[e] = dquery_[r][e] * inverse;
+        if constexpr (Scores::kFits) add_slopes(row, dquery);
       }
       store_gradients(b.dquery, p_.spec.gradient_dtype,
                       rows.offset(p_.spec.dquery_stride, rows.position(row), rows.head(row)) + at,
@@ -65,12 +67,23 @@ class QueryGradients {
  private:
   static FOVEA_DEVICE int32_t first() { return warp() * kRowsEach; }
 
-  BackwardScores& scores_;
+  FOVEA_DEVICE void add_slopes(int32_t row, float (&dquery)[4]) const {
+    const FitRow of = scores_.fit_row();
+    const double* const slope = scores_.fit(row) + of.slope() + element_;
+    FOVEA_UNROLL
+    for (int e = 0; e < 4; ++e) {
+      if (element_ + e >= of.dim) continue;
+      dquery[e] = within_float(double(dquery[e]) + tile::load_global(slope + e));
+    }
+  }
+
+  Scores& scores_;
   const DistanceParams& p_;
   const int32_t chunk_, element_;
   float dquery_[kRowsEach][4] = {};  // times bandwidth^2
 };
 
+template <typename Scores>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, 2)
 void distance_backward_queries(const BackwardParams b) {
   const DistanceParams& p = b.forward;
@@ -81,8 +94,8 @@ void distance_backward_queries(const BackwardParams b) {
   AttentionRows rows = locate_pair(p, at.batch, at.key_head);
   set_rows(rows, uint32_t(row_tile), BackwardTile::kRows);
   const int32_t tiles = set_visible_tiles<kKeys>(rows, p);
-  BackwardScores scores(b, rows);
-  QueryGradients gradients(scores, chunk);
+  Scores scores(b, rows);
+  QueryGradients<Scores> gradients(scores, chunk);
   float moments[BackwardTile::kRowsEach] = {};  // of the rows and keys of this thread's pairs
   if (tiles > 0) {
     scores.load_heads();
@@ -90,7 +103,7 @@ void distance_backward_queries(const BackwardParams b) {
   }
   for (int32_t tile = 0; tile < tiles; ++tile) {
     const int32_t first_key = (rows.begin + tile) * kKeys;
-    scores.compute_gradients<false>(first_key, [&](int r, float score, float ds) {
+    scores.template compute_gradients<false>(first_key, [&](int r, float score, float ds) {
       // Not -infinity times a gradient of 0.
       moments[r] += ds * tile::maximum(score, -3.40282347e38f);
     });
@@ -108,6 +121,11 @@ void distance_backward_queries(const BackwardParams b) {
     }
     const int32_t row = scores.row_of(r);
     if (scores.key_of(0) == 0 && row < rows.count) {
+      if constexpr (Scores::kFits) {
+        const double* const pull = scores.fit(row) + scores.fit_row().pull();
+        // Scores are in units of log2.
+        if (tiles > 0 && !scores.is_dead(row)) moments[r] -= float(tile::load_global(pull) / kLn2);
+      }
       tile::store_global(b.moments + workspace_row(p, rows, row), moments[r]);
     }
   }
@@ -115,6 +133,9 @@ void distance_backward_queries(const BackwardParams b) {
 
 }  // namespace
 
-BackwardKernel* backward_queries_kernel() { return distance_backward_queries; }
+BackwardKernel* backward_queries_kernel(bool fits) {
+  return fits ? distance_backward_queries<BackwardFitScores>
+              : distance_backward_queries<BackwardScores>;
+}
 
 }  // namespace fovea::distance::cuda

@@ -29,19 +29,12 @@ void distance_backward_sums(const BackwardParams b) {
   }
   sum = tile::warp_sum(sum);
   const uint32_t shared = tile::shared_base();
-  if (lane() == 0) {
-    const uint64_t bits = __builtin_bit_cast(uint64_t, sum);
-    tile::store_shared_pair(shared + 8 * warp(), uint32_t(bits), uint32_t(bits >> 32));
-  }
+  if (lane() == 0) store_double(shared + 8 * warp(), sum);
   tile::sync_block();
   if (tile::thread_index() != 0) return;
   sum = 0;
   FOVEA_UNROLL
-  for (int i = 0; i < kWarps; ++i) {
-    uint32_t low, high;
-    tile::load_shared_pair(shared + 8 * i, low, high);
-    sum += __builtin_bit_cast(double, uint64_t{high} << 32 | low);
-  }
+  for (int i = 0; i < kWarps; ++i) sum += load_double(shared + 8 * i);
   // Scores are in units of log2.
   sum *= -2 * kLn2 / double(tile::load_global(p.bandwidth + head));
   if (p.spec.accumulate) sum += double(tile::load_global(b.dbandwidth + head));

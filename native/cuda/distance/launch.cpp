@@ -7,27 +7,36 @@
 namespace fovea::distance::cuda {
 namespace {
 
-device::Kernel kernel_of(const fovea_plan& plan) {
+device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
   const Spec& spec = spec_of(plan);
+  if (finds_fits(plan, phase)) {
+    return device::make_kernel("distance_fits", fits_kernel(), kThreads, fits_shared_bytes(spec),
+                               2);
+  }
   return with_forward_tile(plan.variant, [&](auto* tile) {
-    const int shared = tile->shared_bytes(0, int(spec.value_head_dim));
-    return device::make_kernel(plan.kernel, forward_kernel(plan.variant), kThreads, shared,
-                               tile->kBlocks);
+    return device::make_kernel(plan.kernel, forward_kernel(plan.variant, is_linear(spec)), kThreads,
+                               out_shared_bytes(*tile, spec), tile->kBlocks);
   });
 }
 
-device::Kernel backward_kernel_of(const fovea_plan&, int32_t phase) {
-  const int shared = BackwardTile::shared_bytes(0);
+device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
+  const Spec& spec = spec_of(plan);
+  const bool fits = is_linear(spec);
+  const int shared = backward_shared_bytes(spec, phase);
   switch (phase) {
     case kRowsPhase:
+      if (fits) {
+        return device::make_kernel("distance_backward_fits", backward_fits_kernel(), kThreads,
+                                   shared, 2);
+      }
       return device::make_kernel("distance_backward_rows", backward_rows_kernel(), kThreads, shared,
                                  2);
     case kKeysPhase:
-      return device::make_kernel("distance_backward_keys", backward_keys_kernel(), kThreads, shared,
-                                 2);
-    case kQueriesPhase:
-      return device::make_kernel("distance_backward_queries", backward_queries_kernel(), kThreads,
+      return device::make_kernel("distance_backward_keys", backward_keys_kernel(fits), kThreads,
                                  shared, 2);
+    case kQueriesPhase:
+      return device::make_kernel("distance_backward_queries", backward_queries_kernel(fits),
+                                 kThreads, shared, 2);
     default:
       return device::make_kernel("distance_backward_sums", backward_sums_kernel(), kThreads,
                                  kSumsBytes);
@@ -35,14 +44,13 @@ device::Kernel backward_kernel_of(const fovea_plan&, int32_t phase) {
 }
 
 int32_t prepare(fovea_plan& plan) {
-  if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
-  return device::prepare_phases(plan, backward_kernel_of);
+  return device::prepare_phases(plan, plan.pass == FOVEA_FORWARD ? kernel_of : backward_kernel_of);
 }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
-  const DistanceParams params =
-      forward_params(run.plan, *static_cast<const ForwardOperands*>(run.operands), call);
-  return device::launch(kernel_of(run.plan), &params, run, call);
+  const DistanceParams params = forward_params(
+      run.plan, *static_cast<const ForwardOperands*>(run.operands), call, run.workspace);
+  return device::launch(kernel_of(run.plan, call.phase), &params, run, call);
 }
 
 int32_t run_backward(const backend::Run& run, fovea_call& call) {

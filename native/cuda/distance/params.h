@@ -11,6 +11,7 @@ using namespace fovea::pairs::cuda;
 struct DistanceParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
   Divisor heads;  // in a tile of rows: row r is of the same head as row r % heads
+  double* fits;  // in the workspace, by row: the FitRow of a linear fit
 };
 
 struct BackwardParams : BackwardOperands, RowStatistics {
@@ -25,10 +26,13 @@ struct BackwardParams : BackwardOperands, RowStatistics {
 using DistanceKernel = void(DistanceParams);
 using BackwardKernel = void(BackwardParams);
 
-DistanceKernel* forward_kernel(int32_t variant);
+// `fits`: of linear fits.
+DistanceKernel* fits_kernel();
+DistanceKernel* forward_kernel(int32_t variant, bool fits);
 BackwardKernel* backward_rows_kernel();
-BackwardKernel* backward_keys_kernel();
-BackwardKernel* backward_queries_kernel();
+BackwardKernel* backward_fits_kernel();
+BackwardKernel* backward_keys_kernel(bool fits);
+BackwardKernel* backward_queries_kernel(bool fits);
 BackwardKernel* backward_sums_kernel();
 
 }  // namespace fovea::distance::cuda

@@ -9,6 +9,14 @@
 
 namespace fovea::distance::cuda {
 
+// 1 / bandwidth^2 of a head, within float32; NaN where there is none.
+FOVEA_DEVICE double inverse_square_of(const DistanceParams& p, int32_t head) {
+  const double bandwidth = double(tile::load_global(p.bandwidth + head));
+  const double square = bandwidth * bandwidth, most = 3.40282346638528859812e38;
+  const double nan = double(tile::as_float(0x7fffffff));
+  return !(square > 0) ? nan : 1 / square > most ? most : 1 / square;
+}
+
 template <typename Tile>
 class Scores : public TileScores<Tile, DistanceParams> {
   using Base = TileScores<Tile, DistanceParams>;
@@ -28,14 +36,11 @@ class Scores : public TileScores<Tile, DistanceParams> {
     head0_ = rows.head0;
     const int32_t at = int32_t(tile::thread_index());
     if (at >= int32_t(p.heads.value)) return;
-    const double bandwidth = double(tile::load_global(p.bandwidth + rows.head(at)));
-    const double square = bandwidth * bandwidth, most = 3.40282346638528859812e38;
-    const double nan = double(tile::as_float(0x7fffffff));
-    const double inverse = !(square > 0) ? nan : 1 / square > most ? most : 1 / square;
+    const double inverse = inverse_square_of(p, rows.head(at));
     store_float(word(Tile::kInverse, at), float(inverse));
     store_float(word(Tile::kScale, at), float(inverse * (-0.5 / kLn2)));
   }
-  // 1 / bandwidth^2 of a row's head, within float32; NaN where there is none.
+  // 1 / bandwidth^2 of a row's head.
   FOVEA_DEVICE float inverse(int32_t row) const {
     return load_float(word(Tile::kInverse, slot(row)));
   }

@@ -3,20 +3,18 @@
 
 #include "cuda/pairs/load.cuh"
 #include "cuda/pairs/params.h"
+#include "cuda/pairs/tile_scores.cuh"
 #include "cuda/softmax/dropout.cuh"
 
 namespace fovea::pairs::cuda {
 
-// The workspace's row of a row of the block.
-template <typename Params>
-FOVEA_DEVICE int64_t workspace_row(const Params& p, const AttentionRows& rows, int32_t row) {
-  const int64_t start =
-      p.spec.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
-  return (start + rows.position(row)) * p.query_heads + rows.head(row);
-}
-
 // `Scores`, as run_forward takes them, of a BackwardTile, with load_queries, load_keys and keeps_keys; and
-// `Params` of a backward, with RowStatistics.
+// `Params` of a backward, with RowStatistics. With kFits also
+//   widen_keys()                                   behind compute(), before a barrier
+//   planes()                                       what planes are at the thread's pairs, behind it
+//   refit(planes, r, c, P, factor, dP, kept, dS)   makes other weights and dS of these, `factor` being that of
+//                                                  dropout, and of planes what multiplies them in dkey
+//   put_planes(planes, r, c, P)                    takes that
 template <typename Scores, typename Params>
 class GradientScores : public Scores {
  public:
@@ -100,17 +98,10 @@ class GradientScores : public Scores {
   }
   template <bool kWeights, typename Take>
   FOVEA_DEVICE void compute_gradients(int32_t first_key, Take take) {
-    compute(first_key);
     float dp[Tile::kRowsEach][Tile::kKeysEach] = {};
-    FOVEA_NO_UNROLL
-    for (int32_t begin = 0; begin < p.value_head_dim; begin += Tile::kPart) {
-      if (begin > 0) tile::sync_block();
-      if (!keeps_dout) load_dout(begin);
-      if (!keeps_values) load_values(first_key, begin);
-      tile::sync_block();
-      const int32_t left = p.value_head_dim - begin;
-      add_products(left < Tile::kPart ? left : Tile::kPart, dp);
-    }
+    compute_products(first_key, dp);
+    [[maybe_unused]] typename Scores::Planes planes;
+    if constexpr (Scores::kFits) planes = this->planes();
     FOVEA_UNROLL
     for (int r = 0; r < Tile::kRowsEach; ++r) {
       const int32_t row = row_of(r);
@@ -123,16 +114,7 @@ class GradientScores : public Scores {
         low = rows.low(p, rows.position(row));
         high = rows.high(p, rows.position(row));
       }
-      // The thread's keys are of one draw, a word each.
-      static_assert(Tile::kKeyThreads == 8 && Tile::kKeysEach == 4);
-      uint32_t dropped_keys = 0;
-      if (p.dropout_threshold != 0 && low < high) {
-        const Draws draws(p, rows, uint32_t(row), first_key, uint32_t(key_of(0) / 2));
-        FOVEA_UNROLL
-        for (int c = 0; c < Tile::kKeysEach; ++c) {
-          if (draws.draw(c, uint32_t(key_of(0) % 2)) < p.dropout_threshold) dropped_keys |= 1u << c;
-        }
-      }
+      const uint32_t dropped_keys = low < high ? draw_dropped(row, first_key) : 0;
       FOVEA_UNROLL
       for (int c = 0; c < Tile::kKeysEach; ++c) {
         const int32_t at = key_of(c), key = first_key + at;
@@ -143,13 +125,48 @@ class GradientScores : public Scores {
           const float factor = (dropped_keys >> c & 1) != 0 ? 0.0f : p.dropout_scale;
           kept = weight * factor;
           ds = weight * (factor == 0 ? -delta : tile::fused_multiply_add(factor, dp[r][c], -delta));
+          if constexpr (Scores::kFits) {
+            this->refit(planes, r, c, weight, factor, dp[r][c], kept, ds);
+          }
           take(r, x, ds);
         }
         store_float(score(row, at), ds);
         if constexpr (kWeights) store_float(dropped(row, at), kept);
+        if constexpr (kWeights && Scores::kFits) this->put_planes(planes, r, c, weight);
       }
     }
     tile::sync_block();
+  }
+
+  // Scores, and <dout, value> of the thread's pairs. Barriers stand before it changes shared memory, and
+  // behind that.
+  FOVEA_DEVICE void compute_products(int32_t first_key,
+                                     float (&dp)[Tile::kRowsEach][Tile::kKeysEach]) {
+    compute(first_key);
+    if constexpr (Scores::kFits) this->widen_keys();
+    FOVEA_NO_UNROLL
+    for (int32_t begin = 0; begin < p.value_head_dim; begin += Tile::kPart) {
+      if (begin > 0) tile::sync_block();
+      if (!keeps_dout) load_dout(begin);
+      if (!keeps_values) load_values(first_key, begin);
+      tile::sync_block();
+      const int32_t left = p.value_head_dim - begin;
+      add_products(left < Tile::kPart ? left : Tile::kPart, dp);
+    }
+  }
+
+  // Which of the thread's keys dropout drops of a row: a bit for each.
+  FOVEA_DEVICE uint32_t draw_dropped(int32_t row, int32_t first_key) const {
+    // They are of one draw, a word each.
+    static_assert(Tile::kKeyThreads == 8 && Tile::kKeysEach == 4);
+    uint32_t dropped_keys = 0;
+    if (p.dropout_threshold == 0) return dropped_keys;
+    const Draws draws(p, rows, uint32_t(row), first_key, uint32_t(key_of(0) / 2));
+    FOVEA_UNROLL
+    for (int c = 0; c < Tile::kKeysEach; ++c) {
+      if (draws.draw(c, uint32_t(key_of(0) % 2)) < p.dropout_threshold) dropped_keys |= 1u << c;
+    }
+    return dropped_keys;
   }
 
   // The rows and keys of a chunk of head_dim as factors, in place of the last part.

@@ -168,6 +168,7 @@ FOVEA_DEVICE void store_weights(Scores& scores, const RowSoftmax<Scores>& softma
 //   compute(first_key)                    scores in units of log2; barriers stand before and behind
 //   keeps_queries                         says that shared memory has the rows that it needs
 //   shared(), score(row, key), word(...)  addresses
+//   weigh(softmax, P)                     with kFits: multiplies weights; a barrier is within
 template <typename Scores>
 FOVEA_DEVICE void run_forward(const typename Scores::Params& p) {
   using Tile = typename Scores::Tile;
@@ -184,6 +185,7 @@ FOVEA_DEVICE void run_forward(const typename Scores::Params& p) {
     scores.keeps_queries = p.head_dim <= Tile::kPart;
     float x[2 * RowSoftmax<Scores>::kPairs];
     const float decay = softmax.step(first_key, x);
+    if constexpr (Scores::kFits) scores.weigh(softmax, x);
     softmax.store(first_key, x);
     if (leads) store_float(scores.word(Tile::kBase, softmax.row), decay);
     sums.load_values(first_key);

@@ -26,15 +26,20 @@ int64_t row_tiles(const Spec& spec) {
   return tiles_of(spec.query_length * (spec.query_heads / spec.key_heads), BackwardTile::kRows);
 }
 
+// Rows of all sequences and heads.
+template <typename Spec>
+__int128 rows_of(const Spec& spec) {
+  return __int128{spec.packed ? spec.query_total : spec.batch * spec.query_length} *
+         spec.query_heads;
+}
+
 struct RowLayout {
   __int128 rows;
   int64_t base, rest, delta;
   __int128 bytes = 0;
 
   template <typename Spec>
-  explicit RowLayout(const Spec& spec)
-      : rows(__int128{spec.packed ? spec.query_total : spec.batch * spec.query_length} *
-             spec.query_heads) {
+  explicit RowLayout(const Spec& spec) : rows(rows_of(spec)) {
     base = add(rows * 4);
     rest = add(rows * 4);
     delta = add(rows * 4);

@@ -23,6 +23,23 @@ FOVEA_DEVICE void load_floats(uint32_t address, float (&x)[4]) {
   for (int i = 0; i < 4; ++i) x[i] = tile::as_float(quad[i]);
 }
 
+FOVEA_DEVICE double load_double(uint32_t address) {
+  uint32_t low, high;
+  tile::load_shared_pair(address, low, high);
+  return tile::as_double(uint64_t{high} << 32 | low);
+}
+FOVEA_DEVICE void store_double(uint32_t address, double x) {
+  const uint64_t bits = tile::as_bits(x);
+  tile::store_shared_pair(address, uint32_t(bits), uint32_t(bits >> 32));
+}
+// Two, from an address that is a multiple of 16.
+FOVEA_DEVICE void load_doubles(uint32_t address, double (&x)[2]) {
+  uint32_t quad[4];
+  tile::load_shared_quad(address, quad);
+  FOVEA_UNROLL
+  for (int i = 0; i < 2; ++i) x[i] = tile::as_double(uint64_t{quad[2 * i + 1]} << 32 | quad[2 * i]);
+}
+
 // Calls take(row, x) for the rows of a warp, x[i] being element begin + 32 i + lane of from(row), an
 // address or null; zero where there is none or it is `width` or beyond. All loads of several rows are on
 // their way before the first is taken.

@@ -7,11 +7,22 @@
 
 namespace fovea::pairs::cuda {
 
+// The workspace's row of a row of the block.
+template <typename Params>
+FOVEA_DEVICE int64_t workspace_row(const Params& p, const AttentionRows& rows, int32_t row) {
+  const int64_t start =
+      p.spec.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
+  return (start + rows.position(row)) * p.query_heads + rows.head(row);
+}
+
 template <typename TileOfScores, typename ParamsOfScores>
 class TileScores {
  public:
   using Tile = TileOfScores;
   using Params = ParamsOfScores;
+  // Whether weights have factors, those of planes.
+  static constexpr bool kFits = false;
+  struct Planes {};
 
   const Params& p;
   AttentionRows rows;

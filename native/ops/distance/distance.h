@@ -11,4 +11,6 @@ inline const Spec& spec_of(const fovea_plan& plan) {
 }
 static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
+inline bool is_linear(const Spec& spec) { return spec.fit == FOVEA_LOCAL_LINEAR; }
+
 }  // namespace fovea::distance

@@ -20,6 +20,7 @@ constexpr Field kFields[] = {
     {"alignment", Kind::kFlag, offsetof(Spec, alignment), 1},
     {"has_window_left", Kind::kFlag, offsetof(Spec, has_window_left), 1},
     {"has_window_right", Kind::kFlag, offsetof(Spec, has_window_right), 1},
+    {"fit", Kind::kFlag, offsetof(Spec, fit), 1},
     {"has_query_lengths", Kind::kFlag, offsetof(Spec, has_query_lengths), 1},
     {"has_key_lengths", Kind::kFlag, offsetof(Spec, has_key_lengths), 1},
     {"has_lse", Kind::kFlag, offsetof(Spec, has_lse), 1},
@@ -30,6 +31,7 @@ constexpr Field kFields[] = {
     {"accumulate", Kind::kFlag, offsetof(Spec, accumulate), 1},
     {"has_dbandwidth", Kind::kFlag, offsetof(Spec, has_dbandwidth), 1},
     {"dropout", Kind::kOther, offsetof(Spec, dropout), 1},
+    {"ridge", Kind::kOther, offsetof(Spec, ridge), 1},
     {"window_left", Kind::kBound, offsetof(Spec, window_left), 1},
     {"window_right", Kind::kBound, offsetof(Spec, window_right), 1},
     {"batch", Kind::kOther, offsetof(Spec, batch), 1},
@@ -57,6 +59,7 @@ constexpr Field kFields[] = {
 };
 constexpr Number kNumbers[] = {
     {"dropout", offsetof(Spec, dropout), 0, -FLT_MAX, FLT_MAX},
+    {"ridge", offsetof(Spec, ridge), 0, 0x1p-32, 0x1p32},
 };
 constexpr Size kSizes[] = {
     {"batch", offsetof(Spec, batch), 0, kMaxLength, nullptr, 0},

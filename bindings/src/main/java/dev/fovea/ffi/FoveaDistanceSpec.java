@@ -20,6 +20,7 @@ public final class FoveaDistanceSpec {
               ValueLayout.JAVA_INT.withName("alignment"),
               ValueLayout.JAVA_INT.withName("has_window_left"),
               ValueLayout.JAVA_INT.withName("has_window_right"),
+              ValueLayout.JAVA_INT.withName("fit"),
               ValueLayout.JAVA_INT.withName("has_query_lengths"),
               ValueLayout.JAVA_INT.withName("has_key_lengths"),
               ValueLayout.JAVA_INT.withName("has_lse"),
@@ -30,6 +31,7 @@ public final class FoveaDistanceSpec {
               ValueLayout.JAVA_INT.withName("accumulate"),
               ValueLayout.JAVA_INT.withName("has_dbandwidth"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_FLOAT.withName("ridge"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("batch"),
@@ -66,6 +68,7 @@ public final class FoveaDistanceSpec {
   public static final Field.Int32 ALIGNMENT = Field.Int32.of(LAYOUT, "alignment");
   public static final Field.Int32 HAS_WINDOW_LEFT = Field.Int32.of(LAYOUT, "has_window_left");
   public static final Field.Int32 HAS_WINDOW_RIGHT = Field.Int32.of(LAYOUT, "has_window_right");
+  public static final Field.Int32 FIT = Field.Int32.of(LAYOUT, "fit");
   public static final Field.Int32 HAS_QUERY_LENGTHS = Field.Int32.of(LAYOUT, "has_query_lengths");
   public static final Field.Int32 HAS_KEY_LENGTHS = Field.Int32.of(LAYOUT, "has_key_lengths");
   public static final Field.Int32 HAS_LSE = Field.Int32.of(LAYOUT, "has_lse");
@@ -76,6 +79,7 @@ public final class FoveaDistanceSpec {
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
   public static final Field.Int32 HAS_DBANDWIDTH = Field.Int32.of(LAYOUT, "has_dbandwidth");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
+  public static final Field.Float32 RIDGE = Field.Float32.of(LAYOUT, "ridge");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");

@@ -14,6 +14,18 @@ package dev.fovea;
  *   dbandwidth = -2 / bandwidth sum_ij ds_ij x_ij
  * </pre>
  *
+ * <p>For a {@link DistanceAttention.Builder#localLinear local linear fit}, with f_ij = 1 - &lt;c_i,
+ * y_ij - m_i&gt;, e_i the slopes of the plane that fits g_ij = r_ij &lt;dout_i, value_j&gt;, and
+ * t_ij = g_ij - sum_j p_ij g_ij - &lt;e_i, y_ij - m_i&gt;:
+ *
+ * <pre>
+ *   dvalue_j   = sum_i r_ij p_ij f_ij dout_i
+ *   ds_ij      = p_ij (f_ij t_ij + ridge &lt;c_i, e_i&gt;)
+ *   dquery_i   = sum_j u_ij + e_i / |bandwidth|
+ *   dkey_j     = -sum_i (u_ij + p_ij (f_ij e_i + t_ij c_i) / |bandwidth|)
+ *   dbandwidth = -2 / bandwidth (sum_ij ds_ij x_ij - ridge sum_i &lt;c_i, e_i&gt;)
+ * </pre>
+ *
  * <p>dkey and dvalue are summed over the query heads that share a key head, dbandwidth over all
  * sequences. Padding, and queries that see no key, have gradients of zero. {@link #accumulate} adds
  * to all but dquery.

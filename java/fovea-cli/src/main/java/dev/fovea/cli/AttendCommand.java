@@ -42,6 +42,8 @@ import picocli.CommandLine.TypeConversionException;
       "    --dout do.npy --dquery dq.npy --dkey dk.npy --dvalue dv.npy",
       "  fovea attend --op additive --query q.npy --key k.npy --value v.npy \\",
       "    --weight w.npy --bias b.npy --out o.npy --weights p.npy",
+      "  fovea attend --op distance --query x.npy --key keys.npy --value values.npy \\",
+      "    --bandwidth h.npy --local-linear --ridge 1e-3 --out estimates.npy",
       "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
       "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy"
     })
@@ -127,6 +129,18 @@ final class AttendCommand extends CliCommand {
   @Option(names = "--normalised", description = "Divide out by the sum of its weights.")
   private boolean normalised;
 
+  @Option(
+      names = "--local-linear",
+      description = "Of distance: fit a plane to the values around a query, not a constant.")
+  private boolean localLinear;
+
+  @Option(
+      names = "--ridge",
+      paramLabel = "R",
+      description =
+          "Of that plane's slopes, in squares of the bandwidth; default 0, which counts as 2^-32.")
+  private double ridge;
+
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
 
@@ -182,6 +196,8 @@ final class AttendCommand extends CliCommand {
             allowTf32,
             featureMap,
             normalised,
+            localLinear,
+            ridge,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -113,14 +113,14 @@ class PlainAttention {
 
   private double row(int b, int h, int i) {
     double[] terms = terms(b, h, i);
-    double sum = sum(h, terms);
+    double[] factors = factors(b, h, i, weights(terms, sum(h, terms)));
     double result = 0;
-    for (int j = 0; j < keys && sum != 0; j++) {
+    for (int j = 0; j < keys; j++) {
       for (int d = 0; d < valueDim; d++) {
-        result += terms[j] * value(b, h, j, d) * dout[queryRow(b, h, i) * valueDim + d];
+        result += factors[j] * value(b, h, j, d) * dout[queryRow(b, h, i) * valueDim + d];
       }
     }
-    return sum == 0 ? 0 : result / sum;
+    return result;
   }
 
   /**
@@ -154,16 +154,26 @@ class PlainAttention {
   private void put(Results all, int b, int h, int i, int row) {
     double[] terms = terms(b, h, i);
     double sum = sum(h, terms);
+    double[] weights = weights(terms, sum);
+    double[] factors = factors(b, h, i, weights);
     int out = queryRow(b, h, i) * valueDim;
     Arrays.fill(all.out, out, out + valueDim, 0);
     for (int j = 0; j < keys; j++) {
-      double weight = sum == 0 ? 0 : terms[j] / sum;
-      all.weights[row * keys + j] = weight;
+      all.weights[row * keys + j] = weights[j];
       for (int d = 0; d < valueDim; d++) {
-        all.out[out + d] += weight * value(b, h, j, d);
+        all.out[out + d] += factors[j] * value(b, h, j, d);
       }
     }
     all.lse[row] = Math.log(sum);
+  }
+
+  private static double[] weights(double[] terms, double sum) {
+    return Arrays.stream(terms).map(term -> sum == 0 ? 0 : term / sum).toArray();
+  }
+
+  /** What the values of a query's keys are multiplied by, given their weights. */
+  double[] factors(int b, int h, int i, double[] weights) {
+    return weights;
   }
 
   /** The exponentials of a query's scores: of keys that it does not see 0. */

@@ -11,7 +11,12 @@ final class DistanceBinding extends SequenceBinding<DistanceCall, DistanceBackwa
 
   DistanceBinding(Settings settings) {
     super(settings);
-    attention = settings.masks(DistanceAttention.builder()).build();
+    if (!settings.localLinear() && settings.ridge() != 0) {
+      throw new IllegalArgumentException(
+          "ridge is " + settings.ridge() + ", and only a local linear fit has one");
+    }
+    DistanceAttention.Builder builder = settings.masks(DistanceAttention.builder());
+    attention = (settings.localLinear() ? builder.localLinear(settings.ridge()) : builder).build();
   }
 
   @Override

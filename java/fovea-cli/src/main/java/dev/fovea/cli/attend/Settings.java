@@ -16,6 +16,8 @@ import dev.fovea.MaskBuilder;
  * @param topCount weights of a query that are listed, where that is wanted
  * @param featureMap of queries and keys, of linear attention
  * @param normalised whether its out is divided by the sum of its weights
+ * @param localLinear whether distance attention fits a plane
+ * @param ridge of that plane
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -34,6 +36,8 @@ public record Settings(
     boolean allowTf32,
     FeatureMap featureMap,
     boolean normalised,
+    boolean localLinear,
+    double ridge,
     boolean deterministic,
     int threads) {
 

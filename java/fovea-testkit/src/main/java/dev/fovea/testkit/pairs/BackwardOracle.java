@@ -47,7 +47,14 @@ abstract class BackwardOracle<R extends ScoreRow> {
   private final GradientSums dvalue;
   private final Map<String, Expected> gradients = new LinkedHashMap<>();
   private final double[] dout;
-  private final double perValue;
+  final double perValue; // relative error of <dout, value>
+  // Of the row that is computed, by key that it sees:
+  final double[] r; // what dropout multiplies by
+  final double[] products; // <dout, value>
+  final double[] sizes; // of the terms of these
+  private double lse;
+  private double delta;
+  private double deltaSize;
 
   /** Of a case, whose scores are those of {@code row}. */
   BackwardOracle(PairCase c, Operands data, R row) {
@@ -61,6 +68,9 @@ abstract class BackwardOracle<R extends ScoreRow> {
     dkey = new GradientSums(g.keyLength(), g.headDim(), row);
     dvalue = new GradientSums(g.keyLength(), g.valueHeadDim(), row);
     dout = new double[g.valueHeadDim()];
+    r = new double[g.keyLength()];
+    products = new double[g.keyLength()];
+    sizes = new double[g.keyLength()];
     boolean coarse = c.content() == Content.CONSTANT || c.content() == Content.OUTLIERS;
     perValue = coarse ? Math.max(Oracle.ARITHMETIC, row.summation(dout.length)) : Oracle.ARITHMETIC;
     DType type = c.gradients().dtype();
@@ -158,23 +168,38 @@ abstract class BackwardOracle<R extends ScoreRow> {
     if (poisoned) {
       free(b, h);
     }
-    double lse = data.get("lse")[g.lseIndex(c.layout("lse"), cuQ, b, h, i)];
+    lse = data.get("lse")[g.lseIndex(c.layout("lse"), cuQ, b, h, i)];
     if (lse == Double.NEGATIVE_INFINITY) {
       return;
     }
     row.compute(h, i);
     boolean[] keep = row.keep(h, i);
-    double dropFactor = c.options().dropFactor();
     int from = g.rowIndex(c.layout("dout"), cuQ, b, i, h);
     int outFrom = g.rowIndex(c.layout("out"), cuQ, b, i, h);
-    double delta = 0;
-    double deltaSize = 0;
+    delta = 0;
+    deltaSize = 0;
     for (int d = 0; d < dout.length; d++) {
       dout[d] = data.get("dout")[from + d];
       double product = dout[d] * data.get("out")[outFrom + d];
       delta += product;
       deltaSize += Math.abs(product);
     }
+    for (int j = 0; j < row.count(); j++) {
+      r[j] = c.options().dropout() == 0 ? 1 : keep[j] ? c.options().dropFactor() : 0;
+      products[j] = 0;
+      sizes[j] = 0;
+      for (int d = 0; d < dout.length; d++) {
+        double term = dout[d] * row.value(j, d);
+        products[j] += term;
+        sizes[j] += Math.abs(term);
+      }
+    }
+    addRow(b, h);
+  }
+
+  /** Adds the gradients of the row that is computed. */
+  void addRow(int b, int h) {
+    double dropFactor = c.options().dropFactor();
     for (int j = 0; j < row.count(); j++) {
       double x = row.score(j);
       double p = Math.exp(x - lse);
@@ -183,27 +208,19 @@ abstract class BackwardOracle<R extends ScoreRow> {
               + Oracle.ARITHMETIC * (1 + Math.abs(lse))
               + 2 * ScoreRow.FLOAT_UNIT * Math.abs(x);
       double relative = Math.expm1(exponent);
-      double r = c.options().dropout() == 0 ? 1 : keep[j] ? dropFactor : 0;
-      double w = r * p;
-      double product = 0;
-      double size = 0;
-      for (int d = 0; d < dout.length; d++) {
-        double term = dout[d] * row.value(j, d);
-        product += term;
-        size += Math.abs(term);
-      }
-      double ds = w * product - p * delta;
+      double w = r[j] * p;
+      double ds = w * products[j] - p * delta;
       double error =
           relative * Math.abs(ds)
-              + perValue * (w * size + p * deltaSize)
-              + Oracle.FLUSHED * (1 + dropFactor * size + deltaSize);
+              + perValue * (w * sizes[j] + p * deltaSize)
+              + Oracle.FLUSHED * (1 + dropFactor * sizes[j] + deltaSize);
       addValue(row.begin() + j, w, relative * w + Oracle.FLUSHED * dropFactor);
       addScore(h, j, ds, error);
     }
   }
 
   /** A NaN that a row or a key does not see may or may not have been multiplied by zero. */
-  private void free(int b, int h) {
+  final void free(int b, int h) {
     dquery.free(0);
     for (int j = 0; j < g.lenK(b); j++) {
       dkey.free(j);
@@ -212,11 +229,12 @@ abstract class BackwardOracle<R extends ScoreRow> {
     freeHead(h);
   }
 
-  private void addValue(int key, double w, double error) {
+  /** Adds what a weight, of dropout, gives to dvalue. */
+  final void addValue(int key, double w, double error) {
     dvalue.begin(key);
     for (int d = 0; d < dout.length; d++) {
       double size = Math.abs(dout[d]);
-      dvalue.add(key, d, w * dout[d], w * size, error * size);
+      dvalue.add(key, d, w * dout[d], Math.abs(w) * size, error * size);
     }
   }
 }

@@ -39,6 +39,7 @@ public final class CaseBuilder {
   boolean topLeft;
   long windowLeft = -1;
   long windowRight = -1;
+  Float ridge; // null: a constant fit
   float dropout;
   long seed;
   int offset;
@@ -134,6 +135,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** A linear fit with that ridge, of distance attention. */
+  public CaseBuilder localLinear(float ridge) {
+    this.ridge = ridge;
+    return this;
+  }
+
   /** Dropout with the random numbers of this seed and offset. */
   public CaseBuilder dropout(float probability, long seed, int offset) {
     dropout = probability;
@@ -207,6 +214,7 @@ public final class CaseBuilder {
             dtype,
             outDType == null ? dtype : outDType,
             new Visibility(causal, topLeft, windowLeft, windowRight),
+            ridge,
             dropout,
             seed,
             offset);

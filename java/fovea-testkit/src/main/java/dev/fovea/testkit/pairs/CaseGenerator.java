@@ -39,6 +39,7 @@ public final class CaseGenerator {
     128, 129, 200, 257, WIDEST
   };
   private static final int[] WIDE = {65, 100, 129, 129, 200, 257, WIDEST, WIDEST};
+  private static final int[] FIT_DIMS = {1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 12, 13, 15, 16, 16};
   private static final int[] VALUE_DIMS = {
     1, 2, 3, 7, 8, 16, 17, 32, 40, 64, 64, 64, 80, 96, 111, 128, 160, 256
   };
@@ -80,6 +81,7 @@ public final class CaseGenerator {
       c.dropout(random.pick(0.1f, 0.17f, 0.5f, 0.9f), random.nextLong(), (int) random.nextLong());
     }
     content();
+    fit(new Gaussian(Gaussian.mix(~c.dataSeed)));
     raggedness();
     memory();
     c.lse = random.chance(0.6);
@@ -202,6 +204,16 @@ public final class CaseGenerator {
               Content.NAN_IN_QUERY,
               Content.NAN_IN_WEIGHT);
     }
+  }
+
+  /** Linear fits of distance attention, by draws of their own as {@link #drawnApart}. */
+  private void fit(Gaussian random) {
+    if (c.kind != Kind.DISTANCE || !random.chance(0.25)) {
+      return;
+    }
+    c.headDim(random.among(FIT_DIMS), Math.min(c.valueHeadDim, 64));
+    trim(budget * BUDGET / (2 + 0.1 * c.headDim * c.headDim));
+    c.ridge = random.pick(0f, 0f, 0x1p-32f, 0x1p-20f, 0x1p-10f, 0.02f, 0.3f, 4f);
   }
 
   private void raggedness() {

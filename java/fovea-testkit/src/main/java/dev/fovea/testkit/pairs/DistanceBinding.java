@@ -38,6 +38,9 @@ final class DistanceBinding {
     Visibility v = o.visibility();
     DistanceAttention.Builder builder = DistanceAttention.builder();
     builder.outDType(o.outDType()).dropout(o.dropout()).window(v.windowLeft(), v.windowRight());
+    if (o.ridge() != null) {
+      builder.localLinear(o.ridge());
+    }
     builder.alignment(v.topLeft() ? Alignment.TOP_LEFT : Alignment.BOTTOM_RIGHT);
     return (v.causal() ? builder.causal() : builder).build();
   }

@@ -10,7 +10,7 @@ package dev.fovea.testkit.pairs;
  * <p>With u = 2^-24: a difference rounds by u, which its square doubles, and rounds by u; the
  * factor of the sum and its product with that by u each. Up to 64 squares are summed at a time, and
  * then these sums, each as {@link Oracle} has sums of n terms. All of that is relative to the
- * score. A square that is not a normal float32 may be flushed.
+ * score. A square that is not a normal float32 may be flushed. A linear fit is {@link LinearFit}'s.
  */
 final class DistanceRow extends ScoreRow {
 
@@ -22,9 +22,27 @@ final class DistanceRow extends ScoreRow {
 
   private double inverse; // 1 / h^2
   private int query; // of the row, its first element
+  private final LinearFit fit; // or null
 
   DistanceRow(PairCase c, Operands data) {
     super(c, data);
+    Float ridge = c.options().ridge();
+    fit = ridge == null ? null : new LinearFit(this, g.headDim(), g.keyLength(), ridge);
+  }
+
+  @Override
+  LinearFit fit() {
+    return fit;
+  }
+
+  /** (k_j - k_i) / |h|. */
+  double between(int i, int j, int a) {
+    return (key(j, a) - key(i, a)) / Math.abs(bandwidth(head()));
+  }
+
+  /** (k - q) / |h|. */
+  double distance(int j, int a) {
+    return (key(j, a) - data.get("query")[query + a]) / Math.abs(bandwidth(head()));
   }
 
   @Override
@@ -54,6 +72,11 @@ final class DistanceRow extends ScoreRow {
   /** (k - q) / h^2. */
   double slope(int j, int a) {
     return inverse * (key(j, a) - data.get("query")[query + a]);
+  }
+
+  /** 1 / |h|. */
+  double inverse() {
+    return Math.sqrt(inverse);
   }
 
   /** What the sum of ds x is multiplied by for the gradient of the bandwidth. */

@@ -24,6 +24,9 @@ final class Features {
     boolean additive = c.kind() == Kind.ADDITIVE;
     if (additive) {
       f.put("bias", flag(c.has("bias")));
+    } else {
+      Float ridge = o.ridge();
+      f.put("fit", ridge == null ? "constant" : ridge == 0 ? "linear" : "ridge");
     }
     f.put("dropout", flag(o.dropout() > 0));
     f.put("lengths", FeatureValues.lengths(g));

@@ -10,12 +10,19 @@ import dev.fovea.testkit.Visibility;
  * @param dtype of query, key and value
  * @param outDType of out
  * @param visibility which keys a query sees
+ * @param ridge of a linear fit, of distance attention; null for a constant one
  * @param dropout probability of dropping
  * @param seed key of the dropout's random numbers
  * @param offset last word of their counter
  */
 public record Options(
-    DType dtype, DType outDType, Visibility visibility, float dropout, long seed, int offset) {
+    DType dtype,
+    DType outDType,
+    Visibility visibility,
+    Float ridge,
+    float dropout,
+    long seed,
+    int offset) {
 
   /** What kept weights are multiplied by; 0 if the probability is so near 1 that none is kept. */
   double dropFactor() {
@@ -34,6 +41,9 @@ public record Options(
     if (visibility.windowLeft() >= 0 || visibility.windowRight() >= 0) {
       text.append(" window=(").append(visibility.windowLeft()).append(',');
       text.append(visibility.windowRight()).append(')');
+    }
+    if (ridge != null) {
+      text.append(" ridge=").append(ridge);
     }
     if (dropout > 0) {
       text.append(" dropout=").append(dropout).append('/').append(seed).append('/').append(offset);

@@ -8,6 +8,7 @@ import dev.fovea.testkit.TopWeights;
 import dev.fovea.testkit.pairs.PairCase.Content;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.IntToDoubleFunction;
 
 /**
  * Naive attention in float64 over the exact values of the operands, with the error that a right
@@ -33,6 +34,7 @@ import java.util.Map;
  *   <li>lse: H / (1 - H), the sum's error, and c (1 + |lse|) of its own arithmetic; at least the
  *       specification's 1e-5 max(1, |lse|). weights: f_j, lse's error without that, and 2 u (1 +
  *       |ln p|) of the difference inside exp.
+ *   <li>A linear fit multiplies weights in out: {@link LinearFit}.
  *   <li>Inputs are taken as they are. Outputs round once, from what was computed; what is not a
  *       normal float32 may be flushed.
  * </ul>
@@ -55,7 +57,10 @@ public final class Oracle {
   private final double dropFactor;
   private final double[] p;
   private final double[] w;
+  private final double[] r; // what dropout multiplies by
+  private LinearFit fit; // of the row, or null
   private final double[] factors; // f
+  private double max; // of the scores
   private double rowLse;
   private double growth; // H
   private double rowLseError;
@@ -71,6 +76,7 @@ public final class Oracle {
     dropFactor = c.options().dropFactor();
     p = new double[g.keyLength()];
     w = new double[g.keyLength()];
+    r = new double[g.keyLength()];
     factors = new double[g.keyLength()];
   }
 
@@ -134,15 +140,20 @@ public final class Oracle {
     softmax();
     boolean[] keep = row.keep(h, i);
     for (int j = 0; j < row.count(); j++) {
-      w[j] = c.options().dropout() == 0 ? p[j] : keep[j] ? p[j] * dropFactor : 0;
+      r[j] = c.options().dropout() == 0 ? 1 : keep[j] ? dropFactor : 0;
+      w[j] = r[j] * p[j];
+    }
+    fit = row.count() == 0 ? null : row.fit();
+    if (fit != null) {
+      fit.compute(p, factors);
     }
     // A NaN that this row does not see may or may not have been multiplied by zero.
-    boolean free = poisoned && !row.sawNaN();
+    boolean free = poisoned && !row.sawNaN() || fit != null && fit.isVague();
     int at = g.rowIndex(c.layout("out"), cuQ, b, i, h);
     for (int d = 0; d < g.valueHeadDim(); d++) {
       expectOut(at + d, d, free);
     }
-    boolean scoresFree = free && c.content() == Content.NAN_IN_KEY;
+    boolean scoresFree = poisoned && !row.sawNaN() && c.content() == Content.NAN_IN_KEY;
     if (lse != null) {
       expectLse(g.lseIndex(c.layout("lse"), cuQ, b, h, i), scoresFree);
     }
@@ -152,7 +163,7 @@ public final class Oracle {
   }
 
   private void softmax() {
-    double max = Double.NEGATIVE_INFINITY;
+    max = Double.NEGATIVE_INFINITY;
     for (int j = 0; j < row.count(); j++) {
       max = Math.max(max, row.score(j));
     }
@@ -165,15 +176,46 @@ public final class Oracle {
     growth = 0;
     for (int j = 0; j < row.count(); j++) {
       p[j] /= sum;
-      double exponent = 2 * ScoreRow.FLOAT_UNIT * (max - row.score(j)) + row.error(j) + ARITHMETIC;
-      factors[j] = Math.expm1(exponent);
+      factors[j] = Math.expm1(exponent(j) + row.error(j));
       growth += p[j] * factors[j];
     }
     rowLseError =
         growth / (1 - growth) + row.summation(row.count()) + ARITHMETIC * (1 + Math.abs(rowLse));
   }
 
+  /** Of a score that the last maximum is taken from, as it is rounded, and of exp. */
+  private double exponent(int j) {
+    return 2 * ScoreRow.FLOAT_UNIT * (max - row.score(j)) + ARITHMETIC;
+  }
+
+  private void expectFit(int index, int d, boolean free) {
+    double exact = 0;
+    double absolute = 0;
+    double plain = 0;
+    for (int j = 0; j < row.count(); j++) {
+      double size = Math.abs(fit.factor(j)) + fit.factorError(j);
+      exact += w[j] * fit.factor(j) * row.value(j, d);
+      absolute += size * Math.abs(w[j] * row.value(j, d));
+      plain += size * Math.abs(row.value(j, d));
+    }
+    if (free) {
+      out.free(index, exact);
+      return;
+    }
+    IntToDoubleFunction value = j -> r[j] * row.value(j, d);
+    double arithmetic =
+        fit.outError(value, fit.plane(value, j -> 0), j -> 2 * exponent(j))
+            + ARITHMETIC * absolute
+            + row.summation(row.count()) * (absolute + Math.abs(exact))
+            + FLUSHED * dropFactor * plain;
+    out.expectRounded(index, exact, arithmetic);
+  }
+
   private void expectOut(int index, int d, boolean free) {
+    if (fit != null) {
+      expectFit(index, d, free);
+      return;
+    }
     double exact = 0;
     double absolute = 0;
     double plain = 0;

@@ -185,6 +185,10 @@ public record PairCase(
     if (has("top_keys")) {
       operation().int64("top_count").set(spec, layout("top_keys").size()[3]);
     }
+    if (options.ridge() != null) {
+      operation().int32("fit").set(spec, 1);
+      operation().float32("ridge").set(spec, options.ridge());
+    }
   }
 
   /** One line for people. */

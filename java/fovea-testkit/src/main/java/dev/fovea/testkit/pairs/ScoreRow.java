@@ -76,6 +76,11 @@ abstract class ScoreRow {
   /** Sets scores and errors of the {@link #count} keys, for the query at that index. */
   abstract void score(int h, int query);
 
+  /** The linear fit that changes the weights of the row; null for none. */
+  LinearFit fit() {
+    return null;
+  }
+
   /** Which of the row's keys dropout keeps. */
   boolean[] keep(int h, int i) {
     Options o = c.options();

@@ -61,6 +61,18 @@ class DistanceOracleTest {
     assertEquals(P, all.get("dvalue").value(0), rounded);
   }
 
+  /** y = -1/2, 3/2, whose variance is 4 p (1 - p) and their mean 3/2 - 2 p. */
+  @Test
+  void aLinearFitByHand() {
+    CaseBuilder c = new CaseBuilder(Kind.DISTANCE).lengths(1, 1, 2).headDim(1, 1);
+    for (float ridge : new float[] {0, 0.5f}) {
+      Expected out = Oracle.run(c.localLinear(ridge).build(), smallOperands()).get("out");
+      double slope = 2 * P * (1 - P) * 2 / (4 * P * (1 - P) + ridge); // of values 1, 3
+      double exact = P + 3 * (1 - P) - slope * (1.5 - 2 * P);
+      assertEquals(exact, out.value(0), ridge == 0 ? 1e-8 : EXACT);
+    }
+  }
+
   /** lse of n equal scores is the score plus ln n. */
   @Test
   void keysOfOneDistanceWeighAlike() {

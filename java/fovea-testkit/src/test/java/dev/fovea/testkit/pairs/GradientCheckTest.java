@@ -65,7 +65,11 @@ class GradientCheckTest {
     }
     c.style("key", random.chance(0.3) ? Style.DENSE.withBroadcast(2) : Style.DENSE);
     c.style("weight", random.chance(0.3) ? Style.DENSE.withBroadcast(0) : Style.DENSE);
-    return random.chance(0.2) ? c.accumulate().build() : c.build();
+    boolean accumulate = random.chance(0.2);
+    if (kind == Kind.DISTANCE && random.chance(0.4)) {
+      c.localLinear(random.pick(0.3f, 2f)); // a small ridge makes more of the fourth power of h
+    }
+    return accumulate ? c.accumulate().build() : c.build();
   }
 
   /** Weight, bias and bandwidth of few bits, like the rest; a bandwidth of many steps. */
