@@ -46,9 +46,13 @@ class Generate {
       return isOffsets() ? "packed" : !optional ? "" : type.equals("any") ? name + "_dtype" : "has_" + name;
     }
 
+    boolean hasGradient() {
+      return role.startsWith("gradient");
+    }
+
     /** Of the type that is asked for, or float32 and only where it is. */
     Operand gradient() {
-      boolean asked = !type.equals("T");
+      boolean asked = !type.equals("T") || role.endsWith(" f32");
       return new Operand("d" + name, asked, asked ? "f32" : "G", dims, "");
     }
   }
@@ -67,7 +71,7 @@ class Generate {
     }
 
     List<Operand> written(boolean forward) {
-      return forward ? out : in.stream().filter(it -> it.role.equals("gradient")).map(Operand::gradient).toList();
+      return forward ? out : in.stream().filter(Operand::hasGradient).map(Operand::gradient).toList();
     }
 
     Stream<Option> options(String kind) {
@@ -293,7 +297,7 @@ class Generate {
 
   private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
   private static final Pattern OPERAND =
-      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient|saved|(?:offsets|lengths) of \\w+|)");
+      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient(?: f32)?|saved|(?:offsets|lengths) of \\w+|)");
 
   static Operation parse(Path file) {
     List<Operand> in = new ArrayList<>();

@@ -524,6 +524,48 @@ class LinearSpec(ctypes.Structure):
     )
 
 
+class ProjectionSpec(ctypes.Structure):
+    _name_ = "fovea_projection_spec"
+    operation, number = "projection", 7
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_lengths", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dweight", c_int32),
+        ("reserved0", c_int32),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("rank", c_int64),
+        ("heads", c_int64),
+        ("head_dim", c_int64),
+        ("x_stride", c_int64 * 3),
+        ("weight_stride", c_int64 * 2),
+        ("out_stride", c_int64 * 3),
+        ("dout_stride", c_int64 * 3),
+        ("dx_stride", c_int64 * 3),
+        ("dweight_stride", c_int64 * 2),
+    ]
+    forward = (
+        "x",
+        "weight",
+        "lengths",
+        "out",
+    )
+    backward = (
+        "x",
+        "weight",
+        "lengths",
+        "dout",
+        "dx",
+        "dweight",
+    )
+
+
 class SpatialSpec(ctypes.Structure):
     _name_ = "fovea_spatial_spec"
     operation, number = "spatial", 5
@@ -568,4 +610,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, SpatialSpec]
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, ProjectionSpec,
+    SpatialSpec]

@@ -1,4 +1,4 @@
-// The matrix product of the backward pass: C = A B or C += A B, the columns of B and C in the SIMD
+// The matrix product: C = A B or C += A B, the columns of B and C in the SIMD
 // lanes, one element of A broadcast to all of them. A is read along any two strides, so that a
 // transposed A needs no copy.
 #pragma once
@@ -130,6 +130,16 @@ inline void for_each_product(int rows, int columns, Body body) {
     const int v = vectors * panel / panels, end = vectors * (panel + 1) / panels;
     for (int m = 0; m < rows; m += kBlockRows) body(m, std::min(kBlockRows, rows - m), v, end);
   }
+}
+
+// C = A B or, with `add`, C += A B.
+inline void multiply(const Factor& a, const Panel<const float>& b, int rows, int columns, int depth,
+                     bool add, const Panel<float>& c) {
+  for_each_product(rows, columns, [&](int m, int count, int v, int end) {
+    block_of<Multiply, kBlockVectors>(count, end - v)(
+        {a.at + m * a.row, a.row, a.depth}, {b.at + v * kLanes, b.row}, depth, add,
+        {c.at + m * c.row + v * kLanes, c.row});
+  });
 }
 
 // C = A B. Block i of rows needs only the columns in spans[i]: what lies outside is left as it was,

@@ -771,6 +771,65 @@ FOVEA_API int32_t fovea_run_linear_backward(const fovea_plan* plan, fovea_call* 
     float* dinitial_sum, void* workspace, void* scratch, void* stream);
 /* end */
 
+/* ---- projection of sequences -----------------------------------------------------------------
+ *
+ * x [B, S, H, D] and out [B, R, H, D] in any stride order, weight [H or 1, R, S], for each sequence:
+ *
+ *   out_rhd = sum_j weight_hrj x_jhd, over the positions j below its length
+ *
+ * Low-rank attention projects keys and values so, and attends to R of them instead of S. A shorter
+ * sequence has the first columns of weight, and one of length 0 gives 0. weight has the type of x, since
+ * both are factors of one product; sums are float32. (Wang et al., Linformer, arXiv 2006.04768, section 4.)
+ */
+
+/* generated from ops/projection.op: spec */
+typedef struct fovea_projection_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_lengths; /* 1 = lengths is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dweight; /* backward: 1 = dweight is written */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S: of the longest */
+  int64_t rank; /* R: rows of weight: the length that sequences are projected to */
+  int64_t heads; /* H */
+  int64_t head_dim; /* D */
+  int64_t x_stride[3]; /* of [B, S, H] */
+  int64_t weight_stride[2]; /* of [H~, R] */
+  int64_t out_stride[3]; /* of [B, R, H] */
+  int64_t dout_stride[3]; /* of [B, R, H] */
+  int64_t dx_stride[3]; /* of [B, S, H] */
+  int64_t dweight_stride[2]; /* of [H~, R] */
+} fovea_projection_spec;
+/* end */
+
+/*
+ * Projection of sequences. The backward pass gives the exact gradients, from what the forward was given:
+ *
+ *   dx_jhd = sum_r weight_hrj dout_rhd, 0 from the length of a sequence on
+ *   dweight_hrj = sum_bd dout_brhd x_bjhd, over the sequences that have position j
+ *
+ * dweight is float32, and with `accumulate` added to what is there, as where keys and values share a
+ * weight. A head stride of 0 makes it a sum over heads, in the order of sequences, then heads.
+ */
+/* generated from ops/projection.op: functions */
+FOVEA_API int32_t fovea_plan_projection(const fovea_projection_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_projection(const fovea_plan* plan, fovea_call* call, const void* x,
+    const void* weight, const int32_t* lengths, void* out, void* workspace, void* scratch,
+    void* stream);
+
+FOVEA_API int32_t fovea_run_projection_backward(const fovea_plan* plan, fovea_call* call,
+    const void* x, const void* weight, const int32_t* lengths, const void* dout, void* dx,
+    float* dweight, void* workspace, void* scratch, void* stream);
+/* end */
+
 /* ---- channel attention -----------------------------------------------------------------------
  *
  * Squeeze and excitation: x [N, C, H, W] and out alike in any stride order, so images may have their

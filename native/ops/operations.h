@@ -6,9 +6,10 @@
 #include "ops/channel/operation.h"
 #include "ops/distance/operation.h"
 #include "ops/linear/operation.h"
+#include "ops/projection/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(spatial)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(projection) X(spatial)
 
 namespace fovea {
 
@@ -18,6 +19,7 @@ constexpr const Operation* kOperations[] = {
     &channel::kOperation,
     &distance::kOperation,
     &linear::kOperation,
+    &projection::kOperation,
     &spatial::kOperation,
 };
 

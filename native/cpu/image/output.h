@@ -3,27 +3,9 @@
 
 #include <cstdint>
 
-#include "cpu/pack.h"
+#include "cpu/stream.h"
 
 namespace fovea::cpu::FOVEA_TIER {
-
-// Outputs of so many bytes would not stay in a cache, and a store that goes through one first reads the
-// line: half as much again to move.
-constexpr int64_t kStreamedBytes = int64_t{32} << 20;
-
-#if defined(__AVX2__)
-inline void stream8(float* p, float8 v) { _mm256_stream_ps(p, v); }
-inline void stream_halves(void* p, __m128i v) { _mm_stream_si128(static_cast<__m128i*>(p), v); }
-inline void stream8(float16* p, float8 v) {
-  stream_halves(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-inline void stream8(bfloat16* p, float8 v) { stream_halves(p, round_to_bfloat16(v)); }
-#else
-template <typename T>
-inline void stream8(T* p, float8 v) {
-  store8(p, v);
-}
-#endif
 
 // Rows of other than whole lines that lie end to end in memory are gathered in L1, so that whole lines go out: one that is written
 // past the caches in two parts takes several times as long as the rest of its row.
@@ -41,9 +23,7 @@ class Output {
   void end() {
     if (!streams_) return;
     flush();
-#if defined(__AVX2__)
-    _mm_sfence();
-#endif
+    end_streams();
   }
 
   // Whether a row is of whole lines, which may go out as they are.

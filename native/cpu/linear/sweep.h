@@ -19,26 +19,17 @@ struct Chunk {
 
 // All updates of the chunk, or all its reads, as one matrix product.
 inline void multiply(const Chunk& c, const State& state, const Columns& part) {
-  constexpr int kMostBlocks = 512 / kBlockRows + 2;
-  static_assert(kMostBlocks * kBlockRows > 512 + 1);
   const int64_t row = int64_t{part.vectors} * kLanes;
-  Span spans[kMostBlocks];
   if (c.updates.begin < c.updates.end) {
     const int depth = int((c.updates.end - c.updates.begin) * c.x.heads);
-    std::fill_n(spans, kMostBlocks, Span{0, depth});
-    multiply_spans({c.x.of(c.updates.begin), 1, c.x.row},
-                   {c.y.of(c.updates.begin) + part.begin, c.y.row}, int(state.rows()), int(row), spans,
-                   true, {part.at, row});
+    fovea::cpu::FOVEA_TIER::multiply({c.x.of(c.updates.begin), 1, c.x.row},
+             {c.y.of(c.updates.begin) + part.begin, c.y.row}, int(state.rows()), int(row), depth,
+             true, {part.at, row});
   }
   if (c.reads.begin >= c.reads.end) return;
-  std::fill_n(spans, kMostBlocks, Span{0, int(state.rows())});
-  // As many rows at a time as there are spans.
-  const int rows = int((c.reads.end - c.reads.begin) * c.w.heads), most = kMostBlocks * kBlockRows;
-  for (int m = 0; m < rows; m += most) {
-    multiply_spans({c.w.of(c.reads.begin) + m * c.w.row, c.w.row, 1}, {part.at, row},
-                   std::min(most, rows - m), int(row), spans, false,
-                   {c.out.of(c.reads.begin) + m * c.out.row + part.begin, c.out.row});
-  }
+  fovea::cpu::FOVEA_TIER::multiply({c.w.of(c.reads.begin), c.w.row, 1}, {part.at, row},
+           int((c.reads.end - c.reads.begin) * c.w.heads), int(row), int(state.rows()), false,
+           {c.out.of(c.reads.begin) + part.begin, c.out.row});
 }
 
 // A token and a panel: its decay, and the first of its updates and reads.

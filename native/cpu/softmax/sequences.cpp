@@ -26,8 +26,10 @@ int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_
   return FOVEA_OK;
 }
 
-int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
-                      int64_t& length, fovea_call& call) {
+}  // namespace
+
+int32_t find_length(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
+                    int64_t& length, fovea_call& call) {
   length = lengths == nullptr ? longest : lengths[batch];
   if (length < 0 || length > longest) {
     return fail(call.error, FOVEA_INVALID_ARGUMENT, "%s[%lld] is %lld, expected 0 to %lld", name,
@@ -35,8 +37,6 @@ int32_t locate_padded(const char* name, const int32_t* lengths, int64_t batch, i
   }
   return FOVEA_OK;
 }
-
-}  // namespace
 
 int32_t Sequences::check_offsets(const fovea_plan& plan, fovea_call& call) const {
   if (!packed) return FOVEA_OK;
@@ -68,14 +68,14 @@ int32_t Sequences::locate(int64_t number, Sequence& sequence, fovea_call& call) 
       return status;
     }
   } else {
-    if (int32_t status = locate_padded("query_lengths", query_lengths, number, query_length,
-                                       sequence.query_length, call)) {
+    if (int32_t status = find_length("query_lengths", query_lengths, number, query_length,
+                                     sequence.query_length, call)) {
       return status;
     }
     sequence.key_rows = key_length;
   }
-  return locate_padded("key_lengths", key_lengths, number, sequence.key_rows, sequence.key_length,
-                       call);
+  return find_length("key_lengths", key_lengths, number, sequence.key_rows, sequence.key_length,
+                     call);
 }
 
 }  // namespace fovea::cpu

@@ -14,6 +14,11 @@ struct Sequence {
   int64_t key_rows;  // those behind its length included
 };
 
+// The length of a sequence that is padded to the longest, by that of `lengths`, which may be null for all of
+// it; `name` is how these are called.
+int32_t find_length(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
+                    int64_t& length, fovea_call& call);
+
 // What a spec and a run say of the sequences, of any operation with queries and keys.
 struct Sequences {
   bool packed;

@@ -8,7 +8,7 @@
 #include "cuda/attention/backward_columns.cuh"
 #include "cuda/attention/backward_queries.cuh"
 #include "cuda/attention/output.cuh"
-#include "cuda/attention/products.cuh"
+#include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -37,7 +37,7 @@ struct BackwardKeys {
   static_assert(kTile.warps * kStagedBytes <= kStagesOffset);
   // Groups of copies to a stage: with only one stage, dout may come while query is multiplied.
   static constexpr int kGroups = kTile.stages == 1 ? 2 : 1;
-  using Element = typename Operands<kPrecision>::Element;
+  using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   // Products of float16 take score gradients times a power of two, so that the largest that there may be
   // is near 2^15, and weights times another.
   static constexpr bool kHalfRange = kPrecision == Precision::kFloat16;
@@ -150,7 +150,7 @@ struct BackwardKeys {
   template <int kWidth>
   FOVEA_DEVICE void load_keys(uint32_t to, const void* tensor, const int64_t (&stride)[3],
                               int width, RowCopy copy, const AttentionRows& rows, int32_t first_key) {
-    using Copy = TileCopy<kKeys, kWidth, kThreads, Element>;
+    using Copy = tile::TileCopy<kKeys, kWidth, kThreads, Element>;
     const auto* const all = static_cast<const Element*>(tensor);
     const Element* const from = Copy::first_source(
         all + rows.key_offset(stride) + first_key * stride[1], stride[1]);
@@ -256,7 +256,7 @@ struct BackwardKeys {
       tile::Fragment<kM, kColumns> s, dp;
       tile::copy_async_wait<kGroups * kTile.stages - 1>();
       tile::sync_block();
-      multiply_queries_keys<kPrecision, kDimBytes>(s, keys, warp_key(), query_tile);
+      tile::multiply_rows<kPrecision, kDimBytes>(s, keys, warp_key(), query_tile);
       if constexpr (kGroups == 2) {
         tile::copy_async_wait<kGroups * kTile.stages - 2>();
         tile::sync_block();
@@ -266,13 +266,13 @@ struct BackwardKeys {
         clear_dead_rows<kRows, kValueBytes, kThreads>(dout_tile, stage_facts(stage));
         tile::sync_block();
       }
-      multiply_queries_keys<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
+      tile::multiply_rows<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
       if constexpr (kHalfRange) lower(shift, dkey, stage_facts(stage));
       differentiate(s, dp, tile, stage_facts(stage), special, tile::power_of_two(shift - kOffset));
-      multiply_weights_values<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
+      tile::add_weighted_rows<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
                                                               share() * kValueColumns);
       if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
-      multiply_weights_values<kPrecision, true, kDimBytes>(dkey, dp, query_tile,
+      tile::add_weighted_rows<kPrecision, true, kDimBytes>(dkey, dp, query_tile,
                                                            share() * kDimColumns);
       tile::sync_block();  // the stage is free, the gradients are there
       load_stage(tile - kTile.stages, stage);
@@ -371,10 +371,10 @@ struct BackwardKeys {
   FOVEA_DEVICE void store_gradients(const tile::Fragment<kM, kColumns>& ds) {
     const uint32_t lane = tile::thread_anew() % tile::kWarp, t = lane % 4;
     const uint32_t key = warp_key() + lane / 4;
-    constexpr int kChunks = kIsHalf<kPrecision> ? 1 : 2;  // of eight rows
+    constexpr int kChunks = tile::kIsHalf<kPrecision> ? 1 : 2;  // of eight rows
     const uint32_t address =
-        gradients + (kIsHalf<kPrecision> ? GradientSwizzle::offset(key, 0) + 4 * t
-                                         : GradientSwizzle::offset(key, t / 2) + t % 2 * 8);
+        gradients + (tile::kIsHalf<kPrecision> ? GradientSwizzle::offset(key, 0) + 4 * t
+                                               : GradientSwizzle::offset(key, t / 2) + t % 2 * 8);
     FOVEA_UNROLL
     for (int j = 0; j < kColumns; ++j) {
       const uint32_t piece = GradientSwizzle::move(address, kChunks * j);
@@ -384,7 +384,7 @@ struct BackwardKeys {
         for (int h = 0; h < 2; ++h) {
           const uint32_t to = piece + (16 * i + 8 * h) * kGradientBytes;
           const float x = ds[i][j][2 * h], y = ds[i][j][2 * h + 1];
-          if constexpr (kIsHalf<kPrecision>) {
+          if constexpr (tile::kIsHalf<kPrecision>) {
             tile::store_shared(to, tile::pack<Element>(x, y));
           } else {
             tile::store_shared_pair(to, tile::as_bits(x), tile::as_bits(y));
@@ -399,7 +399,7 @@ struct BackwardKeys {
     const uint32_t row_part = warp() % kRowParts, column_part = warp() / kRowParts;
     const uint32_t first_column = column_part * kQueryColumns;
     tile::Fragment<kRowPieces, kQueryColumns> dquery = {};
-    multiply_stored_values<kPrecision, kGradientBytes, kDimBytes, kKeys>(
+    tile::add_transposed_product<kPrecision, kGradientBytes, kDimBytes, kKeys>(
         dquery, gradients, row_part * kRowPieces * 16, keys, first_column);
     using Sums = QuerySums<kIt>;
     float* const sums = Sums::first_of(b, workspace_tile(tile)) +
@@ -416,19 +416,21 @@ struct BackwardKeys {
 
   // The keys of the block in dkey or dvalue. Keys of padding have gradients of zero.
   template <int kTensorColumns>
-  FOVEA_DEVICE void store_keys(const RowsOut& out, const int64_t (&stride)[3],
-                               const tile::Fragment<kM, kTensorColumns>& sums, float factor, float unit,
-                               uint32_t first_column) {
+  FOVEA_DEVICE void store_keys(const tile::RowsOut& out, const int64_t (&stride)[3],
+                               const tile::Fragment<kM, kTensorColumns>& sums, float factor,
+                               float unit, uint32_t first_column) {
     const AttentionRows rows = load_rows(shared_rows);
     const int32_t exist = p.spec.accumulate ? rows.key_length : key_rows(p, rows.batch);
     const int32_t first = first_warp_key();
     const ThreadKeys mine(first);
-    store_sums(
+    tile::store_sums(
         out, keys + warp() * kStagedBytes, sums, int(first_column),
-        [&](int i, int h, float x) { return mine.key(i, h) < rows.key_length ? x * unit * factor : 0.0f; },
+        [&](int i, int h, float x) {
+          return mine.key(i, h) < rows.key_length ? x * unit * factor : 0.0f;
+        },
         [&](uint32_t row) {
           const int32_t key = first + int32_t(row);
-          return RowPlace{key < exist, rows.key_offset(stride) + key * stride[1]};
+          return tile::RowPlace{key < exist, rows.key_offset(stride) + key * stride[1]};
         });
   }
 };

@@ -94,7 +94,7 @@ struct BackwardQueries : BackwardScores<kIt> {
         const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
         this->template differentiate<true>(dp, key_tile, tile);
         if constexpr (units.kHalfRange) units.apply(dp, dquery);
-        multiply_weights_values<Base::kPrecision, true, Base::kDimBytes>(dquery, dp, key_tile,
+        tile::add_weighted_rows<Base::kPrecision, true, Base::kDimBytes>(dquery, dp, key_tile,
                                                                          first_column());
       }
     }

@@ -7,8 +7,8 @@
 #include "cuda/attention/backward_tiles.h"
 #include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
-#include "cuda/attention/products.cuh"
 #include "cuda/attention/ring.cuh"
+#include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -64,7 +64,7 @@ struct BackwardScores {
   static constexpr int kRingOffset = kIt.ring_offset(), kSlotBytes = kIt.slot_bytes();
   static constexpr int kRowsOffset = kIt.queries_rows_offset();
   static constexpr int kOffset = int(kWeightOffset<kPrecision>);
-  using Element = typename Operands<kPrecision>::Element;
+  using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues,
                         kIt.general>;
 
@@ -100,7 +100,7 @@ struct BackwardScores {
   }
 
   FOVEA_DEVICE void multiply_values(tile::Fragment<kM, kKeyColumns>& dp, uint32_t value_tile) {
-    multiply_queries_keys<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
+    tile::multiply_rows<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
   }
 
   FOVEA_DEVICE int32_t first_key(int32_t tile) const {
@@ -124,7 +124,7 @@ struct BackwardScores {
       tile::change_row(dp, i, h, [&](float x, int32_t) { return x - delta; });
     });
     tile::Fragment<kM, kKeyColumns> s;
-    multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const auto places = [&] {
       return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };

@@ -7,14 +7,14 @@
 
 #include "cuda/attention/backward_rows.cuh"
 #include "cuda/attention/load.cuh"
-#include "cuda/attention/products.cuh"
 #include "cuda/attention/scores.cuh"
+#include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
 
 template <Precision kPrecision>
 struct RowStatistics {
-  using Element = typename Operands<kPrecision>::Element;
+  using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   static constexpr int kColumns = 4;  // pieces of eight keys at a time: a draw of mask and bias
   static constexpr int kKeys = 8 * kColumns;
   static constexpr int kStep = 32 / sizeof(Element);  // elements of a row that a step of k takes
@@ -114,7 +114,7 @@ struct RowStatistics {
     }
   }
 
-  // Scores of 16 rows and kKeys keys, bit by bit those of multiply_queries_keys.
+  // Scores of 16 rows and kKeys keys, bit by bit those of tile::multiply_rows.
   FOVEA_DEVICE void multiply_rows(tile::Fragment<1, kColumns>& s, const AttentionRows& rows,
                                   int32_t row, int32_t first_key) const {
     const uint32_t lane = tile::thread_index() % tile::kWarp, g = lane / 4, t = lane % 4;
@@ -122,7 +122,7 @@ struct RowStatistics {
     const auto* const key = static_cast<const Element*>(p.key) + rows.key_offset(p.spec.key_stride);
     tile::sync_warp();
     for (int step = 0; step * kStep < p.head_dim; ++step) {
-      Factors<kPrecision, 4> a;
+      tile::Factors<kPrecision, 4> a;
       FOVEA_UNROLL
       for (int e = 0; e < 4; ++e) {
         const int32_t r = row + int32_t(g) + e % 2 * 8;
@@ -132,7 +132,7 @@ struct RowStatistics {
         a.value[e] =
             word(from, step * kStep + e / 2 * (kStep / 2) + int(t) * kWordElements, present);
       }
-      Factors<kPrecision, 2 * kColumns> keys;
+      tile::Factors<kPrecision, 2 * kColumns> keys;
       FOVEA_UNROLL
       for (int j = 0; j < 2 * kColumns; ++j) {
         const int32_t k = first_key + j / 2 * 8 + int32_t(g);
@@ -154,7 +154,8 @@ struct RowStatistics {
     FOVEA_UNROLL
     for (int e = 0; e < kWordElements; ++e) {
       if (!present || column + e >= p.head_dim) continue;
-      const auto* const from = reinterpret_cast<const ElementBits<Element>*>(row) + column + e;
+      const auto* const from =
+          reinterpret_cast<const tile::ElementBits<Element>*>(row) + column + e;
       bits |= uint32_t{tile::load_global(from)} << 16 * e;
     }
     return bits;

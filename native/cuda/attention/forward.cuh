@@ -6,9 +6,9 @@
 
 #include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
-#include "cuda/attention/products.cuh"
 #include "cuda/attention/ring.cuh"
 #include "cuda/attention/scores.cuh"
+#include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -26,7 +26,7 @@ struct AttentionForward {
   static constexpr int kQueryBytes = kIt.query_bytes();
   static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
   static constexpr int kWarpRows = kIt.tile.warp_rows;
-  using Element = typename Operands<kPrecision>::Element;
+  using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   using Ring =
       TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys, kIt.general>;
   static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
@@ -39,7 +39,7 @@ struct AttentionForward {
     }
   };
   using Softmax =
-      tile::Softmax<kM, kPrecision == Precision::kFloat16, !kIsHalf<kPrecision>, ScoreSlots>;
+      tile::Softmax<kM, kPrecision == Precision::kFloat16, !tile::kIsHalf<kPrecision>, ScoreSlots>;
 
   const AttentionParams& p;
   const ThreadRows mine;
@@ -75,7 +75,7 @@ struct AttentionForward {
  private:
   // Anew: held through the products of float32, it made D 64 spill 16 bytes and D 128 48 on sm_120.
   static FOVEA_DEVICE uint32_t warp() {
-    return (kIsHalf<kPrecision> ? tile::thread_index() : tile::thread_anew()) / tile::kWarp;
+    return (tile::kIsHalf<kPrecision> ? tile::thread_index() : tile::thread_anew()) / tile::kWarp;
   }
   static FOVEA_DEVICE uint32_t warp_row() {
     return (kIt.tile.shares == 1 ? warp() : warp() % kRowWarps) * kIt.tile.warp_rows;
@@ -108,7 +108,7 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
-    multiply_queries_keys<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
     const auto places = [&] {
       return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
@@ -132,7 +132,7 @@ struct AttentionForward {
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
-      multiply_weights_values<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
+      tile::add_weighted_rows<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
     }
   }
 

@@ -16,24 +16,14 @@
 
 namespace fovea::attention::cuda {
 
-// The largest of 16, 8, 4 and 2 bytes that the address and every stride are multiples of.
-inline uint8_t copy_bytes(const void* address, std::initializer_list<int64_t> strides,
-                          int element_bytes) {
-  uintptr_t bits = reinterpret_cast<uintptr_t>(address) | 16;
-  for (int64_t stride : strides) bits |= uintptr_t(stride * element_bytes);
-  return uint8_t(bits & -bits);
-}
-
-// A dimension of size 1 may have any stride: it is never stepped over.
-inline int64_t used(int64_t stride, int64_t size) { return size > 1 ? stride : 0; }
-
 // Rows of `width` elements go to tiles that are `tile_width` wide.
 inline RowCopy row_copy(const Spec& spec, const void* address, const int64_t (&stride)[3],
                         int64_t positions, int64_t heads, int64_t width, int tile_width) {
   const uint8_t bytes =
-      copy_bytes(address,
-                 {used(stride[0], spec.batch), used(stride[1], positions), used(stride[2], heads)},
-                 spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
+      tile::copy_bytes(address,
+                       {tile::used(stride[0], spec.batch), tile::used(stride[1], positions),
+                        tile::used(stride[2], heads)},
+                       spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
   return {bytes, bytes == 16 && width == tile_width};
 }
 

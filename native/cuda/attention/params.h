@@ -5,17 +5,12 @@
 
 #include "cuda/softmax/params.h"
 #include "ops/attention/operands.h"
+#include "tile/rows.h"
 
 namespace fovea::attention::cuda {
 
 using namespace fovea::cuda;
-
-// How rows come to shared memory: in copies of so many bytes, the largest of 16, 8, 4 and 2 that
-// address and strides are multiples of. `whole`: by 16, and a row is as wide as the kernel's tile.
-struct RowCopy {
-  uint8_t bytes;
-  bool whole;
-};
+using tile::RowCopy;
 
 // For each tile of rows the tiles of keys that a mask with gaps lets any of them see, or the other way round: how
 // many there are, and an entry for each, rising (block_lists.cuh).

@@ -75,8 +75,8 @@ class TileRing {
   }
 
  private:
-  using KeyCopy = TileCopy<kKeys, kDim, kThreads, Element>;
-  using ValueCopy = TileCopy<kKeys, kValueDim, kThreads, Element>;
+  using KeyCopy = tile::TileCopy<kKeys, kDim, kThreads, Element>;
+  using ValueCopy = tile::TileCopy<kKeys, kValueDim, kThreads, Element>;
   static constexpr RingItem kSecond =
       kFirst == RingItem::kKeys ? RingItem::kValues : RingItem::kKeys;
 

@@ -7,17 +7,14 @@
 #include <cstdint>
 
 #include "cuda/softmax/params.h"
+#include "tile/precision.h"
+#include "tile/rows.h"
 
 namespace fovea::attention::cuda {
 
 using namespace fovea::cuda;
 
-// How float32 inputs are multiplied is a choice: kFloat32 is exact to float32, kTf32 rounds factors.
-enum class Precision { kFloat16, kBfloat16, kTf32, kFloat32 };
-
-constexpr bool is_half(Precision precision) {
-  return precision == Precision::kFloat16 || precision == Precision::kBfloat16;
-}
+using tile::is_half, tile::kStagedBytes, tile::Precision;
 
 // A block of `warps` warps of `warp_rows` query rows each takes `keys` keys at a time; its ring of
 // `slots` holds that many tiles of keys or values. Where the sums of a row's values are too many for
@@ -50,10 +47,6 @@ constexpr AttentionTile kFloatTiles[] = {
     {256, 256, 8, 16, 32, 2, 2, 1},
     {256, 256, 8, 16, 16, 2, 2, 1},
 };
-
-// Of shared memory for rows on their way from a warp's registers to global memory: 16 rows of up to 64
-// floats.
-constexpr int kStagedBytes = 16 * 64 * 4;
 
 // One kernel. The general one computes every feature; the other leaves out what would cost registers
 // in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.

@@ -13,6 +13,7 @@ enum Mechanism {
   BLOCKS("Block-sparse attention", BlockProblem::headline, BlockProblem::all),
   MODIFIERS("Modifiers of attention", ModifierProblem::headline, ModifierProblem::all),
   LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
+  PROJECTION("Projection of sequences", ProjectionProblem::headline, ProjectionProblem::all),
   CHANNEL(
       "Channel attention",
       pass -> ImageProblem.headline(Kind.CHANNEL, pass),

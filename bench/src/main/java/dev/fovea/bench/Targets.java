@@ -71,6 +71,7 @@ final class Targets {
 
   private static final String LIBTORCH = Race.LIBTORCH;
   private static final String SGEMM = AttentionMeasurement.SGEMM;
+  private static final String OF_THE_PEAK = "of the FMA units' peak";
   private static final String OF_A_COPY = "of a copy's bytes a second";
   private static final String COMPOSED_MEMORY = ComposedMeasurement.MEMORY;
 
@@ -141,6 +142,9 @@ final class Targets {
           composed(Mechanism.BLOCKS, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.LINEAR, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.LINEAR, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.PROJECTION, Pass.FORWARD, OF_THE_PEAK, ComposedMeasurement.FLOOR, 0.7),
+          composed(
+              Mechanism.PROJECTION, Pass.BACKWARD, OF_THE_PEAK, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.CHANNEL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.CHANNEL, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.CHANNEL, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),

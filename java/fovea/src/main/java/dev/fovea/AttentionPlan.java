@@ -3,10 +3,12 @@ package dev.fovea;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.Operand;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 
@@ -53,12 +55,16 @@ public final class AttentionPlan {
       } catch (IllegalArgumentException | UnsupportedOperationException no) {
         throw refusal;
       }
-      throw new IllegalArgumentException(
-          "%s; query is %s: is that [B, Hq, Sq, D]? permute(0, 2, 1, 3) makes it [B, Sq, Hq, D]"
-              .formatted(
-                  refusal.getMessage(), Arrays.toString(operands.first().tensor().rawShape())),
-          refusal);
+      throw new IllegalArgumentException(refusal.getMessage() + swapHint(operands), refusal);
     }
+  }
+
+  private static String swapHint(PassOperands operands) {
+    PassOperands.Bound first = operands.first();
+    List<Operand.Axis> right = first.operand().axes(false);
+    List<Operand.Axis> swapped = List.of(right.get(0), right.get(2), right.get(1), right.get(3));
+    return "; %s is %s: is that %s? permute(0, 2, 1, 3) makes it %s"
+        .formatted(first.name(), Arrays.toString(first.tensor().rawShape()), swapped, right);
   }
 
   /** Of what {@code shape} fills in. */

@@ -32,7 +32,12 @@ final class OperandOptions implements IModelTransformer {
 
   /** Options for what is not called so in a declaration. */
   private static final Map<String, String> OTHER_NAMES =
-      Map.of("window", "window_left", "seed", "dropout", "offset", "dropout");
+      Map.of(
+          "window", "window_left",
+          "block_size", "block_queries",
+          "image_window", "image_width",
+          "seed", "dropout",
+          "offset", "dropout");
 
   @Override
   public CommandSpec transform(CommandSpec command) {

@@ -110,18 +110,18 @@ class MistakesTest {
       delimiter = '|',
       value = {
         "--op gated             | '--op': 'gated' is not attention or additive or distance or"
-            + " channel or spatial or linear",
+            + " channel or spatial or linear or low-rank or projection",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
         "--scale 1              | --scale does not go with --op additive, only with --op attention"
-            + " or linear",
+            + " or linear or low-rank",
         "--allow-tf32           | --allow-tf32 does not go with --op additive, only with",
         "--sinks @no.npy        | --sinks does not go with --op additive, only with --op attention",
         "--alibi-slopes @w.npy  | --alibi-slopes does not go with --op additive, only with",
         "--dsinks @w.npy        | --dsinks does not go with --op additive, only with --op"
             + " attention",
         "--op attention         | --weight does not go with --op attention, only with --op"
-            + " additive or spatial",
+            + " additive or spatial or projection",
         "--dropout 1            | --dropout is 1.0, expected at least 0",
         "--bias @q.npy          | --bias @q.npy has shape [1, 3, 2, 4], expected [Hq, A] = [2, 4]",
         "--bias @no.npy         | --bias @no.npy: there is no such file",
@@ -214,7 +214,7 @@ class MistakesTest {
         "check --threads 2147483647 | --threads is 2147483647, expected 1 to 1024",
         "check --timeout 0 | --timeout is 0, expected 1 or more",
         "check --op sideways | 'sideways' is not attention or additive or distance or channel"
-            + " or spatial or linear",
+            + " or spatial or linear or projection",
         "check --pass sideways | 'sideways' is not forward or backward",
         "check --dump @q.npy | --dump @q.npy cannot be used: something else of that name",
         "check --dump @q.npy/x | --dump @q.npy/x cannot be used: not a",

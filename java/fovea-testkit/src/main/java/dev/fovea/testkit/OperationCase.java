@@ -75,8 +75,12 @@ public interface OperationCase extends CheckedCase {
     return 0;
   }
 
-  /** Draws its operands, a pure function of the case, and computes what must come out. */
-  Drawn draw();
+  /**
+   * Draws its operands, a pure function of the case, and computes what must come out.
+   *
+   * @param device that what comes out is held to, by name
+   */
+  Drawn draw(String device);
 
   /** Binds the tensors of {@code run} to the public API. */
   OperationRun.Bound bind(OperationRun run);
@@ -117,7 +121,7 @@ public interface OperationCase extends CheckedCase {
 
   @Override
   default Prepared prepare(Device device) {
-    Drawn drawn = draw();
+    Drawn drawn = draw(device.name());
     return on -> {
       try (OperationRun run = new OperationRun(this, drawn.operands(), on)) {
         String wrong = run.run().compare(drawn.expected());
@@ -128,7 +132,7 @@ public interface OperationCase extends CheckedCase {
 
   @Override
   default void write(CaseFile file, String device) throws IOException {
-    Drawn drawn = draw();
+    Drawn drawn = draw(device);
     file.head(operation(), this, spec(), seed(), offset());
     table().write(file, drawn.operands()::get, drawn.expected(), this::type);
   }

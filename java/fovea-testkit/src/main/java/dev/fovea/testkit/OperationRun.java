@@ -65,6 +65,12 @@ public final class OperationRun implements AutoCloseable {
             c.type(table.operand(name)), c.layout(name), data.get(name), table.dims(name));
   }
 
+  /** The lengths of sequences that the case reads by that name; null where it has none. */
+  public Tensor lengths(String name) {
+    int[] lengths = c.caseSizes().lengths(table.operand(name));
+    return lengths == null ? null : buffers.ints(lengths);
+  }
+
   /** A tensor that the case writes; null where it has none. */
   public Tensor output(String name) {
     if (!c.has(name)) {

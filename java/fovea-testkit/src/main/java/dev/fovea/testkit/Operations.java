@@ -6,6 +6,7 @@ import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
 import dev.fovea.testkit.pairs.AdditiveCases;
 import dev.fovea.testkit.pairs.DistanceCases;
+import dev.fovea.testkit.projection.ProjectionCases;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -19,7 +20,8 @@ public final class Operations {
           DistanceCases.OPERATION,
           ChannelCases.OPERATION,
           SpatialCases.OPERATION,
-          LinearCases.OPERATION);
+          LinearCases.OPERATION,
+          ProjectionCases.OPERATION);
 
   private Operations() {}
 

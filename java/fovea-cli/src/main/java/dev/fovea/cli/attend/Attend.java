@@ -3,8 +3,6 @@ package dev.fovea.cli.attend;
 import com.google.gson.JsonObject;
 import dev.fovea.DType;
 import dev.fovea.Device;
-import dev.fovea.OperationBackward;
-import dev.fovea.OperationCall;
 import dev.fovea.Scope;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.memory.MemoryNeed;
@@ -142,11 +140,8 @@ public final class Attend {
         operands.allocate(it);
       }
     }
-    OperationCall<?> call =
-        wording.say(
-            () -> binding.call(operands).out(operands.get("out")).parallelism(settings.threads()));
-    String kernel = wording.say(() -> call.plan().kernel());
-    return new Pass(kernel, () -> wording.say(call::run), operands, select(false, true));
+    Binding.Work work = wording.say(() -> binding.forward(operands, settings));
+    return new Pass(work.kernel(), () -> wording.say(work.run()), operands, select(false, true));
   }
 
   private Pass backward(Operands operands, Wording wording) throws IOException {
@@ -158,9 +153,7 @@ public final class Attend {
         operands.allocate(it);
       }
     }
-    OperationBackward<?> backward =
-        wording.say(() -> binding.gradients(operands).deterministic(settings.deterministic()));
-    String kernel = wording.say(() -> backward.plan().kernel());
-    return new Pass(kernel, () -> wording.say(backward::run), operands, select(true, true));
+    Binding.Work work = wording.say(() -> binding.backward(operands, settings));
+    return new Pass(work.kernel(), () -> wording.say(work.run()), operands, select(true, true));
   }
 }

@@ -1,13 +1,18 @@
 package dev.fovea.cli.attend;
 
-import dev.fovea.OperationBackward;
-import dev.fovea.OperationCall;
-
-/** Tensors, by the names of a declaration, given to the Java class of an operation. */
+/** Tensors, by the names of a declaration, given to the Java class of a mechanism. */
 interface Binding {
 
-  /** A call with all that the operation reads and writes but out. */
-  OperationCall<?> call(Operands operands);
+  /**
+   * A pass that is planned.
+   *
+   * @param kernel that runs
+   * @param run computes
+   */
+  record Work(String kernel, Runnable run) {}
+
+  /** The forward pass, with all that it reads and writes. */
+  Work forward(Operands operands, Settings settings);
 
   /**
    * True if the backward pass of a call with these reads that, which its forward writes if asked.
@@ -16,6 +21,6 @@ interface Binding {
     return false;
   }
 
-  /** The backward pass of that call, with its gradients. */
-  OperationBackward<?> gradients(Operands operands);
+  /** The backward pass of that forward, with its gradients. */
+  Work backward(Operands operands, Settings settings);
 }

@@ -5,7 +5,7 @@ import dev.fovea.ChannelBackward;
 import dev.fovea.ChannelCall;
 
 /** {@link ChannelAttention}. */
-final class ChannelBinding implements Binding {
+final class ChannelBinding implements CallBinding {
 
   private ChannelCall call;
 

@@ -1,18 +1,15 @@
 package dev.fovea.cli.attend;
 
-import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeProjection;
 import dev.fovea.ffi.NativeSpatial;
 import dev.fovea.ffi.Operand;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -51,25 +48,38 @@ public enum Mechanism {
       settings -> new SpatialBinding()),
 
   /** Linear attention and retention, with gates and the delta rule. */
-  LINEAR(NativeLinear.OPERATION, "phi(query) sum(exp(decay) phi(key) value)", LinearBinding::new);
+  LINEAR(NativeLinear.OPERATION, "phi(query) sum(exp(decay) phi(key) value)", LinearBinding::new),
 
-  private final NativeOperation table;
+  /** Attention to projected keys and values. */
+  LOW_RANK(
+      LowRankOperands.DECLARATION,
+      "softmax(scale query (key-projection key)) (value-projection value)",
+      LowRankBinding::new),
+
+  /** That of sequences alone. */
+  PROJECTION(
+      NativeProjection.OPERATION,
+      "sum(weight x) over the sequence",
+      settings -> new ProjectionBinding());
+
+  private final Declaration declaration;
   private final String formula;
   private final Function<Settings, Binding> binding;
   private final List<Operand> operands;
 
-  Mechanism(NativeOperation table, String formula, Function<Settings, Binding> binding) {
-    this.table = table;
-    this.formula = formula;
-    this.binding = binding;
-    Map<String, Operand> all = new LinkedHashMap<>();
-    table.operands(Abi.FORWARD).forEach(it -> all.put(it.name(), it));
-    table.operands(Abi.BACKWARD).forEach(it -> all.putIfAbsent(it.name(), it));
-    operands = new ArrayList<>(all.values());
+  Mechanism(NativeOperation operation, String formula, Function<Settings, Binding> binding) {
+    this(Declaration.of(operation), formula, binding);
   }
 
-  NativeOperation table() {
-    return table;
+  Mechanism(Declaration declaration, String formula, Function<Settings, Binding> binding) {
+    this.declaration = declaration;
+    this.formula = formula;
+    this.binding = binding;
+    operands = declaration.operands();
+  }
+
+  Declaration declaration() {
+    return declaration;
   }
 
   Binding bind(Settings settings) {
@@ -88,19 +98,17 @@ public enum Mechanism {
 
   /** True for what no forward pass has: the gradient of out, and those that are written. */
   public boolean isGradient(Operand operand) {
-    return table.isGradient(operand.name());
+    return declaration.isGradient(operand.name());
   }
 
   /** True for what a backward pass reads that its forward wrote. */
   boolean isSaved(Operand operand) {
-    return table.isSaved(operand.name());
+    return declaration.isSaved(operand.name());
   }
 
   /** True if that is an operand of it, or a number of its declaration. */
   public boolean has(String name) {
-    return table.operandNames().contains(name)
-        || table.spec().memberLayouts().stream()
-            .anyMatch(member -> member.name().filter(name::equals).isPresent());
+    return declaration.has(name);
   }
 
   /** The option that names the file of an operand. */
@@ -111,6 +119,6 @@ public enum Mechanism {
   /** As the command line spells it. */
   @Override
   public String toString() {
-    return table.name().replace('_', '-');
+    return declaration.name().replace('_', '-');
   }
 }

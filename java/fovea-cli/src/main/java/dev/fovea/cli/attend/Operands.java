@@ -77,7 +77,7 @@ final class Operands {
 
   /** Null if it is absent. */
   Tensor get(String name) {
-    return tensors.get(mechanism.table().requireOperand(name));
+    return tensors.get(mechanism.declaration().requireOperand(name));
   }
 
   /** The element type that most have. */
@@ -124,6 +124,9 @@ final class Operands {
   /** Takes sizes that results are shaped after; the call checks all the rest. */
   private void measure(Operand operand, Tensor tensor) {
     List<Axis> axes = operand.axes(packed);
+    if (tensor.rank() == axes.size() - 1 && axes.getFirst().sums()) {
+      axes = axes.subList(1, axes.size());
+    }
     if (tensor.rank() != axes.size() || tensor.size(axes.size() - 1) == 0) {
       boolean ragged = tensor.rank() < axes.size() && tensor.rank() == operand.axes(true).size();
       throw new IllegalArgumentException(
@@ -137,7 +140,9 @@ final class Operands {
                   ragged ? "; " + packedNeeds() : ""));
     }
     for (int dim = 0; dim < axes.size(); dim++) {
-      sizes.putIfAbsent(axes.get(dim).symbol(), tensor.size(dim));
+      if (!axes.get(dim).sums()) {
+        sizes.putIfAbsent(axes.get(dim).symbol(), tensor.size(dim));
+      }
     }
   }
 
@@ -168,7 +173,7 @@ final class Operands {
       longest = Math.max(longest, offsets[i] - offsets[i - 1]);
     }
     sizes.put(operand.counts().symbol(), (long) longest);
-    sizes.put(mechanism.table().sizes().getFirst().symbol(), offsets.length - 1L);
+    sizes.put(mechanism.declaration().batch().symbol(), offsets.length - 1L);
     return reader.ints(offsets);
   }
 

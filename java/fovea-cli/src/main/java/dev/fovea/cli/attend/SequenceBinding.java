@@ -6,7 +6,7 @@ import dev.fovea.SoftmaxCall;
 
 /** An operation over queries and keys: what all of these read and write alike. */
 abstract class SequenceBinding<C extends SequenceCall<C>, B extends SequenceBackward<B>>
-    implements Binding {
+    implements CallBinding {
 
   private final Settings settings;
   private C call;

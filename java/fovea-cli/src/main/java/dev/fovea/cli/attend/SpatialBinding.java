@@ -5,7 +5,7 @@ import dev.fovea.SpatialBackward;
 import dev.fovea.SpatialCall;
 
 /** {@link SpatialAttention}. */
-final class SpatialBinding implements Binding {
+final class SpatialBinding implements CallBinding {
 
   private SpatialCall call;
 

@@ -58,7 +58,7 @@ public record Precision(boolean tensorCores) {
    *
    * @param tf32 whether products of float32 may round their factors
    */
-  double truncation(DType type, boolean tf32, long terms) {
+  public double truncation(DType type, boolean tf32, long terms) {
     if (!tensorCores) {
       return 0;
     }
@@ -70,7 +70,7 @@ public record Precision(boolean tensorCores) {
   }
 
   /** The least size as which products align a factor that is not 0; 0: as what it is. */
-  double leastFactor(DType type) {
+  public double leastFactor(DType type) {
     return tensorCores && type == DType.FLOAT16 ? FLOAT16_NORMAL : 0;
   }
 

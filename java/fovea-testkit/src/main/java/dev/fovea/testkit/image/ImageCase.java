@@ -126,7 +126,7 @@ public record ImageCase(
   }
 
   @Override
-  public Drawn draw() {
+  public Drawn draw(String device) {
     Operands data = Operands.of(this);
     return new Drawn(data.all(), expected(data));
   }

@@ -111,7 +111,7 @@ public record LinearCase(
   }
 
   @Override
-  public Drawn draw() {
+  public Drawn draw(String device) {
     Operands data = Operands.of(this);
     return new Drawn(data.all(), expected(data));
   }

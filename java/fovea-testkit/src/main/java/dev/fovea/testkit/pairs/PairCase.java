@@ -141,7 +141,7 @@ public record PairCase(
   }
 
   @Override
-  public Drawn draw() {
+  public Drawn draw(String device) {
     Operands data = Operands.of(this);
     return new Drawn(data.all(), expected(data));
   }

@@ -1,0 +1,15 @@
+// The projection of sequences as an operation of the CPU.
+
+#include "cpu/backend.h"
+
+#include "cpu/projection/passes.h"
+
+namespace fovea::projection {
+
+extern const backend::Kernels kKernels = {
+    {cpu::plan_forward, cpu::plan_backward},
+    {cpu::run_forward, cpu::run_backward},
+    fovea::cpu::prepare,
+};
+
+}  // namespace fovea::projection
