@@ -124,7 +124,7 @@ class DamagedCaseFileTest {
     int query = spec + SPEC_BYTES + 12; // behind seed and offset of dropout
     assertEquals(0, replay(file).status, "the file itself is right");
     assertRefused("not a case file", with(file, 0, 0));
-    assertRefused("there is no operation 7", with(file, 8, 7));
+    assertRefused("there is no operation 1000", with(file, 8, 1000));
     assertRefused("description has a size of -1", with(file, DESCRIPTION, -1));
     assertRefused("file ends inside a case", with(file, DESCRIPTION, Integer.MAX_VALUE));
     assertRefused("spec has a size of " + -SPEC_BYTES, with(file, spec - 4, -SPEC_BYTES));
