@@ -9,6 +9,7 @@ import dev.fovea.testkit.SequenceDraws;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.projection.CaseBuilder.Sharing;
 import dev.fovea.testkit.projection.ProjectionCase.Content;
+import java.util.Arrays;
 
 /**
  * Random cases over every feature. Case (seed, index) of a pass is a pure function of the numbers
@@ -107,7 +108,7 @@ public final class CaseGenerator {
     }
     double sharing = random.nextDouble();
     c.sharing = sharing < 0.4 ? Sharing.ONE : sharing < 0.9 ? Sharing.NONE : Sharing.REPEATED;
-    if (random.chance(0.35)) {
+    if (random.chance(0.35) && c.sizes.lengths() == null) {
       c.lengths(draws.ragged(c.sizes.batch(), c.sizes.length()));
     }
     if (random.chance(0.03)) {
@@ -122,15 +123,21 @@ public final class CaseGenerator {
 
   /**
    * So many that an item has several chunks of products of which partial sums are made: positions,
-   * which are no items where heads alone fill a GPU, or columns of the heads of a weight.
+   * which are no items where heads alone fill a GPU, or columns of the heads of a weight. Few of
+   * the sequences are long, since a simulator takes its time.
    */
   private void manyHeads(Pass pass) {
-    if (pass == Pass.FORWARD) {
-      int length = random.between(1025, 1090);
-      c.sizes(27, length, random.between(1, 2), 8, random.between(1, 2));
-    } else {
+    if (pass == Pass.BACKWARD) {
       c.sizes(11, random.between(1, 8), random.between(1, 4), 8, random.between(400, WIDEST));
+      return;
     }
+    int[] lengths = new int[27];
+    Arrays.setAll(lengths, b -> random.between(0, 40));
+    int longest = random.between(1025, 1090);
+    lengths[random.nextInt(lengths.length)] = random.between(1025, longest);
+    lengths[random.nextInt(lengths.length)] = longest;
+    c.sizes(lengths.length, longest, random.between(1, 2), 8, random.between(1, 2));
+    c.lengths(lengths);
   }
 
   /** Affordable: fewer sequences, then heads, ranks, columns and positions. */
