@@ -200,20 +200,20 @@ public final class LowRankBackward {
       }
       projected = own;
     }
+    boolean shared = dvalueProjection != null && dvalueProjection == dkeyProjection;
     call.saved()
         .read("dout", dout)
         .written("dquery", dquery)
         .written("dkey", dkey)
         .written("dvalue", dvalue)
         .written("dkeyProjection", dkeyProjection)
-        .written("dvalueProjection", dvalueProjection)
+        .written("dvalueProjection", shared ? null : dvalueProjection)
         .written("dprojected of keys", projected[0])
         .written("dprojected of values", projected[1])
         .check();
     attention.dquery(dquery).dkey(projected[0]).dvalue(projected[1]);
     LowRankCall.Projections projections = call.projections(dquery.dtype());
     changes = call.changes();
-    boolean shared = dvalueProjection != null && dvalueProjection == dkeyProjection;
     value =
         projections
             .value()

@@ -74,6 +74,19 @@ final class Overlap {
     return new Overlap(strides, most).reaches(0, low, high);
   }
 
+  /**
+   * Checks that what a run writes is apart from another operand.
+   *
+   * @throws IllegalArgumentException if they overlap
+   */
+  static void check(String name, Tensor written, String otherName, Tensor other) {
+    if (between(written, other)) {
+      throw new IllegalArgumentException(
+          "%s shares memory with %s: what a run writes must not overlap any other operand"
+              .formatted(name, otherName));
+    }
+  }
+
   /** Adds (stride in bytes, largest index) of each dimension that moves; returns their number. */
   private static int addTerms(Tensor tensor, long[][] terms, int count) {
     for (int dim = 0; dim < tensor.rank(); dim++) {

@@ -174,15 +174,9 @@ final class PassOperands {
     if (written.tensor.rawSegment().isReadOnly()) {
       throw new IllegalArgumentException(written.name() + " is over a read-only segment");
     }
-    present().filter(it -> it != written).forEach(it -> checkApart(written, it));
-  }
-
-  private static void checkApart(Bound written, Bound other) {
-    if (Overlap.between(written.tensor, other.tensor)) {
-      throw new IllegalArgumentException(
-          "%s shares memory with %s: what a run writes must not overlap any other operand"
-              .formatted(written.name(), other.name()));
-    }
+    present()
+        .filter(it -> it != written)
+        .forEach(it -> Overlap.check(written.name(), written.tensor, it.name(), it.tensor));
   }
 
   /**

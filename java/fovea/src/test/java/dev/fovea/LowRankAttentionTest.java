@@ -241,6 +241,32 @@ class LowRankAttentionTest {
     refused("lse shares memory with value", over::run);
   }
 
+  /** Not even where both are one tensor. */
+  @Test
+  void whatIsWrittenIsNothingElse() {
+    Tensor query = rows(9);
+    Tensor key = rows(9);
+    Tensor projection = scope.allocate(DType.FLOAT32, 3, 9);
+    LowRankAttention attention = LowRankAttention.create();
+    LowRankCall call = attention.call(query, key, key, projection, projection);
+    refused("out shares memory with key", call.out(key)::run);
+    Tensor projected = rows(3);
+    refused(
+        "projectedKey shares memory with projectedValue",
+        attention.call(query, key, key, projection, projection, projected, projected).out(rows(9))
+            ::run);
+    call.out(rows(9)).lse(scope.allocate(DType.FLOAT32, 1, 2, 9)).run();
+    LowRankBackward backward = call.gradients(rows(9)).dquery(rows(9)).dvalue(rows(9));
+    refused("dkey shares memory with key", backward.dkey(key)::run);
+    Tensor both = rows(9);
+    refused("dkey shares memory with dvalue", backward.dkey(both).dvalue(both)::run);
+    backward.dkey(both).dvalue(rows(9)).run();
+  }
+
+  private Tensor rows(int count) {
+    return scope.allocate(DType.FLOAT32, 1, count, 2, 4);
+  }
+
   private static void refused(String expected, Runnable call) {
     Exception refusal = assertThrows(IllegalArgumentException.class, call::run);
     assertTrue(refusal.getMessage().contains(expected), refusal.getMessage());
