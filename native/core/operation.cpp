@@ -27,7 +27,7 @@ int find_packed(const Operation& operation, const void* spec, const Operand& ope
 int32_t element_bytes(const void* spec, const Operand& operand) {
   if (operand.type == Type::kBool) return 1;
   const int32_t dtype = dtype_of(spec, operand);
-  return dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 4;
+  return dtype == 0 ? 4 : fovea::element_bytes(dtype);
 }
 
 bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }

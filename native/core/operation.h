@@ -15,6 +15,9 @@ constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 5;
 constexpr size_t kMostOperands = 64;  // of a pass: fovea_plan has a bit for each
 
+// Of an element of a FOVEA_* floating type.
+constexpr int element_bytes(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
+
 // What every spec begins with.
 struct SpecHead {
   uint32_t size;

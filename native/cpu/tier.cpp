@@ -1,5 +1,7 @@
 #include "cpu/tier.h"
 
+#include <cstdio>
+
 #include "core/block.h"
 
 namespace fovea::cpu {
@@ -14,6 +16,11 @@ int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan) {
   }
   plan.isa = device.isa;
   return FOVEA_OK;
+}
+
+void name_kernel(const char* name, fovea_plan& plan) {
+  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_%s_%dx%d", name, kTiers[plan.isa].name,
+                plan.tile_queries, plan.tile_keys);
 }
 
 bool runs_here(int isa) {

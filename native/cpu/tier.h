@@ -27,6 +27,9 @@ constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16
 // Sets plan.isa to that of the device, if it has it.
 int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan);
 
+// Names it by its tier and tiles.
+void name_kernel(const char* name, fovea_plan& plan);
+
 // Whether the processor and the operating system under this process have it.
 bool runs_here(int isa);
 

@@ -12,6 +12,11 @@ using Error = char[FOVEA_ERROR_LENGTH];
 
 constexpr int kLeastCapability = 80;  // of mma.sync with float32 sums of bfloat16, and of cp.async
 
+// What kernels and plans are called by.
+inline const char* name_of(int32_t dtype) {
+  return dtype == FOVEA_FLOAT32 ? "f32" : dtype == FOVEA_FLOAT16 ? "f16" : "bf16";
+}
+
 inline int64_t tiles_of(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
 
 inline int32_t check_capability(const fovea_device_info& device, Error& error) {

@@ -122,7 +122,7 @@ class Images {
     const float* const gate = memory_of(part.image, memory_.gate).at;
     const float* const add = memory_of(part.image, memory_.add).at;
     const int64_t bytes = spec_.batch * spec_.channels * parts_.grid.pixels() *
-                          (to_type == FOVEA_FLOAT32 ? 4 : 2);
+                          element_bytes(to_type);
     with_type(from_type, [&](auto from_zero) {
       with_type(to_type, [&](auto to_zero) {
         Output<decltype(to_zero)> output(bytes >= kStreamedBytes);

@@ -52,7 +52,6 @@ ImageMemory::ImageMemory(const Spec& spec, const Parts& parts, bool backward) {
 
 namespace {
 
-int64_t element_bytes(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
 
 // Whole images while there are enough of them for every worker to have several, as many at a time as
 // half of L2 holds, since each time both weights are read; else parts.

@@ -1,7 +1,6 @@
 // The one place that picks the tiles of distance attention for the CPU.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cpu/distance/layout.h"
 #include "cpu/distance/passes.h"
@@ -16,11 +15,6 @@ int pick_tile_keys(const Spec& spec) {
   return spec.head_dim + spec.value_head_dim <= 512 ? kMostKeys : kMostKeys / 2;
 }
 
-void name_kernel(const char* name, fovea_plan& plan) {
-  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_%s_%dx%d", name,
-                fovea::cpu::kTiers[plan.isa].name, plan.tile_queries, plan.tile_keys);
-}
-
 }  // namespace
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
@@ -32,7 +26,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = 1;
   plan.items[0] = fovea::cpu::RowTiles(spec, plan.tile_queries).count() * spec.key_heads;
   plan.scratch_bytes = ForwardScratch(plan).total * int64_t{sizeof(float)};
-  name_kernel("distance_cpu", plan);
+  fovea::cpu::name_kernel("distance_cpu", plan);
   return FOVEA_OK;
 }
 
@@ -44,7 +38,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = kBackwardPhases;
   fovea::cpu::plan_rows_and_keys(spec, key_chunks(spec.key_length), plan);
   if (spec.has_dbandwidth) plan.items[kHeadPhase] = spec.query_heads;
-  name_kernel("distance_cpu_backward", plan);
+  fovea::cpu::name_kernel("distance_cpu_backward", plan);
   return fovea::cpu::plan_memory(spec, BackwardWorkspace(plan), BackwardScratch(plan).total, plan);
 }
 

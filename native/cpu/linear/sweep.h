@@ -23,13 +23,14 @@ inline void multiply(const Chunk& c, const State& state, const Columns& part) {
   if (c.updates.begin < c.updates.end) {
     const int depth = int((c.updates.end - c.updates.begin) * c.x.heads);
     fovea::cpu::FOVEA_TIER::multiply({c.x.of(c.updates.begin), 1, c.x.row},
-             {c.y.of(c.updates.begin) + part.begin, c.y.row}, int(state.rows()), int(row), depth,
-             true, {part.at, row});
+                                     {c.y.of(c.updates.begin) + part.begin, c.y.row},
+                                     int(state.rows()), int(row), depth, true, {part.at, row});
   }
   if (c.reads.begin >= c.reads.end) return;
   fovea::cpu::FOVEA_TIER::multiply({c.w.of(c.reads.begin), c.w.row, 1}, {part.at, row},
-           int((c.reads.end - c.reads.begin) * c.w.heads), int(row), int(state.rows()), false,
-           {c.out.of(c.reads.begin) + part.begin, c.out.row});
+                                   int((c.reads.end - c.reads.begin) * c.w.heads), int(row),
+                                   int(state.rows()), false,
+                                   {c.out.of(c.reads.begin) + part.begin, c.out.row});
 }
 
 // A token and a panel: its decay, and the first of its updates and reads.

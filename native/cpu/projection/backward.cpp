@@ -48,7 +48,7 @@ class Backward {
     work.row = tile % tiles * plan_.tile_queries;
     work.rows = std::min<int64_t>(plan_.tile_queries, spec_.rank - work.row);
     work.head = tile / tiles;
-    work.last = spec_.dweight_stride[0] == 0 ? spec_.heads : work.head + 1;
+    work.last = weights_of(spec_) == 1 ? spec_.heads : work.head + 1;
   }
 
   int32_t find_length(int64_t batch, int64_t& length) {

@@ -121,8 +121,8 @@ class BackwardItem {
 
   // Rows of dweight.
   void store_group(int64_t group, const Panel<float>& sums) const {
-    const int64_t heads = spec_.dweight_stride[0] == 0 ? 1 : spec_.heads, first = group * kGroup;
-    RowsOut(operands_.dweight, FOVEA_FLOAT32, heads * spec_.rank * spec_.length,
+    const int64_t first = group * kGroup;
+    RowsOut(operands_.dweight, FOVEA_FLOAT32, weights_of(spec_) * spec_.rank * spec_.length,
             spec_.dweight_stride[1], work_.positions)
         .store({sums.at + first * sums.row, sums.row}, rows_of(group),
                work_.head * spec_.dweight_stride[0] +

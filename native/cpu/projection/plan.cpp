@@ -1,7 +1,5 @@
 // The one place that cuts the work of the projection of sequences for the CPU.
 
-#include <cstdio>
-
 #include "cpu/projection/layout.h"
 #include "cpu/projection/passes.h"
 #include "cpu/tier.h"
@@ -27,11 +25,6 @@ int64_t pick_rows(int64_t rank, int64_t most, int64_t items, int64_t wanted) {
   return std::max(kBlock, tiles_of(tiles_of(rank, tiles), kBlock) * kBlock);
 }
 
-void name_kernel(const char* name, fovea_plan& plan) {
-  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_%s_%dx%d", name,
-                fovea::cpu::kTiers[plan.isa].name, plan.tile_queries, plan.tile_keys);
-}
-
 }  // namespace
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
@@ -53,7 +46,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
     plan.workspace_bytes = partial_sums(spec) * int64_t{sizeof(float)};
   }
   plan.scratch_bytes = ForwardScratch(plan).total * int64_t{sizeof(float)};
-  name_kernel("projection_cpu", plan);
+  fovea::cpu::name_kernel("projection_cpu", plan);
   return FOVEA_OK;
 }
 
@@ -63,7 +56,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   constexpr int64_t kMost = 4 * kColumns, kFewest = kColumns / 2, kMostRows = 43 * kBlock;
   const int64_t wanted = wanted_items(device);
   const int64_t heads = spec.batch * spec.heads;
-  const int64_t weights = spec.dweight_stride[0] == 0 ? 1 : spec.heads;
+  const int64_t weights = weights_of(spec);
   int64_t positions = spec.head_dim <= 256 ? kMost : kMost / 2;
   while (positions > kFewest && heads * tiles_of(spec.length, positions) < wanted) positions /= 2;
   plan.tile_keys = int32_t(positions);
@@ -75,7 +68,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
     plan.items[kWeightPhase] = weights * tiles_of(spec.rank, plan.tile_queries) * tiles;
   }
   plan.scratch_bytes = BackwardScratch(plan).total * int64_t{sizeof(float)};
-  name_kernel("projection_cpu_backward", plan);
+  fovea::cpu::name_kernel("projection_cpu_backward", plan);
   return FOVEA_OK;
 }
 

@@ -1,6 +1,7 @@
 // Rows of tensors as float32 and back.
 #pragma once
 
+#include "core/operation.h"
 #include "cpu/product.h"
 #include "cpu/stream.h"
 
@@ -55,7 +56,7 @@ class RowsOut {
         dtype_(dtype),
         stride_(stride),
         columns_(columns),
-        far_(elements * (dtype == FOVEA_FLOAT32 ? 4 : 2) >= kFarBytes) {}
+        far_(elements * element_bytes(dtype) >= kFarBytes) {}
 
   // From the element at `offset` on, or added to what is there.
   void store(const Panel<float>& from, int64_t rows, int64_t offset, bool add = false) const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/operation.h"
 #include "cpu/softmax/rows.h"
 #include "cpu/softmax/top_weights.h"
 #include "cpu/softmax/work.h"
@@ -14,7 +15,7 @@ namespace fovea::cpu::FOVEA_TIER {
 template <typename Spec, typename Operands>
 void write_padding(const Spec& spec, const Rows<Spec>& rows, const Operands& operands,
                    int64_t begin, int64_t end) {
-  const int64_t element = spec.out_dtype == FOVEA_FLOAT32 ? 4 : 2;
+  const int64_t element = element_bytes(spec.out_dtype);
   const auto clear = [&](void* tensor, const int64_t (&stride)[3], int64_t row) {
     std::memset(static_cast<char*>(tensor) + rows.query_offset(stride, row) * element, 0,
                 size_t(spec.value_head_dim * element));

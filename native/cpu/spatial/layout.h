@@ -16,8 +16,6 @@ enum Phase {
   kBackwardPhases,
 };
 
-constexpr int64_t element_bytes(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
-
 // Rows of an image that an item takes: so few that what it has read for their statistics is still in L2
 // when it is scaled, and yet many beside the rows of neighbours that the convolution needs, `halo` on each
 // side. By sizes alone, so that sums over bands have the same bits in any plan.

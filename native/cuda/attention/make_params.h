@@ -23,7 +23,7 @@ inline RowCopy row_copy(const Spec& spec, const void* address, const int64_t (&s
       tile::copy_bytes(address,
                        {tile::used(stride[0], spec.batch), tile::used(stride[1], positions),
                         tile::used(stride[2], heads)},
-                       spec.dtype == FOVEA_FLOAT32 ? 4 : 2);
+                       element_bytes(spec.dtype));
   return {bytes, bytes == 16 && width == tile_width};
 }
 

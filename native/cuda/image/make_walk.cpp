@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "fovea.h"
+#include "core/operation.h"
 
 namespace fovea::cuda {
 namespace {
-
-int element_bytes(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
 
 // A stride that is never stepped over may be any number.
 void clear_unused(const ImageSize& size, ImageStride& stride) {
@@ -64,10 +62,6 @@ void set_lanes(ImageWalk& walk, int64_t wanted, int most) {
   walk.lanes = 1;
   while (walk.lanes < most && walk.lanes < wanted) walk.lanes *= 2;
   walk.groups = kImageThreads / walk.lanes;
-}
-
-const char* name_of(int32_t dtype) {
-  return dtype == FOVEA_FLOAT32 ? "f32" : dtype == FOVEA_FLOAT16 ? "f16" : "bf16";
 }
 
 }  // namespace fovea::cuda

@@ -30,7 +30,4 @@ ImageSize size_of(const Spec& spec) {
   return {spec.batch, spec.channels, spec.height, spec.width};
 }
 
-// What kernels and plans are called by.
-const char* name_of(int32_t dtype);
-
 }  // namespace fovea::cuda

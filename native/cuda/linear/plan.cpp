@@ -10,10 +10,6 @@
 namespace fovea::linear::cuda {
 namespace {
 
-const char* name_of(int32_t dtype) {
-  return dtype == FOVEA_FLOAT32 ? "f32" : dtype == FOVEA_FLOAT16 ? "f16" : "bf16";
-}
-
 void name_kernel(const char* name, fovea_plan& plan) {
   const Spec& spec = spec_of(plan);
   const Cut cut(spec, Columns::kValues);

@@ -9,17 +9,9 @@
 namespace fovea::pairs::cuda {
 
 template <typename Spec>
-int element_bytes(const Spec& spec) {
-  return spec.dtype == FOVEA_FLOAT32 ? 4 : 2;
-}
-
-template <typename Spec>
 void name_kernel(const char* name, const Spec& spec, fovea_plan& plan) {
-  const char* const type = spec.dtype == FOVEA_FLOAT32   ? "f32"
-                           : spec.dtype == FOVEA_FLOAT16 ? "f16"
-                                                         : "bf16";
-  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_sm80_%s_%dx%d", name, type, plan.tile_queries,
-                plan.tile_keys);
+  std::snprintf(plan.kernel, sizeof plan.kernel, "%s_sm80_%s_%dx%d", name, name_of(spec.dtype),
+                plan.tile_queries, plan.tile_keys);
 }
 
 // `shared_bytes(tile)` are those of a block, for a pointer to its ForwardTile.
@@ -41,7 +33,7 @@ int32_t plan_forward_tiles(const fovea_device_info& device, const Spec& spec, co
   plan.tile_queries = tile_rows;
   plan.tile_keys = kKeys;
   plan.phases = 1;
-  plan.section = section_of(spec, device, element_bytes(spec));
+  plan.section = section_of(spec, device, element_bytes(spec.dtype));
   name_kernel(name, spec, plan);
   return FOVEA_OK;
 }
@@ -76,7 +68,7 @@ int32_t plan_backward_tiles(const fovea_device_info& device, const Spec& spec, c
   plan.isa = kLeastCapability;
   plan.tile_queries = BackwardTile::kRows;
   plan.tile_keys = kKeys;
-  plan.section = section_of(spec, device, element_bytes(spec));
+  plan.section = section_of(spec, device, element_bytes(spec.dtype));
   // No more rows than a grid's tiles have.
   plan.workspace_bytes = int64_t(layout.bytes);
   name_kernel(name, spec, plan);

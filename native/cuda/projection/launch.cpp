@@ -13,42 +13,35 @@ device::Kernel product_kernel(const char* name, ProductKernel* function) {
 
 device::Kernel kernel_of(const fovea_plan& plan, int32_t phase) {
   const Precision precision = precision_of(spec_of(plan).dtype);
-  if (plan.pass == FOVEA_FORWARD) {
-    return phase == kOutPhase
-               ? product_kernel(plan.kernel, out_kernel(precision))
-               : device::make_kernel("projection_sums", sum_kernel(), kSumThreads, 0, 4);
+  if (plan.pass == FOVEA_FORWARD && phase == kOutPhase) {
+    return product_kernel(plan.kernel, out_kernel(precision));
   }
-  switch (phase) {
-    case kDoutPhase:
-      return device::make_kernel("projection_convert", convert_kernel(), kSumThreads, 0, 4);
-    case kInputPhase:
-      return product_kernel("projection_input", input_kernel(precision));
-    case kWeightPhase:
-      return product_kernel("projection_weight", weight_kernel(precision));
-    default:
-      return device::make_kernel("projection_sums", sum_kernel(), kSumThreads, 0, 4);
+  if (plan.pass == FOVEA_BACKWARD) {
+    switch (phase) {
+      case kDoutPhase:
+        return device::make_kernel("projection_convert", convert_kernel(), kSumThreads, 0, 4);
+      case kInputPhase:
+        return product_kernel("projection_input", input_kernel(precision));
+      case kWeightPhase:
+        return product_kernel("projection_weight", weight_kernel(precision));
+    }
   }
+  return device::make_kernel("projection_sums", sum_kernel(), kSumThreads, 0, 4);
 }
 
 int32_t prepare(fovea_plan& plan) { return device::prepare_phases(plan, kernel_of); }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
   const auto& operands = *static_cast<const ForwardOperands*>(run.operands);
-  const Spec& spec = spec_of(run.plan);
   const device::Kernel kernel = kernel_of(run.plan, call.phase);
   const ProductParams product = out_params(run.plan, call, operands, run.workspace);
   if (call.phase == kOutPhase) return device::launch(kernel, &product, run, call);
-  const SumParams sums = sum_params(product, call, true,
-                                    {operands.out,
-                                     {spec.out_stride[0], spec.out_stride[1], spec.out_stride[2]},
-                                     spec.out_dtype,
-                                     false});
+  const SumParams sums = sum_params(product, call, true, out_of(spec_of(run.plan), operands));
   return device::launch(kernel, &sums, run, call);
 }
 
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const auto& operands = *static_cast<const BackwardOperands*>(run.operands);
-  const Spec& spec = spec_of(run.plan);
   const device::Kernel kernel = kernel_of(run.plan, call.phase);
   if (call.phase == kDoutPhase) {
     const ConvertParams convert = convert_params(run.plan, call, operands, run.workspace);
@@ -60,11 +53,7 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
   }
   const ProductParams product = weight_params(run.plan, call, operands, run.workspace);
   if (call.phase == kWeightPhase) return device::launch(kernel, &product, run, call);
-  const SumParams sums = sum_params(product, call, false,
-                                    {operands.dweight,
-                                     {0, spec.dweight_stride[1], spec.dweight_stride[0]},
-                                     FOVEA_FLOAT32,
-                                     spec.accumulate != 0});
+  const SumParams sums = sum_params(product, call, false, dweight_of(spec_of(run.plan), operands));
   return device::launch(kernel, &sums, run, call);
 }
 

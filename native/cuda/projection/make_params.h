@@ -18,13 +18,25 @@ inline Source source_of(const Spec& spec, const void* at, const int64_t (&stride
   s.copy_bytes = tile::copy_bytes(at,
                                   {tile::used(stride[0], spec.batch), tile::used(stride[1], rows),
                                    tile::used(stride[2], spec.heads)},
-                                  dtype == FOVEA_FLOAT32 ? 4 : 2);
+                                  element_bytes(dtype));
   return s;
 }
 
 inline Source weight_of(const Spec& spec, const void* at) {
   return source_of(spec, at, {0, spec.weight_stride[1], spec.weight_stride[0]}, spec.rank,
                    spec.dtype);
+}
+
+inline Target out_of(const Spec& spec, const ForwardOperands& operands) {
+  const int64_t(&stride)[3] = spec.out_stride;
+  return {operands.out, {stride[0], stride[1], stride[2]}, spec.out_dtype, false};
+}
+
+inline Target dweight_of(const Spec& spec, const BackwardOperands& operands) {
+  return {operands.dweight,
+          {0, spec.dweight_stride[1], spec.dweight_stride[0]},
+          FOVEA_FLOAT32,
+          spec.accumulate != 0};
 }
 
 inline ProductParams product_params(const fovea_plan& plan, const fovea_call& call,
@@ -50,10 +62,7 @@ inline ProductParams out_params(const fovea_plan& plan, const fovea_call& call,
   p.right = source_of(spec, operands.x, spec.x_stride, spec.length, spec.dtype);
   p.row_tiles = int32_t(tiles_of(spec.rank, kRows));
   p.column_tiles = int32_t(tiles_of(spec.head_dim, kColumns));
-  p.out = {operands.out,
-           {spec.out_stride[0], spec.out_stride[1], spec.out_stride[2]},
-           spec.out_dtype,
-           false};
+  p.out = out_of(spec, operands);
   if (plan.items[kOutSumPhase] > 0) {
     p.parts = int32_t(chunks_of(spec.length));
     const int64_t head = spec.rank * spec.head_dim;
@@ -113,10 +122,7 @@ inline ProductParams weight_params(const fovea_plan& plan, const fovea_call& cal
   p.column_tiles = int32_t(tiles_of(spec.length, kColumns));
   p.weights = int32_t(weights_of(spec));
   p.parts = int32_t(pair_groups(spec));
-  p.out = {operands.dweight,
-           {0, spec.dweight_stride[1], spec.dweight_stride[0]},
-           FOVEA_FLOAT32,
-           spec.accumulate != 0};
+  p.out = dweight_of(spec, operands);
   if (p.parts > 1) {
     const int64_t head = spec.rank * spec.length;
     p.part_stride = weights_of(spec) * head;

@@ -8,7 +8,7 @@
 // the others by float32 additions.
 #pragma once
 
-#include "cuda/projection/params.h"
+#include "cuda/projection/lengths.cuh"
 #include "tile/copy.cuh"
 #include "tile/products.cuh"
 #include "tile/rows_out.cuh"
@@ -56,9 +56,7 @@ class ProductTile {
   static FOVEA_DEVICE uint32_t warp_row() { return warp() * (kRows / kWarps); }
 
   FOVEA_DEVICE int32_t length_of(int32_t of) const {
-    if (p.lengths == nullptr) return p.length;
-    const int32_t given = tile::load_global(p.lengths + of);
-    return given < 0 ? 0 : given > p.length ? p.length : given;
+    return cuda::length_of(p.lengths, of, p.length);
   }
 
   // From what the product is of to what is summed: [first, end).

@@ -1,6 +1,6 @@
 // An element for each thread: partial sums added up, in their order; dout in the type of x.
 
-#include "cuda/projection/params.h"
+#include "cuda/projection/lengths.cuh"
 #include "tile/convert.cuh"
 
 namespace fovea::projection::cuda {
@@ -19,9 +19,8 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kSumThreads, 4) void projection_sums(const SumP
   const int64_t row = line % p.rank, outer = line / p.rank;
   const int64_t head = outer % p.heads, batch = outer / p.heads;
   int32_t count = p.count;
-  if (p.chunks && p.lengths != nullptr) {
-    const int32_t given = tile::load_global(p.lengths + batch);
-    const int32_t length = given < 0 ? 0 : given > p.length ? p.length : given;
+  if (p.chunks) {
+    const int32_t length = length_of(p.lengths, int32_t(batch), p.length);
     count = (length + int32_t(kChunk) - 1) / int32_t(kChunk);
   }
   float total = 0;

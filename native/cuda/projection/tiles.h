@@ -58,7 +58,6 @@ inline int64_t tiles_of_weight(const Spec& spec) {
   return tiles_of(spec.rank, kRows) * tiles_of(spec.length, kColumns);
 }
 
-inline int64_t weights_of(const Spec& spec) { return spec.dweight_stride[0] == 0 ? 1 : spec.heads; }
 // What a weight's gradient is a sum over.
 inline int64_t pairs_of(const Spec& spec) { return spec.batch * spec.heads / weights_of(spec); }
 inline int64_t pair_groups(const Spec& spec) {
@@ -80,7 +79,7 @@ struct BackwardLayout {
 
   explicit BackwardLayout(const Spec& spec) {
     const __int128 dout =
-        converts_dout(spec) ? dout_elements(spec) * (spec.dtype == FOVEA_FLOAT32 ? 4 : 2) : 0;
+        converts_dout(spec) ? dout_elements(spec) * element_bytes(spec.dtype) : 0;
     sums = int64_t((dout + 255) / 256 * 256);
     const int64_t groups = spec.has_dweight ? pair_groups(spec) : 1;
     bytes = sums +

@@ -130,16 +130,34 @@ FOVEA_DEVICE void add_rows(Fragment<kM, kColumns>& s, uint32_t left, uint32_t ro
   multiply_prepared<kPrecision, true, true, kRowBytes>(s, left, row, right);
 }
 
+// One step of k, of 16 bits: out += a * 16 rows, which are transposed on their way to registers. `address`: where
+// this thread's part of the first step's rows lies.
+template <Precision kPrecision, int kRowBytes, int kM, int kColumns>
+FOVEA_DEVICE void add_half_rows(Fragment<kM, kColumns>& out, const Factors<kPrecision, 4 * kM>& a,
+                                uint32_t address, int step) {
+  using Swizzle = tile::Swizzle<kRowBytes / 16>;
+  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
+  FOVEA_UNROLL
+  for (int first = 0; first < kColumns; first += kGroup) {
+    Factors<kPrecision, 2 * kGroup> b;
+    uint32_t addresses[kGroup / 2];
+    FOVEA_UNROLL
+    for (int j = 0; j < kGroup / 2; ++j) {
+      addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
+    }
+    load_matrices<kGroup / 2, true>(b.value, addresses);
+    multiply(out, first, a, b);
+  }
+}
+
 // out += p * rows for the pieces of eight columns from `first_column` on, a multiple of 8, where p is a
-// fragment and `rows` has one of kRowBytes for each of its columns. 16 bits: p is rounded and packed; rows are
-// transposed on their way to registers.
+// fragment and `rows` has one of kRowBytes for each of its columns. 16 bits: p is rounded and packed.
 template <Precision kPrecision, int kRowBytes, int kM, int kDepthPieces, int kColumns>
 FOVEA_DEVICE void add_weighted_rows_half(Fragment<kM, kColumns>& out,
                                          const Fragment<kM, kDepthPieces>& p, uint32_t rows,
                                          uint32_t first_column) {
   using Element = typename PrecisionTypes<kPrecision>::Element;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
-  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   const uint32_t lane = thread_anew() % kWarp;
   const uint32_t address = rows + Swizzle::offset(lane % 16, first_column + lane / 16);
   FOVEA_UNROLL
@@ -153,17 +171,7 @@ FOVEA_DEVICE void add_weighted_rows_half(Fragment<kM, kColumns>& out,
         a.value[4 * i + e] = pack<Element>(from[e % 2 * 2], from[e % 2 * 2 + 1]);
       }
     }
-    FOVEA_UNROLL
-    for (int first = 0; first < kColumns; first += kGroup) {
-      Factors<kPrecision, 2 * kGroup> b;
-      uint32_t addresses[kGroup / 2];
-      FOVEA_UNROLL
-      for (int j = 0; j < kGroup / 2; ++j) {
-        addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
-      }
-      load_matrices<kGroup / 2, true>(b.value, addresses);
-      multiply(out, first, a, b);
-    }
+    add_half_rows<kPrecision, kRowBytes>(out, a, address, step);
   }
 }
 
@@ -225,7 +233,6 @@ FOVEA_DEVICE void add_transposed_product_half(Fragment<kM, kColumns>& out, uint3
                                               uint32_t first_column) {
   using Stored = tile::Swizzle<kStoredBytes / 16>;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
-  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   const uint32_t lane = thread_anew() % kWarp;
   const uint32_t address = rows + Swizzle::offset(lane % 16, first_column + lane / 16);
   uint32_t p_address[kM];
@@ -241,17 +248,7 @@ FOVEA_DEVICE void add_transposed_product_half(Fragment<kM, kColumns>& out, uint3
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) a_addresses[i] = p_address[i] + 16 * step * Stored::kRowBytes;
     load_matrices<kM, true>(a.value, a_addresses);
-    FOVEA_UNROLL
-    for (int first = 0; first < kColumns; first += kGroup) {
-      Factors<kPrecision, 2 * kGroup> b;
-      uint32_t addresses[kGroup / 2];
-      FOVEA_UNROLL
-      for (int j = 0; j < kGroup / 2; ++j) {
-        addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
-      }
-      load_matrices<kGroup / 2, true>(b.value, addresses);
-      multiply(out, first, a, b);
-    }
+    add_half_rows<kPrecision, kRowBytes>(out, a, address, step);
   }
 }
 
@@ -312,7 +309,6 @@ FOVEA_DEVICE void add_product_half(Fragment<kM, kColumns>& out, uint32_t left, u
                                    uint32_t rows, uint32_t first_column) {
   using Left = tile::Swizzle<kLeftBytes / 16>;
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
-  constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   const uint32_t lane = thread_anew() % kWarp;
   const uint32_t left_address = left + Left::offset(row + lane % 16, lane / 16);
   const uint32_t address = rows + Swizzle::offset(lane % 16, first_column + lane / 16);
@@ -325,17 +321,7 @@ FOVEA_DEVICE void add_product_half(Fragment<kM, kColumns>& out, uint32_t left, u
       a_addresses[i] = Left::move(left_address, 2 * step) + 16 * i * Left::kRowBytes;
     }
     load_matrices<kM>(a.value, a_addresses);
-    FOVEA_UNROLL
-    for (int first = 0; first < kColumns; first += kGroup) {
-      Factors<kPrecision, 2 * kGroup> b;
-      uint32_t addresses[kGroup / 2];
-      FOVEA_UNROLL
-      for (int j = 0; j < kGroup / 2; ++j) {
-        addresses[j] = Swizzle::move(address, first + 2 * j) + 16 * step * Swizzle::kRowBytes;
-      }
-      load_matrices<kGroup / 2, true>(b.value, addresses);
-      multiply(out, first, a, b);
-    }
+    add_half_rows<kPrecision, kRowBytes>(out, a, address, step);
   }
 }
 

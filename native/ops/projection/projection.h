@@ -11,4 +11,7 @@ inline const Spec& spec_of(const fovea_plan& plan) {
 }
 static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 
+// Heads of dweight: one where all share a weight.
+inline int64_t weights_of(const Spec& spec) { return spec.dweight_stride[0] == 0 ? 1 : spec.heads; }
+
 }  // namespace fovea::projection

@@ -37,5 +37,7 @@ public final class Abi {
   public static final int BOTTOM_RIGHT = 0;
   public static final int TOP_LEFT = 1;
 
+  public static final int LOCAL_LINEAR = 1;
+
   private Abi() {}
 }

@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDistanceSpec;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeOperation;
@@ -45,7 +46,6 @@ public final class DistanceAttention {
    */
   record Options(MaskOptions masks, Float ridge) implements MaskedSpec {
     static final Options DEFAULT = new Options(MaskOptions.DEFAULT, null);
-    private static final int LOCAL_LINEAR = 1;
 
     @Override
     public NativeOperation operation() {
@@ -56,7 +56,7 @@ public final class DistanceAttention {
     public void fill(MemorySegment spec) {
       masks.fill(operation(), spec);
       if (ridge != null) {
-        FoveaDistanceSpec.FIT.set(spec, LOCAL_LINEAR);
+        FoveaDistanceSpec.FIT.set(spec, Abi.LOCAL_LINEAR);
         FoveaDistanceSpec.RIDGE.set(spec, ridge);
       }
     }
