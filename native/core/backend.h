@@ -36,6 +36,10 @@ struct Kernels {
   int32_t (*prepare)(fovea_plan& plan);
 };
 
+// As fovea_load_modifier.
+int32_t load_modifier(int64_t key, int32_t pass, int32_t variant, const void* image,
+                      char (&error)[FOVEA_ERROR_LENGTH]);
+
 // Of the operation of that id; null if there is none.
 const Kernels* find(int32_t operation);
 

@@ -194,3 +194,13 @@ int32_t fovea_prepare(fovea_plan* plan) {
   const backend::Kernels* const kernels = is_ours(*plan) ? backend::find(plan->operation) : nullptr;
   return kernels == nullptr ? not_ours(plan->error) : kernels->prepare(*plan);
 }
+
+int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant, const void* image,
+                            char error[FOVEA_ERROR_LENGTH]) {
+  auto& text = *reinterpret_cast<char(*)[FOVEA_ERROR_LENGTH]>(error);
+  if (pass != FOVEA_FORWARD && pass != FOVEA_BACKWARD) {
+    return fail(text, FOVEA_INVALID_ARGUMENT, "pass is %d, expected FOVEA_FORWARD or FOVEA_BACKWARD", pass);
+  }
+  if (image == nullptr) return fail(text, FOVEA_INVALID_ARGUMENT, "image is null");
+  return backend::load_modifier(key, pass, variant, image, text);
+}

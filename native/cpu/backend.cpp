@@ -58,6 +58,10 @@ int32_t query(int32_t index, fovea_device_info& device) {
   return FOVEA_OK;
 }
 
+int32_t load_modifier(int64_t, int32_t, int32_t, const void*, char (&error)[FOVEA_ERROR_LENGTH]) {
+  return fail(error, FOVEA_UNSUPPORTED, "kernels of the CPU run programs as they are");
+}
+
 }  // namespace backend
 
 namespace cpu {

@@ -12,6 +12,9 @@
 #include "cuda/cuda_error.h"
 
 namespace fovea::device {
+
+const bool kRunsPrograms = false;
+
 namespace {
 
 using Error = char[FOVEA_ERROR_LENGTH];
@@ -122,6 +125,39 @@ int32_t prepare(const Kernel& kernel, Error& error) {
   }
   if (std::getenv("FOVEA_REQUIRE_OCCUPANCY") == nullptr) return FOVEA_OK;
   return require_occupancy(kernel, needed, index, error);
+}
+
+int32_t load_image(const void* code, Image& image, Error& error) {
+  cudaLibrary_t library = nullptr;
+  if (cudaError_t refused =
+          cudaLibraryLoadData(&library, code, nullptr, nullptr, 0, nullptr, nullptr, 0)) {
+    return failure(refused, "cudaLibraryLoadData", error);
+  }
+  image.library = library;
+  return FOVEA_OK;
+}
+
+int32_t find_kernel(const Image& image, const char* name, const void*& function, Error& error) {
+  cudaKernel_t kernel = nullptr;
+  if (cudaError_t refused =
+          cudaLibraryGetKernel(&kernel, static_cast<cudaLibrary_t>(image.library), name)) {
+    char call[64];
+    std::snprintf(call, sizeof call, "cudaLibraryGetKernel of %s", name);
+    return failure(refused, call, error);
+  }
+  function = kernel;
+  return FOVEA_OK;
+}
+
+int32_t capability() {
+  int index = 0, major = 0, minor = 0;
+  if (cudaGetDevice(&index) != cudaSuccess ||
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index) != cudaSuccess) {
+    cudaGetLastError();
+    return 0;
+  }
+  return 10 * major + minor;
 }
 
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {

@@ -7,6 +7,9 @@
 
 namespace fovea::device {
 
+// Whether kernels run the program of a score modifier from its words, which the host may read.
+extern const bool kRunsPrograms;
+
 // One instantiation, and what a launch of it needs.
 struct Kernel {
   const char* name;
@@ -47,6 +50,17 @@ int32_t prepare_phases(fovea_plan& plan, KernelOf kernel_of) {
   }
   return FOVEA_OK;
 }
+
+// Machine code that was made while the process ran, loaded for good.
+struct Image {
+  void* library;
+};
+int32_t load_image(const void* code, Image& image, char (&error)[FOVEA_ERROR_LENGTH]);
+// The kernel of that name, for Kernel::function.
+int32_t find_kernel(const Image& image, const char* name, const void*& function,
+                    char (&error)[FOVEA_ERROR_LENGTH]);
+// Of the current device, 10 * major + minor; 0 if there is none.
+int32_t capability();
 
 // Launches a block for each item of the call, of which there are some. `params` is read before it returns.
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);

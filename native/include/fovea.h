@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 10
+#define FOVEA_ABI_VERSION 11
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -159,6 +159,16 @@ typedef struct fovea_call {
 FOVEA_API int32_t fovea_prepare(fovea_plan* plan);
 
 /*
+ * CUDA: loads what the program of a score modifier was compiled to, kernels of cuda/attention/modified_forward.cuh or
+ * modified_backward.cuh, for plans of that pass and variant whose spec has `key` for its modifier_key, on the current
+ * device and those of its compute capability. Kept for good; where there are such kernels already nothing happens.
+ * Plans may be made before; they are prepared after. Other backends run programs as they are: FOVEA_UNSUPPORTED.
+ * `image` is a cubin. Thread-safe; `error` says why it failed.
+ */
+FOVEA_API int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant, const void* image,
+                                      char error[FOVEA_ERROR_LENGTH]);
+
+/*
  * fovea_run_<operation>(plan, call, operands, workspace, scratch, stream) runs items [call->begin,
  * call->end) of phase call->phase of a forward pass, fovea_run_<operation>_backward those of a backward
  * pass. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
@@ -222,6 +232,7 @@ typedef struct fovea_attention_spec {
   int32_t has_window_columns; /* 0 = none: window_columns is not read */
   int32_t has_block_queries; /* 0 = none: block_queries is not read */
   int32_t has_block_keys; /* 0 = none: block_keys is not read */
+  int32_t has_modifier_key; /* 0 = none: modifier_key is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
   int32_t has_mask; /* 1 = mask is given */
@@ -259,6 +270,7 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t image_width; /* >= 0; positions are pixels of images of this width,
@@ -267,6 +279,8 @@ typedef struct fovea_attention_spec {
   int64_t window_columns; /* >= 0; likewise columns */
   int64_t block_queries; /* >= 0; of a block of block_offsets and block_indices */
   int64_t block_keys; /* >= 0; of one */
+  int64_t modifier_key; /* >= 0; CUDA: which kernels modifier_program was compiled to,
+      see fovea_load_modifier */
   int64_t batch; /* B: sequences */
   int64_t query_length; /* Sq: packed: at least the longest query sequence */
   int64_t key_length; /* Sk: packed: at least the longest key sequence */

@@ -19,6 +19,9 @@
 #include "sim/sim.h"
 
 namespace fovea::device {
+
+const bool kRunsPrograms = true;
+
 namespace {
 
 struct Model {
@@ -135,6 +138,15 @@ int32_t prepare(const Kernel& kernel, char (&error)[FOVEA_ERROR_LENGTH]) {
               "%s needs %d bytes of shared memory, but no device has more than %d", kernel.name,
               kernel.shared_bytes, kMostShared);
 }
+
+// Its kernels run programs as they are.
+int32_t load_image(const void*, Image&, char (&error)[FOVEA_ERROR_LENGTH]) {
+  return fail(error, FOVEA_UNSUPPORTED, "the simulator takes no machine code");
+}
+int32_t find_kernel(const Image&, const char*, const void*&, char (&error)[FOVEA_ERROR_LENGTH]) {
+  return fail(error, FOVEA_UNSUPPORTED, "the simulator takes no machine code");
+}
+int32_t capability() { return 0; }
 
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
   if (int32_t status = prepare(kernel, call.error)) return status;

@@ -1,6 +1,7 @@
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/passes.h"
 #include "cpu/softmax/items.h"
+#include "ops/attention/check_program.h"
 
 namespace fovea::attention::cpu {
 

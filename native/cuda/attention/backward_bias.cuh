@@ -49,6 +49,9 @@ struct BackwardBias : BackwardScores<kIt> {
   // relative table of a head, a thread for each.
   FOVEA_DEVICE void row_operands() {
     const int64_t item = p.first_item + tile::block_index();
+    if constexpr (kRunsPrograms) {
+      if (b.dmodifier_table != nullptr && item >= b.loads_begin) return loads(item - b.loads_begin);
+    }
     const bool table = b.drelative_table != nullptr && item >= b.table_begin;
     const RowOperand operand = is_of(item, kSpan) ? kSpan : is_of(item, kCenter) ? kCenter : kSlope;
     const RowSums& to = b.row_sums[operand];
@@ -126,6 +129,75 @@ struct BackwardBias : BackwardScores<kIt> {
       first_column = int32_t(item % parts) * kTableColumns;
     }
   };
+
+  // Columns of the table of a program for a head or all, a thread for each: a load after the other, over all
+  // tiles.
+  FOVEA_DEVICE void loads(int64_t item) {
+    static_assert(kTableColumns <= kThreads);
+    const int64_t(&stride)[2] = p.spec.dmodifier_table_stride;
+    const int64_t parts = (p.spec.modifier_columns + kTableColumns - 1) / kTableColumns;
+    const Item at{true, stride[0] == 0, true, 0, int32_t(item / parts), 0, 0};
+    const int64_t first = item % parts * kTableColumns;
+    float sum = 0;
+    typename Base::Load of;
+    const int count = count_loads(p);
+    FOVEA_NO_UNROLL
+    for (of.load = 0; of.load < count; ++of.load) {
+      for_each_head(at, [&](AttentionRows& rows) {
+        for_each_tile(rows, at, [&] {
+          const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
+          for (int32_t tile = begin; tile < begin + tiles; ++tile) {
+            tile::Fragment<kM, kKeyColumns> ds;
+            if (gradients(ds, rows, tile, false, &of)) sum += sum_loads(ds, of, first);
+          }
+        });
+      });
+    }
+    const int64_t column = first + tile::thread_index();
+    if (tile::thread_index() >= kTableColumns || column >= p.spec.modifier_columns) return;
+    tile::store_global(b.dmodifier_table + at.head * stride[0] + column * stride[1], sum);
+  }
+
+  // What a tile gives to the thread's column, of those from `first` on.
+  FOVEA_DEVICE float sum_loads(const tile::Fragment<kM, kKeyColumns>& ds, const typename Base::Load& of,
+                               int64_t first) const {
+    constexpr uint32_t kPairs = kRows * kKeys / 2, kNone = 0xffff;
+    static_assert(12 * kPairs <= Base::kRowsOffset && kTableColumns < kNone);
+    const uint32_t elements = this->queries, columns = elements + 8 * kPairs;  // operands are no longer needed
+    tile::sync_block();
+    if (this->share() == 0) {
+      tile::each_row<kM>([&](int i, int h) {
+        FOVEA_UNROLL
+        for (int j = 0; j < kKeyColumns; ++j) {
+          const uint32_t pair =
+              (mine.row(i, h) * kKeys + uint32_t(tile::fragment_column(j, 0))) / 2;
+          uint32_t value[2], column[2];
+          FOVEA_UNROLL
+          for (int e = 0; e < 2; ++e) {
+            const float x = ds[i][j][2 * h + e];
+            const int64_t nth = of.column[i][j][2 * h + e] - first;
+            // Not 0 times what is there, which may be NaN.
+            value[e] = tile::as_bits(x == 0 ? x : x * of.partial[i][j][2 * h + e]);
+            column[e] = x != 0 && nth >= 0 && nth < kTableColumns ? uint32_t(nth) : kNone;
+          }
+          tile::store_shared_pair(elements + 8 * pair, value[0], value[1]);
+          tile::store_shared(columns + 4 * pair, column[0] | column[1] << 16);
+        }
+      });
+    }
+    tile::sync_block();
+    float sum = 0;
+    FOVEA_NO_UNROLL
+    for (uint32_t pair = 0; pair < kPairs; ++pair) {
+      const uint32_t column = tile::load_shared(columns + 4 * pair);
+      const bool low = (column & 0xffff) == tile::thread_index(), high = column >> 16 == tile::thread_index();
+      if (!low && !high) continue;
+      uint32_t value[2];
+      tile::load_shared_pair(elements + 8 * pair, value[0], value[1]);
+      sum += (low ? tile::as_float(value[0]) : 0.0f) + (high ? tile::as_float(value[1]) : 0.0f);
+    }
+    return sum;
+  }
 
   // The rows that the elements of a batch index lie in, padding included.
   FOVEA_DEVICE void locate_rows(const Item& at, int32_t& start, int32_t& positions) const {
@@ -240,7 +312,7 @@ struct BackwardBias : BackwardScores<kIt> {
 
   // False if no row sees a key of the tile.
   FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile,
-                              bool toward_gates = false) {
+                              bool toward_gates = false, typename Base::Load* of = nullptr) {
     const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
     if (visible < 0 || visible >= tiles) return false;
     // Of a single head's rows there are no lists of tiles.
@@ -259,7 +331,7 @@ struct BackwardBias : BackwardScores<kIt> {
     tile::copy_async_wait<0>();
     tile::sync_block();
     this->multiply_values(ds, value_tile);
-    this->template differentiate<false>(ds, key_tile, visible, toward_gates);
+    this->template differentiate<false>(ds, key_tile, visible, toward_gates, of);
     // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
     tile::each_row<kM>([&](int i, int h) {
       const bool present = int32_t(mine.row(i, h)) < rows.count;

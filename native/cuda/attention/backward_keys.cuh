@@ -269,6 +269,9 @@ struct BackwardKeys {
       tile::multiply_rows<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
       if constexpr (kHalfRange) lower(shift, dkey, stage_facts(stage));
       differentiate(s, dp, tile, stage_facts(stage), special, tile::power_of_two(shift - kOffset));
+      if constexpr (kRunsPrograms && kHalfRange) {
+        if (p.modifier_program != nullptr) lower_measured(shift, dkey, dp);
+      }
       tile::add_weighted_rows<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
                                                               share() * kValueColumns);
       if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
@@ -299,14 +302,7 @@ struct BackwardKeys {
       }
       most = tile::maximum(most, squares);
     }
-    most = tile::warp_max(most);
-    if (tile::thread_index() % tile::kWarp == 0) {
-      tile::store_shared(gradients + 4 * (tile::thread_index() / tile::kWarp), tile::as_bits(most));
-    }
-    tile::sync_block();
-    for (int i = 0; i < kTile.warps; ++i) {
-      most = tile::maximum(most, tile::as_float(tile::load_shared(gradients + 4 * i)));
-    }
+    most = block_max(most);
     if (tile::thread_index() == 0) {
       // Rounded up, by more than the sum was rounded down.
       const float norm = tile::square_root(most) * (1 + 0x1p-12f) * p.dropout_scale;
@@ -327,6 +323,38 @@ struct BackwardKeys {
     const float change = tile::power_of_two(allowed - shift);
     shift = allowed;
     tile::scale(dkey, change);
+  }
+
+  // As lower(), where a program's slopes have no bound: what the gradients have become decides.
+  FOVEA_DEVICE void lower_measured(int32_t& shift, tile::Fragment<kM, kDimColumns>& dkey,
+                                   tile::Fragment<kM, kColumns>& ds) {
+    float most = 0;
+    tile::each_element<kM, kColumns>([&](int i, int j, int e) {
+      most = tile::maximum(most, __builtin_fabsf(ds[i][j][e]));
+    });
+    most = block_max(most);
+    tile::sync_block();  // the place is free again
+    const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 126;  // most < 2^exponent
+    if (exponent <= 15) return;
+    int32_t allowed = shift + 15 - exponent;
+    if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
+    const float change = tile::power_of_two(allowed - shift);
+    shift = allowed;
+    tile::scale(dkey, change);
+    tile::scale(ds, change);
+  }
+
+  // Of all warps; by way of the gradients' place, which nobody reads now.
+  FOVEA_DEVICE float block_max(float most) {
+    most = tile::warp_max(most);
+    if (tile::thread_index() % tile::kWarp == 0) {
+      tile::store_shared(gradients + 4 * (tile::thread_index() / tile::kWarp), tile::as_bits(most));
+    }
+    tile::sync_block();
+    for (int i = 0; i < kTile.warps; ++i) {
+      most = tile::maximum(most, tile::as_float(tile::load_shared(gradients + 4 * i)));
+    }
+    return most;
   }
 
   // From scores and <value, dout> to weights, dropped where dropout drops, and score gradients.

@@ -9,10 +9,10 @@ namespace fovea::attention::cuda {
 // A dimension that is summed over is the work of one block.
 constexpr int64_t owners(int64_t count, bool summed) { return summed ? 1 : count; }
 
-// Items of the phase that sums the gradients of row operands and of the relative table, in which those of
-// operand s begin at begin[s].
+// Items of the phase that sums the gradients of row operands, of the relative table and of that of a program;
+// those of operand s begin at begin[s].
 struct RowOperandItems {
-  int64_t begin[kRowOperands], table_begin;
+  int64_t begin[kRowOperands], table_begin, loads_begin;
   __int128 count = 0;
 
   RowOperandItems(const Spec& spec, int64_t tile_rows) {
@@ -29,6 +29,11 @@ struct RowOperandItems {
     if (spec.has_drelative_table) {
       count += __int128{spec.query_heads} *
                ((spec.relative_count + kTableColumns - 1) / kTableColumns);
+    }
+    loads_begin = int64_t(count);
+    if (spec.has_dmodifier_table) {
+      count += __int128{owners(spec.query_heads, spec.dmodifier_table_stride[0] == 0)} *
+               ((spec.modifier_columns + kTableColumns - 1) / kTableColumns);
     }
   }
 };

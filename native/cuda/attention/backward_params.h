@@ -35,7 +35,8 @@ struct BackwardParams : BackwardOperands {
 
   int64_t dout_factor_stride[3];
   RowSums row_sums[kRowOperands];
-  int64_t table_begin;  // the first item of their phase that is for drelative_table
+  // The first items of their phase that are for drelative_table, and for dmodifier_table.
+  int64_t table_begin, loads_begin;
   int64_t gates_begin;  // of its own phase, for dkey_gates
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence

@@ -109,10 +109,12 @@ struct BackwardScores {
 
   // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
   // products with keys and queries need it. Toward the logits of gates of keys it is the gradient of these
-  // instead: p_ij r_ij sigmoid'(gate_j) <dout_i, v_j>.
+  // instead: p_ij r_ij sigmoid'(gate_j) <dout_i, v_j>; toward what a load of a program has found, what has to
+  // be multiplied by `of.partial` yet.
+  using Load = LoadGradients<kM, kKeyColumns>;
   template <bool kProducts>
   FOVEA_DEVICE void differentiate(tile::Fragment<kM, kKeyColumns>& dp, uint32_t key_tile,
-                                  int32_t tile, bool toward_gates = false) {
+                                  int32_t tile, bool toward_gates = false, Load* of = nullptr) {
     if constexpr (kIt.general) {
       if (p.weight_factors != 0) {
         multiply_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile), toward_gates);
@@ -129,7 +131,14 @@ struct BackwardScores {
       return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
     if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
-    if constexpr (kIt.general && !kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s);
+    if constexpr (kIt.general && !kProducts) {
+      const ScoreModifier<RowPlaces> modifier{p, places()};
+      if (kRunsPrograms && of != nullptr) {
+        modifier.apply(s, dp, *of);
+      } else {
+        modifier.apply(s);
+      }
+    }
     if constexpr (kIt.general) {
       if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }

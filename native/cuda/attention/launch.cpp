@@ -4,9 +4,11 @@
 
 #include "cuda/attention/backward_table.h"
 #include "cuda/attention/make_params.h"
+#include "cuda/attention/modified.h"
 #include "cuda/attention/plan.h"
 #include "cuda/attention/tiles.h"
 #include "cuda/device.h"
+#include "ops/attention/check_program.h"
 
 namespace fovea::attention::cuda {
 
@@ -42,20 +44,50 @@ const BackwardKernels& backward_kernels_of(int32_t index) {
   return all[index - first_variant(kBackwardVariants, precision)];
 }
 
+// Whether the plan's kernels are those that were loaded for its modifier.
+bool is_modified(const fovea_plan& plan) {
+  return spec_of(plan).has_modifier_program && !device::kRunsPrograms;
+}
+
+// Null where they have not been loaded.
+AttentionKernel* forward_function(const fovea_plan& plan) {
+  return is_modified(plan) ? find_modified_forward(plan) : function_of(plan.variant);
+}
+
 device::Kernel kernel_of(const fovea_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
-  return device::make_kernel(plan.kernel, function_of(plan.variant), variant.tile.threads(),
+  return device::make_kernel(plan.kernel, forward_function(plan), variant.tile.threads(),
                              variant.shared_bytes(), variant.tile.blocks);
 }
 
+BackwardKernels backward_functions(const fovea_plan& plan) {
+  const BackwardKernels& usual = backward_kernels_of(plan.variant);
+  if (!is_modified(plan)) return usual;
+  const BackwardKernels* const loaded = find_modified_backward(plan);
+  BackwardKernels all = loaded == nullptr ? BackwardKernels{} : *loaded;
+  all.convert = usual.convert;
+  return all;
+}
+
+int32_t check_loaded(const fovea_plan& plan, char (&error)[FOVEA_ERROR_LENGTH]) {
+  if (!is_modified(plan)) return FOVEA_OK;
+  const bool loaded = plan.pass == FOVEA_FORWARD ? find_modified_forward(plan) != nullptr
+                                                 : find_modified_backward(plan) != nullptr;
+  if (loaded) return FOVEA_OK;
+  return fail(error, FOVEA_UNSUPPORTED,
+              "no kernels are loaded for the score modifier of modifier_key %lld, variant %d: see "
+              "fovea_load_modifier",
+              (long long)spec_of(plan).modifier_key, plan.variant);
+}
+
 device::Kernel statistics_kernel_of(const fovea_plan& plan) {
-  return device::make_kernel("backward_statistics", backward_kernels_of(plan.variant).statistics,
+  return device::make_kernel("backward_statistics", backward_functions(plan).statistics,
                              kRowThreads, kAttentionRowsBytes);
 }
 
 device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
-  const BackwardKernels& kernels = backward_kernels_of(plan.variant);
+  const BackwardKernels kernels = backward_functions(plan);
   const auto queries = [&](BackwardKernel* function, int32_t blocks) {
     return device::make_kernel(plan.kernel, function, variant.tile.queries.threads(),
                                variant.queries_shared_bytes(), blocks);
@@ -99,6 +131,7 @@ int32_t make_lists(const ListLayout& layout, const AttentionParams& attention, c
 }
 
 int32_t prepare(fovea_plan& plan) {
+  if (int32_t status = check_loaded(plan, plan.error)) return status;
   if (is_sparse(spec_of(plan))) {
     if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
   }
@@ -107,19 +140,28 @@ int32_t prepare(fovea_plan& plan) {
   return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 
+// Programs that kernels read are operands; others were compiled.
+template <typename Operands>
+int32_t check_modifier(const fovea_plan& plan, const Operands& operands, fovea_call& call) {
+  return device::kRunsPrograms ? check_program(spec_of(plan), operands, call)
+                               : check_loaded(plan, call.error);
+}
+
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
-  const AttentionParams params =
-      attention_params(run.plan, *static_cast<const ForwardOperands*>(run.operands), call,
-                       run.workspace, kAttentionVariants[run.plan.variant]);
+  const auto& operands = *static_cast<const ForwardOperands*>(run.operands);
+  if (int32_t status = check_modifier(run.plan, operands, call)) return status;
+  const AttentionParams params = attention_params(run.plan, operands, call, run.workspace,
+                                                  kAttentionVariants[run.plan.variant]);
   const ListLayout lists(params.spec, kAttentionVariants[run.plan.variant].tile);
   if (int32_t status = make_lists(lists, params, params.lists, run, call)) return status;
   return device::launch(kernel_of(run.plan), &params, run, call);
 }
 
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
-  const BackwardParams params =
-      backward_params(run.plan, *static_cast<const BackwardOperands*>(run.operands), call,
-                      run.workspace, kBackwardVariants[run.plan.variant]);
+  const auto& operands = *static_cast<const BackwardOperands*>(run.operands);
+  if (int32_t status = check_modifier(run.plan, operands, call)) return status;
+  const BackwardParams params = backward_params(run.plan, operands, call, run.workspace,
+                                                kBackwardVariants[run.plan.variant]);
   if (call.phase == kRowsPhase) {
     const BackwardTile& tile = kBackwardVariants[run.plan.variant].tile;
     const AttentionParams& p = params.forward;

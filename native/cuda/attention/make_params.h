@@ -107,6 +107,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
     sums.all_queries = it.all_queries();
   }
   b.table_begin = items.table_begin;
+  b.loads_begin = items.loads_begin;
   b.gates_begin = KeyOperandItems(spec, variant.tile.queries).gates_begin;
   b.head_rows = layout.head_rows;
   b.padding = variant.padding();

@@ -6,6 +6,7 @@
 
 #include "core/constants.h"
 #include "cuda/attention/block_lists.cuh"
+#include "cuda/attention/modifier_run.cuh"
 #include "cuda/attention/params.h"
 #include "cuda/softmax/rows.cuh"
 #include "tile/convert.cuh"
@@ -59,7 +60,15 @@ FOVEA_DEVICE void hide_score(int i, int j, int e, tile::Fragment<kM, kColumns>& 
   ((others[i][j][e] = 0), ...);
 }
 
-// Scale, softcap, bias, ALiBi, what is added by distance, Gaussian, span and the mask that is an operand, in
+// Of one load of a program: the derivatives of what it answers by what was found, and in which column.
+template <int kM, int kColumns>
+struct LoadGradients {
+  int load;
+  tile::Fragment<kM, kColumns> partial;
+  int32_t column[kM][kColumns][4];
+};
+
+// Scale, a program, softcap, bias, ALiBi, what is added by distance, Gaussian, span and the mask that is an operand, in
 // this order. A pass for each: the compiler then holds one feature's addresses and slopes at a time, and the
 // kernel does not spill.
 template <typename Places>
@@ -70,6 +79,7 @@ struct ScoreModifier {
   template <int kM, int kColumns>
   FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s) const {
     tile::scale(s, p.spec.scale);
+    run_program(s, [](const ModifierRun&, int, int, int) {});
     if (p.spec.softcap != 0) {
       const float cap = p.spec.softcap;
       tile::change(s, [&](float x) { return cap * tile::tanh_accurate(x / cap); });
@@ -78,10 +88,50 @@ struct ScoreModifier {
   }
 
   // And `ds`, a gradient of what they become, times the derivative by what they were, but for the scale:
-  // that of softcap, 1 - tanh^2.
+  // that of a program, and that of softcap, 1 - tanh^2.
   template <int kM, int kColumns>
   FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& ds) const {
     tile::scale(s, p.spec.scale);
+    run_program<true>(s, [&](const ModifierRun& run, int i, int j, int e) {
+      ds[i][j][e] *= run.slope();
+    });
+    cap_and_add(s, ds);
+  }
+
+  // Likewise, but times the derivative by what a program has answered.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void apply(tile::Fragment<kM, kColumns>& s, tile::Fragment<kM, kColumns>& ds,
+                          LoadGradients<kM, kColumns>& of) const {
+    tile::scale(s, p.spec.scale);
+    run_program<true>(s, [&](const ModifierRun& run, int i, int j, int e) {
+      of.partial[i][j][e] = run.partial(of.load);
+      of.column[i][j][e] = run.column(of.load);
+    });
+    cap_and_add(s, ds);
+  }
+
+ private:
+  // visit(run, i, j, e) behind each element, with derivatives if they are wanted.
+  template <bool kGradients = false, int kM, int kColumns, typename Visit>
+  FOVEA_DEVICE void run_program(tile::Fragment<kM, kColumns>& s, Visit visit) const {
+    if constexpr (!kRunsPrograms) return;
+    if (p.modifier_program == nullptr) return;
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key(), shift = rows.shift(p);
+    places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      ModifierRun run(p, rows.batch, row.head, row.position + shift);
+      each_key([&](int i, int j, int e, int key) {
+        s[i][j][e] = run.apply(s[i][j][e], first + key);
+        if constexpr (kGradients) run.differentiate();
+        visit(run, i, j, e);
+      });
+    });
+  }
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void cap_and_add(tile::Fragment<kM, kColumns>& s,
+                                tile::Fragment<kM, kColumns>& ds) const {
     if (p.spec.softcap != 0) {
       tile::each_element<kM, kColumns>([&](int i, int j, int e) {
         const float t = tile::tanh_accurate(s[i][j][e] / p.spec.softcap);
@@ -92,7 +142,6 @@ struct ScoreModifier {
     add(s, ds);
   }
 
- private:
   template <int kM, int kColumns, typename... Others>
   FOVEA_DEVICE void add(tile::Fragment<kM, kColumns>& s, Others&... others) const {
     if (p.spec.bias_dtype == FOVEA_FLOAT32) {

@@ -111,6 +111,22 @@ FOVEA_DEVICE float tanh_accurate(float x) {
 #endif
 }
 
+// e^x and log(x) to 2 ulp, of all numbers.
+FOVEA_DEVICE float exp_accurate(float x) {
+#ifdef __CUDACC__
+  return expf(x);
+#else
+  return std::exp(x);
+#endif
+}
+FOVEA_DEVICE float log_accurate(float x) {
+#ifdef __CUDACC__
+  return logf(x);
+#else
+  return std::log(x);
+#endif
+}
+
 // The larger; the other one if one is NaN.
 FOVEA_DEVICE float maximum(float x, float y) {
 #ifdef __CUDACC__

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+
+#include "core/everywhere.h"
 
 namespace fovea::attention {
 
@@ -39,11 +40,7 @@ struct ModifierInstruction {
   uint8_t to, a, b;  // registers
   int32_t word;
 
-  float constant() const {
-    float x;
-    std::memcpy(&x, &word, sizeof x);
-    return x;
-  }
+  FOVEA_EVERYWHERE float constant() const { return __builtin_bit_cast(float, word); }
   int operands() const {
     return op < ModifierOp::kTable                                                     ? 0
            : op == ModifierOp::kTable || (op >= ModifierOp::kAbsolute && op < ModifierOp::kBelow) ? 1
@@ -54,8 +51,8 @@ struct ModifierInstruction {
 
 // Registers below kRowRegisters hold what is the same for all keys of a query, the others what is not. The
 // first of each kind are inputs.
-struct ModifierProgram {
-  static constexpr int kRowRegisters = 64, kKeyRegisters = 32;
+struct ModifierRegisters {
+  static constexpr int kRowRegisters = 64, kKeyRegisters = 32, kRegisters = kRowRegisters + kKeyRegisters;
   static constexpr int kBatch = 0, kHead = 1, kQuery = 2, kRowInputs = 3;
   static constexpr int kScore = kRowRegisters, kKey = kRowRegisters + 1,
                        kKeyInputs = kRowRegisters + 2;
@@ -63,26 +60,31 @@ struct ModifierProgram {
   static constexpr int kHeader = 6 + 2 * kMostLoads;
   static constexpr int64_t kMostWords = kHeader + 2 * 1024;
 
-  const int32_t* words;
+  static constexpr bool is_row(int at) { return at < kRowRegisters; }
+};
 
-  static bool is_row(int at) { return at < kRowRegisters; }
+// `Words` answers words[i].
+template <typename Words>
+struct ModifierProgramIn : ModifierRegisters {
+  Words words;
+
+  FOVEA_EVERYWHERE explicit ModifierProgramIn(Words words) : words(words) {}
 
   // Instructions: those for rows, then those of the value, then those of its gradients.
-  int count() const { return words[0]; }
-  int rows() const { return words[1]; }
-  int value_end() const { return words[2]; }
-  int loads() const { return words[3]; }
+  FOVEA_EVERYWHERE int count() const { return words[0]; }
+  FOVEA_EVERYWHERE int rows() const { return words[1]; }
+  FOVEA_EVERYWHERE int value_end() const { return words[2]; }
+  FOVEA_EVERYWHERE int loads() const { return words[3]; }
   // Registers of what comes out.
-  int value() const { return words[4]; }
-  int slope() const { return words[5]; }
-  int partial(int load) const { return words[6 + 2 * load]; }
-  int column(int load) const { return words[7 + 2 * load]; }
+  FOVEA_EVERYWHERE int value() const { return words[4]; }
+  FOVEA_EVERYWHERE int slope() const { return words[5]; }
+  FOVEA_EVERYWHERE int partial(int load) const { return words[6 + 2 * load]; }
+  FOVEA_EVERYWHERE int column(int load) const { return words[7 + 2 * load]; }
 
-  ModifierInstruction at(int i) const {
-    const int32_t* const from = words + kHeader + 2 * i;
-    const uint32_t word = uint32_t(from[0]);
+  FOVEA_EVERYWHERE ModifierInstruction at(int i) const {
+    const uint32_t word = uint32_t(words[kHeader + 2 * i]);
     return {ModifierOp(word & 0xff), uint8_t(word >> 8), uint8_t(word >> 16), uint8_t(word >> 24),
-            from[1]};
+            words[kHeader + 2 * i + 1]};
   }
 
   // Null if it may run, else what is wrong: whatever the words are, nothing else than registers that were
@@ -92,11 +94,11 @@ struct ModifierProgram {
     if (count() < 0 || count() > (length - kHeader) / 2) return "has fewer words than it says";
     if (rows() < 0 || value_end() < rows() || count() < value_end()) return "has no such parts";
     if (loads() < 0 || loads() > kMostLoads) return "has too many loads";
-    bool written[kRowRegisters + kKeyRegisters] = {};
+    bool written[kRegisters] = {};
     for (int i = 0; i < kRowInputs; ++i) written[i] = true;
     for (int i = kRowRegisters; i < kKeyInputs; ++i) written[i] = true;
     const auto readable = [&](int64_t from, bool row) {
-      return from >= 0 && from < kRowRegisters + kKeyRegisters && (!row || is_row(int(from))) &&
+      return from >= 0 && from < kRegisters && (!row || is_row(int(from))) &&
              written[from];
     };
     for (int i = 0; i < count(); ++i) {
@@ -104,7 +106,7 @@ struct ModifierProgram {
       const bool row = i < rows();
       if (it.op >= ModifierOp::kCount) return "has an unknown instruction";
       if (row ? it.to < kRowInputs || !is_row(it.to)
-              : it.to < kKeyInputs || it.to >= kRowRegisters + kKeyRegisters) {
+              : it.to < kKeyInputs || it.to >= kRegisters) {
         return "writes a register that it must not";
       }
       if (it.op == ModifierOp::kTable && !has_table) return "needs modifier_table";
@@ -124,5 +126,7 @@ struct ModifierProgram {
     return nullptr;
   }
 };
+
+using ModifierProgram = ModifierProgramIn<const int32_t*>;
 
 }  // namespace fovea::attention

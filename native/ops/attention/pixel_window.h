@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/everywhere.h"
-#include "ops/attention/attention.h"
+#include "ops/attention/operands.h"
 
 namespace fovea::attention {
 

@@ -37,6 +37,9 @@ int32_t check_relative(const Spec& spec, Error& error) {
 
 int32_t check_modifier(const Spec& spec, Error& error) {
   if (!spec.has_modifier_program) {
+    if (spec.has_modifier_key) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "modifier_key is given without modifier_program");
+    }
     if (!spec.has_modifier_table) return FOVEA_OK;
     return fail(error, FOVEA_INVALID_ARGUMENT,
                 "modifier_table is given without modifier_program");

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "ops/attention/attention.h"
+#include "ops/attention/operands.h"
 
 namespace fovea::attention {
 

@@ -27,6 +27,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_window_columns"),
               ValueLayout.JAVA_INT.withName("has_block_queries"),
               ValueLayout.JAVA_INT.withName("has_block_keys"),
+              ValueLayout.JAVA_INT.withName("has_modifier_key"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
               ValueLayout.JAVA_INT.withName("has_mask"),
@@ -64,6 +65,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("image_width"),
@@ -71,6 +73,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("window_columns"),
               ValueLayout.JAVA_LONG.withName("block_queries"),
               ValueLayout.JAVA_LONG.withName("block_keys"),
+              ValueLayout.JAVA_LONG.withName("modifier_key"),
               ValueLayout.JAVA_LONG.withName("batch"),
               ValueLayout.JAVA_LONG.withName("query_length"),
               ValueLayout.JAVA_LONG.withName("key_length"),
@@ -147,6 +150,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_WINDOW_COLUMNS = Field.Int32.of(LAYOUT, "has_window_columns");
   public static final Field.Int32 HAS_BLOCK_QUERIES = Field.Int32.of(LAYOUT, "has_block_queries");
   public static final Field.Int32 HAS_BLOCK_KEYS = Field.Int32.of(LAYOUT, "has_block_keys");
+  public static final Field.Int32 HAS_MODIFIER_KEY = Field.Int32.of(LAYOUT, "has_modifier_key");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
   public static final Field.Int32 HAS_MASK = Field.Int32.of(LAYOUT, "has_mask");
@@ -190,6 +194,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
+  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
@@ -197,6 +202,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 WINDOW_COLUMNS = Field.Int64.of(LAYOUT, "window_columns");
   public static final Field.Int64 BLOCK_QUERIES = Field.Int64.of(LAYOUT, "block_queries");
   public static final Field.Int64 BLOCK_KEYS = Field.Int64.of(LAYOUT, "block_keys");
+  public static final Field.Int64 MODIFIER_KEY = Field.Int64.of(LAYOUT, "modifier_key");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
   public static final Field.Int64 QUERY_LENGTH = Field.Int64.of(LAYOUT, "query_length");
   public static final Field.Int64 KEY_LENGTH = Field.Int64.of(LAYOUT, "key_length");

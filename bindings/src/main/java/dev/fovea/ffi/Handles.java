@@ -2,6 +2,7 @@ package dev.fovea.ffi;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -29,6 +30,9 @@ final class Handles {
       downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
 
   static final MethodHandle PREPARE = downcall(FunctionDescriptor.of(JAVA_INT, ADDRESS));
+
+  static final MethodHandle LOAD_MODIFIER =
+      downcall(FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
 
   private Handles() {}
 

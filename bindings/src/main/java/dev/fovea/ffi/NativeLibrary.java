@@ -26,6 +26,7 @@ public final class NativeLibrary {
   private final MemorySegment libraryQuery;
   private final MemorySegment deviceQuery;
   private final MemorySegment prepare;
+  private final MemorySegment loadModifier;
   private final Map<NativeOperation, Functions> functions = new IdentityHashMap<>();
 
   /** The addresses of an operation. */
@@ -40,6 +41,7 @@ public final class NativeLibrary {
     libraryQuery = find(symbols, "fovea_library_query");
     deviceQuery = find(symbols, "fovea_device_query");
     prepare = find(symbols, "fovea_prepare");
+    loadModifier = find(symbols, "fovea_load_modifier");
     for (NativeOperation operation : NativeOperations.ALL) {
       functions.put(
           operation,
@@ -131,6 +133,17 @@ public final class NativeLibrary {
   public int prepare(MemorySegment plan) {
     try {
       return (int) Handles.PREPARE.invokeExact(prepare, plan);
+    } catch (Throwable t) {
+      throw Handles.unchecked(t);
+    }
+  }
+
+  /** {@code fovea_load_modifier}. */
+  public int loadModifier(
+      long key, int pass, int variant, MemorySegment image, MemorySegment error) {
+    try {
+      return (int)
+          Handles.LOAD_MODIFIER.invokeExact(loadModifier, key, pass, variant, image, error);
     } catch (Throwable t) {
       throw Handles.unchecked(t);
     }

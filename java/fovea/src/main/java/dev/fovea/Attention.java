@@ -113,8 +113,17 @@ public final class Attention {
       if (scoreModifier != null) {
         FoveaAttentionSpec.HAS_MODIFIER_PROGRAM.set(spec, 1);
         FoveaAttentionSpec.MODIFIER_WORDS.set(spec, scoreModifier.program().words().length);
+        FoveaAttentionSpec.HAS_MODIFIER_KEY.set(spec, 1);
+        FoveaAttentionSpec.MODIFIER_KEY.set(spec, scoreModifier.program().key());
       }
       FoveaAttentionSpec.ALLOW_TF32.set(spec, allowTf32 ? 1 : 0);
+    }
+
+    @Override
+    public void prepare(AttentionPlan plan) {
+      if (scoreModifier != null) {
+        ModifierCompiler.compile(plan, scoreModifier.program());
+      }
     }
 
     @Override
@@ -367,8 +376,13 @@ public final class Attention {
     }
 
     /**
-     * What becomes of scaled scores, as an expression of Java; null, the default, for nothing. Runs
-     * on the CPU.
+     * What becomes of scaled scores, as an expression of Java; null, the default, for nothing. A
+     * CPU interprets it, tile by tile. For a CUDA device it is compiled into the kernels, by the
+     * NVRTC of a CUDA toolkit: seconds before the first run of a pass, once for each expression,
+     * element type and width of heads, and half a megabyte that stays. Where there is no NVRTC,
+     * runs on CUDA devices throw {@link UnsupportedOperationException}. Numbers that change from
+     * step to step belong in the {@linkplain AttentionCall#modifierTable table}, not in the
+     * expression.
      */
     public Builder scoreModifier(ScoreModifier modifier) {
       scoreModifier = modifier;

@@ -43,6 +43,7 @@ final class BoundRun implements Fanout.Work {
     Device device = operands.device();
     stream = stream(device, call.stream());
     streamHandle = stream == null ? device.backend().stream() : stream.segment();
+    spec.prepare(plan);
     plan.prepare();
     scopes = operands.scopes();
     items = new long[plan.phases()];

@@ -71,6 +71,16 @@ final class ModifierProgram {
     return words.clone();
   }
 
+  /** What kernels go by that it was compiled into: a hash of its words, not negative. */
+  long key() {
+    long hash = 0xcbf29ce484222325L;
+    for (int word : words) {
+      hash = (hash ^ word) * 0x100000001b3L;
+      hash ^= hash >>> 29;
+    }
+    return hash >>> 2;
+  }
+
   /** Whether it looks anything up. */
   boolean readsTable() {
     return readsTable;

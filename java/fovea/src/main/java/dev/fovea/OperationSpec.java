@@ -12,6 +12,9 @@ interface OperationSpec {
   /** Sets the fields of its options, which are zero before. */
   void fill(MemorySegment spec);
 
+  /** Makes what a plan needs beside itself before it is prepared. */
+  default void prepare(AttentionPlan plan) {}
+
   /** Element type of out; null for that of the first operand. */
   DType outDType();
 

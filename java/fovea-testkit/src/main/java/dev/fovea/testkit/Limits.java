@@ -16,11 +16,14 @@ public record Limits(int headDim, double tiles, boolean modifiers, String minima
   /** Only the oracle takes time. */
   public static final Limits CPU = new Limits(512, Double.POSITIVE_INFINITY, true, MINIMA);
 
-  /** A GPU: as the CPU, with the heads that its kernels have. */
+  /**
+   * A GPU: as the CPU, with the heads that its kernels have. Score modifiers are compiled there,
+   * for seconds, which random cases would be forever at.
+   */
   public static final Limits CUDA = new Limits(256, Double.POSITIVE_INFINITY, false, MINIMA);
 
   /** The kernels of the GPU on the simulator, where a tile takes milliseconds. */
-  public static final Limits SIM = new Limits(256, 300, false, "-minima-sim.properties");
+  public static final Limits SIM = new Limits(256, 300, true, "-minima-sim.properties");
 
   /** The limits of the device of that name. */
   public static Limits of(String device) {

@@ -12,12 +12,12 @@ public enum Modifier {
       return a.minus(score, a.times(a.table(a.number(0)), distance));
     }
   },
-  /** A number for each of some distances. */
+  /** A number for each of some distances, the first and the last for those beyond. */
   BUCKETS {
     @Override
     <T> T apply(ModifierArithmetic<T> a, T score) {
       T distance = a.minus(a.key(), a.query());
-      T near = a.min(a.max(distance, a.number(-6.5)), a.number(7));
+      T near = a.min(a.max(distance, a.number(-9)), a.number(9.5));
       return a.plus(score, a.table(a.plus(near, a.number(7.5))));
     }
   },
