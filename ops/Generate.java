@@ -50,10 +50,10 @@ class Generate {
       return role.startsWith("gradient");
     }
 
-    /** Of the type that is asked for, or float32 and only where it is. */
+    /** Of the type that is asked for, or float32; always wanted of what is always there in that type. */
     Operand gradient() {
-      boolean asked = !type.equals("T") || role.endsWith(" f32");
-      return new Operand("d" + name, asked, asked ? "f32" : "G", dims, "");
+      boolean typed = type.equals("T") && !role.endsWith(" f32");
+      return new Operand("d" + name, optional || !typed, typed ? "G" : "f32", dims, "");
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/half.h"
 #include "cpu/simd.h"
@@ -233,6 +234,29 @@ template <typename T>
   for (const int64_t end = round_to_vectors(columns); c < end; c += 8) {
     const int64_t left = columns - c;
     store8(to + c, left > 0 ? load_some(from + c, left) * scale : float8{});
+  }
+}
+
+// As a type holds it.
+template <typename T>
+inline float8 rounded(float8 v) {
+  if constexpr (std::is_same_v<T, float>) return v;
+  T some[8];
+  store8(some, v);
+  return load8(some);
+}
+
+// The sum with another row, rounded to the type of the first, scaled and filled up likewise.
+template <typename T>
+[[gnu::noinline]] void load_sum(const T* from, const float* more, int64_t columns, float scale,
+                                float* to) {
+  int64_t c = 0;
+  for (; c + 8 <= columns; c += 8) {
+    store8(to + c, rounded<T>(load8(from + c) + load8(more + c)) * scale);
+  }
+  for (const int64_t end = round_to_vectors(columns); c < end; c += 8) {
+    const int64_t left = std::max<int64_t>(columns - c, 0);
+    store8(to + c, rounded<T>(load_some(from + c, left) + load_some(more + c, left)) * scale);
   }
 }
 

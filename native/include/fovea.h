@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 11
+#define FOVEA_ABI_VERSION 12
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -202,7 +202,9 @@ FOVEA_API int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant
  * [B, Hq, Sq] in any stride order; with `packed`, sequences lie end to end without padding:
  * query [Tq, Hq, D], key [Tk, Hk, D], out [Tq, Hq, Dv], lse [Hq, Tq].
  *
- *   x_ij = scale * <q_i, k_j>;  x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
+ *   x_ij = scale * (<q_i + u_h, k_j> + <q_i + w_h, r_t>), t = pos_i - j, for what of u, w and r is given; q_i + u_h
+ *   and q_i + w_h are rounded to dtype
+ *   x_ij = softcap * tanh(x_ij / softcap);  x_ij += bias_ij or ALiBi
  *   x_ij += table_h,bucket(j - pos_i)
  *   x_ij -= (j - center_i)^2 / (2 sigma^2);  x_ij += ln(clamp((R + span_i - (pos_i - j)) / R, 0, 1))
  *   x_ij = -inf where masked, mask_ij = 0, no block of j is listed, or j's pixel is far from i's;  lse_i = ln(sum_j exp(x_ij) + exp(sink));  p_ij = exp(x_ij - lse_i)
@@ -233,8 +235,12 @@ typedef struct fovea_attention_spec {
   int32_t has_block_queries; /* 0 = none: block_queries is not read */
   int32_t has_block_keys; /* 0 = none: block_keys is not read */
   int32_t has_modifier_key; /* 0 = none: modifier_key is not read */
+  int32_t has_position_origin; /* 0 = none: position_origin is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_content_bias; /* 1 = content_bias is given */
+  int32_t has_position_bias; /* 1 = position_bias is given */
+  int32_t has_position_keys; /* 1 = position_keys is given */
   int32_t has_mask; /* 1 = mask is given */
   int32_t has_block_offsets; /* 1 = block_offsets is given */
   int32_t has_block_indices; /* 1 = block_indices is given */
@@ -256,6 +262,9 @@ typedef struct fovea_attention_spec {
   int32_t has_ungated; /* 1 = ungated is given */
   int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
   int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dcontent_bias; /* backward: 1 = dcontent_bias is written */
+  int32_t has_dposition_bias; /* backward: 1 = dposition_bias is written */
+  int32_t has_dposition_keys; /* backward: 1 = dposition_keys is written */
   int32_t has_dbias; /* backward: 1 = dbias is written */
   int32_t has_drelative_table; /* backward: 1 = drelative_table is written */
   int32_t has_dmodifier_table; /* backward: 1 = dmodifier_table is written */
@@ -270,7 +279,6 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t image_width; /* >= 0; positions are pixels of images of this width,
@@ -281,6 +289,7 @@ typedef struct fovea_attention_spec {
   int64_t block_keys; /* >= 0; of one */
   int64_t modifier_key; /* >= 0; CUDA: which kernels modifier_program was compiled to,
       see fovea_load_modifier */
+  int64_t position_origin; /* >= 0; the row of position_keys for distance 0; absent: 0 */
   int64_t batch; /* B: sequences */
   int64_t query_length; /* Sq: packed: at least the longest query sequence */
   int64_t key_length; /* Sk: packed: at least the longest key sequence */
@@ -290,9 +299,10 @@ typedef struct fovea_attention_spec {
   int64_t value_head_dim; /* Dv */
   int64_t relative_width; /* W: distances that differ, from -(W - 1) / 2 on: W is odd */
   int64_t relative_count; /* N: columns of relative_table */
+  int64_t position_count; /* P: distances that position_keys has rows of */
   int64_t block_rows; /* R: rows of blocks in a block mask, and one more */
   int64_t block_count; /* L: room for the blocks that are listed */
-  int64_t modifier_words; /* P: of modifier_program */
+  int64_t modifier_words; /* M: of modifier_program */
   int64_t modifier_columns; /* C: of modifier_table */
   int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
@@ -300,6 +310,9 @@ typedef struct fovea_attention_spec {
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
   int64_t key_stride[3]; /* of [B, Sk, Hk] */
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t content_bias_stride[1]; /* of [Hq] */
+  int64_t position_bias_stride[1]; /* of [Hq] */
+  int64_t position_keys_stride[2]; /* of [P, Hq~] */
   int64_t bias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t mask_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t block_offsets_stride[2]; /* of [B~, Hq~] */
@@ -321,6 +334,9 @@ typedef struct fovea_attention_spec {
   int64_t dquery_stride[3]; /* of [B, Sq, Hq] */
   int64_t dkey_stride[3]; /* of [B, Sk, Hk] */
   int64_t dvalue_stride[3]; /* of [B, Sk, Hk] */
+  int64_t dcontent_bias_stride[1]; /* of [Hq] */
+  int64_t dposition_bias_stride[1]; /* of [Hq] */
+  int64_t dposition_keys_stride[2]; /* of [P, Hq~] */
   int64_t dbias_stride[3]; /* of [B~, Hq~, Sq~] */
   int64_t drelative_table_stride[2]; /* of [Hq, N] */
   int64_t dmodifier_table_stride[2]; /* of [Hq~, C] */
@@ -334,6 +350,12 @@ typedef struct fovea_attention_spec {
 
 /*
  * Scaled dot-product attention. Operands beside query, key, value, out and lse:
+ *   content_bias  [Hq, D] float32: u (Dai et al., arXiv 1901.02860)
+ *   position_bias [Hq, D] float32: w, with position_keys
+ *   position_keys [P, Hq or 1, D] of dtype: r, a key for each distance, the first dimensions strided. Row
+ *                 position_origin + t is r_t. Each distance that lengths up to query_length and key_length,
+ *                 causal mask and windows let a pair have must have a row; others are not read. They are of
+ *                 dtype since they are factors of a product like keys, u and w float32 since they are learned
  *   bias          [B or 1, Hq or 1, Sq or 1, Sk] of bias_dtype; packed: [Hq or 1, Tq or 1, Sk]
  *   mask          likewise, bytes: query i sees key j where it is not 0
  *   image_width W, window_rows, window_columns: positions are pixels, row by row; of the rows and columns of the
@@ -376,8 +398,10 @@ typedef struct fovea_attention_spec {
  *   dbias_ij = ds_ij;  dtable_hn = sum of ds_ij where bucket(j - pos_i) = n;  dslope = sum_ij ds_ij * distance_ij;  dsink = -sum_i exp(sink - lse_i) delta_i
  *   dcenter_i = sum_j ds_ij (j - center_i) / sigma^2
  *   dspan_i = sum_j ds_ij / (R + span_i - (pos_i - j)), over the keys of the ramp
- *   t_ij = scale * ds_ij, times 1 - tanh^2(x_ij / softcap) with a softcap
+ *   t_ij = scale * ds_ij, times 1 - tanh^2 with a softcap
  *   dquery_i = sum_j t_ij key_j;  dkey_j = sum_i t_ij query_i
+ *   with u, w and r: dquery_i = sum_j t_ij (key_j + r_n), n = pos_i - j;  dkey_j = sum_i t_ij (query_i + u);
+ *   du = sum_ij t_ij key_j;  dw = sum_ij t_ij r_n;  dr_n = sum of t_ij (query_i + w) where pos_i - j = n
  *
  *   dkey_gate_j = s_j (1 - s_j) sum_i r_ij p_ij <dout_i, value_j>, where s_j = sigmoid(key_gate_j) joins r_ij in
  *                 dvalue and ds
@@ -391,6 +415,9 @@ typedef struct fovea_attention_spec {
  * dropout_offset as the forward. An lse of 4096 ln 2 or more in magnitude, which float32 is too coarse
  * for, is computed again from these keys, and taken as it is where it is not theirs alone.
  *
+ *   dcontent_bias, dposition_bias  [Hq, D] float32
+ *   dposition_keys [P, Hq or 1, D] of gradient_dtype; a head stride of 0 is a sum over heads. Rows that no pair has
+ *                  are 0
  *   dbias          [B or 1, Hq or 1, Sq or 1, Sk] float32; packed: [Hq or 1, Tq or 1, Sk]
  *   drelative_table  [Hq, N] float32
  *   dalibi_slopes  [Hq] or [B, Hq] float32
@@ -406,26 +433,29 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
     const fovea_device_info* device, fovea_plan* plan);
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
-    const void* key, const void* value, const void* bias, const uint8_t* mask,
-    const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
-    const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
-    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
-    const float* key_gates, const void* output_gates, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
-    int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream);
+    const void* key, const void* value, const float* content_bias, const float* position_bias,
+    const void* position_keys, const void* bias, const uint8_t* mask, const int32_t* block_offsets,
+    const int32_t* block_indices, const float* relative_table, const int32_t* relative_buckets,
+    const int32_t* modifier_program, const float* modifier_table, const float* alibi_slopes,
+    const float* gaussian_centers, const float* spans, const float* key_gates,
+    const void* output_gates, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* out, float* lse, float* weights, float* top_weights, int32_t* top_keys, void* ungated,
+    void* workspace, void* scratch, void* stream);
 
 FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
-    const void* query, const void* key, const void* value, const void* bias, const uint8_t* mask,
+    const void* query, const void* key, const void* value, const float* content_bias,
+    const float* position_bias, const void* position_keys, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
     const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
     const float* alibi_slopes, const float* gaussian_centers, const float* spans,
     const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
     const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
-    void* dkey, void* dvalue, float* dbias, float* drelative_table, float* dmodifier_table,
-    float* dalibi_slopes, float* dgaussian_centers, float* dspans, float* dkey_gates,
-    float* doutput_gates, float* dsinks, void* workspace, void* scratch, void* stream);
+    void* dkey, void* dvalue, float* dcontent_bias, float* dposition_bias, void* dposition_keys,
+    float* dbias, float* drelative_table, float* dmodifier_table, float* dalibi_slopes,
+    float* dgaussian_centers, float* dspans, float* dkey_gates, float* doutput_gates, float* dsinks,
+    void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- additive attention ----------------------------------------------------------------------

@@ -43,16 +43,19 @@ int32_t check_dropout(const Spec& spec, Error& error) {
               double(spec.dropout));
 }
 
-// What is given only together.
 struct Given {
   const char* name;
   int32_t given;
 };
+inline int32_t check_needs(const Given& it, const Given& other, Error& error) {
+  if (!it.given || other.given) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+}
+// What is given only together.
 inline int32_t check_together(std::initializer_list<Given> all, Error& error) {
   for (const Given& it : all) {
     for (const Given& other : all) {
-      if (!it.given || other.given) continue;
-      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is given without %s", it.name, other.name);
+      if (int32_t status = check_needs(it, other, error)) return status;
     }
   }
   return FOVEA_OK;

@@ -7,6 +7,7 @@
 #include "core/constants.h"
 #include "cpu/attention/kernels.h"
 #include "cpu/attention/passes.h"
+#include "cpu/attention/position_sums.h"
 #include "cpu/softmax/items.h"
 #include "ops/attention/check_program.h"
 
@@ -22,7 +23,8 @@ Range one(int64_t index) { return {index, index + 1}; }
 class Backward : fovea::cpu::BackwardItems<Op> {
  public:
   Backward(const backend::Run& run, fovea_call& call)
-      : BackwardItems(run, call, kernels_of(run.plan.isa).backward), pieces_(plan_) {}
+      : BackwardItems(run, call, kernels_of(run.plan.isa).backward), pieces_(plan_),
+        positions_(spec_, operands_, workspace_layout_, workspace_) {}
 
   int32_t run() {
     if (int32_t status = check_program(spec_, operands_, call_)) return status;
@@ -32,6 +34,8 @@ class Backward : fovea::cpu::BackwardItems<Op> {
           return sum_bias(item);
         case kHeadPhase:
           return sum_heads(item);
+        case kPositionPhase:
+          return sum_positions(item);
         default:
           return run_rows_or_keys(item);
       }
@@ -96,7 +100,7 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  // ---- dsinks, gradients of tables, dkey_gates and those of row operands -------------------------
+  // ---- dsinks, gradients of tables, dkey_gates, those of query biases and of row operands ---------
 
   int32_t sum_heads(int64_t item) {
     const Range heads = pieces_.heads == 1 ? Range{0, spec_.query_heads} : one(item);
@@ -126,6 +130,9 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     }
     if (spec_.has_dkey_gates) {
       if (int32_t status = sum_key_gates(heads)) return status;
+    }
+    for (int64_t h = heads.begin; h < heads.end; ++h) {
+      if (int32_t status = sum_query_biases(h)) return status;
     }
     const auto gradients = row_gradients(spec_, operands_);
     for (int s = 0; s < kRowOperands; ++s) {
@@ -172,6 +179,27 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
+  int32_t sum_query_biases(int64_t head) {
+    if (!spec_.has_dcontent_bias && !spec_.has_dposition_bias) return FOVEA_OK;
+    double content[kMostHeadDim] = {}, position[kMostHeadDim] = {};
+    for (int64_t b = 0; b < spec_.batch; ++b) {
+      BackwardWork work;
+      if (int32_t status = locate(b, head / group_, work)) return status;
+      if (spec_.has_dcontent_bias) positions_.add_content(work, head, content);
+      if (spec_.has_dposition_bias) positions_.add_distances(work, head, position);
+    }
+    const auto write = [&](float* to, const double* sum) {
+      for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = float(sum[d] * double(spec_.scale));
+    };
+    if (spec_.has_dcontent_bias) {
+      write(operands_.dcontent_bias + head * spec_.dcontent_bias_stride[0], content);
+    }
+    if (spec_.has_dposition_bias) {
+      write(operands_.dposition_bias + head * spec_.dposition_bias_stride[0], position);
+    }
+    return FOVEA_OK;
+  }
+
   // The gates of these heads' keys, each from all that is summed into it.
   int32_t sum_key_gates(Range heads) {
     const int64_t(&stride)[2] = spec_.dkey_gates_stride;
@@ -207,7 +235,8 @@ class Backward : fovea::cpu::BackwardItems<Op> {
         const float* const gates =
             operands_.key_gates + b * stride[0] + h * stride[1] + work.sequence.key_start;
         const float* const gathered =
-            workspace_ + workspace_layout_.gate_row(spec_, work.sequence, b, h);
+            workspace_ +
+            workspace_layout_.keys_of(workspace_layout_.gates, spec_, work.sequence, b, h);
         for (int64_t j = 0; j < work.sequence.key_length; ++j) {
           const double power = std::exp2(-std::abs(double(gates[j])) * std::numbers::log2e);
           sums[j] += float(double(gathered[j]) * power / ((1 + power) * (1 + power)));
@@ -246,6 +275,29 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
+  // ---- dposition_keys ---------------------------------------------------------------------------
+
+  int32_t sum_positions(int64_t item) {
+    const int64_t head = item % pieces_.position_heads;
+    const Range heads = pieces_.position_heads == 1 ? Range{0, spec_.query_heads} : one(head);
+    const int64_t begin = item / pieces_.position_heads * BackwardPieces::kDistances;
+    const int64_t end = std::min(begin + BackwardPieces::kDistances, spec_.position_count);
+    for (int64_t row = begin; row < end; ++row) {
+      double sum[kMostHeadDim] = {};
+      for (int64_t b = 0; b < spec_.batch; ++b) {
+        for (int64_t h = heads.begin; h < heads.end; ++h) {
+          BackwardWork work;
+          if (int32_t status = locate(b, h / group_, work)) return status;
+          positions_.add_key(work, h, row - spec_.position_origin, sum);
+        }
+      }
+      positions_.write_key(row, head, sum);
+    }
+    return FOVEA_OK;
+  }
+
+  // ---- sums of rows -----------------------------------------------------------------------------
+
   int32_t sum_element(int64_t sums, Range batches, Range heads, Range queries, double& sum) {
     sum = 0;
     return for_each_row(batches, heads, queries, [&](int64_t row, const BackwardWork& work) {
@@ -272,7 +324,10 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
+  static constexpr int64_t kMostHeadDim = 512;
+
   const BackwardPieces pieces_;
+  const PositionSums positions_;
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/constants.h"
-#include "cpu/attention/backward_scores.h"
+#include "cpu/attention/backward_positions.h"
 #include "cpu/softmax/backward_keys.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
@@ -17,6 +17,7 @@ class BackwardGradients {
       : run_(run),
         work_(work),
         spec_(spec_of(run.plan)),
+        positions_(run, work),
         keys_{run.scratch + run.scratch_layout.keys, run.scratch_layout.query_row} {}
 
   void start(int64_t rows) {
@@ -39,20 +40,25 @@ class BackwardGradients {
                                       work_.key_head * group),
                   group * spec_.relative_count, 0.0);
     }
+    positions_.start();
   }
   float* const* row_sums() const { return row_sums_; }
 
   void start_keys(int64_t j, int count) const {
+    positions_.start_keys(j, count);
     if (!spec_.has_dkey_gates) return;
     const int64_t group = spec_.query_heads / spec_.key_heads;
     for (int64_t h = work_.key_head * group; h < (work_.key_head + 1) * group; ++h) {
       std::fill_n(run_.workspace +
-                      run_.workspace_layout.gate_row(spec_, work_.sequence, work_.batch, h) + j,
+                      run_.workspace_layout.keys_of(run_.workspace_layout.gates, spec_,
+                                                     work_.sequence, work_.batch, h) +
+                      j,
                   round_to_vectors(count), 0.0f);
     }
   }
 
   void load_keys(const Tile& tile, int64_t j, int count) {
+    key_ = j;
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
                         tile.key_offset(spec_.key_stride, j);
@@ -62,7 +68,7 @@ class BackwardGradients {
     });
   }
 
-  void add(const Tile& tile, int64_t, int rows, int keys, bool add_keys, const Panel<float>& dkeys,
+  void add(const Tile& tile, int64_t row, int rows, int keys, bool add_keys, const Panel<float>& dkeys,
            bool add_queries, const Panel<float>& dqueries) {
     const int head_dim = int(spec_.head_dim);
     const Panel<float> ds = tile.gradients();
@@ -70,6 +76,7 @@ class BackwardGradients {
                    dkeys);
     multiply_spans({ds.at, ds.row, 1}, {keys_.at, keys_.row}, rows, head_dim, tile.row_spans(),
                    add_queries, dqueries);
+    positions_.add(tile, row, rows, key_, keys, dqueries);
   }
 
   // The queries were scaled for the units of S.
@@ -79,7 +86,9 @@ class BackwardGradients {
   const BackwardRun& run_;
   const BackwardWork& work_;
   const Spec& spec_;
+  const PositionGradients positions_;
   const Panel<float> keys_;
+  int64_t key_ = 0;
   float* row_sums_[kRowOperands] = {};
 };
 

@@ -7,6 +7,7 @@
 
 #include "cpu/attention/forward_layout.h"
 #include "cpu/softmax/backward_layout.h"
+#include "ops/attention/distances.h"
 #include "ops/attention/row_operands.h"
 
 namespace fovea::attention::cpu {
@@ -17,7 +18,8 @@ using fovea::cpu::kKeyPhase, fovea::cpu::kQueryPhase, fovea::cpu::kRowPhase, fov
 // Behind those of rows and keys.
 enum BackwardPhase {
   kBiasPhase = fovea::cpu::kFirstOwnPhase,  // dbias
-  kHeadPhase,  // dsinks, drelative_table, dkey_gates and the gradients of row operands
+  kHeadPhase,  // dsinks, drelative_table, dkey_gates, gradients of query biases and of row operands
+  kPositionPhase,  // dposition_keys
   kBackwardPhases,
 };
 
@@ -30,6 +32,8 @@ struct BackwardPieces {
   int64_t bias_heads, bias_keys;
   int64_t bias_queries;  // in each of bias_tiles
   int64_t heads;  // of kHeadPhase
+  static constexpr int64_t kDistances = 64;  // in an item of kPositionPhase, of one head or their sum
+  int64_t position_heads, position_tiles;
 
   explicit BackwardPieces(const fovea_plan& plan) {
     const Spec& spec = spec_of(plan);
@@ -46,7 +50,7 @@ struct BackwardPieces {
                  queries_summed ? 1 : spec.query_length, spec.query_total, 1, bias_queries);
     bias_keys = (spec.key_length + plan.tile_keys - 1) / plan.tile_keys;
     bool wanted = spec.has_dsinks || spec.has_drelative_table || spec.has_dmodifier_table ||
-                  spec.has_dkey_gates;
+                  spec.has_dkey_gates || spec.has_dcontent_bias || spec.has_dposition_bias;
     bool summed = (spec.has_dkey_gates && spec.dkey_gates_stride[1] == 0) ||
                   (spec.has_dmodifier_table && spec.dmodifier_table_stride[0] == 0);
     for (const RowGradient& it : row_gradients(spec, {})) {
@@ -54,6 +58,9 @@ struct BackwardPieces {
       summed |= it.wanted && it.all_heads();
     }
     heads = !wanted ? 0 : summed ? 1 : spec.query_heads;
+    position_heads = spec.dposition_keys_stride[1] == 0 ? 1 : spec.query_heads;
+    position_tiles =
+        spec.has_dposition_keys ? (spec.position_count + kDistances - 1) / kDistances : 0;
   }
 };
 
@@ -62,12 +69,15 @@ struct BackwardScratch {
   // Of rows of keys, of head_dim and of value_head_dim elements.
   int64_t key_row, query_row, value_row;
   int64_t keys, transposed_keys, transposed_values, queries, douts;
-  int64_t weights, gradients;  // P and dS of a tile
+  int64_t weights, gradients;  // P and dS of a tile; a cache line before dS as there is behind its rows
   int64_t dkeys, dvalues;
   int64_t bias, mask, buckets, kept;  // of one row
   int64_t gates;                      // of the tile's keys, for each head that has its own
   int64_t output_gates;               // of one row
   int64_t program;                    // registers of a score modifier
+  int64_t column_row, band_score_row;
+  int64_t position_queries;  // of keys of distances: with the bias; bands both ways; their products
+  int64_t position_columns, position_band, position_scores;
   int64_t total;
 
   explicit BackwardScratch(const fovea_plan& plan) {
@@ -88,6 +98,7 @@ struct BackwardScratch {
     queries = reserve(tile_rows, query_row);
     douts = reserve(tile_rows, value_row);
     weights = reserve(tile_rows, key_row);
+    reserve(spec_of(plan).has_position_keys, 16);
     gradients = reserve(tile_rows, key_row);
     dkeys = reserve(tile_keys, query_row);
     dvalues = reserve(tile_keys, value_row);
@@ -97,15 +108,27 @@ struct BackwardScratch {
     kept = reserve(1, key_row);
     gates = reserve(gate_heads(spec_of(plan)), key_row);
     output_gates = reserve(spec_of(plan).output_gates_dtype != 0, value_row);
-    program = reserve(spec_of(plan).has_modifier_program, modifier_floats(16, fovea::cpu::kMostTileKeys / 16));
+    program = reserve(spec_of(plan).has_modifier_program,
+                      modifier_floats(16, fovea::cpu::kMostTileKeys / 16));
+    const bool positions = spec_of(plan).has_position_keys;
+    column_row = band_score_row = band_room(spec_of(plan), tile_rows, tile_keys);
+    position_queries = reserve(positions ? tile_rows : 0, query_row);
+    position_columns = reserve(positions ? spec_of(plan).head_dim : 0, column_row);
+    position_band = reserve(positions ? column_row : 0, query_row);
+    position_scores = reserve(positions ? tile_rows : 0, band_score_row);
     total = next;
   }
 };
 
 struct BackwardWorkspace : fovea::cpu::RowWorkspace {
   int64_t row_sums[kRowOperands];  // for each chunk, of all rows
-  int64_t table, modifier_table;   // doubles: of drelative_table and dmodifier_table, for each chunk and sequence
-  int64_t gates, gate_keys;        // for each head, of the keys of all sequences
+  // Doubles: drelative_table and dmodifier_table, for each chunk and sequence.
+  int64_t table, modifier_table;
+  int64_t gates, key_sums;  // for each head, of the keys of all sequences
+  int64_t key_columns;      // of each of these, on boundaries of vectors
+  int64_t distance_rows;    // of all sequences
+  // For each chunk and head: dposition_keys, of rows like those of dqueries; sums of score gradients.
+  int64_t positions, distance_sums;
 
   explicit BackwardWorkspace(const fovea_plan& plan)
       : RowWorkspace(spec_of(plan), key_chunks(spec_of(plan).key_length), plan.isa) {
@@ -124,16 +147,31 @@ struct BackwardWorkspace : fovea::cpu::RowWorkspace {
                                        int64_t{sizeof(double) / sizeof(float)}
                                  : 0);
     const int64_t keys = spec.packed ? spec.key_total : spec.batch * spec.key_length;
-    gate_keys = ((keys + 15) / 16 + spec.batch) * 16;
-    gates = reserve(spec.has_dkey_gates ? __int128{gate_keys} * spec.query_heads : 0);
+    key_columns = ((keys + 15) / 16 + spec.batch) * 16;
+    gates = reserve(spec.has_dkey_gates ? __int128{key_columns} * spec.query_heads : 0);
+    key_sums = reserve(spec.has_dcontent_bias ? __int128{key_columns} * spec.query_heads : 0);
+    distance_rows = distances(spec).count() * spec.batch;
+    // No sequence has more distances than queries and keys.
+    if (spec.packed) distance_rows = std::min(distance_rows, spec.query_total + spec.key_total);
+    const __int128 all = __int128{key_chunks(spec.key_length)} * spec.query_heads * distance_rows;
+    positions = reserve(spec.has_dposition_keys ? all * query_row : 0);
+    distance_sums = reserve(spec.has_dposition_bias ? all : 0);
   }
 
-  // What the keys of a sequence give to the gradients of their gates, on a boundary of vectors: sequences
-  // share none.
-  int64_t gate_row(const Spec& spec, const fovea::cpu::Sequence& sequence, int64_t batch,
-                   int64_t head) const {
+  // The keys of a sequence in `part`, gates or key_sums, on a boundary of vectors: sequences share none.
+  int64_t keys_of(int64_t part, const Spec& spec, const fovea::cpu::Sequence& sequence,
+                  int64_t batch, int64_t head) const {
     const int64_t start = spec.packed ? sequence.key_start : batch * spec.key_length;
-    return gates + head * gate_keys + ((start + 15) / 16 + batch) * 16;
+    return part + head * key_columns + ((start + 15) / 16 + batch) * 16;
+  }
+
+  // Which row the largest distance of a sequence has; the smaller ones follow.
+  int64_t first_distance(const Spec& spec, const fovea::cpu::Sequence& sequence, int64_t batch,
+                         int64_t chunk, int64_t head) const {
+    const int64_t count = distances(spec).count();
+    const bool ragged = spec.packed && spec.query_total + spec.key_total < count * spec.batch;
+    const int64_t before = ragged ? sequence.query_start + sequence.key_start : count * batch;
+    return (chunk * spec.query_heads + head) * distance_rows + before;
   }
 
   // A chunk's row of a table.

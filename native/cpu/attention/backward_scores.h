@@ -7,6 +7,7 @@
 
 #include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
+#include "cpu/attention/position_scores.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/attention/sparse_mask.h"
 #include "cpu/softmax/backward_tile.h"
@@ -26,6 +27,10 @@ class BackwardScores : public AttentionRows {
         modifier_(*this, run.operands),
         sparse_(*this, run.operands),
         gates_(*this, run.operands, run.scratch + run.scratch_layout.gates, run.scratch_layout.key_row),
+        positions_(*this, run.operands,
+                   {{run.scratch + layout_.position_queries, layout_.query_row},
+                    {run.scratch + layout_.position_columns, layout_.column_row},
+                    {run.scratch + layout_.position_scores, layout_.band_score_row}}),
         // The phase of rows takes some of them at a time, against all their keys.
         reach_(run.call.phase == kRowPhase
                    ? kInfinity
@@ -49,6 +54,8 @@ class BackwardScores : public AttentionRows {
 
   Panel<const float> queries() const { return {run_.scratch + layout_.queries, layout_.query_row}; }
 
+  const PositionScores& positions() const { return positions_; }
+
   // A sink is in the sum from the beginning.
   void start_statistics(int64_t row, int rows, float* maximum, double* sums) const {
     if (!spec_.has_sinks) return;
@@ -60,7 +67,7 @@ class BackwardScores : public AttentionRows {
   }
 
  protected:
-  void load_keys(int64_t j, int count) const {
+  void load_keys(int64_t j, int count) {
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key =
           static_cast<const decltype(zero)*>(run_.operands.key) + key_offset(spec_.key_stride, j);
@@ -68,20 +75,21 @@ class BackwardScores : public AttentionRows {
                    run_.scratch + layout_.transposed_keys, layout_.key_row);
     });
     if (gates_) gates_.load_keys(j, count);
+    if (positions_) positions_.start_keys(j, count);
   }
 
-  void load_queries(int64_t row, int count) const {
-    with_type(spec_.dtype, [&](auto zero) {
-      load_rows(static_cast<const decltype(zero)*>(run_.operands.query), spec_.query_stride, row,
-                count, spec_.head_dim, modifier_.query_scale(), run_.scratch + layout_.queries,
-                layout_.query_row);
-    });
+  void load_queries(int64_t row, int count) {
+    const float scale = modifier_.query_scale();
+    load_content_queries(*this, run_.operands, row, count, scale,
+                         {run_.scratch + layout_.queries, layout_.query_row});
+    if (positions_) positions_.load_rows(row, count, scale);
   }
 
-  void compute(const Tile& tile, const Span* spans, const Panel<float>& s) const {
+  void compute(const Tile& tile, const Span* spans, const Panel<float>& s) {
     multiply({queries().at, queries().row, 1},
              {run_.scratch + layout_.transposed_keys, layout_.key_row}, tile.rows, tile.keys,
              int(spec_.head_dim), spans, s);
+    if (positions_) positions_.add_rows(tile.row, tile.rows, s);
   }
 
   bool is_plain(const Tile& tile) const {
@@ -138,8 +146,9 @@ class BackwardScores : public AttentionRows {
   // Adds what weights of keys from `key` on give to the gradients of their gates.
   void gather_gated(int64_t head, int64_t key, vfloat gated) const {
     if (!spec_.has_dkey_gates || run_.call.phase != kKeyPhase) return;
-    float* const at =
-        run_.workspace + run_.workspace_layout.gate_row(spec_, sequence_, batch_, head) + key;
+    const auto& workspace = run_.workspace_layout;
+    float* const at = run_.workspace +
+                      workspace.keys_of(workspace.gates, spec_, sequence_, batch_, head) + key;
     store(at, load(at) + gated);
   }
 
@@ -149,6 +158,7 @@ class BackwardScores : public AttentionRows {
   const ScoreModifier modifier_;
   const SparseMask sparse_;
   const KeyGates gates_;
+  PositionScores positions_;
   const double reach_;  // of the longest span
 };
 

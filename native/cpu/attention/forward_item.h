@@ -9,6 +9,7 @@
 #include "cpu/attention/forward_tile.h"
 #include "cpu/attention/gates.h"
 #include "cpu/attention/kernels.h"
+#include "cpu/attention/position_scores.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/attention/sparse_mask.h"
 #include "cpu/softmax/top_weights.h"
@@ -29,13 +30,18 @@ class ForwardItem : public AttentionRows {
         sparse_(*this, run.operands),
         layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
         scratch_(static_cast<float*>(run.scratch)),
-        gates_(*this, run.operands, scratch_ + layout_.gates, plan_.tile_keys) {}
+        gates_(*this, run.operands, scratch_ + layout_.gates, plan_.tile_keys),
+        positions_(*this, run.operands,
+                   {{scratch_ + layout_.position_queries, layout_.position_row},
+                    {scratch_ + layout_.position_columns, layout_.column_row},
+                    {scratch_ + layout_.position_scores, layout_.position_score_row}}) {}
 
   // Rows [begin, end) of the sequence's query_length * group rows.
   void run(int64_t begin, int64_t end) {
     row_begin_ = begin;
     rows_ = int(end - begin);
     const int panels = (rows_ + kMaxWidth - 1) / kMaxWidth;
+    if (positions_) positions_.load_rows(begin, rows_, modifier_.query_scale());
     for (int panel = 0; panel < panels; ++panel) {
       dispatch(panel, [&](auto vectors) { start<vectors()>(panel); });
     }
@@ -102,6 +108,9 @@ class ForwardItem : public AttentionRows {
   void load_keys(int64_t j, int count) {
     const T* from = static_cast<const T*>(operands_.key) + key_offset(spec_.key_stride, j);
     pack_keys<kGroup>(from, spec_.key_stride[1], count, spec_.head_dim, keys());
+    if (!positions_) return;
+    positions_.start_keys(j, count);
+    for (int64_t band = 0; band < positions_.bands(); ++band) positions_.load_columns(band, band);
   }
   void load_values(int64_t j, int count) {
     const T* from = static_cast<const T*>(operands_.value) + key_offset(spec_.value_stride, j);
@@ -118,12 +127,11 @@ class ForwardItem : public AttentionRows {
     const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
     const int64_t last = row_begin_ + panel_end(panel) - 1;
     for (int lane = 0; lane < kWidth; lane += 8) {
-      const T* rows[8];
-      for (int r = 0; r < 8; ++r) {
-        const int64_t row = std::min(first + lane + r, last);
-        rows[r] = static_cast<const T*>(operands_.query) + query_offset(spec_.query_stride, row);
-      }
-      pack_rows8(rows, spec_.head_dim, modifier_.query_scale(), queries(panel) + lane, kWidth);
+      int64_t rows[8];
+      for (int r = 0; r < 8; ++r) rows[r] = std::min(first + lane + r, last);
+      pack_content_queries<T>(*this, operands_, rows, modifier_.query_scale(),
+                              {scratch_ + layout_.biased, layout_.biased_row},
+                              queries(panel) + lane, kWidth);
     }
     std::fill_n(outputs(panel), layout_.value_groups * kGroup * kWidth, 0.0f);
     std::fill_n(m(panel), kWidth, -kInfinity);
@@ -143,7 +151,7 @@ class ForwardItem : public AttentionRows {
     if (begin >= end || sparse_.next_key(first, last + 1, j + begin) >= j + end) return false;
     const bool whole = sparse_.lets_all(first, last + 1, j + begin, end - begin);
     // Keys that every row sees need no mask; what is left of them and right of them does.
-    const bool modified = modifier_.is_active();
+    const bool modified = modifier_.is_active() || positions_;
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
     if (modified || !whole || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
@@ -162,6 +170,7 @@ class ForwardItem : public AttentionRows {
       alignas(64) float unused[kWidth] = {};
       scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to),
                        s, unused);
+      if (positions_) positions_.template add_panel<kWidth>(first, last, from, to, s);
       if (modified) {
         modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative(), program());
       }
@@ -405,6 +414,7 @@ class ForwardItem : public AttentionRows {
   const ForwardLayout layout_;
   float* const scratch_;
   const KeyGates gates_;
+  PositionScores positions_;
   int64_t row_begin_ = 0;
   int rows_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cpu/softmax/backward_layout.h"
 #include "ops/attention/attention.h"
 #include "ops/attention/modifier_program.h"
 
@@ -16,6 +17,19 @@ constexpr int kPanelVectors = 3;
 inline int64_t gate_heads(const Spec& spec) {
   if (!spec.has_key_gates) return 0;
   return spec.key_gates_stride[1] == 0 ? 1 : spec.query_heads / spec.key_heads;
+}
+
+// Bands of keys of distances that the heads of a group have.
+inline int64_t position_bands(const Spec& spec) {
+  if (!spec.has_position_keys) return 0;
+  return spec.position_keys_stride[1] == 0 ? 1 : spec.query_heads / spec.key_heads;
+}
+
+// Room for the distances between so many rows and keys, and for what vectors are filled up with at both
+// ends.
+inline int64_t band_room(const Spec& spec, int64_t rows, int64_t keys) {
+  const int64_t group = spec.query_heads / spec.key_heads;
+  return fovea::cpu::apart(keys + (rows - 1) / group + 1 + 2 * 16);
 }
 
 // Keys of a panel whose scores are modified together: registers of a program are in L1 then.
@@ -35,9 +49,15 @@ struct ForwardLayout {
   int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in no gap of its mask
   int64_t gates;     // of the tile's keys, for each head that has its own
   int64_t program;   // registers of a score modifier
+  int64_t biased, biased_row;  // eight queries with the content bias
+  int64_t position_queries, position_row;
+  int64_t position_columns, position_scores;  // bands, and their products with a panel
+  int64_t column_row, position_score_row;
   int64_t total;
 
-  [[gnu::always_inline]] ForwardLayout(int tile_queries, int tile_keys, int lanes, int group, const Spec& spec) {
+  // Inline, so that no two tiers share its code.
+  [[gnu::always_inline]] ForwardLayout(int tile_queries, int tile_keys, int lanes, int group,
+                                       const Spec& spec) {
     const int64_t width = int64_t{kPanelVectors} * lanes;
     const int64_t panels = tile_queries / width;
     value_groups = (spec.value_head_dim + group - 1) / group;
@@ -62,6 +82,14 @@ struct ForwardLayout {
     relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
     seen = reserve(is_sparse(spec) ? tile_keys * width / int64_t{sizeof(float)} : 0);
     gates = reserve(gate_heads(spec) * tile_keys);
+    biased_row = position_row = fovea::cpu::apart(spec.head_dim);
+    biased = reserve(spec.has_content_bias ? 8 * biased_row : 0);
+    const bool positions = spec.has_position_keys;
+    column_row = band_room(spec, tile_queries, tile_keys);
+    position_score_row = band_room(spec, width, tile_keys);
+    position_queries = reserve(positions ? tile_queries * position_row : 0);
+    position_columns = reserve(position_bands(spec) * spec.head_dim * column_row);
+    position_scores = reserve(positions ? width * position_score_row : 0);
     program = reserve(spec.has_modifier_program ? modifier_floats(width, kModifiedKeys) : 0);
     total = next;
   }

@@ -22,7 +22,10 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   const int width = kPanelVectors * tier.lanes;
   const int64_t cache = device.cache_bytes > 0 ? device.cache_bytes : 512 << 10;
   const int64_t dims = spec.head_dim + spec.value_head_dim;
-  const int64_t fitting = (cache / 2 / 4 - tile_keys * (dims + width)) / dims;
+  // With keys of distances, a band for each row and key, and rows of queries once more.
+  const int64_t bands = position_bands(spec) * spec.head_dim;
+  const int64_t of_rows = dims + (spec.has_position_keys ? 2 * spec.head_dim : 0);
+  const int64_t fitting = (cache / 2 / 4 - tile_keys * (dims + width + bands)) / of_rows;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
   const int64_t sequences = spec.batch * spec.key_heads;
   const int64_t wanted = 4 * std::max<int64_t>(1, device.multiprocessors);
@@ -67,6 +70,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
     plan.items[kBiasPhase] = pieces.bias_tiles.count() * pieces.bias_heads * pieces.bias_keys;
   }
   plan.items[kHeadPhase] = pieces.heads;
+  plan.items[kPositionPhase] = pieces.position_heads * pieces.position_tiles;
 
   if (int32_t status = fovea::cpu::plan_memory(spec, BackwardWorkspace(plan),
                                                BackwardScratch(plan).total, plan)) {

@@ -24,6 +24,7 @@ class Rows {
   }
 
   const Spec& spec() const { return spec_; }
+  const Sequence& sequence() const { return sequence_; }
   int64_t batch() const { return batch_; }
   // Among the keys.
   int64_t position(int64_t row) const { return position_of(row / group_); }

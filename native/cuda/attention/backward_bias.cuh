@@ -4,15 +4,16 @@
 // the block. Not the fastest way to a dbias that nothing is summed into, but one way for every shape.
 #pragma once
 
-#include "cuda/attention/backward_scores.cuh"
+#include "cuda/attention/backward_pairs.cuh"
 
 namespace fovea::attention::cuda {
 
 template <BackwardVariant kIt>
-struct BackwardBias : BackwardScores<kIt> {
-  using Base = BackwardScores<kIt>;
+struct BackwardBias : BackwardPairs<kIt> {
+  using Base = BackwardPairs<kIt>;
   using Base::b, Base::p, Base::mine, Base::kM, Base::kKeyColumns, Base::kKeys, Base::kRows,
       Base::kThreads, Base::kRowWarps;
+  static constexpr int kTableColumns = kIt.table_columns();
 
   FOVEA_DEVICE explicit BackwardBias(const BackwardParams& params) : Base(params) {}
 
@@ -26,7 +27,7 @@ struct BackwardBias : BackwardScores<kIt> {
     for_each_head(at, [&](AttentionRows& rows) {
       for_each_tile(rows, at, [&] {
         tile::Fragment<kM, kKeyColumns> ds;
-        if (!gradients(ds, rows, at.key_tile, of_gates)) return;
+        if (!this->gradients(ds, rows, at.key_tile, {of_gates})) return;
         tile::add(sums, ds);
       });
     });
@@ -63,7 +64,7 @@ struct BackwardBias : BackwardScores<kIt> {
         const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
         for (int32_t tile = begin; tile < begin + tiles; ++tile) {
           tile::Fragment<kM, kKeyColumns> ds;
-          if (!gradients(ds, rows, tile)) continue;
+          if (!this->gradients(ds, rows, tile)) continue;
           if (table) {
             sums[0][0] += sum_column(ds, rows, tile * kKeys, at.first_column);
           } else if (operand == kSpan) {
@@ -148,7 +149,7 @@ struct BackwardBias : BackwardScores<kIt> {
           const int32_t tiles = set_visible_tiles<kKeys>(rows, p), begin = rows.begin;
           for (int32_t tile = begin; tile < begin + tiles; ++tile) {
             tile::Fragment<kM, kKeyColumns> ds;
-            if (gradients(ds, rows, tile, false, &of)) sum += sum_loads(ds, of, first);
+            if (this->gradients(ds, rows, tile, {false, &of})) sum += sum_loads(ds, of, first);
           }
         });
       });
@@ -308,36 +309,6 @@ struct BackwardBias : BackwardScores<kIt> {
       set_rows(rows, uint32_t(position) / kRows, kRows);
       body();
     }
-  }
-
-  // False if no row sees a key of the tile.
-  FOVEA_DEVICE bool gradients(tile::Fragment<kM, kKeyColumns>& ds, AttentionRows& rows, int32_t tile,
-                              bool toward_gates = false, typename Base::Load* of = nullptr) {
-    const int32_t tiles = set_visible_tiles<kKeys>(rows, p), visible = tile - rows.begin;
-    if (visible < 0 || visible >= tiles) return false;
-    // Of a single head's rows there are no lists of tiles.
-    const int64_t key = int64_t{tile} * kKeys;
-    if (p.is_sparse && next_seen_key(p, rows, key) >= key + kKeys) return false;
-    tile::sync_block();  // the last tile's readers are done
-    if (tile::thread_index() == 0) store_rows(this->shared_rows, rows);
-    tile::sync_block();
-    typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
-    const uint32_t key_tile = this->ring_base, value_tile = key_tile + Base::kSlotBytes;
-    ring.seek(tile);
-    ring.template load<RingItem::kKeys>(visible, key_tile);
-    ring.template load<RingItem::kValues>(visible, value_tile);
-    this->load_queries(rows);
-    tile::copy_async_commit();
-    tile::copy_async_wait<0>();
-    tile::sync_block();
-    this->multiply_values(ds, value_tile);
-    this->template differentiate<false>(ds, key_tile, visible, toward_gates, of);
-    // Rows that are not there weigh nothing, but a value that is not finite makes NaN of it.
-    tile::each_row<kM>([&](int i, int h) {
-      const bool present = int32_t(mine.row(i, h)) < rows.count;
-      tile::change_row(ds, i, h, [&](float x, int32_t) { return present ? x : 0.0f; });
-    });
-    return true;
   }
 
   // Adds, of the thread's part of a tile, ds times the derivatives of scores by the row's element.

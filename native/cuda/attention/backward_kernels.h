@@ -5,6 +5,7 @@
 
 #include "cuda/attention/backward_bias.cuh"
 #include "cuda/attention/backward_keys.cuh"
+#include "cuda/attention/backward_positions.cuh"
 #include "cuda/attention/backward_statistics.cuh"
 #include "cuda/attention/backward_table.h"
 
@@ -13,12 +14,17 @@ namespace fovea::attention::cuda {
 template <int kVariant>
 constexpr BackwardKernels backward_kernels() {
   constexpr int kQueries = first_with_queries(kVariant);
-  BackwardKernels kernels = {backward_statistics<kBackwardVariants[kVariant].precision>,
-                             backward_keys<kVariant>,
-                             backward_queries<kQueries>,
-                             backward_convert<kVariant>,
-                             nullptr,
-                             nullptr};
+  constexpr bool kPositions = kBackwardVariants[kVariant].positions;
+  BackwardKernels kernels = {};
+  kernels.statistics = backward_statistics<kBackwardVariants[kVariant].precision, kPositions>;
+  kernels.queries = backward_queries<kQueries>;
+  if constexpr (kPositions) {
+    kernels.keys = backward_position_keys<kVariant>;
+    kernels.positions = backward_positions<kVariant>;
+  } else {
+    kernels.keys = backward_keys<kVariant>;
+    kernels.convert = backward_convert<kVariant>;
+  }
   if constexpr (kBackwardVariants[kVariant].general) {  // whoever has a bias has this
     kernels.bias = backward_bias<kQueries>;
     kernels.row_operands = backward_row_operands<kQueries>;
@@ -26,14 +32,14 @@ constexpr BackwardKernels backward_kernels() {
   return kernels;
 }
 
-template <Precision kPrecision, size_t... kIndex>
+template <Precision kPrecision, bool kPositions, size_t... kIndex>
 constexpr auto instantiate_backward(std::index_sequence<kIndex...>) {
-  return std::array<BackwardKernels, sizeof...(kIndex)>{
-      backward_kernels<int(first_variant(kBackwardVariants, kPrecision) + kIndex)>()...};
+  return std::array<BackwardKernels, sizeof...(kIndex)>{backward_kernels<int(
+      first_variant(kBackwardVariants, kPrecision, kPositions) + kIndex)>()...};
 }
 
-template <Precision kPrecision>
-constexpr auto kBackwardKernels = instantiate_backward<kPrecision>(
-    std::make_index_sequence<count_variants(kBackwardVariants, kPrecision)>());
+template <Precision kPrecision, bool kPositions = false>
+constexpr auto kBackwardKernels = instantiate_backward<kPrecision, kPositions>(
+    std::make_index_sequence<count_variants(kBackwardVariants, kPrecision, kPositions)>());
 
 }  // namespace fovea::attention::cuda

@@ -274,7 +274,9 @@ struct BackwardKeys {
       }
       tile::add_weighted_rows<kPrecision, false, kValueBytes>(dvalue, s, dout_tile,
                                                               share() * kValueColumns);
-      if (b.dquery_sums != nullptr && share() == 0) store_gradients(dp);
+      if (b.dquery_sums != nullptr && share() == 0) {
+        tile::store_factors<kPrecision, kGradientBytes>(gradients, dp, warp_key());
+      }
       tile::add_weighted_rows<kPrecision, true, kDimBytes>(dkey, dp, query_tile,
                                                            share() * kDimColumns);
       tile::sync_block();  // the stage is free, the gradients are there
@@ -388,35 +390,6 @@ struct BackwardKeys {
         });
         if (p.key_gates != nullptr) {
           gate_columns(s, p, rows_of(tile), row_facts, ThreadKeys(first_warp_key()));
-        }
-      }
-    }
-  }
-
-  using GradientSwizzle = tile::Swizzle<kGradientBytes / 16>;
-
-  // The score gradients to shared memory, rounded as the product takes them: a row for each key.
-  FOVEA_DEVICE void store_gradients(const tile::Fragment<kM, kColumns>& ds) {
-    const uint32_t lane = tile::thread_anew() % tile::kWarp, t = lane % 4;
-    const uint32_t key = warp_key() + lane / 4;
-    constexpr int kChunks = tile::kIsHalf<kPrecision> ? 1 : 2;  // of eight rows
-    const uint32_t address =
-        gradients + (tile::kIsHalf<kPrecision> ? GradientSwizzle::offset(key, 0) + 4 * t
-                                               : GradientSwizzle::offset(key, t / 2) + t % 2 * 8);
-    FOVEA_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      const uint32_t piece = GradientSwizzle::move(address, kChunks * j);
-      FOVEA_UNROLL
-      for (int i = 0; i < kM; ++i) {
-        FOVEA_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          const uint32_t to = piece + (16 * i + 8 * h) * kGradientBytes;
-          const float x = ds[i][j][2 * h], y = ds[i][j][2 * h + 1];
-          if constexpr (tile::kIsHalf<kPrecision>) {
-            tile::store_shared(to, tile::pack<Element>(x, y));
-          } else {
-            tile::store_shared_pair(to, tile::as_bits(x), tile::as_bits(y));
-          }
         }
       }
     }

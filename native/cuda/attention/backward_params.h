@@ -23,8 +23,8 @@ struct BackwardParams : BackwardOperands {
   const void* dout_factor;  // dout, gated, in the type of query: the caller's, or the workspace's copy
   // The workspace, by row: lse in units of log2, or one of the constants in backward_rows.cuh; where it is
   // split, the highest score and what the logarithm of the row's sum is above it, in units of scores;
-  // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are kept; dout in the type of query and gated, or null if it is
-  // so already.
+  // for products of float16 the 2-norm of dout, else null; <dout, out>; sums of dquery, or null if none are
+  // kept; dout in the type of query and gated, or null if it is so already.
   float* lse2;
   float* highest;
   float* rest;
@@ -38,6 +38,11 @@ struct BackwardParams : BackwardOperands {
   // The first items of their phase that are for drelative_table, and for dmodifier_table.
   int64_t table_begin, loads_begin;
   int64_t gates_begin;  // of its own phase, for dkey_gates
+  // The workspace: sums of dcontent_bias of each sequence and tile of keys, and of dposition_bias of each tile of
+  // distances, a row for each head.
+  float* content_parts;
+  float* position_parts;
+  int64_t content_count, position_count;  // of these parts
   int64_t head_rows;  // of the workspace, for each key head
   int32_t padding;    // of them behind each sequence
   int32_t sum_width;  // floats of a row of dquery_sums

@@ -57,9 +57,8 @@ struct GradientUnits {
  private:
   template <int kSums>
   FOVEA_DEVICE void lower(int i, int h, float most, tile::Fragment<kM, kSums>& sums) {
-    const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 127;  // most < 2^(exponent + 1)
     const float before = inverse[i][h];
-    inverse[i][h] = tile::power_of_two(exponent < 115 ? exponent - 10 : 105);
+    inverse[i][h] = gradient_unit(most);
     tile::scale_row(sums, i, h, before / inverse[i][h]);
   }
 };
@@ -85,17 +84,30 @@ struct BackwardQueries : BackwardScores<kIt> {
     GradientUnits<kM, Base::kPrecision> units;
     if (tiles > 0) {
       this->load_queries(rows);
-      typename Base::Ring ring(p, rows, this->ring_base, this->shared_rows);
+      typename Base::Ring ring(p, rows_of_keys<kIt.positions>(p, rows), this->ring_base,
+                               this->shared_rows);
+      if constexpr (kIt.positions) {
+        tile::copy_async_commit();
+        tile::copy_async_wait<0>();
+        tile::sync_block();
+        this->positions().add_biases(rows);
+      }
       ring.start(rows.begin, tiles);
       FOVEA_NO_UNROLL
       for (int32_t tile = tiles - 1; tile >= 0; --tile) {
         tile::Fragment<kM, Base::kKeyColumns> dp;
-        this->multiply_values(dp, ring.template next<RingItem::kValues>(tile));
+        const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
+        if constexpr (kIt.positions) {  // the last band has been read
+          this->positions().load_band(load_rows(this->shared_rows), this->first_key(tile));
+          tile::copy_async_commit();
+        }
+        this->multiply_values(dp, value_tile);
         const uint32_t key_tile = ring.template next<RingItem::kKeys>(tile);
         this->template differentiate<true>(dp, key_tile, tile);
         if constexpr (units.kHalfRange) units.apply(dp, dquery);
         tile::add_weighted_rows<Base::kPrecision, true, Base::kDimBytes>(dquery, dp, key_tile,
                                                                          first_column());
+        if constexpr (kIt.positions) add_positions(dquery, dp);
       }
     }
     units.finish();
@@ -106,6 +118,18 @@ struct BackwardQueries : BackwardScores<kIt> {
 
  private:
   static FOVEA_DEVICE uint32_t first_column() { return Base::share() * kColumns; }
+
+  // dquery += ds times the keys of its distances.
+  FOVEA_DEVICE void add_positions(tile::Fragment<kM, kColumns>& dquery,
+                                  const tile::Fragment<kM, Base::kKeyColumns>& ds) const {
+    const typename Base::Positions positions = this->positions();
+    if (!positions.given()) return;
+    tile::Fragment<kM, Base::Positions::kColumns> e;
+    positions.staged.put(ds);
+    positions.staged.take(e);
+    tile::add_weighted_rows<Base::kPrecision, true, Base::kDimBytes>(
+        dquery, e, positions.warp_band(Base::warp_row()), first_column());
+  }
 };
 
 template <int kVariant>

@@ -143,7 +143,31 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_sinks(const Backw
   if (tile::thread_index() == 0) tile::store_global(b.dsinks + head, sum);
 }
 
+// dcontent_bias and dposition_bias, a block for each head: their parts, in their order.
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads,
+                                 1) void backward_query_biases(const BackwardParams b) {
+  const AttentionParams& p = b.forward;
+  const int32_t head = int32_t(p.first_item + tile::block_index());
+  const auto sum = [&](const float* parts, int64_t count, float* to, int64_t stride) {
+    for (int32_t d = int32_t(tile::thread_index()); d < p.head_dim; d += kRowThreads) {
+      float total = 0;
+      for (int64_t n = 0; n < count; ++n) {
+        total += tile::load_global(parts + (n * p.query_heads + head) * p.head_dim + d);
+      }
+      tile::store_global(to + head * stride + d, total * p.spec.scale);
+    }
+  };
+  if (b.dcontent_bias != nullptr) {
+    sum(b.content_parts, b.content_count, b.dcontent_bias, p.spec.dcontent_bias_stride[0]);
+  }
+  if (b.dposition_bias != nullptr) {
+    sum(b.position_parts, b.position_count, b.dposition_bias, p.spec.dposition_bias_stride[0]);
+  }
+}
+
 }  // namespace
+
+BackwardKernel* backward_query_biases_kernel() { return backward_query_biases; }
 
 BackwardKernel* backward_rows_kernel(bool gated) {
   return gated ? backward_rows<true> : backward_rows<false>;

@@ -7,6 +7,7 @@
 #include "cuda/attention/backward_tiles.h"
 #include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
+#include "cuda/attention/positions.cuh"
 #include "cuda/attention/ring.cuh"
 #include "tile/products.cuh"
 
@@ -51,6 +52,13 @@ FOVEA_DEVICE void rebase_rows(tile::Fragment<kM, kColumns>& s, const RowGradient
   });
 }
 
+// What one of the sums is worth where the largest score gradient of float16 so far is `most`: of that unit `most` is
+// between 2^10 and 2^11, and another may be up to 2^15.
+FOVEA_DEVICE float gradient_unit(float most) {
+  const int32_t exponent = int32_t(tile::as_bits(most) >> 23) - 127;
+  return tile::power_of_two(exponent < 115 ? exponent - 10 : 105);
+}
+
 template <BackwardVariant kIt>
 struct BackwardScores {
   static constexpr AttentionTile kTile = kIt.tile.queries;
@@ -64,6 +72,9 @@ struct BackwardScores {
   static constexpr int kRingOffset = kIt.ring_offset(), kSlotBytes = kIt.slot_bytes();
   static constexpr int kRowsOffset = kIt.queries_rows_offset();
   static constexpr int kOffset = int(kWeightOffset<kPrecision>);
+  static constexpr int kPositionQueries = kIt.position_queries_offset();
+  static constexpr int kBandOffset = kIt.band_offset(), kStagedOffset = kIt.staged_offset();
+  using Positions = PositionTile<kPrecision, kRows, kKeys, kDim, kThreads>;
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   using Ring = TileRing<Element, kKeys, kDim, kValueDim, kTile.slots, kThreads, RingItem::kValues,
                         kIt.general>;
@@ -99,6 +110,11 @@ struct BackwardScores {
     row.load(b, rows, mine);
   }
 
+  FOVEA_DEVICE Positions positions() const {
+    return {
+        p, queries, queries + kPositionQueries, queries + kBandOffset, {queries + kStagedOffset}};
+  }
+
   FOVEA_DEVICE void multiply_values(tile::Fragment<kM, kKeyColumns>& dp, uint32_t value_tile) {
     tile::multiply_rows<kPrecision, kValueBytes>(dp, douts, warp_row(), value_tile);
   }
@@ -108,33 +124,40 @@ struct BackwardScores {
   }
 
   // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
-  // products with keys and queries need it. Toward the logits of gates of keys it is the gradient of these
-  // instead: p_ij r_ij sigmoid'(gate_j) <dout_i, v_j>; toward what a load of a program has found, what has to
-  // be multiplied by `of.partial` yet.
+  // What differentiate gives beside the gradients of scores, or instead of them.
   using Load = LoadGradients<kM, kKeyColumns>;
+  struct Wanted {
+    bool gates = false;  // instead: those of logits of gates of keys, p_ij r_ij sigmoid'(gate_j) <dout_i, v_j>
+    Load* load = nullptr;  // instead: what times its partial is that of what it has found in a program's table
+    tile::Fragment<kM, kKeyColumns>* weights = nullptr;  // with keys of distances; before dropout and gates
+  };
+
+  // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
+  // products with keys and queries need it.
   template <bool kProducts>
   FOVEA_DEVICE void differentiate(tile::Fragment<kM, kKeyColumns>& dp, uint32_t key_tile,
-                                  int32_t tile, bool toward_gates = false, Load* of = nullptr) {
+                                  int32_t tile, const Wanted& wanted = {}) {
     if constexpr (kIt.general) {
       if (p.weight_factors != 0) {
-        multiply_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile), toward_gates);
+        multiply_weights(dp, p, load_rows(shared_rows), mine.anew(), first_key(tile), wanted.gates);
         tile::scale(dp, p.dropout_scale);
       }
     }
     tile::each_row<kM>([&](int i, int h) {
-      const float delta = toward_gates ? 0.0f : row.delta[i][h];
+      const float delta = wanted.gates ? 0.0f : row.delta[i][h];
       tile::change_row(dp, i, h, [&](float x, int32_t) { return x - delta; });
     });
     tile::Fragment<kM, kKeyColumns> s;
     tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    if constexpr (kIt.positions) positions().add_scores(s, warp_row());
     const auto places = [&] {
       return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
     if constexpr (kIt.general && kProducts) ScoreModifier<RowPlaces>{p, places()}.apply(s, dp);
     if constexpr (kIt.general && !kProducts) {
       const ScoreModifier<RowPlaces> modifier{p, places()};
-      if (kRunsPrograms && of != nullptr) {
-        modifier.apply(s, dp, *of);
+      if (kRunsPrograms && wanted.load != nullptr) {
+        modifier.apply(s, dp, *wanted.load);
       } else {
         modifier.apply(s);
       }
@@ -152,6 +175,9 @@ struct BackwardScores {
           weight_of<kIt.general, kOffset>(x, p.softmax_scale, row.lse2[i][e / 2]) * kUnit;
       // Not 0 * dp: what a row does not see may be NaN.
       dp[i][j][e] = x == -tile::kInfinity ? 0.0f : weight * dp[i][j][e];
+      if constexpr (kIt.positions) {
+        if (wanted.weights != nullptr) (*wanted.weights)[i][j][e] = x == -tile::kInfinity ? 0.0f : weight;
+      }
     });
   }
 };

@@ -7,12 +7,13 @@
 
 #include "cuda/attention/backward_rows.cuh"
 #include "cuda/attention/load.cuh"
+#include "cuda/attention/positions.cuh"
 #include "cuda/attention/scores.cuh"
 #include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
 
-template <Precision kPrecision>
+template <Precision kPrecision, bool kPositions>
 struct RowStatistics {
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   static constexpr int kColumns = 4;  // pieces of eight keys at a time: a draw of mask and bias
@@ -96,7 +97,11 @@ struct RowStatistics {
   FOVEA_DEVICE void join(Sums& all, const AttentionRows& rows, int32_t row, const ThreadRows& mine,
                          int32_t first_key) const {
     tile::Fragment<1, kColumns> s = {};
-    multiply_rows(s, rows, row, first_key);
+    multiply_rows(s, rows, row, p.content_bias, p.spec.content_bias_stride[0],
+                  row_of_keys(rows, first_key));
+    if constexpr (kPositions) {
+      if (p.position_keys != nullptr) add_positions(s, rows, row, first_key);
+    }
     const RowPlaces places{p, shared_rows, mine, first_key};
     if (b.general) ScoreModifier<RowPlaces>{p, places}.apply(s);
     if (p.is_sparse) hide_gaps(p, places, s);
@@ -114,12 +119,27 @@ struct RowStatistics {
     }
   }
 
-  // Scores of 16 rows and kKeys keys, bit by bit those of tile::multiply_rows.
-  FOVEA_DEVICE void multiply_rows(tile::Fragment<1, kColumns>& s, const AttentionRows& rows,
-                                  int32_t row, int32_t first_key) const {
+  // Where a key's elements are; null for one that is not there.
+  FOVEA_DEVICE auto row_of_keys(const AttentionRows& rows, int32_t first_key) const {
+    const AttentionRows of = rows_of_keys<kPositions>(p, rows);
+    const auto* const key = static_cast<const Element*>(p.key) + of.key_offset(p.spec.key_stride);
+    const int32_t length = rows.key_length;
+    const int64_t stride = p.spec.key_stride[1];
+    return [=](int32_t column) {
+      const int32_t k = first_key + column;
+      return k < length ? key + k * stride : nullptr;
+    };
+  }
+
+  // Scores of 16 rows, with a bias unless it is null, and as many columns as s has, bit by bit those of
+  // tile::multiply_rows.
+  template <int kAll, typename RowOf>
+  FOVEA_DEVICE void multiply_rows(tile::Fragment<1, kAll>& s, const AttentionRows& rows,
+                                  int32_t row, const float* bias, int64_t bias_stride,
+                                  RowOf row_of) const {
     const uint32_t lane = tile::thread_index() % tile::kWarp, g = lane / 4, t = lane % 4;
     const auto* const query = static_cast<const Element*>(p.query);
-    const auto* const key = static_cast<const Element*>(p.key) + rows.key_offset(p.spec.key_stride);
+    if (kPositions && bias != nullptr) bias += rows.first_head * bias_stride;
     tile::sync_warp();
     for (int step = 0; step * kStep < p.head_dim; ++step) {
       tile::Factors<kPrecision, 4> a;
@@ -129,21 +149,55 @@ struct RowStatistics {
         const bool present = r < rows.count;
         const Element* const from =
             present ? query + rows.offset(p.spec.query_stride, rows.position(r), rows.head(r)) : query;
-        a.value[e] =
-            word(from, step * kStep + e / 2 * (kStep / 2) + int(t) * kWordElements, present);
+        const int column = step * kStep + e / 2 * (kStep / 2) + int(t) * kWordElements;
+        a.value[e] = word(from, column, present);
+        if constexpr (kPositions) {
+          if (bias != nullptr && present) a.value[e] = biased(a.value[e], bias, column);
+        }
       }
-      tile::Factors<kPrecision, 2 * kColumns> keys;
+      tile::Factors<kPrecision, 2 * kAll> keys;
       FOVEA_UNROLL
-      for (int j = 0; j < 2 * kColumns; ++j) {
-        const int32_t k = first_key + j / 2 * 8 + int32_t(g);
-        const bool present = k < rows.key_length;
-        keys.value[j] = word(present ? key + k * p.spec.key_stride[1] : key,
-                             step * kStep + j % 2 * (kStep / 2) + int(t) * kWordElements, present);
+      for (int j = 0; j < 2 * kAll; ++j) {
+        const Element* const key = row_of(j / 2 * 8 + int32_t(g));
+        keys.value[j] =
+            word(key, step * kStep + j % 2 * (kStep / 2) + int(t) * kWordElements, key != nullptr);
       }
       a.template prepare<true>();
       keys.template prepare<true>();
       multiply(s, 0, a, keys);
     }
+  }
+
+  // The word of a query with its bias, as PositionTile has it.
+  FOVEA_DEVICE uint32_t biased(uint32_t word, const float* bias, int column) const {
+    const auto of = [&](int d) { return d < p.head_dim ? tile::load_global(bias + d) : 0.0f; };
+    if constexpr (sizeof(Element) == 4) {
+      return tile::as_bits(tile::as_float(word) + of(column));
+    } else {
+      const uint32_t words[4] = {word};
+      return tile::pack<Element>(tile::element<Element>(words, 0) + of(column),
+                                 tile::element<Element>(words, 1) + of(column + 1));
+    }
+  }
+
+  FOVEA_DEVICE void add_positions(tile::Fragment<1, kColumns>& s, const AttentionRows& rows,
+                                  int32_t row, int32_t first_key) const {
+    using Staged = StagedScores<kKeys>;
+    const Distances seen = distances(p.spec, rows.query_length, rows.key_length);
+    const int64_t(&stride)[2] = p.spec.position_keys_stride;
+    const auto* const from = static_cast<const Element*>(p.position_keys) +
+                             p.spec.position_origin * stride[0] + rows.first_head * stride[1];
+    const int64_t largest = int64_t{rows.position(row)} + 15 + rows.shift(p) - first_key;
+    tile::Fragment<1, Staged::kColumns> e = {};
+    multiply_rows(e, rows, row, p.position_bias, p.spec.position_bias_stride[0],
+                  [&](int32_t column) -> const Element* {
+                    const int64_t distance = largest - column;
+                    const bool there = distance >= seen.low && distance <= seen.high;
+                    return there ? from + distance * stride[0] : nullptr;
+                  });
+    const Staged staged{tile::shared_base() + kAttentionRowsBytes};
+    staged.put(e);
+    staged.add_to(s);
   }
 
   static constexpr int kWordElements = 4 / sizeof(Element);
@@ -162,9 +216,9 @@ struct RowStatistics {
   }
 };
 
-template <Precision kPrecision>
+template <Precision kPrecision, bool kPositions>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_statistics(const BackwardParams b) {
-  RowStatistics<kPrecision>(b).run();
+  RowStatistics<kPrecision, kPositions>(b).run();
 }
 
 }  // namespace fovea::attention::cuda

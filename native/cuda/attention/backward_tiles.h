@@ -48,6 +48,16 @@ constexpr BackwardTile kFloatBackwardTiles[] = {
     {{8, 16, 16, 1, 4, 1}, {256, 256, 8, 16, 16, 2, 4, 1}},
 };
 
+// With keys of distances. Their own kernels have the tiles of `queries`; `keys` says how these are counted.
+constexpr BackwardTile kPositionHalfBackwardTiles[] = {
+    {{2, 16, 64, 1, 1, 1}, {64, 64, 4, 16, 32, 2, 1, 1}},
+    {{2, 16, 32, 1, 1, 1}, {128, 128, 2, 16, 32, 2, 1, 1}},
+};
+constexpr BackwardTile kPositionFloatBackwardTiles[] = {
+    {{2, 16, 32, 1, 1, 1}, {64, 64, 2, 16, 32, 2, 1, 1}},
+    {{1, 16, 32, 1, 1, 1}, {128, 128, 2, 16, 16, 2, 1, 1}},
+};
+
 // Of a block of the kernels that go by rows alone.
 constexpr int kRowThreads = 128;
 
@@ -75,6 +85,7 @@ struct BackwardVariant {
   Precision precision;
   BackwardTile tile;
   bool general;
+  bool positions = false;
 
   constexpr int blocks() const { return tile.keys.blocks; }
   constexpr int head_dim() const { return tile.head_dim(); }
@@ -86,6 +97,11 @@ struct BackwardVariant {
   // Rows that the workspace keeps for each sequence and head beyond those it has.
   constexpr int padding() const {
     return tile.keys.rows > tile.queries.rows() ? tile.keys.rows : tile.queries.rows();
+  }
+
+  // Columns of drelative_table that one block of the kernel of row operands sums, a thread for each.
+  constexpr int table_columns() const {
+    return tile.queries.threads() < 128 ? tile.queries.threads() : 128;
   }
 
   // The keys kernel: keys and values, the stages, the tile of score gradients, facts of rows.
@@ -111,8 +127,16 @@ struct BackwardVariant {
   constexpr int keys_facts_offset() const { return keys_rows_offset() + kAttentionRowsBytes; }
   constexpr int keys_shared_bytes() const { return keys_facts_offset() + kKeysFacts * 8; }
 
-  // The others: query and dout, the ring.
-  constexpr int ring_offset() const { return tile.queries.rows() * row_bytes(); }
+  // The others: query and dout, with keys of distances query once more and a band of these, the ring.
+  constexpr int position_queries_offset() const { return tile.queries.rows() * row_bytes(); }
+  constexpr int band_offset() const {
+    return position_queries_offset() + tile.queries.rows() * tile.head_dim() * element_bytes();
+  }
+  constexpr int ring_offset() const {
+    if (!positions) return position_queries_offset();
+    return band_offset() +
+           (tile.queries.rows() + tile.queries.keys) * tile.head_dim() * element_bytes();
+  }
   constexpr int slot_bytes() const {
     const int widest =
         tile.head_dim() > tile.value_head_dim() ? tile.head_dim() : tile.value_head_dim();
@@ -121,16 +145,35 @@ struct BackwardVariant {
   constexpr int queries_rows_offset() const {
     return ring_offset() + tile.queries.slots * slot_bytes();
   }
-  constexpr int queries_shared_bytes() const { return queries_rows_offset() + kAttentionRowsBytes; }
-};
+  constexpr int staged_offset() const { return queries_rows_offset() + kAttentionRowsBytes; }
+  constexpr int queries_shared_bytes() const {
+    return staged_offset() +
+           (positions ? tile.queries.warps * staged_score_bytes(tile.queries.keys) : 0);
+  }
 
-// Columns of drelative_table that one block of the kernel of row operands sums, a thread for each.
-constexpr int kTableColumns = 128;
+  // The kernels of positions: weights and score gradients of a tile by keys, or these by distances; and a word
+  // for each warp.
+  constexpr int distances() const { return 16 * tile.queries.warps; }
+  constexpr int stored_row_bytes(int columns) const {
+    const int bytes = columns * element_bytes();
+    return bytes > 64 ? bytes : 64;
+  }
+  constexpr int stored_offset() const { return (queries_shared_bytes() + 127) / 128 * 128; }
+  constexpr int stored_bytes() const {
+    return tile.queries.rows() * stored_row_bytes(tile.queries.keys);
+  }
+  constexpr int words_offset() const {
+    const int by_distance = tile.queries.rows() * stored_row_bytes(distances());
+    return stored_offset() + (by_distance > 2 * stored_bytes() ? by_distance : 2 * stored_bytes());
+  }
+  constexpr int positions_shared_bytes() const { return words_offset() + 4 * tile.queries.warps; }
+};
 
 constexpr auto kBackwardVariants = [] {
   std::array<BackwardVariant,
-             2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles)) +
-                 std::size(kFloatBackwardTiles)>
+             2 * (std::size(kHalfBackwardTiles) + std::size(kGeneralHalfBackwardTiles) +
+                  std::size(kPositionHalfBackwardTiles)) +
+                 std::size(kFloatBackwardTiles) + std::size(kPositionFloatBackwardTiles)>
       all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
@@ -141,6 +184,14 @@ constexpr auto kBackwardVariants = [] {
   }
   for (const BackwardTile& tile : kFloatBackwardTiles) {
     all[count++] = {Precision::kFloat32, tile, true};
+  }
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const BackwardTile& tile : kPositionHalfBackwardTiles) {
+      all[count++] = {precision, tile, true, true};
+    }
+  }
+  for (const BackwardTile& tile : kPositionFloatBackwardTiles) {
+    all[count++] = {Precision::kFloat32, tile, true, true};
   }
   return all;
 }();
@@ -154,6 +205,7 @@ constexpr int first_with_queries(int index) {
   const BackwardVariant& it = kBackwardVariants[index];
   while (index > 0 && kBackwardVariants[index - 1].precision == it.precision &&
          kBackwardVariants[index - 1].general == it.general &&
+         kBackwardVariants[index - 1].positions == it.positions &&
          kBackwardVariants[index - 1].tile.queries == it.tile.queries) {
     --index;
   }

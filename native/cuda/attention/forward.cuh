@@ -6,6 +6,7 @@
 
 #include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
+#include "cuda/attention/positions.cuh"
 #include "cuda/attention/ring.cuh"
 #include "cuda/attention/scores.cuh"
 #include "tile/products.cuh"
@@ -23,13 +24,17 @@ struct AttentionForward {
   static constexpr int kM = kIt.tile.warp_rows / 16;
   static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
   static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
-  static constexpr int kQueryBytes = kIt.query_bytes();
+  static constexpr int kRingOffset = kIt.ring_offset();
   static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
   static constexpr int kWarpRows = kIt.tile.warp_rows;
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   using Ring =
       TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys, kIt.general>;
   static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
+
+  using Positions = PositionTile<kPrecision, kRows, kKeys, kDim, kThreads>;
+  static constexpr int kPositionQueries = kIt.query_bytes(), kBandOffset = kIt.band_offset();
+  static constexpr int kStagedOffset = kIt.staged_offset();
 
   struct ScoreSlots {
     static FOVEA_DEVICE uint32_t address() {
@@ -63,7 +68,7 @@ struct AttentionForward {
       store_gated(out, results, rows);
     } else {
       store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
-                       queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+                       queries + kRingOffset + warp() * kStagedBytes, out, first_column(),
                        results.factor, true, p, rows, warp_row());
     }
     if (first_column() == 0) store_lse(results, p, rows, mine);
@@ -90,7 +95,8 @@ struct AttentionForward {
         mine(warp_row()),
         queries(tile::shared_base()),
         shared_rows(queries + kRowsOffset),
-        ring(params, rows, queries + kQueryBytes, shared_rows) {
+        ring(params, rows_of_keys<kIt.positions>(params, rows), queries + kRingOffset,
+             shared_rows) {
     tiles = set_visible_tiles<kKeys>(rows, p);
     if constexpr (kIt.general) {
       tiles = restrict_to_list(p.lists, rows, tiles, tile_of<kRows>(rows));
@@ -103,12 +109,25 @@ struct AttentionForward {
     tile::sync_block();
   }
 
+  FOVEA_DEVICE Positions positions() const {
+    return {
+        p, queries, queries + kPositionQueries, queries + kBandOffset, {queries + kStagedOffset}};
+  }
+  // Sends for keys of distances.
+  FOVEA_DEVICE void load_band(int32_t tile) const {
+    if constexpr (kIt.positions) {
+      positions().load_band(load_rows(shared_rows), first_key(tile));
+      tile::copy_async_commit();
+    }
+  }
+
   FOVEA_DEVICE int32_t first_key(int32_t tile) const {
     return first_key_of<kIt.general, kKeys>(p.lists, tile, shared_rows);
   }
 
   FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
     tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    if constexpr (kIt.positions) positions().add_scores(s, warp_row());
     const auto places = [&] {
       return RowPlaces{p, shared_rows, mine, first_key(tile)};
     };
@@ -120,6 +139,13 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void attend(tile::Fragment<kM, kOutColumns>& out, Softmax& softmax) {
+    if constexpr (kIt.positions) {
+      tile::copy_async_commit();
+      tile::copy_async_wait<0>();
+      tile::sync_block();
+      positions().add_biases(load_rows(shared_rows));
+      load_band(tiles - 1);
+    }
     ring.start(load_rows_field<offsetof(AttentionRows, begin)>(shared_rows), tiles);
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 1; tile >= 0; --tile) {
@@ -132,6 +158,7 @@ struct AttentionForward {
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
+      if (kIt.positions && tile > 0) load_band(tile - 1);  // the last one has been read
       tile::add_weighted_rows<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
     }
   }
@@ -147,8 +174,8 @@ struct AttentionForward {
         stride[i] = gated ? p.spec.out_stride[i] : p.spec.ungated_stride[i];
       }
       const OutputGates gates{p, rows, warp_row(), gated && p.output_gates != nullptr};
-      store_query_rows({gated ? p.out : p.ungated, p.spec.out_dtype, p.value_head_dim, false}, stride,
-                       queries + kQueryBytes + warp() * kStagedBytes, out, first_column(),
+      store_query_rows({gated ? p.out : p.ungated, p.spec.out_dtype, p.value_head_dim, false},
+                       stride, queries + kRingOffset + warp() * kStagedBytes, out, first_column(),
                        results.factor, true, p, rows, warp_row(), gates);
     }
   }
@@ -156,7 +183,7 @@ struct AttentionForward {
   // The weights themselves, or the largest, once their sums are known: the scores a second time, from keys
   // alone.
   FOVEA_DEVICE void store_weights(const Softmax& softmax, const RowResults<kM>& results) {
-    const uint32_t key_tile = queries + kQueryBytes;
+    const uint32_t key_tile = queries + kRingOffset;
     if (p.top_weights != nullptr && first_column() == 0) largest().clear();
     int32_t visible = tiles - 1;  // the last that is left
     if (tiles > 0) ring.seek((first_key(visible) - first_key(0)) / kKeys + 1);  // back to it
@@ -167,6 +194,7 @@ struct AttentionForward {
       if (seen) {
         tile::sync_block();  // the slot's last readers are done
         ring.template load<RingItem::kKeys>(visible, key_tile);
+        load_band(visible);
         tile::copy_async_commit();
         tile::copy_async_wait<0>();
         tile::sync_block();
@@ -184,8 +212,7 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE WarpTopWeights<kM> largest() const {
-    return {p, load_rows(shared_rows), warp_row(),
-            queries + kQueryBytes + warp() * kStagedBytes};
+    return {p, load_rows(shared_rows), warp_row(), queries + kRingOffset + warp() * kStagedBytes};
   }
 };
 

@@ -8,14 +8,14 @@
 
 namespace fovea::attention::cuda {
 
-template <Precision kPrecision, size_t... kIndex>
+template <Precision kPrecision, bool kPositions, size_t... kIndex>
 constexpr auto instantiate(std::index_sequence<kIndex...>) {
-  return std::array<AttentionKernel*, sizeof...(kIndex)>{
-      attention_forward<int(first_variant(kAttentionVariants, kPrecision) + kIndex)>...};
+  return std::array<AttentionKernel*, sizeof...(kIndex)>{attention_forward<int(
+      first_variant(kAttentionVariants, kPrecision, kPositions) + kIndex)>...};
 }
 
-template <Precision kPrecision>
-constexpr auto kKernels = instantiate<kPrecision>(
-    std::make_index_sequence<count_variants(kAttentionVariants, kPrecision)>());
+template <Precision kPrecision, bool kPositions = false>
+constexpr auto kKernels = instantiate<kPrecision, kPositions>(
+    std::make_index_sequence<count_variants(kAttentionVariants, kPrecision, kPositions)>());
 
 }  // namespace fovea::attention::cuda

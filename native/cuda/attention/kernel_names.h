@@ -20,11 +20,16 @@ constexpr const char* name_of(Precision precision) {
   }
 }
 
+constexpr const char* features_of(const auto& variant) {
+  if (variant.positions) return "_positions";
+  return variant.general ? "_general" : "";
+}
+
 template <size_t kLength>
 void write_name(char (&name)[kLength], const AttentionVariant& variant) {
   std::snprintf(name, kLength, "flash_cuda_sm80_%s_%dx%d_d%d%s", name_of(variant.precision),
                 variant.tile.rows(), variant.tile.keys, variant.tile.head_dim,
-                variant.general ? "_general" : "");
+                features_of(variant));
 }
 
 // The keys kernel of a backward pass, or the queries kernel if it is `deterministic`.
@@ -32,8 +37,7 @@ template <size_t kLength>
 void write_name(char (&name)[kLength], const BackwardVariant& variant, bool deterministic) {
   std::snprintf(name, kLength, "flash_cuda_sm80_backward_%s_%dx%d_d%d%s%s",
                 name_of(variant.precision), variant.tile.keys.rows, variant.tile.keys.keys(),
-                variant.head_dim(), variant.general ? "_general" : "",
-                deterministic ? "_deterministic" : "");
+                variant.head_dim(), features_of(variant), deterministic ? "_deterministic" : "");
 }
 
 }  // namespace fovea::attention::cuda

@@ -1,5 +1,6 @@
 // Which kernels a plan of attention stands for, and their launches.
 
+#include <algorithm>
 #include <utility>
 
 #include "cuda/attention/backward_table.h"
@@ -16,32 +17,44 @@ AttentionKernel* const* attention_kernels_f16();
 AttentionKernel* const* attention_kernels_bf16();
 AttentionKernel* const* attention_kernels_tf32();
 AttentionKernel* const* attention_kernels_f32();
+AttentionKernel* const* position_kernels_f16();
+AttentionKernel* const* position_kernels_bf16();
+AttentionKernel* const* position_kernels_f32();
 
 namespace {
 
 AttentionKernel* function_of(int32_t index) {
   const Precision precision = kAttentionVariants[index].precision;
+  const bool positions = kAttentionVariants[index].positions;
   const auto all = [&] {
     switch (precision) {
       case Precision::kFloat16:
-        return attention_kernels_f16();
+        return positions ? position_kernels_f16() : attention_kernels_f16();
       case Precision::kBfloat16:
-        return attention_kernels_bf16();
+        return positions ? position_kernels_bf16() : attention_kernels_bf16();
       case Precision::kTf32:
         return attention_kernels_tf32();
       default:
-        return attention_kernels_f32();
+        return positions ? position_kernels_f32() : attention_kernels_f32();
     }
   }();
-  return all[index - first_variant(kAttentionVariants, precision)];
+  return all[index - first_variant(kAttentionVariants, precision, positions)];
 }
 
 const BackwardKernels& backward_kernels_of(int32_t index) {
   const Precision precision = kBackwardVariants[index].precision;
-  const BackwardKernels* const all = precision == Precision::kFloat16    ? backward_kernels_f16()
-                                     : precision == Precision::kBfloat16 ? backward_kernels_bf16()
-                                                                         : backward_kernels_f32();
-  return all[index - first_variant(kBackwardVariants, precision)];
+  const bool positions = kBackwardVariants[index].positions;
+  const auto all = [&] {
+    switch (precision) {
+      case Precision::kFloat16:
+        return positions ? position_backward_kernels_f16() : backward_kernels_f16();
+      case Precision::kBfloat16:
+        return positions ? position_backward_kernels_bf16() : backward_kernels_bf16();
+      default:
+        return positions ? position_backward_kernels_f32() : backward_kernels_f32();
+    }
+  }();
+  return all[index - first_variant(kBackwardVariants, precision, positions)];
 }
 
 // Whether the plan's kernels are those that were loaded for its modifier.
@@ -82,7 +95,21 @@ int32_t check_loaded(const fovea_plan& plan, char (&error)[FOVEA_ERROR_LENGTH]) 
 
 device::Kernel statistics_kernel_of(const fovea_plan& plan) {
   return device::make_kernel("backward_statistics", backward_functions(plan).statistics,
-                             kRowThreads, kAttentionRowsBytes);
+                             kRowThreads,
+                             kAttentionRowsBytes + (kBackwardVariants[plan.variant].positions
+                                                        ? kRowThreads / 32 * staged_score_bytes(32)
+                                                        : 0));
+}
+
+device::Kernel positions_kernel_of(const fovea_plan& plan) {
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  return device::make_kernel("backward_positions", backward_functions(plan).positions,
+                             variant.tile.queries.threads(), variant.positions_shared_bytes(), 1);
+}
+
+device::Kernel query_biases_kernel() {
+  return device::make_kernel("backward_query_biases", backward_query_biases_kernel(), kRowThreads,
+                             0);
 }
 
 device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
@@ -97,10 +124,14 @@ device::Kernel backward_kernel_of(const fovea_plan& plan, int32_t phase) {
       return device::make_kernel("backward_rows", backward_rows_kernel(spec_of(plan).output_gates_dtype != 0),
                                  kRowThreads, 0);
     case kKeysPhase:
+      if (variant.positions) {
+        return device::make_kernel(plan.kernel, kernels.keys, variant.tile.queries.threads(),
+                                   variant.positions_shared_bytes(), 1);
+      }
       return device::make_kernel(plan.kernel, kernels.keys, variant.tile.keys.threads(),
                                  variant.keys_shared_bytes(), variant.tile.keys.blocks);
     case kQueriesPhase:
-      return spec_of(plan).deterministic
+      return spec_of(plan).deterministic || variant.positions
                  ? queries(kernels.queries, variant.tile.queries.blocks)
                  : device::make_kernel("backward_convert", kernels.convert, kRowThreads,
                                        kRowThreads / 32 * kStagedBytes);
@@ -137,6 +168,10 @@ int32_t prepare(fovea_plan& plan) {
   }
   if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
   if (int32_t status = device::prepare_phases(plan, backward_kernel_of)) return status;
+  if (kBackwardVariants[plan.variant].positions) {
+    if (int32_t status = device::prepare(positions_kernel_of(plan), plan.error)) return status;
+    if (int32_t status = device::prepare(query_biases_kernel(), plan.error)) return status;
+  }
   return device::prepare(statistics_kernel_of(plan), plan.error);
 }
 
@@ -157,11 +192,41 @@ int32_t run_forward(const backend::Run& run, fovea_call& call) {
   return device::launch(kernel_of(run.plan), &params, run, call);
 }
 
+// The items of a phase that are within [begin, end), by a kernel of their own, which counts from the first.
+int32_t launch_within(const device::Kernel& kernel, int64_t begin, int64_t end,
+                      BackwardParams& params, const backend::Run& run, fovea_call& call) {
+  const int64_t from = std::max(call.begin, begin), to = std::min(call.end, end);
+  if (from >= to) return FOVEA_OK;
+  params.forward.first_item = from - begin;
+  const int64_t first = std::exchange(call.begin, from), last = std::exchange(call.end, to);
+  const int32_t status = device::launch(kernel, &params, run, call);
+  call.begin = first;
+  call.end = last;
+  return status;
+}
+
+// Row operands, then keys of distances, then biases of queries.
+int32_t run_row_operands(BackwardParams& params, const backend::Run& run, fovea_call& call) {
+  const BackwardVariant& variant = kBackwardVariants[run.plan.variant];
+  const RowOperandItems items(spec_of(run.plan), variant);
+  if (int32_t status = launch_within(backward_kernel_of(run.plan, kRowOperandsPhase), 0,
+                                     items.positions_begin, params, run, call)) {
+    return status;
+  }
+  if (!variant.positions) return FOVEA_OK;
+  if (int32_t status = launch_within(positions_kernel_of(run.plan), items.positions_begin,
+                                     items.bias_begin, params, run, call)) {
+    return status;
+  }
+  return launch_within(query_biases_kernel(), items.bias_begin, int64_t(items.count), params, run,
+                       call);
+}
+
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const auto& operands = *static_cast<const BackwardOperands*>(run.operands);
   if (int32_t status = check_modifier(run.plan, operands, call)) return status;
-  const BackwardParams params = backward_params(run.plan, operands, call, run.workspace,
-                                                kBackwardVariants[run.plan.variant]);
+  BackwardParams params = backward_params(run.plan, operands, call, run.workspace,
+                                          kBackwardVariants[run.plan.variant]);
   if (call.phase == kRowsPhase) {
     const BackwardTile& tile = kBackwardVariants[run.plan.variant].tile;
     const AttentionParams& p = params.forward;
@@ -169,6 +234,7 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
     if (int32_t status = make_lists(of_rows, p, p.lists, run, call)) return status;
     if (int32_t status = make_lists(of_keys, p, params.key_lists, run, call)) return status;
   }
+  if (call.phase == kRowOperandsPhase) return run_row_operands(params, run, call);
   const int32_t status =
       device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
   if (status != FOVEA_OK || call.phase != kRowsPhase) return status;

@@ -7,6 +7,19 @@
 
 namespace fovea::attention::cuda {
 
+// Whether kernels with keys of distances are needed.
+inline bool has_positions(const Spec& spec) {
+  return spec.has_content_bias || spec.has_position_keys;
+}
+
+// As kernels see heads: those with keys of distances take rows of single heads, as if each query head had a key
+// head of its own.
+inline Spec spec_of_kernels(const Spec& given) {
+  Spec spec = given;
+  if (has_positions(spec)) spec.key_heads = spec.query_heads;
+  return spec;
+}
+
 class ListLayout {
  public:
   // For tiles of rows.

@@ -33,8 +33,8 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
   const Spec& spec = spec_of(plan);
   AttentionParams p = {};
   static_cast<Inputs&>(p) = operands;
-  static_cast<PairParams&>(p) = pair_params(plan, spec, call);
-  p.spec = spec;
+  p.spec = spec_of_kernels(spec);
+  static_cast<PairParams&>(p) = pair_params(plan, p.spec, call);
   const int64_t queries = spec.packed ? spec.query_total : spec.query_length;
   const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
   p.query_copy = row_copy(spec, p.query, spec.query_stride, queries, spec.query_heads,
@@ -43,6 +43,14 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                         tile.head_dim);
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
+  if (has_positions(spec)) {
+    const int64_t(&stride)[2] = spec.position_keys_stride;
+    p.key_group = Divisor::of(uint32_t(spec.query_heads / spec.key_heads));
+    p.position_copy.bytes = tile::copy_bytes(
+        p.position_keys,
+        {tile::used(stride[0], spec.position_count), tile::used(stride[1], spec.query_heads)},
+        element_bytes(spec.dtype));
+  }
   p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
                          spec.has_mask;
   p.is_sparse = is_sparse(spec);
@@ -64,7 +72,7 @@ inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOpe
 inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOperands& operands,
                                       const fovea_call& call, void* workspace,
                                       const BackwardVariant& variant) {
-  const Spec& spec = spec_of(plan);
+  const Spec spec = spec_of_kernels(spec_of(plan));
   BackwardParams b = {};
   static_cast<BackwardOperands&>(b) = operands;
   b.forward = input_params(plan, operands, call, variant.tile.queries, variant.general);
@@ -76,7 +84,24 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   if (layout.row_lists >= 0) {
     b.forward.lists = ListLayout(spec, variant.tile.queries).at(base + layout.row_lists);
   }
-  b.key_lists = ListLayout(spec, variant.tile.keys).at(base + layout.key_lists);
+  if (variant.positions) {
+    // A block of the phase of keys has all query heads of a key head.
+    if (call.phase == kKeysPhase) {
+      b.forward.key_heads = int32_t(spec_of(plan).key_heads);
+      b.forward.pairs = spec.batch * b.forward.key_heads;
+      if (b.forward.pairs > 0) b.forward.tiles = int32_t(plan.items[call.phase] / b.forward.pairs);
+    }
+    if (layout.content_count > 0) {
+      b.content_parts = reinterpret_cast<float*>(base + layout.content_parts);
+    }
+    if (layout.position_count > 0) {
+      b.position_parts = reinterpret_cast<float*>(base + layout.position_parts);
+    }
+    b.content_count = layout.content_count;
+    b.position_count = layout.position_count;
+  } else {
+    b.key_lists = ListLayout(spec, variant.tile.keys).at(base + layout.key_lists);
+  }
   b.lse2 = reinterpret_cast<float*>(base + layout.lse2);
   b.highest = reinterpret_cast<float*>(base + layout.highest);
   b.rest = reinterpret_cast<float*>(base + layout.rest);
@@ -94,7 +119,7 @@ inline BackwardParams backward_params(const fovea_plan& plan, const BackwardOper
   }
   b.dout_rows = row_copy(spec, b.dout_factor, b.dout_factor_stride, positions, spec.query_heads,
                          spec.value_head_dim, variant.tile.value_head_dim());
-  const RowOperandItems items(spec, variant.tile.queries.rows());
+  const RowOperandItems items(spec, variant);
   const auto gradients = row_gradients(spec, operands);
   for (int s = 0; s < kRowOperands; ++s) {
     const RowGradient& it = gradients[s];

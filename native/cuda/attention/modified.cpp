@@ -53,6 +53,7 @@ int32_t read(const device::Image& image, Modified& to, Error& error) {
   BackwardKernels& backward = to.backward;
   if (int32_t status = find("modified_statistics", backward.statistics)) return status;
   if (int32_t status = find("modified_keys", backward.keys)) return status;
+  if (int32_t status = find("modified_positions", backward.positions)) return status;
   if (int32_t status = find("modified_queries", backward.queries)) return status;
   if (int32_t status = find("modified_bias", backward.bias)) return status;
   return find("modified_row_operands", backward.row_operands);

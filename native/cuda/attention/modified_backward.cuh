@@ -3,6 +3,7 @@
 
 #include "cuda/attention/backward_bias.cuh"
 #include "cuda/attention/backward_keys.cuh"
+#include "cuda/attention/backward_positions.cuh"
 #include "cuda/attention/backward_queries.cuh"
 #include "cuda/attention/backward_statistics.cuh"
 
@@ -13,12 +14,25 @@ constexpr BackwardVariant kModifiedQueries = kBackwardVariant<first_with_queries
 
 extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1)
 void modified_statistics(const BackwardParams b) {
-  RowStatistics<kModified.precision>(b).run();
+  RowStatistics<kModified.precision, kModified.positions>(b).run();
 }
 
-extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kModified.tile.keys.threads(), kModified.tile.keys.blocks)
+constexpr int kKeysThreads =
+    kModified.positions ? kModified.tile.queries.threads() : kModified.tile.keys.threads();
+
+extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kKeysThreads, kModified.positions ? 1 : kModified.tile.keys.blocks)
 void modified_keys(const BackwardParams b) {
-  BackwardKeys<kModified>(b).run();
+  if constexpr (kModified.positions) {
+    BackwardPositions<kModified>(b).keys();
+  } else {
+    BackwardKeys<kModified>(b).run();
+  }
+}
+
+// Empty where there are no keys of distances.
+extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kModified.tile.queries.threads(), 1)
+void modified_positions(const BackwardParams b) {
+  if constexpr (kModified.positions) BackwardPositions<kModified>(b).distances();
 }
 
 extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kModifiedQueries.tile.queries.threads(),

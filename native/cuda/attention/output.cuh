@@ -171,12 +171,14 @@ struct WarpTopWeights {
 
   template <int kColumns>
   FOVEA_DEVICE void add(const tile::Fragment<kM, kColumns>& weights, int32_t first_key) const {
-    constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4;
+    constexpr int kPieces = kColumns % 8 == 0 ? 8 : 4,
+                  kTaken = kPieces < kColumns ? kPieces : kColumns;
+    static_assert(kColumns % kTaken == 0);
     const tile::StagedRows<kPieces> staged{stage};
     FOVEA_UNROLL
     for (int i = 0; i < kM; ++i) {
       FOVEA_UNROLL
-      for (int first = 0; first < kColumns; first += kPieces) {
+      for (int first = 0; first < kColumns; first += kTaken) {
         tile::sync_warp();  // the last rows have been read
         staged.put(weights[i], first, [](int, float x) { return x; });
         tile::sync_warp();
@@ -184,7 +186,7 @@ struct WarpTopWeights {
         if (lane >= 16 || int32_t(row) >= rows.count) continue;
         const TopWeights top(p, rows, row);
         FOVEA_NO_UNROLL
-        for (int32_t column = 0; column < 8 * kPieces; ++column) {
+        for (int32_t column = 0; column < 8 * kTaken; ++column) {
           top.add(staged.element(lane, uint32_t(column)), first_key + 8 * first + column);
         }
       }

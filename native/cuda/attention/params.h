@@ -24,6 +24,8 @@ struct AttentionParams : ForwardOperands, PairParams {
   Spec spec;  // the batch strides of packed tensors are 0
   TileLists lists;
   RowCopy query_copy, key_copy, value_copy;
+  RowCopy position_copy;  // of position_keys
+  Divisor key_group;  // with keys of distances, whose rows are of single heads: how many share keys
   bool is_sparse;           // whether the mask has gaps
   bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
   uint32_t weight_factors;  // not 0 where dropout or gates of keys multiply weights before their product

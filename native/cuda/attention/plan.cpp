@@ -19,7 +19,7 @@ Precision precision_of(const Spec& spec) {
     case FOVEA_BFLOAT16:
       return Precision::kBfloat16;
     default:
-      return spec.allow_tf32 ? Precision::kTf32 : Precision::kFloat32;
+      return spec.allow_tf32 && !has_positions(spec) ? Precision::kTf32 : Precision::kFloat32;
   }
 }
 
@@ -39,7 +39,9 @@ int32_t check_lists(const ListLayout& lists, Error& error) {
 }
 
 int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
-int shared_bytes(const BackwardVariant& variant) { return variant.keys_shared_bytes(); }
+int shared_bytes(const BackwardVariant& variant) {
+  return variant.positions ? variant.positions_shared_bytes() : variant.keys_shared_bytes();
+}
 
 // Whether a multiprocessor holds as many blocks as the kernel's registers allow. It has 1 KiB more
 // than a block may have, and each block takes as much for itself.
@@ -60,19 +62,23 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   }
   const bool general = needs_general(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
-    return variant.precision == precision && variant.general >= general &&
-           spec.head_dim <= variant.head_dim() && spec.value_head_dim <= variant.value_head_dim();
+    return variant.precision == precision && variant.positions == has_positions(spec) &&
+           variant.general >= general && spec.head_dim <= variant.head_dim() &&
+           spec.value_head_dim <= variant.value_head_dim();
   });
   if (found == all.end()) {
-    return fail(error, FOVEA_UNSUPPORTED,
-                "head_dim is %lld and value_head_dim %lld, and CUDA kernels take up to %d each",
-                (long long)spec.head_dim, (long long)spec.value_head_dim,
-                std::end(kHalfTiles)[-1].head_dim);
+    const bool positions = has_positions(spec);
+    return fail(
+        error, FOVEA_UNSUPPORTED,
+        "head_dim is %lld and value_head_dim %lld, and CUDA kernels%s take up to %d each",
+        (long long)spec.head_dim, (long long)spec.value_head_dim,
+        positions ? " with content_bias or position_keys" : "",
+        positions ? std::end(kPositionHalfTiles)[-1].head_dim : std::end(kHalfTiles)[-1].head_dim);
   }
   auto chosen = found;
   for (auto next = found; next != all.end(); ++next) {
     if (next->precision != precision || next->general != found->general ||
-        next->head_dim() != found->head_dim() ||
+        next->positions != found->positions || next->head_dim() != found->head_dim() ||
         next->value_head_dim() != found->value_head_dim()) {
       break;
     }
@@ -86,7 +92,7 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
 }  // namespace
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
-  const Spec& spec = spec_of(plan);
+  const Spec spec = spec_of_kernels(spec_of(plan));
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   if (int32_t status =
           find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
@@ -117,8 +123,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
 }
 
 int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
-  const Spec& spec = spec_of(plan);
-  const Spec& gradients = spec_of(plan);
+  const Spec spec = spec_of_kernels(spec_of(plan));
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   // TF32 is never asked for: float32 gradients are exact.
   const Precision precision =
@@ -128,7 +133,9 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
     return status;
   }
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
-  const int shared = std::max(variant.keys_shared_bytes(), variant.queries_shared_bytes());
+  // With keys of distances dquery is always summed by the block that owns it.
+  const bool deterministic = spec.deterministic || variant.positions;
+  const int shared = std::max(shared_bytes(variant), variant.queries_shared_bytes());
   if (int32_t status = check_shared(device, spec, shared, plan.error)) return status;
 
   const KeysTile& keys = variant.tile.keys;
@@ -144,14 +151,13 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
       {"tiles of queries for each pair of batch and key head",
        {tiles_of(rows, variant.padding()), spec.batch, spec.key_heads}},
       {"tiles of keys for each pair of batch and key head",
-       {tiles_of(spec.key_length, keys.keys()), spec.batch, spec.key_heads}},
+       {tiles_of(spec.key_length, keys.keys()), spec.batch, spec_of(plan).key_heads}},
       {"tiles of queries for each pair of batch and key head",
-       {tiles_of(rows, gradients.deterministic ? queries.rows() : keys.rows), spec.batch,
-        spec.key_heads}},
+       {tiles_of(rows, deterministic ? queries.rows() : keys.rows), spec.batch, spec.key_heads}},
       {"tiles of dbias and dkey_gates", {most(KeyOperandItems(spec, queries).count)}},
       {"gradients of row operands and the relative table",
-       {most(RowOperandItems(spec, queries.rows()).count)}},
-      {"dsinks", {gradients.has_dsinks, spec.query_heads}},
+       {most(RowOperandItems(spec, variant).count)}},
+      {"dsinks", {spec.has_dsinks, spec.query_heads}},
   };
   plan.phases = kBackwardPhases;
   for (int phase = 0; phase < kBackwardPhases; ++phase) {
@@ -165,10 +171,12 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.tile_keys = keys.keys();
   plan.section = section_of(spec, device, variant.element_bytes());
   if (int32_t status = check_lists(ListLayout(spec, queries), plan.error)) return status;
-  if (int32_t status = check_lists(ListLayout(spec, keys), plan.error)) return status;
+  if (!variant.positions) {
+    if (int32_t status = check_lists(ListLayout(spec, keys), plan.error)) return status;
+  }
   // No more rows than a grid's tiles have.
   plan.workspace_bytes = int64_t(BackwardLayout(plan).bytes);
-  write_name(plan.kernel, variant, gradients.deterministic);
+  write_name(plan.kernel, variant, deterministic);
   return FOVEA_OK;
 }
 

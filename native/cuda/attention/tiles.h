@@ -48,25 +48,49 @@ constexpr AttentionTile kFloatTiles[] = {
     {256, 256, 8, 16, 16, 2, 2, 1},
 };
 
+// With keys of distances: a warp has 16 rows, of one head, and two slots do, since the band of distances takes
+// the place of a third.
+constexpr AttentionTile kPositionHalfTiles[] = {{64, 64, 4, 16, 64, 2, 1, 2},
+                                                {128, 128, 4, 16, 32, 2, 1, 1}};
+constexpr AttentionTile kPositionFloatTiles[] = {{64, 64, 4, 16, 32, 2, 1, 1},
+                                                 {128, 128, 2, 16, 16, 2, 1, 1}};
+
+// Of a warp's scores by distance on their way from one place of a fragment to another: floats of a row, with
+// some behind them for banks.
+constexpr int staged_scores(int keys) { return keys + 24; }
+constexpr int staged_score_bytes(int keys) { return 16 * 4 * staged_scores(keys); }
+
 // One kernel. The general one computes every feature; the other leaves out what would cost registers
 // in the loop: softcap, bias, ALiBi, dropout, weights and scales that are not positive.
 struct AttentionVariant {
   Precision precision;
   AttentionTile tile;
   bool general;
+  bool positions = false;  // with keys of distances and biases of queries, beside all else
 
   constexpr int element_bytes() const { return is_half(precision) ? 2 : 4; }
   constexpr int query_bytes() const { return tile.rows() * tile.head_dim * element_bytes(); }
+  // Queries once more, for keys of distances, and a band of these.
+  constexpr int band_offset() const { return 2 * query_bytes(); }
+  constexpr int band_bytes() const {
+    return (tile.rows() + tile.keys) * tile.head_dim * element_bytes();
+  }
+  constexpr int ring_offset() const {
+    return positions ? band_offset() + band_bytes() : query_bytes();
+  }
   constexpr int slot_bytes() const {
     const int widest = tile.head_dim > tile.value_head_dim ? tile.head_dim : tile.value_head_dim;
     return tile.keys * widest * element_bytes();
   }
   // Behind the tiles lies what all threads know of the block's rows.
-  constexpr int rows_offset() const { return query_bytes() + tile.slots * slot_bytes(); }
+  constexpr int rows_offset() const { return ring_offset() + tile.slots * slot_bytes(); }
   // Of 16 bits, the scores that rows of large ones have for references: a word for each row of a warp.
   constexpr int scores_offset() const { return rows_offset() + kAttentionRowsBytes; }
-  constexpr int shared_bytes() const {
+  constexpr int staged_offset() const {
     return scores_offset() + (is_half(precision) ? 4 * tile.warps * tile.warp_rows : 0);
+  }
+  constexpr int shared_bytes() const {
+    return staged_offset() + (positions ? tile.warps * staged_score_bytes(tile.keys) : 0);
   }
   constexpr int blocks() const { return tile.blocks; }
   constexpr int head_dim() const { return tile.head_dim; }
@@ -74,8 +98,9 @@ struct AttentionVariant {
 };
 
 constexpr auto kAttentionVariants = [] {
-  std::array<AttentionVariant,
-             2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) + std::size(kFloatTiles))>
+  std::array<AttentionVariant, 2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) +
+                                    std::size(kFloatTiles) + std::size(kPositionHalfTiles)) +
+                                   std::size(kPositionFloatTiles)>
       all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
@@ -85,6 +110,13 @@ constexpr auto kAttentionVariants = [] {
   for (Precision precision : {Precision::kTf32, Precision::kFloat32}) {
     for (const AttentionTile& tile : kFloatTiles) all[count++] = {precision, tile, true};
   }
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const AttentionTile& tile : kPositionHalfTiles)
+      all[count++] = {precision, tile, true, true};
+  }
+  for (const AttentionTile& tile : kPositionFloatTiles) {
+    all[count++] = {Precision::kFloat32, tile, true, true};
+  }
   return all;
 }();
 
@@ -92,17 +124,20 @@ constexpr auto kAttentionVariants = [] {
 template <int kIndex>
 constexpr AttentionVariant kAttentionVariant = kAttentionVariants[kIndex];
 
-// Where the variants of a precision begin in a table, and how many there are.
+// Where the variants of a precision begin in a table, those with keys of distances apart, and how many there
+// are.
 template <typename Variants>
-constexpr size_t first_variant(const Variants& all, Precision precision) {
+constexpr size_t first_variant(const Variants& all, Precision precision, bool positions = false) {
   size_t first = 0;
-  while (all[first].precision != precision) ++first;
+  while (all[first].precision != precision || all[first].positions != positions) ++first;
   return first;
 }
 template <typename Variants>
-constexpr size_t count_variants(const Variants& all, Precision precision) {
+constexpr size_t count_variants(const Variants& all, Precision precision, bool positions = false) {
   size_t count = 0;
-  for (const auto& variant : all) count += variant.precision == precision;
+  for (const auto& variant : all) {
+    count += variant.precision == precision && variant.positions == positions;
+  }
   return count;
 }
 

@@ -225,6 +225,36 @@ FOVEA_DEVICE void add_weighted_rows(Fragment<kM, kColumns>& out,
   }
 }
 
+// A fragment to shared memory, rounded as a product takes it: for each of its rows a row of kStoredBytes, from
+// `first_row` on.
+template <Precision kPrecision, int kStoredBytes, int kM, int kColumns>
+FOVEA_DEVICE void store_factors(uint32_t to, const Fragment<kM, kColumns>& f, uint32_t first_row) {
+  using Element = typename PrecisionTypes<kPrecision>::Element;
+  using Stored = tile::Swizzle<kStoredBytes / 16>;
+  const uint32_t lane = thread_anew() % kWarp, t = lane % 4;
+  const uint32_t row = first_row + lane / 4;
+  constexpr int kChunks = kIsHalf<kPrecision> ? 1 : 2;  // of eight columns
+  const uint32_t address = to + (kIsHalf<kPrecision> ? Stored::offset(row, 0) + 4 * t
+                                                     : Stored::offset(row, t / 2) + t % 2 * 8);
+  FOVEA_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    const uint32_t piece = Stored::move(address, kChunks * j);
+    FOVEA_UNROLL
+    for (int i = 0; i < kM; ++i) {
+      FOVEA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        const uint32_t at = piece + (16 * i + 8 * h) * kStoredBytes;
+        const float x = f[i][j][2 * h], y = f[i][j][2 * h + 1];
+        if constexpr (kIsHalf<kPrecision>) {
+          store_shared(at, pack<Element>(x, y));
+        } else {
+          store_shared_pair(at, as_bits(x), as_bits(y));
+        }
+      }
+    }
+  }
+}
+
 // out += p^T * rows, where p lies in shared memory: a row of kStoredBytes for each of kDepth rows, in which the
 // rows of out begin at `first_row`.
 template <Precision kPrecision, int kStoredBytes, int kRowBytes, int kDepth, int kM, int kColumns>

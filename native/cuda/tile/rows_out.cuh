@@ -40,14 +40,14 @@ struct StagedRows {
     return address + row * kColumns * 4 + (index ^ row % 4 * 2) * 16;
   }
 
-  // The part of the warp's sums that is element e of pieces `first` to `first + kPieces`.
+  // Pieces `first` to `first + kPieces` of the warp's sums, as many as there are.
   template <int kAll, typename Scaled>
   FOVEA_DEVICE void put(const float (&sums)[kAll][4], int first, Scaled scaled) const {
     const uint32_t lane = thread_index() % kWarp;
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
       FOVEA_UNROLL
-      for (int j = 0; j < kPieces; ++j) {
+      for (int j = 0; j < (kPieces < kAll ? kPieces : kAll); ++j) {
         store_shared_pair(chunk(lane / 4 + 8 * h, 2 * j + lane % 4 / 2) + lane % 2 * 8,
                           as_bits(scaled(h, sums[first + j][2 * h])),
                           as_bits(scaled(h, sums[first + j][2 * h + 1])));

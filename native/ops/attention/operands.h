@@ -11,6 +11,9 @@ struct Inputs {
   const void* query;
   const void* key;
   const void* value;
+  const float* content_bias;
+  const float* position_bias;
+  const void* position_keys;
   const void* bias;
   const uint8_t* mask;
   const int32_t* block_offsets;
@@ -47,6 +50,9 @@ struct BackwardOperands : Inputs {
   void* dquery;
   void* dkey;
   void* dvalue;
+  float* dcontent_bias;
+  float* dposition_bias;
+  void* dposition_keys;
   float* dbias;
   float* drelative_table;
   float* dmodifier_table;

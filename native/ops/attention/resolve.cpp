@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/attention/attention.h"
+#include "ops/attention/distances.h"
 #include "ops/attention/modifier_program.h"
 #include "ops/masking.h"
 
@@ -100,6 +101,27 @@ int32_t set_image_window(Spec& spec, Error& error) {
   return FOVEA_OK;
 }
 
+// Every distance that a pair may have has a row: after the windows are known.
+int32_t check_positions(Spec& spec, Error& error) {
+  const Given keys = {"position_keys", spec.has_position_keys};
+  if (int32_t status = check_needs({"position_bias", spec.has_position_bias}, keys, error)) {
+    return status;
+  }
+  if (int32_t status = check_needs({"position_origin", spec.has_position_origin}, keys, error)) {
+    return status;
+  }
+  if (!spec.has_position_origin) spec.position_origin = 0;
+  if (!spec.has_position_keys) return FOVEA_OK;
+  const Distances needed = distances(spec);
+  const int64_t before = spec.position_origin, behind = spec.position_count - 1 - before;
+  if (needed.count() == 0 || (before >= -needed.low && behind >= needed.high)) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              "position_keys has rows of distances %lld to %lld (position_count is %lld, "
+              "position_origin %lld), expected at least %lld to %lld: those of queries and keys",
+              -(long long)before, (long long)behind, (long long)spec.position_count,
+              (long long)before, (long long)needed.low, (long long)needed.high);
+}
+
 // Pairs that are computed, about.
 double pairs(const Spec& spec) {
   const double all = visible_pairs(spec);
@@ -149,10 +171,13 @@ int32_t resolve(fovea_plan& plan) {
   if (int32_t status = check_gates(spec, plan.error)) return status;
   if (int32_t status = set_image_window(spec, plan.error)) return status;
   set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
+  if (int32_t status = check_positions(spec, plan.error)) return status;
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
-  // Five products in the backward pass where the forward has two.
-  plan.flops = 2.0 * double(spec.head_dim + spec.value_head_dim) * pairs(spec) *
-               (plan.pass == FOVEA_BACKWARD ? 2.5 : 1.0);
+  // Five products in the backward pass where the forward has two; of keys of distances three and one.
+  const bool backward = plan.pass == FOVEA_BACKWARD;
+  const double columns = double(spec.head_dim + spec.value_head_dim) * (backward ? 2.5 : 1.0);
+  const double positions = spec.has_position_keys ? double(spec.head_dim) * (backward ? 3 : 1) : 0;
+  plan.flops = 2.0 * (columns + positions) * pairs(spec);
   return FOVEA_OK;
 }
 

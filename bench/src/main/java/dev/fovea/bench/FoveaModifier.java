@@ -33,7 +33,7 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
   private final Tensor query;
   private final Tensor key;
   private final Tensor value;
-  private final Tensor learned; // that the modifier is made of; null for none
+  private final List<Tensor> learned; // that the modifier is made of
   private final Tensor given; // what it has besides: mask or buckets; null for none
   private final Tensor ungated; // null without gates of the output
   private final Tensor lse;
@@ -47,8 +47,9 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     key = operand("key", rows().copyFrom(data.key()), rows());
     value = operand("value", rows().copyFrom(data.value()), rows());
     learned = learned();
-    if (learned != null) {
-      operand("learned", learned, scope().allocate(DType.FLOAT32, learned.shape()));
+    for (int i = 0; i < learned.size(); i++) {
+      Tensor it = learned.get(i);
+      operand("learned" + i, it, scope().allocate(it.dtype(), it.shape()));
     }
     given = given();
     ungated = isBackward() && problem.modifier() == Modifier.OUTPUT_GATES ? rows() : null;
@@ -61,20 +62,29 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     return scope().allocate(p.dtype(), 1, p.sequence(), p.heads(), p.headDim());
   }
 
-  private Tensor learned() {
+  private List<Tensor> learned() {
     long length = problem().sequence();
     long heads = problem().heads();
+    long width = problem().headDim();
     return switch (problem().modifier()) {
-      case MASK, IMAGE_WINDOW -> null;
-      case RELATIVE -> scope().copyOf(data.table(), heads, c.options().relative().columns());
-      case ALIBI -> scope().copyOf(data.alibi(), heads);
+      case MASK, IMAGE_WINDOW -> List.of();
+      case RELATIVE ->
+          List.of(scope().copyOf(data.table(), heads, c.options().relative().columns()));
+      case ALIBI -> List.of(scope().copyOf(data.alibi(), heads));
       case WRITTEN ->
-          scope().copyOf(data.modifierTable(), heads, c.layouts().modifierTable().size()[2]);
-      case GAUSSIAN -> scope().copyOf(data.rows().getFirst(), 1, heads, length);
-      case SPAN -> scope().copyOf(data.rows().getFirst(), 1, heads, 1);
-      case KEY_GATES -> scope().copyOf(data.keyGates(), 1, heads, length);
-      case OUTPUT_GATES ->
-          scope().copyOf(data.outputGates(), 1, length, heads, problem().headDim());
+          List.of(
+              scope().copyOf(data.modifierTable(), heads, c.layouts().modifierTable().size()[2]));
+      case GAUSSIAN -> List.of(scope().copyOf(data.rows().getFirst(), 1, heads, length));
+      case SPAN -> List.of(scope().copyOf(data.rows().getFirst(), 1, heads, 1));
+      case KEY_GATES -> List.of(scope().copyOf(data.keyGates(), 1, heads, length));
+      case OUTPUT_GATES -> List.of(scope().copyOf(data.outputGates(), 1, length, heads, width));
+      case POSITIONS ->
+          List.of(
+              scope().copyOf(data.positions().contentBias(), heads, width),
+              scope().copyOf(data.positions().positionBias(), heads, width),
+              scope()
+                  .allocate(problem().dtype(), length, heads, width)
+                  .copyFrom(data.positions().keys()));
     };
   }
 
@@ -95,16 +105,20 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
 
   @Override
   AttentionCall forward(int threads) {
-    AttentionCall call = CaseRun.spec(c.options()).call(query, key, value).out(out()).lse(lse);
+    AttentionCall call = CaseRun.spec(c).call(query, key, value).out(out()).lse(lse);
     switch (problem().modifier()) {
       case MASK -> call.mask(given);
-      case RELATIVE -> call.relativeBias(learned, given);
-      case ALIBI -> call.alibiSlopes(learned);
-      case WRITTEN -> call.modifierTable(learned);
-      case GAUSSIAN -> call.gaussianCenters(learned);
-      case SPAN -> call.spans(learned);
-      case KEY_GATES -> call.keyGates(learned);
-      case OUTPUT_GATES -> call.outputGates(learned).ungated(ungated);
+      case RELATIVE -> call.relativeBias(learned.getFirst(), given);
+      case ALIBI -> call.alibiSlopes(learned.getFirst());
+      case WRITTEN -> call.modifierTable(learned.getFirst());
+      case GAUSSIAN -> call.gaussianCenters(learned.getFirst());
+      case SPAN -> call.spans(learned.getFirst());
+      case KEY_GATES -> call.keyGates(learned.getFirst());
+      case OUTPUT_GATES -> call.outputGates(learned.getFirst()).ungated(ungated);
+      case POSITIONS ->
+          call.contentBias(learned.get(0))
+              .positionBias(learned.get(1))
+              .positionKeys(learned.get(2));
       case IMAGE_WINDOW -> {}
     }
     return call.parallelism(threads);
@@ -118,7 +132,7 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
             .dquery(gradient("dquery"))
             .dkey(gradient("dkey"))
             .dvalue(gradient("dvalue"));
-    Tensor dlearned = gradient("dlearned");
+    Tensor dlearned = gradient("dlearned0");
     switch (problem().modifier()) {
       case MASK, IMAGE_WINDOW -> {}
       case RELATIVE -> backward.drelativeTable(dlearned);
@@ -128,6 +142,11 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
       case SPAN -> backward.dspans(dlearned);
       case KEY_GATES -> backward.dkeyGates(dlearned);
       case OUTPUT_GATES -> backward.doutputGates(dlearned);
+      case POSITIONS ->
+          backward
+              .dcontentBias(dlearned)
+              .dpositionBias(gradient("dlearned1"))
+              .dpositionKeys(gradient("dlearned2"));
     }
     return backward;
   }
@@ -204,12 +223,17 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
     gradients.put("dvalue", expected.dvalue());
     switch (problem().modifier()) {
       case MASK, IMAGE_WINDOW -> {}
-      case RELATIVE -> gradients.put("dlearned", expected.dtable());
-      case ALIBI -> gradients.put("dlearned", expected.dalibi());
-      case WRITTEN -> gradients.put("dlearned", expected.dmodifierTable());
-      case GAUSSIAN, SPAN -> gradients.put("dlearned", expected.drows().getFirst());
-      case KEY_GATES -> gradients.put("dlearned", expected.dkeyGates());
-      case OUTPUT_GATES -> gradients.put("dlearned", expected.doutputGates());
+      case RELATIVE -> gradients.put("dlearned0", expected.dtable());
+      case ALIBI -> gradients.put("dlearned0", expected.dalibi());
+      case WRITTEN -> gradients.put("dlearned0", expected.dmodifierTable());
+      case GAUSSIAN, SPAN -> gradients.put("dlearned0", expected.drows().getFirst());
+      case KEY_GATES -> gradients.put("dlearned0", expected.dkeyGates());
+      case OUTPUT_GATES -> gradients.put("dlearned0", expected.doutputGates());
+      case POSITIONS -> {
+        gradients.put("dlearned0", expected.dcontentBias());
+        gradients.put("dlearned1", expected.dpositionBias());
+        gradients.put("dlearned2", expected.dpositionKeys());
+      }
     }
     return gradients;
   }

@@ -24,6 +24,7 @@ final class ModifierComposition implements Composition {
   private final Tensor buckets; // [S * S], columns of the table; null for none
   private final Tensor keys; // [S], their positions
   private final Tensor left; // [S, S], how far a key is to the left
+  private final Tensor behind; // [S, S], true where that is less than nothing
 
   /**
    * Of the problem's constants.
@@ -49,6 +50,7 @@ final class ModifierComposition implements Composition {
                 .clone();
     keys = torch.arange(new Scalar(length), number);
     left = keys.unsqueeze(1).sub(keys.unsqueeze(0));
+    behind = left.lt(new Scalar(0));
   }
 
   @Override
@@ -63,7 +65,7 @@ final class ModifierComposition implements Composition {
       Tensor out =
           torch
               .scaled_dot_product_attention(
-                  operands[0].transpose(1, 2),
+                  query(operands).transpose(1, 2),
                   operands[1].transpose(1, 2),
                   value,
                   added(operands),
@@ -77,6 +79,32 @@ final class ModifierComposition implements Composition {
       }
       return out.retainReference();
     }
+  }
+
+  /** With the content bias, if there is one. */
+  private Tensor query(Tensor[] operands) {
+    boolean biased = problem.modifier() == Modifier.POSITIONS;
+    return biased ? operands[0].add(operands[3]) : operands[0];
+  }
+
+  /**
+   * Scores by distance, as the code of Transformer-XL has them: products of queries with keys of
+   * all distances, the farthest first, each row of which is shifted to the left by what it is short
+   * of the last one. A column of zeros and another number of columns to a row do that, and leave
+   * behind the diagonal what a causal mask hides.
+   */
+  private Tensor positions(Tensor[] operands) {
+    long length = problem.sequence();
+    long heads = problem.heads();
+    Tensor queries = operands[0].add(operands[4]).transpose(1, 2);
+    Tensor keys = operands[5].flip(0).permute(1, 2, 0);
+    Tensor products = queries.matmul(keys).mul(new Scalar(1 / Math.sqrt(problem.headDim())));
+    Tensor shifted =
+        torch
+            .constant_pad_nd(products, new long[] {1, 0}, new Scalar(0))
+            .view(1, heads, length + 1, length)
+            .narrow(2, 1, length);
+    return shifted.masked_fill(behind, new Scalar(Double.NEGATIVE_INFINITY));
   }
 
   /** What libtorch's attention takes as a mask. */
@@ -109,6 +137,7 @@ final class ModifierComposition implements Composition {
                   .mul(new Scalar(1 / ModifierProblem.RAMP))
                   .clamp(new ScalarOptional(new Scalar(0)), new ScalarOptional(new Scalar(1)))
                   .log());
+      case POSITIONS -> new TensorOptional(positions(operands));
       case KEY_GATES, OUTPUT_GATES -> new TensorOptional();
     };
   }

@@ -7,6 +7,7 @@ import dev.fovea.testkit.attention.Gates;
 import dev.fovea.testkit.attention.ImageWindow;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import dev.fovea.testkit.attention.Positions;
 import dev.fovea.testkit.attention.Relative;
 import dev.fovea.testkit.attention.RowOperand;
 import java.util.ArrayList;
@@ -53,6 +54,9 @@ record ModifierProblem(
     KEY_GATES("gates of keys", c -> c.gates(Gates.ofKeys(Bias.HEAD))),
     OUTPUT_GATES(
         "gates of the output", c -> c.gates(Gates.ofOutput(Gates.Output.ELEMENT, DType.FLOAT32))),
+    POSITIONS(
+        "Transformer-XL: keys of distances, two biases, causal",
+        c -> c.positions(Positions.all()).causal()),
     IMAGE_WINDOW(
         "window of 7 x 7 in an image",
         c -> c.imageWindow(new ImageWindow(IMAGE_WIDTH, IMAGE_REACH, IMAGE_REACH)));
@@ -114,6 +118,8 @@ record ModifierProblem(
     double keys = sequence;
     if (modifier == Modifier.IMAGE_WINDOW) {
       keys = near(IMAGE_WIDTH) * near(sequence / IMAGE_WIDTH);
+    } else if (modifier == Modifier.POSITIONS) {
+      keys = (sequence + 1) / 2.0;
     }
     return heads * sequence * keys;
   }
@@ -123,9 +129,15 @@ record ModifierProblem(
     return 2 * IMAGE_REACH + 1 - IMAGE_REACH * (IMAGE_REACH + 1.0) / line;
   }
 
-  /** Two products of what is seen, five in the backward pass. */
+  /**
+   * Two products of what is seen, five in the backward pass; keys of distances ask for one or three
+   * more.
+   */
   @Override
   public Floor floor() {
+    if (modifier == Modifier.POSITIONS) {
+      return Floor.flops(2.0 * headDim * (pass == Pass.BACKWARD ? 8 : 3) * pairs());
+    }
     return Floor.products(pass, headDim, pairs());
   }
 

@@ -98,6 +98,8 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("ALiBi", FoveaAttentionSpec.HAS_ALIBI_SLOPES, 1));
     features.add(forward("Gaussian around centers", SupportFeature::gaussian));
     features.add(forward("adaptive spans", SupportFeature::spans));
+    features.add(forward("content bias of queries", FoveaAttentionSpec.HAS_CONTENT_BIAS, 1));
+    features.add(forward("keys of distances (Transformer-XL)", SupportFeature::positions));
     features.add(
         forward("additive bias, any float type", FoveaAttentionSpec.BIAS_DTYPE, Abi.FLOAT16));
     features.add(forward("relative bias by distance", SupportFeature::relative));
@@ -132,6 +134,15 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             FoveaAttentionSpec.HAS_DBIAS));
     features.add(
         gradientOf(
+            "the content bias", SupportFeature::contentBias, FoveaAttentionSpec.HAS_DCONTENT_BIAS));
+    features.add(
+        gradientOf(
+            "the position bias", SupportFeature::positions, FoveaAttentionSpec.HAS_DPOSITION_BIAS));
+    features.add(
+        gradientOf(
+            "keys of distances", SupportFeature::positions, FoveaAttentionSpec.HAS_DPOSITION_KEYS));
+    features.add(
+        gradientOf(
             "the relative table",
             SupportFeature::relative,
             FoveaAttentionSpec.HAS_DRELATIVE_TABLE));
@@ -163,6 +174,23 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
             "the sinks",
             s -> FoveaAttentionSpec.HAS_SINKS.set(s, 1),
             FoveaAttentionSpec.HAS_DSINKS));
+  }
+
+  private static void contentBias(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_CONTENT_BIAS.set(spec, 1);
+    FoveaAttentionSpec.DCONTENT_BIAS_STRIDE.set(spec, 0, 512);
+  }
+
+  /** Rows for all distances of 50 queries and 100 keys, however aligned, and a position bias. */
+  private static void positions(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_POSITION_BIAS.set(spec, 1);
+    FoveaAttentionSpec.HAS_POSITION_KEYS.set(spec, 1);
+    FoveaAttentionSpec.HAS_POSITION_ORIGIN.set(spec, 1);
+    FoveaAttentionSpec.POSITION_ORIGIN.set(spec, 99);
+    FoveaAttentionSpec.POSITION_COUNT.set(spec, 199);
+    FoveaAttentionSpec.DPOSITION_KEYS_STRIDE.set(spec, 0, 2048);
+    FoveaAttentionSpec.DPOSITION_KEYS_STRIDE.set(spec, 1, 512);
+    FoveaAttentionSpec.DPOSITION_BIAS_STRIDE.set(spec, 0, 512);
   }
 
   private static void relative(MemorySegment spec) {

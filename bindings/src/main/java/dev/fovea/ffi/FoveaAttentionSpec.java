@@ -28,8 +28,12 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_block_queries"),
               ValueLayout.JAVA_INT.withName("has_block_keys"),
               ValueLayout.JAVA_INT.withName("has_modifier_key"),
+              ValueLayout.JAVA_INT.withName("has_position_origin"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_content_bias"),
+              ValueLayout.JAVA_INT.withName("has_position_bias"),
+              ValueLayout.JAVA_INT.withName("has_position_keys"),
               ValueLayout.JAVA_INT.withName("has_mask"),
               ValueLayout.JAVA_INT.withName("has_block_offsets"),
               ValueLayout.JAVA_INT.withName("has_block_indices"),
@@ -51,6 +55,9 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_ungated"),
               ValueLayout.JAVA_INT.withName("deterministic"),
               ValueLayout.JAVA_INT.withName("accumulate"),
+              ValueLayout.JAVA_INT.withName("has_dcontent_bias"),
+              ValueLayout.JAVA_INT.withName("has_dposition_bias"),
+              ValueLayout.JAVA_INT.withName("has_dposition_keys"),
               ValueLayout.JAVA_INT.withName("has_dbias"),
               ValueLayout.JAVA_INT.withName("has_drelative_table"),
               ValueLayout.JAVA_INT.withName("has_dmodifier_table"),
@@ -65,7 +72,6 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("image_width"),
@@ -74,6 +80,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("block_queries"),
               ValueLayout.JAVA_LONG.withName("block_keys"),
               ValueLayout.JAVA_LONG.withName("modifier_key"),
+              ValueLayout.JAVA_LONG.withName("position_origin"),
               ValueLayout.JAVA_LONG.withName("batch"),
               ValueLayout.JAVA_LONG.withName("query_length"),
               ValueLayout.JAVA_LONG.withName("key_length"),
@@ -83,6 +90,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("value_head_dim"),
               ValueLayout.JAVA_LONG.withName("relative_width"),
               ValueLayout.JAVA_LONG.withName("relative_count"),
+              ValueLayout.JAVA_LONG.withName("position_count"),
               ValueLayout.JAVA_LONG.withName("block_rows"),
               ValueLayout.JAVA_LONG.withName("block_count"),
               ValueLayout.JAVA_LONG.withName("modifier_words"),
@@ -93,6 +101,11 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
+              MemoryLayout.sequenceLayout(1, ValueLayout.JAVA_LONG).withName("content_bias_stride"),
+              MemoryLayout.sequenceLayout(1,
+                  ValueLayout.JAVA_LONG).withName("position_bias_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("position_keys_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("bias_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("mask_stride"),
               MemoryLayout.sequenceLayout(2,
@@ -119,6 +132,12 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dquery_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dkey_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dvalue_stride"),
+              MemoryLayout.sequenceLayout(1,
+                  ValueLayout.JAVA_LONG).withName("dcontent_bias_stride"),
+              MemoryLayout.sequenceLayout(1,
+                  ValueLayout.JAVA_LONG).withName("dposition_bias_stride"),
+              MemoryLayout.sequenceLayout(2,
+                  ValueLayout.JAVA_LONG).withName("dposition_keys_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("dbias_stride"),
               MemoryLayout.sequenceLayout(2,
                   ValueLayout.JAVA_LONG).withName("drelative_table_stride"),
@@ -151,8 +170,13 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_BLOCK_QUERIES = Field.Int32.of(LAYOUT, "has_block_queries");
   public static final Field.Int32 HAS_BLOCK_KEYS = Field.Int32.of(LAYOUT, "has_block_keys");
   public static final Field.Int32 HAS_MODIFIER_KEY = Field.Int32.of(LAYOUT, "has_modifier_key");
+  public static final Field.Int32 HAS_POSITION_ORIGIN = Field.Int32.of(LAYOUT,
+      "has_position_origin");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 HAS_CONTENT_BIAS = Field.Int32.of(LAYOUT, "has_content_bias");
+  public static final Field.Int32 HAS_POSITION_BIAS = Field.Int32.of(LAYOUT, "has_position_bias");
+  public static final Field.Int32 HAS_POSITION_KEYS = Field.Int32.of(LAYOUT, "has_position_keys");
   public static final Field.Int32 HAS_MASK = Field.Int32.of(LAYOUT, "has_mask");
   public static final Field.Int32 HAS_BLOCK_OFFSETS = Field.Int32.of(LAYOUT, "has_block_offsets");
   public static final Field.Int32 HAS_BLOCK_INDICES = Field.Int32.of(LAYOUT, "has_block_indices");
@@ -177,6 +201,9 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 HAS_UNGATED = Field.Int32.of(LAYOUT, "has_ungated");
   public static final Field.Int32 DETERMINISTIC = Field.Int32.of(LAYOUT, "deterministic");
   public static final Field.Int32 ACCUMULATE = Field.Int32.of(LAYOUT, "accumulate");
+  public static final Field.Int32 HAS_DCONTENT_BIAS = Field.Int32.of(LAYOUT, "has_dcontent_bias");
+  public static final Field.Int32 HAS_DPOSITION_BIAS = Field.Int32.of(LAYOUT, "has_dposition_bias");
+  public static final Field.Int32 HAS_DPOSITION_KEYS = Field.Int32.of(LAYOUT, "has_dposition_keys");
   public static final Field.Int32 HAS_DBIAS = Field.Int32.of(LAYOUT, "has_dbias");
   public static final Field.Int32 HAS_DRELATIVE_TABLE = Field.Int32.of(LAYOUT,
       "has_drelative_table");
@@ -194,7 +221,6 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
@@ -203,6 +229,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 BLOCK_QUERIES = Field.Int64.of(LAYOUT, "block_queries");
   public static final Field.Int64 BLOCK_KEYS = Field.Int64.of(LAYOUT, "block_keys");
   public static final Field.Int64 MODIFIER_KEY = Field.Int64.of(LAYOUT, "modifier_key");
+  public static final Field.Int64 POSITION_ORIGIN = Field.Int64.of(LAYOUT, "position_origin");
   public static final Field.Int64 BATCH = Field.Int64.of(LAYOUT, "batch");
   public static final Field.Int64 QUERY_LENGTH = Field.Int64.of(LAYOUT, "query_length");
   public static final Field.Int64 KEY_LENGTH = Field.Int64.of(LAYOUT, "key_length");
@@ -212,6 +239,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 VALUE_HEAD_DIM = Field.Int64.of(LAYOUT, "value_head_dim");
   public static final Field.Int64 RELATIVE_WIDTH = Field.Int64.of(LAYOUT, "relative_width");
   public static final Field.Int64 RELATIVE_COUNT = Field.Int64.of(LAYOUT, "relative_count");
+  public static final Field.Int64 POSITION_COUNT = Field.Int64.of(LAYOUT, "position_count");
   public static final Field.Int64 BLOCK_ROWS = Field.Int64.of(LAYOUT, "block_rows");
   public static final Field.Int64 BLOCK_COUNT = Field.Int64.of(LAYOUT, "block_count");
   public static final Field.Int64 MODIFIER_WORDS = Field.Int64.of(LAYOUT, "modifier_words");
@@ -222,6 +250,12 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
+  public static final Field.Int64Array CONTENT_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "content_bias_stride");
+  public static final Field.Int64Array POSITION_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "position_bias_stride");
+  public static final Field.Int64Array POSITION_KEYS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "position_keys_stride");
   public static final Field.Int64Array BIAS_STRIDE = Field.Int64Array.of(LAYOUT, "bias_stride");
   public static final Field.Int64Array MASK_STRIDE = Field.Int64Array.of(LAYOUT, "mask_stride");
   public static final Field.Int64Array BLOCK_OFFSETS_STRIDE = Field.Int64Array.of(LAYOUT,
@@ -255,6 +289,12 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array DQUERY_STRIDE = Field.Int64Array.of(LAYOUT, "dquery_stride");
   public static final Field.Int64Array DKEY_STRIDE = Field.Int64Array.of(LAYOUT, "dkey_stride");
   public static final Field.Int64Array DVALUE_STRIDE = Field.Int64Array.of(LAYOUT, "dvalue_stride");
+  public static final Field.Int64Array DCONTENT_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dcontent_bias_stride");
+  public static final Field.Int64Array DPOSITION_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dposition_bias_stride");
+  public static final Field.Int64Array DPOSITION_KEYS_STRIDE = Field.Int64Array.of(LAYOUT,
+      "dposition_keys_stride");
   public static final Field.Int64Array DBIAS_STRIDE = Field.Int64Array.of(LAYOUT, "dbias_stride");
   public static final Field.Int64Array DRELATIVE_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
       "drelative_table_stride");

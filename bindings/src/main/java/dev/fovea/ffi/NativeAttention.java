@@ -26,11 +26,13 @@ public final class NativeAttention extends NativeOperation {
       FoveaAttentionSpec.RELATIVE_WIDTH, null, null);
   private static final Size RELATIVE_COUNT = new Size("relative_count", "N",
       FoveaAttentionSpec.RELATIVE_COUNT, null, null);
+  private static final Size POSITION_COUNT = new Size("position_count", "P",
+      FoveaAttentionSpec.POSITION_COUNT, null, null);
   private static final Size BLOCK_ROWS = new Size("block_rows", "R", FoveaAttentionSpec.BLOCK_ROWS,
       null, null);
   private static final Size BLOCK_COUNT = new Size("block_count", "L",
       FoveaAttentionSpec.BLOCK_COUNT, null, null);
-  private static final Size MODIFIER_WORDS = new Size("modifier_words", "P",
+  private static final Size MODIFIER_WORDS = new Size("modifier_words", "M",
       FoveaAttentionSpec.MODIFIER_WORDS, null, null);
   private static final Size MODIFIER_COLUMNS = new Size("modifier_columns", "C",
       FoveaAttentionSpec.MODIFIER_COLUMNS, null, null);
@@ -40,8 +42,8 @@ public final class NativeAttention extends NativeOperation {
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(27);
-    static final MethodHandle BACKWARD = Handles.run(36);
+    static final MethodHandle FORWARD = Handles.run(30);
+    static final MethodHandle BACKWARD = Handles.run(42);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -52,7 +54,7 @@ public final class NativeAttention extends NativeOperation {
         1,
         FoveaAttentionSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
-            RELATIVE_WIDTH, RELATIVE_COUNT, BLOCK_ROWS, BLOCK_COUNT, MODIFIER_WORDS,
+            RELATIVE_WIDTH, RELATIVE_COUNT, POSITION_COUNT, BLOCK_ROWS, BLOCK_COUNT, MODIFIER_WORDS,
             MODIFIER_COLUMNS, TOP_COUNT),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
@@ -64,6 +66,16 @@ public final class NativeAttention extends NativeOperation {
             new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
                 false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("content_bias", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_CONTENT_BIAS, FoveaAttentionSpec.CONTENT_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("position_bias", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_POSITION_BIAS, FoveaAttentionSpec.POSITION_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("position_keys", Type.SPEC, false, null,
+                FoveaAttentionSpec.HAS_POSITION_KEYS, FoveaAttentionSpec.POSITION_KEYS_STRIDE,
+                List.of(new Dim(POSITION_COUNT, false), new Dim(QUERY_HEADS, true),
+                new Dim(HEAD_DIM, false))),
             new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
                 FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
@@ -150,6 +162,16 @@ public final class NativeAttention extends NativeOperation {
             new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
                 false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("content_bias", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_CONTENT_BIAS, FoveaAttentionSpec.CONTENT_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("position_bias", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_POSITION_BIAS, FoveaAttentionSpec.POSITION_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("position_keys", Type.SPEC, false, null,
+                FoveaAttentionSpec.HAS_POSITION_KEYS, FoveaAttentionSpec.POSITION_KEYS_STRIDE,
+                List.of(new Dim(POSITION_COUNT, false), new Dim(QUERY_HEADS, true),
+                new Dim(HEAD_DIM, false))),
             new Operand("bias", Type.OWN, false, null, FoveaAttentionSpec.BIAS_DTYPE,
                 FoveaAttentionSpec.BIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
@@ -221,6 +243,16 @@ public final class NativeAttention extends NativeOperation {
             new Operand("dvalue", Type.GRADIENT, true, null, null, FoveaAttentionSpec.DVALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
                 false), new Dim(VALUE_HEAD_DIM, false))),
+            new Operand("dcontent_bias", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DCONTENT_BIAS, FoveaAttentionSpec.DCONTENT_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("dposition_bias", Type.FLOAT32, true, null,
+                FoveaAttentionSpec.HAS_DPOSITION_BIAS, FoveaAttentionSpec.DPOSITION_BIAS_STRIDE,
+                List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
+            new Operand("dposition_keys", Type.GRADIENT, true, null,
+                FoveaAttentionSpec.HAS_DPOSITION_KEYS, FoveaAttentionSpec.DPOSITION_KEYS_STRIDE,
+                List.of(new Dim(POSITION_COUNT, false), new Dim(QUERY_HEADS, true),
+                new Dim(HEAD_DIM, false))),
             new Operand("dbias", Type.FLOAT32, true, null, FoveaAttentionSpec.HAS_DBIAS,
                 FoveaAttentionSpec.DBIAS_STRIDE, List.of(new Dim(BATCH, true), new Dim(QUERY_HEADS,
                 true), new Dim(QUERY_LENGTH, true), new Dim(KEY_LENGTH, false))),
@@ -264,7 +296,8 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], workspace, scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], workspace,
+        scratch, stream);
   }
 
   @Override
@@ -280,6 +313,7 @@ public final class NativeAttention extends NativeOperation {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
-        o[32], o[33], o[34], o[35], workspace, scratch, stream);
+        o[32], o[33], o[34], o[35], o[36], o[37], o[38], o[39], o[40], o[41], workspace, scratch,
+        stream);
   }
 }

@@ -15,6 +15,9 @@ import java.util.Objects;
  *
  * <pre>
  *   x_ij  = scale * &lt;q_i, k_j&gt;                        scale is 1/sqrt(D) unless set
+ *   x_ij  = scale * (&lt;q_i + u_h, k_j&gt; + &lt;q_i + w_h, r_t&gt;), t = position_i - j
+ *                                                     if a content bias u, a position bias w or
+ *                                                     position keys r are given to the call
  *   x_ij  = modifier(x_ij, b, h, position_i, j)       if a {@link ScoreModifier} is set
  *   x_ij  = softcap * tanh(x_ij / softcap)            if a softcap is set
  *   x_ij += bias_ij, or ALiBi slopes times distance   if given to the call
@@ -55,6 +58,7 @@ public final class Attention {
       float softcap,
       float gaussianSigma,
       float spanRamp,
+      long positionOrigin, // 0: not set
       long blockQueries, // 0: no block mask
       long blockKeys,
       ImageWindow imageWindow, // null: none
@@ -65,7 +69,7 @@ public final class Attention {
     record ImageWindow(long width, long rows, long columns) {}
 
     static final Options DEFAULT =
-        new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, null, null, false);
+        new Options(MaskOptions.DEFAULT, null, 0, 0, 0, 0, 0, 0, null, null, false);
 
     Options withoutDropout() {
       return new Options(
@@ -74,6 +78,7 @@ public final class Attention {
           softcap,
           gaussianSigma,
           spanRamp,
+          positionOrigin,
           blockQueries,
           blockKeys,
           imageWindow,
@@ -96,6 +101,10 @@ public final class Attention {
       FoveaAttentionSpec.SOFTCAP.set(spec, softcap);
       FoveaAttentionSpec.GAUSSIAN_SIGMA.set(spec, gaussianSigma);
       FoveaAttentionSpec.SPAN_RAMP.set(spec, spanRamp);
+      if (positionOrigin != 0) {
+        FoveaAttentionSpec.HAS_POSITION_ORIGIN.set(spec, 1);
+        FoveaAttentionSpec.POSITION_ORIGIN.set(spec, positionOrigin);
+      }
       if (blockQueries != 0) {
         FoveaAttentionSpec.HAS_BLOCK_QUERIES.set(spec, 1);
         FoveaAttentionSpec.HAS_BLOCK_KEYS.set(spec, 1);
@@ -140,6 +149,9 @@ public final class Attention {
       }
       if (spanRamp != 0) {
         own.append(", spanRamp=").append(spanRamp);
+      }
+      if (positionOrigin != 0) {
+        own.append(", positionOrigin=").append(positionOrigin);
       }
       if (blockQueries != 0) {
         own.append(", blocks=").append(blockQueries).append('x').append(blockKeys);
@@ -301,6 +313,7 @@ public final class Attention {
     private float softcap;
     private float gaussianSigma;
     private float spanRamp;
+    private long positionOrigin;
     private long blockQueries;
     private long blockKeys;
     private Options.ImageWindow imageWindow;
@@ -313,6 +326,7 @@ public final class Attention {
       softcap = from.softcap;
       gaussianSigma = from.gaussianSigma;
       spanRamp = from.spanRamp;
+      positionOrigin = from.positionOrigin;
       blockQueries = from.blockQueries;
       blockKeys = from.blockKeys;
       imageWindow = from.imageWindow;
@@ -356,6 +370,20 @@ public final class Attention {
      */
     public Builder spanRamp(double ramp) {
       spanRamp = zeroOrWithin(20, "spanRamp", ramp);
+      return this;
+    }
+
+    /**
+     * The row of {@link AttentionCall#positionKeys} for distance 0, from which those of keys behind
+     * the query lie before it: 0, the default, where no such keys are seen, as under a causal mask,
+     * and Sq - 1 for a bidirectional encoder that gives rows of all its distances, Sq + Sk - 1.
+     */
+    public Builder positionOrigin(long row) {
+      if (row < 0) {
+        throw new IllegalArgumentException(
+            "positionOrigin is " + row + ", expected a row of positionKeys, 0 or more");
+      }
+      positionOrigin = row;
       return this;
     }
 
@@ -448,6 +476,7 @@ public final class Attention {
               softcap,
               gaussianSigma,
               spanRamp,
+              positionOrigin,
               blockQueries,
               blockKeys,
               imageWindow,

@@ -9,8 +9,11 @@ package dev.fovea;
  * <pre>
  *   dvalue_j = sum_i r_ij p_ij dout_i
  *   ds_ij    = p_ij (r_ij &lt;dout_i, value_j&gt; - delta_i)
- *   t_ij     = scale * ds_ij, times 1 - tanh(scale * &lt;q_i, k_j&gt; / softcap)^2 with a softcap
+ *   t_ij     = scale * ds_ij, times 1 - tanh(product / softcap)^2 with a softcap
  *   dquery_i = sum_j t_ij key_j,  dkey_j = sum_i t_ij query_i
+ *   dquery_i += sum_j t_ij pos_n,  dw = sum_ij t_ij pos_n,  n = position_i - j, pos the position keys
+ *   dpos_n   = sum of t_ij (query_i + w) where position_i - j = n, w the position bias
+ *   du       = sum_ij t_ij key_j, u the content bias, and in dkey_j query_i + u for query_i
  *   dbias_ij = ds_ij,  dslope = sum_ij ds_ij * distance_ij
  *   dtable   = sum of ds_ij where a bucket has j - position_i
  *   dcenter  = sum_j ds_ij (j - center) / sigma^2
@@ -33,6 +36,31 @@ public final class AttentionBackward extends SequenceBackward<AttentionBackward>
   /** {@code out} and {@code lse} are null for those of the call's last run. */
   AttentionBackward(AttentionCall call, Tensor dout, Tensor out, Tensor lse, RunMemory memory) {
     super(call, dout, out, lse, memory);
+  }
+
+  /**
+   * Where the gradient of the {@link AttentionCall#contentBias} goes: [Hq, D], {@link
+   * DType#FLOAT32}. Null if it is not wanted.
+   */
+  public AttentionBackward dcontentBias(Tensor dcontentBias) {
+    return bind("dcontent_bias", dcontentBias);
+  }
+
+  /**
+   * Where the gradient of the {@link AttentionCall#positionBias} goes: [Hq, D], {@link
+   * DType#FLOAT32}. Null if it is not wanted.
+   */
+  public AttentionBackward dpositionBias(Tensor dpositionBias) {
+    return bind("dposition_bias", dpositionBias);
+  }
+
+  /**
+   * Where the gradient of {@link AttentionCall#positionKeys} goes: their shape, in the type of
+   * dquery. Rows of distances that no pair has are 0; where heads share rows it is their sum. Null
+   * if it is not wanted.
+   */
+  public AttentionBackward dpositionKeys(Tensor dpositionKeys) {
+    return bind("dposition_keys", dpositionKeys);
   }
 
   /**

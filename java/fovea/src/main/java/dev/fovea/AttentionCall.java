@@ -57,6 +57,48 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * A vector for each head that is added to its queries before their product with keys: [Hq, D],
+   * {@link DType#FLOAT32}. The sum is rounded to the type of query. Null for none. It is u of
+   * {@linkplain #positionKeys Transformer-XL}, and does nothing that a bias of the query's
+   * projection would not do but to leave queries as they are elsewhere. CUDA takes it for head
+   * dimensions up to 128.
+   */
+  public AttentionCall contentBias(Tensor bias) {
+    return bind("content_bias", bias);
+  }
+
+  /**
+   * A vector for each head that is added to its queries before their product with {@link
+   * #positionKeys}: [Hq, D], {@link DType#FLOAT32}; w of Transformer-XL, which calls it v. The sum
+   * is rounded to the type of query. Null for none.
+   */
+  public AttentionCall positionBias(Tensor bias) {
+    return bind("position_bias", bias);
+  }
+
+  /**
+   * Keys of distances: the score of query i and key j gets scale * &lt;q_i + w_h, r_t&gt; more,
+   * where t = position_i - j counts keys back from the query's position, and w is the {@link
+   * #positionBias}, if there is one. Before a softcap, a bias or a mask. [P, Hq or 1, D] in the
+   * type of query, as the projection of an encoding of distances gives them; row {@link
+   * Attention.Builder#positionOrigin origin} + t is that of t. Null for none.
+   *
+   * <p>Each distance that sizes, causal mask and window let a query and a key have must have a row:
+   * with the last query at the last key those from 1 - Sq to Sk - 1, from 0 on under a causal mask.
+   * Others are not read. Keys of a memory that precede the segment are just keys: Sk = M + Sq.
+   * Models that list distances from the farthest to the nearest give the same rows the other way
+   * round.
+   *
+   * <p>With both biases this is the attention of Transformer-XL (Dai et al., 2019, arXiv
+   * 1901.02860, section 3.3), XLNet and Conformer; without them that of Shaw et al., 2018, arXiv
+   * 1803.02155, in its keys. No scores of queries and distances are kept: each tile computes its
+   * own. CUDA takes them for head dimensions up to 128, and float32 is never rounded to TF32.
+   */
+  public AttentionCall positionKeys(Tensor keys) {
+    return bind("position_keys", keys);
+  }
+
+  /**
    * Added to the scaled scores before masking: [B or 1, Hq or 1, Sq or 1, Sk] of any floating type,
    * or without the first or the first two dimensions: [Hq or 1, Sq or 1, Sk], [Sq or 1, Sk];
    * packed: [Hq or 1, Tq or 1, longest Sk] or [Tq or 1, longest Sk]. Null for none. A finite mask

@@ -166,6 +166,25 @@ public final class AttentionShape {
       return lse().strides(FoveaAttentionSpec.LSE_STRIDE, strides);
     }
 
+    /** A content bias [Hq, D] is there: dense. */
+    public Builder contentBias() {
+      FoveaAttentionSpec.HAS_CONTENT_BIAS.set(spec, 1);
+      return this;
+    }
+
+    /** A position bias [Hq, D] is there: dense. */
+    public Builder positionBias() {
+      FoveaAttentionSpec.HAS_POSITION_BIAS.set(spec, 1);
+      return this;
+    }
+
+    /** Position keys [rows, Hq or 1, D] with these strides. */
+    public Builder positionKeys(long rows, long... strides) {
+      FoveaAttentionSpec.HAS_POSITION_KEYS.set(spec, 1);
+      FoveaAttentionSpec.POSITION_COUNT.set(spec, rows);
+      return strides(FoveaAttentionSpec.POSITION_KEYS_STRIDE, strides);
+    }
+
     /** A bias [B or 1, Hq or 1, Sq or 1, Sk] with these strides. */
     public Builder bias(DType type, long... strides) {
       FoveaAttentionSpec.BIAS_DTYPE.set(spec, type.code());
@@ -321,6 +340,24 @@ public final class AttentionShape {
     /** Strides of dvalue [B, Sk, Hk, Dv]. */
     public Builder dvalue(long... strides) {
       return backward().strides(FoveaAttentionSpec.DVALUE_STRIDE, strides);
+    }
+
+    /** dcontentBias [Hq, D] is wanted: dense. */
+    public Builder dcontentBias() {
+      FoveaAttentionSpec.HAS_DCONTENT_BIAS.set(spec, 1);
+      return backward();
+    }
+
+    /** dpositionBias [Hq, D] is wanted: dense. */
+    public Builder dpositionBias() {
+      FoveaAttentionSpec.HAS_DPOSITION_BIAS.set(spec, 1);
+      return backward();
+    }
+
+    /** dpositionKeys [rows, Hq or 1, D] are wanted, with these strides. */
+    public Builder dpositionKeys(long... strides) {
+      FoveaAttentionSpec.HAS_DPOSITION_KEYS.set(spec, 1);
+      return backward().strides(FoveaAttentionSpec.DPOSITION_KEYS_STRIDE, strides);
     }
 
     /** dbias [B or 1, Hq or 1, Sq or 1, Sk] is wanted, with these strides. */

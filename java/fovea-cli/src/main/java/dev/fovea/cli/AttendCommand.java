@@ -90,6 +90,12 @@ final class AttendCommand extends CliCommand {
   private double spanRamp;
 
   @Option(
+      names = "--position-origin",
+      paramLabel = "ROW",
+      description = "The row of --position-keys for distance 0; default 0.")
+  private long positionOrigin;
+
+  @Option(
       names = "--block-size",
       converter = BlockSizeConverter.class,
       defaultValue = "0,0",
@@ -158,7 +164,8 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
-      description = "Convert query, key, value and dout: float32, float16 or bfloat16.")
+      description =
+          "Convert query, key, value, dout and position keys: float32, float16 or bfloat16.")
   private FloatType dtype;
 
   @Mixin private DeviceOption device;
@@ -187,6 +194,7 @@ final class AttendCommand extends CliCommand {
             softcap,
             gaussianSigma,
             spanRamp,
+            positionOrigin,
             blocks,
             imageWindow,
             topCount,

@@ -28,6 +28,17 @@ class AttendGradientsTest extends AttendFormula {
   }
 
   @Test
+  void positions() throws IOException {
+    check(new PlainPositions(2, 6, 9, 4, 2, 4, 5), "--position-origin", "5");
+    PlainAttention shared = new PlainPositions(2, 7, 7, 4, 4, 1, 0);
+    shared.causal = true;
+    check(shared, "--causal");
+    PlainAttention simulated = new PlainPositions(1, 5, 8, 2, 1, 2, 6);
+    simulated.softcap = 2;
+    check(simulated, "--position-origin", "6", "--softcap", "2", "--backend", "sim");
+  }
+
+  @Test
   void softcapAndScale() throws IOException {
     PlainAttention capped = sizes();
     capped.softcap = 2;

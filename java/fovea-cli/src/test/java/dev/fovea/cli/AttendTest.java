@@ -20,6 +20,7 @@ import dev.fovea.testkit.attention.Operands;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import dev.fovea.testkit.attention.Oracle;
+import dev.fovea.testkit.attention.Positions;
 import dev.fovea.testkit.attention.Precision;
 import dev.fovea.testkit.attention.Relative;
 import java.io.IOException;
@@ -96,6 +97,24 @@ class AttendTest {
     }
     line.addAll(files.operand("relative-table", NpyType.FLOAT32, values, 1, 4));
     refused(line, "is given without");
+  }
+
+  @Test
+  void positionKeys() throws IOException {
+    Positions shared = new Positions(false, true, Positions.Keys.SHARED, 2, 1);
+    AttentionCase c = sizes().positions(shared).build();
+    long origin = shared.origin(c.geometry(), c.options().visibility());
+    check(c, "--position-origin", Long.toString(origin));
+    check(sizes().positions(Positions.all()).causal().build(), "--causal");
+    check(sizes().positions(Positions.ofContent()).build());
+    List<String> line = new ArrayList<>(List.of("attend", "--out", files.file("out").toString()));
+    for (String name : List.of("query", "key", "value")) {
+      line.addAll(files.operand(name, NpyType.FLOAT32, new float[4], 1, 2, 1, 2));
+    }
+    refused(plus(line, "--position-origin=-1"), "--position-origin is -1");
+    refused(plus(line, "--position-origin", "1"), "--position-origin is given without");
+    line.addAll(files.operand("position-keys", NpyType.FLOAT32, new float[6], 3, 1, 2));
+    refused(line, "expected at least -1 to 1");
   }
 
   @Test
@@ -241,6 +260,21 @@ class AttendTest {
     refused(line, "--key " + files.file("key") + " has elements of type <i4");
   }
 
+  private void addPositions(List<String> line, AttentionCase c, Positions.Data data, NpyType type)
+      throws IOException {
+    long[] heads = {c.geometry().queryHeads(), c.geometry().headDim()};
+    if (data.contentBias() != null) {
+      line.addAll(files.operand("content-bias", NpyType.FLOAT32, data.contentBias(), heads));
+    }
+    if (data.positionBias() != null) {
+      line.addAll(files.operand("position-bias", NpyType.FLOAT32, data.positionBias(), heads));
+    }
+    if (data.keys() != null) {
+      long[] size = c.layouts().positionKeys().size();
+      line.addAll(files.operand("position-keys", type, data.keys(), size[1], size[2], size[3]));
+    }
+  }
+
   private static void refused(List<String> line, String text) {
     Cli cli = Cli.run(line.toArray(String[]::new));
     assertEquals(Main.USAGE, cli.code(), cli.err());
@@ -273,6 +307,7 @@ class AttendTest {
       line.addAll(lists("block-offsets", lists.offsets(), lists.offsetLayout().size()));
       line.addAll(lists("block-indices", lists.indices(), lists.indexLayout().size()));
     }
+    addPositions(line, c, data.positions(), type);
     if (data.table() != null) {
       long[] size = c.layouts().table().size();
       line.addAll(files.operand("relative-table", NpyType.FLOAT32, data.table(), size[1], size[2]));

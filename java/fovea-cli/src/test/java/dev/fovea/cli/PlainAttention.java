@@ -196,16 +196,21 @@ class PlainAttention {
 
   /** How well a key fits a query, {@code distance} to its right. */
   double score(int b, int h, int i, int j, int distance) {
-    double x = 0;
-    for (int d = 0; d < dim; d++) {
-      x += query(b, h, i, d) * key(b, h, j, d);
-    }
-    x *= scale;
+    double x = scale * product(b, h, i, j, distance);
     x = softcap > 0 ? softcap * Math.tanh(x / softcap) : x;
     x += bias == null ? 0 : bias[biasIndex(b, h, i, j)];
     if (slopes != null) {
       double slope = slopes[slopesIndex(b, h)];
       x += causal ? slope * distance : -slope * Math.abs(distance);
+    }
+    return x;
+  }
+
+  /** What is scaled: {@code <q_i, k_j>}. */
+  double product(int b, int h, int i, int j, int distance) {
+    double x = 0;
+    for (int d = 0; d < dim; d++) {
+      x += query(b, h, i, d) * key(b, h, j, d);
     }
     return x;
   }

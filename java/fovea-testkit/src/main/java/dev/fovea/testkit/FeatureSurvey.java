@@ -111,7 +111,7 @@ public final class FeatureSurvey {
     return answers;
   }
 
-  /** Alone, or else with what refusals name, or with one other. */
+  /** Alone, or else with what refusals name, and if need be with one other. */
   private Answer ask(DType dtype, Pass pass, ProbeSpec.Feature feature) {
     ProbeSpec asked = plain.with(feature);
     Plan alone = plan(backend, asked, pass, dtype);
@@ -142,9 +142,11 @@ public final class FeatureSurvey {
           dtype, pass, feature, named.stream().map(ProbeSpec.Feature::name).toList(), last);
     }
     for (ProbeSpec.Feature other : others) {
-      Plan plan = plan(backend, asked.with(other), pass, dtype);
+      Plan plan = plan(backend, together.with(other), pass, dtype);
       if (plan.isThere()) {
-        return answer(dtype, pass, feature, List.of(other.name()), plan);
+        named.add(other);
+        return answer(
+            dtype, pass, feature, named.stream().map(ProbeSpec.Feature::name).toList(), plan);
       }
     }
     return answer(dtype, pass, feature, List.of(), alone);

@@ -47,6 +47,10 @@ final class ProbeSpec {
   // Odd, and as good for sizes of operands as for the heads that share one.
   private static final long SMALL = 3;
 
+  // Of a size that only operands have which may be absent: odd, too, and room for what plain ones
+  // ask.
+  private static final long ROOMY = 9;
+
   private static final int CHOICES = 8; // numbers that are tried of an option
 
   private static final List<Pass> BOTH = List.of(Pass.values());
@@ -75,6 +79,8 @@ final class ProbeSpec {
   static Stream<ProbeSpec> plain(NativeOperation operation) {
     Map<String, Long> sizes =
         operation.sizes().stream().collect(Collectors.toMap(Size::name, size -> SMALL));
+    Set<String> optional = new ProbeSpec(operation, sizes, Set.of(), spec -> {}).absentSizes();
+    optional.forEach(it -> sizes.put(it, ROOMY));
     ProbeSpec all = new ProbeSpec(operation, sizes, Set.of(), spec -> {});
     return Stream.concat(
         Stream.of(all),

@@ -17,6 +17,18 @@ import java.util.Map;
 /** One run of an operation on files. */
 public final class Attend {
 
+  private static final String[] OPTIONS = {
+    "--causal",
+    "--scale",
+    "--softcap",
+    "--gaussian-sigma",
+    "--span-ramp",
+    "--position-origin",
+    "--block-size",
+    "--image-window",
+    "--dropout"
+  };
+
   private final Mechanism mechanism;
   private final Settings settings;
   private final Binding binding;
@@ -43,18 +55,7 @@ public final class Attend {
       PrintStream warnings) {
     this.mechanism = mechanism;
     this.settings = settings;
-    binding =
-        new Wording()
-            .with(
-                "--causal",
-                "--scale",
-                "--softcap",
-                "--gaussian-sigma",
-                "--span-ramp",
-                "--block-size",
-                "--image-window",
-                "--dropout")
-            .say(() -> mechanism.bind(settings));
+    binding = new Wording().with(OPTIONS).say(() -> mechanism.bind(settings));
     this.device = device;
     this.dtype = dtype;
     this.text = text;
@@ -80,7 +81,7 @@ public final class Attend {
       Operands operands = new Operands(mechanism, files, reader, dtype, scope, memory);
       operands.size("K", settings.topCount());
       name(named, operands);
-      Wording wording = operands.wording();
+      Wording wording = operands.wording().with(OPTIONS);
       boolean trains = select(true, true).stream().anyMatch(it -> operands.file(it) != null);
       Pass forward = forward(operands, trains, wording);
       Pass backward = trains ? backward(operands, wording) : null;

@@ -20,6 +20,7 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
             .softcap(settings.softcap())
             .gaussianSigma(settings.gaussianSigma())
             .spanRamp(settings.spanRamp())
+            .positionOrigin(settings.positionOrigin())
             .blockSize(settings.blocks().queries(), settings.blocks().keys())
             .imageWindow(
                 settings.imageWindow().width(),
@@ -33,6 +34,9 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
   AttentionCall bind(Operands operands) {
     return attention
         .call(operands.get("query"), operands.get("key"), operands.get("value"))
+        .contentBias(operands.get("content_bias"))
+        .positionBias(operands.get("position_bias"))
+        .positionKeys(operands.get("position_keys"))
         .bias(operands.get("bias"))
         .mask(operands.get("mask"))
         .blockMask(operands.get("block_offsets"), operands.get("block_indices"))
@@ -54,6 +58,9 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
   @Override
   AttentionBackward gradients(AttentionCall call, Operands operands) {
     return call.gradients(operands.get("dout"))
+        .dcontentBias(operands.get("dcontent_bias"))
+        .dpositionBias(operands.get("dposition_bias"))
+        .dpositionKeys(operands.get("dposition_keys"))
         .dbias(operands.get("dbias"))
         .drelativeTable(operands.get("drelative_table"))
         .dalibiSlopes(operands.get("dalibi_slopes"))

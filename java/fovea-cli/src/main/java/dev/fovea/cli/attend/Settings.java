@@ -11,6 +11,7 @@ import dev.fovea.MaskBuilder;
  * @param causal null: no causal mask
  * @param window null: none
  * @param scale null: the operation's own
+ * @param positionOrigin the row of position keys for distance 0
  * @param blocks of a block mask
  * @param imageWindow of two dimensions
  * @param topCount weights of a query that are listed, where that is wanted
@@ -27,6 +28,7 @@ public record Settings(
     double softcap,
     double gaussianSigma,
     double spanRamp,
+    long positionOrigin,
     BlockSize blocks,
     ImageWindow imageWindow,
     long topCount,

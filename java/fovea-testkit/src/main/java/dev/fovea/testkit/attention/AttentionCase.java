@@ -49,6 +49,9 @@ public record AttentionCase(
       Layout topKeys,
       Layout bias,
       Layout mask,
+      Layout contentBias,
+      Layout positionBias,
+      Layout positionKeys,
       Layout table,
       Layout modifierTable,
       Layout alibi,
@@ -62,7 +65,16 @@ public record AttentionCase(
               Stream.of(
                   query, key, value, out, lse, weights, bias, mask, table, modifierTable, alibi),
               Stream.concat(
-                  Stream.of(topWeights, topKeys, keyGates, outputGates, ungated), rows.stream()))
+                  Stream.of(
+                      topWeights,
+                      topKeys,
+                      contentBias,
+                      positionBias,
+                      positionKeys,
+                      keyGates,
+                      outputGates,
+                      ungated),
+                  rows.stream()))
           .filter(Objects::nonNull)
           .toList();
     }

@@ -1,6 +1,7 @@
 package dev.fovea.testkit.attention;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.attention.BackwardCase.Layouts;
 
@@ -15,6 +16,7 @@ public final class BackwardBuilder {
   boolean deterministic;
   boolean accumulate;
   boolean dbias = true;
+  boolean dpositions = true;
   boolean dtable = true;
   boolean dmodifierTable = true;
   boolean dalibi = true;
@@ -27,6 +29,7 @@ public final class BackwardBuilder {
   Style dkey = Style.DENSE;
   Style dvalue = Style.DENSE;
   Style dbiasStyle = Style.DENSE;
+  Style dpositionStyle = Style.DENSE;
   Style dtableStyle = Style.DENSE;
   Style dmodifierStyle = Style.DENSE;
   Style dalibiStyle = Style.DENSE;
@@ -86,6 +89,9 @@ public final class BackwardBuilder {
             dkey.layout(of.key().size()),
             dvalue.layout(of.value().size()),
             dbias && of.bias() != null ? dbiasStyle.layout(of.bias().size()) : null,
+            positions(of.contentBias()),
+            positions(of.positionBias()),
+            positions(of.positionKeys()),
             dtable && of.table() != null ? dtableStyle.layout(of.table().size()) : null,
             dmodifierTable && c.options().modifier() != null && c.options().modifier().learns()
                 ? dmodifierStyle.layout(of.modifierTable().size())
@@ -98,5 +104,9 @@ public final class BackwardBuilder {
             of.rows().stream().filter(it -> drows).map(it -> drowStyle.layout(it.size())).toList());
     DType type = dtype == null ? options.dtype() : dtype;
     return new BackwardCase(c, type, deterministic, accumulate, dsinks && options.sinks(), layouts);
+  }
+
+  private Layout positions(Layout of) {
+    return dpositions && of != null ? dpositionStyle.layout(of.size()) : null;
   }
 }

@@ -35,9 +35,10 @@ public record BackwardCase(
     implements CheckedCase {
 
   /**
-   * The layouts; null where the case has no such operand. dbias has the sizes of the bias, dtable
-   * those of what is added by distance, dalibi those of the slopes and drows those of the row
-   * operands, and those of gates the sizes of these: dimensions of one element are summed over.
+   * The layouts; null where the case has no such operand. dbias has the sizes of the bias, those of
+   * positions the sizes of what joins products, dtable those of what is added by distance, dalibi
+   * those of the slopes and drows those of the row operands, and those of gates the sizes of these:
+   * dimensions of one element are summed over.
    */
   public record Layouts(
       Layout dout,
@@ -45,6 +46,9 @@ public record BackwardCase(
       Layout dkey,
       Layout dvalue,
       Layout dbias,
+      Layout dcontentBias,
+      Layout dpositionBias,
+      Layout dpositionKeys,
       Layout dtable,
       Layout dmodifierTable,
       Layout dalibi,
@@ -52,10 +56,16 @@ public record BackwardCase(
       Layout doutputGates,
       List<Layout> drows) {
 
+    boolean hasPositions() {
+      return dcontentBias != null || dpositionBias != null || dpositionKeys != null;
+    }
+
     Stream<Layout> all() {
       return Stream.concat(
               Stream.of(dout, dquery, dkey, dvalue, dbias, dtable, dmodifierTable, dalibi),
-              Stream.concat(Stream.of(dkeyGates, doutputGates), drows.stream()))
+              Stream.concat(
+                  Stream.of(dcontentBias, dpositionBias, dpositionKeys, dkeyGates, doutputGates),
+                  drows.stream()))
           .filter(Objects::nonNull);
     }
   }
@@ -112,7 +122,8 @@ public record BackwardCase(
             deterministic ? " deterministic" : "",
             accumulate ? " accumulate" : "",
             layouts.dbias == null ? "" : " dbias",
-            (layouts.dtable == null ? "" : " dtable")
+            (layouts.hasPositions() ? " dpositions" : "")
+                + (layouts.dtable == null ? "" : " dtable")
                 + (layouts.dmodifierTable == null ? "" : " dmodifierTable")
                 + (layouts.dalibi == null ? "" : " dalibi")
                 + (layouts.drows.isEmpty() ? "" : " drows")

@@ -47,6 +47,8 @@ public final class BackwardGenerator {
     c.dkeyGates = random.chance(0.7);
     c.doutputGates = random.chance(0.7);
     c.dgateStyle = Style.draw(random);
+    c.dpositions = random.chance(0.7);
+    c.dpositionStyle = Style.draw(random);
     return c.build();
   }
 }

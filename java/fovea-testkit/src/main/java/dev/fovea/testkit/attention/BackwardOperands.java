@@ -5,12 +5,14 @@ import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.Rounding;
+import java.util.Arrays;
 
 /**
  * The input buffers of a backward case, as {@link Operands} has those of its forward. out and lse
  * are what a right forward gives, before gates of out: the oracle's, rounded to their dtypes. A
  * backward is held to the gradient formula with exactly these, so that it answers for its own
- * errors alone. Padding of dout, out and lse is NaN.
+ * errors alone. Padding of dout, out and lse is NaN, and so is dout of about every other row that
+ * sees no key.
  *
  * @param forward operands of the forward
  * @param dout buffer of dout
@@ -31,7 +33,30 @@ public record BackwardOperands(
         Operands.fill(c.forward(), c.layouts().dout(), cuQ, true, outType, 1, salt(c, 1));
     float[] dkey = c.accumulate() ? before(c, c.layouts().dkey(), 2) : null;
     float[] dvalue = c.accumulate() ? before(c, c.layouts().dvalue(), 3) : null;
-    return of(c.forward(), forward, dout, dkey, dvalue);
+    BackwardOperands all = of(c.forward(), forward, dout, dkey, dvalue);
+    if (!c.layouts().dout().isShared()) {
+      all.poisonDeadRows(c, new Gaussian(salt(c, 4)));
+    }
+    return all;
+  }
+
+  private void poisonDeadRows(BackwardCase c, Gaussian random) {
+    Geometry g = c.geometry();
+    for (int b = 0; b < g.batch(); b++) {
+      for (int h = 0; h < g.queryHeads(); h++) {
+        for (int i = 0; i < g.lenQ(b); i++) {
+          if (isDead(c.forward(), b, h, i) && random.chance(0.5)) {
+            int at = c.forward().rowIndex(c.layouts().dout(), g.cuQ(), b, i, h);
+            Arrays.fill(dout, at, at + g.valueHeadDim(), Float.NaN);
+          }
+        }
+      }
+    }
+  }
+
+  /** True if query {@code i} of a head sees no key, or keys with scores of -infinity alone. */
+  boolean isDead(AttentionCase c, int b, int h, int i) {
+    return lse[c.lseIndex(c.geometry().cuQ(), b, h, i)] == Float.NEGATIVE_INFINITY;
   }
 
   /** With out and lse of that forward. */

@@ -32,6 +32,10 @@ import java.util.List;
  *       is what dbias and the slopes' gradients sum.
  *   <li>1 - tanh^2, of a tanh within two ulps, errs by c (1 + 2 (1 - tanh^2) |tanh| A / softcap),
  *       see {@link OracleRow#cap}.
+ *   <li>With a content bias u, a position bias w and keys of distances r, x is that of {@link
+ *       Oracle}, dquery_i has the terms T_ij r_t as well, with t = position_i - j, du and dw are
+ *       the sums of T_ij k_j and T_ij r_t over all i and j, and dr_t that of T_ij (q_i + w), where
+ *       q_i + w, as q_i + u in dkey, is what was multiplied: rounded.
  *   <li>A gate errs as {@link dev.fovea.testkit.Sigmoid} says, and so do, times what they are
  *       multiplied by, w of a key and dout of a column; where products take dout rounded, that is
  *       nothing or a step where the boundary between two numbers is nearer than the error.
@@ -72,6 +76,7 @@ public final class BackwardOracle {
   private final GradientSums dkeyRows;
   private final GradientSums dvalueRows;
   private final GradientSums dbiasSums;
+  private final PositionSums positionSums;
   private final GradientSums dtableSums;
   private final GradientSums dmodifierSums;
   private final GradientSums dalibiSums;
@@ -93,6 +98,9 @@ public final class BackwardOracle {
       Expected dkeyGates,
       Expected doutputGates,
       List<Expected> drows,
+      Expected dcontentBias,
+      Expected dpositionBias,
+      Expected dpositionKeys,
       Expected dsinks) {
 
     /** All gradients in one order; those that are not asked for are null. */
@@ -102,6 +110,7 @@ public final class BackwardOracle {
               Arrays.asList(dquery, dkey, dvalue, dbias, dmodifierTable, dtable, dalibi));
       all.addAll(drows);
       all.addAll(Arrays.asList(dkeyGates, doutputGates));
+      all.addAll(Arrays.asList(dcontentBias, dpositionBias, dpositionKeys));
       all.add(dsinks);
       return all;
     }
@@ -125,6 +134,7 @@ public final class BackwardOracle {
     dvalueRows = products(geometry.keyLength(), geometry.valueHeadDim());
     BackwardCase.Layouts layouts = backward.layouts();
     dbiasSums = sums(layouts.dbias());
+    positionSums = new PositionSums(backward, head, terms, precision);
     dtableSums = sums(layouts.dtable());
     dmodifierSums = sums(layouts.dmodifierTable());
     dalibiSums = sums(layouts.dalibi());
@@ -144,6 +154,9 @@ public final class BackwardOracle {
             expected(DType.FLOAT32, layouts.dkeyGates()),
             expected(DType.FLOAT32, layouts.doutputGates()),
             layouts.drows().stream().map(it -> expected(DType.FLOAT32, it)).toList(),
+            positionSums.dcontentBias(),
+            positionSums.dpositionBias(),
+            positionSums.dpositionKeys(),
             backward.dsinks() ? new Expected(DType.FLOAT32, geometry.queryHeads()) : null);
   }
 
@@ -196,6 +209,7 @@ public final class BackwardOracle {
     for (int k = 0; k < drowSums.size(); k++) {
       expectAll(drowSums.get(k), backward.layouts().drows().get(k), gradients.drows.get(k));
     }
+    positionSums.expect();
     for (int h = 0; dsinkSums != null && h < geometry.queryHeads(); h++) {
       dsinkSums.expect(gradients.dsinks, h, h, null);
     }
@@ -239,8 +253,10 @@ public final class BackwardOracle {
     double most = 0;
     for (int h = kv * geometry.group(); h < (kv + 1) * geometry.group(); h++) {
       for (int i = 0; i < geometry.lenQ(b); i++) {
-        loadRow(b, h, i);
-        most = Math.max(most, terms.most(norm));
+        if (!data.isDead(c, b, h, i)) {
+          loadRow(b, h, i);
+          most = Math.max(most, terms.most(norm));
+        }
       }
     }
     return most;
@@ -260,7 +276,7 @@ public final class BackwardOracle {
     if (poisoned) {
       free(h, i, dbiasRow);
     }
-    if (lse > Double.NEGATIVE_INFINITY || Double.isNaN(lse)) {
+    if (!data.isDead(c, b, h, i)) {
       loadRow(b, h, i);
       add(h, i, terms.compute(h, i, lse), dbiasRow);
       addSink(h, lse);
@@ -277,6 +293,7 @@ public final class BackwardOracle {
     if (dbiasSums != null) {
       dbiasSums.free(dbiasRow, dbiasRow + head.length());
     }
+    positionSums.free(h);
     for (int n = 0; dtableSums != null && n < c.options().relative().columns(); n++) {
       int at = backward.layouts().dtable().at(0, h, n);
       dtableSums.free(at, at + 1);
@@ -305,8 +322,9 @@ public final class BackwardOracle {
   private void add(int h, int i, OracleRow row, int dbiasRow) {
     int width = geometry.headDim();
     for (int d = 0; d < width; d++) {
-      query.set(d, row.query()[d], head.scale());
+      query.set(d, row.query().value()[d], head.scale());
     }
+    positionSums.begin(h, row);
     for (int j = 0; j < row.count(); j++) {
       if (row.isHidden(j)) {
         continue;
@@ -314,6 +332,7 @@ public final class BackwardOracle {
       int key = head.begin() + j;
       dqueryRow.add(0, terms.unscaled(), j, keys, key * width);
       dkeyRows.add(key, terms.unscaled(), j, query, 0);
+      positionSums.add(h, i, j, dqueryRow, keys);
       dvalueRows.add(key, terms.weights(), j, terms.dout(), 0);
       if (c.options().gates().hasOutput()) {
         dvalueRows.addErrors(key, row.dropped(j), terms.unsure());

@@ -46,7 +46,7 @@ final class BackwardRow {
     dropFactor = OracleRow.dropFactor(c.options());
     weightScale = weightType == DType.FLOAT16 ? Precision.BACKWARD_WEIGHTS : 1;
     gradientScale = 1;
-    perScore = head.perProduct(g.headDim());
+    perScore = head.perScore();
     perValue = head.perProduct(g.valueHeadDim());
     cutScore = precision.truncation(c.options().dtype(), false, g.headDim());
     cutValue = precision.truncation(c.options().dtype(), false, g.valueHeadDim());

@@ -94,9 +94,29 @@ public final class BackwardRun implements AutoCloseable {
           bound.buffers().output("doutputGates", DType.FLOAT32, doutputGates, null, dims);
       backward.doutputGates(output.tensor());
     }
+    bindPositions(c);
     if (c.dsinks()) {
       Output output = bound.buffers().output("dsinks", DType.FLOAT32, bound.perHead(), null, 3);
       backward.dsinks(output.tensor());
+    }
+  }
+
+  private void bindPositions(BackwardCase c) {
+    BackwardCase.Layouts layouts = c.layouts();
+    if (layouts.dcontentBias() != null) {
+      Layout layout = layouts.dcontentBias();
+      Output output = bound.buffers().output("dcontentBias", DType.FLOAT32, layout, null, 2, 3);
+      backward.dcontentBias(output.tensor());
+    }
+    if (layouts.dpositionBias() != null) {
+      Layout layout = layouts.dpositionBias();
+      Output output = bound.buffers().output("dpositionBias", DType.FLOAT32, layout, null, 2, 3);
+      backward.dpositionBias(output.tensor());
+    }
+    if (layouts.dpositionKeys() != null) {
+      Layout layout = layouts.dpositionKeys();
+      Output output = bound.buffers().output("dpositionKeys", c.dtype(), layout, null, 1, 2, 3);
+      backward.dpositionKeys(output.tensor());
     }
   }
 

@@ -28,7 +28,7 @@ final class BoundCase implements AutoCloseable {
       Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.query(), dims());
       Tensor key = buffers.input(o.dtype(), c.layouts().key(), data.key(), dims());
       Tensor value = buffers.input(o.dtype(), c.layouts().value(), data.value(), dims());
-      call = CaseRun.spec(o).call(query, key, value);
+      call = CaseRun.spec(c).call(query, key, value);
       bindOptional(data);
       call.parallelism(c.parallelism());
       built = true;
@@ -42,6 +42,7 @@ final class BoundCase implements AutoCloseable {
   private void bindOptional(Operands data) {
     Options o = c.options();
     buffers.bindLengths(call, c.geometry());
+    bindPositions(data.positions());
     if (data.bias() != null) {
       call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));
     }
@@ -86,6 +87,22 @@ final class BoundCase implements AutoCloseable {
     }
     if (o.dropout() > 0) {
       call.dropoutSeed(o.seed(), o.offset());
+    }
+  }
+
+  private void bindPositions(Positions.Data data) {
+    AttentionCase.Layouts layouts = c.layouts();
+    if (data.contentBias() != null) {
+      call.contentBias(
+          buffers.input(DType.FLOAT32, layouts.contentBias(), data.contentBias(), 2, 3));
+    }
+    if (data.positionBias() != null) {
+      call.positionBias(
+          buffers.input(DType.FLOAT32, layouts.positionBias(), data.positionBias(), 2, 3));
+    }
+    if (data.keys() != null) {
+      call.positionKeys(
+          buffers.input(c.options().dtype(), layouts.positionKeys(), data.keys(), 1, 2, 3));
     }
   }
 

@@ -38,6 +38,7 @@ public final class CaseBuilder {
   long windowRight = -1;
   Float scale;
   float softcap;
+  Positions positions = Positions.NONE;
   Bias bias = Bias.NONE;
   DType biasDType;
   boolean biasExpanded;
@@ -73,6 +74,8 @@ public final class CaseBuilder {
   Style biasStyle = Style.DENSE;
   Style maskStyle = Style.DENSE;
   Style tableStyle = Style.DENSE;
+  Style positionBiasStyle = Style.DENSE;
+  Style positionKeyStyle = Style.DENSE;
   Style modifierStyle = Style.DENSE;
   Style alibiStyle = Style.DENSE;
   Style rowStyle = Style.DENSE;
@@ -173,6 +176,12 @@ public final class CaseBuilder {
   /** Bound of the scores. */
   public CaseBuilder softcap(float cap) {
     softcap = cap;
+    return this;
+  }
+
+  /** What joins the products of queries and keys. */
+  public CaseBuilder positions(Positions those) {
+    positions = those;
     return this;
   }
 
@@ -320,6 +329,7 @@ public final class CaseBuilder {
             windowRight,
             scale,
             softcap,
+            positions,
             bias,
             biasDType,
             mask,
@@ -338,10 +348,11 @@ public final class CaseBuilder {
             weights,
             top,
             allowTf32);
-    return new AttentionCase(g, options, layouts(g), content, dataSeed, guard, parallelism, repeat);
+    return new AttentionCase(
+        g, options, layouts(g, options), content, dataSeed, guard, parallelism, repeat);
   }
 
-  private Layouts layouts(Geometry g) {
+  private Layouts layouts(Geometry g, Options options) {
     int outer = g.outerBatch();
     int rows = g.queryRows();
     return new Layouts(
@@ -355,6 +366,9 @@ public final class CaseBuilder {
         top > 0 ? weightsStyle.layout(outer, queryHeads, rows, top) : null,
         bias == Bias.NONE ? null : biasLayout(outer, rows),
         mask == Bias.NONE ? null : maskLayout(outer, rows),
+        Positions.biasLayout(positions.contentBias(), positionBiasStyle, g),
+        Positions.biasLayout(positions.positionBias(), positionBiasStyle, g),
+        positions.keyLayout(positionKeyStyle, g, options.visibility()),
         relative == null ? null : relative.layout(tableStyle, g),
         modifier == null
             ? null

@@ -56,6 +56,9 @@ final class CaseContents {
     file.output(layouts.dquery(), expected.dquery(), null);
     file.output(layouts.dkey(), expected.dkey(), data.dkey());
     file.output(layouts.dvalue(), expected.dvalue(), data.dvalue());
+    file.output(layouts.dcontentBias(), expected.dcontentBias(), null);
+    file.output(layouts.dpositionBias(), expected.dpositionBias(), null);
+    file.output(layouts.dpositionKeys(), expected.dpositionKeys(), null);
     file.output(layouts.dbias(), expected.dbias(), null);
     file.output(layouts.dtable(), expected.dtable(), null);
     file.output(layouts.dmodifierTable(), expected.dmodifierTable(), null);
@@ -80,6 +83,10 @@ final class CaseContents {
 
   private static void optional(CaseFile file, AttentionCase c, Operands data) throws IOException {
     Geometry g = c.geometry();
+    Positions.Data positions = data.positions();
+    file.operand(c.layouts().contentBias(), DType.FLOAT32, positions.contentBias());
+    file.operand(c.layouts().positionBias(), DType.FLOAT32, positions.positionBias());
+    file.operand(c.layouts().positionKeys(), c.options().dtype(), positions.keys());
     file.operand(c.layouts().bias(), c.options().biasDType(), data.bias());
     file.operand(c.layouts().mask(), DType.BOOL, data.mask());
     file.ints(data.blocks() == null ? null : data.blocks().offsets());
@@ -124,6 +131,12 @@ final class CaseContents {
           FoveaAttentionSpec.DETERMINISTIC.set(spec, flag(c.deterministic()));
           FoveaAttentionSpec.ACCUMULATE.set(spec, flag(c.accumulate()));
           FoveaAttentionSpec.HAS_DBIAS.set(spec, flag(layouts.dbias() != null));
+          FoveaAttentionSpec.HAS_DCONTENT_BIAS.set(spec, flag(layouts.dcontentBias() != null));
+          FoveaAttentionSpec.HAS_DPOSITION_BIAS.set(spec, flag(layouts.dpositionBias() != null));
+          FoveaAttentionSpec.HAS_DPOSITION_KEYS.set(spec, flag(layouts.dpositionKeys() != null));
+          heads(spec, FoveaAttentionSpec.DCONTENT_BIAS_STRIDE, layouts.dcontentBias());
+          heads(spec, FoveaAttentionSpec.DPOSITION_BIAS_STRIDE, layouts.dpositionBias());
+          distances(spec, FoveaAttentionSpec.DPOSITION_KEYS_STRIDE, layouts.dpositionKeys());
           FoveaAttentionSpec.HAS_DMODIFIER_TABLE.set(spec, flag(layouts.dmodifierTable() != null));
           shared(spec, FoveaAttentionSpec.DMODIFIER_TABLE_STRIDE, layouts.dmodifierTable());
           FoveaAttentionSpec.HAS_DRELATIVE_TABLE.set(spec, flag(layouts.dtable() != null));
@@ -204,6 +217,7 @@ final class CaseContents {
       FoveaAttentionSpec.RELATIVE_COUNT.set(spec, o.relative().columns());
       FoveaAttentionSpec.RELATIVE_WIDTH.set(spec, 2L * o.relative().reach() + 1);
     }
+    positions(spec, c);
     blocks(spec, c);
     if (o.imageWindow() != null) {
       FoveaAttentionSpec.HAS_IMAGE_WIDTH.set(spec, 1);
@@ -233,6 +247,37 @@ final class CaseContents {
       RowOperand it = o.rows().get(k);
       NativeAttention.OPERATION.float32(it.kind().option()).set(spec, it.number());
       row(spec, Abi.FORWARD, it.kind().operand(), layouts.rows().get(k), g.packed());
+    }
+  }
+
+  private static void positions(MemorySegment spec, AttentionCase c) {
+    Positions it = c.options().positions();
+    long origin = it.origin(c.geometry(), c.options().visibility());
+    FoveaAttentionSpec.HAS_CONTENT_BIAS.set(spec, flag(it.contentBias()));
+    FoveaAttentionSpec.HAS_POSITION_BIAS.set(spec, flag(it.positionBias()));
+    FoveaAttentionSpec.HAS_POSITION_KEYS.set(spec, flag(it.hasKeys()));
+    FoveaAttentionSpec.HAS_POSITION_ORIGIN.set(spec, flag(origin != 0));
+    FoveaAttentionSpec.POSITION_ORIGIN.set(spec, origin);
+    if (it.hasKeys()) {
+      FoveaAttentionSpec.POSITION_COUNT.set(spec, c.layouts().positionKeys().size()[1]);
+    }
+    heads(spec, FoveaAttentionSpec.CONTENT_BIAS_STRIDE, c.layouts().contentBias());
+    heads(spec, FoveaAttentionSpec.POSITION_BIAS_STRIDE, c.layouts().positionBias());
+    distances(spec, FoveaAttentionSpec.POSITION_KEYS_STRIDE, c.layouts().positionKeys());
+  }
+
+  /** [Hq, D] of the layout [1, 1, Hq, D]. */
+  private static void heads(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    if (layout != null) {
+      field.set(spec, 0, layout.stride()[2]);
+    }
+  }
+
+  /** [P, Hq or 1, D] of the layout [1, P, Hq or 1, D]. */
+  private static void distances(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    if (layout != null) {
+      field.set(spec, 0, layout.stride()[1]);
+      field.set(spec, 1, layout.size()[2] == 1 ? 0 : layout.stride()[2]);
     }
   }
 

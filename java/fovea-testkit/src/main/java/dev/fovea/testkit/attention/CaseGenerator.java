@@ -184,6 +184,11 @@ public final class CaseGenerator {
     c.modifierStyle = Style.draw(random);
     c.topStyle = Style.draw(random);
     top = random.chance(0.7) ? random.among(1, 2, 5, 8, 40, 128) : 0;
+    Positions positions = Positions.draw(random);
+    boolean fits = Math.max(c.headDim, c.valueHeadDim) <= limits.positionDim();
+    c.positions(fits ? positions : Positions.NONE);
+    c.positionBiasStyle = Style.draw(random);
+    c.positionKeyStyle = Style.draw(random);
   }
 
   private void content() {

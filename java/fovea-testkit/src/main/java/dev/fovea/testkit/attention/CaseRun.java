@@ -78,7 +78,8 @@ public final class CaseRun implements AutoCloseable {
   }
 
   /** The specification of a case in the public API's words. */
-  public static Attention spec(Options o) {
+  public static Attention spec(AttentionCase c) {
+    Options o = c.options();
     Attention.Builder builder = Attention.builder();
     if (o.causal()) {
       builder = builder.causal();
@@ -98,6 +99,7 @@ public final class CaseRun implements AutoCloseable {
     if (o.softcap() > 0) {
       builder = builder.softcap(o.softcap());
     }
+    builder.positionOrigin(o.positions().origin(c.geometry(), o.visibility()));
     if (o.modifier() != null) {
       builder.scoreModifier(o.modifier().product());
     }

@@ -22,6 +22,8 @@ public final class Features {
     f.put("deterministic", c.deterministic() ? "on" : "off");
     f.put("accumulate", c.accumulate() ? "on" : "off");
     f.put("dbias", asked(forward.options().hasBias(), c.layouts().dbias() != null));
+    boolean positions = !forward.options().positions().equals(Positions.NONE);
+    f.put("dpositions", asked(positions, c.layouts().hasPositions()));
     f.put(
         "dmodifier",
         asked(
@@ -73,6 +75,9 @@ public final class Features {
     f.put("window", FeatureValues.window(o.visibility()));
     f.put("scale", o.scale() == null ? "default" : o.scale() > 0 ? "given" : "zero-or-negative");
     f.put("softcap", o.softcap() > 0 ? "on" : "off");
+    f.put("contentBias", o.positions().contentBias() ? "on" : "off");
+    f.put("positionBias", o.positions().positionBias() ? "on" : "off");
+    f.put("positionKeys", o.positions().keys().name());
     f.put("bias", o.bias().name());
     f.put("biasDType", o.hasBias() ? o.biasDType().name() : "none");
     f.put("maskOperand", o.mask().name());

@@ -18,6 +18,7 @@ import java.util.List;
  * @param query buffer of query
  * @param key buffer of key
  * @param value buffer of value
+ * @param positions what joins the products of queries and keys
  * @param bias buffer of the bias, or null
  * @param mask buffer of the mask, 0 where a key is hidden, or null
  * @param table buffer of what is added by distance, or null
@@ -34,6 +35,7 @@ public record Operands(
     float[] query,
     float[] key,
     float[] value,
+    Positions.Data positions,
     float[] bias,
     float[] mask,
     float[] table,
@@ -71,6 +73,7 @@ public record Operands(
         query,
         key,
         value,
+        Positions.draw(c, new Gaussian(seed(c, 14))),
         bias,
         mask(c),
         table(c),
@@ -88,7 +91,21 @@ public record Operands(
   public Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
     this(
-        query, key, value, bias, null, null, null, null, null, alibi, null, null, List.of(), sinks);
+        query,
+        key,
+        value,
+        Positions.Data.NONE,
+        bias,
+        null,
+        null,
+        null,
+        null,
+        null,
+        alibi,
+        null,
+        null,
+        List.of(),
+        sinks);
   }
 
   /** The lists of the block mask; null if there is none. */

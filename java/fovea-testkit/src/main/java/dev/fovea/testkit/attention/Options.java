@@ -15,6 +15,7 @@ import java.util.List;
  * @param windowRight keys seen to the right of the position, -1: all
  * @param scale of the scores, null: 1/sqrt(D)
  * @param softcap 0: off
+ * @param positions what joins the products of queries and keys
  * @param bias which dimensions of the bias are broadcast
  * @param biasDType of the bias, null without one
  * @param mask which dimensions of the mask that is an operand are broadcast
@@ -43,6 +44,7 @@ public record Options(
     long windowRight,
     Float scale,
     float softcap,
+    Positions positions,
     Bias bias,
     DType biasDType,
     Bias mask,
@@ -123,6 +125,7 @@ public record Options(
     if (softcap > 0) {
       text.append(" softcap=").append(softcap);
     }
+    text.append(positions);
     if (hasBias()) {
       text.append(" bias=").append(bias).append('/').append(biasDType);
     }

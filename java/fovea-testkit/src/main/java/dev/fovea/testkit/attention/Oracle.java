@@ -29,6 +29,10 @@ import java.util.List;
  *       Constant data err the same way at every step: n 2^-24, and D 2^-24 in place of c for the
  *       scores, where lse or a sink sees what softmax alone cancels (Higham, Accuracy and Stability
  *       of Numerical Algorithms, sec. 4.2).
+ *   <li>With a content bias u, a position bias w and keys of distances r, what is said of q_d k_jd
+ *       is said of (q_d + u_d) k_jd and (q_d + w_d) r_td, where sums of queries and biases are as
+ *       the type of query holds them, and sums over d are over both. The sum of the two products is
+ *       a float32 rounding, which adds 2^-24 to c.
  *   <li>A product of outliers keeps the partial sum of a score at its size, so that each of the D
  *       steps rounds like a step of the sums above: 2 sqrt(D) 2^-24 in place of c there.
  *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
@@ -141,7 +145,7 @@ public final class Oracle {
     double factorUnit = precision.factorUnit(options);
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
     head = new OracleHead(c, data, precision, rounded);
-    perScore = head.perProduct(geometry.headDim());
+    perScore = head.perScore();
     cutScore = truncation(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
   }

@@ -31,8 +31,10 @@ final class OracleHead {
   private final RoundedFactors rounded; // null: products take their factors as they are
   private final Factors keysTransposed;
   private final Factors values;
+  private final Factors positionsTransposed; // the row of the largest distance first
   private final KeyGates gates;
   private int batch;
+  private int positionHead = -1; // whose keys of distances are loaded
   private int keys;
   private int begin;
   private boolean hidNaN;
@@ -54,6 +56,7 @@ final class OracleHead {
     double least = precision.leastFactor(options.dtype());
     keysTransposed = new Factors(geometry.headDim() * geometry.keyLength(), least);
     values = new Factors(geometry.keyLength() * geometry.valueHeadDim(), least);
+    positionsTransposed = new Factors(geometry.headDim() * positionRows(), least);
     gates = new KeyGates(geometry.keyLength());
     row = new OracleRow(geometry, least);
     this.rounded = rounded;
@@ -87,6 +90,71 @@ final class OracleHead {
     return poisoned;
   }
 
+  /** Rows of keys of distances. */
+  int positionRows() {
+    Layout layout = c.layouts().positionKeys();
+    return layout == null ? 0 : (int) layout.size()[1];
+  }
+
+  private void loadPositions(int h) {
+    int rows = positionRows();
+    for (int n = 0; n < rows && positionHead != h; n++) {
+      int at = c.layouts().positionKeys().atBroadcast(0, n, h);
+      for (int d = 0; d < geometry.headDim(); d++) {
+        positionsTransposed.set(d * rows + rows - 1 - n, data.positions().keys()[at + d]);
+      }
+    }
+    positionHead = h;
+  }
+
+  /** The column of {@link #positionsTransposed} for query {@code i} and key {@code j}. */
+  int positionColumn(int i, int j) {
+    long origin = options.positions().origin(geometry, options.visibility());
+    return (int) (positionRows() - 1 - (origin + c.position(batch, i) - j));
+  }
+
+  /** The row of keys of distances that visible key {@code j} of query {@code i} meets. */
+  int positionRow(int i, int j) {
+    return positionRows() - 1 - positionColumn(i, begin + j);
+  }
+
+  private void loadQuery(Factors row, int at, float[] bias, Layout layout, int h) {
+    for (int d = 0; d < geometry.headDim(); d++) {
+      float query = data.query()[at + d];
+      if (bias != null) {
+        query = Rounding.round(options.dtype(), query + bias[layout.at(0, 0, h) + d]);
+      }
+      row.set(d, query);
+    }
+  }
+
+  private void multiply(int h, int i, int at, int end) {
+    AttentionCase.Layouts layouts = c.layouts();
+    row.begin(end - begin);
+    if (rounded != null) {
+      rounded.begin(row);
+    }
+    loadQuery(row.query(), at, data.positions().contentBias(), layouts.contentBias(), h);
+    multiply(row.query(), keysTransposed, keys, begin);
+    if (positionRows() > 0) {
+      loadPositions(h);
+      loadQuery(
+          row.positionQuery(), at, data.positions().positionBias(), layouts.positionBias(), h);
+      multiply(row.positionQuery(), positionsTransposed, positionRows(), positionColumn(i, begin));
+    }
+    row.scale(scale);
+    if (rounded != null) {
+      rounded.scale(row, scale);
+    }
+  }
+
+  private void multiply(Factors query, Factors transposed, int stride, int first) {
+    row.multiply(query, transposed, stride, first);
+    if (rounded != null) {
+      rounded.multiply(row, query, transposed, stride, first);
+    }
+  }
+
   /** The scores of query {@code i} of head {@code h} against the keys that it sees. */
   OracleRow scores(int h, int i) {
     begin = c.visibleBegin(batch, i);
@@ -95,10 +163,7 @@ final class OracleHead {
     begin = firstSeen(h, i, end);
     int at = c.rowIndex(c.layouts().query(), cuQ, batch, i, h);
     hidNaN = begin > first && holdsNaN(data.query(), at, geometry.headDim());
-    row.scores(data.query(), at, keysTransposed, keys, begin, end, scale);
-    if (rounded != null) {
-      rounded.scores(row, keysTransposed.value(), keys, begin, scale);
-    }
+    multiply(h, i, at, end);
     if (modifier != null) {
       modify(h, i);
     }
@@ -302,9 +367,25 @@ final class OracleHead {
     return keysTransposed;
   }
 
+  /** Keys of distances by columns, [D, rows], those of the largest distance first. */
+  Factors positionsTransposed() {
+    return positionsTransposed;
+  }
+
   /** Values, [length, Dv]. */
   Factors values() {
     return values;
+  }
+
+  /**
+   * Relative error of float32 arithmetic on scores, in units of the sum of the sizes of their
+   * products. Keys of distances are as many products again, in a sum of their own that joins the
+   * other by one more rounding.
+   */
+  double perScore() {
+    Positions it = options.positions();
+    int width = geometry.headDim();
+    return it.hasKeys() ? perProduct(2 * width) + Rounding.unit(DType.FLOAT32) : perProduct(width);
   }
 
   /** Relative error of a float32 sum of so many products, in units of the sum of their sizes. */

@@ -22,6 +22,7 @@ final class OracleRow {
   private final boolean[] keep;
   private final boolean[] hidden;
   private final Factors query;
+  private final Factors positionQuery;
   private final double[] out;
   private final double[] absolute;
   private final double[] aligned;
@@ -54,6 +55,7 @@ final class OracleRow {
     keep = new boolean[keys];
     hidden = new boolean[keys];
     query = new Factors(headDim, least);
+    positionQuery = new Factors(headDim, least);
     out = new double[valueDim];
     absolute = new double[valueDim];
     aligned = new double[valueDim];
@@ -64,17 +66,11 @@ final class OracleRow {
     gated = new double[valueDim];
   }
 
-  /** scale * q k_j for keys [begin, end); also scale * sum_d |q_d k_d| by the factors' sizes. */
-  void scores(
-      float[] queries,
-      int at,
-      Factors keysTransposed,
-      int stride,
-      int begin,
-      int end,
-      double scale) {
-    count = end - begin;
+  /** Scores of 0 for so many keys; query and position query are to be set. */
+  void begin(int keys) {
+    count = keys;
     hasBias = false;
+    largestScore = 0;
     gates = null;
     for (double[] sums : new double[][] {scores, errors, biases, slopeErrors}) {
       java.util.Arrays.fill(sums, 0, count, 0);
@@ -82,12 +78,21 @@ final class OracleRow {
     java.util.Arrays.fill(slopes, 0, count, 1);
     java.util.Arrays.fill(capSlopes, 0, count, 1);
     java.util.Arrays.fill(hidden, 0, count, false);
-    for (int d = 0; d < query.value().length && count > 0; d++) {
-      query.set(d, queries[at + d]);
-      accumulate(scores, keysTransposed.value(), d * stride + begin, query.value()[d], count);
-      accumulate(errors, keysTransposed.size(), d * stride + begin, query.size()[d], count);
+  }
+
+  /**
+   * Adds products with the columns of a matrix, the one at {@code begin} for the first key; to the
+   * errors those of the factors' sizes.
+   */
+  void multiply(Factors row, Factors transposed, int stride, int begin) {
+    for (int d = 0; d < row.value().length && count > 0; d++) {
+      accumulate(scores, transposed.value(), d * stride + begin, row.value()[d], count);
+      accumulate(errors, transposed.size(), d * stride + begin, row.size()[d], count);
     }
-    largestScore = 0;
+  }
+
+  /** Multiplies what was added by a scale. */
+  void scale(double scale) {
     for (int j = 0; j < count; j++) {
       scores[j] *= scale;
       errors[j] *= Math.abs(scale);
@@ -312,9 +317,14 @@ final class OracleRow {
     return count;
   }
 
-  /** The row of query. */
-  double[] query() {
-    return query.value();
+  /** The row of query, with the content bias. */
+  Factors query() {
+    return query;
+  }
+
+  /** That with the position bias instead. */
+  Factors positionQuery() {
+    return positionQuery;
   }
 
   double out(int d) {
@@ -357,7 +367,7 @@ final class OracleRow {
     return cutGrowth;
   }
 
-  /** max_j scale * sum_d |q_d k_jd|. */
+  /** max_j scale * sum_d |q_d k_jd|, here and below with keys of distances among the keys. */
   double largestScore() {
     return largestScore;
   }

@@ -55,19 +55,26 @@ final class RoundedFactors {
     squares = new double[c.geometry().valueHeadDim()];
   }
 
-  /** Bounds the scores of a row, before softcap and bias change them. */
-  void scores(OracleRow row, double[] keysTransposed, int stride, int begin, double scale) {
-    int count = row.count();
-    Arrays.fill(deviations, 0, count, 0);
-    double[] query = row.query();
-    for (int d = 0; d < query.length; d++) {
+  /** Bounds of 0 for the scores of a row. */
+  void begin(OracleRow row) {
+    Arrays.fill(deviations, 0, row.count(), 0);
+  }
+
+  /** Adds to them what products with the columns of a matrix do, as {@link OracleRow#multiply}. */
+  void multiply(OracleRow row, Factors query, Factors transposed, int stride, int begin) {
+    double[] matrix = transposed.value();
+    for (int d = 0; d < query.value().length; d++) {
       int at = d * stride + begin;
-      double factor = query[d] * query[d];
-      for (int j = 0; j < count; j++) {
-        deviations[j] += factor * (keysTransposed[at + j] * keysTransposed[at + j]);
+      double factor = query.value()[d] * query.value()[d];
+      for (int j = 0; j < row.count(); j++) {
+        deviations[j] += factor * (matrix[at + j] * matrix[at + j]);
       }
     }
-    for (int j = 0; j < count; j++) {
+  }
+
+  /** Bounds the scores, times a scale, before softcap and bias change them. */
+  void scale(OracleRow row, double scale) {
+    for (int j = 0; j < row.count(); j++) {
       double most = (2 * unit + unit * unit) * row.error(j);
       deviations[j] = DEVIATIONS * unit * Math.abs(scale) * Math.sqrt(deviations[j] / 3);
       bounds[j] = constant ? most : Math.min(most, deviations[j]);

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The bounds of gradients hold for an emulation of right kernels, and not for one with bugs. */
 class BackwardBoundsTest {
 
-  private static final Limits SMALL = new Limits(256, 12, true, Limits.SIM.minima());
+  private static final Limits SMALL = new Limits(256, 12, 256, true, Limits.SIM.minima());
   private static final int CASES = 100;
   private static final double MOST_PRODUCTS = 5e6;
 
@@ -133,6 +133,9 @@ class BackwardBoundsTest {
     kernel.tells(usual(), Bug.LOST_SCALE);
     kernel.tells(usual().alibi(Alibi.PER_HEAD), Bug.SIGN_OF_DISTANCE);
     kernel.tells(usual().sinks(), Bug.SINK_UNWEIGHTED);
+    kernel.tells(usual().positions(Positions.all()), Bug.DISTANCE_OF_NEIGHBOUR);
+    kernel.tells(usual().positions(Positions.all()), Bug.UNBIASED_QUERY);
+    kernel.tells(usual().positions(Positions.all()), Bug.LOST_POSITIONS);
     kernel.tells(usual().dropout(0.1f, 3, 4), Bug.DROPOUT_OF_NEIGHBOUR);
     kernel.tells(usual().dropout(0.1f, 3, 4), Bug.DROPOUT_LOST_IN_SCORES);
   }

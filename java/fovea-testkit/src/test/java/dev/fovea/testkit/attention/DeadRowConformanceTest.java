@@ -15,6 +15,7 @@ import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.TestDevice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A row that sees no key, or whose every score is -infinity, adds nothing to any gradient, whatever
@@ -28,6 +29,7 @@ class DeadRowConformanceTest {
   private static final int HEADS = 4;
   private static final int KEY_HEADS = 2;
   private static final int DIM = 24;
+  private static final int DISTANCES = 2 * QUERIES - 1; // there are fewer keys
 
   private enum Why {
     /** Bottom-right, the first queries are before every key. */
@@ -48,8 +50,8 @@ class DeadRowConformanceTest {
       };
     }
 
-    Attention attention() {
-      Attention.Builder builder = Attention.builder();
+    Attention attention(boolean positions) {
+      Attention.Builder builder = Attention.builder().positionOrigin(positions ? QUERIES - 1 : 0);
       return switch (this) {
         case CAUSAL -> builder.causal().build();
         case WINDOW -> builder.alignment(Attention.Alignment.TOP_LEFT).window(3, -1).build();
@@ -82,15 +84,20 @@ class DeadRowConformanceTest {
 
   /** All gradients, with {@code dead} for dout of the rows that see nothing. */
   private static List<float[]> gradients(
-      TestDevice on, Why why, DType type, boolean deterministic, float dead) {
+      TestDevice on, Why why, DType type, boolean positions, boolean deterministic, float dead) {
     try (Scope scope = Scope.open()) {
       Tensor query = draw(scope, on, type, 1, BATCH, QUERIES, HEADS, DIM);
       Tensor key = draw(scope, on, type, 2, BATCH, KEYS, KEY_HEADS, DIM);
       Tensor value = draw(scope, on, type, 3, BATCH, KEYS, KEY_HEADS, DIM);
       Tensor lse = scope.allocate(DType.FLOAT32, BATCH, HEADS, QUERIES).on(on.device());
       Tensor host = draw(scope, new TestDevice("cpu"), type, 4, BATCH, QUERIES, HEADS, DIM);
-      AttentionCall call = why.attention().call(query, key, value).lse(lse);
+      AttentionCall call = why.attention(positions).call(query, key, value).lse(lse);
       why.bind(scope, on, call);
+      if (positions) {
+        call.contentBias(draw(scope, on, DType.FLOAT32, 5, HEADS, DIM))
+            .positionBias(draw(scope, on, DType.FLOAT32, 6, HEADS, DIM))
+            .positionKeys(draw(scope, on, type, 7, DISTANCES, HEADS, DIM));
+      }
       Tensor out = call.forward(scope);
       for (int b = 0; b < BATCH; b++) {
         for (int i = 0; i < QUERIES; i++) {
@@ -102,20 +109,23 @@ class DeadRowConformanceTest {
       }
       AttentionBackward backward =
           call.gradients(host.on(on.device())).deterministic(deterministic);
-      Tensor dbias = null;
+      List<Tensor> others = new ArrayList<>();
       if (why == Why.BIAS) {
-        dbias = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
-        backward.dbias(dbias);
+        others.add(scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device()));
+        backward.dbias(others.getLast());
+      }
+      if (positions) {
+        others.add(scope.allocate(DType.FLOAT32, HEADS, DIM).on(on.device()));
+        backward.dcontentBias(others.getLast());
+        others.add(scope.allocate(DType.FLOAT32, HEADS, DIM).on(on.device()));
+        backward.dpositionBias(others.getLast());
+        others.add(scope.allocate(type, DISTANCES, HEADS, DIM).on(on.device()));
+        backward.dpositionKeys(others.getLast());
       }
       var all = backward.backward(scope);
-      List<float[]> values = new ArrayList<>();
-      for (Tensor tensor : List.of(all.query(), all.key(), all.value())) {
-        values.add(tensor.toFloatArray());
-      }
-      if (dbias != null) {
-        values.add(dbias.toFloatArray());
-      }
-      return values;
+      return Stream.concat(Stream.of(all.query(), all.key(), all.value()), others.stream())
+          .map(Tensor::toFloatArray)
+          .toList();
     }
   }
 
@@ -123,16 +133,29 @@ class DeadRowConformanceTest {
   void theirGradientIsNoMatter(TestDevice on) {
     for (Why why : Why.values()) {
       for (DType type : TestDevice.TYPES) {
-        List<float[]> expected = gradients(on, why, type, true, 0);
+        List<float[]> expected = gradients(on, why, type, false, true, 0);
         for (float dead : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
-          List<float[]> actual = gradients(on, why, type, true, dead);
+          List<float[]> actual = gradients(on, why, type, false, true, dead);
           for (int n = 0; n < expected.size(); n++) {
             assertArrayEquals(expected.get(n), actual.get(n), why + ", " + type + ", " + dead);
           }
-          actual = gradients(on, why, type, false, dead);
+          actual = gradients(on, why, type, false, false, dead);
           for (int n = 0; n < expected.size(); n++) {
             assertArrayEquals(expected.get(n), actual.get(n), 0.02f, why + ", " + type);
           }
+        }
+      }
+    }
+  }
+
+  @OnEveryDevice
+  void theirGradientIsNoMatterToPositions(TestDevice on) {
+    for (Why why : Why.values()) {
+      for (DType type : TestDevice.TYPES) {
+        List<float[]> expected = gradients(on, why, type, true, true, 0);
+        List<float[]> actual = gradients(on, why, type, true, true, Float.NaN);
+        for (int n = 0; n < expected.size(); n++) {
+          assertArrayEquals(expected.get(n), actual.get(n), why + ", " + type);
         }
       }
     }

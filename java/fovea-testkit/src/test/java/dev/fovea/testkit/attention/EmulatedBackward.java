@@ -59,6 +59,12 @@ final class EmulatedBackward {
     SIGN_OF_DISTANCE,
     /** dsink without the weight of the sink. */
     SINK_UNWEIGHTED,
+    /** Keys take those of the distance before theirs, where there is one. */
+    DISTANCE_OF_NEIGHBOUR,
+    /** Biases of queries are not in the gradients of what queries are multiplied by. */
+    UNBIASED_QUERY,
+    /** Keys of distances add nothing to dquery. */
+    LOST_POSITIONS,
     /** Gradients are cut, not rounded. */
     CUT
   }
@@ -81,6 +87,9 @@ final class EmulatedBackward {
   private final float[] dtable;
   private final float[] dalibi;
   private final List<float[]> drows = new ArrayList<>();
+  private final float[] dcontentBias;
+  private final float[] dpositionBias;
+  private final float[] dpositionKeys;
   private final float[] dkeyGates;
   private final float[] doutputGates;
   private final float[] gatedDout; // of a row
@@ -108,11 +117,18 @@ final class EmulatedBackward {
     dtable = new float[layouts.dtable() == null ? 0 : layouts.dtable().elements()];
     dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
     layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
+    dcontentBias = zeros(layouts.dcontentBias());
+    dpositionBias = zeros(layouts.dpositionBias());
+    dpositionKeys = zeros(layouts.dpositionKeys());
     dkeyGates = new float[layouts.dkeyGates() == null ? 0 : layouts.dkeyGates().elements()];
     Layout doutput = layouts.doutputGates();
     doutputGates = new float[doutput == null ? 0 : doutput.elements()];
     gatedDout = new float[g.valueHeadDim()];
     dsinks = new float[g.queryHeads()];
+  }
+
+  private static float[] zeros(Layout layout) {
+    return new float[layout == null ? 0 : layout.elements()];
   }
 
   /** What comparing the emulated gradients with the expected says: null, or the first wrong one. */
@@ -137,7 +153,14 @@ final class EmulatedBackward {
         ? NAMES.get(n)
         : row < rows
             ? "d" + c.forward().options().rows().get(row).kind().operand()
-            : List.of("dkeyGates", "doutputGates", "dsinks").get(row - rows);
+            : List.of(
+                    "dkeyGates",
+                    "doutputGates",
+                    "dcontentBias",
+                    "dpositionBias",
+                    "dpositionKeys",
+                    "dsinks")
+                .get(row - rows);
   }
 
   /** The gradients in the order of {@link Gradients#all}. */
@@ -159,6 +182,7 @@ final class EmulatedBackward {
     got.addAll(List.of(run.dmodifier, run.dtable, run.dalibi));
     got.addAll(run.drows);
     got.addAll(List.of(run.dkeyGates, run.doutputGates));
+    got.addAll(List.of(run.dcontentBias, run.dpositionBias, run.dpositionKeys));
     got.add(run.dsinks);
     boolean added = bug != Bug.NOT_ADDED;
     List<MemorySegment> memory = new ArrayList<>();
@@ -281,7 +305,15 @@ final class EmulatedBackward {
     int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);
     float x = 0;
     for (int d = 0; d < g.headDim(); d++) {
-      x += forward.query()[queryRow + d] * forward.key()[keyRow + d];
+      x += query(queryRow + d, contentBias(h, d)) * forward.key()[keyRow + d];
+    }
+    int distance = distance(b, i, j);
+    if (distance >= 0) {
+      float more = 0;
+      for (int d = 0; d < g.headDim(); d++) {
+        more += query(queryRow + d, positionBias(h, d)) * positionKey(distance, h, d);
+      }
+      x += more;
     }
     x *= scale;
     ModifierTrace.Value modified = null;
@@ -299,16 +331,16 @@ final class EmulatedBackward {
     if (forward.bias() != null) {
       x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), g.cuQ(), b, h, i) + j];
     }
-    float distance = j - c.position(b, i);
+    float right = j - c.position(b, i);
     int column = 0;
     if (forward.table() != null) {
-      column = o.relative().column(forward.buckets(), (long) distance);
+      column = o.relative().column(forward.buckets(), (long) right);
       x += forward.table()[c.layouts().table().at(0, h, column)];
     }
-    distance = o.causal() ? distance : -Math.abs(distance);
+    right = o.causal() ? right : -Math.abs(right);
     int batch = o.alibi() == Alibi.PER_BATCH_HEAD ? b : 0;
     if (forward.alibi() != null) {
-      x += forward.alibi()[c.layouts().alibi().at(batch, h, 0)] * distance;
+      x += forward.alibi()[c.layouts().alibi().at(batch, h, 0)] * right;
     }
     for (int k = 0; k < o.rows().size(); k++) {
       RowOperand it = o.rows().get(k);
@@ -343,7 +375,7 @@ final class EmulatedBackward {
     float ds = p * (all * product - (bug == Bug.LOST_DELTA ? 0 : delta));
     boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
     if (last) {
-      addKey(b, kv, i, j, queryRow, factor(ds * slope));
+      addKey(b, h, kv, i, j, queryRow, factor(ds * slope));
       int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
       float w = factor(r * p);
       for (int d = 0; d < g.valueHeadDim(); d++) {
@@ -355,6 +387,7 @@ final class EmulatedBackward {
     for (int d = 0; d < g.headDim(); d++) {
       dquery[at + d] += t * forward.key()[keyRow + d] * scale;
     }
+    addPositions(h, distance, t, at, queryRow, keyRow);
     if (dbias.length > 0) {
       int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
       dbias[bias] = bug == Bug.BIAS_NOT_SUMMED ? ds : dbias[bias] + ds;
@@ -368,7 +401,7 @@ final class EmulatedBackward {
       dtable[backward.layouts().dtable().at(0, h, column)] += ds;
     }
     if (dalibi.length > 0) {
-      float by = bug == Bug.SIGN_OF_DISTANCE ? -distance : distance;
+      float by = bug == Bug.SIGN_OF_DISTANCE ? -right : right;
       dalibi[backward.layouts().dalibi().at(batch, h, 0)] += ds * by;
     }
     for (int k = 0; k < drows.size(); k++) {
@@ -389,12 +422,67 @@ final class EmulatedBackward {
     return forward.rows().get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)];
   }
 
-  private void addKey(int b, int kv, int i, int j, int queryRow, float t) {
+  /** A query with a bias, as the type of query holds it. */
+  private float query(int at, float bias) {
+    return Rounding.round(o.dtype(), forward.query()[at] + bias);
+  }
+
+  private float contentBias(int h, int d) {
+    float[] bias = forward.positions().contentBias();
+    return bias == null ? 0 : bias[c.layouts().contentBias().at(0, 0, h) + d];
+  }
+
+  private float positionBias(int h, int d) {
+    float[] bias = forward.positions().positionBias();
+    return bias == null ? 0 : bias[c.layouts().positionBias().at(0, 0, h) + d];
+  }
+
+  private float positionKey(int n, int h, int d) {
+    return forward.positions().keys()[c.layouts().positionKeys().atBroadcast(0, n, h) + d];
+  }
+
+  /** The row of keys of distances that a pair meets; -1 without such. */
+  private int distance(int b, int i, int j) {
+    if (!o.positions().hasKeys()) {
+      return -1;
+    }
+    long origin = o.positions().origin(g, o.visibility());
+    int row = (int) (origin + c.position(b, i) - j);
+    boolean other = bug == Bug.DISTANCE_OF_NEIGHBOUR && row > 0;
+    return other && !Float.isNaN(positionKey(row - 1, 0, 0)) ? row - 1 : row;
+  }
+
+  /** What a pair gives to the gradients of biases of queries and keys of distances. */
+  private void addPositions(int h, int distance, float t, int at, int queryRow, int keyRow) {
+    BackwardCase.Layouts layouts = backward.layouts();
+    boolean biased = bug != Bug.UNBIASED_QUERY;
+    for (int d = 0; d < g.headDim(); d++) {
+      if (dcontentBias.length > 0) {
+        int to = layouts.dcontentBias().at(0, 0, h) + d;
+        dcontentBias[to] += t * forward.key()[keyRow + d] * scale;
+      }
+      if (distance < 0) {
+        continue;
+      }
+      float term = t * positionKey(distance, h, d) * scale;
+      dquery[at + d] += bug == Bug.LOST_POSITIONS ? 0 : term;
+      if (dpositionBias.length > 0) {
+        dpositionBias[layouts.dpositionBias().at(0, 0, h) + d] += term;
+      }
+      if (dpositionKeys.length > 0) {
+        float query = query(queryRow + d, biased ? positionBias(h, d) : 0);
+        dpositionKeys[layouts.dpositionKeys().atBroadcast(0, distance, h) + d] += t * query * scale;
+      }
+    }
+  }
+
+  private void addKey(int b, int h, int kv, int i, int j, int queryRow, float t) {
     int row = bug == Bug.TRANSPOSED && i < g.lenK(b) ? i : j;
     int at = c.rowIndex(backward.layouts().dkey(), g.cuK(), b, row, kv);
     float by = bug == Bug.LOST_SCALE ? 1 : scale;
     for (int d = 0; d < g.headDim(); d++) {
-      dkey[at + d] += t * forward.query()[queryRow + d] * by;
+      float bias = bug == Bug.UNBIASED_QUERY ? 0 : contentBias(h, d);
+      dkey[at + d] += t * query(queryRow + d, bias) * by;
     }
   }
 }

@@ -31,21 +31,34 @@ class FiniteMaskConformanceTest {
     return masks;
   }
 
-  /** A call whose values are all 0.25. */
-  private static AttentionCall call(Scope scope, Device device, DType type, float[] masks) {
+  /** A call whose values are all 0.25, and so its keys, those of distances included. */
+  private static AttentionCall call(
+      Scope scope, Device device, DType type, float[] masks, boolean positions) {
     Tensor query = scope.allocate(type, 1, QUERIES, 1, 8).fill(0.5f).on(device);
     Tensor key = scope.allocate(type, 1, KEYS, 1, 8).fill(0.25f).on(device);
     Tensor bias = scope.copyOf(masks, 1, 1, QUERIES, KEYS).on(device);
     Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, QUERIES).on(device);
-    return Attention.create().call(query, key, key).bias(bias).lse(lse);
+    if (!positions) {
+      return Attention.create().call(query, key, key).bias(bias).lse(lse);
+    }
+    Tensor queryBias = scope.allocate(DType.FLOAT32, 1, 8).fill(0.5f).on(device);
+    Tensor distances = scope.allocate(type, QUERIES + KEYS - 1, 1, 8).fill(0.25f).on(device);
+    Attention attention = Attention.builder().positionOrigin(QUERIES - 1).build();
+    return attention
+        .call(query, key, key)
+        .contentBias(queryBias)
+        .positionBias(queryBias)
+        .positionKeys(distances)
+        .bias(bias)
+        .lse(lse);
   }
 
   private static void assertForward(
-      TestDevice on, float[] masks, float weight, float out, String what) {
+      TestDevice on, float[] masks, boolean positions, float weight, float out, String what) {
     for (DType type : TestDevice.TYPES) {
       try (Scope scope = Scope.open()) {
         Tensor weights = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
-        AttentionCall call = call(scope, on.device(), type, masks).weights(weights);
+        AttentionCall call = call(scope, on.device(), type, masks, positions).weights(weights);
         for (float x : call.forward(scope).toFloatArray()) {
           assertEquals(out, x, 1e-3f, type + " out under " + what);
         }
@@ -59,7 +72,9 @@ class FiniteMaskConformanceTest {
   @OnEveryDevice
   void allKeysWeighAlike(TestDevice on) {
     for (float mask : new float[] {-1e8f, -1e9f, -1e10f, -1e30f, -1e38f}) {
-      assertForward(on, masks(mask), 1f / KEYS, 0.25f, "masks near " + mask);
+      for (boolean positions : new boolean[] {false, true}) {
+        assertForward(on, masks(mask), positions, 1f / KEYS, 0.25f, "masks near " + mask);
+      }
     }
   }
 
@@ -68,10 +83,10 @@ class FiniteMaskConformanceTest {
   void theSmallestFloatMasks(TestDevice on) {
     float[] masks = new float[QUERIES * KEYS];
     Arrays.fill(masks, -Float.MAX_VALUE);
-    assertForward(on, masks, 0, 0, "the smallest float");
+    assertForward(on, masks, false, 0, 0, "the smallest float");
     try (Scope scope = Scope.open()) {
       Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, QUERIES).on(on.device());
-      call(scope, on.device(), DType.FLOAT32, masks).lse(lse).forward(scope);
+      call(scope, on.device(), DType.FLOAT32, masks, false).lse(lse).forward(scope);
       for (float x : lse.toFloatArray()) {
         assertEquals(Float.NEGATIVE_INFINITY, x);
       }
@@ -87,16 +102,17 @@ class FiniteMaskConformanceTest {
     for (float mask : new float[] {-1e4f, -1e6f, -1e8f, -1e9f, -1e10f, -1e30f, -1e38f, 1e9f}) {
       for (DType type : TestDevice.TYPES) {
         for (boolean deterministic : new boolean[] {false, true}) {
-          assertGradients(on, type, masks(mask), deterministic);
+          assertGradients(on, type, masks(mask), false, deterministic);
         }
+        assertGradients(on, type, masks(mask), true, true);
       }
     }
   }
 
   private static void assertGradients(
-      TestDevice on, DType type, float[] masks, boolean deterministic) {
+      TestDevice on, DType type, float[] masks, boolean positions, boolean deterministic) {
     try (Scope scope = Scope.open()) {
-      AttentionCall call = call(scope, on.device(), type, masks);
+      AttentionCall call = call(scope, on.device(), type, masks, positions);
       call.forward(scope);
       Tensor dout = scope.allocate(type, 1, QUERIES, 1, 8).fill(1).on(on.device());
       Tensor dbias = scope.allocate(DType.FLOAT32, 1, 1, QUERIES, KEYS).on(on.device());
@@ -120,7 +136,7 @@ class FiniteMaskConformanceTest {
   @OnEveryDevice
   void anLseOfMoreKeysIsTaken(TestDevice on) {
     try (Scope scope = Scope.open()) {
-      AttentionCall call = call(scope, on.device(), DType.FLOAT32, masks(-1e6f));
+      AttentionCall call = call(scope, on.device(), DType.FLOAT32, masks(-1e6f), false);
       Tensor out = call.forward(scope);
       Tensor lse = scope.allocate(DType.FLOAT32, 1, 1, QUERIES).fill(-1e5f).on(on.device());
       Tensor dout = scope.allocate(DType.FLOAT32, 1, QUERIES, 1, 8).fill(1).on(on.device());

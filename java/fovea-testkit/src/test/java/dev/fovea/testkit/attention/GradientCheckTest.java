@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Test;
 class GradientCheckTest {
 
   private static final int CASES = 400;
+  private static final int ROWS = 13; // the first operand with one element for a query row
   private static final double STEP = 0x1p-7;
   private static final double TRUNCATION = 1e-7;
 
@@ -66,6 +67,10 @@ class GradientCheckTest {
       Bias[] all = Bias.values();
       c.bias(all[1 + random.nextInt(all.length - 1)], DType.FLOAT16);
       c.biasExpanded = random.chance(0.3);
+    }
+    if (random.chance(0.8)) {
+      // A bias that is moved by a step still makes a query that is exact.
+      c.dtype(DType.FLOAT32).positions(positions(random));
     }
     c.alibi(random.pick(Alibi.values()));
     if (random.chance(0.75)) {
@@ -118,14 +123,32 @@ class GradientCheckTest {
     return backward.styles(dout, dquery, dkey, Style.draw(random), Style.draw(random)).build();
   }
 
+  /** Mostly with keys of distances. */
+  private static Positions positions(Gaussian random) {
+    Positions.Keys keys =
+        random.pick(
+            Positions.Keys.NONE,
+            Positions.Keys.SHARED,
+            Positions.Keys.SHARED,
+            Positions.Keys.OF_HEADS,
+            Positions.Keys.OF_HEADS);
+    boolean has = keys != Positions.Keys.NONE;
+    int spare = has ? random.between(0, 2) : 0;
+    return new Positions(random.chance(0.8), has && random.chance(0.8), keys, spare, spare);
+  }
+
   /** Slopes and sinks of few bits, like the rest. */
   private static BackwardOperands operands(BackwardCase c) {
     Operands drawn = Operands.of(c.forward());
     Operands data =
         new Operands(
-            drawn.query(),
-            drawn.key(),
-            drawn.value(),
+            shortened(drawn.query()),
+            shortened(drawn.key()),
+            shortened(drawn.value()),
+            new Positions.Data(
+                shortened(drawn.positions().contentBias()),
+                shortened(drawn.positions().positionBias()),
+                shortened(drawn.positions().keys())),
             drawn.bias(),
             drawn.mask(),
             shortened(drawn.table()),
@@ -138,7 +161,16 @@ class GradientCheckTest {
             drawn.rows().stream().map(GradientCheckTest::smooth).toList(),
             shortened(drawn.sinks()));
     BackwardOperands all = BackwardOperands.of(c);
-    return BackwardOperands.of(c.forward(), data, all.dout(), all.dkey(), all.dvalue());
+    return BackwardOperands.of(c.forward(), data, withoutNaN(all.dout()), all.dkey(), all.dvalue());
+  }
+
+  /** A row that sees no key adds nothing to the loss. */
+  private static float[] withoutNaN(float[] values) {
+    float[] finite = values.clone();
+    for (int i = 0; i < finite.length; i++) {
+      finite[i] = Float.isNaN(finite[i]) ? 0 : finite[i];
+    }
+    return finite;
   }
 
   /** Away from where a span begins or ends to fall. */
@@ -166,11 +198,16 @@ class GradientCheckTest {
       BackwardCase backward, BackwardOperands data, int which, float[] way, double by) {
     AttentionCase c = backward.forward();
     Operands o = data.forward();
+    Positions.Data p = o.positions();
     Operands moved =
         new Operands(
             which == 0 ? moved(o.query(), way, by) : o.query(),
             which == 1 ? moved(o.key(), way, by) : o.key(),
             which == 2 ? moved(o.value(), way, by) : o.value(),
+            new Positions.Data(
+                which == 10 ? moved(p.contentBias(), way, by) : p.contentBias(),
+                which == 11 ? moved(p.positionBias(), way, by) : p.positionBias(),
+                which == 12 ? moved(p.keys(), way, by) : p.keys()),
             which == 3 ? moved(o.bias(), way, by) : o.bias(),
             o.mask(),
             which == 6 ? moved(o.table(), way, by) : o.table(),
@@ -181,7 +218,8 @@ class GradientCheckTest {
             which == 7 ? moved(o.keyGates(), way, by) : o.keyGates(),
             which == 8 ? moved(o.outputGates(), way, by) : o.outputGates(),
             IntStream.range(0, o.rows().size())
-                .mapToObj(k -> which == 10 + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
+                .mapToObj(
+                    k -> which == ROWS + k ? moved(o.rows().get(k), way, by) : o.rows().get(k))
                 .toList(),
             which == 5 ? moved(o.sinks(), way, by) : o.sinks());
     Expected out = Oracle.run(c, moved, Precision.CPU).out();
@@ -209,7 +247,10 @@ class GradientCheckTest {
         data.forward().table(),
         data.forward().keyGates(),
         data.forward().outputGates(),
-        data.forward().modifierTable()
+        data.forward().modifierTable(),
+        data.forward().positions().contentBias(),
+        data.forward().positions().positionBias(),
+        data.forward().positions().keys()
       };
       Expected[] all = {
         gradients.dquery(),
@@ -221,7 +262,10 @@ class GradientCheckTest {
         gradients.dtable(),
         gradients.dkeyGates(),
         gradients.doutputGates(),
-        gradients.dmodifierTable()
+        gradients.dmodifierTable(),
+        gradients.dcontentBias(),
+        gradients.dpositionBias(),
+        gradients.dpositionKeys()
       };
       Layout[] layouts = {
         of.query(),
@@ -233,7 +277,10 @@ class GradientCheckTest {
         of.table(),
         of.keyGates(),
         of.outputGates(),
-        of.modifierTable()
+        of.modifierTable(),
+        of.contentBias(),
+        of.positionBias(),
+        of.positionKeys()
       };
       Layout[] gradientLayouts = {
         gradientOf.dquery(),
@@ -245,9 +292,12 @@ class GradientCheckTest {
         gradientOf.dtable(),
         gradientOf.dkeyGates(),
         gradientOf.doutputGates(),
-        gradientOf.dmodifierTable()
+        gradientOf.dmodifierTable(),
+        gradientOf.dcontentBias(),
+        gradientOf.dpositionBias(),
+        gradientOf.dpositionKeys()
       };
-      float[][] before = new float[all.length][];
+      float[][] before = new float[ROWS][];
       before[1] = data.dkey();
       before[2] = data.dvalue();
       for (int which = 0; which < all.length; which++) {
@@ -262,11 +312,11 @@ class GradientCheckTest {
         checked.merge(String.valueOf(which), counts ? 1 : 0, Integer::sum);
       }
       for (int k = 0; k < gradients.drows().size(); k++) {
-        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + 10 + k);
+        float[] way = Directional.direction(data.forward().rows().get(k), index * 16 + ROWS + k);
         Along exact =
             Directional.along(
                 gradients.drows().get(k), gradientOf.drows().get(k), null, way, of.rows().get(k));
-        boolean counts = check(backward, data, 10 + k, way, exact, index);
+        boolean counts = check(backward, data, ROWS + k, way, exact, index);
         String kind = backward.forward().options().rows().get(k).kind().toString();
         checked.merge(kind, counts ? 1 : 0, Integer::sum);
       }

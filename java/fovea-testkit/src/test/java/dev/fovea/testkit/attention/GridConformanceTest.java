@@ -140,6 +140,12 @@ class GridConformanceTest {
         "bias", "bias holes", c -> c.bias(Bias.FULL, DType.FLOAT32).content(Content.BIAS_HOLES, 5));
     all.add("bool mask", "bool mask", c -> c.mask(Bias.FULL));
     all.add("bool mask", "bool mask keys", c -> c.mask(Bias.BATCH));
+    all.add("positions", "positions", c -> c.positions(Positions.all()));
+    all.add(
+        "positions",
+        "positions shared",
+        c -> c.positions(new Positions(false, false, Positions.Keys.SHARED, 3, 2)));
+    all.add("positions", "content bias", c -> c.positions(Positions.ofContent()));
     all.add("relative", "relative", c -> c.relative(new Relative(9, 20)));
     all.add("relative", "relative far", c -> c.relative(new Relative(200, 90)));
     all.add("blocks", "blocks", c -> c.blocks(new Blocks(16, 32, true, true, 0.4)));
