@@ -7,7 +7,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.Nvrtc;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Kernels with a score modifier are machine code, where there is a compiler; no device is needed.
@@ -15,10 +16,12 @@ import org.junit.jupiter.api.Test;
 class ModifierCompilerTest {
   private static final int CAPABILITY = 90;
 
-  /** The general kernels of float16 with head dim 64. */
+  /** The general kernels of float16 with head dim 64, and those with keys of distances. */
   private static final int FORWARD = 6;
 
   private static final int BACKWARD = 5;
+  private static final int POSITION_FORWARD = 30;
+  private static final int POSITION_BACKWARD = 19;
 
   private static final ScoreModifier SOME =
       ScoreModifier.of(
@@ -45,15 +48,18 @@ class ModifierCompilerTest {
     return new String(image, java.nio.charset.StandardCharsets.ISO_8859_1);
   }
 
-  @Test
-  void theForwardKernelIsCompiled() {
-    assertTrue(names(Abi.FORWARD, FORWARD).contains("modified_forward"));
+  @ParameterizedTest
+  @ValueSource(ints = {FORWARD, POSITION_FORWARD})
+  void theForwardKernelIsCompiled(int variant) {
+    assertTrue(names(Abi.FORWARD, variant).contains("modified_forward"));
   }
 
-  @Test
-  void theBackwardKernelsAreCompiled() {
-    String names = names(Abi.BACKWARD, BACKWARD);
-    for (String kernel : new String[] {"statistics", "keys", "queries", "bias", "row_operands"}) {
+  @ParameterizedTest
+  @ValueSource(ints = {BACKWARD, POSITION_BACKWARD})
+  void theBackwardKernelsAreCompiled(int variant) {
+    String names = names(Abi.BACKWARD, variant);
+    for (String kernel :
+        new String[] {"statistics", "keys", "positions", "queries", "bias", "row_operands"}) {
       assertTrue(names.contains("modified_" + kernel), kernel);
     }
   }
