@@ -7,6 +7,7 @@
 
 #include "cpu/attention/forward_layout.h"
 #include "cpu/softmax/backward_layout.h"
+#include "ops/attention/attention.h"
 #include "ops/attention/distances.h"
 #include "ops/attention/row_operands.h"
 

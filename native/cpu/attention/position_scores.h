@@ -13,6 +13,7 @@
 #include "cpu/attention/backward_layout.h"
 #include "cpu/attention/rows.h"
 #include "cpu/product.h"
+#include "ops/attention/attention.h"
 #include "ops/attention/distances.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {

@@ -17,22 +17,32 @@ void modified_statistics(const BackwardParams b) {
   RowStatistics<kModified.precision, kModified.positions>(b).run();
 }
 
+template <BackwardVariant kIt>
+FOVEA_DEVICE void sum_keys(const BackwardParams& b) {
+  if constexpr (kIt.positions) {
+    BackwardPositions<kIt>(b).keys();
+  } else {
+    BackwardKeys<kIt>(b).run();
+  }
+}
+
+template <BackwardVariant kIt>
+FOVEA_DEVICE void sum_distances(const BackwardParams& b) {
+  if constexpr (kIt.positions) BackwardPositions<kIt>(b).distances();
+}
+
 constexpr int kKeysThreads =
     kModified.positions ? kModified.tile.queries.threads() : kModified.tile.keys.threads();
 
 extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kKeysThreads, kModified.positions ? 1 : kModified.tile.keys.blocks)
 void modified_keys(const BackwardParams b) {
-  if constexpr (kModified.positions) {
-    BackwardPositions<kModified>(b).keys();
-  } else {
-    BackwardKeys<kModified>(b).run();
-  }
+  sum_keys<kModified>(b);
 }
 
 // Empty where there are no keys of distances.
 extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kModified.tile.queries.threads(), 1)
 void modified_positions(const BackwardParams b) {
-  if constexpr (kModified.positions) BackwardPositions<kModified>(b).distances();
+  sum_distances<kModified>(b);
 }
 
 extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kModifiedQueries.tile.queries.threads(),

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/everywhere.h"
-#include "ops/attention/attention.h"
+#include "ops/attention/operands.h"
 
 namespace fovea::attention {
 

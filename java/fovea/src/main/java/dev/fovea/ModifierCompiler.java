@@ -34,7 +34,7 @@ final class ModifierCompiler {
   /** Where sources lie that others include, as the native build says. */
   private static final List<String> FOLDERS = List.of("", "include/", "cuda/", "cuda/nvrtc/");
 
-  private static final Pattern INCLUDE =
+  static final Pattern INCLUDE =
       Pattern.compile("^#include [<\"]([^>\"]+)[>\"]", Pattern.MULTILINE);
 
   /** Kernels that are there. */
@@ -72,27 +72,25 @@ final class ModifierCompiler {
 
   /** A cubin with the kernels of a variant of a pass. */
   static byte[] image(int capability, int pass, int variant, ModifierProgram program) {
-    String name = pass == Abi.FORWARD ? "modified_forward" : "modified_backward";
+    String name = name(pass);
     String source =
         """
         #define FOVEA_MODIFIER_WORDS %s
         #define FOVEA_VARIANT %d
-        #include "cuda/attention/%s.cuh"
+        %s
         """
             .formatted(
                 Arrays.stream(program.words())
                     .mapToObj(Integer::toString)
                     .collect(Collectors.joining(",")),
                 variant,
-                name);
-    Map<String, String> headers = new TreeMap<>();
-    addHeaders(source, headers);
+                include(name));
     String architecture = "sm_" + capability + (capability >= 90 ? "a" : "");
     return Nvrtc.get()
         .compile(
             name + ".cu",
             source,
-            headers,
+            headers(pass),
             List.of(
                 "--gpu-architecture=" + architecture,
                 "--std=c++20",
@@ -101,7 +99,21 @@ final class ModifierCompiler {
                 "-DNDEBUG"));
   }
 
-  /** What a source includes, by the names that it has for it. */
+  private static String name(int pass) {
+    return pass == Abi.FORWARD ? "modified_forward" : "modified_backward";
+  }
+
+  private static String include(String name) {
+    return "#include \"cuda/attention/%s.cuh\"".formatted(name);
+  }
+
+  /** All that the kernels of a pass include, by the names that they have for it. */
+  static Map<String, String> headers(int pass) {
+    Map<String, String> headers = new TreeMap<>();
+    addHeaders(include(name(pass)), headers);
+    return headers;
+  }
+
   private static void addHeaders(String source, Map<String, String> headers) {
     Matcher include = INCLUDE.matcher(source);
     while (include.find()) {
