@@ -74,7 +74,7 @@ public record TestDevice(String name) {
 
   /** Random cases to run. */
   public int cases() {
-    return SLOW || !isSimulated() ? 600 : isFirst() ? 70 : 20;
+    return SLOW ? 600 : !isSimulated() ? 300 : isFirst() ? 40 : 12;
   }
 
   /** Of a grid's cases, one in so many: prime to the periods in which its loops vary features. */

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
  */
 class ApiFuzzTest {
 
-  private static final long CALLS = Long.getLong("fovea.fuzz.calls", 150_000);
+  private static final long CALLS = Long.getLong("fovea.fuzz.calls", 60_000);
   private static final long SEED = Long.getLong("fovea.fuzz.seed", 1);
   private static final int STEPS = 600; // of a round
 

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class RandomImageTest {
 
   // Of each pass and operation.
-  private static final int CASES = 180;
+  private static final int CASES = 110;
   private static final int SIMULATED = 8;
 
   @OnEveryGroup

@@ -19,8 +19,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 class RandomLinearTest {
 
   // Of each pass.
-  private static final int CASES = 220;
-  private static final int SIMULATED = 12;
+  private static final int CASES = 130;
+  private static final int SIMULATED = 9;
 
   @OnEveryGroup
   void randomCases(TestGroup on) {

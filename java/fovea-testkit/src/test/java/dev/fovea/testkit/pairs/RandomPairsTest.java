@@ -20,8 +20,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 class RandomPairsTest {
 
   // Of each operation and pass.
-  private static final int CASES = 150;
-  private static final int SIMULATED = 12;
+  private static final int CASES = 90;
+  private static final int SIMULATED = 8;
 
   @OnEveryGroup
   void randomCases(TestGroup on) {

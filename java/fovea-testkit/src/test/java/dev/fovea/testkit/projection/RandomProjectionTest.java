@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class RandomProjectionTest {
 
   // Of each pass.
-  private static final int CASES = 180;
+  private static final int CASES = 110;
   private static final int SIMULATED = 10;
 
   @OnEveryGroup
