@@ -1,7 +1,7 @@
 #include "cuda/attention/modified.h"
 
 #include <atomic>
-#include <mutex>
+#include <cstdlib>
 #include <new>
 #include <type_traits>
 
@@ -27,9 +27,9 @@ struct Modified {
   }
 };
 
-// The last that was loaded. Only ever prepended to, so that who looks for one waits for nobody.
+// The last that was loaded. Only ever prepended to, so that nobody waits: two that load the same at a time load it
+// twice, and either will do.
 std::atomic<const Modified*> newest{nullptr};
-std::mutex loading;
 
 const Modified* find(int64_t key, int32_t pass, int32_t variant, int32_t capability) {
   const Modified* all = newest.load(std::memory_order_acquire);
@@ -79,16 +79,18 @@ int32_t load_modifier(int64_t key, int32_t pass, int32_t variant, const void* im
                       char (&error)[FOVEA_ERROR_LENGTH]) {
   using attention::cuda::Modified;
   const int32_t capability = device::capability();
-  const std::lock_guard lock(attention::cuda::loading);
   if (attention::cuda::find(key, pass, variant, capability) != nullptr) return FOVEA_OK;
   device::Image code = {};
   if (int32_t status = device::load_image(image, code, error)) return status;
   Modified read = {key, pass, variant, capability, nullptr, {}, nullptr};
   if (int32_t status = attention::cuda::read(code, read, error)) return status;
-  auto* const it = new (std::nothrow) Modified(read);
-  if (it == nullptr) return fail(error, FOVEA_DEVICE_ERROR, "no memory for kernels");
+  void* const memory = std::malloc(sizeof(Modified));  // new would want more of the C library
+  if (memory == nullptr) return fail(error, FOVEA_DEVICE_ERROR, "no memory for kernels");
+  auto* const it = new (memory) Modified(read);
   it->next = attention::cuda::newest.load(std::memory_order_relaxed);
-  attention::cuda::newest.store(it, std::memory_order_release);
+  while (!attention::cuda::newest.compare_exchange_weak(it->next, it, std::memory_order_release,
+                                                        std::memory_order_relaxed)) {
+  }
   return FOVEA_OK;
 }
 
