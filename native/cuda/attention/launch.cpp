@@ -84,6 +84,10 @@ BackwardKernels backward_functions(const fovea_plan& plan) {
 
 int32_t check_loaded(const fovea_plan& plan, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (!is_modified(plan)) return FOVEA_OK;
+  if (!spec_of(plan).has_modifier_key) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "modifier_program is given without modifier_key, which says what it was compiled to");
+  }
   const bool loaded = plan.pass == FOVEA_FORWARD ? find_modified_forward(plan) != nullptr
                                                  : find_modified_backward(plan) != nullptr;
   if (loaded) return FOVEA_OK;

@@ -6,7 +6,6 @@
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/kernel_names.h"
 #include "cuda/attention/plan.h"
-#include "cuda/device.h"
 #include "cuda/softmax/plan.h"
 
 namespace fovea::attention::cuda {
@@ -56,10 +55,6 @@ template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
                      const Spec& spec, Precision precision, int32_t& index,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
-  if (spec.has_modifier_program && !spec.has_modifier_key && !device::kRunsPrograms) {
-    return fail(error, FOVEA_INVALID_ARGUMENT,
-                "modifier_program is given without modifier_key, which says what it was compiled to");
-  }
   const bool general = needs_general(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
     return variant.precision == precision && variant.positions == has_positions(spec) &&
