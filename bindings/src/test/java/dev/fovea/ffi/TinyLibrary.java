@@ -29,6 +29,7 @@ final class TinyLibrary {
       int32_t fovea_device_query(int32_t index, void* device) { return index == 0 ? 0 : 1; }
       int32_t fovea_plan_attention(void* spec, void* device, void* plan) { return 2; }
       int32_t fovea_prepare(void* plan) { return 3; }
+      int32_t fovea_load_modifier(void) { return 2; }
       """;
 
   private TinyLibrary() {}

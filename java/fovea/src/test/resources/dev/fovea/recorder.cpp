@@ -62,6 +62,10 @@ int32_t fovea_plan_attention(const fovea_attention_spec* spec, const fovea_devic
 
 int32_t fovea_prepare(fovea_plan*) { return FOVEA_OK; }
 
+int32_t fovea_load_modifier(int64_t, int32_t, int32_t, const void*, char*) {
+  return FOVEA_UNSUPPORTED;
+}
+
 // What functions of runs are made of: all behind their call. The log lies where the query does: that is
 // memory which the test can read. Offset 99 fails.
 extern "C" int32_t record_backward(fovea_call* call, void* const* addresses, int count) {
