@@ -174,6 +174,13 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
     return (isOfCall() ? all : all.set(saved)).set(own);
   }
 
+  /** The operands of a run, for one more that is written beside them: a run checks its own. */
+  Separation separation() {
+    Separation separation = new Separation();
+    operands().of(Abi.BACKWARD).all().forEach(it -> separation.read(it.name(), it.tensor()));
+    return separation;
+  }
+
   private BoundRun bind() {
     if (bound == null || changes != call.changes() || boundOut != out()) {
       bound = null;

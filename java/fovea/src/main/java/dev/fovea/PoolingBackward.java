@@ -113,16 +113,12 @@ public final class PoolingBackward {
     require("dquery", dquery);
     require("dkey", dkey);
     require("dvalue", dvalue);
-    for (Tensor other : new Tensor[] {query, dkey, dvalue}) {
-      if (dquery.device().sharesMemoryWith(other.device()) && Overlap.between(dquery, other)) {
-        throw new IllegalArgumentException("dquery shares memory with " + other.description());
-      }
-    }
     if (each == null || each.dtype() != dkey.dtype()) {
       each =
           Scope.over(Arena.ofAuto(), queries.device()).allocate(dkey.dtype(), queries.rawShape());
       backward.dquery(each);
     }
+    backward.separation().read("query", query).written("dquery", dquery).check();
   }
 
   private static void require(String name, Tensor tensor) {

@@ -3,8 +3,10 @@ package dev.fovea;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -218,7 +220,41 @@ class AttentionPoolingTest {
         "dquery is not set: a backward pass writes it",
         assertThrows(IllegalStateException.class, backward::run).getMessage());
     backward.dquery(query).dkey(key).dvalue(value);
-    assertEquals("dquery shares memory with FLOAT32[2, 8] on cpu", refusal(backward::run));
+    assertEquals(
+        "dquery shares memory with query: what a run writes must not overlap any other operand",
+        refusal(backward::run));
+  }
+
+  @Test
+  void refusesAGradientOfTheQueryOverWhatIsReadOrWritten() {
+    Tensor query = scope.allocate(DType.FLOAT32, 2, 8);
+    Tensor key = scope.allocate(DType.FLOAT32, 3, 5, 2, 8);
+    Tensor value = scope.allocate(DType.FLOAT32, 3, 5, 2, 8);
+    Tensor out = scope.allocate(DType.FLOAT32, 3, 2, 8);
+    Tensor dout = scope.allocate(DType.FLOAT32, 3, 2, 8);
+    Tensor dkey = scope.allocate(DType.FLOAT32, 3, 5, 2, 8);
+    Tensor dvalue = scope.allocate(DType.FLOAT32, 3, 5, 2, 8);
+    PoolingCall call =
+        AttentionPooling.dot()
+            .call(query, key, value)
+            .out(out)
+            .lse(scope.allocate(DType.FLOAT32, 3, 2));
+    call.run();
+    PoolingBackward backward = call.gradients(dout).dkey(dkey).dvalue(dvalue);
+    Map<String, Tensor> others =
+        Map.of(
+            "query", query, "key", key.slice(0, 0, 1).squeeze(0).slice(0, 0, 1).squeeze(0), //
+            "value", value.slice(0, 2, 3).squeeze(0).slice(0, 4, 5).squeeze(0), //
+            "out", out.slice(0, 1, 2).squeeze(0), "dout", dout.slice(0, 2, 3).squeeze(0), //
+            "dkey", dkey.slice(0, 0, 1).squeeze(0).slice(0, 1, 2).squeeze(0), //
+            "dvalue", dvalue.slice(0, 1, 2).squeeze(0).slice(0, 1, 2).squeeze(0));
+    others.forEach(
+        (name, tensor) -> {
+          backward.dquery(tensor);
+          String refusal = refusal(backward::run);
+          assertTrue(refusal.startsWith("dquery shares memory with " + name + ":"), refusal);
+        });
+    backward.dquery(scope.allocate(DType.FLOAT32, 2, 8)).run();
   }
 
   private static String refusal(Runnable action) {
