@@ -20,7 +20,7 @@ double binade(double x) {
 
 // Between -1 and 1; 0 where nothing errs.
 double deviation(float x) {
-  const Block* const block = Block::current();
+  const Block* const block = current_block;
   const uint64_t seed = block == nullptr ? 0 : block->arithmetic().seed;
   if (seed == 0) return 0;
   return double(int64_t(Random(seed ^ uint64_t{std::bit_cast<uint32_t>(x)} << 32).next())) *

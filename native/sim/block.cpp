@@ -1,21 +1,11 @@
 #include "sim/block.h"
 
-#include <cstring>
 #include <numeric>
 #include <utility>
 
 namespace fovea::sim {
-namespace {
 
-// Every primitive asks for it: the model that needs no call in a shared library either.
 [[gnu::tls_model("initial-exec")]] constinit thread_local Block* current_block = nullptr;
-
-bool same_line(Where a, Where b) {
-  return a.line() == b.line() &&
-         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
-}
-
-}  // namespace
 
 const char* name(Primitive primitive) {
   switch (primitive) {
@@ -42,16 +32,8 @@ std::string name(Where where) {
 }
 
 void fail(const std::string& message, Where where) {
-  const Block* const block = Block::current();
+  const Block* const block = current_block;
   throw Error((block == nullptr ? name(where) + ": " : block->place(where)) + message);
-}
-
-Block* Block::current() { return current_block; }
-
-Block& Block::running(Where where) {
-  Block* const block = current_block;
-  if (block == nullptr || !block->in_thread_) fail("a primitive outside of a kernel", where);
-  return *block;
 }
 
 std::string Block::place(Where where) const {
@@ -139,30 +121,11 @@ void Block::turn(uint32_t warp) {
   while (error_ == nullptr && next_lane()) resume(thread_);
 }
 
-// Moves on to the next lane of the turn.
-bool Block::next_lane() {
-  if (turn_ == 0) return false;
-  const uint32_t lane = uint32_t(__builtin_ctz(turn_)) ^ order_;
-  turn_ &= turn_ - 1;
-  thread_ = thread_ / kWarp * kWarp + lane;
-  warps_[thread_ / kWarp].begun |= 1u << lane;
-  return true;
-}
-
 void Block::resume(uint32_t thread) {
   thread_ = thread;
   in_thread_ = true;
   fibers_.resume(thread);
   in_thread_ = false;
-}
-
-void Block::suspend() {
-  if (next_lane()) {
-    fibers_.yield(thread_);
-  } else {
-    fibers_.suspend();
-  }
-  if (abandoned_) throw Abandoned();
 }
 
 // Unwinds every stack, so that nothing a kernel or a primitive holds is lost.
@@ -203,32 +166,11 @@ void Block::exit_thread() {
   --alive_;
 }
 
-void Block::make_ready(uint32_t warp) {
-  warps_[warp].ready = kAllLanes;
-  ready_ |= 1u << warp;
-}
-
-Block::Warp& Block::arrive(Primitive primitive, void* payload, Where where) {
-  const uint32_t lane = thread_ % kWarp;
-  Warp& warp = warps_[thread_ / kWarp];
-  if (warp.arrived == 0) {
-    if (warp.exited != 0) {
-      fail(std::string(name(primitive)) + " without lane " +
-               std::to_string(__builtin_ctz(warp.exited)) +
-               " of the warp, which has exited: the warp has diverged",
-           where);
-    }
-    warp.primitive = primitive;
-    warp.where = where;
-  } else if (warp.primitive != primitive || !same_line(warp.where, where)) {
-    diverged(warp, "lane " + std::to_string(lane) + " is at " + name(primitive), where);
-  }
-  warp.payload[lane] = payload;
-  warp.arrived |= 1u << lane;
-  warp.ready &= ~(1u << lane);
-  if (warp.ready == 0) ready_ &= ~(1u << thread_ / kWarp);
-  if (traffic() != nullptr && warp.arrived == kAllLanes) traffic()->meet(thread_ / kWarp);
-  return warp;
+void Block::refuse_alone(const Warp& warp, Primitive primitive, Where where) {
+  fail(std::string(name(primitive)) + " without lane " +
+           std::to_string(__builtin_ctz(warp.exited)) +
+           " of the warp, which has exited: the warp has diverged",
+       where);
 }
 
 void Block::diverged(const Warp& warp, const std::string& lane, Where where) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <string>
@@ -29,6 +30,8 @@ enum class Primitive : uint8_t {
   kMma,
 };
 
+const char* name(Primitive primitive);
+
 // What each lane brought to where they met.
 template <typename Payload>
 class Lanes {
@@ -40,13 +43,21 @@ class Lanes {
   void* const* payloads_;
 };
 
+class Block;
+
+// Every primitive asks for it: the model that needs no call in a shared library either.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local Block* current_block;
+
 class Block {
  public:
   Block() : shared_(clocks_) {}
 
   // The block whose kernel calls; fails outside of one.
-  static Block& running(Where where);
-  static Block* current();
+  static Block& running(Where where) {
+    Block* const block = current_block;
+    if (block == nullptr || !block->in_thread_) fail("a primitive outside of a kernel", where);
+    return *block;
+  }
 
   // Launches: all blocks, one after another.
   void launch(const Launch& launch, const std::function<void()>& body);
@@ -109,13 +120,53 @@ class Block {
   static void thread_main(void* block);
   void run(uint32_t index);
   void turn(uint32_t warp);
-  bool next_lane();
+
+  // Moves on to the next lane of the turn.
+  bool next_lane() {
+    if (turn_ == 0) return false;
+    const uint32_t lane = uint32_t(__builtin_ctz(turn_)) ^ order_;
+    turn_ &= turn_ - 1;
+    thread_ = thread_ / kWarp * kWarp + lane;
+    warps_[thread_ / kWarp].begun |= 1u << lane;
+    return true;
+  }
   void resume(uint32_t thread);
-  void suspend();
+  void suspend() {
+    if (next_lane()) {
+      fibers_.yield(thread_);
+    } else {
+      fibers_.suspend();
+    }
+    if (abandoned_) throw Abandoned();
+  }
   void abandon();
   void exit_thread();
-  void make_ready(uint32_t warp);
-  Warp& arrive(Primitive primitive, void* payload, Where where);
+  void make_ready(uint32_t warp) {
+    warps_[warp].ready = kAllLanes;
+    ready_ |= 1u << warp;
+  }
+  Warp& arrive(Primitive primitive, void* payload, Where where) {
+    const uint32_t lane = thread_ % kWarp;
+    Warp& warp = warps_[thread_ / kWarp];
+    if (warp.arrived == 0) {
+      if (warp.exited != 0) refuse_alone(warp, primitive, where);
+      warp.primitive = primitive;
+      warp.where = where;
+    } else if (warp.primitive != primitive || !same_line(warp.where, where)) {
+      diverged(warp, "lane " + std::to_string(lane) + " is at " + name(primitive), where);
+    }
+    warp.payload[lane] = payload;
+    warp.arrived |= 1u << lane;
+    warp.ready &= ~(1u << lane);
+    if (warp.ready == 0) ready_ &= ~(1u << thread_ / kWarp);
+    if (traffic() != nullptr && warp.arrived == kAllLanes) traffic()->meet(thread_ / kWarp);
+    return warp;
+  }
+  static bool same_line(Where a, Where b) {
+    return a.line() == b.line() &&
+           (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
+  }
+  [[noreturn]] static void refuse_alone(const Warp& warp, Primitive primitive, Where where);
   [[noreturn]] void diverged(const Warp& warp, const std::string& lane, Where where) const;
   std::string deadlock() const;
   std::string state(uint32_t thread) const;
@@ -140,7 +191,5 @@ class Block {
   Barrier barriers_[kBarriers];
   std::vector<Copies> copies_;
 };
-
-const char* name(Primitive primitive);
 
 }  // namespace fovea::sim

@@ -24,15 +24,15 @@ void count(const Block& block, uint32_t address, uint32_t bytes, Where where) {
 
 size_t GlobalMemory::find(const void* address, size_t bytes, bool writes, const char* primitive,
                           Where where) const {
-  const std::string what = std::string(primitive) + " of " + std::to_string(bytes) + " bytes ";
+  for (size_t i = 0; i < extents_.size(); ++i) {
+    if (allows(extents_[i], address, bytes, writes)) return i;
+  }
   const Extent* holder = nullptr;
   const Extent* nearest = nullptr;
   uintptr_t distance = UINTPTR_MAX;
   bool behind = false;
   const uintptr_t begin = reinterpret_cast<uintptr_t>(address), end = begin + bytes;
-  for (size_t i = 0; i < extents_.size(); ++i) {
-    const Extent& extent = extents_[i];
-    if (allows(extent, address, bytes, writes)) return i;
+  for (const Extent& extent : extents_) {
     if (contains(extent, address, bytes)) holder = &extent;
     const uintptr_t low = reinterpret_cast<uintptr_t>(extent.begin), high = low + extent.bytes;
     const uintptr_t before = low > begin ? low - begin : 0, after = end > high ? end - high : 0;
@@ -42,6 +42,7 @@ size_t GlobalMemory::find(const void* address, size_t bytes, bool writes, const 
       behind = after > before;
     }
   }
+  const std::string what = std::string(primitive) + " of " + std::to_string(bytes) + " bytes ";
   if (holder != nullptr) fail(what + "to " + holder->name + ", which is only read", where);
   if (nearest == nullptr) fail(what + "of global memory, of which the launch has none", where);
   fail(what + "out of bounds: " + std::to_string(distance) +

@@ -69,6 +69,11 @@ uint32_t SharedMemory::locate(uint32_t address, uint32_t bytes, const char* prim
   const bool inside = address >= kWindow && uint64_t{address} - kWindow + bytes <= bytes_;
   const bool legal = bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
   if (legal && inside && (address & (bytes - 1)) == 0) return address - kWindow;
+  refuse_place(address, bytes, legal, inside, primitive, where);
+}
+
+void SharedMemory::refuse_place(uint32_t address, uint32_t bytes, bool legal, bool inside,
+                                const char* primitive, Where where) const {
   const std::string what = std::string(primitive) + " of " + std::to_string(bytes) +
                            " bytes at shared address " + hex(address);
   if (!legal) fail(what + ": expected 2, 4, 8 or 16 bytes", where);

@@ -60,6 +60,8 @@ class SharedMemory {
   static constexpr uint32_t kLaneBits = 6;
 
   uint32_t locate(uint32_t address, uint32_t bytes, const char* primitive, Where where) const;
+  [[noreturn]] void refuse_place(uint32_t address, uint32_t bytes, bool legal, bool inside,
+                                 const char* primitive, Where where) const;
   bool ordered(Stamp last, Accessor who) const;
   template <uint32_t kCount>
   void read_granules(uint32_t first, Accessor who, const char* primitive, Where where);
