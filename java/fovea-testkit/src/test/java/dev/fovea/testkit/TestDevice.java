@@ -14,8 +14,9 @@ import org.junit.jupiter.api.Assumptions;
  * unset, every tier of the CPU and two simulated GPUs.
  *
  * <p>The simulator takes milliseconds for what a core does in microseconds: it runs fewer random
- * cases, and every seventh case of a grid on all but the first GPU. {@code -Pslow-sim} has it run
- * all of them, on every GPU it knows.
+ * cases, and on all but the first GPU, whose kernels are the same and whose tensor cores add
+ * otherwise, every seventh case of a grid and no {@link OnEveryDevice} test. {@code -Pslow-sim} has
+ * it run all of them, on every GPU it knows.
  *
  * @param name as {@link Device#byName} takes it
  */
@@ -32,6 +33,13 @@ public record TestDevice(String name) {
   public static Stream<TestDevice> all() {
     return Arrays.stream(System.getProperty("fovea.test.devices", DEVICES).split(","))
         .map(TestDevice::new);
+  }
+
+  /** The same with one simulated GPU. */
+  public static Stream<TestDevice> different() {
+    List<TestDevice> all = all().toList();
+    TestDevice gpu = all.stream().filter(TestDevice::isSimulated).findFirst().orElse(null);
+    return all.stream().filter(on -> SLOW || !on.isSimulated() || on.equals(gpu));
   }
 
   /** The device; skips the test with the reason if it is not here. A broken library fails it. */
