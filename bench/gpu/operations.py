@@ -592,6 +592,51 @@ class ProjectionSpec(ctypes.Structure):
     )
 
 
+class RotarySpec(ctypes.Structure):
+    _name_ = "fovea_rotary_spec"
+    operation, number = "rotary", 8
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("interleaved", c_int32),
+        ("has_positions", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("reserved0", c_int32),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("heads", c_int64),
+        ("head_dim", c_int64),
+        ("pairs", c_int64),
+        ("position_count", c_int64),
+        ("x_stride", c_int64 * 3),
+        ("cosines_stride", c_int64 * 2),
+        ("sines_stride", c_int64 * 2),
+        ("positions_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 3),
+        ("dout_stride", c_int64 * 3),
+        ("dx_stride", c_int64 * 3),
+    ]
+    forward = (
+        "x",
+        "cosines",
+        "sines",
+        "positions",
+        "out",
+    )
+    backward = (
+        "x",
+        "cosines",
+        "sines",
+        "positions",
+        "dout",
+        "dx",
+    )
+
+
 class SpatialSpec(ctypes.Structure):
     _name_ = "fovea_spatial_spec"
     operation, number = "spatial", 5
@@ -637,4 +682,4 @@ class SpatialSpec(ctypes.Structure):
 
 
 ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, ProjectionSpec,
-    SpatialSpec]
+    RotarySpec, SpatialSpec]

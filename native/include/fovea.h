@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 12
+#define FOVEA_ABI_VERSION 13
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -872,6 +872,71 @@ FOVEA_API int32_t fovea_run_projection(const fovea_plan* plan, fovea_call* call,
 FOVEA_API int32_t fovea_run_projection_backward(const fovea_plan* plan, fovea_call* call,
     const void* x, const void* weight, const int32_t* lengths, const void* dout, void* dx,
     float* dweight, void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- rotary position embedding ---------------------------------------------------------------
+ *
+ * x [B, S, H, D] and out alike in any stride order, cosines and sines [B or 1, P, C] float32, positions
+ * [B or 1, S]. Of each row the first 2 C elements are C pairs (x_a, x_b), with a = c and b = c + C, or, if
+ * `interleaved`, a = 2c and b = 2c + 1; with t = positions_bs, or t = s where there are none:
+ *
+ *   out_a = cosines_tc x_a - sines_tc x_b
+ *   out_b = cosines_tc x_b + sines_tc x_a
+ *
+ * Elements from 2 C on are copied. Without positions the tables have a row for each of S. The tables are the
+ * caller's, so that any base, scaling or partial rotary dimension is theirs to choose. Arithmetic is float32.
+ * The CPU refuses a position that is no row of the tables; a CUDA kernel, which cannot report it, gives NaN for
+ * all pairs of its rows. (Su et al., RoFormer, arXiv 2104.09864.)
+ */
+
+/* generated from ops/rotary.op: spec */
+typedef struct fovea_rotary_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t interleaved; /* 1 = pair c is elements 2c and 2c + 1, else c and c + C */
+  int32_t has_positions; /* 1 = positions is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t heads; /* H */
+  int64_t head_dim; /* D */
+  int64_t pairs; /* C: of elements of a row that are rotated together: at most head_dim / 2 */
+  int64_t position_count; /* P: rows of the tables */
+  int64_t x_stride[3]; /* of [B, S, H] */
+  int64_t cosines_stride[2]; /* of [B~, P] */
+  int64_t sines_stride[2]; /* of [B~, P] */
+  int64_t positions_stride[1]; /* of [B~] */
+  int64_t out_stride[3]; /* of [B, S, H] */
+  int64_t dout_stride[3]; /* of [B, S, H] */
+  int64_t dx_stride[3]; /* of [B, S, H] */
+} fovea_rotary_spec;
+/* end */
+
+/*
+ * Rotary position embedding. The backward pass turns back, from what the forward was given but x, which it does
+ * not read:
+ *
+ *   dx_a = cosines_tc dout_a + sines_tc dout_b
+ *   dx_b = cosines_tc dout_b - sines_tc dout_a
+ *
+ * The tables have no gradient, and `accumulate` nothing to add to.
+ */
+/* generated from ops/rotary.op: functions */
+FOVEA_API int32_t fovea_plan_rotary(const fovea_rotary_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_rotary(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* cosines, const float* sines, const int32_t* positions, void* out, void* workspace,
+    void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* cosines, const float* sines, const int32_t* positions, const void* dout, void* dx,
+    void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

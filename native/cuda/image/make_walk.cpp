@@ -34,7 +34,7 @@ ImageWalk make_walk(const ImageSize& size, std::initializer_list<ImageOperand> o
   ImageWalk walk = {};
   int bytes = 0, count = 0;
   for (const ImageOperand& it : operands) {
-    walk.tensor[count++] = {const_cast<void*>(it.data), stride_of(it.stride), it.dtype, false};
+    walk.tensor[count++] = {{const_cast<void*>(it.data), it.dtype, false}, stride_of(it.stride)};
     bytes = std::max(bytes, element_bytes(it.dtype));
   }
   ImageStride& first = walk.tensor[0].stride;
@@ -52,8 +52,7 @@ ImageWalk make_walk(const ImageSize& size, std::initializer_list<ImageOperand> o
   }
   for (int i = 0; i < count; ++i) {
     ImageTensor& it = walk.tensor[i];
-    const auto address = reinterpret_cast<uintptr_t>(it.data);
-    it.whole = address % uintptr_t(walk.packet * element_bytes(it.dtype)) == 0;
+    it.whole = is_whole(it.data, walk.packet, element_bytes(it.dtype));
   }
   return walk;
 }

@@ -2,7 +2,8 @@
 // pixels.
 #pragma once
 
-#include "cuda/image/packets.cuh"
+#include "cuda/image/walk.h"
+#include "cuda/packets.cuh"
 #include "tile/warp.cuh"
 
 namespace fovea::cuda {
@@ -22,6 +23,16 @@ FOVEA_DEVICE float load_float(uint32_t address) {
 }
 FOVEA_DEVICE void store_float(uint32_t address, float x) {
   tile::store_shared(address, tile::as_bits(x));
+}
+
+// Calls body with a null pointer of the PacketTypes of one tensor, or of both.
+template <typename Body>
+FOVEA_DEVICE void with_first_type(const ImageWalk& walk, Body body) {
+  with_packet_type(walk.tensor[0], walk.packet, body);
+}
+template <typename Body>
+FOVEA_DEVICE void with_both_types(const ImageWalk& walk, Body body) {
+  with_packet_types(walk.tensor[0], walk.tensor[1], walk.packet, body);
 }
 
 // Where the packets of indices `index`, `index` + `step` and so on before `end` lie in kTensors

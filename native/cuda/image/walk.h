@@ -3,22 +3,18 @@
 
 #include <cstdint>
 
+#include "cuda/packet_tensor.h"
 #include "ops/image_grid.h"
 
 namespace fovea::cuda {
 
 constexpr int kImageThreads = 256, kImageWarps = kImageThreads / 32;
-// Elements of the widest packet: 16 bytes of a 16-bit type.
-constexpr int kMostPacket = 8;
 // Bytes of a word of every element of every thread's packet.
 constexpr int kExchangeBytes = 4 * kMostPacket * kImageThreads;
 
 // A tensor [N, C, H, W], its strides those of a grid.
-struct ImageTensor {
-  void* data;
+struct ImageTensor : PacketTensor {
   ImageStride stride;
-  int32_t dtype;
-  bool whole;  // every packet is at a multiple of its size
 };
 
 // Of one phase. A packet is what a thread reads or writes at once: `packet` neighbours in memory,

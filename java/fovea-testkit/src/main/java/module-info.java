@@ -8,6 +8,7 @@ module dev.fovea.testkit {
   exports dev.fovea.testkit.linear;
   exports dev.fovea.testkit.pairs;
   exports dev.fovea.testkit.projection;
+  exports dev.fovea.testkit.rotary;
 
   provides dev.fovea.spi.DeviceProvider with
       dev.fovea.testkit.sim.SimProvider;

@@ -31,7 +31,7 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits SequenceBackward, ProjectionBackward, ChannelBackward, SpatialBackward {
+    permits SequenceBackward, ProjectionBackward, RotaryBackward, ChannelBackward, SpatialBackward {
   private final OperationCall<?> call;
   private final Claim claim;
   private final Bindings saved; // by a forward elsewhere; null: by the call's last run

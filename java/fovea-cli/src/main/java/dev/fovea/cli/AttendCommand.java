@@ -147,6 +147,11 @@ final class AttendCommand extends CliCommand {
           "Of that plane's slopes, in squares of the bandwidth; default 0, which counts as 2^-32.")
   private double ridge;
 
+  @Option(
+      names = "--interleaved",
+      description = "Pairs are elements 2c and 2c + 1 of a row, not c and c + C.")
+  private boolean interleaved;
+
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
 
@@ -206,6 +211,7 @@ final class AttendCommand extends CliCommand {
             normalised,
             localLinear,
             ridge,
+            interleaved,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -7,6 +7,7 @@ import dev.fovea.testkit.linear.LinearCases;
 import dev.fovea.testkit.pairs.AdditiveCases;
 import dev.fovea.testkit.pairs.DistanceCases;
 import dev.fovea.testkit.projection.ProjectionCases;
+import dev.fovea.testkit.rotary.RotaryCases;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -21,7 +22,8 @@ public final class Operations {
           ChannelCases.OPERATION,
           SpatialCases.OPERATION,
           LinearCases.OPERATION,
-          ProjectionCases.OPERATION);
+          ProjectionCases.OPERATION,
+          RotaryCases.OPERATION);
 
   private Operations() {}
 

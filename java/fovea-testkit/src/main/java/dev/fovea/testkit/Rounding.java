@@ -44,6 +44,16 @@ public final class Rounding {
     return Math.scalb(unit(type), exponent);
   }
 
+  /** The largest finite number. */
+  public static float largest(DType type) {
+    return switch (type) {
+      case FLOAT32 -> Float.MAX_VALUE;
+      case FLOAT16 -> 65504;
+      case BFLOAT16 -> 0x1.fep127f;
+      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
+    };
+  }
+
   /** Rounds to nearest even; the result is exact in float for every type. */
   public static float round(DType type, float value) {
     return switch (type) {

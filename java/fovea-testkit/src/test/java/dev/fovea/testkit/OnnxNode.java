@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
@@ -22,7 +23,7 @@ import org.junit.jupiter.api.Assumptions;
  */
 public final class OnnxNode {
 
-  /** A tensor, its elements as float. */
+  /** A tensor, its elements as float; those of int64 are taken for int32. */
   public record Array(DType type, long[] shape, float[] values) {}
 
   /** Field numbers of onnx.proto. */
@@ -41,6 +42,7 @@ public final class OnnxNode {
   private static final int TENSOR_TYPE = 2;
   private static final int TENSOR_RAW = 9;
   private static final int ONNX_FLOAT = 1;
+  private static final int ONNX_INT64 = 7;
   private static final int ONNX_FLOAT16 = 10;
 
   private final String name;
@@ -151,17 +153,31 @@ public final class OnnxNode {
             default -> {}
           }
         });
-    long type = (Long) parts[0];
-    if (type != ONNX_FLOAT && type != ONNX_FLOAT16) {
-      throw new IllegalArgumentException("element type " + type + " is neither float nor float16");
-    }
     ByteBuffer raw = ByteBuffer.wrap((byte[]) parts[1]).order(ByteOrder.LITTLE_ENDIAN);
-    float[] values = new float[raw.remaining() / (type == ONNX_FLOAT ? 4 : 2)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = type == ONNX_FLOAT ? raw.getFloat() : Float.float16ToFloat(raw.getShort());
-    }
     long[] shape = dims.stream().mapToLong(Long::longValue).toArray();
-    return new Array(type == ONNX_FLOAT ? DType.FLOAT32 : DType.FLOAT16, shape, values);
+    int type = Math.toIntExact((Long) parts[0]);
+    return switch (type) {
+      case ONNX_FLOAT ->
+          new Array(DType.FLOAT32, shape, values(raw, Float.BYTES, ByteBuffer::getFloat));
+      case ONNX_FLOAT16 ->
+          new Array(
+              DType.FLOAT16,
+              shape,
+              values(raw, Short.BYTES, it -> Float.float16ToFloat(it.getShort())));
+      case ONNX_INT64 ->
+          new Array(DType.INT32, shape, values(raw, Long.BYTES, it -> (float) it.getLong()));
+      default ->
+          throw new IllegalArgumentException(
+              "element type " + type + " is neither float nor float16 nor int64");
+    };
+  }
+
+  private static float[] values(ByteBuffer raw, int bytes, Function<ByteBuffer, Float> next) {
+    float[] values = new float[raw.remaining() / bytes];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = next.apply(raw);
+    }
+    return values;
   }
 
   private static String string(Object value) {

@@ -7,6 +7,7 @@ import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeProjection;
+import dev.fovea.ffi.NativeRotary;
 import dev.fovea.ffi.NativeSpatial;
 import dev.fovea.ffi.Operand;
 import java.util.List;
@@ -60,7 +61,13 @@ public enum Mechanism {
   PROJECTION(
       NativeProjection.OPERATION,
       "sum(weight x) over the sequence",
-      settings -> new ProjectionBinding());
+      settings -> new ProjectionBinding()),
+
+  /** That of queries or keys, by the positions of their rows. */
+  ROTARY(
+      NativeRotary.OPERATION,
+      "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
+      RotaryBinding::new);
 
   private final Declaration declaration;
   private final String formula;

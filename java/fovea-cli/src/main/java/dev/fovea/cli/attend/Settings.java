@@ -19,6 +19,7 @@ import dev.fovea.MaskBuilder;
  * @param normalised whether its out is divided by the sum of its weights
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
+ * @param interleaved whether the elements that rotary turns together are neighbours
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -40,6 +41,7 @@ public record Settings(
     boolean normalised,
     boolean localLinear,
     double ridge,
+    boolean interleaved,
     boolean deterministic,
     int threads) {
 

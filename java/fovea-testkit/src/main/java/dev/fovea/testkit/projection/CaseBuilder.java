@@ -3,6 +3,7 @@ package dev.fovea.testkit.projection;
 import dev.fovea.DType;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.MatrixStyle;
 import dev.fovea.testkit.OperationCase.Gradients;
 import dev.fovea.testkit.Style;
 import dev.fovea.testkit.projection.ProjectionCase.Content;
@@ -40,8 +41,8 @@ public final class CaseBuilder {
   boolean deterministic;
   boolean accumulate;
   boolean dweight = true;
-  WeightStyle weightStyle = WeightStyle.DENSE;
-  WeightStyle dweightStyle = WeightStyle.DENSE;
+  MatrixStyle weightStyle = MatrixStyle.DENSE;
+  MatrixStyle dweightStyle = MatrixStyle.DENSE;
   private final Map<String, Style> styles = new HashMap<>();
 
   /** A case of all defaults. */

@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.GuardedMemory.Side;
 import dev.fovea.testkit.Limits;
+import dev.fovea.testkit.MatrixStyle;
 import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.SequenceDraws;
 import dev.fovea.testkit.Style;
@@ -190,7 +191,7 @@ public final class CaseGenerator {
     c.style("out", Style.draw(random));
     c.style("dout", Style.drawInput(random));
     c.style("dx", Style.draw(random));
-    c.weightStyle = WeightStyle.draw(random);
-    c.dweightStyle = WeightStyle.draw(random);
+    c.weightStyle = MatrixStyle.draw(random);
+    c.dweightStyle = MatrixStyle.draw(random);
   }
 }

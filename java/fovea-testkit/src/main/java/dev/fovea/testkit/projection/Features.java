@@ -2,6 +2,7 @@ package dev.fovea.testkit.projection;
 
 import dev.fovea.testkit.FeatureValues;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.MatrixStyle;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -27,7 +28,7 @@ final class Features {
     f.put("guard", c.guard().name());
     f.put("parallelism", String.valueOf(c.parallelism()));
     f.put("xLayout", FeatureValues.layout(c.layout("x")));
-    f.put("weightLayout", WeightStyle.name(c.layout("weight")));
+    f.put("weightLayout", MatrixStyle.name(c.layout("weight")));
     if (!c.isBackward()) {
       f.put("outLayout", FeatureValues.layout(c.layout("out")));
       return f;
@@ -37,7 +38,7 @@ final class Features {
     f.put("gradients", c.gradients().dtype() == c.dtype() ? "same" : c.gradients().dtype().name());
     f.put("deterministic", c.gradients().deterministic() ? "on" : "off");
     f.put("accumulate", c.gradients().accumulate() ? "on" : "off");
-    f.put("dweight", c.has("dweight") ? WeightStyle.name(c.layout("dweight")) : "off");
+    f.put("dweight", c.has("dweight") ? MatrixStyle.name(c.layout("dweight")) : "off");
     return f;
   }
 

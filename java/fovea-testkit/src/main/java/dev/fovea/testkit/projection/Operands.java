@@ -127,7 +127,7 @@ public record Operands(Map<String, float[]> all) {
       int x = c.layout("x").at(b, j, h) + random.nextInt(s.headDim());
       float sign = random.pick(1f, -1f);
       switch (c.content()) {
-        case LARGEST_IN_X -> all.get("x")[x] = sign * largest(c.dtype());
+        case LARGEST_IN_X -> all.get("x")[x] = sign * Rounding.largest(c.dtype());
         case INFINITY_IN_X -> all.get("x")[x] = sign * Float.POSITIVE_INFINITY;
         case NAN_IN_X -> all.get("x")[x] = Float.NaN;
         case NAN_IN_WEIGHT -> {
@@ -140,14 +140,6 @@ public record Operands(Map<String, float[]> all) {
         }
         default -> {}
       }
-    }
-
-    private static float largest(DType type) {
-      return switch (type) {
-        case FLOAT16 -> 65504;
-        case BFLOAT16 -> 0x1.fep127f;
-        default -> Float.MAX_VALUE;
-      };
     }
   }
 }

@@ -1,8 +1,9 @@
 // Packets of neighbours as the accesses of a thread, and what they are as floats.
 #pragma once
 
-#include "cuda/image/walk.h"
+#include "cuda/packet_tensor.h"
 #include "tile/convert.cuh"
+#include "tile/memory.cuh"
 
 namespace fovea::cuda {
 
@@ -21,28 +22,29 @@ struct PacketTypes {
 
 // Calls body with a null pointer of the PacketTypes of one tensor, or of both.
 template <typename Body>
-FOVEA_DEVICE void with_first_type(const ImageWalk& walk, Body body) {
-  if (walk.tensor[0].dtype == FOVEA_FLOAT32) {
-    if (walk.packet == 1) return body(static_cast<PacketTypes<4, 4, 1>*>(nullptr));
+FOVEA_DEVICE void with_packet_type(const PacketTensor& tensor, int32_t packet, Body body) {
+  if (tensor.dtype == FOVEA_FLOAT32) {
+    if (packet == 1) return body(static_cast<PacketTypes<4, 4, 1>*>(nullptr));
     return body(static_cast<PacketTypes<4, 4, 4>*>(nullptr));
   }
-  if (walk.packet == 1) return body(static_cast<PacketTypes<2, 2, 1>*>(nullptr));
+  if (packet == 1) return body(static_cast<PacketTypes<2, 2, 1>*>(nullptr));
   body(static_cast<PacketTypes<2, 2, 8>*>(nullptr));
 }
 template <typename Body>
-FOVEA_DEVICE void with_both_types(const ImageWalk& walk, Body body) {
-  const bool is_wide = walk.tensor[0].dtype == FOVEA_FLOAT32;
-  if (is_wide == (walk.tensor[1].dtype == FOVEA_FLOAT32)) return with_first_type(walk, body);
+FOVEA_DEVICE void with_packet_types(const PacketTensor& first, const PacketTensor& second,
+                                    int32_t packet, Body body) {
+  const bool is_wide = first.dtype == FOVEA_FLOAT32;
+  if (is_wide == (second.dtype == FOVEA_FLOAT32)) return with_packet_type(first, packet, body);
   if (is_wide) {
-    if (walk.packet == 1) return body(static_cast<PacketTypes<4, 2, 1>*>(nullptr));
+    if (packet == 1) return body(static_cast<PacketTypes<4, 2, 1>*>(nullptr));
     return body(static_cast<PacketTypes<4, 2, 4>*>(nullptr));
   }
-  if (walk.packet == 1) return body(static_cast<PacketTypes<2, 4, 1>*>(nullptr));
+  if (packet == 1) return body(static_cast<PacketTypes<2, 4, 1>*>(nullptr));
   body(static_cast<PacketTypes<2, 4, 4>*>(nullptr));
 }
 
 template <int kBytes, int kPacket, int kWords>
-FOVEA_DEVICE void load_packet(const ImageTensor& tensor, int64_t at, uint32_t (&words)[kWords]) {
+FOVEA_DEVICE void load_packet(const PacketTensor& tensor, int64_t at, uint32_t (&words)[kWords]) {
   const char* const from = static_cast<const char*>(tensor.data) + at * kBytes;
   if (kPacket > 1 && tensor.whole) {
     if constexpr (kWords == 4) {
@@ -67,7 +69,7 @@ FOVEA_DEVICE void load_packet(const ImageTensor& tensor, int64_t at, uint32_t (&
 }
 
 template <int kBytes, int kPacket, int kWords>
-FOVEA_DEVICE void store_packet(const ImageTensor& tensor, int64_t at,
+FOVEA_DEVICE void store_packet(const PacketTensor& tensor, int64_t at,
                                const uint32_t (&words)[kWords]) {
   char* const to = static_cast<char*>(tensor.data) + at * kBytes;
   if (kPacket > 1 && tensor.whole) {
@@ -89,7 +91,7 @@ FOVEA_DEVICE void store_packet(const ImageTensor& tensor, int64_t at,
 }
 
 template <int kBytes, int kPacket, int kWords>
-FOVEA_DEVICE void widen_packet(const ImageTensor& tensor, const uint32_t (&words)[kWords],
+FOVEA_DEVICE void widen_packet(const PacketTensor& tensor, const uint32_t (&words)[kWords],
                                float (&x)[kPacket]) {
   const bool half = tensor.dtype == FOVEA_FLOAT16;
   FOVEA_UNROLL
@@ -104,7 +106,7 @@ FOVEA_DEVICE void widen_packet(const ImageTensor& tensor, const uint32_t (&words
 }
 
 template <int kBytes, int kPacket, int kWords>
-FOVEA_DEVICE void round_packet(const ImageTensor& tensor, const float (&x)[kPacket],
+FOVEA_DEVICE void round_packet(const PacketTensor& tensor, const float (&x)[kPacket],
                                uint32_t (&words)[kWords]) {
   const bool half = tensor.dtype == FOVEA_FLOAT16;
   if constexpr (kBytes == 4) {

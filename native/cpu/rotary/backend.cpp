@@ -1,0 +1,15 @@
+// Rotary position embedding as an operation of the CPU.
+
+#include "cpu/backend.h"
+
+#include "cpu/rotary/passes.h"
+
+namespace fovea::rotary {
+
+extern const backend::Kernels kKernels = {
+    {cpu::plan_forward, cpu::plan_backward},
+    {cpu::run_forward, cpu::run_backward},
+    fovea::cpu::prepare,
+};
+
+}  // namespace fovea::rotary

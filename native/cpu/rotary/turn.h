@@ -1,0 +1,133 @@
+// The kernel of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER. It is as fast as
+// memory: eight pairs at a time on every tier.
+#pragma once
+
+#include "core/operation.h"
+#include "cpu/rotary/kernels.h"
+#include "cpu/stream.h"
+
+namespace fovea::rotary::cpu::FOVEA_TIER {
+
+using namespace fovea::cpu::FOVEA_TIER;
+
+constexpr int64_t kStep = 8;
+using int8x = int32_t __attribute__((vector_size(32)));
+
+// A row of the tables; sines are multiplied by `sign`, -1 to turn back.
+struct Angles {
+  const float *cosines, *sines;
+  float sign;
+};
+
+template <typename From, typename To>
+struct Row {
+  const From* from;
+  To* to;
+  int64_t pairs, columns;
+  bool streams;  // past the caches
+
+  void put(int64_t at, float8 x) const {
+    if (streams) {
+      stream8(to + at, x);
+    } else {
+      store8(to + at, x);
+    }
+  }
+
+  void put_pair(const Angles& angles, int64_t c, int64_t a, int64_t b) const {
+    const float cosine = angles.cosines[c], sine = angles.sines[c] * angles.sign;
+    const float x = to_float(from[a]), y = to_float(from[b]);
+    to[a] = from_float<To>(cosine * x - sine * y);
+    to[b] = from_float<To>(cosine * y + sine * x);
+  }
+
+  void turn_halves(const Angles& angles) const {
+    int64_t c = 0;
+    for (; c + kStep <= pairs; c += kStep) {
+      const float8 cosine = load8(angles.cosines + c), sine = load8(angles.sines + c) * angles.sign;
+      const float8 x = load8(from + c), y = load8(from + pairs + c);
+      put(c, cosine * x - sine * y);
+      put(pairs + c, cosine * y + sine * x);
+    }
+    for (; c < pairs; ++c) put_pair(angles, c, c, pairs + c);
+  }
+
+  // Of neighbours: each element times its cosine, and the other one times a sine of either sign.
+  void turn_neighbours(const Angles& angles) const {
+    constexpr int8x kLow = {0, 0, 1, 1, 2, 2, 3, 3}, kHigh = {4, 4, 5, 5, 6, 6, 7, 7};
+    constexpr int8x kOther = {1, 0, 3, 2, 5, 4, 7, 6};
+    constexpr float8 kSigns = {-1, 1, -1, 1, -1, 1, -1, 1};
+    const auto turn = [&](int64_t at, float8 cosine, float8 sine) {
+      const float8 x = load8(from + at);
+      put(at, cosine * x + sine * kSigns * __builtin_shuffle(x, kOther));
+    };
+    int64_t c = 0;
+    for (; c + kStep <= pairs; c += kStep) {
+      const float8 cosine = load8(angles.cosines + c), sine = load8(angles.sines + c) * angles.sign;
+      turn(2 * c, __builtin_shuffle(cosine, kLow), __builtin_shuffle(sine, kLow));
+      turn(2 * c + kStep, __builtin_shuffle(cosine, kHigh), __builtin_shuffle(sine, kHigh));
+    }
+    for (; c < pairs; ++c) put_pair(angles, c, 2 * c, 2 * c + 1);
+  }
+
+  void copy_rest() const {
+    int64_t c = 2 * pairs;
+    for (; c + kStep <= columns; c += kStep) put(c, load8(from + c));
+    for (; c < columns; ++c) to[c] = from_float<To>(to_float(from[c]));
+  }
+};
+
+// An output this large whose pieces of rows are whole lines of a cache.
+template <typename To>
+bool is_streamed(const Spec& spec, const Turn& turn) {
+  const int64_t bytes = sizeof(To), (&stride)[3] = turn.to.stride;
+  if (spec.batch * spec.length * spec.heads * spec.head_dim * bytes < kStreamedBytes) return false;
+  const int64_t all = reinterpret_cast<intptr_t>(turn.to.data) | spec.head_dim * bytes |
+                      spec.pairs * bytes | stride[0] * bytes | stride[1] * bytes |
+                      stride[2] * bytes;
+  return all % 64 == 0;
+}
+
+template <typename From, typename To>
+void turn_rows(const Spec& spec, const Inputs& inputs, const Turn& turn, const Tile& tile) {
+  const int64_t(&from)[3] = turn.from.stride, (&to)[3] = turn.to.stride;
+  Row<From, To> row = {nullptr, nullptr, spec.pairs, spec.head_dim, is_streamed<To>(spec, turn)};
+  const auto turn_row = [&](int64_t s, int64_t head) {
+    const int64_t position = position_of(spec, inputs, tile.batch, s);
+    const Angles angles = {inputs.cosines + tile.batch * spec.cosines_stride[0] +
+                               position * spec.cosines_stride[1],
+                           inputs.sines + tile.batch * spec.sines_stride[0] +
+                               position * spec.sines_stride[1],
+                           turn.back ? -1.0f : 1.0f};
+    row.from = static_cast<const From*>(turn.from.data) + tile.batch * from[0] + s * from[1] +
+               head * from[2];
+    row.to = static_cast<To*>(turn.to.data) + tile.batch * to[0] + s * to[1] + head * to[2];
+    if (spec.interleaved) {
+      row.turn_neighbours(angles);
+    } else {
+      row.turn_halves(angles);
+    }
+    row.copy_rest();
+  };
+  // As the output lies.
+  if (to[1] >= to[2]) {
+    for (int64_t s = tile.first; s < tile.end; ++s) {
+      for (int64_t head = 0; head < spec.heads; ++head) turn_row(s, head);
+    }
+  } else {
+    for (int64_t head = 0; head < spec.heads; ++head) {
+      for (int64_t s = tile.first; s < tile.end; ++s) turn_row(s, head);
+    }
+  }
+  if (row.streams) end_streams();
+}
+
+void turn_tile(const Spec& spec, const Inputs& inputs, const Turn& turn, const Tile& tile) {
+  with_type(turn.from.dtype, [&](auto from) {
+    with_type(turn.to.dtype, [&](auto to) {
+      turn_rows<decltype(from), decltype(to)>(spec, inputs, turn, tile);
+    });
+  });
+}
+
+}  // namespace fovea::rotary::cpu::FOVEA_TIER

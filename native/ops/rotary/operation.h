@@ -1,0 +1,81 @@
+// What rotary takes and gives. Made by ops/generate from ops/rotary.op.
+#pragma once
+
+#include <cfloat>
+#include <iterator>
+
+#include "core/operation.h"
+#include "ops/rotary/operands.h"
+
+namespace fovea::rotary {
+
+constexpr Field kFields[] = {
+    {"size", Kind::kOther, offsetof(Spec, size), 1},
+    {"pass", Kind::kFlag, offsetof(Spec, pass), 1},
+    {"dtype", Kind::kType, offsetof(Spec, dtype), 1},
+    {"out_dtype", Kind::kType, offsetof(Spec, out_dtype), 1},
+    {"gradient_dtype", Kind::kType, offsetof(Spec, gradient_dtype), 1},
+    {"interleaved", Kind::kFlag, offsetof(Spec, interleaved), 1},
+    {"has_positions", Kind::kFlag, offsetof(Spec, has_positions), 1},
+    {"deterministic", Kind::kFlag, offsetof(Spec, deterministic), 1},
+    {"accumulate", Kind::kFlag, offsetof(Spec, accumulate), 1},
+    {"reserved0", Kind::kOther, offsetof(Spec, reserved0), 1},
+    {"batch", Kind::kOther, offsetof(Spec, batch), 1},
+    {"length", Kind::kOther, offsetof(Spec, length), 1},
+    {"heads", Kind::kOther, offsetof(Spec, heads), 1},
+    {"head_dim", Kind::kOther, offsetof(Spec, head_dim), 1},
+    {"pairs", Kind::kOther, offsetof(Spec, pairs), 1},
+    {"position_count", Kind::kOther, offsetof(Spec, position_count), 1},
+    {"x_stride", Kind::kOther, offsetof(Spec, x_stride), 1},
+    {"cosines_stride", Kind::kOther, offsetof(Spec, cosines_stride), 1},
+    {"sines_stride", Kind::kOther, offsetof(Spec, sines_stride), 1},
+    {"positions_stride", Kind::kOther, offsetof(Spec, positions_stride), 1},
+    {"out_stride", Kind::kOther, offsetof(Spec, out_stride), 1},
+    {"dout_stride", Kind::kOther, offsetof(Spec, dout_stride), 1},
+    {"dx_stride", Kind::kOther, offsetof(Spec, dx_stride), 1},
+};
+constexpr List<Number> kNumbers;
+constexpr Size kSizes[] = {
+    {"batch", offsetof(Spec, batch), 0, kMaxLength, nullptr, 0},
+    {"length", offsetof(Spec, length), 0, kMaxLength, nullptr, 0},
+    {"heads", offsetof(Spec, heads), 1, kMaxLength, nullptr, 0},
+    {"head_dim", offsetof(Spec, head_dim), 1, 512, nullptr, 0},
+    {"pairs", offsetof(Spec, pairs), 1, 256, nullptr, 0},
+    {"position_count", offsetof(Spec, position_count), 0, kMaxLength, nullptr, 0},
+};
+constexpr Operand kForward[] = {
+    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
+        { 2,false }, { 3,false } }},
+    {"cosines", Type::kFloat32, false, -1, 0, offsetof(Spec, cosines_stride), 3, { { 0,true },
+        { 5,false }, { 4,false } }},
+    {"sines", Type::kFloat32, false, -1, 0, offsetof(Spec, sines_stride), 3, { { 0,true },
+        { 5,false }, { 4,false } }},
+    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
+        positions_stride), 2, { { 0,true }, { 1,false } }},
+    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 1,false },
+        { 2,false }, { 3,false } }},
+};
+static_assert(std::size(kForward) <= kMostOperands);
+constexpr Operand kBackward[] = {
+    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
+        { 2,false }, { 3,false } }},
+    {"cosines", Type::kFloat32, false, -1, 0, offsetof(Spec, cosines_stride), 3, { { 0,true },
+        { 5,false }, { 4,false } }},
+    {"sines", Type::kFloat32, false, -1, 0, offsetof(Spec, sines_stride), 3, { { 0,true },
+        { 5,false }, { 4,false } }},
+    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
+        positions_stride), 2, { { 0,true }, { 1,false } }},
+    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 4, { { 0,false }, { 1,false },
+        { 2,false }, { 3,false } }},
+    {"dx", Type::kGradient, true, -1, 0, offsetof(Spec, dx_stride), 4, { { 0,false }, { 1,false },
+        { 2,false }, { 3,false } }},
+};
+static_assert(std::size(kBackward) <= kMostOperands);
+
+int32_t resolve(fovea_plan& plan);
+
+constexpr Operation kOperation = {
+    "rotary", 8, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+};
+
+}  // namespace fovea::rotary
