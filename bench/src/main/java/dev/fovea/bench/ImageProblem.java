@@ -7,7 +7,6 @@ import dev.fovea.testkit.image.ImageCase.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 
 /**
  * One channel or spatial attention to time, with biases.
@@ -79,8 +78,7 @@ record ImageProblem(
   /** x is read and out written; of a backward pass x and dout are read and dx is written. */
   @Override
   public Floor floor() {
-    double bytes = (pass == Pass.BACKWARD ? 3 : 2) * dtype.byteSize() * elements();
-    return new Floor("byte", bytes, Map.of(MachineUnit.BYTE, bytes));
+    return Floor.bytes((pass == Pass.BACKWARD ? 3 : 2) * dtype.byteSize() * elements());
   }
 
   /** x in float32, if it is not, the product, and in the backward pass the gradients of both. */

@@ -14,6 +14,7 @@ enum Mechanism {
   MODIFIERS("Modifiers of attention", ModifierProblem::headline, ModifierProblem::all),
   LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
   PROJECTION("Projection of sequences", ProjectionProblem::headline, ProjectionProblem::all),
+  ROTARY("Rotary position embedding", RotaryProblem::headline, RotaryProblem::all),
   CHANNEL(
       "Channel attention",
       pass -> ImageProblem.headline(Kind.CHANNEL, pass),

@@ -145,6 +145,10 @@ final class Targets {
           composed(Mechanism.PROJECTION, Pass.FORWARD, OF_THE_PEAK, ComposedMeasurement.FLOOR, 0.7),
           composed(
               Mechanism.PROJECTION, Pass.BACKWARD, OF_THE_PEAK, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.ROTARY, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.ROTARY, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.ROTARY, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.ROTARY, Pass.BACKWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.CHANNEL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.CHANNEL, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.CHANNEL, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),

@@ -37,6 +37,8 @@ class ComposedMeasurementTest {
         }
         problems.add(new ProjectionProblem(true, pass, dtype, 2, 37, 5, 3, 8));
         problems.add(new ProjectionProblem(false, pass, dtype, 3, 20, 7, 2, 16));
+        problems.add(new RotaryProblem(false, pass, dtype, 2, 37, 3, 16));
+        problems.add(new RotaryProblem(true, pass, dtype, 3, 20, 2, 22));
         problems.add(new ImageProblem(Kind.CHANNEL, pass, dtype, false, 3, 5, 7, 2));
         problems.add(new ImageProblem(Kind.CHANNEL, pass, dtype, true, 2, 8, 5, 3));
         problems.add(new ImageProblem(Kind.SPATIAL, pass, dtype, false, 3, 5, 7, 3));
