@@ -89,6 +89,38 @@ class RotaryConformanceTest {
     failed.orPass();
   }
 
+  /**
+   * Rows a multiple of 16 bytes apart that begin anywhere, for each operand alone; and rows that
+   * are no such multiple, but their distances.
+   */
+  @OnEveryGroup
+  void rowsApartByWholePackets(TestGroup on) {
+    Failed failed = new Failed(on.present().stream().map(PoisonedDevice::of).toList(), on.oneIn());
+    int seed = 0;
+    for (DType type : TestDevice.TYPES) {
+      for (int copied : new int[] {0, 8, 4}) {
+        int gap = copied % 8;
+        for (int offset : new int[] {0, 1, 2, 4}) {
+          for (String rows : List.of("x", "dout", "out", "dx")) {
+            CaseBuilder c =
+                new CaseBuilder()
+                    .dtype(type)
+                    .sizes(2, 3, 2, 16 + copied)
+                    .tables(8, 3)
+                    .content(RotaryCase.Content.NORMAL, ++seed);
+            for (String any : List.of("x", "dout", "out", "dx")) {
+              c.style(any, Style.gaps(Order.DENSE, any.equals(rows) ? offset : 0, 0, 0, 0, gap));
+            }
+            c.backward(rows.startsWith("d") ? type : null);
+            failed.check(c.build());
+            failed.check(c.interleaved().build());
+          }
+        }
+      }
+    }
+    failed.orPass();
+  }
+
   private static Tensor nans(Scope scope, long... shape) {
     return scope.allocate(DType.FLOAT32, shape).fill(Float.NaN);
   }
