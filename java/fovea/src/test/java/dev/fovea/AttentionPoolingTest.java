@@ -243,11 +243,20 @@ class AttentionPoolingTest {
     PoolingBackward backward = call.gradients(dout).dkey(dkey).dvalue(dvalue);
     Map<String, Tensor> others =
         Map.of(
-            "query", query, "key", key.slice(0, 0, 1).squeeze(0).slice(0, 0, 1).squeeze(0), //
-            "value", value.slice(0, 2, 3).squeeze(0).slice(0, 4, 5).squeeze(0), //
-            "out", out.slice(0, 1, 2).squeeze(0), "dout", dout.slice(0, 2, 3).squeeze(0), //
-            "dkey", dkey.slice(0, 0, 1).squeeze(0).slice(0, 1, 2).squeeze(0), //
-            "dvalue", dvalue.slice(0, 1, 2).squeeze(0).slice(0, 1, 2).squeeze(0));
+            "query",
+            query,
+            "key",
+            key.slice(0, 0, 1).squeeze(0).slice(0, 0, 1).squeeze(0), //
+            "value",
+            value.slice(0, 2, 3).squeeze(0).slice(0, 4, 5).squeeze(0), //
+            "out",
+            out.slice(0, 1, 2).squeeze(0),
+            "dout",
+            dout.slice(0, 2, 3).squeeze(0), //
+            "dkey",
+            dkey.slice(0, 0, 1).squeeze(0).slice(0, 1, 2).squeeze(0), //
+            "dvalue",
+            dvalue.slice(0, 1, 2).squeeze(0).slice(0, 1, 2).squeeze(0));
     others.forEach(
         (name, tensor) -> {
           backward.dquery(tensor);
