@@ -37,23 +37,25 @@ struct Angles {
     }
   }
 
+  FOVEA_DEVICE void turn_pair(int e, float& a, float& b) const {
+    const float x = a;
+    a = tile::fused_multiply_add(cosine[e], x, -sine[e] * b);
+    b = tile::fused_multiply_add(cosine[e], b, sine[e] * x);
+  }
+
   // The two packets of a row, in which pairs lie side by side or neighbour by neighbour.
   FOVEA_DEVICE void turn(float (&low)[kPacket], float (&high)[kPacket], bool interleaved) const {
-    float x[2 * kPacket], y[2 * kPacket];
-    FOVEA_UNROLL
-    for (int e = 0; e < kPacket; ++e) {
-      x[e] = low[e];
-      x[kPacket + e] = high[e];
-    }
-    FOVEA_UNROLL
-    for (int e = 0; e < kPacket; ++e) {
-      const float a = x[interleaved ? 2 * e : e], b = x[interleaved ? 2 * e + 1 : kPacket + e];
-      y[e] = tile::fused_multiply_add(cosine[e], a, -sine[e] * b);
-      y[kPacket + e] = tile::fused_multiply_add(cosine[e], b, sine[e] * a);
-    }
-    FOVEA_UNROLL
-    for (int i = 0; i < 2 * kPacket; ++i) {
-      (i < kPacket ? low[i] : high[i - kPacket]) = y[interleaved ? i / 2 + i % 2 * kPacket : i];
+    if (!interleaved) {
+      FOVEA_UNROLL
+      for (int e = 0; e < kPacket; ++e) turn_pair(e, low[e], high[e]);
+    } else if constexpr (kPacket == 1) {
+      turn_pair(0, low[0], high[0]);
+    } else {
+      FOVEA_UNROLL
+      for (int e = 0; e < kPacket / 2; ++e) {
+        turn_pair(e, low[2 * e], low[2 * e + 1]);
+        turn_pair(kPacket / 2 + e, high[2 * e], high[2 * e + 1]);
+      }
     }
   }
 };
