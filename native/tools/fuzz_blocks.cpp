@@ -316,17 +316,20 @@ class Fuzzer {
   void execute(Random& random, const Operation& operation, const fovea_plan& plan) {
     const void* addresses[kMostOperands] = {};
     std::vector<Bytes> buffers;
-    bool lengths = false;  // contents, which a plan does not know
+    bool integers = false;  // of which a plan does not know whether they are in range
     for (const Operand& operand : operation.operands[plan.pass]) {
       Bytes& buffer = buffers.emplace_back();
       if (!is_present(plan.spec, operand)) continue;
       const Shape shape = shape_of(operation, plan.spec, operand);
       const Reach reach = reach_of(shape);
       buffer.allocate(int64_t(reach.high - reach.low) * shape.element_bytes);
+      integers |= operand.counts >= 0 || operand.type == Type::kInt32;
       if (operand.counts < 0) {
-        for (int64_t i = 0; i < buffer.size; ++i) buffer.data.get()[i] = uint8_t(random.next());
+        const bool small = operand.type == Type::kInt32 && random.once_in(2);
+        for (int64_t i = 0; i < buffer.size; ++i) {
+          buffer.data.get()[i] = small ? i % 4 == 0 && random.once_in(2) : uint8_t(random.next());
+        }
       } else {
-        lengths = true;
         fill_lengths(random, operation, plan, operand, buffer);
       }
       addresses[buffers.size() - 1] =
@@ -345,7 +348,7 @@ class Fuzzer {
       if (status == FOVEA_OK) continue;
       ++refused_runs_;
       if (call.error[0] == 0) wrong("a run is refused without a reason");
-      if (!lengths) wrong(call.error);
+      if (!integers) wrong(call.error);
       return;
     }
   }
