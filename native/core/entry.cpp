@@ -132,6 +132,7 @@ int32_t plan_pass(const Operation& operation, const void* spec, const fovea_devi
   if (int32_t status = check_spec(operation, plan->spec, plan->error)) return status;
   plan->pass = read_word(plan->spec, offsetof(SpecHead, pass));
   clear_packed_strides(operation, plan->spec);
+  set_default_types(plan->spec);
   if (int32_t status = operation.resolve(*plan)) return status;
   mark_operands(operation, *plan);
   const backend::Kernels* const kernels = backend::find(operation.id);

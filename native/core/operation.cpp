@@ -198,6 +198,14 @@ void clear_packed_strides(const Operation& operation, void* spec) {
   }
 }
 
+void set_default_types(void* spec) {
+  SpecHead head;
+  std::memcpy(&head, spec, sizeof head);
+  if (head.out_dtype == 0) head.out_dtype = head.dtype;
+  if (head.gradient_dtype == 0) head.gradient_dtype = head.dtype;
+  std::memcpy(spec, &head, sizeof head);
+}
+
 Reach reach_of(const Shape& shape) {
   if (shape.is_empty()) return {0, 0};
   Reach reach = {0, 1};

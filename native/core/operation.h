@@ -141,6 +141,9 @@ Reach reach_of(const Shape& shape);
 // Packed sequences are one batch: whatever stride a spec names for it, it is not stepped over.
 void clear_packed_strides(const Operation& operation, void* spec);
 
+// Those of out and of gradients that a spec leaves out are its own.
+void set_default_types(void* spec);
+
 // Types, flags, sizes, bounds and strides of a spec, whose pass is one. The reason of a refusal goes to
 // `error`.
 int32_t check_spec(const Operation& operation, const void* spec, char (&error)[FOVEA_ERROR_LENGTH]);

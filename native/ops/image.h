@@ -14,8 +14,6 @@ int32_t resolve_images(Spec& spec, double& elements, char (&error)[FOVEA_ERROR_L
                 "batch %lld times height %lld times width %lld is too large, expected up to 2^40",
                 (long long)spec.batch, (long long)spec.height, (long long)spec.width);
   }
-  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
   elements = double(spec.batch) * double(spec.channels) * double(spec.height) * double(spec.width);
   return FOVEA_OK;
 }

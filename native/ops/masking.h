@@ -77,8 +77,6 @@ int32_t check_top_weights(const Spec& spec, Error& error) {
 // `key_width`: key_length is also the width of an operand, and stays as it is.
 template <typename Spec>
 void set_mask_defaults(Spec& spec, bool key_width) {
-  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
   if (spec.packed) {
     // No sequence is longer than all.
     spec.query_length = std::min(spec.query_length, spec.query_total);

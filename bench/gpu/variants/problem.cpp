@@ -66,6 +66,7 @@ fovea_plan Problem::plan(const fovea_device_info& device, bool backward) const {
   set_strides(spec.dkey_stride, keys, key_heads, head_dim);
   set_strides(spec.dvalue_stride, keys, key_heads, head_dim);
 
+  set_default_types(&spec);
   int32_t status = resolve(plan);
   if (status == FOVEA_OK) {
     status = backward ? cuda::plan_backward(device, plan) : cuda::plan_forward(device, plan);

@@ -38,8 +38,6 @@ int32_t resolve(fovea_plan& plan) {
   if (int32_t status = check_rules(spec, plan.error)) return status;
   if (!spec.has_scale) spec.scale = 1;
   spec.has_scale = 1;
-  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
   if (spec.packed) {
     spec.query_length = std::min(spec.query_length, spec.query_total);
     spec.key_length = std::min(spec.key_length, spec.key_total);

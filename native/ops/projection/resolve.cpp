@@ -6,8 +6,6 @@ namespace fovea::projection {
 
 int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
-  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
   // A product of [R, S] and [S, D] for each sequence and head; backward one for dx, and one for dweight.
   const int products = plan.pass == FOVEA_BACKWARD ? 1 + spec.has_dweight : 1;
   plan.flops = 2.0 * products * double(spec.batch) * double(spec.heads) * double(spec.rank) *

@@ -7,8 +7,6 @@ namespace fovea::rotary {
 
 int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
-  if (spec.out_dtype == 0) spec.out_dtype = spec.dtype;
-  if (spec.gradient_dtype == 0) spec.gradient_dtype = spec.dtype;
   if (2 * spec.pairs > spec.head_dim) {
     return fail(plan.error, FOVEA_INVALID_ARGUMENT,
                 "pairs is %lld, expected at most half of head_dim, which is %lld",
