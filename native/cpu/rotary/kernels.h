@@ -1,4 +1,4 @@
-// The kernel that each instruction set tier of the CPU has for rotary position embedding.
+// The kernels that each instruction set tier of the CPU has for rotary position embedding.
 #pragma once
 
 #include "cpu/tier.h"
@@ -15,9 +15,15 @@ inline int64_t position_of(const Spec& spec, const Inputs& inputs, int64_t batch
   return spec.has_positions ? inputs.positions[batch * spec.positions_stride[0] + row] : row;
 }
 
-using TurnTile = void(const Spec&, const Inputs&, const Turn&, const Tile&);
+using RunForward = void(const Spec&, const ForwardOperands&, const Tile&);
+using RunBackward = void(const Spec&, const BackwardOperands&, const Tile&);
 
-// That of a tier that runs here.
-TurnTile* kernel_of(int isa);
+struct Kernels {
+  RunForward* forward;
+  RunBackward* backward;
+};
+
+// Those of a tier that runs here.
+Kernels kernels_of(int isa);
 
 }  // namespace fovea::rotary::cpu

@@ -22,16 +22,16 @@ int32_t check_positions(const Spec& spec, const Inputs& inputs, const Tile& tile
 }
 
 template <typename Operands>
-int32_t run_pass(const backend::Run& run, fovea_call& call) {
+int32_t run_pass(const backend::Run& run, fovea_call& call,
+                 void (*kernel)(const Spec&, const Operands&, const Tile&)) {
   const Spec& spec = spec_of(run.plan);
   const auto& operands = *static_cast<const Operands*>(run.operands);
-  const Turn turn = turn_of(spec, operands);
   const int64_t rows = run.plan.tile_queries, tiles = (spec.length + rows - 1) / rows;
   for (int64_t item = call.begin; item < call.end; ++item) {
     Tile tile = {item / tiles, item % tiles * rows, 0};
     tile.end = std::min(tile.first + rows, spec.length);
     if (int32_t status = check_positions(spec, operands, tile, call)) return status;
-    kernel_of(run.plan.isa)(spec, operands, turn, tile);
+    kernel(spec, operands, tile);
   }
   return FOVEA_OK;
 }
@@ -39,11 +39,11 @@ int32_t run_pass(const backend::Run& run, fovea_call& call) {
 }  // namespace
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
-  return run_pass<ForwardOperands>(run, call);
+  return run_pass(run, call, kernels_of(run.plan.isa).forward);
 }
 
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
-  return run_pass<BackwardOperands>(run, call);
+  return run_pass(run, call, kernels_of(run.plan.isa).backward);
 }
 
 }  // namespace fovea::rotary::cpu

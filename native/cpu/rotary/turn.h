@@ -140,12 +140,20 @@ void turn_rows(const Spec& spec, const Inputs& inputs, const Turn& turn, const T
   if (row.streams) end_streams();
 }
 
-void turn_tile(const Spec& spec, const Inputs& inputs, const Turn& turn, const Tile& tile) {
+inline void turn_tile(const Spec& spec, const Inputs& inputs, const Turn& turn, const Tile& tile) {
   with_type(turn.from.dtype, [&](auto from) {
     with_type(turn.to.dtype, [&](auto to) {
       turn_rows<decltype(from), decltype(to)>(spec, inputs, turn, tile);
     });
   });
+}
+
+void run_forward(const Spec& spec, const ForwardOperands& operands, const Tile& tile) {
+  turn_tile(spec, operands, turn_of(spec, operands), tile);
+}
+
+void run_backward(const Spec& spec, const BackwardOperands& operands, const Tile& tile) {
+  turn_tile(spec, operands, turn_of(spec, operands), tile);
 }
 
 }  // namespace fovea::rotary::cpu::FOVEA_TIER
