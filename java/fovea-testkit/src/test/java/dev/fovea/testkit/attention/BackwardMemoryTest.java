@@ -13,10 +13,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * A sequence of 64k tokens, whose scores would take 16 GiB: the backward pass keeps none of them.
  */
+@Isolated("it counts the heap")
 class BackwardMemoryTest {
 
   private static final int LENGTH = 1 << 16;

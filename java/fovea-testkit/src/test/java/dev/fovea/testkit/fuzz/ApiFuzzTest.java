@@ -11,11 +11,13 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * Random sequences of the API's methods: {@code -Dfovea.fuzz.calls=N}, from {@code
  * -Dfovea.fuzz.seed=N} on.
  */
+@Isolated("it counts the memory that the process holds")
 class ApiFuzzTest {
 
   private static final long CALLS = Long.getLong("fovea.fuzz.calls", 60_000);
