@@ -167,15 +167,11 @@ class GridConformanceTest {
     all.add("sinks", "sinks", CaseBuilder::sinks);
     all.add("dropout", "dropout", c -> c.dropout(0.25f, 77, 3));
     all.add("heads", "two key heads", c -> c.heads(4, 2));
-    all.add("lengths", "two sequences", c -> c.lengths(2, 33, 65));
+    all.add("lengths", "two sequences", GridConformanceTest::twoSequences);
     all.add(
-        "lengths",
-        "query lengths",
-        c -> c.lengths(2, 33, 65).ragged(new int[] {20, 33}, c.keyLengths));
+        "lengths", "query lengths", c -> twoSequences(c).ragged(new int[] {20, 33}, c.keyLengths));
     all.add(
-        "lengths",
-        "key lengths",
-        c -> c.lengths(2, 33, 65).ragged(c.queryLengths, new int[] {65, 13}));
+        "lengths", "key lengths", c -> twoSequences(c).ragged(c.queryLengths, new int[] {65, 13}));
     all.add("lengths", "packed", c -> c.packed(new int[] {40, 17}, new int[] {5, 90}));
     all.add(
         "lengths",
@@ -191,6 +187,10 @@ class GridConformanceTest {
     all.add("guard", "guard before", c -> c.guard(Side.BEGIN));
     all.add("workers", "two workers", c -> c.parallelism(2));
     return all;
+  }
+
+  private static CaseBuilder twoSequences(CaseBuilder c) {
+    return c.lengths(2, c.queryLength, c.keyLength);
   }
 
   private static void oneQuery(CaseBuilder c) {
