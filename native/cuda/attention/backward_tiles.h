@@ -38,7 +38,7 @@ constexpr BackwardTile kHalfBackwardTiles[] = {
 };
 // The general kernels need registers for their features.
 constexpr BackwardTile kGeneralHalfBackwardTiles[] = {
-    {{4, 32, 32, 2, 1, 2}, {64, 64, 4, 32, 32, 3, 1, 2}},
+    {{4, 16, 32, 2, 1, 2}, {64, 64, 4, 16, 32, 3, 1, 2}},
     {{4, 16, 32, 1, 1, 2}, {128, 128, 4, 16, 32, 3, 1, 2}},
     {{8, 16, 16, 1, 2, 1}, {256, 256, 4, 16, 32, 2, 1, 1}},
 };

@@ -81,8 +81,9 @@ struct ScoreModifier {
     tile::scale(s, p.spec.scale);
     run_program(s, [](const ModifierRun&, int, int, int) {});
     if (p.spec.softcap != 0) {
-      const float cap = p.spec.softcap;
-      tile::change(s, [&](float x) { return cap * tile::tanh_accurate(x / cap); });
+      // A division of every score took a seventh of the kernel's instructions.
+      const float cap = p.spec.softcap, inverse = 1.0f / cap;
+      tile::change(s, [&](float x) { return cap * tile::tanh_accurate(x * inverse); });
     }
     add(s);
   }
@@ -133,8 +134,9 @@ struct ScoreModifier {
   FOVEA_DEVICE void cap_and_add(tile::Fragment<kM, kColumns>& s,
                                 tile::Fragment<kM, kColumns>& ds) const {
     if (p.spec.softcap != 0) {
+      const float inverse = 1.0f / p.spec.softcap;
       tile::each_element<kM, kColumns>([&](int i, int j, int e) {
-        const float t = tile::tanh_accurate(s[i][j][e] / p.spec.softcap);
+        const float t = tile::tanh_accurate(s[i][j][e] * inverse);
         s[i][j][e] = p.spec.softcap * t;
         ds[i][j][e] *= tile::fused_multiply_add(-t, t, 1.0f);
       });

@@ -38,8 +38,8 @@ constexpr AttentionTile kHalfTiles[] = {
 };
 // The general kernel needs registers for its features: half the keys where rows are wide.
 constexpr AttentionTile kGeneralHalfTiles[] = {
-    {64, 64, 4, 32, 64, 3, 1, 2},   {96, 96, 4, 32, 32, 3, 1, 2},   {128, 128, 4, 32, 32, 3, 1, 2},
-    {192, 128, 4, 32, 32, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
+    {64, 64, 4, 16, 64, 3, 1, 3},   {96, 96, 4, 16, 32, 3, 1, 3},   {128, 128, 4, 16, 32, 3, 1, 2},
+    {192, 128, 4, 16, 32, 2, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2},
 };
 constexpr AttentionTile kFloatTiles[] = {
     {64, 64, 4, 32, 32, 3, 1, 2},
