@@ -49,6 +49,16 @@ struct ColumnPlaces {
 
   FOVEA_DEVICE const AttentionRows& rows() const { return tile_rows; }
   FOVEA_DEVICE int32_t first_key() const { return mine.first; }
+  FOVEA_DEVICE int32_t warp_key() const {
+    return mine.first - int32_t(tile::thread_index() % tile::kWarp / 4);
+  }
+
+  template <int kM, int kColumns>
+  FOVEA_DEVICE PlacedRow row_of_lane(const AttentionRows& rows) const {
+    const uint32_t row = tile::thread_index() % kRows;
+    return {row, int32_t(row) < rows.count, int32_t(tile::load_shared(facts.of(kFactPosition, row))),
+            int32_t(tile::load_shared(facts.of(kFactHead, row))), 0};
+  }
 
   template <RowNeed kNeed, int kM, int kColumns, typename Body>
   FOVEA_DEVICE void each_row(const AttentionRows& rows, Body body) const {
@@ -61,8 +71,8 @@ struct ColumnPlaces {
       if constexpr (kNeed == RowNeed::kSlope) facts.load(kFactSlope, j, slope);
       FOVEA_UNROLL
       for (int e = 0; e < 2; ++e) {
-        const bool exists = int32_t(RowFacts<kRows>::row_column(j, e)) < rows.count;
-        body(PlacedRow{exists, int32_t(position[e]), int32_t(head[e]), slope[e]}, [&](auto visit) {
+        const uint32_t row = RowFacts<kRows>::row_column(j, e);
+        body(PlacedRow{row, int32_t(row) < rows.count, int32_t(position[e]), int32_t(head[e]), slope[e]}, [&](auto visit) {
           FOVEA_UNROLL
           for (int i = 0; i < kM; ++i) {
             FOVEA_UNROLL

@@ -27,37 +27,39 @@ FOVEA_DEVICE int32_t partition_point(int32_t count, IsBefore is_before) {
 struct BlockList {
   const int32_t* at;
   int32_t count;
-  int64_t size;  // keys of a block
+  uint32_t size;  // keys of a block
 
   // Of a query; whatever offsets hold, within the room.
   FOVEA_DEVICE BlockList(const AttentionParams& p, int32_t batch, int32_t head, int32_t position) {
     const int64_t(&offset)[2] = p.spec.block_offsets_stride;
     const int64_t(&index)[2] = p.spec.block_indices_stride;
     const int32_t* const offsets = p.block_offsets + batch * offset[0] + head * offset[1] +
-                                   position / p.spec.block_queries;
+                                   uint32_t(position) / uint32_t(p.spec.block_queries);
     const int64_t room = p.spec.block_count;
     const int32_t first = clamp_length(tile::load_global(offsets), room);
     const int32_t last = clamp_length(tile::load_global(offsets + 1), room);
     at = p.block_indices + batch * index[0] + head * index[1] + first;
     count = last > first ? last - first : 0;
-    size = p.spec.block_keys;
+    size = uint32_t(p.spec.block_keys);
   }
 
   // As of a PixelWindow.
   FOVEA_DEVICE int64_t next(int64_t key) const {
-    const int32_t i = find(key / size);
+    const int32_t i = find(block_of(key));
     if (i == count) return PixelWindow::kNone;
     const int64_t first = block(i) * size;
     return first > key ? first : key;
   }
-  FOVEA_DEVICE int64_t end(int64_t key) const { return (key / size + 1) * size; }
+  FOVEA_DEVICE int64_t end(int64_t key) const { return (block_of(key) + 1) * size; }
   FOVEA_DEVICE bool covers(int64_t from, int64_t to) const {
-    const int64_t begin = from / size, last = to / size;
+    const int64_t begin = block_of(from), last = block_of(to);
     const int32_t i = find(begin);
     return count - i > last - begin && block(i) == begin && block(i + int32_t(last - begin)) == last;
   }
 
  private:
+  // Keys and sizes have 31 bits, in which a GPU divides several times as fast as in 64.
+  FOVEA_DEVICE int64_t block_of(int64_t key) const { return uint32_t(key) / size; }
   FOVEA_DEVICE int64_t block(int32_t i) const { return tile::load_global(at + i); }
 
   // The first that is not before `block`.

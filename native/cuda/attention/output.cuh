@@ -153,6 +153,22 @@ FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& weights
   });
 }
 
+// Zeroes the weights of keys [first, end), of which no row sees any; `first` begins a tile.
+template <int kM>
+FOVEA_DEVICE void store_no_weights(const AttentionParams& p, const AttentionRows& rows,
+                                   const ThreadRows& mine, int32_t first, int32_t end) {
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    if (!exists(p, rows, row)) return;
+    float* to =
+        p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row));
+    FOVEA_NO_UNROLL
+    for (int32_t key = first + tile::fragment_column(0, 0); key < end; key += 8) {
+      store_columns(to + key, 0, 0, key + 1 < p.key_length);
+    }
+  });
+}
+
 // The largest weights of the warp's 16 kM rows, from `warp_row` on: half of its threads have one each of
 // 16, whose weights come to them through shared memory of the warp's own.
 template <int kM>

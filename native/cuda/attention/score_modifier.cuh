@@ -17,6 +17,7 @@ namespace fovea::attention::cuda {
 // A row of scores, and what is asked of it beside its position.
 enum class RowNeed { kPosition, kHead, kSlope };
 struct PlacedRow {
+  uint32_t index;  // among the rows of its warp, 32 at most
   bool exists;
   int32_t position, head;
   float slope;
@@ -258,15 +259,19 @@ struct ScoreModifier {
   }
 };
 
-// Hides what lies in gaps of the mask. The keys of a place are fewer than 64.
+// Hides what lies in gaps of the mask. The keys of a place are fewer than 64. Each lane finds what one row sees,
+// for all that have keys of that row: by each for its own rows, it was a quarter of the keys kernel's code.
 template <typename Places, int kM, int kColumns, typename... Others>
 FOVEA_DEVICE void hide_gaps(const AttentionParams& p, const Places& places,
                             tile::Fragment<kM, kColumns>& s, Others&... others) {
   const AttentionRows rows = places.rows();
-  const int32_t first = places.first_key();
-  places.template each_row<RowNeed::kHead, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+  const int32_t first = places.warp_key(), mine = places.first_key() - first;
+  const PlacedRow own = places.template row_of_lane<kM, kColumns>(rows);
+  const uint64_t found =
+      own.exists ? seen_keys(p, rows, own.head, own.position, first) : uint64_t{0};
+  places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+    const uint64_t seen = tile::shuffle(found, row.index) >> mine;
     if (!row.exists) return;
-    const uint64_t seen = seen_keys(p, rows, row.head, row.position, first);
     each_key([&](int i, int j, int e, int key) {
       if ((seen >> key & 1) == 0) hide_score(i, j, e, s, others...);
     });

@@ -39,13 +39,25 @@ struct RowPlaces {
     return tile_key + int32_t(tile::thread_anew() % 4 * 2);
   }
 
+  // Of the first of the tile's keys, alike in all lanes.
+  FOVEA_DEVICE int32_t warp_key() const { return tile_key; }
+
+  // The row of the warp whose index is the lane.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE PlacedRow row_of_lane(const AttentionRows& rows) const {
+    const uint32_t lane = tile::thread_anew() % tile::kWarp;
+    const uint32_t row = mine.anew().row(0, 0) - lane / 4 + lane;
+    return {lane, lane < 16 * kM && int32_t(row) < rows.count, rows.position(row), rows.head(row), 0};
+  }
+
   // body(row, keys) for each of its rows; keys(visit) calls visit(i, j, e, key - first_key()).
   template <RowNeed kNeed, int kM, int kColumns, typename Body>
   FOVEA_DEVICE void each_row(const AttentionRows& rows, Body body) const {
     const ThreadRows again = mine.anew();
     tile::each_row<kM>([&](int i, int h) {
       const uint32_t row = again.row(i, h);
-      PlacedRow placed{int32_t(row) < rows.count, rows.position(row), 0, 0};
+      const uint32_t index = 16 * i + 8 * h + tile::thread_anew() % tile::kWarp / 4;
+      PlacedRow placed{index, int32_t(row) < rows.count, rows.position(row), 0, 0};
       if constexpr (kNeed != RowNeed::kPosition) placed.head = rows.head(row);
       if constexpr (kNeed == RowNeed::kSlope) {
         placed.slope = load_slope(p, rows.batch, placed.head);

@@ -92,7 +92,10 @@ struct AttentionVariant {
   // Behind the tiles lies what all threads know of the block's rows.
   constexpr int rows_offset() const { return ring_offset() + tile.slots * slot_bytes(); }
   // Of 16 bits, the scores that rows of large ones have for references: a word for each row of a warp.
-  constexpr int scores_offset() const { return rows_offset() + kAttentionRowsBytes; }
+  // How many tiles these see, for a second walk over them: held through the first, it made exact float32 of
+  // D 128 spill 16 bytes.
+  constexpr int tiles_offset() const { return rows_offset() + kAttentionRowsBytes; }
+  constexpr int scores_offset() const { return tiles_offset() + 16; }
   constexpr int staged_offset() const {
     return scores_offset() + (is_half(precision) ? 4 * tile.warps * tile.warp_rows : 0);
   }

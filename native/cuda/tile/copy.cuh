@@ -84,7 +84,9 @@ struct TileCopy {
   // The same where `width` elements of the row exist.
   static FOVEA_DEVICE void copy_row(uint32_t address, const Element* row, int width,
                                     int copy_bytes) {
-    const int left = width - first_column();
+    // Anew: held through the products, it made exact float32 of D 128 spill 8 bytes; of 16 bits, D 128
+    // spilled 16 with it.
+    const int left = width - first_column(sizeof(Element) == 4 ? thread_anew() : thread_index());
     if (copy_bytes == 16) {
       FOVEA_UNROLL
       for (int chunk = 0; chunk < kChunks; chunk += kLanes) {

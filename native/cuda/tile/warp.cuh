@@ -33,6 +33,17 @@ FOVEA_DEVICE double shuffle_xor(double value, uint32_t lane_mask FOVEA_AND_WHERE
 #endif
 }
 
+// The value of the thread with that lane.
+FOVEA_DEVICE uint64_t shuffle(uint64_t value, uint32_t lane FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __shfl_sync(0xffffffffu, (unsigned long long)value, int(lane));
+#else
+  const uint64_t low = sim::shuffle(uint32_t(value), lane, where);
+  const uint64_t high = sim::shuffle(uint32_t(value >> 32), lane, where);
+  return low | high << 32;
+#endif
+}
+
 // Over the four threads that hold one row of a product's sums.
 FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
   value = maximum(value, shuffle_xor(value, 1 FOVEA_PASS_WHERE));

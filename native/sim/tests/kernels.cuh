@@ -21,6 +21,13 @@ FOVEA_KERNEL void shuffle_kernel(const T* from, T* to) {
   }
 }
 
+// to[thread] = from[thread of lane (5 thread + 3) % 32].
+template <typename T>
+FOVEA_KERNEL void shuffle_from_kernel(const T* from, T* to) {
+  const uint32_t t = thread_index();
+  store_global(to + t, shuffle(load_global(from + t), (5 * t + 3) % 32));
+}
+
 // Of groups of four threads: maximum, then sum.
 template <int kThreads>
 FOVEA_KERNEL void quad_kernel(const float* from, float* to) {

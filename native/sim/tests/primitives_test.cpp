@@ -41,6 +41,18 @@ TEST(shuffle_xor) { check_shuffles<float>(); }
 TEST(shuffle_xor_of_integers) { check_shuffles<int32_t>(); }
 TEST(shuffle_xor_of_doubles) { check_shuffles<double>(); }
 
+TEST(shuffle_from_a_lane) {
+  std::vector<uint64_t> from(64), to(64);
+  std::mt19937_64 random(2);
+  for (uint64_t& x : from) x = random();
+  run(
+      {"shuffle", 2, 64, 0, {input(from, "from"), output(to, "to")}, {}},
+      [&] { shuffle_from_kernel(from.data(), to.data()); },
+      [&] {
+        for (uint32_t t = 0; t < 64; ++t) CHECK_EQUAL(to[t], from[t / 32 * 32 + (5 * t + 3) % 32]);
+      });
+}
+
 TEST(pairs) {
   const std::vector<uint32_t> from = {1, 2, 3, 4};
   std::vector<uint32_t> to(4);

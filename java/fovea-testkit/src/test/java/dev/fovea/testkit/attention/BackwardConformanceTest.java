@@ -13,8 +13,12 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Gradients against the oracle: a fixed grid and random cases. */
+@Execution(
+    ExecutionMode.CONCURRENT) // longer than any other class: alone it would come to an end last
 class BackwardConformanceTest {
 
   private static final int[] SIZES = {
