@@ -59,13 +59,12 @@ struct AttentionForward {
   FOVEA_DEVICE void run() {
     Softmax softmax;
     softmax.start();
-    if (tiles > 0) start_ring();
     // Once for the sums, and again for the weights where they are wanted, which need the sums: two loops
     // for that had the code of scores twice, 4,400 of 13,400 instructions at D 64.
     FOVEA_NO_UNROLL
     for (bool again = false;; again = true) {
       tile::Fragment<kM, kOutColumns> out = {};
-      walk(out, softmax, again);
+      if (tiles > 0) walk(out, softmax, again);
       if (again) return;
       softmax.finish();
       store(out, softmax);
@@ -150,6 +149,7 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void walk(tile::Fragment<kM, kOutColumns>& out, Softmax& softmax, bool again) {
+    if (!again) start_ring();
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 1; tile >= 0; --tile) {
       tile::Fragment<kM, kKeyColumns> s;

@@ -56,7 +56,7 @@ struct RowPlaces {
     const ThreadRows again = mine.anew();
     tile::each_row<kM>([&](int i, int h) {
       const uint32_t row = again.row(i, h);
-      const uint32_t index = 16 * i + 8 * h + tile::thread_anew() % tile::kWarp / 4;
+      const uint32_t index = 16 * i + 8 * h + tile::thread_index() % tile::kWarp / 4;
       PlacedRow placed{index, int32_t(row) < rows.count, rows.position(row), 0, 0};
       if constexpr (kNeed != RowNeed::kPosition) placed.head = rows.head(row);
       if constexpr (kNeed == RowNeed::kSlope) {

@@ -183,7 +183,8 @@ FOVEA_DEVICE void add_weighted_rows_float(Fragment<kM, kColumns>& out,
                                           uint32_t first_column) {
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
-  const uint32_t lane = thread_index() % kWarp;
+  // Anew as in multiply_prepared; kept, rows of 256 floats cost 32 bytes of spills on sm_100.
+  const uint32_t lane = (kRowBytes == 1024 ? thread_anew() : thread_index()) % kWarp;
   const uint32_t g = lane / 4, t = lane % 4;
   const uint32_t address[2] = {
       rows + Swizzle::offset(2 * t, 2 * first_column + g / 4) + g % 4 * 4,
