@@ -79,6 +79,8 @@ def _count_object(tools, named, path):
     wanted = r"\b(" + "|".join(map(re.escape, named)) + r")(?=\()" if named else ANY_KERNEL
     counts, unreadable = [], []
     for (function, arch), code in sass.disassemble(tools, path, wanted).items():
+        if not any(it.op.startswith("HMMA") for it in code.values()):
+            continue  # no device of this architecture takes it
         kernel = named.get(function) or Kernel(function, function, 0, 0)
         try:
             it = Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way())

@@ -440,7 +440,11 @@ template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
     kBackwardVariant<kVariant>.tile.keys.threads(),
     kBackwardVariant<kVariant>.tile.keys.blocks) void backward_keys(const BackwardParams b) {
-  BackwardKeys<kBackwardVariant<kVariant>>(b).run();
+  if constexpr (kIsBackwardCompiled<kVariant>) {
+    BackwardKeys<kBackwardVariant<kVariant>>(b).run();
+  } else {
+    tile::trap();
+  }
 }
 
 }  // namespace fovea::attention::cuda

@@ -167,6 +167,10 @@ struct BackwardVariant {
     return stored_offset() + (by_distance > 2 * stored_bytes() ? by_distance : 2 * stored_bytes());
   }
   constexpr int positions_shared_bytes() const { return words_offset() + 4 * tile.queries.warps; }
+  // Of the kernel that decides which variant a device takes.
+  constexpr int shared_bytes() const {
+    return positions ? positions_shared_bytes() : keys_shared_bytes();
+  }
 };
 
 constexpr auto kBackwardVariants = [] {
@@ -198,6 +202,8 @@ constexpr auto kBackwardVariants = [] {
 
 template <int kIndex>
 constexpr BackwardVariant kBackwardVariant = kBackwardVariants[kIndex];
+template <int kIndex>
+constexpr bool kIsBackwardCompiled = is_compiled(kBackwardVariants, kIndex);
 
 // The first variant that differs from another one in the keys tile alone: they share all kernels that do
 // not take it.

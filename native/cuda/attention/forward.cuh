@@ -259,7 +259,11 @@ template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(
     kAttentionVariant<kVariant>.tile.threads(),
     kAttentionVariant<kVariant>.tile.blocks) void attention_forward(const AttentionParams p) {
-  AttentionForward<kAttentionVariant<kVariant>>(p).run();
+  if constexpr (kIsCompiled<kVariant>) {
+    AttentionForward<kAttentionVariant<kVariant>>(p).run();
+  } else {
+    tile::trap();
+  }
 }
 
 }  // namespace fovea::attention::cuda

@@ -37,20 +37,8 @@ int32_t check_lists(const ListLayout& lists, Error& error) {
               double(lists.words()));
 }
 
-int shared_bytes(const AttentionVariant& variant) { return variant.shared_bytes(); }
-int shared_bytes(const BackwardVariant& variant) {
-  return variant.positions ? variant.positions_shared_bytes() : variant.keys_shared_bytes();
-}
-
-// Whether a multiprocessor holds as many blocks as the kernel's registers allow. It has 1 KiB more
-// than a block may have, and each block takes as much for itself.
-bool is_resident(const auto& variant, const fovea_device_info& device) {
-  constexpr int64_t kReserved = 1024;
-  return variant.blocks() * (shared_bytes(variant) + kReserved) <= device.shared_memory + kReserved;
-}
-
-// The first variant of a table that is wide enough, and of those that differ in tiles alone the first
-// that the device holds, else the last; the reason why none is goes to `error`.
+// The first variant of a table that is wide enough, and of those that differ in tiles alone the one that the
+// device takes; the reason why none is goes to `error`.
 template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
                      const Spec& spec, Precision precision, int32_t& index,
@@ -70,17 +58,8 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
         positions ? " with content_bias or position_keys" : "",
         positions ? std::end(kPositionHalfTiles)[-1].head_dim : std::end(kHalfTiles)[-1].head_dim);
   }
-  auto chosen = found;
-  for (auto next = found; next != all.end(); ++next) {
-    if (next->precision != precision || next->general != found->general ||
-        next->positions != found->positions || next->head_dim() != found->head_dim() ||
-        next->value_head_dim() != found->value_head_dim()) {
-      break;
-    }
-    chosen = next;
-    if (is_resident(*next, device)) break;
-  }
-  index = int32_t(chosen - all.begin());
+  index = int32_t(found - all.begin());
+  while (!is_taken(all, size_t(index), device.shared_memory)) ++index;
   return FOVEA_OK;
 }
 
@@ -130,7 +109,7 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   const BackwardVariant& variant = kBackwardVariants[plan.variant];
   // With keys of distances dquery is always summed by the block that owns it.
   const bool deterministic = spec.deterministic || variant.positions;
-  const int shared = std::max(shared_bytes(variant), variant.queries_shared_bytes());
+  const int shared = std::max(variant.shared_bytes(), variant.queries_shared_bytes());
   if (int32_t status = check_shared(device, spec, shared, plan.error)) return status;
 
   const KeysTile& keys = variant.tile.keys;

@@ -134,6 +134,40 @@ constexpr auto kAttentionVariants = [] {
 template <int kIndex>
 constexpr AttentionVariant kAttentionVariant = kAttentionVariants[kIndex];
 
+// Of the variants that differ from this one in tiles alone, which stand side by side, whether it is what a device
+// takes: the first of which a multiprocessor holds as many blocks as registers allow, else the last. A
+// multiprocessor has 1 KiB more than a block may have, and each block takes as much for itself.
+template <typename Variants>
+constexpr bool is_taken(const Variants& all, size_t index, int64_t shared_memory) {
+  const auto alike = [&](const auto& it) {
+    return it.precision == all[index].precision && it.general == all[index].general &&
+           it.positions == all[index].positions && it.head_dim() == all[index].head_dim() &&
+           it.value_head_dim() == all[index].value_head_dim();
+  };
+  constexpr int64_t kReserved = 1024;
+  const auto fits = [&](const auto& it) {
+    return it.blocks() * (it.shared_bytes() + kReserved) <= shared_memory + kReserved;
+  };
+  for (size_t i = index; i > 0 && alike(all[i - 1]); --i) {
+    if (fits(all[i - 1])) return false;
+  }
+  return fits(all[index]) || index + 1 == all.size() || !alike(all[index + 1]);
+}
+
+// Kernels that no device takes for which they are compiled are left out, a twentieth of the compiler's time. What
+// is compiled for sm_80 runs on devices with less, and is the one PTX. Not of the host's part, nor in the simulator.
+#ifdef __CUDA_ARCH__
+constexpr int64_t kSharedMemory = __CUDA_ARCH__ < 890 ? 0 : __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200 ? 101376 : 232448;
+#else
+constexpr int64_t kSharedMemory = 0;
+#endif
+template <typename Variants>
+constexpr bool is_compiled(const Variants& all, size_t index) {
+  return kSharedMemory == 0 || is_taken(all, index, kSharedMemory);
+}
+template <int kIndex>
+constexpr bool kIsCompiled = is_compiled(kAttentionVariants, kIndex);
+
 // Where the variants of a precision begin in a table, those with keys of distances apart, and how many there
 // are.
 template <typename Variants>

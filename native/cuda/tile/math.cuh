@@ -59,6 +59,13 @@ FOVEA_DEVICE const T* opaque(const T* x) {
 #endif
   return x;
 }
+// Ends the launch with an error.
+FOVEA_DEVICE void trap() {
+#ifdef __CUDACC__
+  __trap();
+#endif
+}
+
 // thread_index() for addresses of products and copies. There are some forty of them in a round of the
 // backward, as cheap to compute as to keep; kept, they cost D 128 spills of 4 to 56 bytes on one
 // architecture or other.
