@@ -134,15 +134,23 @@ FOVEA_DEVICE void weigh_tile(tile::Fragment<kM, kColumns>& s, const Softmax& sof
   });
 }
 
+// body(i, h, to) for those rows of a thread that are there; `to` is where the weights of one begin.
+template <int kM, typename Body>
+FOVEA_DEVICE void each_row_of_weights(const AttentionParams& p, const AttentionRows& rows,
+                                      const ThreadRows& mine, Body body) {
+  tile::each_row<kM>([&](int i, int h) {
+    const uint32_t row = mine.row(i, h);
+    if (!exists(p, rows, row)) return;
+    body(i, h,
+         p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row)));
+  });
+}
+
 template <int kM, int kColumns>
 FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& weights,
                                      const AttentionParams& p, const AttentionRows& rows,
                                      const ThreadRows& mine, int32_t first_key) {
-  tile::each_row<kM>([&](int i, int h) {
-    const uint32_t row = mine.row(i, h);
-    if (!exists(p, rows, row)) return;
-    float* to =
-        p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row));
+  each_row_of_weights<kM>(p, rows, mine, [&](int i, int h, float* to) {
     FOVEA_UNROLL
     for (int j = 0; j < kColumns; ++j) {
       const int32_t key = first_key + tile::fragment_column(j, 0);
@@ -157,11 +165,7 @@ FOVEA_DEVICE void store_weights_tile(const tile::Fragment<kM, kColumns>& weights
 template <int kM>
 FOVEA_DEVICE void store_no_weights(const AttentionParams& p, const AttentionRows& rows,
                                    const ThreadRows& mine, int32_t first, int32_t end) {
-  tile::each_row<kM>([&](int i, int h) {
-    const uint32_t row = mine.row(i, h);
-    if (!exists(p, rows, row)) return;
-    float* to =
-        p.weights + rows.score_offset(p.spec.weights_stride, rows.position(row), rows.head(row));
+  each_row_of_weights<kM>(p, rows, mine, [&](int, int, float* to) {
     FOVEA_NO_UNROLL
     for (int32_t key = first + tile::fragment_column(0, 0); key < end; key += 8) {
       store_columns(to + key, 0, 0, key + 1 < p.key_length);

@@ -17,8 +17,8 @@ import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Gradients against the oracle: a fixed grid and random cases. */
-@Execution(
-    ExecutionMode.CONCURRENT) // longer than any other class: alone it would come to an end last
+// Longer than any other class: in one thread it came to an end last, and a core was idle.
+@Execution(ExecutionMode.CONCURRENT)
 class BackwardConformanceTest {
 
   private static final int[] SIZES = {
