@@ -43,7 +43,7 @@ class BackwardConformanceTest {
   @OnEveryDevice
   void afterItsForward(TestDevice on) {
     Failed failed = new Failed(on.device(), 1);
-    for (int i = 0; i < on.size(30, 12); i++) {
+    for (int i = 0; i < on.size(30, 8); i++) {
       BackwardCase c = BackwardGenerator.generate(88, i, on.limits());
       BackwardOperands drawn = BackwardOperands.of(c);
       DType outType = c.forward().options().outDType();
@@ -93,8 +93,8 @@ class BackwardConformanceTest {
   @OnEveryGroup
   void groupsOfHeads(TestGroup on) {
     Failed failed = new Failed(on.present(), on.oneIn());
-    for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
-      for (int queries : new int[] {1, 3, 24, 50}) {
+    for (int group : new int[] {1, 2, 3, 5, 8, 33}) {
+      for (int queries : new int[] {1, 3, 24}) {
         CaseBuilder forward =
             new CaseBuilder().lengths(1, queries, 70).heads(2 * group, 2).headDim(32);
         failed.check(new BackwardBuilder(forward).build());

@@ -26,8 +26,8 @@ class DeadRowConformanceTest {
   private static final int BATCH = 2;
   private static final int QUERIES = 70;
   private static final int KEYS = 40;
-  private static final int HEADS = 4;
-  private static final int KEY_HEADS = 2;
+  private static final int HEADS = 2;
+  private static final int KEY_HEADS = 1;
   private static final int DIM = 24;
   private static final int DISTANCES = 2 * QUERIES - 1; // there are fewer keys
 

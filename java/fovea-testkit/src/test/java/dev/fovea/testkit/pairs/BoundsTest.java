@@ -13,6 +13,8 @@ import dev.fovea.testkit.TestDevice;
 import dev.fovea.testkit.pairs.EmulatedKernel.Bug;
 import dev.fovea.testkit.pairs.PairCase.Content;
 import dev.fovea.testkit.pairs.PairCase.Kind;
+import java.util.Map;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -45,18 +47,26 @@ class BoundsTest {
     }
   }
 
+  /** A right kernel passes, and one with such a bug does not. */
+  private static void tells(PairCase c, Predicate<Bug> bugs) {
+    Operands data = Operands.of(c);
+    Map<String, Expected> expected = c.expected(data);
+    assertNull(EmulatedKernel.verdict(c, data, Bug.NONE, expected));
+    for (Bug bug : Bug.values()) {
+      if (bugs.test(bug)) {
+        assertNotNull(EmulatedKernel.verdict(c, data, bug, expected), bug + " of " + c);
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(Kind.class)
   void aBugOfTheForwardFails(Kind kind) {
     for (DType type : TestDevice.TYPES) {
       for (Content content : new Content[] {Content.NORMAL, Content.OUTLIERS, Content.HEAVY}) {
-        PairCase c = usual(kind, type).content(content, 3).build();
-        assertNull(EmulatedKernel.verdict(c, Bug.NONE));
-        for (Bug bug : Bug.values()) {
-          if (bug.showsIn(kind) && bug.compareTo(Bug.SLOPE_SIGN) < 0) {
-            assertNotNull(EmulatedKernel.verdict(c, bug), bug + " of " + c);
-          }
-        }
+        tells(
+            usual(kind, type).content(content, 3).build(),
+            bug -> bug.showsIn(kind) && bug.compareTo(Bug.SLOPE_SIGN) < 0);
       }
     }
   }
@@ -66,13 +76,9 @@ class BoundsTest {
   void aBugOfTheBackwardFails(Kind kind) {
     for (DType type : TestDevice.TYPES) {
       for (Content content : new Content[] {Content.NORMAL, Content.OUTLIERS, Content.HEAVY}) {
-        PairCase c = usual(kind, type).content(content, 3).backward(type).build();
-        assertNull(EmulatedKernel.verdict(c, Bug.NONE));
-        for (Bug bug : Bug.values()) {
-          if (bug.showsIn(kind) && bug != Bug.LOST_RESCALE) {
-            assertNotNull(EmulatedKernel.verdict(c, bug), bug + " of " + c);
-          }
-        }
+        tells(
+            usual(kind, type).content(content, 3).backward(type).build(),
+            bug -> bug.showsIn(kind) && bug != Bug.LOST_RESCALE);
       }
     }
   }

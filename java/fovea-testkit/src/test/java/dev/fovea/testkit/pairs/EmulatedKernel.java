@@ -92,7 +92,10 @@ final class EmulatedKernel {
   /** What the comparison says of the kernel's results. */
   static String verdict(PairCase c, Bug bug) {
     Operands data = Operands.of(c);
-    Map<String, Expected> expected = c.expected(data);
+    return verdict(c, data, bug, c.expected(data));
+  }
+
+  static String verdict(PairCase c, Operands data, Bug bug, Map<String, Expected> expected) {
     EmulatedKernel kernel = new EmulatedKernel(c, data, bug);
     kernel.run(expected);
     for (Map.Entry<String, Expected> each : expected.entrySet()) {
