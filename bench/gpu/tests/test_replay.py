@@ -21,6 +21,7 @@ import stages
 NATIVE = machine.ROOT / "native"
 BUILT = native.Natives(NATIVE / "build")
 CPU_LIBRARY = BUILT.libraries / "libfovea_cpu.so"
+SANITIZED = NATIVE / "build/CMakeFiles/fovea_fuzz.dir"  # objects of the tables and entries
 CUDA_HEADERS = pathlib.Path("/usr/local/cuda/include")
 
 
@@ -113,9 +114,9 @@ class ReplayTest(unittest.TestCase):
         library, replay = self.folder / "libhost.so", self.folder / "replay"
         options = ["-std=c++20", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra",
                    "-Werror", f"-I{NATIVE}", f"-I{NATIVE}/include", f"-I{CUDA_HEADERS}"]
-        tables = [NATIVE / "core/operation.cpp", *NATIVE.glob("ops/*/resolve.cpp")]
+        tables = [SANITIZED / "core/operation.cpp.o", *SANITIZED.glob("ops/*/resolve.cpp.o")]
         subprocess.run(["g++", *options, "-shared", "-fPIC", machine.HERE / "tests/host_cuda.cpp", *tables,
-                        *NATIVE.glob("ops/*/entry.cpp"), "-ldl", "-o", library], check=True)
+                        *SANITIZED.glob("ops/*/entry.cpp.o"), "-ldl", "-o", library], check=True)
         subprocess.run(["g++", *options, "-DFOVEA_REPLAY_CUDA", NATIVE / "tools/replay.cpp", NATIVE / "tools/replay_cuda.cpp",
                         *tables, library, "-ldl", "-o", replay], check=True)
         program = [replay, library]

@@ -66,7 +66,8 @@ struct ForwardScratch : ScoreScratch {
   FitScratch fit;
   int64_t fits = 0;  // of the rows of a tile, in doubles
 
-  explicit ForwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
+  // Inline, so that no two tiers share its code.
+  [[gnu::always_inline]] explicit ForwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
     fit = reserve_fit(plan);
     if (is_linear(spec_of(plan))) {
       fits = reserve(plan.tile_queries, 2 * FitRow{int(spec_of(plan).head_dim)}.doubles());
@@ -83,7 +84,8 @@ struct BackwardScratch : ScoreScratch {
   // Of linear fits: slopes or tilts of the rows of a tile, and what these are multiplied by.
   int64_t vectors = 0, slope_weights = 0, tilt_weights = 0;
 
-  explicit BackwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
+  // Inline, so that no two tiers share its code.
+  [[gnu::always_inline]] explicit BackwardScratch(const fovea_plan& plan) : ScoreScratch(plan) {
     keys = reserve(plan.tile_keys, query_row);
     transposed_values = reserve(spec_of(plan).value_head_dim, key_row);
     douts = reserve(plan.tile_queries, value_row);

@@ -51,7 +51,8 @@ struct Scratch {
   int64_t spare;               // a row
   int64_t total = 0;
 
-  Scratch(const Spec& spec, int64_t columns) {
+  // Inline, so that no two tiers share its code.
+  [[gnu::always_inline]] Scratch(const Spec& spec, int64_t columns) {
     const int64_t tokens = chunk_tokens(spec), group = spec.query_heads / spec.key_heads;
     key_row = whole(spec.head_dim);
     value_row = whole(spec.value_head_dim + 1);
