@@ -25,20 +25,28 @@ struct WeightRows {
   }
 };
 
-// <row, in> of four rows, each in eight parts.
-[[gnu::noinline]] inline void multiply4(const WeightRows& weight, const float* in, int64_t count,
-                                        float (&out)[4]) {
-  float8 sum[4] = {};
-  for (int64_t i = 0; i + 8 <= count; i += 8) {
-    const float8 v = load8(in + i);
+// <row, in> of four rows and of one image or two, each in eight parts.
+template <int kImages>
+[[gnu::noinline]] void multiply4(const WeightRows& weight, const float* const (&in)[kImages],
+                                 int64_t count, float (&out)[kImages][4]) {
+  float8 sum[kImages][4] = {};
+  const auto step = [&](int64_t i, int64_t n) {
+    float8 v[kImages];
+#pragma GCC unroll 2
+    for (int m = 0; m < kImages; ++m) v[m] = load_of(in[m], i, n);
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) sum[k] += load8(weight.row[k] + i) * v;
+    for (int k = 0; k < 4; ++k) {
+      const float8 w = load_of(weight.row[k], i, n);
+#pragma GCC unroll 2
+      for (int m = 0; m < kImages; ++m) sum[m][k] += w * v[m];
+    }
+  };
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) step(i, 8);
+  if (i < count) step(i, count - i);
+  for (int m = 0; m < kImages; ++m) {
+    for (int k = 0; k < 4; ++k) out[m][k] = sum_of(sum[m][k]);
   }
-  if (const int64_t left = count % 8; left > 0) {
-    const float8 v = load_some(in + count - left, left);
-    for (int k = 0; k < 4; ++k) sum[k] += load_some(weight.row[k] + count - left, left) * v;
-  }
-  for (int k = 0; k < 4; ++k) out[k] = sum_of(sum[k]);
 }
 
 // out = weight in + bias, for each image; bias may be null.
@@ -46,12 +54,22 @@ inline void multiply(const float* weight, int64_t stride, const float* bias, int
                      int64_t columns, int64_t images, Vectors in, Vectors out) {
   for (int64_t r = 0; r < rows; r += 4) {
     const WeightRows four(weight, stride, r, rows);
-    for (int64_t i = 0; i < images; ++i) {
-      float product[4];
-      multiply4(four, in.of(i), columns, product);
+    const auto write = [&](int64_t image, const float (&product)[4]) {
       for (int64_t k = r; k < std::min(r + 4, rows); ++k) {
-        out.of(i)[k] = bias == nullptr ? product[k - r] : product[k - r] + bias[k];
+        out.of(image)[k] = bias == nullptr ? product[k - r] : product[k - r] + bias[k];
       }
+    };
+    int64_t i = 0;
+    for (; i + 2 <= images; i += 2) {
+      float product[2][4];
+      multiply4<2>(four, {in.of(i), in.of(i + 1)}, columns, product);
+      write(i, product[0]);
+      write(i + 1, product[1]);
+    }
+    if (i < images) {
+      float product[1][4];
+      multiply4<1>(four, {in.of(i)}, columns, product);
+      write(i, product[0]);
     }
   }
 }
@@ -65,7 +83,7 @@ inline void multiply(const float* weight, int64_t stride, const float* bias, int
     for (int k = 0; k < 4; ++k) v += load_of(weight.row[k], i, n) * splat8(in[k]);
     return v;
   };
-  write_row(Cached{}, out, count, sum);
+  update_row(out, count, sum);
 }
 
 // out = weight^T in, for each image.

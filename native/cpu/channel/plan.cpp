@@ -52,9 +52,17 @@ ImageMemory::ImageMemory(const Spec& spec, const Parts& parts, bool backward) {
 
 namespace {
 
+// Images at a time, of at most `most`: what half of L2 holds, so that the second read of x comes from there;
+// or as many as L3 holds where both weights, which are read each time, cost more than that read.
+int64_t images_at_once(const fovea_device_info& device, const Spec& spec, int64_t image_bytes, int64_t most) {
+  constexpr int64_t kL3 = 8 << 20;
+  const int64_t near = std::clamp<int64_t>(device.cache_bytes / 2 / image_bytes, 1, most);
+  const int64_t far = std::clamp<int64_t>(kL3 / image_bytes, near, most);
+  const int64_t weights = 2 * spec.hidden * spec.channels * int64_t{sizeof(float)};
+  return weights / near > image_bytes + weights / far ? far : near;
+}
 
-// Whole images while there are enough of them for every worker to have several, as many at a time as
-// half of L2 holds, since each time both weights are read; else parts.
+// Whole images while there are enough of them for every worker to have several; else parts.
 int32_t plan_images(const fovea_device_info& device, bool backward, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
@@ -67,7 +75,7 @@ int32_t plan_images(const fovea_device_info& device, bool backward, fovea_plan& 
     const int64_t bytes = spec.channels * parts.grid.pixels() *
                           (element_bytes(spec.dtype) + (backward ? element_bytes(spec.out_dtype) : 0));
     constexpr int64_t kMost = 64;
-    images = std::clamp<int64_t>(device.cache_bytes / 2 / bytes, 1, std::min(kMost, spec.batch / items));
+    images = images_at_once(device, spec, bytes, std::min(kMost, spec.batch / items));
     plan.items[kImagePhase] = (spec.batch + images - 1) / images;
     plan.scratch_bytes = 2 * images * memory.size * int64_t{sizeof(float)};
   } else {

@@ -12,17 +12,20 @@ template <typename T, typename O>
 [[gnu::noinline]] void sum_products(const T* x, const O* dout, int64_t count, float& sum,
                                     float& product) {
   float8 sums[2] = {}, products[2] = {};
-  const auto add = [&](int k, int64_t i, int64_t n) {
-    const float8 v = load_of(x, i, n);
+  const auto add = [&](int k, float8 v, float8 gradient) {
     sums[k] += v;
-    products[k] += v * load_of(dout, i, n);
+    products[k] += v * gradient;
   };
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    add(0, i, 8);
-    add(1, i + 8, 8);
+    add(0, load8(x + i), load8(dout + i));
+    add(1, load8(x + i + 8), load8(dout + i + 8));
   }
-  for (; i < count; i += 8) add(0, i, std::min<int64_t>(8, count - i));
+  if (i + 8 <= count) {
+    add(0, load8(x + i), load8(dout + i));
+    i += 8;
+  }
+  if (i < count) add(1, load_last(x, count), load_last(dout, count));
   sum = sum_of(sums[0] + sums[1]);
   product = sum_of(products[0] + products[1]);
 }
@@ -34,14 +37,14 @@ template <typename T>
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     const T* const row = x + r * stride;
-    write_row(Cached{}, sums, channels, [&](int64_t i, int64_t n) {
+    update_row(sums, channels, [&](int64_t i, int64_t n) {
       const float8 low = load_of(row, i, n) + load_of(row + stride, i, n);
       return load_of(sums, i, n) +
              (low + (load_of(row + 2 * stride, i, n) + load_of(row + 3 * stride, i, n)));
     });
   }
   for (; r < rows; ++r) {
-    write_row(Cached{}, sums, channels, [&](int64_t i, int64_t n) {
+    update_row(sums, channels, [&](int64_t i, int64_t n) {
       return load_of(sums, i, n) + load_of(x + r * stride, i, n);
     });
   }
@@ -58,7 +61,7 @@ template <typename T, typename O>
     const T* const row = x + r * x_stride;
     const O* const other = dout + r * dout_stride;
     // Products first, sums of the same elements while these are in L1.
-    write_row(Cached{}, products, channels, [&](int64_t i, int64_t n) {
+    update_row(products, channels, [&](int64_t i, int64_t n) {
       float8 v = load_of(products, i, n);
       for (int64_t k = 0; k < here; ++k) {
         v += load_of(row + k * x_stride, i, n) * load_of(other + k * dout_stride, i, n);
