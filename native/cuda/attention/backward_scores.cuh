@@ -123,7 +123,6 @@ struct BackwardScores {
     return first_key_of<kIt.general, kKeys>(p.lists, tile, shared_rows);
   }
 
-  // From dp = <dout, value> to ds; kProducts is whether a softcap's derivative joins it, as the
   // What differentiate gives beside the gradients of scores, or instead of them.
   using Load = LoadGradients<kM, kKeyColumns>;
   struct Wanted {

@@ -33,8 +33,12 @@ class BackwardConformanceTest {
   void randomCases(TestGroup on) {
     Failed failed = new Failed(on.present(), 1);
     long seed = on.seed();
-    for (int i = 0; i < on.cases() / 2; i++) {
-      failed.check(BackwardGenerator.generate(seed, i, on.limits()));
+    for (int i = 0, run = 0; run < on.cases() / 2; i++) {
+      BackwardCase c = BackwardGenerator.generate(seed, i, on.limits());
+      if (RandomConformanceTest.isUsual(c.forward())) {
+        failed.check(c);
+        run++;
+      }
     }
     failed.orPass();
   }
