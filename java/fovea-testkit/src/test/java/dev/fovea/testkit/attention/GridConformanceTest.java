@@ -72,8 +72,8 @@ class GridConformanceTest {
   @OnEveryGroup
   void groupsOfHeads(TestGroup on) {
     Failed failed = new Failed(on.present(), on.oneIn());
-    for (int group : new int[] {1, 2, 3, 5, 8, 33}) {
-      for (int queries : new int[] {1, 3, 24}) {
+    for (int group : new int[] {1, 2, 3, 4, 5, 7, 8, 16, 33}) {
+      for (int queries : new int[] {1, 3, 24, on.size(50, 5)}) {
         CaseBuilder builder =
             new CaseBuilder().lengths(1, queries, 70).heads(2 * group, 2).headDim(32);
         failed.check(builder.build());

@@ -3,6 +3,7 @@ package dev.fovea.testkit.attention;
 import dev.fovea.testkit.Failed;
 import dev.fovea.testkit.OnEveryGroup;
 import dev.fovea.testkit.TestGroup;
+import java.util.stream.IntStream;
 
 /** Seeded random cases; {@code ./fovea check} runs many more. */
 class RandomConformanceTest {
@@ -18,13 +19,11 @@ class RandomConformanceTest {
   void randomCases(TestGroup on) {
     Failed failed = new Failed(on.present(), 1);
     long seed = on.seed();
-    for (int i = 0, run = 0; run < on.cases(); i++) {
-      AttentionCase c = CaseGenerator.generate(seed, i, on.limits());
-      if (isUsual(c)) {
-        failed.check(c);
-        run++;
-      }
-    }
+    IntStream.iterate(0, i -> i + 1)
+        .mapToObj(i -> CaseGenerator.generate(seed, i, on.limits()))
+        .filter(RandomConformanceTest::isUsual)
+        .limit(on.cases())
+        .forEach(failed::check);
     failed.orPass();
   }
 }
