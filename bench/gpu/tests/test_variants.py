@@ -207,7 +207,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_a_kernel_that_crashes_or_hangs_takes_no_other_with_it(self):
         launch, hang = self.twins(self.SMALL, 2)
-        lines = self.lines(self.FORWARD, launch, hang, self.SMALL, step_seconds=15,
+        lines = self.lines(self.FORWARD, launch, hang, self.SMALL, step_seconds=5,
                            faults={self.FORWARD: "crash", launch: "launch", hang: "hang"})
         for it, reason in ((self.FORWARD, "its process ended with signal 6"), (hang, "it hung"),
                            (launch, "cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED")):

@@ -20,7 +20,7 @@ public final class Coverage {
   private static final int RAREST = 20;
 
   private final Map<String, Map<String, Integer>> single = new TreeMap<>();
-  private final Map<String, Integer> pairs = new HashMap<>();
+  private final Map<String, Map<String, Integer>> pairs = new HashMap<>();
   private final Map<String, List<Integer>> sizes = new TreeMap<>();
   private final String width;
   private final int widest;
@@ -45,8 +45,9 @@ public final class Coverage {
               values.add(feature + "=" + value);
             });
     for (int i = 0; i < values.size(); i++) {
+      Map<String, Integer> others = pairs.computeIfAbsent(values.get(i), v -> new HashMap<>());
       for (int j = i + 1; j < values.size(); j++) {
-        pairs.merge(values.get(i) + "\t" + values.get(j), 1, Integer::sum);
+        others.merge(values.get(j), 1, Integer::sum);
       }
     }
     c.sizes(tileQueries, tileKeys).forEach(this::size);
@@ -63,20 +64,20 @@ public final class Coverage {
 
   /** Different pairs of feature values. */
   public int pairs() {
-    return pairs.size();
+    return pairs.values().stream().mapToInt(Map::size).sum();
   }
 
   List<PairCount> rarestPairs() {
     return pairs.entrySet().stream()
+        .flatMap(
+            one ->
+                one.getValue().entrySet().stream()
+                    .map(other -> new PairCount(one.getKey(), other.getKey(), other.getValue())))
         .sorted(
-            Comparator.<Map.Entry<String, Integer>>comparingInt(Map.Entry::getValue)
-                .thenComparing(Map.Entry::getKey))
+            Comparator.comparingInt(PairCount::count)
+                .thenComparing(PairCount::first)
+                .thenComparing(PairCount::second))
         .limit(RAREST)
-        .map(
-            e -> {
-              String[] two = e.getKey().split("\t");
-              return new PairCount(two[0], two[1], e.getValue());
-            })
         .toList();
   }
 

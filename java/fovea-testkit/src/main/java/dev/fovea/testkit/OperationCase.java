@@ -98,7 +98,11 @@ public interface OperationCase extends CheckedCase {
 
   /** The layout of an operand; null where the case has none. */
   default Layout layout(String operand) {
-    return layouts().get(operation().requireOperand(operand));
+    Layout layout = layouts().get(operand);
+    if (layout == null) {
+      operation().requireOperand(operand);
+    }
+    return layout;
   }
 
   /** True if the case has that operand. */

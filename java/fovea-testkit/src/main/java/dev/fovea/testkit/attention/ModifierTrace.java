@@ -2,6 +2,7 @@ package dev.fovea.testkit.attention;
 
 import dev.fovea.testkit.attention.ModifierTrace.Value;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -43,10 +44,11 @@ final class ModifierTrace implements ModifierArithmetic<Value> {
    *
    * @param by the derivative by the score, then those by what was looked up
    */
-  record Value(Bounded of, List<Bounded> by) {
+  record Value(Bounded of, Bounded... by) {
 
-    private Bounded by(int n) {
-      return n < by.size() ? by.get(n) : Bounded.ZERO;
+    /** The {@code n}th derivative; 0 where there is none. */
+    Bounded by(int n) {
+      return n < by.length ? by[n] : Bounded.ZERO;
     }
   }
 
@@ -79,7 +81,7 @@ final class ModifierTrace implements ModifierArithmetic<Value> {
     columns.clear();
     return c.options()
         .modifier()
-        .apply(this, new Value(new Bounded(score, error), List.of(Bounded.exact(1))));
+        .apply(this, new Value(new Bounded(score, error), Bounded.exact(1)));
   }
 
   /** Where the numbers are, in a buffer of such a table, that it looked up, in their order. */
@@ -89,7 +91,7 @@ final class ModifierTrace implements ModifierArithmetic<Value> {
 
   @Override
   public Value number(double x) {
-    return new Value(Bounded.exact((float) x), List.of());
+    return new Value(Bounded.exact((float) x));
   }
 
   @Override
@@ -117,22 +119,20 @@ final class ModifierTrace implements ModifierArithmetic<Value> {
     long last = c.layouts().modifierTable().size()[2] - 1;
     int at = (int) Math.clamp((long) Math.floor(column.of.value), 0, last);
     columns.add(at);
-    List<Bounded> by = new ArrayList<>();
-    for (int n = 0; n < columns.size(); n++) {
-      by.add(Bounded.ZERO);
-    }
-    by.add(Bounded.exact(1));
+    Bounded[] by = new Bounded[columns.size() + 1];
+    Arrays.fill(by, Bounded.ZERO);
+    by[columns.size()] = Bounded.exact(1);
     float x = table[c.layouts().modifierTable().atBroadcast(0, head, at)];
     return new Value(Bounded.exact(x), by);
   }
 
   private static Value combine(
       Bounded of, Value a, Bounded toA, Value b, Bounded toB, double unsure) {
-    List<Bounded> by = new ArrayList<>();
-    for (int n = 0; n < Math.max(a.by.size(), b.by.size()); n++) {
+    Bounded[] by = new Bounded[Math.max(a.by.length, b.by.length)];
+    for (int n = 0; n < by.length; n++) {
       Bounded sum = a.by(n).times(toA).plus(b.by(n).times(toB));
       double apart = unsure * Math.abs(a.by(n).value - b.by(n).value);
-      by.add(new Bounded(sum.value, sum.error + apart));
+      by[n] = new Bounded(sum.value, sum.error + apart);
     }
     return new Value(of, by);
   }
@@ -221,7 +221,7 @@ final class ModifierTrace implements ModifierArithmetic<Value> {
     boolean exact = a.of.error == 0;
     Bounded of = new Bounded(value, (exact ? 0 : Math.abs(slope) * a.of.error) + own);
     Bounded to = new Bounded(slope, (exact ? 0 : Math.abs(bend) * a.of.error) + ownSlope);
-    return combine(of, a, to, new Value(Bounded.ZERO, List.of()), Bounded.ZERO, 0);
+    return combine(of, a, to, new Value(Bounded.ZERO), Bounded.ZERO, 0);
   }
 
   @Override

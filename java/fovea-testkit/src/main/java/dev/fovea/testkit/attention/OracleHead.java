@@ -15,8 +15,6 @@ final class OracleHead {
   /** Relative error of float32 arithmetic on scores: about seven roundings. */
   private static final double ARITHMETIC = 4e-7;
 
-  private static final ModifierTrace.Bounded ZERO = ModifierTrace.Bounded.ZERO;
-
   private final AttentionCase c;
   private final Operands data;
   private final Geometry geometry;
@@ -191,17 +189,17 @@ final class OracleHead {
   private void modify(int h, int i) {
     for (int j = 0; j < row.count(); j++) {
       ModifierTrace.Value value = modified(h, i, j, row.score(j), row.error(j));
-      row.modify(j, value.of(), value.by().isEmpty() ? ZERO : value.by().getFirst());
-      for (int n = 1; n < value.by().size(); n++) {
+      row.modify(j, value.of(), value.by(0));
+      for (int n = 1; n < value.by().length; n++) {
         if (lookedUp.size() < n) {
           lookedUp.add(
               new LookUps(
                   new int[geometry.keyLength()], new ModifierTrace.Bounded[geometry.keyLength()]));
         }
         lookedUp.get(n - 1).columns[j] = modifier.columns().get(n - 1);
-        lookedUp.get(n - 1).by[j] = value.by().get(n);
+        lookedUp.get(n - 1).by[j] = value.by(n);
       }
-      loads = value.by().size() - 1;
+      loads = value.by().length - 1;
     }
   }
 

@@ -53,10 +53,11 @@ final class DistanceRow extends ScoreRow {
         5 * FLOAT_UNIT
             + summation(Math.min(dim, PART))
             + (dim > PART ? summation((dim + PART - 1) / PART) : 0);
+    float[] queries = data.get("query");
     for (int j = 0; j < count(); j++) {
       double sum = 0;
       for (int a = 0; a < dim; a++) {
-        double difference = data.get("query")[query + a] - key(j, a);
+        double difference = queries[query + a] - key(j, a);
         sum += difference * difference;
       }
       scores[j] = -0.5 * inverse * sum;

@@ -55,9 +55,10 @@ abstract class ScoreRow {
 
   private boolean gather(String name, int b, int j, int kv, double[] to, int width) {
     int from = g.rowIndex(c.layout(name), cuK, b, j, kv);
+    float[] buffer = data.get(name);
     boolean poisoned = false;
     for (int d = 0; d < width; d++) {
-      float x = data.get(name)[from + d];
+      float x = buffer[from + d];
       to[j * width + d] = x;
       poisoned |= Float.isNaN(x);
     }

@@ -184,8 +184,10 @@ public final class Oracle {
   private void addColumns(Sums sums, int b, int h, int r, int j) {
     int dout = c.layout("dout").at(b, r, h);
     int x = c.layout("x").at(b, j, h);
+    float[] rows = data.get("x");
+    float[] gradients = data.get("dout");
     for (int d = 0; d < s.headDim(); d++) {
-      sums.add(data.get("x")[x + d], data.get("dout"), dout + d, true);
+      sums.add(rows[x + d], gradients, dout + d, true);
     }
   }
 }

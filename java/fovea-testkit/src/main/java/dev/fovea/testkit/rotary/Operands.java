@@ -84,6 +84,7 @@ public record Operands(Map<String, float[]> all) {
       Layout layout = c.layout(c.source());
       float[] buffer = blank(c.source());
       Gaussian random = random(1);
+      DType type = type();
       float factor = factor();
       for (int b = 0; b < s.batch(); b++) {
         for (int row = 0; row < s.length(); row++) {
@@ -92,7 +93,7 @@ public record Operands(Map<String, float[]> all) {
             for (int i = at; Float.isNaN(buffer[at + s.headDim() - 1]); i++) {
               boolean outlier = c.content() == Content.OUTLIERS && random.nextInt(1000) == 0;
               float drawn = random.nextNormal() * (outlier ? OUTLIER : 1);
-              buffer[i] = Rounding.round(type(), drawn * factor);
+              buffer[i] = Rounding.round(type, drawn * factor);
             }
           }
         }

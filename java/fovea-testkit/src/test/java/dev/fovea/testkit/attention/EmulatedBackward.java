@@ -76,6 +76,8 @@ final class EmulatedBackward {
   private final boolean weights16; // weights and dout are rounded to the dtype of the case
   private final Bug bug;
   private final Geometry g;
+  private final int[] cuQ;
+  private final int[] cuK;
   private final Options o;
   private final float scale;
   private final float[] dquery;
@@ -95,6 +97,12 @@ final class EmulatedBackward {
   private final float[] gatedDout; // of a row
   private final float[] dsinks;
 
+  // Of the pair whose score was computed last:
+  private ModifierTrace.Value modified; // or null
+  private float capSlope;
+  private float right; // how far the key is to the right of the query
+  private int column; // of the relative table
+
   private EmulatedBackward(
       BackwardCase backward, BackwardOperands data, Precision precision, Bug bug) {
     this.backward = backward;
@@ -103,6 +111,8 @@ final class EmulatedBackward {
     c = backward.forward();
     forward = data.forward();
     g = c.geometry();
+    cuQ = g.cuQ();
+    cuK = g.cuK();
     o = c.options();
     weights16 = precision.weightUnit(o) > 0;
     scale = o.scale() != null ? o.scale() : (float) (1 / Math.sqrt(g.headDim()));
@@ -234,9 +244,9 @@ final class EmulatedBackward {
 
   private void row(int b, int h, int i) {
     int kv = bug == Bug.WRONG_HEAD ? h % g.keyHeads() : c.keyHead(h);
-    int doutRow = c.rowIndex(backward.layouts().dout(), g.cuQ(), b, i, h);
-    int outRow = c.rowIndex(c.layouts().out(), g.cuQ(), b, i, h);
-    float lse = data.lse()[c.lseIndex(g.cuQ(), b, h, i)];
+    int doutRow = c.rowIndex(backward.layouts().dout(), cuQ, b, i, h);
+    int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
+    float lse = data.lse()[c.lseIndex(cuQ, b, h, i)];
     if (lse == Float.NEGATIVE_INFINITY) {
       return;
     }
@@ -273,10 +283,10 @@ final class EmulatedBackward {
       return dout;
     }
     Layout layout = c.layouts().outputGates();
-    int at = c.rowIndex(layout, g.cuQ(), b, i, h) + (layout.size()[3] == 1 ? 0 : d);
+    int at = c.rowIndex(layout, cuQ, b, i, h) + (layout.size()[3] == 1 ? 0 : d);
     float logit = forward.outputGates()[at];
     if (doutputGates.length > 0) {
-      int to = c.rowIndex(backward.layouts().doutputGates(), g.cuQ(), b, i, h);
+      int to = c.rowIndex(backward.layouts().doutputGates(), cuQ, b, i, h);
       doutputGates[to + (layout.size()[3] == 1 ? 0 : d)] +=
           dout * out * (float) Sigmoid.gradient(1, logit);
     }
@@ -299,15 +309,12 @@ final class EmulatedBackward {
     return (float) Math.exp(Math.log(2) * (x * LOG2_E - lse * LOG2_E));
   }
 
-  private void pair(int b, int h, int kv, int i, int j, float lse, float delta, boolean kept) {
-    int queryRow = c.rowIndex(c.layouts().query(), g.cuQ(), b, i, h);
-    int keyRow = c.rowIndex(c.layouts().key(), g.cuK(), b, j, kv);
-    int valueRow = c.rowIndex(c.layouts().value(), g.cuK(), b, j, kv);
+  /** What the score of a pair is, of products of rows that begin there. */
+  private float product(int h, int queryRow, int keyRow, int distance) {
     float x = 0;
     for (int d = 0; d < g.headDim(); d++) {
       x += query(queryRow + d, contentBias(h, d)) * forward.key()[keyRow + d];
     }
-    int distance = distance(b, i, j);
     if (distance >= 0) {
       float more = 0;
       for (int d = 0; d < g.headDim(); d++) {
@@ -315,47 +322,65 @@ final class EmulatedBackward {
       }
       x += more;
     }
-    x *= scale;
-    ModifierTrace.Value modified = null;
+    return x * scale;
+  }
+
+  /** The score that a product becomes; sets what follows from it for gradients. */
+  private float score(int b, int h, int i, int j, float product) {
+    float x = product;
+    modified = null;
     if (modifier != null) {
       modified = modifier.apply(b, h, c.position(b, i), j, x, 0);
       x = (float) modified.of().value();
     }
-    float capSlope = 1;
+    capSlope = 1;
     if (o.softcap() > 0) {
       float tanh = (float) Math.tanh(x / o.softcap());
       x = o.softcap() * tanh;
       capSlope = bug == Bug.LOST_SLOPE ? 1 : 1 - tanh * tanh;
     }
-    float slope = modified == null ? capSlope : capSlope * derivative(modified, 0);
     if (forward.bias() != null) {
-      x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), g.cuQ(), b, h, i) + j];
+      x += forward.bias()[Operands.biasRow(c, c.layouts().bias(), cuQ, b, h, i) + j];
     }
-    float right = j - c.position(b, i);
-    int column = 0;
+    right = j - c.position(b, i);
+    column = 0;
     if (forward.table() != null) {
       column = o.relative().column(forward.buckets(), (long) right);
       x += forward.table()[c.layouts().table().at(0, h, column)];
     }
     right = o.causal() ? right : -Math.abs(right);
-    int batch = o.alibi() == Alibi.PER_BATCH_HEAD ? b : 0;
     if (forward.alibi() != null) {
-      x += forward.alibi()[c.layouts().alibi().at(batch, h, 0)] * right;
+      x += forward.alibi()[c.layouts().alibi().at(alibiBatch(b), h, 0)] * right;
     }
     for (int k = 0; k < o.rows().size(); k++) {
       RowOperand it = o.rows().get(k);
       x += (float) it.kind().added(it.number(), element(k, b, h, i), c.position(b, i), j);
     }
+    return isHidden(b, h, i, j) ? Float.NEGATIVE_INFINITY : x;
+  }
+
+  private int alibiBatch(int b) {
+    return o.alibi() == Alibi.PER_BATCH_HEAD ? b : 0;
+  }
+
+  private boolean isHidden(int b, int h, int i, int j) {
     if (forward.mask() != null
-        && forward.mask()[Operands.biasRow(c, c.layouts().mask(), g.cuQ(), b, h, i) + j] == 0) {
-      x = Float.NEGATIVE_INFINITY;
+        && forward.mask()[Operands.biasRow(c, c.layouts().mask(), cuQ, b, h, i) + j] == 0) {
+      return true;
     }
     if (forward.blocks() != null && !o.blocks().lists(forward.blocks(), b, h, i, j)) {
-      x = Float.NEGATIVE_INFINITY;
+      return true;
     }
-    if (o.imageWindow() != null && !o.imageWindow().sees(c.position(b, i), j)) {
-      x = Float.NEGATIVE_INFINITY;
-    }
+    return o.imageWindow() != null && !o.imageWindow().sees(c.position(b, i), j);
+  }
+
+  private void pair(int b, int h, int kv, int i, int j, float lse, float delta, boolean kept) {
+    int queryRow = c.rowIndex(c.layouts().query(), cuQ, b, i, h);
+    int keyRow = c.rowIndex(c.layouts().key(), cuK, b, j, kv);
+    int valueRow = c.rowIndex(c.layouts().value(), cuK, b, j, kv);
+    int distance = distance(b, i, j);
+    float x = score(b, h, i, j, product(h, queryRow, keyRow, distance));
+    float slope = modified == null ? capSlope : capSlope * derivative(modified, 0);
     float p = exp(x, lse);
     float product = 0;
     for (int d = 0; d < g.valueHeadDim(); d++) {
@@ -363,10 +388,10 @@ final class EmulatedBackward {
     }
     float r = kept ? (float) OracleRow.dropFactor(o) : 0;
     if (forward.keyGates() != null) {
-      int gate = Gates.keyRow(g, c.layouts().keyGates(), g.cuK(), b, h) + j;
+      int gate = Gates.keyRow(g, c.layouts().keyGates(), cuK, b, h) + j;
       float logit = forward.keyGates()[gate];
       if (dkeyGates.length > 0) {
-        int to = Gates.keyRow(g, backward.layouts().dkeyGates(), g.cuK(), b, h) + j;
+        int to = Gates.keyRow(g, backward.layouts().dkeyGates(), cuK, b, h) + j;
         dkeyGates[to] += r * p * product * (float) Sigmoid.gradient(1, logit);
       }
       r *= (float) Sigmoid.of(logit);
@@ -376,23 +401,28 @@ final class EmulatedBackward {
     boolean last = bug != Bug.LAST_OF_GROUP || h % g.group() == g.group() - 1;
     if (last) {
       addKey(b, h, kv, i, j, queryRow, factor(ds * slope));
-      int at = c.rowIndex(backward.layouts().dvalue(), g.cuK(), b, j, kv);
+      int at = c.rowIndex(backward.layouts().dvalue(), cuK, b, j, kv);
       float w = factor(r * p);
       for (int d = 0; d < g.valueHeadDim(); d++) {
         dvalue[at + d] += w * converted(gatedDout[d]);
       }
     }
-    int at = c.rowIndex(backward.layouts().dquery(), g.cuQ(), b, i, h);
+    int at = c.rowIndex(backward.layouts().dquery(), cuQ, b, i, h);
     float t = factor(ds * slope);
     for (int d = 0; d < g.headDim(); d++) {
       dquery[at + d] += t * forward.key()[keyRow + d] * scale;
     }
     addPositions(h, distance, t, at, queryRow, keyRow);
+    addScore(b, h, i, j, ds);
+  }
+
+  /** What the gradient of a pair's score gives to those of what is added to scores. */
+  private void addScore(int b, int h, int i, int j, float ds) {
     if (dbias.length > 0) {
-      int bias = Operands.biasRow(c, backward.layouts().dbias(), g.cuQ(), b, h, i) + j;
+      int bias = Operands.biasRow(c, backward.layouts().dbias(), cuQ, b, h, i) + j;
       dbias[bias] = bug == Bug.BIAS_NOT_SUMMED ? ds : dbias[bias] + ds;
     }
-    for (int n = 1; dmodifier.length > 0 && n < modified.by().size(); n++) {
+    for (int n = 1; dmodifier.length > 0 && n < modified.by().length; n++) {
       int to = modifier.columns().get(n - 1);
       dmodifier[backward.layouts().dmodifierTable().atBroadcast(0, h, to)] +=
           ds * capSlope * derivative(modified, n);
@@ -402,24 +432,24 @@ final class EmulatedBackward {
     }
     if (dalibi.length > 0) {
       float by = bug == Bug.SIGN_OF_DISTANCE ? -right : right;
-      dalibi[backward.layouts().dalibi().at(batch, h, 0)] += ds * by;
+      dalibi[backward.layouts().dalibi().at(alibiBatch(b), h, 0)] += ds * by;
     }
     for (int k = 0; k < drows.size(); k++) {
       RowOperand it = o.rows().get(k);
       Layout layout = backward.layouts().drows().get(k);
       double by = it.kind().derivative(it.number(), element(k, b, h, i), c.position(b, i), j);
-      drows.get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)] += ds * (float) by;
+      drows.get(k)[Operands.biasRow(c, layout, cuQ, b, h, i)] += ds * (float) by;
     }
   }
 
   /** By the score before a modifier, or by the n-th number that it looked up. */
   private static float derivative(ModifierTrace.Value of, int n) {
-    return n < of.by().size() ? (float) of.by().get(n).value() : 0;
+    return (float) of.by(n).value();
   }
 
   private float element(int k, int b, int h, int i) {
     Layout layout = c.layouts().rows().get(k);
-    return forward.rows().get(k)[Operands.biasRow(c, layout, g.cuQ(), b, h, i)];
+    return forward.rows().get(k)[Operands.biasRow(c, layout, cuQ, b, h, i)];
   }
 
   /** A query with a bias, as the type of query holds it. */
@@ -478,7 +508,7 @@ final class EmulatedBackward {
 
   private void addKey(int b, int h, int kv, int i, int j, int queryRow, float t) {
     int row = bug == Bug.TRANSPOSED && i < g.lenK(b) ? i : j;
-    int at = c.rowIndex(backward.layouts().dkey(), g.cuK(), b, row, kv);
+    int at = c.rowIndex(backward.layouts().dkey(), cuK, b, row, kv);
     float by = bug == Bug.LOST_SCALE ? 1 : scale;
     for (int d = 0; d < g.headDim(); d++) {
       float bias = bug == Bug.UNBIASED_QUERY ? 0 : contentBias(h, d);

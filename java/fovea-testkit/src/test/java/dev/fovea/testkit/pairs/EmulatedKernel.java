@@ -186,15 +186,18 @@ final class EmulatedKernel {
   private float additive(int h, int j, int query, int key) {
     int weight = c.layout("weight").at(h, 0, 0);
     Layout bias = bug == Bug.LOST_BIAS ? null : c.layout("bias");
+    float[] queries = data.get("query");
+    float[] keys = data.get("key");
+    float[] weights = data.get("weight");
     float x = 0;
     for (int a = 0; a < g.headDim(); a++) {
       float shift = bias == null ? 0 : data.get("bias")[bias.at(h, 0, 0) + a];
-      float u = data.get("query")[query + a] + shift + data.get("key")[key + a];
+      float u = queries[query + a] + shift + keys[key + a];
       float t = (float) Math.tanh(u);
       float power = (float) Math.exp(-2 * Math.abs(u));
       tanh[j * g.headDim() + a] = t;
       slopes[j * g.headDim() + a] = 4 * power / ((1 + power) * (1 + power));
-      x += data.get("weight")[weight + a] * t;
+      x += weights[weight + a] * t;
     }
     return x;
   }
@@ -209,14 +212,16 @@ final class EmulatedKernel {
   }
 
   private float distance(int h, int query, int key) {
+    float[] queries = data.get("query");
+    float[] keys = data.get("key");
     float total = 0;
     float squares = 0;
     float products = 0;
     for (int begin = 0; begin < g.headDim(); begin += PART) {
       float sum = 0;
       for (int a = begin; a < Math.min(g.headDim(), begin + PART); a++) {
-        float q = data.get("query")[query + a];
-        float k = data.get("key")[key + a];
+        float q = queries[query + a];
+        float k = keys[key + a];
         sum += (q - k) * (q - k);
         squares += q * q + k * k;
         products += q * k;
@@ -231,6 +236,7 @@ final class EmulatedKernel {
   }
 
   private void forward(int b, int h, int i) {
+    float[] values = data.get("value");
     float[] sums = new float[g.valueHeadDim()];
     float max = Float.NEGATIVE_INFINITY;
     float sum = 0;
@@ -242,7 +248,7 @@ final class EmulatedKernel {
       sum = sum * (j == 0 ? 0 : rescale) + p;
       int value = row("value", true, b, begin + j, keyHead(h));
       for (int d = 0; d < sums.length; d++) {
-        sums[d] = sums[d] * (j == 0 ? 0 : rescale) + dropped(j, p) * data.get("value")[value + d];
+        sums[d] = sums[d] * (j == 0 ? 0 : rescale) + dropped(j, p) * values[value + d];
       }
     }
     float lse = count == 0 ? Float.NEGATIVE_INFINITY : max + (float) Math.log(sum);
@@ -267,11 +273,15 @@ final class EmulatedKernel {
     if (count == 0 || lse == Float.NEGATIVE_INFINITY) {
       return;
     }
+    float[] values = data.get("value");
+    float[] douts = data.get("dout");
+    float[] outs = data.get("out");
+    float[] dvalues = outputs.get("dvalue");
     int dout = row("dout", false, b, i, h);
     int out = row("out", false, b, i, h);
     float delta = 0;
     for (int d = 0; d < g.valueHeadDim() && bug != Bug.LOST_DELTA; d++) {
-      delta += data.get("dout")[dout + d] * data.get("out")[out + d];
+      delta += douts[dout + d] * outs[out + d];
     }
     for (int j = 0; j < count; j++) {
       float p = (float) Math.exp(scores[j] - lse);
@@ -279,8 +289,8 @@ final class EmulatedKernel {
       int dvalue = row("dvalue", true, b, begin + j, keyHead(h));
       float product = 0;
       for (int d = 0; d < g.valueHeadDim(); d++) {
-        product += data.get("dout")[dout + d] * data.get("value")[value + d];
-        outputs.get("dvalue")[dvalue + d] += dropped(j, p) * data.get("dout")[dout + d];
+        product += douts[dout + d] * values[value + d];
+        dvalues[dvalue + d] += dropped(j, p) * douts[dout + d];
       }
       addScore(b, h, i, j, dropped(j, p) * product - p * delta);
     }
@@ -291,18 +301,33 @@ final class EmulatedKernel {
     int dkey = row("dkey", true, b, begin + j, keyHead(h));
     boolean lostKey = bug == Bug.LOST_HEAD_OF_DKEY && h % g.group() > 0;
     boolean lostRow = bug == Bug.LOST_ROW_OF_DWEIGHT && i == g.lenQ(b) - 1;
+    boolean weighs = c.hasAny("dweight") && !lostRow;
+    boolean shifts = c.hasAny("dbias");
+    float[] dqueries = outputs.get("dquery");
+    float[] dkeys = outputs.get("dkey");
+    float[] queries = data.get("query");
+    float[] keys = data.get("key");
+    int query = row("query", false, b, i, h);
+    int key = row("key", true, b, begin + j, keyHead(h));
+    boolean additive = c.kind() == Kind.ADDITIVE;
+    float factor = additive ? 0 : inverse(h);
+    float[] weights = data.get("weight");
+    int weight = additive ? c.layout("weight").at(h, 0, 0) : 0;
     for (int a = 0; a < g.headDim(); a++) {
-      float du = ds * (c.kind() == Kind.ADDITIVE ? slope(h, j, a) : difference(b, h, i, j, a));
-      outputs.get("dquery")[dquery + a] += du;
+      float du =
+          ds
+              * (additive
+                  ? weights[weight + a] * slope(j, a)
+                  : factor * (keys[key + a] - queries[query + a]));
+      dqueries[dquery + a] += du;
       if (!lostKey) {
-        boolean toKey = c.kind() == Kind.ADDITIVE || bug == Bug.SLOPE_SIGN;
-        outputs.get("dkey")[dkey + a] += toKey ? du : -du;
+        dkeys[dkey + a] += additive || bug == Bug.SLOPE_SIGN ? du : -du;
       }
-      if (c.hasAny("dweight") && !lostRow) {
+      if (weighs) {
         outputs.get("dweight")[c.layout("dweight").at(h, 0, 0) + a] +=
             ds * tanh[j * g.headDim() + a];
       }
-      if (c.hasAny("dbias")) {
+      if (shifts) {
         outputs.get("dbias")[c.layout("dbias").at(h, 0, 0) + a] += du;
       }
     }
@@ -312,15 +337,8 @@ final class EmulatedKernel {
     }
   }
 
-  private float slope(int h, int j, int a) {
+  private float slope(int j, int a) {
     float t = tanh[j * g.headDim() + a];
-    float slope = bug == Bug.SLOPE_SIGN ? 1 + t * t : slopes[j * g.headDim() + a];
-    return data.get("weight")[c.layout("weight").at(h, 0, 0) + a] * slope;
-  }
-
-  private float difference(int b, int h, int i, int j, int a) {
-    float q = data.get("query")[row("query", false, b, i, h) + a];
-    float k = data.get("key")[row("key", true, b, begin + j, keyHead(h)) + a];
-    return inverse(h) * (k - q);
+    return bug == Bug.SLOPE_SIGN ? 1 + t * t : slopes[j * g.headDim() + a];
   }
 }
