@@ -115,9 +115,11 @@ class PlainAttention {
     double[] terms = terms(b, h, i);
     double[] factors = factors(b, h, i, weights(terms, sum(h, terms)));
     double result = 0;
+    int at = queryRow(b, h, i) * valueDim;
     for (int j = 0; j < keys; j++) {
-      for (int d = 0; d < valueDim; d++) {
-        result += factors[j] * value(b, h, j, d) * dout[queryRow(b, h, i) * valueDim + d];
+      int from = keyRow(b, h, j) * valueDim;
+      for (int d = 0; d < valueDim && factors[j] != 0; d++) {
+        result += factors[j] * value[from + d] * dout[at + d];
       }
     }
     return result;
@@ -168,7 +170,11 @@ class PlainAttention {
   }
 
   private static double[] weights(double[] terms, double sum) {
-    return Arrays.stream(terms).map(term -> sum == 0 ? 0 : term / sum).toArray();
+    double[] weights = new double[terms.length];
+    for (int j = 0; j < terms.length; j++) {
+      weights[j] = sum == 0 ? 0 : terms[j] / sum;
+    }
+    return weights;
   }
 
   /** What the values of a query's keys are multiplied by, given their weights. */
@@ -191,7 +197,11 @@ class PlainAttention {
   }
 
   private double sum(int h, double[] terms) {
-    return Arrays.stream(terms).sum() + (sinks == null ? 0 : Math.exp(sinks[h]));
+    double sum = sinks == null ? 0 : Math.exp(sinks[h]);
+    for (double term : terms) {
+      sum += term;
+    }
+    return sum;
   }
 
   /** How well a key fits a query, {@code distance} to its right. */

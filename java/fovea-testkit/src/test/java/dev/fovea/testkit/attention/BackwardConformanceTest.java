@@ -14,12 +14,8 @@ import dev.fovea.testkit.attention.BackwardOracle.Gradients;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Gradients against the oracle: a fixed grid and random cases. */
-// Longer than any other class: in one thread it came to an end last, and a core was idle.
-@Execution(ExecutionMode.CONCURRENT)
 class BackwardConformanceTest {
 
   private static final int[] SIZES = {
