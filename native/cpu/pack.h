@@ -33,13 +33,13 @@ inline float8 load8(const uint8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(raw));
 }
 
-inline void store8(float16* p, float8 v) {
-  const __m128i raw = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), raw);
+// To the type that is pointed to.
+inline __m128i round8(const float16*, float8 v) {
+  return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 // To nearest even, NaN quiet, as from_float does; g++ 12 leaves a loop over that scalar (5 times slower).
-inline __m128i round_to_bfloat16(float8 v) {
+inline __m128i round8(const bfloat16*, float8 v) {
   const __m256i bits = _mm256_castps_si256(v);
   const __m256i high = _mm256_srli_epi32(bits, 16);
   const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
@@ -51,8 +51,26 @@ inline __m128i round_to_bfloat16(float8 v) {
   return _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 }
 
-inline void store8(bfloat16* p, float8 v) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), round_to_bfloat16(v));
+// Sixteen of them.
+template <typename Half>
+inline __m256i round16(const Half* p, float8 low, float8 high) {
+  return _mm256_set_m128i(round8(p, high), round8(p, low));
+}
+#if defined(__AVX512F__)
+inline __m256i round16(const bfloat16*, float8 low, float8 high) {
+  const __m512 v = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+  const __m512i bits = _mm512_castps_si512(v), top = _mm512_srli_epi32(bits, 16);
+  const __m512i odd = _mm512_and_si512(top, _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_srli_epi32(
+      _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+  const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, top, _mm512_set1_epi32(0x40)));
+}
+#endif
+
+template <typename Half>
+inline void store8(Half* p, float8 v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), round8(p, v));
 }
 
 inline void store_low4(float* p, float8 v) { _mm_storeu_ps(p, _mm256_castps256_ps128(v)); }

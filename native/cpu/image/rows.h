@@ -44,8 +44,7 @@ template <typename A, typename T, typename Make>
 inline void write_row(Streamed<A> how, T* to, int64_t count, Make make) {
   for (int64_t i = 0; i < count; i += 16) {
     __builtin_prefetch(how.next + i, 0, 2);
-    stream8(to + i, make(i, 8));
-    stream8(to + i + 8, make(i + 8, 8));
+    stream16(to + i, make(i, 8), make(i + 8, 8));
   }
 }
 

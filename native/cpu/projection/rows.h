@@ -68,7 +68,9 @@ class RowsOut {
       for (int64_t r = 0; r < rows; ++r) {
         const float* const row = from.at + r * from.row;
         if (streams) {
-          for (int64_t c = 0; c < columns_; c += 8) stream8(to + r * stride_ + c, load8(row + c));
+          for (int64_t c = 0; c < columns_; c += 16) {
+            stream16(to + r * stride_ + c, load8(row + c), load8(row + c + 8));
+          }
         } else {
           store_row(row, columns_, 1.0f, add, to + r * stride_);
         }
