@@ -118,7 +118,7 @@ class PlainAttention {
     int at = queryRow(b, h, i) * valueDim;
     for (int j = 0; j < keys; j++) {
       int from = keyRow(b, h, j) * valueDim;
-      for (int d = 0; d < valueDim && factors[j] != 0; d++) {
+      for (int d = 0; d < valueDim; d++) {
         result += factors[j] * value[from + d] * dout[at + d];
       }
     }

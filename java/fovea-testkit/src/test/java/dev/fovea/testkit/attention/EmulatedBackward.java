@@ -120,19 +120,17 @@ final class EmulatedBackward {
     dquery = new float[layouts.dquery().elements()];
     dkey = new float[layouts.dkey().elements()];
     dvalue = new float[layouts.dvalue().elements()];
-    dbias = new float[layouts.dbias() == null ? 0 : layouts.dbias().elements()];
+    dbias = zeros(layouts.dbias());
     modifier = o.modifier() == null ? null : new ModifierTrace(c, forward.modifierTable(), 0x1p-24);
-    Layout dmodifierTable = layouts.dmodifierTable();
-    dmodifier = new float[dmodifierTable == null ? 0 : dmodifierTable.elements()];
-    dtable = new float[layouts.dtable() == null ? 0 : layouts.dtable().elements()];
-    dalibi = new float[layouts.dalibi() == null ? 0 : layouts.dalibi().elements()];
+    dmodifier = zeros(layouts.dmodifierTable());
+    dtable = zeros(layouts.dtable());
+    dalibi = zeros(layouts.dalibi());
     layouts.drows().forEach(it -> drows.add(new float[it.elements()]));
     dcontentBias = zeros(layouts.dcontentBias());
     dpositionBias = zeros(layouts.dpositionBias());
     dpositionKeys = zeros(layouts.dpositionKeys());
-    dkeyGates = new float[layouts.dkeyGates() == null ? 0 : layouts.dkeyGates().elements()];
-    Layout doutput = layouts.doutputGates();
-    doutputGates = new float[doutput == null ? 0 : doutput.elements()];
+    dkeyGates = zeros(layouts.dkeyGates());
+    doutputGates = zeros(layouts.doutputGates());
     gatedDout = new float[g.valueHeadDim()];
     dsinks = new float[g.queryHeads()];
   }
