@@ -13,6 +13,7 @@ module dev.fovea.ffi {
       dev.fovea.cuda,
       dev.fovea.natives.linux_x86_64,
       dev.fovea.natives.linux_x86_64.cuda13,
+      dev.fovea.nn,
       dev.fovea.testkit;
   exports dev.fovea.ffi.report;
 

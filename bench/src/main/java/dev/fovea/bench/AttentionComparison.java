@@ -2,7 +2,7 @@ package dev.fovea.bench;
 
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import dev.fovea.testkit.Pass;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.fovea.bench;
 
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import dev.fovea.testkit.Gaussian;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -67,7 +67,7 @@ final class Sgemm implements AutoCloseable {
   }
 
   private void multiply(MemorySegment[] abc) {
-    OpenBlas.sgemm(n, n, n, 1, abc[0], n, abc[1], n, 0, abc[2], n);
+    OpenBlas.sgemm(false, false, n, n, n, 1, abc[0], n, abc[1], n, 0, abc[2], n);
   }
 
   private void verify(MemorySegment[] abc) {

@@ -5,7 +5,7 @@ import dev.fovea.Device;
 import dev.fovea.cli.attend.Wording;
 import dev.fovea.cli.bench.AttentionBench;
 import dev.fovea.cli.bench.AttentionSizes;
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

@@ -6,7 +6,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import dev.fovea.testkit.Comparison;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.attention.AttentionCase;
@@ -153,7 +153,7 @@ public final class AttentionBench implements AutoCloseable {
       Work sgemm =
           () -> {
             OpenBlas.setThreads(threads);
-            OpenBlas.sgemm(SGEMM, SGEMM, SGEMM, 1, a, SGEMM, b, SGEMM, 0, c, SGEMM);
+            OpenBlas.sgemm(false, false, SGEMM, SGEMM, SGEMM, 1, a, SGEMM, b, SGEMM, 0, c, SGEMM);
             OpenBlas.setThreads(1);
           };
       Work apart =

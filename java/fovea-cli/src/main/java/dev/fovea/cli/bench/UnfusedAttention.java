@@ -1,6 +1,6 @@
 package dev.fovea.cli.bench;
 
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -86,13 +86,37 @@ final class UnfusedAttention implements AutoCloseable {
     long queryAt = ((long) batch * m * queryRow + (long) head * d) * Float.BYTES;
     long keyAt = ((long) batch * n * keyRow + (long) (head / sizes.group()) * d) * Float.BYTES;
     float scale = (float) (1 / Math.sqrt(d));
-    OpenBlas.sgemmTransposed(
-        m, n, d, scale, query.asSlice(queryAt), queryRow, key.asSlice(keyAt), keyRow, 0, matrix, n);
+    OpenBlas.sgemm(
+        false,
+        true,
+        m,
+        n,
+        d,
+        scale,
+        query.asSlice(queryAt),
+        queryRow,
+        key.asSlice(keyAt),
+        keyRow,
+        0,
+        matrix,
+        n);
     for (int i = 0; i < m; i++) {
       softmax.apply(matrix, (long) i * n * Float.BYTES, sizes.visible(i), n);
     }
     OpenBlas.sgemm(
-        m, d, n, 1, matrix, n, value.asSlice(keyAt), keyRow, 0, out.asSlice(queryAt), queryRow);
+        false,
+        false,
+        m,
+        d,
+        n,
+        1,
+        matrix,
+        n,
+        value.asSlice(keyAt),
+        keyRow,
+        0,
+        out.asSlice(queryAt),
+        queryRow);
   }
 
   @Override

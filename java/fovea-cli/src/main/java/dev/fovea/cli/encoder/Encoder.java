@@ -3,7 +3,7 @@ package dev.fovea.cli.encoder;
 import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

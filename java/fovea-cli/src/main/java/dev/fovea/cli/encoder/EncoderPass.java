@@ -10,9 +10,9 @@ import dev.fovea.AttentionCall;
 import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.cli.blas.OpenBlas;
 import dev.fovea.cli.encoder.EncoderWeights.Layer;
 import dev.fovea.cli.encoder.EncoderWeights.Matrix;
+import dev.fovea.ffi.OpenBlas;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -142,8 +142,8 @@ final class EncoderPass implements AutoCloseable {
       int tokens, MemorySegment in, Matrix weights, float beta, MemorySegment out) {
     int n = weights.outputs();
     int k = weights.inputs();
-    OpenBlas.sgemmTransposed(
-        tokens, n, k, 1, in, k, weights.data(), weights.stride(), beta, out, n);
+    OpenBlas.sgemm(
+        false, true, tokens, n, k, 1, in, k, weights.data(), weights.stride(), beta, out, n);
   }
 
   @Override

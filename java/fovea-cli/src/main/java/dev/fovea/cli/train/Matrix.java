@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import dev.fovea.DType;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
-import dev.fovea.cli.blas.OpenBlas;
+import dev.fovea.ffi.OpenBlas;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -61,18 +61,21 @@ final class Matrix {
   /** {@code this += a b}. */
   void addProduct(Matrix a, Matrix b) {
     OpenBlas.sgemm(
-        rows, columns, a.columns, 1, a.data, a.columns, b.data, b.columns, 1, data, columns);
+        false, false, rows, columns, a.columns, 1, a.data, a.columns, b.data, b.columns, 1, data,
+        columns);
   }
 
   /** {@code this = a b^T}. */
   void productTransposed(Matrix a, Matrix b) {
-    OpenBlas.sgemmTransposed(
-        rows, columns, a.columns, 1, a.data, a.columns, b.data, b.columns, 0, data, columns);
+    OpenBlas.sgemm(
+        false, true, rows, columns, a.columns, 1, a.data, a.columns, b.data, b.columns, 0, data,
+        columns);
   }
 
   /** {@code this = a^T b}. */
   void transposedProduct(Matrix a, Matrix b) {
-    OpenBlas.sgemmTransposedLeft(
-        rows, columns, a.rows, 1, a.data, a.columns, b.data, b.columns, 0, data, columns);
+    OpenBlas.sgemm(
+        true, false, rows, columns, a.rows, 1, a.data, a.columns, b.data, b.columns, 0, data,
+        columns);
   }
 }

@@ -1,29 +1,26 @@
-package dev.fovea.cli.blas;
+package dev.fovea.ffi;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import dev.fovea.cli.files.Reason;
-import dev.fovea.cli.files.Resources;
-import dev.fovea.testkit.CleanExit;
 import java.io.IOException;
-import java.lang.foreign.Arena;
+import java.io.InputStream;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Matrix products by OpenBLAS, straight through Panama.
+ * Matrix products by OpenBLAS, straight through Panama. Thread-safe.
  *
  * <p>The shared libraries come from the {@code org.bytedeco:openblas} jar of this platform; no code
- * of that jar is used. They are extracted to a fresh directory that only this user can read, loaded
- * and deleted. OpenBLAS starts with one thread: callers that want more call it from several threads
- * of their own, which needs no tuning and no spinning workers.
+ * of that jar is used. OpenBLAS starts with one thread: callers that want more call it from several
+ * threads of their own, which needs no tuning and no spinning workers.
  *
  * <p>Every method throws {@link IllegalStateException} if the library cannot be loaded.
  */
@@ -76,13 +73,13 @@ public final class OpenBlas {
       String config = null;
       Throwable failure = null;
       try {
-        SymbolLookup library = load();
+        SymbolLookup library = open();
         sgemm = function(library, "cblas_sgemm", SGEMM_TYPE);
         setNumThreads =
             function(library, "openblas_set_num_threads", FunctionDescriptor.ofVoid(JAVA_INT));
         MethodHandle getConfig =
             function(library, "openblas_get_config", FunctionDescriptor.of(ADDRESS));
-        config = ((MemorySegment) getConfig.invokeExact()).reinterpret(512).getString(0).strip();
+        config = Memory.text(((MemorySegment) getConfig.invokeExact()).address()).strip();
         setNumThreads.invokeExact(1);
       } catch (Throwable e) {
         failure = e;
@@ -101,27 +98,36 @@ public final class OpenBlas {
     static void check() {
       if (FAILURE != null) {
         throw new IllegalStateException(
-            "OpenBLAS could not be loaded: "
-                + (FAILURE instanceof IOException e ? Reason.of(e) : FAILURE.getMessage()),
-            FAILURE);
+            "OpenBLAS could not be loaded: " + FAILURE.getMessage(), FAILURE);
       }
     }
   }
 
-  private static SymbolLookup load() throws IOException {
-    // What is mapped stays mapped when the folder is gone.
-    return CleanExit.inFolder("fovea-openblas-", OpenBlas::load);
+  /** What is mapped stays mapped when the folder is gone. */
+  private static SymbolLookup open() throws IOException, LoadRefusal {
+    PrivateFolder folder = PrivateFolder.create();
+    try {
+      SymbolLookup last = null;
+      for (String library : LIBRARIES) {
+        last = DynamicLinker.open(copy(library, folder.path()));
+      }
+      return last;
+    } finally {
+      folder.close();
+    }
   }
 
-  @SuppressWarnings("restricted")
-  private static SymbolLookup load(Path folder) throws IOException {
-    Path file = folder;
-    for (String library : LIBRARIES) {
-      file = Resources.copy(RESOURCES + library, folder, ARTIFACT);
-      // Unlike SymbolLookup.libraryLookup, its error carries the reason that dlopen gave.
-      System.load(file.toString());
+  private static Path copy(String library, Path folder) throws IOException {
+    // By the loader, not by a class: the file lies in no package, and in another module.
+    ClassLoader loader = OpenBlas.class.getClassLoader();
+    try (InputStream in = loader.getResourceAsStream(RESOURCES + library)) {
+      if (in == null) {
+        throw new IOException("no " + RESOURCES + library + " here (" + ARTIFACT + ")");
+      }
+      Path file = folder.resolve(library);
+      Files.copy(in, file);
+      return file;
     }
-    return SymbolLookup.libraryLookup(file, Arena.global());
   }
 
   /** What the loaded library says of itself: version, build options, kernel of this CPU. */
@@ -136,42 +142,21 @@ public final class OpenBlas {
     try {
       Functions.SET_NUM_THREADS.invokeExact(threads);
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Handles.unchecked(e);
     }
   }
 
   /**
-   * {@code c = alpha * a * b^T + beta * c} for row-major matrices: {@code a} is m x k, {@code b} is
-   * n x k, {@code c} is m x n; a row of each starts {@code lda}, {@code ldb}, {@code ldc} elements
-   * after the one before.
-   *
-   * @throws IndexOutOfBoundsException if a matrix does not lie inside its segment
-   */
-  public static void sgemmTransposed(
-      int m,
-      int n,
-      int k,
-      float alpha,
-      MemorySegment a,
-      int lda,
-      MemorySegment b,
-      int ldb,
-      float beta,
-      MemorySegment c,
-      int ldc) {
-    check("a", a, m, k, lda);
-    check("b", b, n, k, ldb);
-    check("c", c, m, n, ldc);
-    sgemm(NO_TRANSPOSE, TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  }
-
-  /**
-   * {@code c = alpha * a * b + beta * c} for row-major matrices: {@code a} is m x k, {@code b} is k
-   * x n, {@code c} is m x n.
+   * {@code c = alpha * A * B + beta * c} for row-major matrices: A is m x k and B is k x n, the
+   * given matrix or, where that is transposed, what it is the transpose of; {@code c} is m x n. A
+   * row of the given matrices starts {@code lda}, {@code ldb}, {@code ldc} elements after the one
+   * before.
    *
    * @throws IndexOutOfBoundsException if a matrix does not lie inside its segment
    */
   public static void sgemm(
+      boolean transposeA,
+      boolean transposeB,
       int m,
       int n,
       int k,
@@ -183,56 +168,28 @@ public final class OpenBlas {
       float beta,
       MemorySegment c,
       int ldc) {
-    check("a", a, m, k, lda);
-    check("b", b, k, n, ldb);
+    check("a", a, transposeA ? k : m, transposeA ? m : k, lda);
+    check("b", b, transposeB ? n : k, transposeB ? k : n, ldb);
     check("c", c, m, n, ldc);
-    sgemm(NO_TRANSPOSE, NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  }
-
-  /**
-   * {@code c = alpha * a^T * b + beta * c} for row-major matrices: {@code a} is k x m, {@code b} is
-   * k x n, {@code c} is m x n.
-   *
-   * @throws IndexOutOfBoundsException if a matrix does not lie inside its segment
-   */
-  public static void sgemmTransposedLeft(
-      int m,
-      int n,
-      int k,
-      float alpha,
-      MemorySegment a,
-      int lda,
-      MemorySegment b,
-      int ldb,
-      float beta,
-      MemorySegment c,
-      int ldc) {
-    check("a", a, k, m, lda);
-    check("b", b, k, n, ldb);
-    check("c", c, m, n, ldc);
-    sgemm(TRANSPOSE, NO_TRANSPOSE, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  }
-
-  private static void sgemm(
-      int transposeA,
-      int transposeB,
-      int m,
-      int n,
-      int k,
-      float alpha,
-      MemorySegment a,
-      int lda,
-      MemorySegment b,
-      int ldb,
-      float beta,
-      MemorySegment c,
-      int ldc) {
     Functions.check();
     try {
       Functions.SGEMM.invokeExact(
-          ROW_MAJOR, transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+          ROW_MAJOR,
+          transposeA ? TRANSPOSE : NO_TRANSPOSE,
+          transposeB ? TRANSPOSE : NO_TRANSPOSE,
+          m,
+          n,
+          k,
+          alpha,
+          a,
+          lda,
+          b,
+          ldb,
+          beta,
+          c,
+          ldc);
     } catch (Throwable e) {
-      throw unexpected(e);
+      throw Handles.unchecked(e);
     }
   }
 
@@ -243,9 +200,5 @@ public final class OpenBlas {
           "%s: %d x %d with row stride %d does not fit into %d bytes"
               .formatted(name, rows, columns, ld, matrix.byteSize()));
     }
-  }
-
-  private static RuntimeException unexpected(Throwable e) {
-    return new IllegalStateException("OpenBLAS call failed", e);
   }
 }

@@ -1,4 +1,4 @@
-package dev.fovea.cli.blas;
+package dev.fovea.ffi;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -17,12 +17,12 @@ class OpenBlasTest {
       MemorySegment a = matrix(arena, 1, 2, 3, 4, 5, 6); // 2 x 3
       MemorySegment b = matrix(arena, 1, 0, 2, 1, 0, 3); // 3 x 2, or 2 x 3 to be transposed
       MemorySegment c = matrix(arena, 1, 1, 1, 1);
-      OpenBlas.sgemm(2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
+      OpenBlas.sgemm(false, false, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
       assertMatrix(c, 5, 11, 14, 23);
-      OpenBlas.sgemmTransposed(2, 2, 3, 2, a, 3, b, 3, 1, c, 2);
+      OpenBlas.sgemm(false, true, 2, 2, 3, 2, a, 3, b, 3, 1, c, 2);
       assertMatrix(c, 5 + 14, 11 + 20, 14 + 32, 23 + 44);
       MemorySegment d = matrix(arena, new float[9]);
-      OpenBlas.sgemmTransposedLeft(3, 3, 2, 1, a, 3, b, 3, 0, d, 3);
+      OpenBlas.sgemm(true, false, 3, 3, 2, 1, a, 3, b, 3, 0, d, 3);
       assertMatrix(d, 5, 0, 14, 7, 0, 19, 9, 0, 24);
     }
     assertTrue(OpenBlas.config().contains("OpenBLAS"), OpenBlas.config());
@@ -35,10 +35,10 @@ class OpenBlasTest {
       MemorySegment three = four.asSlice(0, 12);
       assertThrows(
           IndexOutOfBoundsException.class,
-          () -> OpenBlas.sgemm(2, 2, 2, 1, three, 2, four, 2, 0, four, 2));
+          () -> OpenBlas.sgemm(false, false, 2, 2, 2, 1, three, 2, four, 2, 0, four, 2));
       assertThrows(
           IndexOutOfBoundsException.class,
-          () -> OpenBlas.sgemm(2, 2, 2, 1, four, 1, four, 2, 0, four, 2));
+          () -> OpenBlas.sgemm(false, false, 2, 2, 2, 1, four, 1, four, 2, 0, four, 2));
     }
   }
 
