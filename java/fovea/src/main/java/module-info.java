@@ -14,6 +14,7 @@ module dev.fovea {
   exports dev.fovea;
   exports dev.fovea.access to
       dev.fovea.cuda,
+      dev.fovea.nn,
       dev.fovea.testkit;
   exports dev.fovea.spi to
       dev.fovea.cuda,

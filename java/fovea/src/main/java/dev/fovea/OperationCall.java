@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import dev.fovea.ffi.Abi;
+import dev.fovea.spi.CallAccess;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
@@ -25,6 +26,15 @@ import java.util.concurrent.ForkJoinPool;
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
     permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall {
+  static {
+    CallAccess.leave(
+        new CallAccess<OperationCall<?>, OperationBackward<?>, Tensor>(
+            call -> call.spec().operation(),
+            OperationCall::outShape,
+            OperationCall::bind,
+            OperationBackward::bind));
+  }
+
   private final OperationSpec spec;
   private final Bindings operands;
   private final RunMemory memory;

@@ -1,2 +1,2 @@
-/** What modules of Fovea alone see of devices. */
+/** What modules of Fovea alone see of devices and calls. */
 package dev.fovea.access;

@@ -1,0 +1,112 @@
+package dev.fovea.nn;
+
+import dev.fovea.DType;
+import dev.fovea.Tensor;
+import dev.fovea.ffi.OpenBlas;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.ForkJoinPool;
+import java.util.stream.IntStream;
+
+/** Products in memory that the host reads, by OpenBLAS: float32, on all processors. */
+final class HostProducts implements Products {
+  /**
+   * Rows of a part: a multiple of what kernels take, so that bits do not depend on the number of
+   * parts.
+   */
+  private static final int ROWS = 192;
+
+  /** Multiplications that another thread is worth being woken for. */
+  private static final double WORTH_A_THREAD = 1e6;
+
+  HostProducts(Tape tape) {}
+
+  @Override
+  public Runnable bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+    if (to.dtype() != DType.FLOAT32) {
+      throw new UnsupportedOperationException("products of " + to.dtype() + " on " + to.device());
+    }
+    return new Product(a, b, to, bias, isAdded);
+  }
+
+  /** By rows of the result, or by its columns where it has more of these. */
+  private static final class Product implements Runnable {
+    private final Factor a;
+    private final Factor b;
+    private final Tensor to;
+    private final Tensor bias;
+    private final boolean isAdded;
+    private final int rows;
+    private final int columns;
+    private final boolean byRows;
+    private final int step;
+    private final int parts;
+
+    Product(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+      this.a = a;
+      this.b = b;
+      this.to = to;
+      this.bias = bias;
+      this.isAdded = isAdded;
+      rows = a.rows();
+      columns = b.columns();
+      byRows = rows >= columns;
+      int most = byRows ? rows : columns;
+      double work = (double) rows * columns * a.columns();
+      int threads =
+          (int) Math.min(ForkJoinPool.getCommonPoolParallelism() + 1, work / WORTH_A_THREAD);
+      int each = Math.ceilDiv(most, Math.max(1, threads));
+      step = Math.max(ROWS, Math.ceilDiv(each, ROWS) * ROWS);
+      parts = Math.ceilDiv(most, step);
+    }
+
+    @Override
+    public void run() {
+      if (parts <= 1) {
+        part(0);
+      } else {
+        IntStream.range(0, parts).parallel().forEach(this::part);
+      }
+    }
+
+    private void part(int part) {
+      int from = part * step;
+      if (byRows) {
+        part(from, Math.min(step, rows - from), 0, columns);
+      } else {
+        part(0, rows, from, Math.min(step, columns - from));
+      }
+    }
+
+    private void part(int row, int m, int column, int n) {
+      MemorySegment c = at(to, row, column);
+      if (bias != null) {
+        MemorySegment values = bias.segment().asSlice(4L * column, 4L * n);
+        for (int i = 0; i < m; i++) {
+          MemorySegment.copy(values, 0, c, 4L * i * to.stride(0), 4L * n);
+        }
+      }
+      OpenBlas.sgemm(
+          a.isTransposed(),
+          b.isTransposed(),
+          m,
+          n,
+          a.columns(),
+          1,
+          a.isTransposed() ? at(a.matrix(), 0, row) : at(a.matrix(), row, 0),
+          stride(a.matrix()),
+          b.isTransposed() ? at(b.matrix(), column, 0) : at(b.matrix(), 0, column),
+          stride(b.matrix()),
+          bias != null || isAdded ? 1 : 0,
+          c,
+          stride(to));
+    }
+
+    private static MemorySegment at(Tensor matrix, int row, int column) {
+      return matrix.segment().asSlice(4 * (row * matrix.stride(0) + column));
+    }
+
+    private static int stride(Tensor matrix) {
+      return Math.toIntExact(matrix.size(0) > 1 ? matrix.stride(0) : matrix.size(1));
+    }
+  }
+}

@@ -1,0 +1,240 @@
+package dev.fovea.nn;
+
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.Scope;
+import dev.fovea.Tensor;
+import dev.fovea.nn.Buffers.Buffer;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * Records operations on {@link Variable}s as they are computed, and differentiates what came out by
+ * the parameters: reverse-mode automatic differentiation, operation by operation, each by its own
+ * fused backward pass. There is no graph to build or compile: a model is Java code that runs.
+ *
+ * <p>A tape owns the memory of what is computed. {@link #begin} begins a step; as long as that
+ * records what the step before did, in the same shapes, everything is computed in the same memory
+ * by calls that are bound already, and nothing is allocated off the heap. From the first operation
+ * that differs on, the memory of what had been recorded serves what now is.
+ *
+ * {@snippet :
+ * try (Tape tape = Tape.open(device)) {
+ *   for (int step = 0; step < steps; step++) {
+ *     tape.begin(step);
+ *     Variable loss = model.loss(tape, batch);
+ *     tape.backward(loss);
+ *     optimizer.step();
+ *   }
+ * }
+ * }
+ *
+ * <p>What throws leaves the tape as usable as it was: begin the step again or another. A tape
+ * belongs to one thread at a time.
+ *
+ * <p>Source: Wengert, A simple automatic derivative evaluation program, 1964; Griewank and Walther,
+ * Evaluating derivatives, 2008, chapter 3.
+ */
+public final class Tape implements AutoCloseable {
+  /** What runs of a step share. */
+  record Step(long seed, int number) {}
+
+  private final Scope scope;
+  private final Buffers buffers;
+  private final boolean differentiates;
+  private final long seed;
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
+  private int recorded; // nodes of this step
+  private Step step;
+  private Gradients gradients; // of the last backward pass; null: what it was of has changed
+
+  private Tape(Device device, boolean differentiates, long seed) {
+    scope = Scope.open(device);
+    buffers = new Buffers(scope::allocate);
+    this.differentiates = differentiates;
+    this.seed = seed;
+    step = new Step(seed, 0);
+  }
+
+  /** A tape on {@code device} that differentiates, with seed 0 for dropout. */
+  public static Tape open(Device device) {
+    return open(device, 0);
+  }
+
+  /**
+   * A tape on {@code device} that differentiates.
+   *
+   * @param seed what dropout draws from, beside the number of the step and the place in it
+   */
+  public static Tape open(Device device, long seed) {
+    return new Tape(device, true, seed);
+  }
+
+  /**
+   * A tape on {@code device} for what is not differentiated: it keeps nothing for a backward pass.
+   */
+  public static Tape inference(Device device) {
+    return new Tape(device, false, 0);
+  }
+
+  /** Where it computes. */
+  public Device device() {
+    return scope.device();
+  }
+
+  /** Bytes that it holds. */
+  public long memoryHeld() {
+    return scope.memoryHeld();
+  }
+
+  /** Begins the next step. */
+  public void begin() {
+    begin(step.number + 1);
+  }
+
+  /**
+   * Begins a step.
+   *
+   * @param number from which, with the seed, follows what dropout drops
+   * @throws IllegalStateException if the tape is closed
+   */
+  public void begin(int number) {
+    requireOpen();
+    step = new Step(seed, number);
+    recorded = 0;
+  }
+
+  /**
+   * A variable for what comes from outside, to be filled by {@code value().copyFrom(…)} in every
+   * step. Not differentiable.
+   */
+  public Variable input(DType dtype, long... shape) {
+    record Input(DType dtype, Shape shape) {}
+    return record(
+            new Input(dtype, Shape.of(shape)),
+            List.of(),
+            () -> new InputNode(this, new Input(dtype, Shape.of(shape)), dtype, shape))
+        .getFirst();
+  }
+
+  /** A tensor of somebody else, on this device, as a variable that is not differentiable. */
+  public Variable constant(Tensor tensor) {
+    record Constant(Tensor tensor) {}
+    return record(
+            new Constant(tensor),
+            List.of(),
+            () -> new InputNode(this, new Constant(tensor), tensor))
+        .getFirst();
+  }
+
+  /** A parameter of a module. */
+  public Variable parameter(Parameter parameter) {
+    requireOpen();
+    return parameters.computeIfAbsent(parameter, it -> Variable.of(this, it));
+  }
+
+  /**
+   * Adds to the gradient of every parameter the derivative by it of what {@code weighted} says: the
+   * sum of the elements of {@code output}, each times that of {@code weights}, the gradient of
+   * output.
+   *
+   * @param weights of the shape of {@code output}
+   */
+  public void backward(Variable output, Tensor weights) {
+    requireOpen();
+    if (output.tape() != this || !output.isDifferentiable()) {
+      throw new IllegalArgumentException(
+          output + " does not depend on a parameter by what this tape recorded");
+    }
+    drop(recorded);
+    if (gradients == null || gradients.root() != output) {
+      freeGradients();
+      gradients = new Gradients(this, output, nodes);
+    }
+    gradients.seed().copyFrom(weights);
+    gradients.run();
+  }
+
+  // ---- for operations
+
+  /** The outputs of what {@code make} makes, or of what the step before had in its place. */
+  List<Variable> record(Object what, List<Variable> inputs, Supplier<Node> make) {
+    requireOpen();
+    if (recorded == nodes.size() || !nodes.get(recorded).is(what, inputs)) {
+      requireOwn(inputs);
+      drop(recorded);
+      freeGradients();
+      nodes.add(make.get());
+    }
+    Node node = nodes.get(recorded);
+    node.run(step);
+    recorded++;
+    return node.outputs();
+  }
+
+  Variable view(Variable whole, Views how) {
+    return views(whole, how)[0];
+  }
+
+  Variable[] views(Variable whole, Views how) {
+    return record(how, List.of(whole), () -> new ViewNode(whole, how)).toArray(Variable[]::new);
+  }
+
+  /** Operations of this step so far. */
+  int recorded() {
+    return recorded;
+  }
+
+  boolean differentiates() {
+    return differentiates;
+  }
+
+  Buffers buffers() {
+    return buffers;
+  }
+
+  Buffer take(DType dtype, long... shape) {
+    Buffer buffer = buffers.take(dtype, shape);
+    buffer.tensor().fill(0); // padding that is not written is no number of another's
+    return buffer;
+  }
+
+  private void requireOwn(List<Variable> inputs) {
+    for (Variable input : inputs) {
+      if (input != null && input.tape() != this) {
+        throw new IllegalArgumentException(input + " is of another tape");
+      }
+    }
+  }
+
+  /** Forgets nodes from the given one on. */
+  private void drop(int from) {
+    while (nodes.size() > from) {
+      nodes.removeLast().free(buffers);
+      freeGradients();
+    }
+  }
+
+  private void freeGradients() {
+    if (gradients != null) {
+      gradients.free();
+      gradients = null;
+    }
+  }
+
+  private void requireOpen() {
+    if (!scope.isOpen()) {
+      throw new IllegalStateException("the tape is closed");
+    }
+  }
+
+  /** Frees the memory of all its variables. */
+  @Override
+  public void close() {
+    scope.close();
+  }
+}

@@ -1,0 +1,192 @@
+package dev.fovea.nn.decode;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.PriorityQueue;
+import java.util.random.RandomGenerator;
+
+/**
+ * Decodes: asks a model for the next token again and again, until the end token or a length.
+ * Immutable; as thread-safe as the model.
+ */
+public final class Decoder {
+  private final NextToken model;
+  private final int end;
+  private final int longest;
+
+  /**
+   * A decoder.
+   *
+   * @param model what it asks
+   * @param end the token that ends a sequence; negative: none does
+   * @param longest tokens of a sequence at most, its beginning counted
+   */
+  public Decoder(NextToken model, int end, int longest) {
+    if (longest < 1) {
+      throw new IllegalArgumentException("longest is " + longest + ", expected at least 1");
+    }
+    this.model = Objects.requireNonNull(model, "model");
+    this.end = end;
+    this.longest = longest;
+  }
+
+  private Hypothesis begin(int[] start) {
+    if (start.length == 0) {
+      throw new IllegalArgumentException("start is empty, expected at least one token");
+    }
+    return new Hypothesis(start.clone(), 0, false);
+  }
+
+  /** The likeliest token each time; of equal ones the first. */
+  public Hypothesis greedy(int... start) {
+    Hypothesis it = begin(start);
+    while (!it.isEnded() && it.tokens().length < longest) {
+      float[] scores = scores(List.of(it.tokens()))[0];
+      logSoftmax(scores);
+      int best = best(scores);
+      it = it.with(best, scores[best], end);
+    }
+    return it;
+  }
+
+  /**
+   * Beam search: the {@code width} likeliest beginnings are followed at a time. It ends when no
+   * beginning can become better than the worst of {@code width} ended ones.
+   *
+   * @param width at least 1; 1 is greedy
+   * @param lengthPenalty alpha of Wu et al., Google's neural machine translation system, 2016,
+   *     arXiv 1609.08144, equation 14: hypotheses are compared by log-probability / ((5 + n) /
+   *     6)^alpha, with n the tokens behind the start; 0 compares by probability
+   * @return the best {@code width}, the best first
+   */
+  public List<Hypothesis> beam(int width, double lengthPenalty, int... start) {
+    if (width < 1) {
+      throw new IllegalArgumentException("width is " + width + ", expected at least 1");
+    }
+    if (!(lengthPenalty >= 0)) {
+      throw new IllegalArgumentException(
+          "lengthPenalty is " + lengthPenalty + ", expected 0 or more");
+    }
+    Comparator<Hypothesis> worstFirst =
+        Comparator.comparingDouble(
+            it -> it.logProbability() / penalty(it, start.length, lengthPenalty));
+    PriorityQueue<Hypothesis> ended = new PriorityQueue<>(worstFirst);
+    List<Hypothesis> open = List.of(begin(start));
+    while (!open.isEmpty()) {
+      open = follow(open, width);
+      List<Hypothesis> going = new ArrayList<>();
+      for (Hypothesis it : open) {
+        if (it.isEnded() || it.tokens().length >= longest) {
+          ended.add(it);
+        } else {
+          going.add(it);
+        }
+      }
+      while (ended.size() > width) {
+        ended.remove();
+      }
+      // A log-probability only falls, and is divided by that of the longest at most.
+      double worst =
+          ended.size() < width
+              ? Double.NEGATIVE_INFINITY
+              : value(ended.peek(), start.length, lengthPenalty);
+      double most = Math.pow((5.0 + longest - start.length) / 6, lengthPenalty);
+      going.removeIf(it -> it.logProbability() / most <= worst);
+      open = going;
+    }
+    return ended.stream().sorted(worstFirst.reversed()).toList();
+  }
+
+  private static double value(Hypothesis it, int start, double lengthPenalty) {
+    return it.logProbability() / penalty(it, start, lengthPenalty);
+  }
+
+  private static double penalty(Hypothesis it, int start, double lengthPenalty) {
+    return Math.pow((5.0 + it.tokens().length - start) / 6, lengthPenalty);
+  }
+
+  /** The likeliest of all that are one token longer. */
+  private List<Hypothesis> follow(List<Hypothesis> open, int width) {
+    if (open.getFirst().tokens().length >= longest) {
+      return open;
+    }
+    /** One token more, not made yet. */
+    record Next(Hypothesis before, int token, double logProbability, double total) {}
+    float[][] scores = scores(open.stream().map(Hypothesis::tokens).toList());
+    PriorityQueue<Next> best = new PriorityQueue<>(Comparator.comparingDouble(Next::total));
+    for (int i = 0; i < scores.length; i++) {
+      Hypothesis before = open.get(i);
+      logSoftmax(scores[i]);
+      for (int token = 0; token < scores[i].length; token++) {
+        double total = before.logProbability() + scores[i][token];
+        if (best.size() < width || total > best.peek().total) {
+          best.add(new Next(before, token, scores[i][token], total));
+          if (best.size() > width) {
+            best.remove();
+          }
+        }
+      }
+    }
+    return best.stream()
+        .sorted(Comparator.comparingDouble(Next::total).reversed())
+        .map(it -> it.before.with(it.token, it.logProbability, end))
+        .toList();
+  }
+
+  /**
+   * Draws a sequence. The log-probability is that by the model as it is, without temperature and
+   * cuts.
+   *
+   * @param sampling what is drawn from
+   * @param random draws one number for each token: the same seed gives the same sequence
+   */
+  public Hypothesis sample(Sampling sampling, RandomGenerator random, int... start) {
+    Hypothesis it = begin(start);
+    while (!it.isEnded() && it.tokens().length < longest) {
+      float[] scores = scores(List.of(it.tokens()))[0];
+      int token = sampling.draw(scores.clone(), random.nextDouble());
+      logSoftmax(scores);
+      it = it.with(token, scores[token], end);
+    }
+    return it;
+  }
+
+  private float[][] scores(List<int[]> prefixes) {
+    float[][] scores = model.logits(prefixes);
+    if (scores.length != prefixes.size() || scores[0].length == 0) {
+      throw new IllegalStateException(
+          "the model gave %d rows for %d prefixes".formatted(scores.length, prefixes.size()));
+    }
+    return scores;
+  }
+
+  private static int best(float[] scores) {
+    int best = 0;
+    for (int i = 1; i < scores.length; i++) {
+      best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
+  }
+
+  /**
+   * In place.
+   *
+   * @throws IllegalStateException if a score is NaN or infinite, or none is above minus infinity
+   */
+  static void logSoftmax(float[] scores) {
+    float most = scores[best(scores)];
+    double sum = 0;
+    for (float score : scores) {
+      sum += Math.exp(score - most);
+    }
+    double lse = most + Math.log(sum);
+    if (!Double.isFinite(lse)) {
+      throw new IllegalStateException("the model's scores are no numbers to choose by: " + lse);
+    }
+    for (int i = 0; i < scores.length; i++) {
+      scores[i] = (float) (scores[i] - lse);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+package dev.fovea.nn.decode;
+
+import java.util.List;
+
+/** A model of sequences: what may come next. */
+@FunctionalInterface
+public interface NextToken {
+  /**
+   * The scores of every token of the vocabulary as the next one, before any softmax.
+   *
+   * @param prefixes sequences of one length
+   * @return for each of them an array that the caller may change
+   */
+  float[][] logits(List<int[]> prefixes);
+}

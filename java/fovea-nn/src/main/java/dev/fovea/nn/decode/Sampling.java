@@ -1,0 +1,59 @@
+package dev.fovea.nn.decode;
+
+import java.util.Arrays;
+import java.util.Comparator;
+
+/**
+ * What a token is drawn from: the softmax of scores divided by a temperature, cut to its likeliest
+ * tokens.
+ *
+ * @param temperature above 0; 1 is the model as it is, less prefers likely tokens more
+ * @param topK only so many likeliest tokens (Fan et al., 2018, arXiv 1805.04833); 0 = all
+ * @param topP only the fewest likeliest tokens whose probabilities sum to this or more (Holtzman et
+ *     al., 2019, arXiv 1904.09751); 1 = all
+ */
+public record Sampling(double temperature, int topK, double topP) {
+  /** Checks. */
+  public Sampling {
+    if (!(temperature > 0) || temperature == Double.POSITIVE_INFINITY) {
+      throw new IllegalArgumentException(
+          "temperature is " + temperature + ", expected a number above 0");
+    }
+    if (topK < 0) {
+      throw new IllegalArgumentException("topK is " + topK + ", expected 0 or more");
+    }
+    if (!(topP > 0 && topP <= 1)) {
+      throw new IllegalArgumentException("topP is " + topP + ", expected above 0, at most 1");
+    }
+  }
+
+  /** The model as it is. */
+  public static Sampling plain() {
+    return new Sampling(1, 0, 1);
+  }
+
+  /** The token that {@code chance} of [0, 1) falls on. */
+  int draw(float[] scores, double chance) {
+    for (int i = 0; i < scores.length; i++) {
+      scores[i] = (float) (scores[i] / temperature);
+    }
+    Decoder.logSoftmax(scores);
+    Integer[] order = new Integer[scores.length];
+    Arrays.setAll(order, i -> i);
+    Arrays.sort(order, Comparator.comparingDouble(i -> -scores[i])); // stable: equal ones in order
+    int count = topK == 0 ? order.length : Math.min(topK, order.length);
+    double sum = 0;
+    int kept = 0;
+    while (kept < count && (kept == 0 || sum < topP)) {
+      sum += Math.exp(scores[order[kept++]]);
+    }
+    double rest = chance * sum;
+    for (int i = 0; i < kept - 1; i++) {
+      rest -= Math.exp(scores[order[i]]);
+      if (rest < 0) {
+        return order[i];
+      }
+    }
+    return order[kept - 1];
+  }
+}

@@ -1,0 +1,292 @@
+package dev.fovea.nn.train;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import dev.fovea.DType;
+import dev.fovea.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.zip.CRC32C;
+
+/**
+ * Files of named tensors in the safetensors format: the length of a header, the header in JSON, and
+ * the elements in row-major order, little-endian.
+ *
+ * <p>A file is written beside its place, synced, and moved there: a process that is killed at any
+ * moment, or a disk that is full, leaves the file that was there. What is written here has a
+ * checksum of the elements among its metadata, which is checked where it is read.
+ */
+public final class Safetensors {
+  private static final String METADATA = "__metadata__";
+  private static final String CHECKSUM = "crc32c";
+  private static final Map<DType, String> NAMES =
+      Map.of(
+          DType.FLOAT32, "F32",
+          DType.FLOAT16, "F16",
+          DType.BFLOAT16, "BF16",
+          DType.INT32, "I32",
+          DType.BOOL, "BOOL");
+  private static final int MOST_HEADER = 100_000_000; // of the format's reference reader
+  private static final int CHUNK = 1 << 24;
+
+  private final Path path;
+  private final Map<String, Tensor> tensors;
+  private final Map<String, String> metadata;
+
+  private Safetensors(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    this.path = path;
+    this.tensors = tensors;
+    this.metadata = metadata;
+  }
+
+  // ---- writing
+
+  /**
+   * Writes a file, or leaves what is there.
+   *
+   * @param tensors by their names, in the order of the file; of any device
+   * @param metadata what else is to be known
+   * @throws IOException if it cannot be written
+   */
+  public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata)
+      throws IOException {
+    Path whole = path.toAbsolutePath();
+    Path early = whole.resolveSibling("." + whole.getFileName() + ".new");
+    try {
+      try (FileChannel file =
+          FileChannel.open(
+              early,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        write(file, tensors, metadata);
+        file.force(true);
+      }
+      Files.move(early, whole, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException | RuntimeException e) {
+      Files.deleteIfExists(early);
+      throw e;
+    }
+    try (FileChannel folder = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
+      folder.force(true); // else a crash of the machine might forget the move
+    }
+  }
+
+  /** The checksum stands in the header but is of what follows: it is filled in at the end. */
+  private static void write(
+      FileChannel file, Map<String, Tensor> tensors, Map<String, String> metadata)
+      throws IOException {
+    writeAll(file, header(tensors, metadata, 0));
+    CRC32C crc = new CRC32C();
+    for (Tensor tensor : tensors.values()) {
+      writeElements(file, crc, tensor);
+    }
+    ByteBuffer last = header(tensors, metadata, (int) crc.getValue());
+    file.position(0);
+    writeAll(file, last);
+  }
+
+  private static void writeAll(FileChannel file, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      file.write(bytes);
+    }
+  }
+
+  private static ByteBuffer header(
+      Map<String, Tensor> tensors, Map<String, String> metadata, int crc) {
+    JsonObject header = new JsonObject();
+    JsonObject known = new JsonObject();
+    metadata.forEach(known::addProperty);
+    known.addProperty(CHECKSUM, "%08x".formatted(crc));
+    header.add(METADATA, known);
+    long at = 0;
+    for (Map.Entry<String, Tensor> each : tensors.entrySet()) {
+      Tensor tensor = each.getValue();
+      JsonObject entry = new JsonObject();
+      entry.addProperty("dtype", NAMES.get(tensor.dtype()));
+      JsonArray shape = new JsonArray();
+      Arrays.stream(tensor.shape()).forEach(shape::add);
+      entry.add("shape", shape);
+      JsonArray offsets = new JsonArray();
+      offsets.add(at);
+      at += tensor.elements() * tensor.dtype().byteSize();
+      offsets.add(at);
+      entry.add("data_offsets", offsets);
+      header.add(each.getKey(), entry);
+    }
+    byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
+    int padded = (text.length + 7) / 8 * 8; // elements begin at a multiple of 8
+    ByteBuffer bytes = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putLong(padded).put(text);
+    while (bytes.hasRemaining()) {
+      bytes.put((byte) ' ');
+    }
+    return bytes.flip();
+  }
+
+  private static void writeElements(FileChannel file, CRC32C crc, Tensor tensor)
+      throws IOException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment elements =
+          arena.allocate(Math.max(1, tensor.elements() * tensor.dtype().byteSize()), 64);
+      Tensor.of(elements, tensor.dtype(), tensor.shape()).copyFrom(tensor);
+      long bytes = tensor.elements() * tensor.dtype().byteSize();
+      for (long from = 0; from < bytes; from += CHUNK) {
+        ByteBuffer chunk = elements.asSlice(from, Math.min(CHUNK, bytes - from)).asByteBuffer();
+        crc.update(chunk.duplicate());
+        writeAll(file, chunk);
+      }
+    }
+  }
+
+  // ---- reading
+
+  /**
+   * Reads a file into an arena.
+   *
+   * @param arena what keeps the tensors
+   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut short
+   */
+  public static Safetensors read(Path path, Arena arena) throws IOException {
+    try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
+      long size = file.size();
+      ByteBuffer first = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      fill(path, file, first, 0);
+      long length = first.getLong(0);
+      if (length < 2 || length > MOST_HEADER || length > size - 8) {
+        throw damaged(path, "its header would have %d of %d bytes".formatted(length, size));
+      }
+      ByteBuffer text = ByteBuffer.allocate((int) length);
+      fill(path, file, text, 8);
+      JsonObject header = header(path, new String(text.array(), StandardCharsets.UTF_8));
+      long bytes = size - 8 - length;
+      MemorySegment data = arena.allocate(Math.max(1, bytes), 64);
+      for (long from = 0; from < bytes; from += CHUNK) {
+        ByteBuffer chunk = data.asSlice(from, Math.min(CHUNK, bytes - from)).asByteBuffer();
+        fill(path, file, chunk, 8 + length + from);
+      }
+      return of(path, header, data.asSlice(0, bytes));
+    }
+  }
+
+  private static void fill(Path path, FileChannel file, ByteBuffer to, long from)
+      throws IOException {
+    long at = from;
+    while (to.hasRemaining()) {
+      int read = file.read(to, at);
+      if (read < 0) {
+        throw damaged(path, "it ends too early");
+      }
+      at += read;
+    }
+    to.flip();
+  }
+
+  private static JsonObject header(Path path, String text) throws IOException {
+    try {
+      return JsonParser.parseString(text).getAsJsonObject();
+    } catch (JsonParseException | IllegalStateException e) {
+      throw damaged(path, "its header is no JSON object");
+    }
+  }
+
+  private static Safetensors of(Path path, JsonObject header, MemorySegment data)
+      throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Map<String, String> metadata = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonElement> each : header.entrySet()) {
+      try {
+        JsonObject entry = each.getValue().getAsJsonObject();
+        if (each.getKey().equals(METADATA)) {
+          entry.entrySet().forEach(it -> metadata.put(it.getKey(), it.getValue().getAsString()));
+        } else {
+          tensors.put(each.getKey(), tensor(entry, data));
+        }
+      } catch (RuntimeException e) {
+        throw damaged(path, "its header says of " + each.getKey() + ": " + e.getMessage());
+      }
+    }
+    String expected = metadata.remove(CHECKSUM);
+    if (expected != null) {
+      CRC32C crc = new CRC32C();
+      for (long from = 0; from < data.byteSize(); from += CHUNK) {
+        crc.update(data.asSlice(from, Math.min(CHUNK, data.byteSize() - from)).asByteBuffer());
+      }
+      String found = "%08x".formatted((int) crc.getValue());
+      if (!found.equals(expected)) {
+        throw damaged(
+            path, "the checksum of its elements is %s, expected %s".formatted(found, expected));
+      }
+    }
+    return new Safetensors(path, tensors, metadata);
+  }
+
+  private static Tensor tensor(JsonObject entry, MemorySegment data) {
+    String name = entry.get("dtype").getAsString();
+    DType dtype =
+        NAMES.entrySet().stream()
+            .filter(it -> it.getValue().equals(name))
+            .map(Map.Entry::getKey)
+            .findFirst()
+            .orElseThrow(() -> new IllegalArgumentException("elements of type " + name));
+    JsonArray sizes = entry.getAsJsonArray("shape");
+    long[] shape = new long[sizes.size()];
+    Arrays.setAll(shape, i -> sizes.get(i).getAsLong());
+    JsonArray offsets = entry.getAsJsonArray("data_offsets");
+    long from = offsets.get(0).getAsLong();
+    long to = offsets.get(1).getAsLong();
+    Tensor tensor = Tensor.of(data.asSlice(from, to - from), dtype, shape);
+    if (tensor.elements() * dtype.byteSize() != to - from) {
+      throw new IllegalArgumentException(
+          "%d bytes for shape %s".formatted(to - from, Arrays.toString(shape)));
+    }
+    return tensor;
+  }
+
+  private static IOException damaged(Path path, String why) {
+    return new IOException(path + " is damaged, or no safetensors file: " + why);
+  }
+
+  /** The tensors by their names, in memory of the CPU. */
+  public Map<String, Tensor> tensors() {
+    return tensors;
+  }
+
+  /**
+   * One of them.
+   *
+   * @throws IOException if it is missing or has another shape
+   */
+  public Tensor tensor(String name, long... shape) throws IOException {
+    Tensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new IOException(path + " has no " + name);
+    }
+    if (!Arrays.equals(tensor.shape(), shape)) {
+      throw new IOException(
+          "%s has %s of shape %s, expected %s"
+              .formatted(path, name, Arrays.toString(tensor.shape()), Arrays.toString(shape)));
+    }
+    return tensor;
+  }
+
+  /** What else the file says. */
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+}

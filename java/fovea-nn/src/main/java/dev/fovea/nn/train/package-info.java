@@ -1,0 +1,2 @@
+/** Training: losses, optimisers, schedules, checkpoints and what watches them. */
+package dev.fovea.nn.train;
