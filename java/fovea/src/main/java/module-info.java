@@ -18,6 +18,7 @@ module dev.fovea {
       dev.fovea.testkit;
   exports dev.fovea.spi to
       dev.fovea.cuda,
+      dev.fovea.nn,
       dev.fovea.testkit;
 
   uses dev.fovea.spi.DeviceProvider;

@@ -27,13 +27,24 @@ final class Gradients {
   private static final class Slot {
     State state = State.NOTHING;
     Tensor tensor; // null: not taken yet
-    Buffer buffer; // of the tensor; null: somebody else's
+    Memory memory; // of the tensor; null: somebody else's
     ViewNode group; // the views that some of are there
+  }
+
+  /** What gradients that are the same may lie in together, until one of them changes. */
+  private static final class Memory {
+    final Buffer buffer;
+    int owners = 1;
+
+    Memory(Buffer buffer) {
+      this.buffer = buffer;
+    }
   }
 
   private final Tape tape;
   private final Map<Variable, Slot> slots = new IdentityHashMap<>();
   private final List<Runnable> steps = new ArrayList<>();
+  private final List<Products.Product> products = new ArrayList<>();
   private final List<Buffer> all = new ArrayList<>(); // of the tape
   private final Buffers buffers; // these, from step to step
   private final List<Buffer> ofNode = new ArrayList<>();
@@ -78,6 +89,8 @@ final class Gradients {
 
   /** Gives the memory back: it must not run again. */
   void free() {
+    products.forEach(Products.Product::close);
+    products.clear();
     all.forEach(tape.buffers()::give);
     all.clear();
   }
@@ -87,6 +100,12 @@ final class Gradients {
   /** What is computed next. */
   void then(Runnable step) {
     steps.add(step);
+  }
+
+  /** Likewise; it is closed with this. */
+  void then(Products.Product product) {
+    steps.add(product);
+    products.add(product);
   }
 
   /** True if a gradient of that is wanted. */
@@ -132,18 +151,18 @@ final class Gradients {
   }
 
   /**
-   * The gradient of {@code output} as a part of that of {@code input}. Its memory becomes the
-   * input's where that has none yet: the node must read it no more.
+   * The gradient of {@code output} as a part of that of {@code input}: in the same memory if it can
+   * be.
    */
   void pass(Variable output, Variable input) {
     Slot from = slot(output);
     Slot to = slot(input);
-    boolean fresh = input.whole() == null && input.parameter() == null && to.tensor == null;
-    if (fresh && from.buffer != null && input.dtype() == output.dtype()) {
+    boolean alone = input.whole() == null && input.parameter() == null && to.tensor == null;
+    if (alone && from.memory != null && input.dtype() == output.dtype()) {
       to.tensor = from.tensor.reshape(input.shape());
-      to.buffer = from.buffer;
+      to.memory = from.memory;
+      to.memory.owners++;
       to.state = State.ALL;
-      from.buffer = null; // but the tensor may be read until the node is done
     } else {
       add(input, memory(output));
     }
@@ -182,14 +201,13 @@ final class Gradients {
   }
 
   private Tensor memory(Variable it) {
+    if (it.whole() != null) {
+      return it.view().apply(memory(it.whole()));
+    }
     Slot slot = slot(it);
     if (slot.tensor == null) {
-      if (it.whole() != null) {
-        slot.tensor = it.view().apply(memory(it.whole()));
-      } else {
-        slot.buffer = buffers.take(it.dtype(), it.shape());
-        slot.tensor = slot.buffer.tensor();
-      }
+      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
+      slot.tensor = slot.memory.buffer.tensor();
     }
     return slot.tensor;
   }
@@ -202,7 +220,23 @@ final class Gradients {
     }
     boolean was = isAll(it) || (it.whole() != null && isBegunAround(it));
     slot.state = State.ALL;
+    separate(it);
     return was;
+  }
+
+  /** Before it changes: what others have in the same memory stays. */
+  private void separate(Variable it) {
+    Slot slot = slot(it);
+    if (it.whole() != null) {
+      separate(it.whole());
+    } else if (slot.memory != null && slot.memory.owners > 1) {
+      Tensor shared = slot.tensor;
+      slot.memory.owners--;
+      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
+      slot.tensor = slot.memory.buffer.tensor();
+      Addition copy = Addition.of(tape, slot.tensor, shared, false);
+      then(copy::run);
+    }
   }
 
   /**
@@ -252,8 +286,8 @@ final class Gradients {
 
   private void giveBack(Variable output) {
     Slot slot = slots.remove(output);
-    if (slot != null && slot.buffer != null) {
-      buffers.give(slot.buffer);
+    if (slot != null && slot.memory != null && --slot.memory.owners == 0) {
+      buffers.give(slot.memory.buffer);
     }
   }
 }

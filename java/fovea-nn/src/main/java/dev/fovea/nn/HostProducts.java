@@ -18,18 +18,16 @@ final class HostProducts implements Products {
   /** Multiplications that another thread is worth being woken for. */
   private static final double WORTH_A_THREAD = 1e6;
 
-  HostProducts(Tape tape) {}
-
   @Override
-  public Runnable bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+  public Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
     if (to.dtype() != DType.FLOAT32) {
       throw new UnsupportedOperationException("products of " + to.dtype() + " on " + to.device());
     }
-    return new Product(a, b, to, bias, isAdded);
+    return new Bound(a, b, to, bias, isAdded);
   }
 
   /** By rows of the result, or by its columns where it has more of these. */
-  private static final class Product implements Runnable {
+  private static final class Bound implements Product {
     private final Factor a;
     private final Factor b;
     private final Tensor to;
@@ -41,7 +39,7 @@ final class HostProducts implements Products {
     private final int step;
     private final int parts;
 
-    Product(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
       this.a = a;
       this.b = b;
       this.to = to;
@@ -67,6 +65,9 @@ final class HostProducts implements Products {
         IntStream.range(0, parts).parallel().forEach(this::part);
       }
     }
+
+    @Override
+    public void close() {}
 
     private void part(int part) {
       int from = part * step;

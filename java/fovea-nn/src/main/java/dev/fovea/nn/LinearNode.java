@@ -14,7 +14,7 @@ final class LinearNode extends Node {
   private final Buffer memory;
   private final Variable out;
   private final Products products;
-  private final Runnable product;
+  private final Products.Product product;
 
   LinearNode(Object what, List<Variable> inputs) {
     super(what, inputs);
@@ -26,7 +26,7 @@ final class LinearNode extends Node {
     shape[shape.length - 1] = weight.size(0);
     memory = tape.take(x.dtype(), shape);
     out = Variable.of(tape, memory.tensor(), isDifferentiable());
-    products = Products.of(tape);
+    products = tape.products();
     product =
         products.bind(
             Factor.of(rows(x.value())),
@@ -86,6 +86,7 @@ final class LinearNode extends Node {
 
   @Override
   void free(Buffers buffers) {
+    product.close();
     buffers.give(memory);
   }
 

@@ -1,6 +1,7 @@
 package dev.fovea.nn;
 
 import dev.fovea.Tensor;
+import dev.fovea.access.Devices;
 
 /**
  * Matrix products of a device: {@code to = A B}, or {@code to = to + A B}. What is multiplied is
@@ -30,16 +31,25 @@ interface Products {
     }
   }
 
+  /** One that is ready to be computed. */
+  interface Product extends Runnable, AutoCloseable {
+    /** Gives up what it holds, once. */
+    @Override
+    void close();
+  }
+
   /**
    * A product that is ready to be computed.
    *
    * @param bias a vector that is added to every row; null for none; not with {@code isAdded}
    * @param isAdded whether it is added to what is there
    */
-  Runnable bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded);
+  Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded);
 
   /** Those of the device that a tape is of. */
   static Products of(Tape tape) {
-    return new HostProducts(tape);
+    return Devices.backend(tape.device()).hostMemory()
+        ? new HostProducts()
+        : new DeviceProducts(tape);
   }
 }

@@ -48,6 +48,7 @@ public final class Tape implements AutoCloseable {
   private final long seed;
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
+  private Products products; // null: nothing has been multiplied yet
   private int recorded; // nodes of this step
   private Step step;
   private Gradients gradients; // of the last backward pass; null: what it was of has changed
@@ -197,6 +198,14 @@ public final class Tape implements AutoCloseable {
     return buffers;
   }
 
+  /** How matrices are multiplied here. */
+  Products products() {
+    if (products == null) {
+      products = Products.of(this);
+    }
+    return products;
+  }
+
   Buffer take(DType dtype, long... shape) {
     Buffer buffer = buffers.take(dtype, shape);
     buffer.tensor().fill(0); // padding that is not written is no number of another's
@@ -235,6 +244,9 @@ public final class Tape implements AutoCloseable {
   /** Frees the memory of all its variables. */
   @Override
   public void close() {
-    scope.close();
+    if (scope.isOpen()) {
+      scope.close(); // refused while a call runs, which then needs the rest
+      drop(0);
+    }
   }
 }

@@ -132,6 +132,15 @@ public final class Variable {
   }
 
   /**
+   * The first so many indices of a dimension, the next so many, and so on.
+   *
+   * @throws IllegalArgumentException if the sum of {@code sizes} is not the size of the dimension
+   */
+  public Variable[] split(int dim, long... sizes) {
+    return tape.views(this, new Views.Split(dim, Shape.of(sizes)));
+  }
+
+  /**
    * Every index of a dimension, which goes away: query, key and value of a fused projection [B, S,
    * 3, H, D], for example.
    */

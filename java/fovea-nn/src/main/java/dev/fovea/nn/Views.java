@@ -1,6 +1,7 @@
 package dev.fovea.nn;
 
 import dev.fovea.Tensor;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -43,6 +44,25 @@ sealed interface Views {
     @Override
     public boolean isWhole() {
       return false;
+    }
+  }
+
+  /** Ranges of one dimension, one behind the other. */
+  record Split(int dim, Shape sizes) implements Views {
+    @Override
+    public List<UnaryOperator<Tensor>> of(Tensor value) {
+      List<UnaryOperator<Tensor>> views = new ArrayList<>();
+      long from = 0;
+      for (long size : sizes.sizes()) {
+        long begin = from;
+        views.add(it -> it.slice(dim, begin, begin + size));
+        from += size;
+      }
+      if (from != value.size(dim)) {
+        throw new IllegalArgumentException(
+            "sizes %s have a sum of %d, expected %d".formatted(sizes, from, value.size(dim)));
+      }
+      return views;
     }
   }
 

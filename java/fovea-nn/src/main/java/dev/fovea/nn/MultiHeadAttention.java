@@ -1,0 +1,163 @@
+package dev.fovea.nn;
+
+import dev.fovea.Attention;
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.function.UnaryOperator;
+
+/**
+ * Multi-head attention (Vaswani et al., Attention is all you need, 2017, arXiv 1706.03762, section
+ * 3.2.2): queries, keys and values are projections of rows, every head attends for itself, and what
+ * the heads found is projected once more. Keys and values may have fewer heads than queries
+ * (Ainslie et al., GQA, 2023, arXiv 2305.13245).
+ *
+ * <p>What the heads compute is an {@link Attention}, with any mask, window or modifier it knows;
+ * the tensors of these are given by their names with every call.
+ */
+public final class MultiHeadAttention extends Module {
+  /**
+   * Sizes.
+   *
+   * @param width of rows in and out
+   * @param memoryWidth of the rows that keys and values are projections of
+   * @param heads of queries
+   * @param keyHeads of keys and values, a divisor of {@code heads}
+   * @param headDim elements of a head
+   * @param hasBias whether projections add a bias
+   */
+  public record Sizes(
+      int width, int memoryWidth, int heads, int keyHeads, int headDim, boolean hasBias) {
+    /** Checks. */
+    public Sizes {
+      if (width < 1 || memoryWidth < 1 || heads < 1 || keyHeads < 1 || headDim < 1) {
+        throw new IllegalArgumentException(
+            "width %d, memoryWidth %d, heads %d, keyHeads %d and headDim %d must be at least 1"
+                .formatted(width, memoryWidth, heads, keyHeads, headDim));
+      }
+      if (heads % keyHeads != 0) {
+        throw new IllegalArgumentException(
+            "heads is %d, expected a multiple of keyHeads, %d".formatted(heads, keyHeads));
+      }
+    }
+
+    /** With as many heads of keys, which share the width, and biases. */
+    public static Sizes of(int width, int heads) {
+      if (heads < 1 || width % heads != 0) {
+        throw new IllegalArgumentException(
+            "width is %d, expected a multiple of heads, %d".formatted(width, heads));
+      }
+      return new Sizes(width, width, heads, heads, width / heads, true);
+    }
+  }
+
+  private final Sizes sizes;
+  private final boolean isCross;
+  private final Attention attention;
+  private final Linear in; // to queries, keys and values, or to queries alone
+  private final Linear keyValue; // null where `in` has them
+  private final Linear out;
+  private UnaryOperator<Variable> positions = UnaryOperator.identity(); // of queries and keys
+
+  private MultiHeadAttention(Sizes sizes, Attention attention, boolean isCross) {
+    this.sizes = sizes;
+    this.isCross = isCross;
+    this.attention = Objects.requireNonNull(attention, "attention");
+    int queries = sizes.heads * sizes.headDim;
+    int pairs = 2 * sizes.keyHeads * sizes.headDim;
+    if (isCross) {
+      in = child("query", new Linear(sizes.width, queries, sizes.hasBias));
+      keyValue = child("key_value", new Linear(sizes.memoryWidth, pairs, sizes.hasBias));
+    } else {
+      in = child("query_key_value", new Linear(sizes.width, queries + pairs, sizes.hasBias));
+      keyValue = null;
+    }
+    out = child("out", new Linear(queries, sizes.width, sizes.hasBias));
+  }
+
+  /** Of rows among themselves, in {@code heads} heads that share the width. */
+  public static MultiHeadAttention self(int width, int heads, Attention attention) {
+    return self(Sizes.of(width, heads), attention);
+  }
+
+  /** Of rows among themselves. */
+  public static MultiHeadAttention self(Sizes sizes, Attention attention) {
+    if (sizes.memoryWidth != sizes.width) {
+      throw new IllegalArgumentException(
+          "memoryWidth is %d, expected the width, %d".formatted(sizes.memoryWidth, sizes.width));
+    }
+    return new MultiHeadAttention(sizes, attention, false);
+  }
+
+  /** Of rows over those of another sequence, the memory. */
+  public static MultiHeadAttention cross(int width, int heads, Attention attention) {
+    return cross(Sizes.of(width, heads), attention);
+  }
+
+  /** Of rows over those of another sequence, the memory. */
+  public static MultiHeadAttention cross(Sizes sizes, Attention attention) {
+    return new MultiHeadAttention(sizes, attention, true);
+  }
+
+  /**
+   * Self-attention where queries and keys pass through {@code positions}, [B, S, H, D] to the same,
+   * before they meet: a rotary embedding.
+   */
+  public MultiHeadAttention positions(UnaryOperator<Variable> positions) {
+    this.positions = Objects.requireNonNull(positions, "positions");
+    return this;
+  }
+
+  /** Self-attention of x [B, S, width]. */
+  public Variable forward(Variable x) {
+    return forward(x, Operands.none());
+  }
+
+  /**
+   * Self-attention.
+   *
+   * @param x [B, S, width], or packed [T, width]
+   * @param more what attention takes beside: lengths, masks, biases, and so on
+   */
+  public Variable forward(Variable x, Operands more) {
+    if (isCross) {
+      throw new IllegalStateException("this is cross-attention: it needs a memory too");
+    }
+    Variable[] parts =
+        heads(in.forward(x), sizes.heads + 2L * sizes.keyHeads)
+            .split(x.shape().length - 1, sizes.heads, sizes.keyHeads, sizes.keyHeads);
+    return attend(x, positions.apply(parts[0]), positions.apply(parts[1]), parts[2], more);
+  }
+
+  /**
+   * Cross-attention.
+   *
+   * @param x what asks, [B, Sq, width], or packed [Tq, width]
+   * @param memory what is asked, [B, Sk, memoryWidth], or packed [Tk, memoryWidth]
+   * @param more what attention takes beside
+   */
+  public Variable forward(Variable x, Variable memory, Operands more) {
+    if (!isCross) {
+      throw new IllegalStateException("this is self-attention: it has no memory");
+    }
+    Variable[] parts =
+        heads(keyValue.forward(memory), 2L * sizes.keyHeads)
+            .split(memory.shape().length - 1, sizes.keyHeads, sizes.keyHeads);
+    return attend(x, heads(in.forward(x), sizes.heads), parts[0], parts[1], more);
+  }
+
+  /** [..., heads, headDim]. */
+  private Variable heads(Variable rows, long heads) {
+    long[] shape = Arrays.copyOf(rows.shape(), rows.shape().length + 1);
+    shape[shape.length - 2] = heads;
+    shape[shape.length - 1] = sizes.headDim;
+    return rows.reshape(shape);
+  }
+
+  private Variable attend(Variable x, Variable query, Variable key, Variable value, Operands more) {
+    Attention spec = isTraining() ? attention : attention.eval();
+    Variable attended = Functions.attention(spec, query, key, value, more);
+    long[] shape = x.shape();
+    shape[shape.length - 1] = (long) sizes.heads * sizes.headDim;
+    return out.forward(attended.reshape(shape));
+  }
+}
