@@ -171,12 +171,13 @@ FOVEA_API int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant
 /*
  * fovea_run_<operation>(plan, call, operands, workspace, scratch, stream) runs items [call->begin,
  * call->end) of phase call->phase of a forward pass, fovea_run_<operation>_backward those of a backward
- * pass. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
+ * pass, where the operation has one. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
  * the items among workers.
  *
  * Operands are NULL where the spec says that they are absent, and may be where they have no elements, as
  * workspace and scratch of zero bytes may. A device takes all items of a phase in one call. What is written must not overlap any
- * other operand. `stream` is a CUstream, NULL on the CPU.
+ * other operand. What is written in place is read before, so that an item that runs twice has its effect
+ * twice. `stream` is a CUstream, NULL on the CPU.
  *
  * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
  * workspace may hold anything before.
