@@ -50,6 +50,11 @@ class Generate {
       return role.startsWith("gradient");
     }
 
+    /** The same, read and written: what it holds before a run matters. */
+    Operand inPlace() {
+      return new Operand(name, optional, type, dims, "inout");
+    }
+
     /** Of the type that is asked for, or float32; always wanted of what is always there in that type. */
     Operand gradient() {
       boolean typed = type.equals("T") && !role.endsWith(" f32");
@@ -78,8 +83,13 @@ class Generate {
       return options.stream().filter(it -> it.kind.startsWith(kind));
     }
 
+    /** None of a backward pass that there is not. */
     List<Operand> all(boolean forward) {
-      return Stream.concat(read(forward).stream(), written(forward).stream()).toList();
+      return forward || hasBackward() ? Stream.concat(read(forward).stream(), written(forward).stream()).toList() : List.of();
+    }
+
+    boolean hasBackward() {
+      return in.stream().anyMatch(Operand::hasGradient);
     }
 
     int index(String symbol) {
@@ -105,10 +115,10 @@ class Generate {
   static List<Field> fields(Operation op) {
     List<Field> all = new ArrayList<>();
     all.add(new Field("other", "uint32_t", "size", 0, "1", ""));
-    all.add(new Field("flag", "pass", "FOVEA_FORWARD or FOVEA_BACKWARD"));
+    all.add(new Field("flag", "pass", op.hasBackward() ? "FOVEA_FORWARD or FOVEA_BACKWARD" : "FOVEA_FORWARD"));
     all.add(new Field("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
     all.add(new Field("type", "out_dtype", "0 = dtype"));
-    all.add(new Field("type", "gradient_dtype", "backward, of gradients; 0 = dtype"));
+    all.add(new Field("type", "gradient_dtype", op.hasBackward() ? "backward, of gradients; 0 = dtype" : "not read"));
     op.all(true).stream()
         .filter(it -> it.type.equals("any"))
         .forEach(it -> all.add(new Field("type", it.present(), "0 = no " + it.name)));
@@ -125,8 +135,10 @@ class Generate {
     op.all(true).stream()
         .filter(it -> it.present().startsWith("has_"))
         .forEach(it -> all.add(new Field("flag", it.present(), "1 = " + it.name + " is given")));
-    all.add(new Field("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
-    all.add(new Field("flag", "accumulate", "backward: 1 = gradients of what calls share are added to what is there"));
+    if (op.hasBackward()) {
+      all.add(new Field("flag", "deterministic", "backward: 1 = the same bits on every run; the CPU always gives them"));
+      all.add(new Field("flag", "accumulate", "backward: 1 = gradients of what calls share are added to what is there"));
+    }
     op.written(false).stream()
         .filter(Operand::optional)
         .forEach(it -> all.add(new Field("flag", it.present(), "backward: 1 = " + it.name + " is written")));
@@ -160,7 +172,8 @@ class Generate {
             "name", it.name, "low", it.range.getFirst(), "high", it.range.getLast(), "present", it.kind.endsWith("?") ? "has_" + it.name : ""))),
         "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
         "in", values(op, op.in, 0, op.in.size()),
-        "passes", listed(Stream.of(true, false).map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
+        "passes", listed(Stream.of(true, false).filter(it -> it || op.hasBackward())
+            .map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
   }
 
   private static Map<String, Object> values(Operation op, String pass, List<Operand> all, List<Operand> read) {
@@ -218,6 +231,7 @@ class Generate {
         Map.entry("type", type),
         Map.entry("TYPE", upper(type)),
         Map.entry("written", "" + written),
+        Map.entry("inPlace", it.role.equals("inout") ? "true" : ""),
         Map.entry("counts", "" + op.index(counts)),
         Map.entry("COUNTS", constant(op, counts)),
         Map.entry("present", it.present()),
@@ -320,6 +334,7 @@ class Generate {
           case "option" -> options.add(new Option(words[0], words[1], words[1].equals("flag") ? List.of("0", "1") : range(words, "-FLT_MAX", "FLT_MAX"), comment));
           case "in" -> in.add(operand(it.group(2)));
           case "out" -> out.add(operand(it.group(2)));
+          case "inout" -> out.add(operand(it.group(2)).inPlace());
           default -> throw new IllegalArgumentException(line);
         }
       }

@@ -8,6 +8,7 @@ import operations
 OK, UNSUPPORTED, DEVICE_LOST = 0, 2, 4
 FLOAT32, FLOAT16, BFLOAT16 = 1, 2, 3
 FORWARD, BACKWARD = 0, 1
+PASSES = ("forward", "backward")  # a spec has the operands of each that its operation has
 CPU = 1  # fovea_device_info.kind
 
 _ERROR = c_char * 512
@@ -64,8 +65,9 @@ class Library:
     def __init__(self, path):
         self._functions = ctypes.CDLL(str(path))
         for spec in operations.ALL:
-            self._run(spec, FORWARD).argtypes = [c_void_p] * (len(spec.forward) + 5)
-            self._run(spec, BACKWARD).argtypes = [c_void_p] * (len(spec.backward) + 5)
+            for which, name in enumerate(PASSES):
+                if hasattr(spec, name):
+                    self._run(spec, which).argtypes = [c_void_p] * (len(getattr(spec, name)) + 5)
         self.info = block(LibraryInfo)
         _check(self._functions.fovea_library_query(ctypes.byref(self.info)), self.info)
 
@@ -90,7 +92,7 @@ class Library:
         """A function that runs all phases; what the addresses point to, by names of operands, must outlive it."""
         spec, which = SPECS[plan.operation], getattr(plan, "pass")
         function = self._run(spec, which)
-        names = spec.backward if which == BACKWARD else spec.forward
+        names = getattr(spec, PASSES[which])
         assert operands.keys() <= set(names), operands.keys() - set(names)
         addresses = [operands.get(name, 0) for name in names]
         calls = [block(Call, phase=phase, end=plan.items[phase]) for phase in range(plan.phases)]

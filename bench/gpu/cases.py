@@ -7,7 +7,6 @@ import itertools
 TOKENS = 16384  # of a batch, whatever its sequences' length
 WIDTH = 2048  # heads * head_dim, or a little less where the head does not divide it
 DIRECTIONS = ("fwd", "bwd")
-PASSES = ("forward", "backward")  # the same, as `fovea check` spells them
 OURS = "fovea"
 DETERMINISTIC = "deterministic"  # ours too: a backward pass with the same bits on every run
 

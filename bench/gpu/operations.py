@@ -550,6 +550,43 @@ class LinearSpec(ctypes.Structure):
     )
 
 
+class OptimizerSpec(ctypes.Structure):
+    _name_ = "fovea_optimizer_spec"
+    operation, number = "optimizer", 13
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("rule", c_int32),
+        ("nesterov", c_int32),
+        ("has_mean", c_int32),
+        ("has_square", c_int32),
+        ("has_out", c_int32),
+        ("beta1", c_float),
+        ("beta2", c_float),
+        ("epsilon", c_float),
+        ("weight_decay", c_float),
+        ("batch", c_int64),
+        ("count", c_int64),
+        ("rate_count", c_int64),
+        ("gradient_stride", c_int64 * 1),
+        ("parameter_stride", c_int64 * 1),
+        ("mean_stride", c_int64 * 1),
+        ("square_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 1),
+    ]
+    forward = (
+        "gradient",
+        "rates",
+        "parameter",
+        "mean",
+        "square",
+        "out",
+    )
+
+
 class ProjectionSpec(ctypes.Structure):
     _name_ = "fovea_projection_spec"
     operation, number = "projection", 7
@@ -681,5 +718,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, ProjectionSpec,
-    RotarySpec, SpatialSpec]
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, OptimizerSpec,
+    ProjectionSpec, RotarySpec, SpatialSpec]

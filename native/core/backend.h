@@ -27,7 +27,8 @@ struct Run {
   void* stream;
 };
 
-// An operation on this backend, by pass: each that the backend has defines `kKernels` in its namespace.
+// An operation on this backend, by pass, null for one that the operation does not have: each that the
+// backend has defines `kKernels` in its namespace.
 struct Kernels {
   // Pick kernel, tiles and memory; the spec is resolved.
   int32_t (*plan[2])(const fovea_device_info& device, fovea_plan& plan);

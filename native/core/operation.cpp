@@ -93,12 +93,18 @@ int32_t check_floats(const Operation& operation, const void* spec,
     const bool optional = number.present != 0;
     if (optional ? read_word(spec, number.present) == 0 : value == 0) continue;
     if (value >= number.low && value <= number.high) continue;
-    if (number.high == std::numeric_limits<float>::max()) {
+    constexpr float kMost = std::numeric_limits<float>::max();
+    if (number.high == kMost && number.low == -kMost) {
       return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, expected a finite number", number.name,
                   double(value));
     }
+    const char* const apart = optional || number.low <= 0 ? "" : "0 or ";
+    if (number.high == kMost) {
+      return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, expected %sa finite number of %g or more",
+                  number.name, double(value), apart, double(number.low));
+    }
     return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %g, expected %s%g to %g", number.name,
-                double(value), optional ? "" : "0 or ", double(number.low), double(number.high));
+                double(value), apart, double(number.low), double(number.high));
   }
   return FOVEA_OK;
 }
@@ -221,6 +227,10 @@ int32_t check_spec(const Operation& operation, const void* spec,
   if (int32_t status = check_integers(operation, spec, error)) return status;
   if (int32_t status = check_floats(operation, spec, error)) return status;
   const int32_t pass = read_word(spec, offsetof(SpecHead, pass));
+  if (operation.operands[pass].size() == 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "pass is %d, expected %d: %s has no backward pass", pass,
+                FOVEA_FORWARD, operation.name);
+  }
   if (pass == FOVEA_BACKWARD) {
     if (int32_t status = check_backward(operation, spec, error)) return status;
   }

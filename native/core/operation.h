@@ -66,7 +66,7 @@ struct Dim {
 struct Operand {
   const char* name;
   Type type;
-  bool written;
+  bool written;      // perhaps in place: what it holds before is of its operation
   int8_t counts;     // the size whose rows lengths and offsets count; -1 for a tensor
   uint16_t present;  // offset of the field that is not 0 where it is there; 0 = always
   uint16_t strides;  // offset of those of all dimensions but the last, which is contiguous
@@ -96,7 +96,7 @@ struct Operation {
   List<Field> fields;
   List<Number> numbers;
   List<Size> sizes;
-  List<Operand> operands[2];  // by pass
+  List<Operand> operands[2];  // by pass; none of a pass that it does not have
   // Checks what no table says, sets defaults, and counts FLOPs, at most as many.
   int32_t (*resolve)(fovea_plan& plan);
 };

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 13
+#define FOVEA_ABI_VERSION 14
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -66,6 +66,9 @@ enum { FOVEA_IDENTITY = 0, FOVEA_ELU_PLUS_ONE = 1, FOVEA_RELU = 2 };
 
 /* What distance attention fits to the values around a query, and the head_dim that a linear fit takes at most. */
 enum { FOVEA_LOCAL_CONSTANT = 0, FOVEA_LOCAL_LINEAR = 1, FOVEA_MOST_FIT_DIM = 16 };
+
+/* The rules that a step of an optimizer goes by. */
+enum { FOVEA_SGD = 0, FOVEA_ADAMW = 1, FOVEA_LION = 2 };
 
 /* ---- the library ---------------------------------------------------------------------------- */
 
@@ -171,12 +174,13 @@ FOVEA_API int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant
 /*
  * fovea_run_<operation>(plan, call, operands, workspace, scratch, stream) runs items [call->begin,
  * call->end) of phase call->phase of a forward pass, fovea_run_<operation>_backward those of a backward
- * pass. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
+ * pass, where the operation has one. Allocates nothing and, on a device, waits for nothing. Results are the same bits for any split of
  * the items among workers.
  *
  * Operands are NULL where the spec says that they are absent, and may be where they have no elements, as
  * workspace and scratch of zero bytes may. A device takes all items of a phase in one call. What is written must not overlap any
- * other operand. `stream` is a CUstream, NULL on the CPU.
+ * other operand. What is written in place is read before, so that an item that runs twice has its effect
+ * twice. `stream` is a CUstream, NULL on the CPU.
  *
  * All items of all phases are to be run, phase after phase, on the same operands and workspace. The
  * workspace may hold anything before.
@@ -937,6 +941,70 @@ FOVEA_API int32_t fovea_run_rotary(const fovea_plan* plan, fovea_call* call, con
 FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* call, const void* x,
     const float* cosines, const float* sines, const int32_t* positions, const void* dout, void* dx,
     void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- steps of optimizers -----------------------------------------------------------------------
+ *
+ * gradient, parameter, mean, square and out [B, N], each with a stride of rows of its own; rates [4] are what
+ * changes from step to step, and are read by the run, so that plans and captured graphs stay: the learning
+ * rate lr, c1 = 1 / (1 - beta1^t) and c2 = 1 / (1 - beta2^t) of step t from 1 on, which AdamW alone reads, and
+ * the factor of the gradient (of clipping, a loss that was scaled, gradients that were summed).
+ *
+ * A step changes parameter p, mean m and square v in place, from g = factor gradient:
+ *
+ *   SGD    g = g + weight_decay p, if that is not 0;  with beta1 > 0: m = beta1 m + g,
+ *          p = p - lr s,  s = g;  with beta1 > 0: s = m, or nesterov: s = g + beta1 m
+ *   AdamW  m = beta1 m + (1 - beta1) g;  v = beta2 v + ((1 - beta2) g) g
+ *          p = (1 - lr weight_decay) p - ((lr c1) m) / (sqrt(c2 v) + epsilon)
+ *   Lion   p = (1 - lr weight_decay) p - lr sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
+ *
+ * m and v are those of before on the right and of after in what follows; sign(u) is 1 where u > 0, -1 where
+ * u < 0, else u. All begin with m = 0 and v = 0. This is what PyTorch computes (SGD with a dampening of 0),
+ * decay first. `out`, where it is given, is p rounded to its type: what a model of mixed precision computes
+ * with. mean is for AdamW, Lion and SGD with beta1 > 0, square for AdamW, and both are absent elsewhere.
+ *
+ * Arithmetic is float32, every operation rounded to nearest, none fused, as the parentheses say and else from
+ * left to right, with factors such as 1 - beta1, 1 - lr weight_decay and lr c1 computed so, too: parameters
+ * have the same bits on every device but for what a NaN carries. An infinity or a NaN in gradient is no error;
+ * a factor of NaN or 0 is no way to leave a step out: not to run it is.
+ */
+
+/* generated from ops/optimizer.op: spec */
+typedef struct fovea_optimizer_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* not read */
+  int32_t rule; /* FOVEA_SGD, FOVEA_ADAMW or FOVEA_LION */
+  int32_t nesterov; /* SGD with momentum: 1 = the step looks ahead by it */
+  int32_t has_mean; /* 1 = mean is given */
+  int32_t has_square; /* 1 = square is given */
+  int32_t has_out; /* 1 = out is given */
+  float beta1; /* SGD: momentum, 0 = none; else what of the mean stays, in Lion's step */
+  float beta2; /* what of AdamW's square stays, of Lion's mean */
+  float epsilon; /* AdamW: added to the root of square */
+  float weight_decay; /* SGD: times the parameter,
+      added to its gradient; else of the parameter itself */
+  int64_t batch; /* B: rows: one of all parameters of a model, or those of a matrix */
+  int64_t count; /* N: parameters of a row */
+  int64_t rate_count; /* R: of rates */
+  int64_t gradient_stride[1]; /* of [B] */
+  int64_t parameter_stride[1]; /* of [B] */
+  int64_t mean_stride[1]; /* of [B] */
+  int64_t square_stride[1]; /* of [B] */
+  int64_t out_stride[1]; /* of [B] */
+} fovea_optimizer_spec;
+/* end */
+
+/* Steps of optimizers: there is no backward pass. */
+/* generated from ops/optimizer.op: functions */
+FOVEA_API int32_t fovea_plan_optimizer(const fovea_optimizer_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_optimizer(const fovea_plan* plan, fovea_call* call,
+    const void* gradient, const float* rates, float* parameter, float* mean, float* square,
+    void* out, void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

@@ -79,7 +79,8 @@ class SpecDraw {
       const float value = random_.once_in(2) ? 0 : float(random_.upto(8)) / 8;
       std::memcpy(&spec_[number.offset], &value, sizeof value);
     }
-    word(offsetof(SpecHead, pass), random_.once_in(2));
+    const bool trains = operation_.operands[FOVEA_BACKWARD].size() > 0;
+    word(offsetof(SpecHead, pass), trains && random_.once_in(2));
     for (const Size& size : operation_.sizes) {
       wide(size.offset, std::min(size.high, size.low + random_.upto(random_.once_in(2) ? 3 : 60)));
     }

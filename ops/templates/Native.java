@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 
-/** {@code fovea_run_{{name}}} and its backward pass. Made by ops/generate. */
+/** {@code fovea_run_{{name}}}{{#passes}}{{#suffix}} and its backward pass{{/suffix}}{{/passes}}. Made by ops/generate. */
 public final class Native{{Name}} extends NativeOperation {
   {{#sizes}}
   private static final Size {{NAME}} = new Size("{{name}}", "{{symbol}}", Fovea{{Name}}Spec.{{NAME}}, {{#total}}Fovea{{Name}}Spec.{{TOTAL}}, "{{totalSymbol}}"{{/total}}{{^total}}null, null{{/total}});
@@ -31,7 +31,7 @@ public final class Native{{Name}} extends NativeOperation {
         {{#passes}}
         List.of(
             {{#operands}}
-            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}})){{comma}}
+            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}}){{#inPlace}}, {{inPlace}}{{/inPlace}}){{comma}}
             {{/operands}}
         ){{comma}}{{^comma}});{{/comma}}
         {{/passes}}

@@ -41,7 +41,7 @@ static_assert(std::size(k{{Pass}}) <= kMostOperands);
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kNumbers, kSizes, {{{#passes}}k{{Pass}}{{comma}}{{/passes}}}, resolve,
 };
 
 }  // namespace fovea::{{name}}

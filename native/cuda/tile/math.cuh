@@ -171,6 +171,15 @@ FOVEA_DEVICE float square_root(float x) {
 #endif
 }
 
+// x * y rounded by itself: nvcc fuses the product of an operator with a sum where it can.
+FOVEA_DEVICE float multiply_alone(float x, float y) {
+#ifdef __CUDACC__
+  return __fmul_rn(x, y);
+#else
+  return x * y;
+#endif
+}
+
 FOVEA_DEVICE float fused_multiply_add(float x, float y, float z) {
 #ifdef __CUDACC__
   return fmaf(x, y, z);

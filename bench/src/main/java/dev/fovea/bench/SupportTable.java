@@ -82,7 +82,7 @@ final class SupportTable {
       table.append('\n');
     }
     for (NativeOperation operation : NativeOperations.ALL) {
-      for (Pass pass : Pass.values()) {
+      for (Pass pass : Pass.of(operation)) {
         table.append("| %s checked, %s |".formatted(operation.name(), pass));
         for (Column column : columns) {
           table.append(' ').append(checked(column, operation, pass)).append(" |");

@@ -3,7 +3,7 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 13;
+  public static final int VERSION = 14;
 
   public static final int ERROR_LENGTH = 512;
   public static final int MAX_PHASES = 6;
@@ -38,6 +38,10 @@ public final class Abi {
   public static final int TOP_LEFT = 1;
 
   public static final int LOCAL_LINEAR = 1;
+
+  public static final int SGD = 0;
+  public static final int ADAMW = 1;
+  public static final int LION = 2;
 
   private Abi() {}
 }

@@ -29,7 +29,7 @@ public final class NativeLibrary {
   private final MemorySegment loadModifier;
   private final Map<NativeOperation, Functions> functions = new IdentityHashMap<>();
 
-  /** The addresses of an operation. */
+  /** The addresses of an operation; {@code backward} is null where it has no such pass. */
   private record Functions(MemorySegment plan, MemorySegment forward, MemorySegment backward) {}
 
   /** Throws {@link LoadRefusal} if the library is not one these bindings can call. */
@@ -48,7 +48,9 @@ public final class NativeLibrary {
           new Functions(
               find(symbols, "fovea_plan_" + operation.name()),
               find(symbols, "fovea_run_" + operation.name()),
-              find(symbols, "fovea_run_" + operation.name() + "_backward")));
+              operation.hasBackward()
+                  ? find(symbols, "fovea_run_" + operation.name() + "_backward")
+                  : null));
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = FoveaLibraryInfo.allocate(arena);

@@ -29,6 +29,12 @@ public abstract class NativeOperation {
   private final Field.Int32 accumulate;
   private final Field.Int32 deterministic;
 
+  /** One without a backward pass. */
+  NativeOperation(
+      String name, int id, StructLayout spec, List<Operand.Size> sizes, List<Operand> forward) {
+    this(name, id, spec, sizes, forward, List.of());
+  }
+
   NativeOperation(
       String name,
       int id,
@@ -54,8 +60,8 @@ public abstract class NativeOperation {
     dtype = Field.Int32.of(spec, "dtype");
     outDType = Field.Int32.of(spec, "out_dtype");
     gradientDType = Field.Int32.of(spec, "gradient_dtype");
-    accumulate = Field.Int32.of(spec, "accumulate");
-    deterministic = Field.Int32.of(spec, "deterministic");
+    accumulate = hasBackward() ? Field.Int32.of(spec, "accumulate") : null;
+    deterministic = hasBackward() ? Field.Int32.of(spec, "deterministic") : null;
   }
 
   /** In C: {@code "attention"}. */
@@ -108,12 +114,12 @@ public abstract class NativeOperation {
     return Field.Float32.of(spec, field);
   }
 
-  /** Whether gradients are added to what is there, in a spec. */
+  /** Whether gradients are added to what is there, in a spec; null without a backward pass. */
   public final Field.Int32 accumulate() {
     return accumulate;
   }
 
-  /** Whether every run gives the same bits, in a spec. */
+  /** Whether every run gives the same bits, in a spec; null without a backward pass. */
   public final Field.Int32 deterministic() {
     return deterministic;
   }
@@ -198,7 +204,12 @@ public abstract class NativeOperation {
     return saves;
   }
 
-  /** Operands of a pass, in the order of arguments. */
+  /** False if nothing of it has a gradient. */
+  public final boolean hasBackward() {
+    return !backward.isEmpty();
+  }
+
+  /** Operands of a pass, in the order of arguments; none of one that it does not have. */
   public final List<Operand> operands(int pass) {
     return pass == Abi.FORWARD ? forward : backward;
   }
@@ -237,8 +248,8 @@ public abstract class NativeOperation {
       MemorySegment stream)
       throws Throwable;
 
-  /** {@code fovea_run_<name>_backward}. */
-  abstract int backward(
+  /** {@code fovea_run_<name>_backward}, of one that has that. */
+  int backward(
       MemorySegment function,
       MemorySegment plan,
       MemorySegment call,
@@ -246,7 +257,9 @@ public abstract class NativeOperation {
       MemorySegment workspace,
       MemorySegment scratch,
       MemorySegment stream)
-      throws Throwable;
+      throws Throwable {
+    throw new UnsupportedOperationException(name + " has no backward pass");
+  }
 
   @Override
   public final String toString() {

@@ -13,6 +13,7 @@ import java.util.List;
  * @param present the field that is not 0 where it is there; null if it always is
  * @param strides of all dimensions but the last, which is contiguous; null if it is dense
  * @param dims its dimensions; those of offsets have one element more
+ * @param inPlace written over what it holds, which a run reads
  */
 public record Operand(
     String name,
@@ -21,7 +22,20 @@ public record Operand(
     Size counts,
     Field.Int32 present,
     Field.Int64Array strides,
-    List<Dim> dims) {
+    List<Dim> dims,
+    boolean inPlace) {
+
+  /** One that is read or written, not both. */
+  public Operand(
+      String name,
+      Type type,
+      boolean written,
+      Size counts,
+      Field.Int32 present,
+      Field.Int64Array strides,
+      List<Dim> dims) {
+    this(name, type, written, counts, present, strides, dims, false);
+  }
 
   /** Rows of vectors, such as [B, Sq, Hq, D]: positions before heads. */
   public boolean isRows() {

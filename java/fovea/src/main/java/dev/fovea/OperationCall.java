@@ -25,7 +25,7 @@ import java.util.concurrent.ForkJoinPool;
  * @param <C> the call of an operation
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
-    permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall {
+    permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall, OptimizerStepCall {
   static {
     CallAccess.leave(
         new CallAccess<OperationCall<?>, OperationBackward<?>, Tensor>(
@@ -66,9 +66,9 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   /**
    * Where the result goes: of the shape that the operation says.
    *
-   * <p>Like all that is written it shares no element with any other operand: a run in place, with
-   * out over the first of them, is refused. Views that lie between each other, such as the three of
-   * [B, S, 3, H, D], share none.
+   * <p>Like all that is written it shares no element with any other operand: out over the first of
+   * them is refused. Views that lie between each other, such as the three of [B, S, 3, H, D], share
+   * none.
    */
   public C out(Tensor out) {
     return bind("out", out);

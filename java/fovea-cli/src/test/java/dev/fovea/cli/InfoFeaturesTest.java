@@ -14,6 +14,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeOperations;
+import dev.fovea.testkit.Pass;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -45,8 +46,8 @@ class InfoFeaturesTest {
     for (NativeOperation operation : NativeOperations.ALL) {
       for (Device tier : Device.cpuTiers()) {
         for (String dtype : List.of("float32", "float16", "bfloat16")) {
-          for (String pass : List.of("forward", "backward")) {
-            String name = String.join(" ", operation.name(), tier.name(), dtype, pass);
+          for (Pass pass : Pass.of(operation)) {
+            String name = operation.name() + " " + tier.name() + " " + dtype + " " + pass;
             assertTrue(asked.contains(name), name);
           }
         }

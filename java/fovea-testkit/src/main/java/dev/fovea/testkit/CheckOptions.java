@@ -42,6 +42,10 @@ public record CheckOptions(
     Objects.requireNonNull(backend, "backend");
     Objects.requireNonNull(operation, "operation");
     Objects.requireNonNull(pass, "pass");
+    if (!Pass.of(operation.table()).contains(pass)) {
+      throw new IllegalArgumentException(
+          "%s has no %s pass: nothing of it has a gradient".formatted(operation, pass));
+    }
     between("cases", cases, 0, Long.MAX_VALUE);
     between("onlyCase", onlyCase, -1, LAST_CASE);
     between("threads", threads, 1, MOST_THREADS);

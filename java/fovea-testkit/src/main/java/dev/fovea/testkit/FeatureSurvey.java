@@ -97,7 +97,7 @@ public final class FeatureSurvey {
   public List<Answer> answers() {
     List<Answer> answers = new ArrayList<>();
     for (DType dtype : TYPES) {
-      for (Pass pass : Pass.values()) {
+      for (Pass pass : Pass.of(operation)) {
         Plan plan = plan(backend, plain, pass, dtype);
         answers.add(answer(dtype, pass, null, List.of(), plan));
         if (plan.isThere()) {
@@ -111,45 +111,57 @@ public final class FeatureSurvey {
     return answers;
   }
 
-  /** Alone, or else with what refusals name, and if need be with one other. */
+  /** Alone, or else with what refusals name, and if need be with one other and what they name. */
   private Answer ask(DType dtype, Pass pass, ProbeSpec.Feature feature) {
-    ProbeSpec asked = plain.with(feature);
-    Plan alone = plan(backend, asked, pass, dtype);
-    if (alone.isThere()) {
-      return answer(dtype, pass, feature, List.of(), alone);
+    Found alone = plan(dtype, pass, List.of(feature));
+    if (alone.plan.isThere()) {
+      return answer(dtype, pass, feature, alone);
     }
-    List<ProbeSpec.Feature> others =
-        features.stream().filter(it -> it != feature && it.passes().contains(pass)).toList();
-    List<ProbeSpec.Feature> named = new ArrayList<>();
-    ProbeSpec together = asked;
-    Plan last = alone;
+    for (ProbeSpec.Feature other : features) {
+      if (!alone.features.contains(other) && other.passes().contains(pass)) {
+        List<ProbeSpec.Feature> more = new ArrayList<>(alone.features);
+        more.add(other);
+        Found together = plan(dtype, pass, more);
+        if (together.plan.isThere()) {
+          return answer(dtype, pass, feature, together);
+        }
+      }
+    }
+    return answer(dtype, pass, feature, List.of(), alone.first);
+  }
+
+  /** What was asked for in the end, with what it came to, and to what at first. */
+  private record Found(List<ProbeSpec.Feature> features, Plan first, Plan plan) {}
+
+  /** With those features, and others that refusals name. */
+  private Found plan(DType dtype, Pass pass, List<ProbeSpec.Feature> asked) {
+    List<ProbeSpec.Feature> all = new ArrayList<>(asked);
+    ProbeSpec spec = plain;
+    for (ProbeSpec.Feature it : asked) {
+      spec = spec.with(it);
+    }
+    Plan first = plan(backend, spec, pass, dtype);
+    Plan last = first;
     while (!last.isThere()) {
       String refusal = last.error;
       Optional<ProbeSpec.Feature> missing =
-          others.stream()
-              .filter(it -> !named.contains(it))
+          features.stream()
+              .filter(it -> it.passes().contains(pass) && !all.contains(it))
               .filter(it -> refusal.endsWith(" is given without " + it.name()))
               .findFirst();
       if (missing.isEmpty()) {
         break;
       }
-      named.add(missing.get());
-      together = together.with(missing.get());
-      last = plan(backend, together, pass, dtype);
+      all.add(missing.get());
+      spec = spec.with(missing.get());
+      last = plan(backend, spec, pass, dtype);
     }
-    if (last.isThere()) {
-      return answer(
-          dtype, pass, feature, named.stream().map(ProbeSpec.Feature::name).toList(), last);
-    }
-    for (ProbeSpec.Feature other : others) {
-      Plan plan = plan(backend, together.with(other), pass, dtype);
-      if (plan.isThere()) {
-        named.add(other);
-        return answer(
-            dtype, pass, feature, named.stream().map(ProbeSpec.Feature::name).toList(), plan);
-      }
-    }
-    return answer(dtype, pass, feature, List.of(), alone);
+    return new Found(all, first, last);
+  }
+
+  private static Answer answer(DType dtype, Pass pass, ProbeSpec.Feature feature, Found found) {
+    List<String> with = found.features.stream().skip(1).map(ProbeSpec.Feature::name).toList();
+    return answer(dtype, pass, feature, with, found.plan);
   }
 
   private static Answer answer(
@@ -169,7 +181,7 @@ public final class FeatureSurvey {
     Set<String> optional = plain.absentSizes();
     for (Operand.Size size : operation.sizes()) {
       for (DType dtype : TYPES) {
-        for (Pass pass : Pass.values()) {
+        for (Pass pass : Pass.of(operation)) {
           if (!optional.contains(size.name()) && plan(backend, plain, pass, dtype).isThere()) {
             long most = most(size, pass, dtype);
             if (most < LARGE) {

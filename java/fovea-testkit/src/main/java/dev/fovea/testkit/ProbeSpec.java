@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
@@ -73,7 +74,7 @@ final class ProbeSpec {
   }
 
   /**
-   * Plain cases to try: nothing optional, and all sizes small, or one of them smaller, where its
+   * Plain cases to try: nothing optional, and all sizes small, or one of them another, where its
    * range is narrow.
    */
   static Stream<ProbeSpec> plain(NativeOperation operation) {
@@ -84,7 +85,8 @@ final class ProbeSpec {
     ProbeSpec all = new ProbeSpec(operation, sizes, Set.of(), spec -> {});
     return Stream.concat(
         Stream.of(all),
-        operation.sizes().stream().flatMap(it -> Stream.of(all.with(it, 2), all.with(it, 1))));
+        operation.sizes().stream()
+            .flatMap(it -> LongStream.of(2, 1, 4).mapToObj(value -> all.with(it, value))));
   }
 
   /** The same with another size. */
@@ -200,7 +202,7 @@ final class ProbeSpec {
               BOTH,
               spec -> operation.outDType().set(spec, CaseFile.dtype(dtype))));
     }
-    for (DType dtype : FeatureSurvey.TYPES) {
+    for (DType dtype : operation.hasBackward() ? FeatureSurvey.TYPES : List.<DType>of()) {
       features.add(
           number(
               "gradient_dtype " + text(dtype),
