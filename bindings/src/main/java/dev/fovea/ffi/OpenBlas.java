@@ -1,6 +1,7 @@
 package dev.fovea.ffi;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
@@ -57,24 +58,30 @@ public final class OpenBlas {
           ADDRESS,
           JAVA_INT); // c, ldc
 
+  private static final FunctionDescriptor DSDOT_TYPE =
+      FunctionDescriptor.of(JAVA_DOUBLE, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT);
+
   private OpenBlas() {}
 
   /** The functions; initialising this class loads the library, but does not fail if that does. */
   @SuppressWarnings("restricted")
   private static final class Functions {
     static final MethodHandle SGEMM;
+    static final MethodHandle DSDOT;
     static final MethodHandle SET_NUM_THREADS;
     static final String CONFIG;
     static final Throwable FAILURE;
 
     static {
       MethodHandle sgemm = null;
+      MethodHandle dsdot = null;
       MethodHandle setNumThreads = null;
       String config = null;
       Throwable failure = null;
       try {
         SymbolLookup library = open();
         sgemm = function(library, "cblas_sgemm", SGEMM_TYPE);
+        dsdot = function(library, "cblas_dsdot", DSDOT_TYPE);
         setNumThreads =
             function(library, "openblas_set_num_threads", FunctionDescriptor.ofVoid(JAVA_INT));
         MethodHandle getConfig =
@@ -85,6 +92,7 @@ public final class OpenBlas {
         failure = e;
       }
       SGEMM = sgemm;
+      DSDOT = dsdot;
       SET_NUM_THREADS = setNumThreads;
       CONFIG = config;
       FAILURE = failure;
@@ -188,6 +196,22 @@ public final class OpenBlas {
           beta,
           c,
           ldc);
+    } catch (Throwable e) {
+      throw Handles.unchecked(e);
+    }
+  }
+
+  /**
+   * The sum of the products of two float32 vectors of {@code n} elements, in float64.
+   *
+   * @throws IndexOutOfBoundsException if one does not lie inside its segment
+   */
+  public static double dsdot(int n, MemorySegment x, MemorySegment y) {
+    check("x", x, 1, n, n);
+    check("y", y, 1, n, n);
+    Functions.check();
+    try {
+      return (double) Functions.DSDOT.invokeExact(n, x, 1, y, 1);
     } catch (Throwable e) {
       throw Handles.unchecked(e);
     }

@@ -29,6 +29,15 @@ class OpenBlasTest {
   }
 
   @Test
+  void sumsProductsInFloat64() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment x = matrix(arena, 3e4f, 1, 2, 3);
+      assertEquals(9e8 + 14, OpenBlas.dsdot(4, x, x));
+      assertThrows(IndexOutOfBoundsException.class, () -> OpenBlas.dsdot(5, x, x));
+    }
+  }
+
+  @Test
   void refusesWhatDoesNotFit() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment four = matrix(arena, 1, 2, 3, 4);

@@ -2,10 +2,10 @@ package dev.fovea.nn;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.access.Devices;
 import dev.fovea.ffi.CublasLt;
-import dev.fovea.nn.Buffers.Buffer;
 import dev.fovea.spi.DeviceBackend;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
@@ -23,15 +23,20 @@ final class DeviceProducts implements Products {
   /** A handle for each device, for the rest of the process. */
   private static final Map<DeviceBackend, MemorySegment> HANDLES = new ConcurrentHashMap<>();
 
+  /** Elements that are multiplied by themselves at a time: few enough for any algorithm. */
+  private static final long DOT = 1 << 20;
+
   private final Device device;
   private final DeviceBackend backend;
-  private final Buffer workspace;
+  private final Tensor workspace;
+  private final Tensor square; // of a norm
 
-  DeviceProducts(Tape tape) {
-    device = tape.device();
+  DeviceProducts(Scope scope) {
+    device = scope.device();
     backend = Devices.backend(device);
     CublasLt.get(); // or says what is missing
-    workspace = tape.take(DType.FLOAT32, WORKSPACE / Float.BYTES);
+    workspace = scope.allocate(DType.FLOAT32, WORKSPACE / Float.BYTES);
+    square = scope.allocate(DType.FLOAT32, 1, 1);
   }
 
   private static MemorySegment handle(DeviceBackend backend) {
@@ -58,6 +63,18 @@ final class DeviceProducts implements Products {
     } finally {
       backend.leave();
     }
+  }
+
+  @Override
+  public double norm(Tensor vector) {
+    square.fill(0);
+    for (long from = 0; from < vector.elements(); from += DOT) {
+      Tensor part = vector.slice(0, from, Math.min(from + DOT, vector.elements())).unsqueeze(0);
+      try (Product product = bind(Factor.of(part), Factor.transposed(part), square, null, true)) {
+        product.run();
+      }
+    }
+    return Math.sqrt(square.getFloat(0, 0));
   }
 
   private static CublasLt.Matrix matrix(Tensor tensor, boolean isTransposed) {
@@ -94,7 +111,7 @@ final class DeviceProducts implements Products {
             a,
             b,
             to,
-            address(workspace.tensor()),
+            address(workspace),
             WORKSPACE,
             MemorySegment.ofAddress(device.stream().handle()));
       } finally {

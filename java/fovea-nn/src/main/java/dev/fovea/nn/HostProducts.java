@@ -15,6 +15,9 @@ final class HostProducts implements Products {
    */
   private static final int ROWS = 192;
 
+  /** Elements of a vector at a time. */
+  private static final int MOST = 1 << 30;
+
   /** Multiplications that another thread is worth being woken for. */
   private static final double WORTH_A_THREAD = 1e6;
 
@@ -24,6 +27,16 @@ final class HostProducts implements Products {
       throw new UnsupportedOperationException("products of " + to.dtype() + " on " + to.device());
     }
     return new Bound(a, b, to, bias, isAdded);
+  }
+
+  @Override
+  public double norm(Tensor vector) {
+    double squares = 0;
+    for (long from = 0; from < vector.elements(); from += MOST) {
+      Tensor part = vector.slice(0, from, Math.min(from + MOST, vector.elements()));
+      squares += OpenBlas.dsdot((int) part.elements(), part.segment(), part.segment());
+    }
+    return Math.sqrt(squares);
   }
 
   /** By rows of the result, or by its columns where it has more of these. */

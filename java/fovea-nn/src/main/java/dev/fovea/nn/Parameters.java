@@ -24,6 +24,7 @@ public final class Parameters implements AutoCloseable {
   private final Scope scope;
   private final Map<String, Parameter> named;
   private final List<Group> groups;
+  private Products products; // null: no norm was asked for yet
 
   /**
    * Parameters side by side, with gaps of zeros between them.
@@ -162,6 +163,19 @@ public final class Parameters implements AutoCloseable {
         group.computed().copyFrom(group.value());
       }
     }
+  }
+
+  /** The square root of the sum of the squares of all gradients. */
+  public double gradientNorm() {
+    if (products == null) {
+      products = Products.of(scope);
+    }
+    double squares = 0;
+    for (Group group : groups) {
+      double norm = products.norm(group.gradient());
+      squares += norm * norm;
+    }
+    return Math.sqrt(squares);
   }
 
   /** Sets all gradients to zero. */

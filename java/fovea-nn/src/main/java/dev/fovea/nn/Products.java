@@ -1,5 +1,6 @@
 package dev.fovea.nn;
 
+import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.access.Devices;
 
@@ -46,10 +47,13 @@ interface Products {
    */
   Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded);
 
-  /** Those of the device that a tape is of. */
-  static Products of(Tape tape) {
-    return Devices.backend(tape.device()).hostMemory()
+  /** The square root of the sum of the squares of a vector, float32. */
+  double norm(Tensor vector);
+
+  /** Those of a device, with memory of {@code scope}. */
+  static Products of(Scope scope) {
+    return Devices.backend(scope.device()).hostMemory()
         ? new HostProducts()
-        : new DeviceProducts(tape);
+        : new DeviceProducts(scope);
   }
 }

@@ -201,7 +201,7 @@ public final class Tape implements AutoCloseable {
   /** How matrices are multiplied here. */
   Products products() {
     if (products == null) {
-      products = Products.of(this);
+      products = Products.of(scope);
     }
     return products;
   }

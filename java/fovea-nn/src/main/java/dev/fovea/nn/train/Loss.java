@@ -1,0 +1,73 @@
+package dev.fovea.nn.train;
+
+import dev.fovea.Tensor;
+import dev.fovea.nn.Variable;
+import java.util.Arrays;
+
+/**
+ * What training makes small: a number, with its derivative by a variable.
+ *
+ * @param value the number; NaN and infinities are for who reads it to judge
+ * @param output what it was computed from
+ * @param gradient of the number by {@code output}
+ */
+public record Loss(double value, Variable output, Tensor gradient) {
+
+  /** Adds the gradients of all parameters that it depends on to what they have. */
+  public void backward() {
+    output.tape().backward(output, gradient);
+  }
+
+  /**
+   * The mean of {@code (x - target)^2} over all elements. Computed by the host, in float64.
+   *
+   * @param target of the shape of x
+   */
+  public static Loss meanSquaredError(Variable x, Variable target) {
+    if (!Arrays.equals(x.shape(), target.shape())) {
+      throw new IllegalArgumentException(
+          "target has shape %s, expected that of x, %s"
+              .formatted(Arrays.toString(target.shape()), Arrays.toString(x.shape())));
+    }
+    float[] values = x.value().toFloatArray();
+    float[] targets = target.value().toFloatArray();
+    double sum = 0;
+    for (int i = 0; i < values.length; i++) {
+      double error = (double) values[i] - targets[i];
+      sum += error * error;
+      values[i] = (float) (2 * error / values.length);
+    }
+    return new Loss(sum / Math.max(1, values.length), x, seed(x).copyFrom(values));
+  }
+
+  /**
+   * The mean of {@code ln(1 + exp(lower - higher))} over pairs: what should rank higher against
+   * what should rank lower (Burges et al., Learning to rank using gradient descent, 2005). Computed
+   * by the host, in float64.
+   *
+   * @param scores [2, N] or [2, N, 1]: the first of every pair should be the higher
+   */
+  public static Loss pairwiseRanking(Variable scores) {
+    if (scores.shape().length == 0 || scores.size(0) != 2) {
+      throw new IllegalArgumentException(
+          "scores have shape %s, expected [2, N]".formatted(Arrays.toString(scores.shape())));
+    }
+    float[] values = scores.value().toFloatArray();
+    int pairs = values.length / 2;
+    double sum = 0;
+    for (int i = 0; i < pairs; i++) {
+      double difference = (double) values[pairs + i] - values[i];
+      // ln(1 + e^d) and its derivative, without an overflow.
+      double small = Math.exp(-Math.abs(difference));
+      sum += Math.max(difference, 0) + Math.log1p(small);
+      double slope = (difference >= 0 ? 1 : small) / (1 + small) / pairs;
+      values[i] = (float) -slope;
+      values[pairs + i] = (float) slope;
+    }
+    return new Loss(sum / Math.max(1, pairs), scores, seed(scores).copyFrom(values));
+  }
+
+  private static Tensor seed(Variable of) {
+    return of.tape().input(of.dtype(), of.shape()).value();
+  }
+}

@@ -1,0 +1,233 @@
+package dev.fovea.nn.train;
+
+import dev.fovea.nn.Tape;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.DoubleSupplier;
+
+/**
+ * A training run: steps of an {@link Optimizer} on the losses of batches, with checkpoints that it
+ * goes on from, metrics for who watches, and an end when nothing gets better any more.
+ *
+ * {@snippet :
+ * try (Parameters parameters = Parameters.of(model, device, seed);
+ *     Tape tape = Tape.open(device, seed);
+ *     Optimizer optimizer = new Optimizer(parameters, OptimizerStep.adamw(0.9, 0.98, 1e-9), schedule)) {
+ *   Trainer trainer =
+ *       Trainer.of(tape, optimizer, batch -> model.loss(tape, data.batch(batch)))
+ *           .steps(1500)
+ *           .checkpoints(Path.of("run.safetensors"), 100)
+ *           .metrics(Path.of("run.jsonl"));
+ *   trainer.run();
+ * }
+ * }
+ *
+ * <p>A run that was killed is run again by the same program: it goes on behind the last checkpoint,
+ * to the same bits. For that a batch must follow from its number alone.
+ */
+public final class Trainer {
+  /** The loss of a batch; the tape's step has begun. */
+  @FunctionalInterface
+  public interface Batches {
+    /**
+     * Computes the loss.
+     *
+     * @param number of the batch, from 0 on: what it consists of follows from that
+     */
+    Loss loss(int number);
+  }
+
+  /** Watches a run. */
+  @FunctionalInterface
+  public interface Listener {
+    /** A step has been taken, or an evaluation made: numbers by their names. */
+    void metrics(int step, Map<String, Double> metrics);
+  }
+
+  private final Tape tape;
+  private final Optimizer optimizer;
+  private final Batches batches;
+  private int steps = 1000;
+  private int accumulated = 1;
+  private Path checkpoint; // null: none
+  private int checkpointEvery;
+  private Path metricsFile; // null: none
+  private Path eventFolder; // null: none
+  private Listener listener = (step, metrics) -> {};
+  private DoubleSupplier evaluation; // null: none
+  private int evaluateEvery;
+  private int patience;
+
+  // Of the run.
+  private double best = Double.POSITIVE_INFINITY;
+  private int worse; // evaluations in a row that were not better
+  private boolean stopped;
+
+  private Trainer(Tape tape, Optimizer optimizer, Batches batches) {
+    this.tape = Objects.requireNonNull(tape, "tape");
+    this.optimizer = Objects.requireNonNull(optimizer, "optimizer");
+    this.batches = Objects.requireNonNull(batches, "batches");
+  }
+
+  /** A run of 1000 steps. */
+  public static Trainer of(Tape tape, Optimizer optimizer, Batches batches) {
+    return new Trainer(tape, optimizer, batches);
+  }
+
+  /** How many steps the run has in all, those before a checkpoint counted. */
+  public Trainer steps(int steps) {
+    this.steps = atLeastOne("steps", steps);
+    return this;
+  }
+
+  /** How many batches make one step: the gradient is their mean. */
+  public Trainer accumulate(int batches) {
+    accumulated = atLeastOne("batches", batches);
+    return this;
+  }
+
+  /**
+   * A file to go on from and to write to, every so many steps and at the end. One that is killed
+   * while it writes leaves the one before.
+   */
+  public Trainer checkpoints(Path file, int every) {
+    checkpoint = Objects.requireNonNull(file, "file");
+    checkpointEvery = atLeastOne("every", every);
+    return this;
+  }
+
+  /**
+   * A file for metrics, a line of JSON for each step and evaluation; one that is there is
+   * continued.
+   */
+  public Trainer metrics(Path file) {
+    metricsFile = Objects.requireNonNull(file, "file");
+    return this;
+  }
+
+  /** A folder for an event file of TensorBoard. */
+  public Trainer events(Path folder) {
+    eventFolder = Objects.requireNonNull(folder, "folder");
+    return this;
+  }
+
+  /** Who watches: a progress bar, a plot. */
+  public Trainer listener(Listener listener) {
+    this.listener = Objects.requireNonNull(listener, "listener");
+    return this;
+  }
+
+  /**
+   * What is to become small on data that is not trained on. A checkpoint knows the best.
+   *
+   * @param every so many steps
+   * @param patience evaluations in a row that may be no better before the run ends early; 0: it
+   *     does not
+   */
+  public Trainer evaluate(DoubleSupplier evaluation, int every, int patience) {
+    this.evaluation = Objects.requireNonNull(evaluation, "evaluation");
+    evaluateEvery = atLeastOne("every", every);
+    if (patience < 0) {
+      throw new IllegalArgumentException("patience is " + patience + ", expected 0 or more");
+    }
+    this.patience = patience;
+    return this;
+  }
+
+  private static int atLeastOne(String name, int value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(name + " is " + value + ", expected at least 1");
+    }
+    return value;
+  }
+
+  /**
+   * Runs to the end, from the checkpoint where there is one.
+   *
+   * @return the losses of the steps that were taken now
+   * @throws TrainingException if a loss or a gradient is no finite number: nothing was changed by
+   *     it, and the checkpoint is that of a step before
+   * @throws UncheckedIOException if a checkpoint cannot be read or written, or metrics cannot be
+   *     written
+   */
+  public double[] run() {
+    try (MetricFiles files = new MetricFiles(metricsFile, eventFolder)) {
+      resume();
+      int before = optimizer.steps();
+      double[] losses = new double[Math.max(0, steps - before)];
+      int taken = 0;
+      while (optimizer.steps() < steps && !stopped) {
+        losses[taken++] = step(files);
+      }
+      return Arrays.copyOf(losses, taken);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private double step(MetricFiles files) throws IOException {
+    int step = optimizer.steps() + 1;
+    double rate = optimizer.rate();
+    double loss = 0;
+    for (int part = 0; part < accumulated; part++) {
+      int number = Math.multiplyExact(step - 1, accumulated) + part;
+      tape.begin(number);
+      Loss it = batches.loss(number);
+      if (!Double.isFinite(it.value())) {
+        optimizer.parameters().zeroGradients();
+        throw new TrainingException(step, "the loss of step " + step + " is " + it.value());
+      }
+      loss += it.value() / accumulated;
+      it.backward();
+    }
+    double norm = optimizer.step(1.0 / accumulated);
+    if (!Double.isFinite(norm)) {
+      optimizer.parameters().zeroGradients();
+      throw new TrainingException(step, "the gradient's norm of step " + step + " is " + norm);
+    }
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    metrics.put("loss", loss);
+    metrics.put("gradientNorm", norm);
+    metrics.put("learningRate", rate);
+    if (evaluation != null && step % evaluateEvery == 0) {
+      evaluate(metrics);
+    }
+    files.write(step, metrics);
+    listener.metrics(step, metrics);
+    if (checkpoint != null && (step % checkpointEvery == 0 || step == steps || stopped)) {
+      Checkpoint.write(
+          checkpoint,
+          optimizer,
+          Map.of("best", Double.toString(best), "worse", Integer.toString(worse)));
+    }
+    return loss;
+  }
+
+  private void evaluate(Map<String, Double> metrics) {
+    double value = evaluation.getAsDouble();
+    metrics.put("evaluation", value);
+    if (value < best) {
+      best = value;
+      worse = 0;
+    } else {
+      worse++;
+    }
+    stopped = patience > 0 && worse >= patience;
+  }
+
+  private void resume() throws IOException {
+    if (checkpoint == null || !Files.exists(checkpoint)) {
+      return;
+    }
+    Map<String, String> numbers = Checkpoint.read(checkpoint, optimizer);
+    best = Double.parseDouble(numbers.getOrDefault("best", "Infinity"));
+    worse = Integer.parseInt(numbers.getOrDefault("worse", "0"));
+    stopped = patience > 0 && worse >= patience;
+  }
+}
