@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.files.PngName;
 import dev.fovea.cli.train.Trainer.Score;
+import dev.fovea.pictures.LossPlot;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;

@@ -1,6 +1,5 @@
-package dev.fovea.cli.train;
+package dev.fovea.pictures;
 
-import dev.fovea.pictures.Picture;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
@@ -11,8 +10,11 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.util.Arrays;
 
-/** The loss of every step and the mean over its neighbours, on a logarithmic axis. */
-final class LossPlot {
+/**
+ * A picture of a training run: the loss of every step and the mean over its neighbours, on a
+ * logarithmic axis. Losses beyond 10^-6 or 10^6, and those that are no number, are drawn at an end.
+ */
+public final class LossPlot {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 480;
   private static final int LEFT = 84;
@@ -37,8 +39,13 @@ final class LossPlot {
    * A plot to be drawn.
    *
    * @param losses of the steps, at least one
+   * @param title above it
+   * @throws IllegalArgumentException if there are no losses
    */
-  LossPlot(double[] losses, String title) {
+  public LossPlot(double[] losses, String title) {
+    if (losses.length == 0) {
+      throw new IllegalArgumentException("losses is empty, expected at least one");
+    }
     this.losses =
         Arrays.stream(losses)
             .map(loss -> Double.isNaN(loss) ? MOST : Math.clamp(loss, LEAST, MOST))
@@ -54,11 +61,12 @@ final class LossPlot {
    *
    * @throws IOException if this machine has no fonts
    */
-  byte[] png() throws IOException {
-    return Picture.png(this::draw);
+  public byte[] png() throws IOException {
+    return Picture.png(this::image);
   }
 
-  BufferedImage draw() {
+  /** The plot. */
+  public BufferedImage image() {
     return Picture.draw(WIDTH, HEIGHT, this::draw);
   }
 
