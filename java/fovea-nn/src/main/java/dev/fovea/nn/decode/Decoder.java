@@ -1,6 +1,7 @@
 package dev.fovea.nn.decode;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
@@ -44,9 +45,8 @@ public final class Decoder {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
       float[] scores = scores(List.of(it.tokens()))[0];
-      logSoftmax(scores);
-      int best = best(scores);
-      it = it.with(best, scores[best], end);
+      int best = likeliest(scores);
+      it = it.with(best, logSoftmax(scores)[best], end);
     }
     return it;
   }
@@ -118,11 +118,11 @@ public final class Decoder {
     PriorityQueue<Next> best = new PriorityQueue<>(Comparator.comparingDouble(Next::total));
     for (int i = 0; i < scores.length; i++) {
       Hypothesis before = open.get(i);
-      logSoftmax(scores[i]);
-      for (int token = 0; token < scores[i].length; token++) {
-        double total = before.logProbability() + scores[i][token];
+      double[] logs = logSoftmax(scores[i]);
+      for (int token = 0; token < logs.length; token++) {
+        double total = before.logProbability() + logs[token];
         if (best.size() < width || total > best.peek().total) {
-          best.add(new Next(before, token, scores[i][token], total));
+          best.add(new Next(before, token, logs[token], total));
           if (best.size() > width) {
             best.remove();
           }
@@ -146,9 +146,8 @@ public final class Decoder {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
       float[] scores = scores(List.of(it.tokens()))[0];
-      int token = sampling.draw(scores.clone(), random.nextDouble());
-      logSoftmax(scores);
-      it = it.with(token, scores[token], end);
+      int token = sampling.draw(scores, random.nextDouble());
+      it = it.with(token, logSoftmax(scores)[token], end);
     }
     return it;
   }
@@ -162,31 +161,36 @@ public final class Decoder {
     return scores;
   }
 
-  private static int best(float[] scores) {
+  /**
+   * The token of the highest score; of equal ones the first.
+   *
+   * @throws IllegalStateException if a score is NaN or infinity, or all are minus infinity
+   */
+  static int likeliest(float[] scores) {
     int best = 0;
-    for (int i = 1; i < scores.length; i++) {
+    for (int i = 0; i < scores.length; i++) {
+      if (Float.isNaN(scores[i]) || scores[i] == Float.POSITIVE_INFINITY) {
+        throw new IllegalStateException(
+            "the model's score of token %d is %s".formatted(i, scores[i]));
+      }
       best = scores[i] > scores[best] ? i : best;
+    }
+    if (scores[best] == Float.NEGATIVE_INFINITY) {
+      throw new IllegalStateException("the model's scores are all minus infinity");
     }
     return best;
   }
 
-  /**
-   * In place.
-   *
-   * @throws IllegalStateException if a score is NaN or infinite, or none is above minus infinity
-   */
-  static void logSoftmax(float[] scores) {
-    float most = scores[best(scores)];
+  /** In float64: float32 would make scores equal that are not. */
+  private static double[] logSoftmax(float[] scores) {
+    double most = scores[likeliest(scores)];
     double sum = 0;
     for (float score : scores) {
       sum += Math.exp(score - most);
     }
-    double lse = most + Math.log(sum);
-    if (!Double.isFinite(lse)) {
-      throw new IllegalStateException("the model's scores are no numbers to choose by: " + lse);
-    }
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = (float) (scores[i] - lse);
-    }
+    double log = Math.log(sum);
+    double[] logs = new double[scores.length];
+    Arrays.setAll(logs, i -> scores[i] - most - log);
+    return logs;
   }
 }
