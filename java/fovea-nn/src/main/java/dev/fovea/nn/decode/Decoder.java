@@ -121,7 +121,7 @@ public final class Decoder {
       double[] logs = logSoftmax(scores[i]);
       for (int token = 0; token < logs.length; token++) {
         double total = before.logProbability() + logs[token];
-        if (best.size() < width || total > best.peek().total) {
+        if (total > (best.size() < width ? Double.NEGATIVE_INFINITY : best.peek().total)) {
           best.add(new Next(before, token, logs[token], total));
           if (best.size() > width) {
             best.remove();
