@@ -154,9 +154,17 @@ public final class Decoder {
 
   private float[][] scores(List<int[]> prefixes) {
     float[][] scores = model.logits(prefixes);
-    if (scores.length != prefixes.size() || scores[0].length == 0) {
+    if (scores.length != prefixes.size()) {
       throw new IllegalStateException(
           "the model gave %d rows for %d prefixes".formatted(scores.length, prefixes.size()));
+    }
+    int vocabulary = Math.max(1, scores[0].length);
+    for (int i = 0; i < scores.length; i++) {
+      if (scores[i].length != vocabulary) {
+        throw new IllegalStateException(
+            "the model gave %d scores for prefix %d, expected %d"
+                .formatted(scores[i].length, i, vocabulary));
+      }
     }
     return scores;
   }
