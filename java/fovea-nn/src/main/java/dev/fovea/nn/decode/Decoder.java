@@ -65,9 +65,9 @@ public final class Decoder {
     if (width < 1) {
       throw new IllegalArgumentException("width is " + width + ", expected at least 1");
     }
-    if (!(lengthPenalty >= 0)) {
+    if (!(lengthPenalty >= 0) || lengthPenalty == Double.POSITIVE_INFINITY) {
       throw new IllegalArgumentException(
-          "lengthPenalty is " + lengthPenalty + ", expected 0 or more");
+          "lengthPenalty is " + lengthPenalty + ", expected a number of 0 or more");
     }
     Comparator<Hypothesis> worstFirst =
         Comparator.comparingDouble(
