@@ -11,6 +11,11 @@ import java.util.random.RandomGenerator;
 /**
  * Decodes: asks a model for the next token again and again, until the end token or a length.
  * Immutable; as thread-safe as the model.
+ *
+ * <p>A token whose score is minus infinity is impossible. Every method throws {@link
+ * IllegalArgumentException} if it is to begin with no token, and {@link IllegalStateException} if
+ * the model gives other than one score for every token and prefix, a score that is NaN or plus
+ * infinity, or no possible token. What is as long as it may become, or longer, is not continued.
  */
 public final class Decoder {
   private final NextToken model;
@@ -40,7 +45,11 @@ public final class Decoder {
     return new Hypothesis(start.clone(), 0, false);
   }
 
-  /** The likeliest token each time; of equal ones the first. */
+  /**
+   * The likeliest token each time; of equal ones the first.
+   *
+   * @param start what it begins with, at least one token
+   */
   public Hypothesis greedy(int... start) {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
@@ -59,7 +68,8 @@ public final class Decoder {
    * @param lengthPenalty alpha of Wu et al., Google's neural machine translation system, 2016,
    *     arXiv 1609.08144, equation 14: hypotheses are compared by log-probability / ((5 + n) /
    *     6)^alpha, with n the tokens behind the start; 0 compares by probability
-   * @return the best {@code width}, the best first
+   * @param start what they begin with, at least one token
+   * @return the best {@code width}, or all if there are fewer, the best first
    */
   public List<Hypothesis> beam(int width, double lengthPenalty, int... start) {
     if (width < 1) {
@@ -141,6 +151,7 @@ public final class Decoder {
    *
    * @param sampling what is drawn from
    * @param random draws one number for each token: the same seed gives the same sequence
+   * @param start what it begins with, at least one token
    */
   public Hypothesis sample(Sampling sampling, RandomGenerator random, int... start) {
     Hypothesis it = begin(start);
@@ -172,7 +183,7 @@ public final class Decoder {
   /**
    * The token of the highest score; of equal ones the first.
    *
-   * @throws IllegalStateException if a score is NaN or infinity, or all are minus infinity
+   * @throws IllegalStateException if a score is NaN or plus infinity, or all are minus infinity
    */
   static int likeliest(float[] scores) {
     int best = 0;

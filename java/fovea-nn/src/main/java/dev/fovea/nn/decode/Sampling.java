@@ -7,10 +7,12 @@ import java.util.Comparator;
  * What a token is drawn from: the softmax of scores divided by a temperature, cut to its likeliest
  * tokens.
  *
+ * <p>Of equal tokens the first are kept.
+ *
  * @param temperature above 0; 1 is the model as it is, less prefers likely tokens more
  * @param topK only so many likeliest tokens (Fan et al., 2018, arXiv 1805.04833); 0 = all
- * @param topP only the fewest likeliest tokens whose probabilities sum to this or more (Holtzman et
- *     al., 2019, arXiv 1904.09751); 1 = all
+ * @param topP only the fewest likeliest tokens whose probabilities sum to this or more, as they are
+ *     before topK cuts (Holtzman et al., 2019, arXiv 1904.09751); 1 = all
  */
 public record Sampling(double temperature, int topK, double topP) {
   /** Checks. */
