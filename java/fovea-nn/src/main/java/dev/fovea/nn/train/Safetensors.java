@@ -180,7 +180,7 @@ public final class Safetensors {
         ByteBuffer chunk = data.asSlice(from, Math.min(CHUNK, bytes - from)).asByteBuffer();
         fill(path, file, chunk, 8 + length + from);
       }
-      return of(path, header, data.asSlice(0, bytes));
+      return of(path, header, data.asSlice(0, bytes), arena);
     }
   }
 
@@ -205,7 +205,7 @@ public final class Safetensors {
     }
   }
 
-  private static Safetensors of(Path path, JsonObject header, MemorySegment data)
+  private static Safetensors of(Path path, JsonObject header, MemorySegment data, Arena arena)
       throws IOException {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     Map<String, String> metadata = new LinkedHashMap<>();
@@ -215,7 +215,7 @@ public final class Safetensors {
         if (each.getKey().equals(METADATA)) {
           entry.entrySet().forEach(it -> metadata.put(it.getKey(), it.getValue().getAsString()));
         } else {
-          tensors.put(each.getKey(), tensor(entry, data));
+          tensors.put(each.getKey(), tensor(entry, data, arena));
         }
       } catch (RuntimeException e) {
         throw damaged(path, "its header says of " + each.getKey() + ": " + e.getMessage());
@@ -236,7 +236,7 @@ public final class Safetensors {
     return new Safetensors(path, tensors, metadata);
   }
 
-  private static Tensor tensor(JsonObject entry, MemorySegment data) {
+  private static Tensor tensor(JsonObject entry, MemorySegment data, Arena arena) {
     String name = entry.get("dtype").getAsString();
     DType dtype =
         NAMES.entrySet().stream()
@@ -250,7 +250,11 @@ public final class Safetensors {
     JsonArray offsets = entry.getAsJsonArray("data_offsets");
     long from = offsets.get(0).getAsLong();
     long to = offsets.get(1).getAsLong();
-    Tensor tensor = Tensor.of(data.asSlice(from, to - from), dtype, shape);
+    MemorySegment bytes = data.asSlice(from, to - from);
+    if (from % dtype.byteSize() != 0) { // of this type no tensor begins there
+      bytes = arena.allocate(Math.max(1, bytes.byteSize()), 64).copyFrom(bytes);
+    }
+    Tensor tensor = Tensor.of(bytes, dtype, shape);
     if (tensor.elements() * dtype.byteSize() != to - from) {
       throw new IllegalArgumentException(
           "%d bytes for shape %s".formatted(to - from, Arrays.toString(shape)));
