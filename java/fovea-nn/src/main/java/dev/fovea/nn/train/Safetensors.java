@@ -1,11 +1,7 @@
 package dev.fovea.nn.train;
 
 import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
-import dev.fovea.DType;
 import dev.fovea.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -32,15 +28,7 @@ import java.util.zip.CRC32C;
  * checksum of the elements among its metadata, which is checked where it is read.
  */
 public final class Safetensors {
-  private static final String METADATA = "__metadata__";
   private static final String CHECKSUM = "crc32c";
-  private static final Map<DType, String> NAMES =
-      Map.of(
-          DType.FLOAT32, "F32",
-          DType.FLOAT16, "F16",
-          DType.BFLOAT16, "BF16",
-          DType.INT32, "I32",
-          DType.BOOL, "BOOL");
   private static final int MOST_HEADER = 100_000_000; // of the format's reference reader
   private static final int CHUNK = 1 << 24;
 
@@ -113,12 +101,12 @@ public final class Safetensors {
     JsonObject known = new JsonObject();
     metadata.forEach(known::addProperty);
     known.addProperty(CHECKSUM, "%08x".formatted(crc));
-    header.add(METADATA, known);
+    header.add(SafetensorsHeader.METADATA, known);
     long at = 0;
     for (Map.Entry<String, Tensor> each : tensors.entrySet()) {
       Tensor tensor = each.getValue();
       JsonObject entry = new JsonObject();
-      entry.addProperty("dtype", NAMES.get(tensor.dtype()));
+      entry.addProperty("dtype", SafetensorsHeader.NAMES.get(tensor.dtype()));
       JsonArray shape = new JsonArray();
       Arrays.stream(tensor.shape()).forEach(shape::add);
       entry.add("shape", shape);
@@ -173,8 +161,8 @@ public final class Safetensors {
       }
       ByteBuffer text = ByteBuffer.allocate((int) length);
       fill(path, file, text, 8);
-      JsonObject header = header(path, new String(text.array(), StandardCharsets.UTF_8));
       long bytes = size - 8 - length;
+      SafetensorsHeader header = header(path, text, bytes);
       MemorySegment data = arena.allocate(Math.max(1, bytes), 64);
       for (long from = 0; from < bytes; from += CHUNK) {
         ByteBuffer chunk = data.asSlice(from, Math.min(CHUNK, bytes - from)).asByteBuffer();
@@ -197,30 +185,18 @@ public final class Safetensors {
     to.flip();
   }
 
-  private static JsonObject header(Path path, String text) throws IOException {
+  private static SafetensorsHeader header(Path path, ByteBuffer text, long bytes)
+      throws IOException {
     try {
-      return JsonParser.parseString(text).getAsJsonObject();
-    } catch (JsonParseException | IllegalStateException e) {
-      throw damaged(path, "its header is no JSON object");
+      return SafetensorsHeader.parse(text, bytes);
+    } catch (IllegalArgumentException e) {
+      throw damaged(path, e.getMessage());
     }
   }
 
-  private static Safetensors of(Path path, JsonObject header, MemorySegment data, Arena arena)
-      throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    Map<String, String> metadata = new LinkedHashMap<>();
-    for (Map.Entry<String, JsonElement> each : header.entrySet()) {
-      try {
-        JsonObject entry = each.getValue().getAsJsonObject();
-        if (each.getKey().equals(METADATA)) {
-          entry.entrySet().forEach(it -> metadata.put(it.getKey(), it.getValue().getAsString()));
-        } else {
-          tensors.put(each.getKey(), tensor(entry, data, arena));
-        }
-      } catch (RuntimeException e) {
-        throw damaged(path, "its header says of " + each.getKey() + ": " + e.getMessage());
-      }
-    }
+  private static Safetensors of(
+      Path path, SafetensorsHeader header, MemorySegment data, Arena arena) throws IOException {
+    Map<String, String> metadata = header.metadata();
     String expected = metadata.remove(CHECKSUM);
     if (expected != null) {
       CRC32C crc = new CRC32C();
@@ -233,33 +209,9 @@ public final class Safetensors {
             path, "the checksum of its elements is %s, expected %s".formatted(found, expected));
       }
     }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    header.entries().forEach(it -> tensors.put(it.name(), it.tensor(data, arena)));
     return new Safetensors(path, tensors, metadata);
-  }
-
-  private static Tensor tensor(JsonObject entry, MemorySegment data, Arena arena) {
-    String name = entry.get("dtype").getAsString();
-    DType dtype =
-        NAMES.entrySet().stream()
-            .filter(it -> it.getValue().equals(name))
-            .map(Map.Entry::getKey)
-            .findFirst()
-            .orElseThrow(() -> new IllegalArgumentException("elements of type " + name));
-    JsonArray sizes = entry.getAsJsonArray("shape");
-    long[] shape = new long[sizes.size()];
-    Arrays.setAll(shape, i -> sizes.get(i).getAsLong());
-    JsonArray offsets = entry.getAsJsonArray("data_offsets");
-    long from = offsets.get(0).getAsLong();
-    long to = offsets.get(1).getAsLong();
-    MemorySegment bytes = data.asSlice(from, to - from);
-    if (from % dtype.byteSize() != 0) { // of this type no tensor begins there
-      bytes = arena.allocate(Math.max(1, bytes.byteSize()), 64).copyFrom(bytes);
-    }
-    Tensor tensor = Tensor.of(bytes, dtype, shape);
-    if (tensor.elements() * dtype.byteSize() != to - from) {
-      throw new IllegalArgumentException(
-          "%d bytes for shape %s".formatted(to - from, Arrays.toString(shape)));
-    }
-    return tensor;
   }
 
   private static IOException damaged(Path path, String why) {
