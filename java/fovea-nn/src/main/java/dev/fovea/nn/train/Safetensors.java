@@ -9,14 +9,17 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -50,9 +53,12 @@ public final class Safetensors {
    * @param tensors by their names, in the order of the file; of any device
    * @param metadata what else is to be known
    * @throws IOException if it cannot be written
+   * @throws IllegalArgumentException if a tensor is named {@code __metadata__}, metadata {@code
+   *     crc32c}, if a text is no Unicode, or if names, shapes and metadata are more than 100 MB
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata)
       throws IOException {
+    checkNames(tensors, metadata);
     Path whole = path.toAbsolutePath();
     Path early = whole.resolveSibling("." + whole.getFileName() + ".new");
     try {
@@ -72,6 +78,25 @@ public final class Safetensors {
     }
     try (FileChannel folder = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
       folder.force(true); // else a crash of the machine might forget the move
+    }
+  }
+
+  private static void checkNames(Map<String, Tensor> tensors, Map<String, String> metadata) {
+    CharsetEncoder utf8 = StandardCharsets.UTF_8.newEncoder();
+    Stream<String> texts =
+        Stream.of(tensors.keySet(), metadata.keySet(), metadata.values())
+            .flatMap(Collection::stream);
+    texts.forEach(
+        text -> {
+          if (!utf8.canEncode(text)) {
+            throw new IllegalArgumentException("no Unicode, a half surrogate pair: " + text);
+          }
+        });
+    if (tensors.containsKey(SafetensorsHeader.METADATA)) {
+      throw new IllegalArgumentException("no tensor can be named " + SafetensorsHeader.METADATA);
+    }
+    if (metadata.containsKey(CHECKSUM)) {
+      throw new IllegalArgumentException("no metadata can be named " + CHECKSUM);
     }
   }
 
@@ -119,6 +144,10 @@ public final class Safetensors {
     }
     byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
     int padded = (text.length + 7) / 8 * 8; // elements begin at a multiple of 8
+    if (padded > MOST_HEADER) {
+      throw new IllegalArgumentException(
+          "a header of %d bytes, of which %d can be read".formatted(padded, MOST_HEADER));
+    }
     ByteBuffer bytes = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
     bytes.putLong(padded).put(text);
     while (bytes.hasRemaining()) {
