@@ -61,23 +61,27 @@ public final class Safetensors {
     checkNames(tensors, metadata);
     Path whole = path.toAbsolutePath();
     Path early = whole.resolveSibling("." + whole.getFileName() + ".new");
-    try {
-      try (FileChannel file =
+    try (FileChannel place = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
+      FileChannel file =
           FileChannel.open(
               early,
               StandardOpenOption.CREATE,
               StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        write(file, tensors, metadata);
-        file.force(true);
+              StandardOpenOption.WRITE);
+      boolean moved = false;
+      try {
+        try (file) {
+          write(file, tensors, metadata);
+          file.force(true);
+        }
+        Files.move(early, whole, StandardCopyOption.ATOMIC_MOVE);
+        moved = true;
+      } finally {
+        if (!moved) {
+          Files.deleteIfExists(early);
+        }
       }
-      Files.move(early, whole, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException | RuntimeException e) {
-      Files.deleteIfExists(early);
-      throw e;
-    }
-    try (FileChannel folder = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
-      folder.force(true); // else a crash of the machine might forget the move
+      place.force(true); // else a crash of the machine might forget the move
     }
   }
 
