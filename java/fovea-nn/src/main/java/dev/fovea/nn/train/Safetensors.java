@@ -2,6 +2,7 @@ package dev.fovea.nn.train;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import dev.fovea.DType;
 import dev.fovea.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -11,12 +12,14 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -41,8 +44,8 @@ public final class Safetensors {
 
   private Safetensors(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
     this.path = path;
-    this.tensors = tensors;
-    this.metadata = metadata;
+    this.tensors = Collections.unmodifiableMap(tensors);
+    this.metadata = Collections.unmodifiableMap(metadata);
   }
 
   // ---- writing
@@ -181,9 +184,13 @@ public final class Safetensors {
    * Reads a file into an arena.
    *
    * @param arena what keeps the tensors
-   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut short
+   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut
+   *     short; also if it has tensors of another type than those of {@link DType}
    */
   public static Safetensors read(Path path, Arena arena) throws IOException {
+    if (Files.isDirectory(path)) { // which can be opened
+      throw new FileSystemException(path.toString(), null, "is a folder");
+    }
     try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = file.size();
       ByteBuffer first = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
@@ -251,7 +258,7 @@ public final class Safetensors {
     return new IOException(path + " is damaged, or no safetensors file: " + why);
   }
 
-  /** The tensors by their names, in memory of the CPU. */
+  /** The tensors by their names, in the order of the header, in memory of the CPU. Unmodifiable. */
   public Map<String, Tensor> tensors() {
     return tensors;
   }
@@ -274,7 +281,7 @@ public final class Safetensors {
     return tensor;
   }
 
-  /** What else the file says. */
+  /** What else the file says, without the checksum. Unmodifiable. */
   public Map<String, String> metadata() {
     return metadata;
   }
