@@ -1,6 +1,7 @@
 package dev.fovea.nn.decode;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
@@ -10,6 +11,11 @@ import java.util.random.RandomGenerator;
 /**
  * Decodes: asks a model for the next token again and again, until the end token or a length.
  * Immutable; as thread-safe as the model.
+ *
+ * <p>A token whose score is minus infinity is impossible. Every method throws {@link
+ * IllegalArgumentException} if it is to begin with no token, and {@link IllegalStateException} if
+ * the model gives other than one score for every token and prefix, a score that is NaN or plus
+ * infinity, or no possible token. What is as long as it may become, or longer, is not continued.
  */
 public final class Decoder {
   private final NextToken model;
@@ -39,14 +45,17 @@ public final class Decoder {
     return new Hypothesis(start.clone(), 0, false);
   }
 
-  /** The likeliest token each time; of equal ones the first. */
+  /**
+   * The likeliest token each time; of equal ones the first.
+   *
+   * @param start what it begins with, at least one token
+   */
   public Hypothesis greedy(int... start) {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
       float[] scores = scores(List.of(it.tokens()))[0];
-      logSoftmax(scores);
-      int best = best(scores);
-      it = it.with(best, scores[best], end);
+      int best = likeliest(scores);
+      it = it.with(best, logSoftmax(scores)[best], end);
     }
     return it;
   }
@@ -59,15 +68,16 @@ public final class Decoder {
    * @param lengthPenalty alpha of Wu et al., Google's neural machine translation system, 2016,
    *     arXiv 1609.08144, equation 14: hypotheses are compared by log-probability / ((5 + n) /
    *     6)^alpha, with n the tokens behind the start; 0 compares by probability
-   * @return the best {@code width}, the best first
+   * @param start what they begin with, at least one token
+   * @return the best {@code width}, or all if there are fewer, the best first
    */
   public List<Hypothesis> beam(int width, double lengthPenalty, int... start) {
     if (width < 1) {
       throw new IllegalArgumentException("width is " + width + ", expected at least 1");
     }
-    if (!(lengthPenalty >= 0)) {
+    if (!(lengthPenalty >= 0) || lengthPenalty == Double.POSITIVE_INFINITY) {
       throw new IllegalArgumentException(
-          "lengthPenalty is " + lengthPenalty + ", expected 0 or more");
+          "lengthPenalty is " + lengthPenalty + ", expected a number of 0 or more");
     }
     Comparator<Hypothesis> worstFirst =
         Comparator.comparingDouble(
@@ -118,11 +128,11 @@ public final class Decoder {
     PriorityQueue<Next> best = new PriorityQueue<>(Comparator.comparingDouble(Next::total));
     for (int i = 0; i < scores.length; i++) {
       Hypothesis before = open.get(i);
-      logSoftmax(scores[i]);
-      for (int token = 0; token < scores[i].length; token++) {
-        double total = before.logProbability() + scores[i][token];
-        if (best.size() < width || total > best.peek().total) {
-          best.add(new Next(before, token, scores[i][token], total));
+      double[] logs = logSoftmax(scores[i]);
+      for (int token = 0; token < logs.length; token++) {
+        double total = before.logProbability() + logs[token];
+        if (total > (best.size() < width ? Double.NEGATIVE_INFINITY : best.peek().total)) {
+          best.add(new Next(before, token, logs[token], total));
           if (best.size() > width) {
             best.remove();
           }
@@ -141,52 +151,65 @@ public final class Decoder {
    *
    * @param sampling what is drawn from
    * @param random draws one number for each token: the same seed gives the same sequence
+   * @param start what it begins with, at least one token
    */
   public Hypothesis sample(Sampling sampling, RandomGenerator random, int... start) {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
       float[] scores = scores(List.of(it.tokens()))[0];
-      int token = sampling.draw(scores.clone(), random.nextDouble());
-      logSoftmax(scores);
-      it = it.with(token, scores[token], end);
+      int token = sampling.draw(scores, random.nextDouble());
+      it = it.with(token, logSoftmax(scores)[token], end);
     }
     return it;
   }
 
   private float[][] scores(List<int[]> prefixes) {
     float[][] scores = model.logits(prefixes);
-    if (scores.length != prefixes.size() || scores[0].length == 0) {
+    if (scores.length != prefixes.size()) {
       throw new IllegalStateException(
           "the model gave %d rows for %d prefixes".formatted(scores.length, prefixes.size()));
+    }
+    int vocabulary = Math.max(1, scores[0].length);
+    for (int i = 0; i < scores.length; i++) {
+      if (scores[i].length != vocabulary) {
+        throw new IllegalStateException(
+            "the model gave %d scores for prefix %d, expected %d"
+                .formatted(scores[i].length, i, vocabulary));
+      }
     }
     return scores;
   }
 
-  private static int best(float[] scores) {
+  /**
+   * The token of the highest score; of equal ones the first.
+   *
+   * @throws IllegalStateException if a score is NaN or plus infinity, or all are minus infinity
+   */
+  static int likeliest(float[] scores) {
     int best = 0;
-    for (int i = 1; i < scores.length; i++) {
+    for (int i = 0; i < scores.length; i++) {
+      if (Float.isNaN(scores[i]) || scores[i] == Float.POSITIVE_INFINITY) {
+        throw new IllegalStateException(
+            "the model's score of token %d is %s".formatted(i, scores[i]));
+      }
       best = scores[i] > scores[best] ? i : best;
+    }
+    if (scores[best] == Float.NEGATIVE_INFINITY) {
+      throw new IllegalStateException("the model's scores are all minus infinity");
     }
     return best;
   }
 
-  /**
-   * In place.
-   *
-   * @throws IllegalStateException if a score is NaN or infinite, or none is above minus infinity
-   */
-  static void logSoftmax(float[] scores) {
-    float most = scores[best(scores)];
+  /** In float64: float32 would make scores equal that are not. */
+  private static double[] logSoftmax(float[] scores) {
+    double most = scores[likeliest(scores)];
     double sum = 0;
     for (float score : scores) {
       sum += Math.exp(score - most);
     }
-    double lse = most + Math.log(sum);
-    if (!Double.isFinite(lse)) {
-      throw new IllegalStateException("the model's scores are no numbers to choose by: " + lse);
-    }
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = (float) (scores[i] - lse);
-    }
+    double log = Math.log(sum);
+    double[] logs = new double[scores.length];
+    Arrays.setAll(logs, i -> scores[i] - most - log);
+    return logs;
   }
 }

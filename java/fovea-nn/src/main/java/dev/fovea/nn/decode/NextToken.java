@@ -6,7 +6,8 @@ import java.util.List;
 @FunctionalInterface
 public interface NextToken {
   /**
-   * The scores of every token of the vocabulary as the next one, before any softmax.
+   * The scores of every token of the vocabulary as the next one, before any softmax; minus infinity
+   * for one that cannot come next.
    *
    * @param prefixes sequences of one length
    * @return for each of them an array that the caller may change

@@ -7,10 +7,12 @@ import java.util.Comparator;
  * What a token is drawn from: the softmax of scores divided by a temperature, cut to its likeliest
  * tokens.
  *
+ * <p>Of equal tokens the first are kept.
+ *
  * @param temperature above 0; 1 is the model as it is, less prefers likely tokens more
  * @param topK only so many likeliest tokens (Fan et al., 2018, arXiv 1805.04833); 0 = all
- * @param topP only the fewest likeliest tokens whose probabilities sum to this or more (Holtzman et
- *     al., 2019, arXiv 1904.09751); 1 = all
+ * @param topP only the fewest likeliest tokens whose probabilities sum to this or more, as they are
+ *     before topK cuts (Holtzman et al., 2019, arXiv 1904.09751); 1 = all
  */
 public record Sampling(double temperature, int topK, double topP) {
   /** Checks. */
@@ -34,26 +36,27 @@ public record Sampling(double temperature, int topK, double topP) {
 
   /** The token that {@code chance} of [0, 1) falls on. */
   int draw(float[] scores, double chance) {
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = (float) (scores[i] / temperature);
-    }
-    Decoder.logSoftmax(scores);
+    double most = scores[Decoder.likeliest(scores)];
+    double[] weights = new double[scores.length];
+    Arrays.setAll(weights, i -> Math.exp((scores[i] - most) / temperature));
+    double all = Arrays.stream(weights).sum();
     Integer[] order = new Integer[scores.length];
     Arrays.setAll(order, i -> i);
-    Arrays.sort(order, Comparator.comparingDouble(i -> -scores[i])); // stable: equal ones in order
+    // Stable: equal ones stay in order, and 0 - x makes one zero of two.
+    Arrays.sort(order, Comparator.comparingDouble(i -> 0.0 - scores[i]));
     int count = topK == 0 ? order.length : Math.min(topK, order.length);
     double sum = 0;
     int kept = 0;
-    while (kept < count && (kept == 0 || sum < topP)) {
-      sum += Math.exp(scores[order[kept++]]);
+    while (kept < count && weights[order[kept]] > 0 && (topP == 1 || sum < topP * all)) {
+      sum += weights[order[kept++]];
     }
     double rest = chance * sum;
     for (int i = 0; i < kept - 1; i++) {
-      rest -= Math.exp(scores[order[i]]);
+      rest -= weights[order[i]];
       if (rest < 0) {
         return order[i];
       }
     }
-    return order[kept - 1];
+    return order[kept - 1]; // rounding may leave a little
   }
 }

@@ -36,7 +36,7 @@ final class EventFile implements AutoCloseable {
     long now = System.currentTimeMillis();
     Path path =
         folder.resolve(
-            "events.out.tfevents.%d.fovea.%d".formatted(now / 1000, ProcessHandle.current().pid()));
+            "events.out.tfevents." + now / 1000 + ".fovea." + ProcessHandle.current().pid());
     file = Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     byte[] version = "brain.Event:2".getBytes(StandardCharsets.UTF_8);
     ByteBuffer event = message(16 + version.length);

@@ -1,10 +1,7 @@
 package dev.fovea.nn.train;
 
 import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import dev.fovea.DType;
 import dev.fovea.Tensor;
 import java.io.IOException;
@@ -13,14 +10,19 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -32,15 +34,7 @@ import java.util.zip.CRC32C;
  * checksum of the elements among its metadata, which is checked where it is read.
  */
 public final class Safetensors {
-  private static final String METADATA = "__metadata__";
   private static final String CHECKSUM = "crc32c";
-  private static final Map<DType, String> NAMES =
-      Map.of(
-          DType.FLOAT32, "F32",
-          DType.FLOAT16, "F16",
-          DType.BFLOAT16, "BF16",
-          DType.INT32, "I32",
-          DType.BOOL, "BOOL");
   private static final int MOST_HEADER = 100_000_000; // of the format's reference reader
   private static final int CHUNK = 1 << 24;
 
@@ -50,8 +44,8 @@ public final class Safetensors {
 
   private Safetensors(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
     this.path = path;
-    this.tensors = tensors;
-    this.metadata = metadata;
+    this.tensors = Collections.unmodifiableMap(tensors);
+    this.metadata = Collections.unmodifiableMap(metadata);
   }
 
   // ---- writing
@@ -62,28 +56,54 @@ public final class Safetensors {
    * @param tensors by their names, in the order of the file; of any device
    * @param metadata what else is to be known
    * @throws IOException if it cannot be written
+   * @throws IllegalArgumentException if a tensor is named {@code __metadata__}, metadata {@code
+   *     crc32c}, if a text is no Unicode, or if names, shapes and metadata are more than 100 MB
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata)
       throws IOException {
+    checkNames(tensors, metadata);
     Path whole = path.toAbsolutePath();
     Path early = whole.resolveSibling("." + whole.getFileName() + ".new");
-    try {
-      try (FileChannel file =
+    try (FileChannel place = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
+      FileChannel file =
           FileChannel.open(
               early,
               StandardOpenOption.CREATE,
               StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        write(file, tensors, metadata);
-        file.force(true);
+              StandardOpenOption.WRITE);
+      boolean moved = false;
+      try {
+        try (file) {
+          write(file, tensors, metadata);
+          file.force(true);
+        }
+        Files.move(early, whole, StandardCopyOption.ATOMIC_MOVE);
+        moved = true;
+      } finally {
+        if (!moved) {
+          Files.deleteIfExists(early);
+        }
       }
-      Files.move(early, whole, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException | RuntimeException e) {
-      Files.deleteIfExists(early);
-      throw e;
+      place.force(true); // else a crash of the machine might forget the move
     }
-    try (FileChannel folder = FileChannel.open(whole.getParent(), StandardOpenOption.READ)) {
-      folder.force(true); // else a crash of the machine might forget the move
+  }
+
+  private static void checkNames(Map<String, Tensor> tensors, Map<String, String> metadata) {
+    CharsetEncoder utf8 = StandardCharsets.UTF_8.newEncoder();
+    Stream<String> texts =
+        Stream.of(tensors.keySet(), metadata.keySet(), metadata.values())
+            .flatMap(Collection::stream);
+    texts.forEach(
+        text -> {
+          if (!utf8.canEncode(text)) {
+            throw new IllegalArgumentException("no Unicode, a half surrogate pair: " + text);
+          }
+        });
+    if (tensors.containsKey(SafetensorsHeader.METADATA)) {
+      throw new IllegalArgumentException("no tensor can be named " + SafetensorsHeader.METADATA);
+    }
+    if (metadata.containsKey(CHECKSUM)) {
+      throw new IllegalArgumentException("no metadata can be named " + CHECKSUM);
     }
   }
 
@@ -113,12 +133,12 @@ public final class Safetensors {
     JsonObject known = new JsonObject();
     metadata.forEach(known::addProperty);
     known.addProperty(CHECKSUM, "%08x".formatted(crc));
-    header.add(METADATA, known);
+    header.add(SafetensorsHeader.METADATA, known);
     long at = 0;
     for (Map.Entry<String, Tensor> each : tensors.entrySet()) {
       Tensor tensor = each.getValue();
       JsonObject entry = new JsonObject();
-      entry.addProperty("dtype", NAMES.get(tensor.dtype()));
+      entry.addProperty("dtype", SafetensorsHeader.NAMES.get(tensor.dtype()));
       JsonArray shape = new JsonArray();
       Arrays.stream(tensor.shape()).forEach(shape::add);
       entry.add("shape", shape);
@@ -131,6 +151,10 @@ public final class Safetensors {
     }
     byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
     int padded = (text.length + 7) / 8 * 8; // elements begin at a multiple of 8
+    if (padded > MOST_HEADER) {
+      throw new IllegalArgumentException(
+          "a header of %d bytes, of which %d can be read".formatted(padded, MOST_HEADER));
+    }
     ByteBuffer bytes = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
     bytes.putLong(padded).put(text);
     while (bytes.hasRemaining()) {
@@ -160,9 +184,13 @@ public final class Safetensors {
    * Reads a file into an arena.
    *
    * @param arena what keeps the tensors
-   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut short
+   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut
+   *     short; also if it has tensors of another type than those of {@link DType}
    */
   public static Safetensors read(Path path, Arena arena) throws IOException {
+    if (Files.isDirectory(path)) { // which can be opened
+      throw new FileSystemException(path.toString(), null, "is a folder");
+    }
     try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = file.size();
       ByteBuffer first = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
@@ -173,14 +201,14 @@ public final class Safetensors {
       }
       ByteBuffer text = ByteBuffer.allocate((int) length);
       fill(path, file, text, 8);
-      JsonObject header = header(path, new String(text.array(), StandardCharsets.UTF_8));
       long bytes = size - 8 - length;
+      SafetensorsHeader header = header(path, text, bytes);
       MemorySegment data = arena.allocate(Math.max(1, bytes), 64);
       for (long from = 0; from < bytes; from += CHUNK) {
         ByteBuffer chunk = data.asSlice(from, Math.min(CHUNK, bytes - from)).asByteBuffer();
         fill(path, file, chunk, 8 + length + from);
       }
-      return of(path, header, data.asSlice(0, bytes));
+      return of(path, header, data.asSlice(0, bytes), arena);
     }
   }
 
@@ -197,30 +225,18 @@ public final class Safetensors {
     to.flip();
   }
 
-  private static JsonObject header(Path path, String text) throws IOException {
+  private static SafetensorsHeader header(Path path, ByteBuffer text, long bytes)
+      throws IOException {
     try {
-      return JsonParser.parseString(text).getAsJsonObject();
-    } catch (JsonParseException | IllegalStateException e) {
-      throw damaged(path, "its header is no JSON object");
+      return SafetensorsHeader.parse(text, bytes);
+    } catch (IllegalArgumentException e) {
+      throw damaged(path, e.getMessage());
     }
   }
 
-  private static Safetensors of(Path path, JsonObject header, MemorySegment data)
-      throws IOException {
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    Map<String, String> metadata = new LinkedHashMap<>();
-    for (Map.Entry<String, JsonElement> each : header.entrySet()) {
-      try {
-        JsonObject entry = each.getValue().getAsJsonObject();
-        if (each.getKey().equals(METADATA)) {
-          entry.entrySet().forEach(it -> metadata.put(it.getKey(), it.getValue().getAsString()));
-        } else {
-          tensors.put(each.getKey(), tensor(entry, data));
-        }
-      } catch (RuntimeException e) {
-        throw damaged(path, "its header says of " + each.getKey() + ": " + e.getMessage());
-      }
-    }
+  private static Safetensors of(
+      Path path, SafetensorsHeader header, MemorySegment data, Arena arena) throws IOException {
+    Map<String, String> metadata = header.metadata();
     String expected = metadata.remove(CHECKSUM);
     if (expected != null) {
       CRC32C crc = new CRC32C();
@@ -233,36 +249,16 @@ public final class Safetensors {
             path, "the checksum of its elements is %s, expected %s".formatted(found, expected));
       }
     }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    header.entries().forEach(it -> tensors.put(it.name(), it.tensor(data, arena)));
     return new Safetensors(path, tensors, metadata);
-  }
-
-  private static Tensor tensor(JsonObject entry, MemorySegment data) {
-    String name = entry.get("dtype").getAsString();
-    DType dtype =
-        NAMES.entrySet().stream()
-            .filter(it -> it.getValue().equals(name))
-            .map(Map.Entry::getKey)
-            .findFirst()
-            .orElseThrow(() -> new IllegalArgumentException("elements of type " + name));
-    JsonArray sizes = entry.getAsJsonArray("shape");
-    long[] shape = new long[sizes.size()];
-    Arrays.setAll(shape, i -> sizes.get(i).getAsLong());
-    JsonArray offsets = entry.getAsJsonArray("data_offsets");
-    long from = offsets.get(0).getAsLong();
-    long to = offsets.get(1).getAsLong();
-    Tensor tensor = Tensor.of(data.asSlice(from, to - from), dtype, shape);
-    if (tensor.elements() * dtype.byteSize() != to - from) {
-      throw new IllegalArgumentException(
-          "%d bytes for shape %s".formatted(to - from, Arrays.toString(shape)));
-    }
-    return tensor;
   }
 
   private static IOException damaged(Path path, String why) {
     return new IOException(path + " is damaged, or no safetensors file: " + why);
   }
 
-  /** The tensors by their names, in memory of the CPU. */
+  /** The tensors by their names, in the order of the header, in memory of the CPU. Unmodifiable. */
   public Map<String, Tensor> tensors() {
     return tensors;
   }
@@ -285,7 +281,7 @@ public final class Safetensors {
     return tensor;
   }
 
-  /** What else the file says. */
+  /** What else the file says, without the checksum. Unmodifiable. */
   public Map<String, String> metadata() {
     return metadata;
   }

@@ -34,7 +34,7 @@ public interface Schedule {
     requireRate(highest);
     requireRate(lowest);
     requireSteps("steps", steps);
-    return step -> highest + (lowest - highest) * Math.min(1, (double) step / steps);
+    return step -> lowest + (highest - lowest) * (1 - Math.min(1, (double) step / steps));
   }
 
   /**
