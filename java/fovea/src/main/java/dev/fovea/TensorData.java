@@ -67,6 +67,7 @@ final class TensorData {
   static void copy(Tensor from, Tensor to) {
     if (Arrays.equals(from.rawShape(), to.rawShape()) // or else that is what is wrong
         && from.device().sharesMemoryWith(to.device())
+        && from.rawSegment().scope().isAlive() // or else what lies there now is another's
         && Overlap.between(from, to)) {
       throw new IllegalArgumentException(to + " shares memory with what is copied to it, " + from);
     }
