@@ -133,8 +133,8 @@ final class Gradients {
   }
 
   /**
-   * Where a part of the gradient of an input goes, which is all of it or, if {@link #isAdded}, is
-   * to be added to what is there.
+   * Where a part of the gradient of an input goes, which is all of it or, if {@link
+   * Target#isAdded}, is to be added to what is there.
    */
   Target into(Variable input) {
     boolean added = isBegun(input);

@@ -151,8 +151,8 @@ class TapeTest {
     Fused model = new Fused();
     try (Parameters parameters = Parameters.of(model, Device.cpu(), 1);
         Tape tape = Tape.open(Device.cpu());
-        Tape other = Tape.open(Device.cpu());
         Scope scope = Scope.open()) {
+      Tape other = Tape.open(Device.cpu());
       Variable x = tape.input(DType.FLOAT32, 1, 3, HEADS, 4);
       Variable y = other.input(DType.FLOAT32, 1, 3, HEADS, 4);
       assertThrows(

@@ -42,9 +42,13 @@ final class MetricFiles implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    try (EventFile closing = events) {
+    try {
       if (lines != null) {
         lines.close();
+      }
+    } finally {
+      if (events != null) {
+        events.close();
       }
     }
   }
