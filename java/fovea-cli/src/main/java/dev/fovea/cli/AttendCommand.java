@@ -8,6 +8,8 @@ import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.cli.attend.Settings;
 import dev.fovea.cli.attend.Settings.BlockSize;
 import dev.fovea.cli.attend.Settings.ImageWindow;
+import dev.fovea.cli.attend.Settings.Rule;
+import dev.fovea.cli.attend.Settings.Step;
 import dev.fovea.cli.attend.Settings.Window;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -45,7 +47,9 @@ import picocli.CommandLine.TypeConversionException;
       "  fovea attend --op distance --query x.npy --key keys.npy --value values.npy \\",
       "    --bandwidth h.npy --local-linear --ridge 1e-3 --out estimates.npy",
       "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
-      "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy"
+      "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy",
+      "  fovea attend --op optimizer --gradient g.npy --rates r.npy --parameter p.npy \\",
+      "    --mean m.npy --square v.npy --weight-decay 0.01 --new-parameter q.npy"
     })
 final class AttendCommand extends CliCommand {
 
@@ -152,6 +156,42 @@ final class AttendCommand extends CliCommand {
       description = "Pairs are elements 2c and 2c + 1 of a row, not c and c + C.")
   private boolean interleaved;
 
+  @Option(
+      names = "--rule",
+      defaultValue = "adamw",
+      paramLabel = "RULE",
+      description = "Of a step: sgd, adamw or lion; default adamw.")
+  private Rule rule;
+
+  @Option(names = "--nesterov", description = "SGD looks ahead by its momentum.")
+  private boolean nesterov;
+
+  @Option(
+      names = "--beta1",
+      paramLabel = "B",
+      description = "Momentum of sgd, default 0; what of the mean stays, default 0.9.")
+  private Double beta1;
+
+  @Option(
+      names = "--beta2",
+      paramLabel = "B",
+      description =
+          "What of adamw's square stays, default 0.999; of lion's mean between steps, default"
+              + " 0.99.")
+  private Double beta2;
+
+  @Option(
+      names = "--epsilon",
+      paramLabel = "E",
+      description = "Added to the root of adamw's square; default 1e-8.")
+  private Double epsilon;
+
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "W",
+      description = "Of parameters, decoupled but for sgd; default 0.")
+  private double weightDecay;
+
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
 
@@ -212,6 +252,7 @@ final class AttendCommand extends CliCommand {
             localLinear,
             ridge,
             interleaved,
+            new Step(rule, nesterov, beta1, beta2, epsilon, weightDecay),
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -2,6 +2,7 @@ package dev.fovea.cli;
 
 import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Mechanism;
+import dev.fovea.cli.attend.Settings.Rule;
 import dev.fovea.testkit.Operation;
 import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
@@ -31,6 +32,7 @@ final class Converters {
     commands.registerConverter(Operation.class, Converters::operation);
     commands.registerConverter(Mechanism.class, oneOf(Mechanism.class));
     commands.registerConverter(Pass.class, oneOf(Pass.class));
+    commands.registerConverter(Rule.class, oneOf(Rule.class));
     commands.registerConverter(FeatureMap.class, Converters::featureMap);
   }
 

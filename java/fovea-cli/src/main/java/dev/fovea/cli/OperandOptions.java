@@ -57,7 +57,11 @@ final class OperandOptions implements IModelTransformer {
     for (Mechanism mechanism : Mechanism.values()) {
       for (Operand it : mechanism.operands()) {
         boolean gradient = mechanism.isGradient(it);
-        headings.putIfAbsent(it.name(), gradient ? GRADIENTS : it.written() ? RESULTS : INPUTS);
+        headings.putIfAbsent(
+            it.name(), gradient ? GRADIENTS : Mechanism.isRead(it) ? INPUTS : RESULTS);
+        if (it.inPlace()) {
+          headings.putIfAbsent(Mechanism.result(it), RESULTS);
+        }
       }
     }
     headings.forEach((operand, heading) -> groups.get(heading).addArg(option(operand)));
@@ -85,7 +89,7 @@ final class OperandOptions implements IModelTransformer {
     Map<String, List<Mechanism>> shapes = new LinkedHashMap<>();
     for (Mechanism mechanism : Mechanism.values()) {
       mechanism.operands().stream()
-          .filter(it -> it.name().equals(operand))
+          .filter(it -> it.name().equals(operand) || Mechanism.result(it).equals(operand))
           .forEach(
               it ->
                   shapes
@@ -140,6 +144,10 @@ final class OperandOptions implements IModelTransformer {
     List<String> missing = new ArrayList<>();
     for (Operand it : mechanism.operands()) {
       Path file = line.matchedOptionValue(Mechanism.option(it.name()), (Path) null);
+      Path result = line.matchedOptionValue(Mechanism.option(Mechanism.result(it)), (Path) null);
+      if (it.inPlace() && result != null) {
+        files.put(Mechanism.result(it), result);
+      }
       if (file != null) {
         files.put(it.name(), file);
       } else if (it.present() == null && !mechanism.isGradient(it)) {

@@ -26,7 +26,11 @@ public final class Attend {
     "--position-origin",
     "--block-size",
     "--image-window",
-    "--dropout"
+    "--dropout",
+    "--beta1",
+    "--beta2",
+    "--epsilon",
+    "--weight-decay"
   };
 
   private final Mechanism mechanism;
@@ -120,13 +124,13 @@ public final class Attend {
   /** Inputs before what is written: that must not be one of them. */
   private void name(CommandFiles named, Operands operands) throws IOException {
     for (Operand it : mechanism.operands()) {
-      if (!it.written()) {
+      if (Mechanism.isRead(it)) {
         named.reads(Mechanism.option(it.name()), operands.file(it));
       }
     }
     for (Operand it : mechanism.operands()) {
       if (it.written()) {
-        named.writes(Mechanism.option(it.name()), operands.file(it));
+        named.writes(Mechanism.option(Mechanism.result(it)), operands.result(it));
       }
     }
   }
@@ -136,6 +140,10 @@ public final class Attend {
       operands.read(it);
     }
     for (Operand it : select(false, true)) {
+      if (it.inPlace()) {
+        operands.read(it);
+        continue;
+      }
       boolean saved = trains && (mechanism.isSaved(it) || binding.saves(it.name(), operands));
       if (it.present() == null || saved || operands.file(it) != null) {
         operands.allocate(it);

@@ -79,8 +79,15 @@ record Declaration(
         && !isGradient(operand);
   }
 
-  /** True if that is an operand of it, or a number. */
+  /** True if that is an operand of it, one as it is afterwards, or a number. */
   boolean has(String word) {
-    return names().contains(word) || numbers.contains(word);
+    return names().contains(word)
+        || numbers.contains(word)
+        || operands().stream().anyMatch(it -> it.inPlace() && result(it).equals(word));
+  }
+
+  /** The name of a result: what is written in place is read under its own. */
+  static String result(Operand operand) {
+    return operand.inPlace() ? "new_" + operand.name() : operand.name();
   }
 }

@@ -6,6 +6,7 @@ import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
+import dev.fovea.ffi.NativeOptimizer;
 import dev.fovea.ffi.NativeProjection;
 import dev.fovea.ffi.NativeRotary;
 import dev.fovea.ffi.NativeSpatial;
@@ -67,7 +68,13 @@ public enum Mechanism {
   ROTARY(
       NativeRotary.OPERATION,
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
-      RotaryBinding::new);
+      RotaryBinding::new),
+
+  /** Of the parameters of a model. */
+  OPTIMIZER(
+      NativeOptimizer.OPERATION,
+      "one step of parameter against gradient, with its mean and square",
+      OptimizerBinding::new);
 
   private final Declaration declaration;
   private final String formula;
@@ -116,6 +123,16 @@ public enum Mechanism {
   /** True if that is an operand of it, or a number of its declaration. */
   public boolean has(String name) {
     return declaration.has(name);
+  }
+
+  /** The name under which an operand that is written goes to a file. */
+  public static String result(Operand operand) {
+    return Declaration.result(operand);
+  }
+
+  /** True for what comes from a file. */
+  public static boolean isRead(Operand operand) {
+    return !operand.written() || operand.inPlace();
   }
 
   /** The option that names the file of an operand. */

@@ -75,6 +75,11 @@ final class Operands {
     return files.get(operand.name());
   }
 
+  /** Where an operand that is written goes; null if the command line names no file. */
+  Path result(Operand operand) {
+    return files.get(Mechanism.result(operand));
+  }
+
   /** Null if it is absent. */
   Tensor get(String name) {
     return tensors.get(mechanism.declaration().requireOperand(name));
@@ -115,10 +120,16 @@ final class Operands {
           case BOOL -> reader.bools(option, file(operand));
           case OFFSETS -> offsets(operand, reader.integers(option, file(operand)));
         };
-    tensors.put(operand.name(), tensor);
+    tensors.put(operand.name(), operand.inPlace() ? copy(option, tensor) : tensor);
     if (operand.present() == null && !mechanism.isGradient(operand)) {
       measure(operand, tensor);
     }
+  }
+
+  /** What a run may write, and no file is. */
+  private Tensor copy(String option, Tensor tensor) {
+    memory.add(option, tensor.dtype(), tensor.shape());
+    return scope.allocate(tensor.dtype(), tensor.shape()).copyFrom(tensor);
   }
 
   /** Takes sizes that results are shaped after; the call checks all the rest. */
@@ -203,7 +214,7 @@ final class Operands {
         continue;
       }
       wording.with(option, file(operand));
-      if (!operand.written()) {
+      if (Mechanism.isRead(operand)) {
         wording.withSizes(operand, file(operand));
       }
     }

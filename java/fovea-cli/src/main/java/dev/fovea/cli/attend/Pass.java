@@ -28,7 +28,7 @@ final class Pass {
     this.kernel = kernel;
     this.work = work;
     this.operands = operands;
-    this.results = results.stream().filter(it -> operands.file(it) != null).toList();
+    this.results = results.stream().filter(it -> operands.result(it) != null).toList();
   }
 
   /** Runs it, writes its results, and adds what there is to say to {@code document}. */
@@ -39,7 +39,7 @@ final class Pass {
     document.addProperty("kernel", kernel);
     document.addProperty("firstRunMilliseconds", milliseconds);
     for (Operand it : results) {
-      files.write(document, name(it), operands.get(it.name()), operands.file(it));
+      files.write(document, name(it), operands.get(it.name()), operands.result(it));
     }
   }
 
@@ -48,12 +48,14 @@ final class Pass {
     text.printf(Locale.ROOT, "by %s (first run, %.1f ms)%n", kernel, milliseconds);
     for (Operand it : results) {
       text.printf(
-          "  %s %s -> %s%n", name(it), NpyTensors.text(operands.get(it.name())), operands.file(it));
+          "  %s %s -> %s%n",
+          name(it), NpyTensors.text(operands.get(it.name())), operands.result(it));
     }
   }
 
   /** "dalibiSlopes" */
   private static String name(Operand operand) {
-    return WORD.matcher(operand.name()).replaceAll(it -> it.group(1).toUpperCase(Locale.ROOT));
+    return WORD.matcher(Mechanism.result(operand))
+        .replaceAll(it -> it.group(1).toUpperCase(Locale.ROOT));
   }
 }

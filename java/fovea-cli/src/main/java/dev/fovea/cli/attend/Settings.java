@@ -4,6 +4,7 @@ import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.MaskBuilder;
+import java.util.Locale;
 
 /**
  * Numbers of a command line, those of all operations together.
@@ -20,6 +21,7 @@ import dev.fovea.MaskBuilder;
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
+ * @param step of an optimizer
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -42,8 +44,31 @@ public record Settings(
     boolean localLinear,
     double ridge,
     boolean interleaved,
+    Step step,
     boolean deterministic,
     int threads) {
+
+  /** Rules of optimizers. */
+  public enum Rule {
+    SGD,
+    ADAMW,
+    LION;
+
+    /** As the command line spells it. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Of an optimizer; null for numbers that a rule has by itself. */
+  public record Step(
+      Rule rule,
+      boolean nesterov,
+      Double beta1,
+      Double beta2,
+      Double epsilon,
+      double weightDecay) {}
 
   /** Q,K as in {@code --block-size 64,64}; 0,0 for none. */
   public record BlockSize(long queries, long keys) {}

@@ -19,7 +19,7 @@ public final class Wording {
 
   /** The subject of a sentence: an operand, or one element of it. */
   private static final Pattern SUBJECT =
-      Pattern.compile("^([A-Za-z_]+)(\\[(\\d+(?:, \\d+)*)\\])?(?= has | is )");
+      Pattern.compile("^([A-Za-z_]+\\d*)(\\[(\\d+(?:, \\d+)*)\\])?(?= has | is )");
 
   /** What no English word looks like: headDim, key_lengths, cuSeqlensQ. */
   private static final Pattern IDENTIFIER = Pattern.compile("\\b[a-z]+(?:_[a-z]+|[A-Z][a-z]*)+\\b");
