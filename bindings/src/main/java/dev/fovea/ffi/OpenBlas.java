@@ -113,7 +113,15 @@ public final class OpenBlas {
 
   /** What is mapped stays mapped when the folder is gone. */
   private static SymbolLookup open() throws IOException, LoadRefusal {
-    PrivateFolder folder = PrivateFolder.create();
+    PrivateFolder folder;
+    try {
+      folder = PrivateFolder.create();
+    } catch (IOException e) {
+      throw new IOException(
+          "no folder can be made in the temporary directory %s; -Djava.io.tmpdir names another"
+              .formatted(System.getProperty("java.io.tmpdir")),
+          e);
+    }
     try {
       SymbolLookup last = null;
       for (String library : LIBRARIES) {
