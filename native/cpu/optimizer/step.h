@@ -1,5 +1,5 @@
-// The kernel of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER. Memory bounds it,
-// so eight parameters at a time do on every tier.
+// The kernel of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER. Memory bounds
+// it, so eight parameters at a time do on every tier.
 #pragma once
 
 #include "cpu/optimizer/plan.h"
@@ -59,8 +59,8 @@ inline void step8(const Factors<Eight>& factors, const Row<T>& row, int64_t at) 
   if constexpr (Rule::kSquare) store8(row.square + at, s.square);
 }
 
-// A block ahead, which is where processors foresee no more: plain SGD 0.85 of a copy without it, 1.05 with it,
-// the others a tenth to a fifth faster.
+// A block ahead, which no processor foresees: plain SGD 0.85 of a copy without it, 1.05 with it, the others
+// a tenth to a fifth faster.
 template <typename Rule, typename T>
 inline void prefetch(const Row<T>& row, int64_t at) {
   __builtin_prefetch(row.gradient + at + kBlock);
