@@ -959,9 +959,10 @@ FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* 
  *   Lion   p = (1 - lr weight_decay) p - lr sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
  *
  * m and v are those of before on the right and of after in what follows; sign(u) is 1 where u > 0, -1 where
- * u < 0, else u. All begin with m = 0 and v = 0. This is what PyTorch computes (SGD with a dampening of 0),
- * decay first. `out`, where it is given, is p rounded to its type: what a model of mixed precision computes
- * with. mean is for AdamW, Lion and SGD with beta1 > 0, square for AdamW, and both are absent elsewhere.
+ * u < 0, else u. All begin with m = 0 and v = 0. SGD (with a dampening of 0) and AdamW, decay first, have the
+ * formulas of PyTorch, Lion those of its authors. `out`, where it is given, is p rounded to its type: what a
+ * model of mixed precision computes with. mean is for AdamW, Lion and SGD with beta1 > 0, square for AdamW,
+ * and both are absent elsewhere.
  *
  * Arithmetic is float32, every operation rounded to nearest, none fused, as the parentheses say and else from
  * left to right, with factors such as 1 - beta1, 1 - lr weight_decay and lr c1 computed so, too: parameters

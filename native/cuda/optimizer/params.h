@@ -9,8 +9,8 @@ namespace fovea::optimizer::cuda {
 using namespace fovea::cuda;
 
 constexpr int kThreads = 256, kBlocks = 4;
-constexpr int kPacket = 4;      // parameters that a thread has at a time: 16 bytes of float32
-constexpr int kUnits = 4;       // of a thread, whatever rows have
+constexpr int kPacket = 4;  // parameters that a thread has at a time: 16 bytes of float32
+constexpr int kUnits = 4;   // packets of a thread, whatever rows have
 constexpr int kTile = kThreads * kUnits;
 
 // [rows, length]; null if its rule has no such state, or nobody wants it.

@@ -1,8 +1,6 @@
 // Steps of optimizers as every backend sees them.
 #pragma once
 
-#include <initializer_list>
-
 #include "ops/optimizer/operation.h"
 
 namespace fovea::optimizer {

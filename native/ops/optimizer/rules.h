@@ -23,8 +23,9 @@ struct Options {
 };
 
 inline Options options_of(const Spec& spec) {
-  return {spec.rule,  spec.rule == FOVEA_SGD && spec.beta1 > 0,
-          spec.nesterov != 0, spec.beta1, spec.beta2, spec.epsilon, spec.weight_decay};
+  const bool momentum = spec.rule == FOVEA_SGD && spec.beta1 > 0;
+  return {spec.rule,  momentum,     spec.nesterov != 0, spec.beta1,
+          spec.beta2, spec.epsilon, spec.weight_decay};
 }
 
 // What is alike for all parameters of a step.
@@ -35,7 +36,7 @@ struct Factors {
   float rest1, rest2, keep, step;
 
   FOVEA_RULE Factors(const Options& of, float rate, float mean_factor, float square_factor,
-                           float gradient_factor)
+                     float gradient_factor)
       : options(of),
         rate(rate),
         square_factor(square_factor),

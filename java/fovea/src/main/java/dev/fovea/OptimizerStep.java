@@ -21,9 +21,9 @@ import java.util.Objects;
  *   Lion   p = (1 - lr wd) p - lr sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
  * </pre>
  *
- * <p>and SGD without momentum has no m, with p = p - lr g. They are those of PyTorch, with the
- * decay of AdamW and Lion before the step. Arithmetic is float32 in a fixed order of roundings, so
- * that parameters have the same bits on every device.
+ * <p>and SGD without momentum has no m, with p = p - lr g. SGD and AdamW have the formulas of
+ * PyTorch, Lion those of its authors: decay comes before the step. Arithmetic is float32 in a fixed
+ * order of roundings, so that parameters have the same bits on every device.
  *
  * {@snippet :
  * OptimizerStep rule = OptimizerStep.adamw(0.9, 0.999, 1e-8).weightDecay(0.01);
