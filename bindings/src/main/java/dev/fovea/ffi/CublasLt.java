@@ -12,8 +12,6 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -29,9 +27,6 @@ public final class CublasLt {
   /** Where the system looks: the newest first. */
   private static final List<String> NAMES =
       List.of("libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so");
-
-  /** Where NVIDIA's installer puts it. */
-  private static final String INSTALLED = "/usr/local/cuda/lib64/libcublasLt.so";
 
   // cublasComputeType_t and cudaDataType_t.
   private static final int COMPUTE_32F = 68;
@@ -96,31 +91,10 @@ public final class CublasLt {
     return symbols.findOrThrow("cublasLt" + name);
   }
 
-  /** The library, or why there is none. */
-  private record Found(CublasLt library, String missing) {
-    static final Found NOW = find();
-
-    private static Found find() {
-      String given = System.getProperty(PROPERTY);
-      List<String> reasons = new ArrayList<>();
-      if (given == null) {
-        for (String name : NAMES) {
-          try {
-            return new Found(new CublasLt(name, DynamicLinker.openSystem(name)), null);
-          } catch (LoadRefusal | IllegalCallerException | UnsupportedOperationException e) {
-            reasons.add(name + ": " + e.getMessage());
-          }
-        }
-      }
-      String name = given == null ? INSTALLED : given;
-      try {
-        Path path = GivenPath.file(name).toAbsolutePath();
-        return new Found(new CublasLt(name, DynamicLinker.open(path)), null);
-      } catch (LoadRefusal | IllegalCallerException | UnsupportedOperationException e) {
-        reasons.add(name + ": " + e.getMessage());
-      }
-      return new Found(null, String.join("; ", reasons));
-    }
+  /** Not initialised before it is asked for. */
+  private static final class Found {
+    static final ToolkitLibrary<CublasLt> NOW =
+        ToolkitLibrary.find(PROPERTY, NAMES, DynamicLinker::open, CublasLt::new);
   }
 
   /**
@@ -129,12 +103,7 @@ public final class CublasLt {
    * @throws UnsupportedOperationException if there is none
    */
   public static CublasLt get() {
-    if (Found.NOW.library == null) {
-      throw new UnsupportedOperationException(
-          "there is no cuBLASLt, which comes with a CUDA toolkit (%s): install one, or name its libcublasLt.so by -D%s"
-              .formatted(Found.NOW.missing, PROPERTY));
-    }
-    return Found.NOW.library;
+    return Found.NOW.require("cuBLASLt", "libcublasLt.so", PROPERTY);
   }
 
   /**

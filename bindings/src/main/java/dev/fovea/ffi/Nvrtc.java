@@ -14,7 +14,6 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -30,9 +29,6 @@ public final class Nvrtc {
   /** Where the system looks: the newest first. */
   private static final List<String> NAMES =
       List.of("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so");
-
-  /** Where NVIDIA's installer puts it. */
-  private static final String INSTALLED = "/usr/local/cuda/lib64/libnvrtc.so";
 
   private static final int COMPILATION_FAILED = 6; // NVRTC_ERROR_COMPILATION
 
@@ -76,46 +72,24 @@ public final class Nvrtc {
     return Linker.nativeLinker().downcallHandle(address, descriptor);
   }
 
-  /** The library, or why there is none. */
-  private record Found(Nvrtc library, String missing) {
+  /** Not initialised before it is asked for. */
+  private static final class Found {
+    static final ToolkitLibrary<Nvrtc> NOW =
+        ToolkitLibrary.find(PROPERTY, NAMES, Nvrtc::open, Nvrtc::new);
+  }
 
-    static final Found NOW = find();
-
-    private static Found find() {
-      String given = System.getProperty(PROPERTY);
-      List<String> reasons = new ArrayList<>();
-      if (given == null) {
-        for (String name : NAMES) {
-          try {
-            return new Found(new Nvrtc(name, DynamicLinker.openSystem(name)), null);
-          } catch (LoadRefusal | IllegalCallerException | UnsupportedOperationException e) {
-            reasons.add(name + ": " + e.getMessage());
-          }
+  private static SymbolLookup open(Path file) throws LoadRefusal {
+    // NVRTC asks for it by its bare name, which the linker knows once it is loaded.
+    try (Stream<Path> beside = Files.list(file.getParent())) {
+      for (Path each : beside.sorted().toList()) {
+        if (each.getFileName().toString().startsWith("libnvrtc-builtins.so")) {
+          DynamicLinker.open(each);
         }
       }
-      String file = given == null ? INSTALLED : given;
-      try {
-        return new Found(new Nvrtc(file, open(file)), null);
-      } catch (LoadRefusal | IllegalCallerException | UnsupportedOperationException e) {
-        reasons.add(file + ": " + e.getMessage());
-      }
-      return new Found(null, String.join("; ", reasons));
+    } catch (IOException e) {
+      throw new LoadRefusal(e.toString());
     }
-
-    private static SymbolLookup open(String name) throws LoadRefusal {
-      Path file = GivenPath.file(name).toAbsolutePath();
-      // NVRTC asks for it by its bare name, which the linker knows once it is loaded.
-      try (Stream<Path> beside = Files.list(file.getParent())) {
-        for (Path each : beside.sorted().toList()) {
-          if (each.getFileName().toString().startsWith("libnvrtc-builtins.so")) {
-            DynamicLinker.open(each);
-          }
-        }
-      } catch (IOException e) {
-        throw new LoadRefusal(e.toString());
-      }
-      return DynamicLinker.open(file);
-    }
+    return DynamicLinker.open(file);
   }
 
   /**
@@ -124,12 +98,7 @@ public final class Nvrtc {
    * @throws UnsupportedOperationException if there is none
    */
   public static Nvrtc get() {
-    if (Found.NOW.library == null) {
-      throw new UnsupportedOperationException(
-          "there is no NVRTC, which comes with a CUDA toolkit (%s): install one, or name its libnvrtc.so by -D%s"
-              .formatted(Found.NOW.missing, PROPERTY));
-    }
-    return Found.NOW.library;
+    return Found.NOW.require("NVRTC", "libnvrtc.so", PROPERTY);
   }
 
   /**

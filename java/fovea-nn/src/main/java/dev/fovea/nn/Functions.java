@@ -66,14 +66,13 @@ public final class Functions {
               more.isPacked()
                   ? new long[] {q[rank - 2], q[rank - 3]}
                   : new long[] {q[0], q[2], q[1]};
-          return new Recipe<>(
+          return new Recipe(
               call,
               names,
               query.dtype(),
               Map.of("lse", lse),
               call::gradients,
-              attention.eval() == attention ? null : call::dropoutSeed,
-              false);
+              attention.eval() == attention ? null : call::dropoutSeed);
         });
   }
 
@@ -98,7 +97,7 @@ public final class Functions {
       List<String> names,
       List<Variable> first,
       Operands more,
-      Supplier<Recipe<?>> recipe) {
+      Supplier<Recipe> recipe) {
     Tape tape = first.getFirst().tape();
     List<Variable> inputs = new ArrayList<>(first);
     inputs.addAll(more.variables());
@@ -106,7 +105,7 @@ public final class Functions {
     return tape.record(
             what,
             inputs,
-            () -> new OperationNode<>(tape, tape.recorded(), what, inputs, recipe.get()))
+            () -> new OperationNode(tape, tape.recorded(), what, inputs, recipe.get()))
         .getFirst();
   }
 }

@@ -27,18 +27,8 @@ final class Gradients {
   private static final class Slot {
     State state = State.NOTHING;
     Tensor tensor; // null: not taken yet
-    Memory memory; // of the tensor; null: somebody else's
+    Buffer buffer; // of the tensor; null: somebody else's
     ViewNode group; // the views that some of are there
-  }
-
-  /** What gradients that are the same may lie in together, until one of them changes. */
-  private static final class Memory {
-    final Buffer buffer;
-    int owners = 1;
-
-    Memory(Buffer buffer) {
-      this.buffer = buffer;
-    }
   }
 
   private final Tape tape;
@@ -141,30 +131,19 @@ final class Gradients {
     return new Target(memory(input), added);
   }
 
-  record Target(Tensor tensor, boolean isAdded) {}
-
-  /** A part of the gradient of an input, which stays as it is. */
-  void add(Variable input, Tensor part) {
-    Target to = into(input);
-    Addition addition = Addition.of(tape, to.tensor, part, to.isAdded);
-    then(addition::run);
-  }
-
-  /**
-   * The gradient of {@code output} as a part of that of {@code input}: in the same memory if it can
-   * be.
-   */
-  void pass(Variable output, Variable input) {
-    Slot from = slot(output);
-    Slot to = slot(input);
-    boolean alone = input.whole() == null && input.parameter() == null && to.tensor == null;
-    if (alone && from.memory != null && input.dtype() == output.dtype()) {
-      to.tensor = from.tensor.reshape(input.shape());
-      to.memory = from.memory;
-      to.memory.owners++;
-      to.state = State.ALL;
-    } else {
-      add(input, memory(output));
+  record Target(Tensor tensor, boolean isAdded) {
+    /** A part that was computed elsewhere, perhaps in another type. */
+    void put(Tensor part) {
+      if (!isAdded) {
+        tensor.copyFrom(part);
+        return;
+      }
+      float[] sum = tensor.toFloatArray();
+      float[] more = part.toFloatArray();
+      for (int i = 0; i < sum.length; i++) {
+        sum[i] += more[i];
+      }
+      tensor.copyFrom(sum);
     }
   }
 
@@ -206,8 +185,8 @@ final class Gradients {
     }
     Slot slot = slot(it);
     if (slot.tensor == null) {
-      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
-      slot.tensor = slot.memory.buffer.tensor();
+      slot.buffer = buffers.take(it.dtype(), it.shape());
+      slot.tensor = slot.buffer.tensor();
     }
     return slot.tensor;
   }
@@ -220,23 +199,7 @@ final class Gradients {
     }
     boolean was = isAll(it) || (it.whole() != null && isBegunAround(it));
     slot.state = State.ALL;
-    separate(it);
     return was;
-  }
-
-  /** Before it changes: what others have in the same memory stays. */
-  private void separate(Variable it) {
-    Slot slot = slot(it);
-    if (it.whole() != null) {
-      separate(it.whole());
-    } else if (slot.memory != null && slot.memory.owners > 1) {
-      Tensor shared = slot.tensor;
-      slot.memory.owners--;
-      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
-      slot.tensor = slot.memory.buffer.tensor();
-      Addition copy = Addition.of(tape, slot.tensor, shared, false);
-      then(copy::run);
-    }
   }
 
   /**
@@ -286,8 +249,8 @@ final class Gradients {
 
   private void giveBack(Variable output) {
     Slot slot = slots.remove(output);
-    if (slot != null && slot.memory != null && --slot.memory.owners == 0) {
-      buffers.give(slot.memory.buffer);
+    if (slot != null && slot.buffer != null) {
+      buffers.give(slot.buffer);
     }
   }
 }

@@ -23,10 +23,16 @@ final class HostProducts implements Products {
 
   @Override
   public Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
-    if (to.dtype() != DType.FLOAT32) {
-      throw new UnsupportedOperationException("products of " + to.dtype() + " on " + to.device());
-    }
+    requireFloat32(a.matrix());
+    requireFloat32(b.matrix());
+    requireFloat32(to);
     return new Bound(a, b, to, bias, isAdded);
+  }
+
+  private static void requireFloat32(Tensor it) {
+    if (it.dtype() != DType.FLOAT32) {
+      throw new UnsupportedOperationException("products of " + it.dtype() + " on " + it.device());
+    }
   }
 
   @Override

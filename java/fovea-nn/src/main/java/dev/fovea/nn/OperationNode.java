@@ -17,31 +17,25 @@ import java.util.function.Function;
 /**
  * One of Fovea's operations. What it takes and gives, and of what there are gradients, is in the
  * operation's declaration: nothing here is of one operation.
- *
- * @param <C> its call
  */
-final class OperationNode<C extends OperationCall<C>> extends Node {
+final class OperationNode extends Node {
   /**
    * What an operation's declaration does not say.
    *
-   * @param <C> its call
    * @param call with all its inputs bound but those that {@code names} has
    * @param names of the inputs, by their order
    * @param outType element type of out
    * @param saved sizes of what a backward pass reads beside out
    * @param gradients the backward pass of a call, from the gradient of out
    * @param seeding sets what dropout draws from; null where nothing is dropped
-   * @param addsAll true if {@code accumulate} is of all gradients that are always float32, and of
-   *     no others
    */
-  record Recipe<C extends OperationCall<C>>(
-      C call,
+  record Recipe(
+      OperationCall<?> call,
       List<String> names,
       DType outType,
       Map<String, long[]> saved,
       Function<Tensor, OperationBackward<?>> gradients,
-      Seeding seeding,
-      boolean addsAll) {}
+      Seeding seeding) {}
 
   /** Sets what dropout draws from. */
   @FunctionalInterface
@@ -49,20 +43,18 @@ final class OperationNode<C extends OperationCall<C>> extends Node {
     void set(long seed, int offset);
   }
 
-  private final Recipe<C> recipe;
+  private final Recipe recipe;
   private final Variable out;
   private final List<Buffer> memory = new ArrayList<>();
   private final long place;
 
   /** At the {@code place}th place of its tape. */
-  OperationNode(Tape tape, int place, Object what, List<Variable> inputs, Recipe<C> recipe) {
+  OperationNode(Tape tape, int place, Object what, List<Variable> inputs, Recipe recipe) {
     super(what, inputs);
     this.recipe = recipe;
     this.place = place;
     for (int i = 0; i < inputs.size(); i++) {
-      if (inputs.get(i) != null) {
-        Calls.bind(recipe.call, recipe.names.get(i), inputs.get(i).value());
-      }
+      Calls.bind(recipe.call, recipe.names.get(i), inputs.get(i).value());
     }
     long[] shape = Calls.outShape(recipe.call);
     out = Variable.of(tape, take(tape, recipe.outType, shape), isDifferentiable());
@@ -96,14 +88,11 @@ final class OperationNode<C extends OperationCall<C>> extends Node {
   void differentiate(Gradients gradients) {
     OperationBackward<?> backward = recipe.gradients.apply(gradients.of(out));
     List<Runnable> additions = new ArrayList<>();
-    boolean adds = recipe.addsAll;
-    backward.accumulate(adds);
     for (Operand operand : operands()) {
       int i = recipe.names.indexOf(NativeOperation.original(operand.name()));
       Variable input = i < 0 ? null : inputs().get(i);
       if (Gradients.isWanted(input)) {
-        Tensor gradient = place(gradients, input, typeOf(operand), adds, additions);
-        Calls.bind(backward, operand.name(), gradient);
+        Calls.bind(backward, operand.name(), place(gradients, input, typeOf(operand), additions));
       } else if (operand.present() == null) {
         Tensor unwanted = gradients.take(typeOf(operand), inputs().get(i).shape());
         Calls.bind(backward, operand.name(), unwanted);
@@ -114,22 +103,14 @@ final class OperationNode<C extends OperationCall<C>> extends Node {
   }
 
   /** Where an operation writes the gradient of an input, from where it may go on to its place. */
-  private Tensor place(
-      Gradients gradients, Variable input, DType type, boolean adds, List<Runnable> additions) {
+  private static Tensor place(
+      Gradients gradients, Variable input, DType type, List<Runnable> additions) {
     Gradients.Target target = gradients.into(input);
-    boolean added = adds && type == DType.FLOAT32;
-    if (target.tensor().dtype() == type && (added || !target.isAdded())) {
-      if (added && !target.isAdded()) {
-        gradients.then(() -> target.tensor().fill(0));
-      }
+    if (target.tensor().dtype() == type && !target.isAdded()) {
       return target.tensor();
     }
     Tensor part = gradients.take(type, input.shape());
-    if (added) {
-      gradients.then(() -> part.fill(0));
-    }
-    Addition addition = Addition.of(input.tape(), target.tensor(), part, target.isAdded());
-    additions.add(addition::run);
+    additions.add(() -> target.put(part));
     return part;
   }
 

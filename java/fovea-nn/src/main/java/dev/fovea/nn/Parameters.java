@@ -5,7 +5,6 @@ import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -70,8 +69,7 @@ public final class Parameters implements AutoCloseable {
     try {
       Group decayed = place(scope, named, true, dtype);
       Group others = place(scope, named, false, dtype);
-      Parameters parameters =
-          new Parameters(scope, Collections.unmodifiableMap(named), List.of(decayed, others));
+      Parameters parameters = new Parameters(scope, named, List.of(decayed, others));
       named.forEach((name, parameter) -> initialize(name, parameter, seed));
       parameters.changed();
       return parameters;

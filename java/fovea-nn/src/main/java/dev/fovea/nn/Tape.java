@@ -115,21 +115,15 @@ public final class Tape implements AutoCloseable {
    */
   public Variable input(DType dtype, long... shape) {
     record Input(DType dtype, Shape shape) {}
-    return record(
-            new Input(dtype, Shape.of(shape)),
-            List.of(),
-            () -> new InputNode(this, new Input(dtype, Shape.of(shape)), dtype, shape))
-        .getFirst();
+    Input what = new Input(dtype, Shape.of(shape));
+    return record(what, List.of(), () -> new InputNode(this, what, dtype, shape)).getFirst();
   }
 
   /** A tensor of somebody else, on this device, as a variable that is not differentiable. */
   public Variable constant(Tensor tensor) {
     record Constant(Tensor tensor) {}
-    return record(
-            new Constant(tensor),
-            List.of(),
-            () -> new InputNode(this, new Constant(tensor), tensor))
-        .getFirst();
+    Constant what = new Constant(tensor);
+    return record(what, List.of(), () -> new InputNode(this, what, tensor)).getFirst();
   }
 
   /** A parameter of a module. */
@@ -139,11 +133,11 @@ public final class Tape implements AutoCloseable {
   }
 
   /**
-   * Adds to the gradient of every parameter the derivative by it of what {@code weighted} says: the
-   * sum of the elements of {@code output}, each times that of {@code weights}, the gradient of
-   * output.
+   * Adds to the gradient of every parameter the derivative by it of the sum of all elements of
+   * {@code output}, each times that of {@code weights}.
    *
-   * @param weights of the shape of {@code output}
+   * @param weights the gradient of output, of its shape
+   * @throws IllegalArgumentException if output depends on no parameter, or is of another tape
    */
   public void backward(Variable output, Tensor weights) {
     requireOpen();
@@ -168,7 +162,6 @@ public final class Tape implements AutoCloseable {
     if (recorded == nodes.size() || !nodes.get(recorded).is(what, inputs)) {
       requireOwn(inputs);
       drop(recorded);
-      freeGradients();
       nodes.add(make.get());
     }
     Node node = nodes.get(recorded);
@@ -222,9 +215,11 @@ public final class Tape implements AutoCloseable {
 
   /** Forgets nodes from the given one on. */
   private void drop(int from) {
+    if (nodes.size() > from) {
+      freeGradients(); // of what is forgotten
+    }
     while (nodes.size() > from) {
       nodes.removeLast().free(buffers);
-      freeGradients();
     }
   }
 

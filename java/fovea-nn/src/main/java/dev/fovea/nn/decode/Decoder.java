@@ -80,8 +80,7 @@ public final class Decoder {
           "lengthPenalty is " + lengthPenalty + ", expected a number of 0 or more");
     }
     Comparator<Hypothesis> worstFirst =
-        Comparator.comparingDouble(
-            it -> it.logProbability() / penalty(it, start.length, lengthPenalty));
+        Comparator.comparingDouble(it -> value(it, start.length, lengthPenalty));
     PriorityQueue<Hypothesis> ended = new PriorityQueue<>(worstFirst);
     List<Hypothesis> open = List.of(begin(start));
     while (!open.isEmpty()) {
@@ -102,7 +101,7 @@ public final class Decoder {
           ended.size() < width
               ? Double.NEGATIVE_INFINITY
               : value(ended.peek(), start.length, lengthPenalty);
-      double most = Math.pow((5.0 + longest - start.length) / 6, lengthPenalty);
+      double most = penalty(longest - start.length, lengthPenalty);
       going.removeIf(it -> it.logProbability() / most <= worst);
       open = going;
     }
@@ -110,11 +109,11 @@ public final class Decoder {
   }
 
   private static double value(Hypothesis it, int start, double lengthPenalty) {
-    return it.logProbability() / penalty(it, start, lengthPenalty);
+    return it.logProbability() / penalty(it.tokens().length - start, lengthPenalty);
   }
 
-  private static double penalty(Hypothesis it, int start, double lengthPenalty) {
-    return Math.pow((5.0 + it.tokens().length - start) / 6, lengthPenalty);
+  private static double penalty(int tokens, double lengthPenalty) {
+    return Math.pow((5.0 + tokens) / 6, lengthPenalty);
   }
 
   /** The likeliest of all that are one token longer. */
