@@ -117,8 +117,9 @@ struct TileCopy {
   // is copied from `anywhere`, no byte of it.
   static FOVEA_DEVICE void copy(uint32_t to, const Element* from, int64_t stride, int32_t rows,
                                 int width, int copy_bytes, const Element* anywhere) {
-    // Anew: held through the products, it made exact float32 of D 64 spill 4 bytes on sm_120; others spill with it.
-    constexpr bool kAnew = sizeof(Element) == 4 && kWidth == 64;
+    // Anew, where two warps take the tile: held through the products, it made exact float32 with positions
+    // spill 4 bytes on sm_120. Others spill with it, or take 1 % more instructions.
+    constexpr bool kAnew = sizeof(Element) == 4 && kWidth == 64 && kThreads == 64;
     const uint32_t address = first_address(to, kAnew ? thread_anew() : thread_index());
     FOVEA_UNROLL
     for (int i = 0; i < kSteps; ++i, from += kStep * stride) {
