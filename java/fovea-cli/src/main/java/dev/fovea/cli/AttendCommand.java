@@ -45,7 +45,9 @@ import picocli.CommandLine.TypeConversionException;
       "  fovea attend --op distance --query x.npy --key keys.npy --value values.npy \\",
       "    --bandwidth h.npy --local-linear --ridge 1e-3 --out estimates.npy",
       "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
-      "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy"
+      "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy",
+      "  fovea attend --op norm --centered --epsilon 1e-5 --x x.npy --weight w.npy --bias b.npy \\",
+      "    --out o.npy"
     })
 final class AttendCommand extends CliCommand {
 
@@ -152,6 +154,16 @@ final class AttendCommand extends CliCommand {
       description = "Pairs are elements 2c and 2c + 1 of a row, not c and c + C.")
   private boolean interleaved;
 
+  @Option(names = "--centered", description = "Layer normalization; without, by root mean square.")
+  private boolean centered;
+
+  @Option(
+      names = "--epsilon",
+      defaultValue = "1e-5",
+      paramLabel = "E",
+      description = "Of norm, added to the mean of squares; default ${DEFAULT-VALUE}.")
+  private double epsilon;
+
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
 
@@ -212,6 +224,8 @@ final class AttendCommand extends CliCommand {
             localLinear,
             ridge,
             interleaved,
+            centered,
+            epsilon,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -4,6 +4,7 @@ import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
+import dev.fovea.testkit.norm.NormCases;
 import dev.fovea.testkit.pairs.AdditiveCases;
 import dev.fovea.testkit.pairs.DistanceCases;
 import dev.fovea.testkit.projection.ProjectionCases;
@@ -23,7 +24,8 @@ public final class Operations {
           SpatialCases.OPERATION,
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
-          RotaryCases.OPERATION);
+          RotaryCases.OPERATION,
+          NormCases.OPERATION);
 
   private Operations() {}
 

@@ -5,6 +5,7 @@ import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
+import dev.fovea.ffi.NativeNorm;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeProjection;
 import dev.fovea.ffi.NativeRotary;
@@ -67,7 +68,13 @@ public enum Mechanism {
   ROTARY(
       NativeRotary.OPERATION,
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
-      RotaryBinding::new);
+      RotaryBinding::new),
+
+  /** That of layers, or by the root mean square. */
+  NORM(
+      NativeNorm.OPERATION,
+      "(x - mean) weight / sqrt(mean((x - mean)^2) + epsilon) + bias, the means over D",
+      NormBinding::new);
 
   private final Declaration declaration;
   private final String formula;

@@ -20,6 +20,8 @@ import dev.fovea.MaskBuilder;
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
+ * @param centered whether the mean is subtracted by norm
+ * @param epsilon added there to the mean of squares
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -42,6 +44,8 @@ public record Settings(
     boolean localLinear,
     double ridge,
     boolean interleaved,
+    boolean centered,
+    double epsilon,
     boolean deterministic,
     int threads) {
 
