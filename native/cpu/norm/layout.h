@@ -29,8 +29,8 @@ struct Parts {
 
   explicit Parts(const Spec& spec)
       : all(spec.batch * spec.length), heads(heads_of_sums(spec)), row(row_of(spec.width)) {
-    // Rows that are added one to the other in float32, at most; and so many parts that every worker has several,
-    // unless sums of a part would be much beside its rows.
+    // Rows that are added one to the other in float32, at most; and so many parts that every worker has
+    // several, unless sums of a part would be much beside its rows.
     constexpr int64_t kMostRows = 256, kFewestRows = 16, kParts = 64;
     const int64_t most = std::max<int64_t>(1, kMostRows * heads / spec.heads);
     const int64_t fewest = std::min(kFewestRows, most);

@@ -1,5 +1,5 @@
-// What both passes do with rows: the moments of one are found while another is written, so that memory reads and
-// writes at the same time.
+// What both passes do with rows: the moments of one are found while another is written, so that memory reads
+// and writes at the same time.
 #pragma once
 
 #include "cpu/lanes.h"
@@ -29,9 +29,9 @@ template <typename T>
   __builtin_prefetch(reinterpret_cast<const char*>(element) + kBytes);
 }
 
-// One walk over two rows. `add(i, to)` adds the terms of the elements from i on of one to kSums sums, whose totals
-// are given back: in float32 over a chunk of elements, so that no term is rounded more than 38 times. make(i, V)
-// gives elements of the other, which go past the caches if `streams`.
+// One walk over two rows. add(i, to) adds the terms of the elements from i on of one to kSums sums, whose
+// totals are given back: in float32 over a chunk of elements, so that no term is rounded more than 38 times.
+// make(i, V) gives elements of the other, which go past the caches if `streams`.
 template <bool kAdds, bool kWrites, int kSums, typename Add, typename T, typename Make>
 inline void sweep(int64_t width, double (&totals)[kSums], Add add, T* to, bool streams, Make make) {
   constexpr int kWays = kSums > 2 ? 1 : 16 / kLanes;  // as many as there are registers for
@@ -76,9 +76,9 @@ struct Moments {
   }
 
   // From the sums of d = x - pivot and of d^2 over a row of 1 / share elements. False where the mean is so far
-  // from the pivot that the squares about it would be a difference of two that are much larger: then the pivot is
-  // there now, for sums anew. That is no further than it is in float32, where the mean may lie between two
-  // neighbours, unless it `is_last`.
+  // from the pivot that the squares about it would be a difference of two much larger ones: then the pivot is
+  // there now, for sums anew. The last try takes what it has: where the mean lies half way between two floats
+  // that is as near as can be.
   bool find(double sum, double squares, double share, const Spec& spec, bool is_last) {
     double variance = squares * share;
     if (spec.centered) {
@@ -96,8 +96,8 @@ struct Moments {
 };
 constexpr int kTries = 3;
 
-// A pivot that is near the mean of most rows, and equal elements themselves. It is finite, so that the mean of an
-// infinity and others is that infinity.
+// A pivot that is near the mean of most rows, and equal elements themselves. It is finite, so that the mean of
+// an infinity and others is that infinity.
 template <typename T>
 inline float pivot_of(const T* x, const Spec& spec) {
   if (!spec.centered) return 0;

@@ -1,5 +1,5 @@
-// The backward pass of normalization: dx of a part of the rows, and what these add to dweight and dbias, which a
-// thread sums up for its columns in registers.
+// The backward pass of normalization: dx of a part of the rows, and what these add to dweight and dbias, which
+// a thread sums up for its columns in registers.
 
 #include "cuda/norm/row.cuh"
 

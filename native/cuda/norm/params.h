@@ -18,8 +18,8 @@ constexpr int kPacket = 8;  // elements that a thread has side by side, or one
 // Threads of a block, and of one for rows that need more of them backward.
 constexpr int kThreads = 256, kWideThreads = 512;
 
-// Packets of a row that a thread holds in registers from the first pass over the row to the last. A row that has
-// more than all its threads hold is read anew by each pass.
+// Packets of a row that a thread holds in registers from the first pass over the row to the last. A row that
+// has more than all its threads hold is read anew by each pass.
 constexpr int held_packets(int packet, bool backward) {
   return packet == 1 ? 8 : backward ? 2 : 4;
 }
@@ -44,10 +44,10 @@ struct NormParams {
   int32_t packets;        // of a row
   int32_t lanes, groups;  // threads of a row, rows of a block at a time
   bool held;              // by the threads of a row
-  // A block has rows [part * rows, ...) of `all`: those of all heads, or, where heads have sums of their own, of
-  // one.
+  // A block has rows [part * rows, ...) of `all`: those of all heads, or, where heads have sums of their own,
+  // of one.
   int32_t rows, parts, all;
-  int32_t own_heads;  // 1 = one block has the rows of all heads
+  int32_t own_heads;  // heads that have sums of their own; 1 = none
   float* sums;        // [own_heads, parts, 2, row]: of dout z and dout; null: not wanted
   int32_t row;        // of sums
 };

@@ -55,8 +55,8 @@ FOVEA_DEVICE void load_floats(const HeadRows& rows, int64_t at, float otherwise,
   }
 }
 
-// What a thread has of a row at a time: kHeld packets, `lanes` apart, all of which are asked for before the first
-// is there.
+// What a thread has of a row at a time: kHeld packets, `lanes` apart, all of which are asked for before the
+// first is there.
 template <int kElements, int kHeld>
 struct Packets {
   float x[kHeld][kElements];

@@ -73,8 +73,8 @@ public final class CaseGenerator {
     c.centered = random.chance(0.6);
     c.epsilon = EPSILONS[random.nextInt(EPSILONS.length)];
     c.sharing(sharing(), sharing());
-    c.mean = random.chance(0.4);
-    c.inverse = random.chance(0.4);
+    c.mean = random.chance(0.6);
+    c.inverse = random.chance(0.5);
     content(pass);
     memory();
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);

@@ -57,7 +57,7 @@ public record NormCase(
     OUTLIERS,
     /** N(0,1) far from 0, by up to what leaves a row one digit in its type. */
     OFFSET,
-    /** The first element of a row far from the others. */
+    /** The first eight elements of a row far from the others. */
     FIRST_FAR,
     /** Rows of equal elements, each another one. */
     CONSTANT,

@@ -20,6 +20,7 @@ public record Operands(Map<String, float[]> all) {
 
   private static final float TINY_FACTOR = 1e-6f;
   private static final float OUTLIER = 10;
+  private static final int FIRST = 8;
 
   /** The buffer of an operand; null where there is none. */
   public float[] get(String operand) {
@@ -90,7 +91,7 @@ public record Operands(Map<String, float[]> all) {
             for (int i = at; Float.isNaN(buffer[at + s.width() - 1]); i++) {
               boolean outlier = c.content() == Content.OUTLIERS && random.nextInt(1000) == 0;
               float drawn = random.nextNormal() * (outlier ? OUTLIER : 1);
-              boolean far = c.content() != Content.FIRST_FAR || i == at;
+              boolean far = c.content() != Content.FIRST_FAR || i < at + FIRST;
               float value = isX && c.content() == Content.CONSTANT ? constant : drawn;
               float tiny = isX && c.content() == Content.TINY ? TINY_FACTOR : 1;
               buffer[i] = Rounding.round(type, value * tiny + (far ? offset : 0));
@@ -101,7 +102,7 @@ public record Operands(Map<String, float[]> all) {
       return buffer;
     }
 
-    /** How far from 0 a row is, or its first element: in its type, and with a digit left. */
+    /** How far from 0 a row is, or its first elements: in its type, and with a digit left. */
     private float offset(DType type, Gaussian random) {
       boolean far = c.content() == Content.OFFSET || c.content() == Content.FIRST_FAR;
       double most = Math.min(0.25 / Rounding.unit(type), 1e6);
