@@ -63,14 +63,15 @@ struct RowGradient {
   template <typename T, typename O>
   auto maker(const BackwardRow<T, O>& row) const {
     return [x = row.x, dout = row.dout, weight = row.weight, m = row.m, to = *this]<typename V>(int64_t i, V) {
-      const V z = m.centered(get<V>(x + i)) * m.inverse;
+      const V z = m.z(get<V>(x + i));
       const V gradient = get<V>(dout + i);
       const V g = weight == nullptr ? gradient : V(gradient * get<V>(weight + i));
       if (to.sums != nullptr) {
         put(to.products + i, fma(gradient, z, get<V>(to.products + i)));
         put(to.sums + i, get<V>(to.sums + i) + gradient);
       }
-      const V v = ((g - m.mean_g) - z * m.mean_gz) * m.inverse;
+      const V off = fma(z, all<V>(-m.mean_gz * m.inverse), all<V>(-m.mean_g * m.inverse));
+      const V v = fma(g, all<V>(m.inverse), off);
       return to.adds ? V(v + get<V>(to.dx + i)) : v;
     };
   }

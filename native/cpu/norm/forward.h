@@ -41,7 +41,7 @@ struct Output {
   template <typename T>
   auto maker(const ForwardRow<T>& row) const {
     return [x = row.x, m = row.m, weight = weight, bias = bias]<typename V>(int64_t i, V) {
-      V v = m.centered(get<V>(x + i)) * m.inverse;
+      V v = m.z(get<V>(x + i));
       if (weight != nullptr) v *= get<V>(weight + i);
       if (bias != nullptr) v += get<V>(bias + i);
       return v;

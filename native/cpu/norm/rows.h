@@ -20,6 +20,11 @@ inline void put(float* to, float v) { *to = v; }
 inline void put(float* to, vfloat v) { store_lanes(to, v); }
 using fovea::cpu::FOVEA_TIER::fma;
 inline float fma(float a, float b, float c) { return a * b + c; }
+// The same number in all that V has.
+template <typename V>
+inline V all(float x) {
+  return x - V{};
+}
 
 // What is read soon behind an element. Inlined at once: as a function it has no effect, and calls of it were
 // removed.
@@ -35,7 +40,7 @@ template <typename T>
 template <bool kAdds, bool kWrites, int kSums, typename Add, typename T, typename Make>
 inline void sweep(int64_t width, double (&totals)[kSums], Add add, T* to, bool streams, Make make) {
   constexpr int kWays = kSums > 2 ? 1 : 16 / kLanes;  // as many as there are registers for
-  constexpr int64_t kChunk = 32 * kWays * kLanes;
+  constexpr int64_t kChunk = 32 * kWays * kLanes, kAhead = 256;
   if constexpr (kAdds) std::fill_n(totals, kSums, 0.0);
   int64_t i = 0;
   while (i + 16 <= width) {
@@ -47,6 +52,7 @@ inline void sweep(int64_t width, double (&totals)[kSums], Add add, T* to, bool s
         for (int k = 0; k < 16 / kLanes; ++k) add(i + k * kLanes, sums[k % kWays]);
       }
       if constexpr (kWrites) {
+        if (!streams) __builtin_prefetch(to + i + kAhead, 1);  // a line is read before it is written
         put16(to + i, streams, [&](int64_t k) { return make(i + k, vfloat{}); });
       }
     }
@@ -71,8 +77,8 @@ struct Moments {
   float pivot = 0, rest = 0, inverse = 0;
 
   template <typename V>
-  V centered(V x) const {
-    return (x - pivot) - rest;
+  V z(V x) const {
+    return fma(V(x - pivot), all<V>(inverse), all<V>(-rest * inverse));
   }
 
   // From the sums of d = x - pivot and of d^2 over a row of 1 / share elements. False where the mean is so far

@@ -70,8 +70,9 @@ class Backward {
       weigh(weight, packet, gradient, g);
       FOVEA_UNROLL
       for (int e = 0; e < kElements; ++e) {
-        z[e] = m.centered(from[e]) * m.inverse;
-        to[e] = ((g[e] - m.mean_g) - z[e] * m.mean_gz) * m.inverse;
+        z[e] = m.z(from[e]);
+        const float off = tile::fused_multiply_add(z[e], -m.mean_gz * m.inverse, -m.mean_g * m.inverse);
+        to[e] = tile::fused_multiply_add(g[e], m.inverse, off);
       }
       add_up(k, packet, gradient, z, is_first);
       if (p.adds) {

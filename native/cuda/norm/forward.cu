@@ -50,7 +50,7 @@ class Forward {
       load_floats(p.bias, bias + packet * kElements, 0, add);
       FOVEA_UNROLL
       for (int e = 0; e < kElements; ++e) {
-        to[e] = tile::fused_multiply_add(m.centered(from[e]) * m.inverse, scale[e], add[e]);
+        to[e] = tile::fused_multiply_add(m.z(from[e]), scale[e], add[e]);
       }
       store_floats(p.out, out + packet * kElements, to);
     });

@@ -189,7 +189,9 @@ class RowSums {
 struct Moments {
   float pivot = 0, rest = 0, inverse = 0;
 
-  FOVEA_DEVICE float centered(float x) const { return (x - pivot) - rest; }
+  FOVEA_DEVICE float z(float x) const {
+    return tile::fused_multiply_add(x - pivot, inverse, -rest * inverse);
+  }
 
   // From the mean of differences to `first`. It is finite, so that the mean of an infinity and others is that
   // infinity.

@@ -20,7 +20,7 @@ import java.util.Map;
  *       elements is these.
  *   <li>c, a mean of d, is wrong by e = (h + 4) u (a + s): h for the sum, 1 for d, 3 for the share
  *       and for what holds it.
- *   <li>dev = d - c is wrong by u (2 |dev| + s) + e.
+ *   <li>dev = d - c, or z as d r - c r, is wrong by 2 u (|dev| + s) + e, in z times r.
  *   <li>The variance, mean d^2 - c^2, where c^2 is at most s^2: (h + 6) u (variance + s^2) + 2 s e.
  *       Half of that, relative to variance + epsilon, is what r is wrong by, and 4 u for the sum
  *       with epsilon, the root and the inverse.

@@ -71,7 +71,7 @@ final class Row {
     if (distance == 0 && meanError == 0) {
       return Math.abs(z(i)) * (inverseError + UNIT);
     }
-    double own = UNIT * (2 * Math.abs(deviation[i]) + distance) + meanError + Oracle.FLUSHED;
+    double own = UNIT * (2 * Math.abs(deviation[i]) + 2 * distance) + meanError + Oracle.FLUSHED;
     return inverse * own * (1 + inverseError) + Math.abs(z(i)) * (inverseError + UNIT);
   }
 }
