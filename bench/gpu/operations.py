@@ -550,6 +550,60 @@ class LinearSpec(ctypes.Structure):
     )
 
 
+class NormSpec(ctypes.Structure):
+    _name_ = "fovea_norm_spec"
+    operation, number = "norm", 9
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("centered", c_int32),
+        ("accumulate_dx", c_int32),
+        ("has_weight", c_int32),
+        ("has_bias", c_int32),
+        ("has_mean", c_int32),
+        ("has_inverse", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dweight", c_int32),
+        ("has_dbias", c_int32),
+        ("epsilon", c_float),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("heads", c_int64),
+        ("width", c_int64),
+        ("x_stride", c_int64 * 3),
+        ("weight_stride", c_int64 * 1),
+        ("bias_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 3),
+        ("mean_stride", c_int64 * 2),
+        ("inverse_stride", c_int64 * 2),
+        ("dout_stride", c_int64 * 3),
+        ("dx_stride", c_int64 * 3),
+        ("dweight_stride", c_int64 * 1),
+        ("dbias_stride", c_int64 * 1),
+    ]
+    forward = (
+        "x",
+        "weight",
+        "bias",
+        "out",
+        "mean",
+        "inverse",
+    )
+    backward = (
+        "x",
+        "weight",
+        "bias",
+        "dout",
+        "dx",
+        "dweight",
+        "dbias",
+    )
+
+
 class OptimizerSpec(ctypes.Structure):
     _name_ = "fovea_optimizer_spec"
     operation, number = "optimizer", 13
@@ -718,5 +772,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, OptimizerSpec,
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, NormSpec, OptimizerSpec,
     ProjectionSpec, RotarySpec, SpatialSpec]

@@ -57,14 +57,19 @@ inline __m256i round16(const Half* p, float8 low, float8 high) {
   return _mm256_set_m128i(round8(p, high), round8(p, low));
 }
 #if defined(__AVX512F__)
-inline __m256i round16(const bfloat16*, float8 low, float8 high) {
-  const __m512 v = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+inline __m256i round16(const float16*, __m512 v) {
+  return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline __m256i round16(const bfloat16*, __m512 v) {
   const __m512i bits = _mm512_castps_si512(v), top = _mm512_srli_epi32(bits, 16);
   const __m512i odd = _mm512_and_si512(top, _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_srli_epi32(
       _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
   const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
   return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, top, _mm512_set1_epi32(0x40)));
+}
+inline __m256i round16(const bfloat16* p, float8 low, float8 high) {
+  return round16(p, _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1));
 }
 #endif
 
@@ -134,6 +139,12 @@ template <typename T>
   T some[8] = {};
   for (int64_t c = 0; c < count; ++c) some[c] = p[c];
   return load8(some);
+}
+
+// Writes them. Inlined, or tiers would share the conversion.
+template <typename T>
+[[gnu::noinline, gnu::flatten]] void store_some(T* to, float8 v, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from_float<T>(v[i]);
 }
 
 // An 8 x 8 block of which `columns` are there, transposed; kFull says that all are, which keeps the

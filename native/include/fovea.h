@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 14
+#define FOVEA_ABI_VERSION 15
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -1006,6 +1006,82 @@ FOVEA_API int32_t fovea_plan_optimizer(const fovea_optimizer_spec* spec,
 FOVEA_API int32_t fovea_run_optimizer(const fovea_plan* plan, fovea_call* call,
     const void* gradient, const float* rates, float* parameter, float* mean, float* square,
     void* out, void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- normalization ---------------------------------------------------------------------------
+ *
+ * x [B, S, H, D] and out alike in any stride order, weight and bias [H or 1, D] float32. Each row of D elements
+ * is normalized by itself: with `centered`, layer normalization, where mu is its mean,
+ *
+ *   mu    = sum_d x_d / D,     0 if not `centered`
+ *   r     = 1 / sqrt(sum_d (x_d - mu)^2 / D + epsilon)
+ *   out_d = (x_d - mu) r weight_d + bias_d
+ *
+ * without weight or bias as if these were 1 and 0. mean [B, S, H] is mu, and refused if not `centered`; inverse
+ * [B, S, H] is r. Arithmetic is float32: squares about the mean itself, so that rows far from 0 keep their digits,
+ * in sums of parts of a row. NaN and infinities go the way that IEEE 754 sends them, within their row alone, and so
+ * do squares beyond float32. A row of equal elements is 0 times r before its weight: 0 with an epsilon, else NaN.
+ * (Ba, Kiros and Hinton, arXiv 1607.06450; Zhang and Sennrich, arXiv 1910.07467.)
+ */
+
+/* generated from ops/norm.op: spec */
+typedef struct fovea_norm_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t centered; /* 1 = layer normalization; 0 = no mean is subtracted */
+  int32_t accumulate_dx; /* backward: 1 = dx is added to what is there */
+  int32_t has_weight; /* 1 = weight is given */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t has_mean; /* 1 = mean is given */
+  int32_t has_inverse; /* 1 = inverse is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dweight; /* backward: 1 = dweight is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  float epsilon; /* added to the mean of squares, 0 or more */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t heads; /* H: rows of a position, each normalized by itself */
+  int64_t width; /* D: of a row */
+  int64_t x_stride[3]; /* of [B, S, H] */
+  int64_t weight_stride[1]; /* of [H~] */
+  int64_t bias_stride[1]; /* of [H~] */
+  int64_t out_stride[3]; /* of [B, S, H] */
+  int64_t mean_stride[2]; /* of [B, S] */
+  int64_t inverse_stride[2]; /* of [B, S] */
+  int64_t dout_stride[3]; /* of [B, S, H] */
+  int64_t dx_stride[3]; /* of [B, S, H] */
+  int64_t dweight_stride[1]; /* of [H~] */
+  int64_t dbias_stride[1]; /* of [H~] */
+} fovea_norm_spec;
+/* end */
+
+/*
+ * Normalization. The backward pass reads what the forward was given, and finds mu and r anew; elementwise, with
+ * z = (x - mu) r and g = dout weight, and means over a row:
+ *
+ *   dx      = r (g - mean(g) - z mean(g z)),   without mean(g) if not `centered`
+ *   dweight = sum_bs dout z
+ *   dbias   = sum_bs dout
+ *
+ * dweight and dbias of stride 0 over heads are sums over these, too. `accumulate` adds to dweight and dbias,
+ * `accumulate_dx` adds dx to what is there, in float32, which is then rounded once. Sums over rows are those of
+ * parts, which depend on sizes alone, added up in their order: every run gives the same bits.
+ */
+/* generated from ops/norm.op: functions */
+FOVEA_API int32_t fovea_plan_norm(const fovea_norm_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_norm(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight, const float* bias, void* out, float* mean, float* inverse, void* workspace,
+    void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_norm_backward(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight, const float* bias, const void* dout, void* dx, float* dweight,
+    float* dbias, void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

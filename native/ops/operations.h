@@ -6,12 +6,13 @@
 #include "ops/channel/operation.h"
 #include "ops/distance/operation.h"
 #include "ops/linear/operation.h"
+#include "ops/norm/operation.h"
 #include "ops/optimizer/operation.h"
 #include "ops/projection/operation.h"
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(optimizer) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
@@ -21,6 +22,7 @@ constexpr const Operation* kOperations[] = {
     &channel::kOperation,
     &distance::kOperation,
     &linear::kOperation,
+    &norm::kOperation,
     &optimizer::kOperation,
     &projection::kOperation,
     &rotary::kOperation,

@@ -6,14 +6,9 @@
 
 #include "cpu/image/grid.h"
 #include "cpu/image/output.h"
+#include "cpu/lanes.h"
 
 namespace fovea::cpu::FOVEA_TIER {
-
-// Inlined, or tiers would share the conversion.
-template <typename T>
-[[gnu::noinline, gnu::flatten]] void store_some(T* to, float8 v, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) to[i] = from_float<T>(v[i]);
-}
 
 // How a row is written: through the caches, or past them in whole lines, while what is read when they have
 // been written is fetched into L2, so that the memory reads and writes at the same time.
@@ -84,12 +79,6 @@ inline bool any8(int8 mask) {
   for (int lane = 0; lane < 8; ++lane) any |= mask[lane];
   return any != 0;
 #endif
-}
-
-inline float sum_of(float8 v) {
-  v += __builtin_shuffle(v, int8{4, 5, 6, 7, 0, 1, 2, 3});
-  v += __builtin_shuffle(v, int8{2, 3, 0, 1, 6, 7, 4, 5});
-  return v[0] + v[1];
 }
 
 // A row whose elements lie apart, on its way through a buffer.

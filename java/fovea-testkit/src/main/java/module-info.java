@@ -7,6 +7,7 @@ module dev.fovea.testkit {
   exports dev.fovea.testkit.image;
   exports dev.fovea.testkit.linear;
   exports dev.fovea.testkit.optimizer;
+  exports dev.fovea.testkit.norm;
   exports dev.fovea.testkit.pairs;
   exports dev.fovea.testkit.projection;
   exports dev.fovea.testkit.rotary;

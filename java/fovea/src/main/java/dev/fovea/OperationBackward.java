@@ -2,6 +2,7 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeOperation;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
@@ -31,7 +32,12 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits SequenceBackward, ProjectionBackward, RotaryBackward, ChannelBackward, SpatialBackward {
+    permits SequenceBackward,
+        ProjectionBackward,
+        RotaryBackward,
+        NormalizationBackward,
+        ChannelBackward,
+        SpatialBackward {
   private final OperationCall<?> call;
   private final Claim claim;
   private final Bindings saved; // by a forward elsewhere; null: by the call's last run
@@ -201,8 +207,19 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
             spec -> {
               operation.accumulate().set(spec, accumulate ? 1 : 0);
               operation.deterministic().set(spec, deterministic ? 1 : 0);
+              fill(spec);
             });
     return new BoundRun(call, all, plan, memory);
+  }
+
+  /** Sets the fields of options that only this pass has, which are zero before. */
+  void fill(MemorySegment spec) {}
+
+  /** Changes what {@link #fill} sets. */
+  B change(Runnable setter) {
+    claim.begin();
+    setter.run();
+    return bound();
   }
 
   /** Binds a gradient; null for none. */

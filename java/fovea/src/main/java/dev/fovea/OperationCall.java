@@ -25,7 +25,13 @@ import java.util.concurrent.ForkJoinPool;
  * @param <C> the call of an operation
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
-    permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall, OptimizerStepCall {
+    permits SequenceCall,
+        ProjectionCall,
+        RotaryCall,
+        ChannelCall,
+        SpatialCall,
+        OptimizerStepCall,
+        NormalizationCall {
   static {
     CallAccess.leave(
         new CallAccess<OperationCall<?>, OperationBackward<?>, Tensor>(

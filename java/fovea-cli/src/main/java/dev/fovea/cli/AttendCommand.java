@@ -49,7 +49,9 @@ import picocli.CommandLine.TypeConversionException;
       "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
       "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy",
       "  fovea attend --op optimizer --gradient g.npy --rates r.npy --parameter p.npy \\",
-      "    --mean m.npy --square v.npy --weight-decay 0.01 --new-parameter q.npy"
+      "    --mean m.npy --square v.npy --weight-decay 0.01 --new-parameter q.npy",
+      "  fovea attend --op norm --centered --epsilon 1e-5 --x x.npy --weight w.npy --bias b.npy \\",
+      "    --out o.npy"
     })
 final class AttendCommand extends CliCommand {
 
@@ -183,7 +185,9 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--epsilon",
       paramLabel = "E",
-      description = "Added to the root of adamw's square; default 1e-8.")
+      description =
+          "Added to the mean of squares by norm, default 1e-5; to the root of the square by adamw,"
+              + " default 1e-8.")
   private Double epsilon;
 
   @Option(
@@ -191,6 +195,9 @@ final class AttendCommand extends CliCommand {
       paramLabel = "W",
       description = "Of parameters, decoupled but for sgd; default 0.")
   private double weightDecay;
+
+  @Option(names = "--centered", description = "Layer normalization; without, by root mean square.")
+  private boolean centered;
 
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
@@ -252,7 +259,9 @@ final class AttendCommand extends CliCommand {
             localLinear,
             ridge,
             interleaved,
-            new Step(rule, nesterov, beta1, beta2, epsilon, weightDecay),
+            new Step(rule, nesterov, beta1, beta2, weightDecay),
+            centered,
+            epsilon,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

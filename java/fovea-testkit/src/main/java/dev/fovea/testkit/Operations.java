@@ -4,6 +4,7 @@ import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
+import dev.fovea.testkit.norm.NormCases;
 import dev.fovea.testkit.optimizer.OptimizerCases;
 import dev.fovea.testkit.pairs.AdditiveCases;
 import dev.fovea.testkit.pairs.DistanceCases;
@@ -25,7 +26,8 @@ public final class Operations {
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
           RotaryCases.OPERATION,
-          OptimizerCases.OPERATION);
+          OptimizerCases.OPERATION,
+          NormCases.OPERATION);
 
   private Operations() {}
 

@@ -5,6 +5,7 @@ import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeLinear;
+import dev.fovea.ffi.NativeNorm;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeOptimizer;
 import dev.fovea.ffi.NativeProjection;
@@ -74,7 +75,13 @@ public enum Mechanism {
   OPTIMIZER(
       NativeOptimizer.OPERATION,
       "one step of parameter against gradient, with its mean and square",
-      OptimizerBinding::new);
+      OptimizerBinding::new),
+
+  /** That of layers, or by the root mean square. */
+  NORM(
+      NativeNorm.OPERATION,
+      "(x - mean) weight / sqrt(mean((x - mean)^2) + epsilon) + bias, the means over D",
+      NormBinding::new);
 
   private final Declaration declaration;
   private final String formula;

@@ -13,7 +13,7 @@ final class OptimizerBinding implements CallBinding {
 
   OptimizerBinding(Settings settings) {
     Step s = settings.step();
-    if (s.rule() != Settings.Rule.ADAMW && s.epsilon() != null) {
+    if (s.rule() != Settings.Rule.ADAMW && settings.epsilon() != null) {
       throw new IllegalArgumentException("--epsilon is for --rule adamw");
     }
     if (s.rule() == Settings.Rule.SGD && s.beta2() != null) {
@@ -23,7 +23,8 @@ final class OptimizerBinding implements CallBinding {
         switch (s.rule()) {
           case SGD -> OptimizerStep.sgd(or(s.beta1(), 0));
           case ADAMW ->
-              OptimizerStep.adamw(or(s.beta1(), 0.9), or(s.beta2(), 0.999), or(s.epsilon(), 1e-8));
+              OptimizerStep.adamw(
+                  or(s.beta1(), 0.9), or(s.beta2(), 0.999), or(settings.epsilon(), 1e-8));
           case LION -> OptimizerStep.lion(or(s.beta1(), 0.9), or(s.beta2(), 0.99));
         };
     rule = rule.weightDecay(s.weightDecay());

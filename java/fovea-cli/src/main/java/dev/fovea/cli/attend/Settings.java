@@ -22,6 +22,8 @@ import java.util.Locale;
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
  * @param step of an optimizer
+ * @param centered whether the mean is subtracted by norm
+ * @param epsilon added to a mean of squares, or to its root; null: the operation's own
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -45,6 +47,8 @@ public record Settings(
     double ridge,
     boolean interleaved,
     Step step,
+    boolean centered,
+    Double epsilon,
     boolean deterministic,
     int threads) {
 
@@ -62,13 +66,7 @@ public record Settings(
   }
 
   /** Of an optimizer; null for numbers that a rule has by itself. */
-  public record Step(
-      Rule rule,
-      boolean nesterov,
-      Double beta1,
-      Double beta2,
-      Double epsilon,
-      double weightDecay) {}
+  public record Step(Rule rule, boolean nesterov, Double beta1, Double beta2, double weightDecay) {}
 
   /** Q,K as in {@code --block-size 64,64}; 0,0 for none. */
   public record BlockSize(long queries, long keys) {}

@@ -1,0 +1,3 @@
+#define FOVEA_TIER avx512
+#include "cpu/norm/backward.h"
+#include "cpu/norm/forward.h"

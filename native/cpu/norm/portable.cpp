@@ -1,0 +1,3 @@
+#define FOVEA_TIER portable
+#include "cpu/norm/backward.h"
+#include "cpu/norm/forward.h"
