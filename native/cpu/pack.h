@@ -57,14 +57,16 @@ inline __m256i round16(const Half* p, float8 low, float8 high) {
   return _mm256_set_m128i(round8(p, high), round8(p, low));
 }
 #if defined(__AVX512F__)
-inline __m256i round16(const bfloat16*, float8 low, float8 high) {
-  const __m512 v = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+inline __m256i round16(const bfloat16*, vfloat v) {
   const __m512i bits = _mm512_castps_si512(v), top = _mm512_srli_epi32(bits, 16);
   const __m512i odd = _mm512_and_si512(top, _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_srli_epi32(
       _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
   const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
   return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, top, _mm512_set1_epi32(0x40)));
+}
+inline __m256i round16(const bfloat16* p, float8 low, float8 high) {
+  return round16(p, _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1));
 }
 #endif
 
