@@ -31,7 +31,12 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits SequenceBackward, ProjectionBackward, RotaryBackward, ChannelBackward, SpatialBackward {
+    permits SequenceBackward,
+        ActivationBackward,
+        ProjectionBackward,
+        RotaryBackward,
+        ChannelBackward,
+        SpatialBackward {
   private final OperationCall<?> call;
   private final Claim claim;
   private final Bindings saved; // by a forward elsewhere; null: by the call's last run
@@ -128,13 +133,14 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   /**
-   * Runs with new dense tensors in {@code scope} for the gradients that must be and are not set.
+   * Runs with new dense tensors in {@code scope} for the gradients that must be, and for {@code
+   * more}, where they are not set.
    */
-  Bindings runInto(Scope scope) {
+  Bindings runInto(Scope scope, String... more) {
     claim.begin();
     try {
       requireForward();
-      Bindings all = operands().allocateGradients(scope);
+      Bindings all = operands().allocateGradients(scope, more);
       run(bind(all));
       return all;
     } finally {
@@ -147,11 +153,17 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   private void requireForward() {
-    if (!isOfCall()) {
-      call.requireSeed();
-    } else if (call.spec().operation().saves()) {
+    if (isOfCall() && call.spec().operation().saves()) {
       call.lastRun().require();
     }
+    if (!isOfRun()) {
+      call.requireSeed();
+    }
+  }
+
+  /** Whether it draws what a run of the call drew. */
+  private boolean isOfRun() {
+    return isOfCall() && call.lastRun().out() != null;
   }
 
   /** The out that a run reads, if it reads one. */
@@ -213,7 +225,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   private void run(BoundRun bound) {
-    if (isOfCall()) {
+    if (isOfRun()) {
       call.runBound(bound, call.lastRun().seed(), call.lastRun().offset());
     } else {
       call.runBound(bound, call.dropoutSeed(), call.dropoutOffset());

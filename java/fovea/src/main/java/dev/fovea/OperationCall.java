@@ -24,7 +24,7 @@ import java.util.concurrent.ForkJoinPool;
  * @param <C> the call of an operation
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
-    permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall {
+    permits SequenceCall, ActivationCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall {
   private final OperationSpec spec;
   private final Bindings operands;
   private final RunMemory memory;
@@ -249,7 +249,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     if (!seeded && spec.dropout() > 0) {
       throw new IllegalStateException(
           "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
-              + " eval() is the same attention without dropout");
+              + " eval() is the same without dropout");
     }
   }
 

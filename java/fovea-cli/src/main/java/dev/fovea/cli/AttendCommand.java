@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.LinearAttention.FeatureMap;
@@ -152,7 +153,18 @@ final class AttendCommand extends CliCommand {
       description = "Pairs are elements 2c and 2c + 1 of a row, not c and c + C.")
   private boolean interleaved;
 
-  @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
+  @Option(
+      names = "--function",
+      defaultValue = "identity",
+      paramLabel = "F",
+      description =
+          "identity, relu, gelu, gelu-tanh, silu, sigmoid or tanh; default ${DEFAULT-VALUE}.")
+  private Function function;
+
+  @Option(
+      names = "--dropout",
+      paramLabel = "P",
+      description = "Probability of dropping a weight, or of activation an element.")
   private double dropout;
 
   @Option(names = "--seed", paramLabel = "N", description = "Seed of the dropout; default 0.")
@@ -212,6 +224,7 @@ final class AttendCommand extends CliCommand {
             localLinear,
             ridge,
             interleaved,
+            function,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

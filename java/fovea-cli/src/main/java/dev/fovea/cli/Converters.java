@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.testkit.Operation;
@@ -32,6 +33,7 @@ final class Converters {
     commands.registerConverter(Mechanism.class, oneOf(Mechanism.class));
     commands.registerConverter(Pass.class, oneOf(Pass.class));
     commands.registerConverter(FeatureMap.class, Converters::featureMap);
+    commands.registerConverter(Function.class, Converters::function);
   }
 
   private static int wholeInt(String text) {
@@ -80,6 +82,15 @@ final class Converters {
       return FeatureMap.valueOf(text.toUpperCase(Locale.ROOT).replace('-', '_'));
     } catch (IllegalArgumentException unknown) {
       throw new TypeConversionException("'" + text + "' is not identity, elu-plus-one or relu");
+    }
+  }
+
+  private static Function function(String text) {
+    try {
+      return Function.valueOf(text.toUpperCase(Locale.ROOT).replace('-', '_'));
+    } catch (IllegalArgumentException unknown) {
+      throw new TypeConversionException(
+          "'" + text + "' is not identity, relu, gelu, gelu-tanh, silu, sigmoid or tanh");
     }
   }
 

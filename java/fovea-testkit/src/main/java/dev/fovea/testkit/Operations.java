@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.testkit.activation.ActivationCases;
 import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
@@ -23,7 +24,8 @@ public final class Operations {
           SpatialCases.OPERATION,
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
-          RotaryCases.OPERATION);
+          RotaryCases.OPERATION,
+          ActivationCases.OPERATION);
 
   private Operations() {}
 

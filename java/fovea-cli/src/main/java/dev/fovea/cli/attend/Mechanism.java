@@ -1,5 +1,6 @@
 package dev.fovea.cli.attend;
 
+import dev.fovea.ffi.NativeActivation;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
@@ -67,7 +68,13 @@ public enum Mechanism {
   ROTARY(
       NativeRotary.OPERATION,
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
-      RotaryBinding::new);
+      RotaryBinding::new),
+
+  /** A function of each element, with what stands around it. */
+  ACTIVATION(
+      NativeActivation.OPERATION,
+      "dropout(function(x + bias) gate) + residual",
+      ActivationBinding::new);
 
   private final Declaration declaration;
   private final String formula;

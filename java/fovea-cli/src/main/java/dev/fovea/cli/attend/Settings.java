@@ -1,5 +1,6 @@
 package dev.fovea.cli.attend;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.LinearAttention.FeatureMap;
@@ -20,6 +21,7 @@ import dev.fovea.MaskBuilder;
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
+ * @param function of activation
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -42,6 +44,7 @@ public record Settings(
     boolean localLinear,
     double ridge,
     boolean interleaved,
+    Function function,
     boolean deterministic,
     int threads) {
 
