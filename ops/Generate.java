@@ -55,10 +55,10 @@ class Generate {
       return new Operand(name, optional, type, dims, "inout");
     }
 
-    /** Of the type that is asked for, or float32; always wanted of what is always there in that type. */
+    /** Of the type that is asked for, or float32; of what is always there in that type always wanted, unless with `?`. */
     Operand gradient() {
       boolean typed = type.equals("T") && !role.endsWith(" f32");
-      return new Operand("d" + name, optional || !typed, typed ? "G" : "f32", dims, "");
+      return new Operand("d" + name, optional || !typed || role.startsWith("gradient?"), typed ? "G" : "f32", dims, "");
     }
   }
 
@@ -311,7 +311,7 @@ class Generate {
 
   private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
   private static final Pattern OPERAND =
-      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient(?: f32)?|saved|(?:offsets|lengths) of \\w+|)");
+      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient\\??(?: f32)?|saved|(?:offsets|lengths) of \\w+|)");
 
   static Operation parse(Path file) {
     List<Operand> in = new ArrayList<>();

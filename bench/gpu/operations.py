@@ -4,6 +4,58 @@ import ctypes
 from ctypes import c_float, c_int32, c_int64, c_uint32
 
 
+class ActivationSpec(ctypes.Structure):
+    _name_ = "fovea_activation_spec"
+    operation, number = "activation", 10
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("function", c_int32),
+        ("has_bias", c_int32),
+        ("has_gate", c_int32),
+        ("has_residual", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dx", c_int32),
+        ("has_dbias", c_int32),
+        ("has_dgate", c_int32),
+        ("has_dresidual", c_int32),
+        ("dropout", c_float),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("width", c_int64),
+        ("x_stride", c_int64 * 2),
+        ("gate_stride", c_int64 * 2),
+        ("residual_stride", c_int64 * 2),
+        ("out_stride", c_int64 * 2),
+        ("dout_stride", c_int64 * 2),
+        ("dx_stride", c_int64 * 2),
+        ("dgate_stride", c_int64 * 2),
+        ("dresidual_stride", c_int64 * 2),
+    ]
+    forward = (
+        "x",
+        "bias",
+        "gate",
+        "residual",
+        "out",
+    )
+    backward = (
+        "x",
+        "bias",
+        "gate",
+        "residual",
+        "dout",
+        "dx",
+        "dbias",
+        "dgate",
+        "dresidual",
+    )
+
+
 class AdditiveSpec(ctypes.Structure):
     _name_ = "fovea_additive_spec"
     operation, number = "additive", 2
@@ -772,5 +824,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, NormSpec, OptimizerSpec,
-    ProjectionSpec, RotarySpec, SpatialSpec]
+ALL = [ActivationSpec, AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, NormSpec,
+    OptimizerSpec, ProjectionSpec, RotarySpec, SpatialSpec]

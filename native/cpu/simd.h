@@ -101,10 +101,9 @@ inline bool any(vint mask) {
 }
 #endif
 
-// 2^x for x <= 0, and for any x up to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 and
-// -inf give exactly 0, because the exponent field of 2^-127 is 0.
-inline vfloat exp2(vfloat x) {
-  x = max(splat(-127.0f), x);
+// 2^x for x from -127 to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 gives exactly 0, because the
+// exponent field of 2^-127 is 0.
+inline vfloat exp2_within(vfloat x) {
   const vfloat magic = splat(0x1.8p23f + 127.0f);  // the low bits of x + magic hold round(x) + 127
   const vfloat shifted = x + magic;
   const vfloat f = x - (shifted - magic);
@@ -117,6 +116,9 @@ inline vfloat exp2(vfloat x) {
   p = fma(p, f, splat(1.0f));
   return p * scale;
 }
+
+// The same for any x up to 126, -inf too.
+inline vfloat exp2(vfloat x) { return exp2_within(max(splat(-127.0f), x)); }
 
 // log2 of a normal number or 0, which gives -inf: error 1.0e-7, relative to the larger of 1 and the result.
 // NaN stays NaN.

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 15
+#define FOVEA_ABI_VERSION 16
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -63,6 +63,17 @@ enum {
 
 /* The feature map phi of linear attention: x; x + 1 where x > 0, else exp(x); x where x > 0, else 0. */
 enum { FOVEA_IDENTITY = 0, FOVEA_ELU_PLUS_ONE = 1, FOVEA_RELU = 2 };
+
+/* Activation functions f of a number z; a derivative where there is none, of relu at 0, is 0. */
+enum {
+  FOVEA_ACTIVATION_IDENTITY = 0,  /* z */
+  FOVEA_ACTIVATION_RELU = 1,      /* z where z > 0, else 0 */
+  FOVEA_ACTIVATION_GELU = 2,      /* z Phi(z), Phi(z) = (1 + erf(z / sqrt(2))) / 2 */
+  FOVEA_ACTIVATION_GELU_TANH = 3, /* z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2 */
+  FOVEA_ACTIVATION_SILU = 4,      /* z sigmoid(z), swish */
+  FOVEA_ACTIVATION_SIGMOID = 5,   /* 1 / (1 + exp(-z)) */
+  FOVEA_ACTIVATION_TANH = 6,
+};
 
 /* What distance attention fits to the values around a query, and the head_dim that a linear fit takes at most. */
 enum { FOVEA_LOCAL_CONSTANT = 0, FOVEA_LOCAL_LINEAR = 1, FOVEA_MOST_FIT_DIM = 16 };
@@ -1059,6 +1070,52 @@ typedef struct fovea_norm_spec {
 } fovea_norm_spec;
 /* end */
 
+/* ---- activation ------------------------------------------------------------------------------
+ *
+ * Pointwise, with what stands around a function in a network: x, gate, residual and out [B, S, D] in any
+ * stride order, bias [D] float32. Of each element, with f = `function`, one of FOVEA_ACTIVATION_*:
+ *
+ *   z = x + bias_d;  y = f(z);  y = y gate;  y = dropout(y);  out = y + residual
+ *
+ * where what is not given is left out. Arithmetic is float32. At an infinity f is its limit: gelu, gelu_tanh
+ * and silu are 0 at that below; what is NaN stays it. Dropout draws for row i = s of a sequence and column
+ * j = d, with b in the place of b * Hq + h. What it drops is 0, whatever it was. (Hendrycks and Gimpel, GELU,
+ * arXiv 1606.08415; Elfwing et al., SiLU, arXiv 1702.03118; Shazeer, GLU variants, arXiv 2002.05202;
+ * Srivastava et al., Dropout, JMLR 15, 2014.)
+ */
+
+/* generated from ops/activation.op: spec */
+typedef struct fovea_activation_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t function; /* FOVEA_ACTIVATION_* */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t has_gate; /* 1 = gate is given */
+  int32_t has_residual; /* 1 = residual is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dx; /* backward: 1 = dx is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_dgate; /* backward: 1 = dgate is written */
+  int32_t has_dresidual; /* backward: 1 = dresidual is written */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t width; /* D */
+  int64_t x_stride[2]; /* of [B, S] */
+  int64_t gate_stride[2]; /* of [B, S] */
+  int64_t residual_stride[2]; /* of [B, S] */
+  int64_t out_stride[2]; /* of [B, S] */
+  int64_t dout_stride[2]; /* of [B, S] */
+  int64_t dx_stride[2]; /* of [B, S] */
+  int64_t dgate_stride[2]; /* of [B, S] */
+  int64_t dresidual_stride[2]; /* of [B, S] */
+} fovea_activation_spec;
+/* end */
+
 /*
  * Normalization. The backward pass reads what the forward was given, and finds mu and r anew; elementwise, with
  * z = (x - mu) r and g = dout weight, and means over a row:
@@ -1082,6 +1139,54 @@ FOVEA_API int32_t fovea_run_norm(const fovea_plan* plan, fovea_call* call, const
 FOVEA_API int32_t fovea_run_norm_backward(const fovea_plan* plan, fovea_call* call, const void* x,
     const float* weight, const float* bias, const void* dout, void* dx, float* dweight,
     float* dbias, void* workspace, void* scratch, void* stream);
+/* end */
+
+  int32_t function; /* FOVEA_ACTIVATION_* */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t has_gate; /* 1 = gate is given */
+  int32_t has_residual; /* 1 = residual is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dx; /* backward: 1 = dx is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_dgate; /* backward: 1 = dgate is written */
+  int32_t has_dresidual; /* backward: 1 = dresidual is written */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t width; /* D */
+  int64_t x_stride[2]; /* of [B, S] */
+  int64_t gate_stride[2]; /* of [B, S] */
+  int64_t residual_stride[2]; /* of [B, S] */
+  int64_t out_stride[2]; /* of [B, S] */
+  int64_t dout_stride[2]; /* of [B, S] */
+  int64_t dx_stride[2]; /* of [B, S] */
+  int64_t dgate_stride[2]; /* of [B, S] */
+  int64_t dresidual_stride[2]; /* of [B, S] */
+} fovea_activation_spec;
+/* end */
+
+/*
+ * Activation. The backward pass reads what the forward read but residual, and draws what that drew:
+ *
+ *   g = dropout(dout);  dgate = g f(z);  dx = g gate f'(z);  dbias_d = sum_bs dx;  dresidual = dout
+ *
+ * Any of them may be wanted alone; only what these need is computed, and read. The gradients of what was
+ * dropped are 0, whatever it and dout were. At an infinity f' is its limit. dbias is a sum of dx before that
+ * rounds to its type, in a fixed order: every run gives the same bits. `accumulate` adds to dbias alone.
+ */
+/* generated from ops/activation.op: functions */
+FOVEA_API int32_t fovea_plan_activation(const fovea_activation_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_activation(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* bias, const void* gate, const void* residual, void* out, void* workspace,
+    void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_activation_backward(const fovea_plan* plan, fovea_call* call,
+    const void* x, const float* bias, const void* gate, const void* residual, const void* dout,
+    void* dx, float* dbias, void* dgate, void* dresidual, void* workspace, void* scratch,
+    void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

@@ -6,7 +6,7 @@
 #include <initializer_list>
 
 #include "core/block.h"
-#include "core/philox.h"
+#include "ops/dropout.h"
 
 namespace fovea {
 
@@ -32,15 +32,6 @@ int32_t check_heads(const Spec& spec, Error& error) {
                 (long long)spec.batch, (long long)spec.query_heads, (long long)spec.query_length);
   }
   return FOVEA_OK;
-}
-
-template <typename Spec>
-int32_t check_dropout(const Spec& spec, Error& error) {
-  if (spec.dropout >= 0 && spec.dropout < 1 && dropout_threshold(spec.dropout) <= 65535) {
-    return FOVEA_OK;
-  }
-  return fail(error, FOVEA_INVALID_ARGUMENT, "dropout is %g, expected 0 to 65535/65536",
-              double(spec.dropout));
 }
 
 struct Given {

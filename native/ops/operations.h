@@ -1,6 +1,7 @@
 // All operations. Made by ops/generate.
 #pragma once
 
+#include "ops/activation/operation.h"
 #include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
@@ -12,11 +13,12 @@
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(distance) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
 constexpr const Operation* kOperations[] = {
+    &activation::kOperation,
     &additive::kOperation,
     &attention::kOperation,
     &channel::kOperation,

@@ -10,9 +10,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/dropout.h"
 #include "cpu/product.h"
 #include "cpu/softmax/backward_layout.h"
-#include "cpu/softmax/dropout.h"
 #include "cpu/softmax/work.h"
 
 namespace fovea::cpu::FOVEA_TIER {

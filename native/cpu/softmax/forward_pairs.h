@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "core/constants.h"
+#include "cpu/dropout.h"
 #include "cpu/product.h"
 #include "cpu/softmax/backward_layout.h"
-#include "cpu/softmax/dropout.h"
 #include "cpu/softmax/pair_rows.h"
 #include "cpu/softmax/top_weights.h"
 #include "cpu/softmax/work.h"

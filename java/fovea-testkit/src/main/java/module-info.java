@@ -3,6 +3,7 @@ module dev.fovea.testkit {
   requires transitive dev.fovea;
 
   exports dev.fovea.testkit;
+  exports dev.fovea.testkit.activation;
   exports dev.fovea.testkit.attention;
   exports dev.fovea.testkit.image;
   exports dev.fovea.testkit.linear;

@@ -5,10 +5,11 @@ import java.util.List;
 /** The operations of {@code fovea.h}. Made by ops/generate. */
 public final class NativeOperations {
   /** All of them. */
-  public static final List<NativeOperation> ALL = List.of(NativeAdditive.OPERATION,
-      NativeAttention.OPERATION, NativeChannel.OPERATION, NativeDistance.OPERATION,
-      NativeLinear.OPERATION, NativeNorm.OPERATION, NativeOptimizer.OPERATION,
-      NativeProjection.OPERATION, NativeRotary.OPERATION, NativeSpatial.OPERATION);
+  public static final List<NativeOperation> ALL = List.of(NativeActivation.OPERATION,
+      NativeAdditive.OPERATION, NativeAttention.OPERATION, NativeChannel.OPERATION,
+      NativeDistance.OPERATION, NativeLinear.OPERATION, NativeNorm.OPERATION,
+      NativeOptimizer.OPERATION, NativeProjection.OPERATION, NativeRotary.OPERATION,
+      NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

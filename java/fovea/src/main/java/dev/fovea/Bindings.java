@@ -69,18 +69,21 @@ final class Bindings {
   }
 
   /**
-   * Sets a new dense tensor in {@code scope} for each gradient that a backward pass must have and
-   * that is not set: of the type of those that are, or else of what the first is of.
+   * Sets a new dense tensor in {@code scope} for each gradient that a backward pass must have, and
+   * for {@code more}, where it is not set: of the type of those that are, or else of what the first
+   * is of.
    */
-  Bindings allocateGradients(Scope scope) {
+  Bindings allocateGradients(Scope scope, String... more) {
+    List<String> wanted = List.of(more);
     List<String> needed =
         operation.operands(Abi.BACKWARD).stream()
-            .filter(it -> it.written() && it.present() == null)
+            .filter(it -> it.written() && (it.present() == null || wanted.contains(it.name())))
             .map(Operand::name)
             .toList();
     DType dtype =
-        needed.stream()
-            .map(tensors::get)
+        operation.operands(Abi.BACKWARD).stream()
+            .filter(it -> it.type() == Operand.Type.GRADIENT)
+            .map(it -> tensors.get(it.name()))
             .filter(Objects::nonNull)
             .findFirst()
             .orElse(get(NativeOperation.original(needed.getFirst())))

@@ -54,6 +54,18 @@ final class Check {
     }
   }
 
+  /** A probability of dropping as runs have it. */
+  static float dropout(double probability) {
+    float value = (float) probability;
+    // Rounded to 65536 of 65536 it would drop all, and the scale of the rest would be infinite.
+    if (!(value >= 0 && Math.rint(value * 65536.0) < 65536)) {
+      throw new IllegalArgumentException(
+          "dropout is %s, expected at least 0 and at most %s"
+              .formatted(probability, 65535 / 65536.0));
+    }
+    return value;
+  }
+
   /** The last dimension lies without gaps. */
   static void innermost(String name, Tensor tensor) {
     int last = tensor.rank() - 1;

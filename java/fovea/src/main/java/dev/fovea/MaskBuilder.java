@@ -76,14 +76,7 @@ public abstract sealed class MaskBuilder<B extends MaskBuilder<B>>
    * ({@link SoftmaxCall#dropoutSeed}); {@link Attention#eval} is the same attention without.
    */
   public B dropout(double probability) {
-    float value = (float) probability;
-    // Rounded to 65536 of 65536 it would drop all, and the scale of the rest would be infinite.
-    if (!(value >= 0 && Math.rint(value * 65536.0) < 65536)) {
-      throw new IllegalArgumentException(
-          "dropout is %s, expected at least 0 and at most %s"
-              .formatted(probability, 65535 / 65536.0));
-    }
-    this.dropout = value;
+    this.dropout = Check.dropout(probability);
     return self();
   }
 

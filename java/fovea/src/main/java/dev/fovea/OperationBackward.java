@@ -36,6 +36,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
         ProjectionBackward,
         RotaryBackward,
         NormalizationBackward,
+        ActivationBackward,
         ChannelBackward,
         SpatialBackward {
   private final OperationCall<?> call;
@@ -134,13 +135,14 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   /**
-   * Runs with new dense tensors in {@code scope} for the gradients that must be and are not set.
+   * Runs with new dense tensors in {@code scope} for the gradients that must be, and for {@code
+   * more}, where they are not set.
    */
-  Bindings runInto(Scope scope) {
+  Bindings runInto(Scope scope, String... more) {
     claim.begin();
     try {
       requireForward();
-      Bindings all = operands().allocateGradients(scope);
+      Bindings all = operands().allocateGradients(scope, more);
       run(bind(all));
       return all;
     } finally {
@@ -153,11 +155,17 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   private void requireForward() {
-    if (!isOfCall()) {
-      call.requireSeed();
-    } else if (call.spec().operation().saves()) {
+    if (isOfCall() && call.spec().operation().saves()) {
       call.lastRun().require();
     }
+    if (!isOfRun()) {
+      call.requireSeed();
+    }
+  }
+
+  /** Whether it draws what a run of the call drew. */
+  private boolean isOfRun() {
+    return isOfCall() && call.lastRun().out() != null;
   }
 
   /** The out that a run reads, if it reads one. */
@@ -230,7 +238,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
   }
 
   private void run(BoundRun bound) {
-    if (isOfCall()) {
+    if (isOfRun()) {
       call.runBound(bound, call.lastRun().seed(), call.lastRun().offset());
     } else {
       call.runBound(bound, call.dropoutSeed(), call.dropoutOffset());

@@ -31,7 +31,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
         ChannelCall,
         SpatialCall,
         OptimizerStepCall,
-        NormalizationCall {
+        NormalizationCall,
+        ActivationCall {
   static {
     CallAccess.leave(
         new CallAccess<OperationCall<?>, OperationBackward<?>, Tensor>(
@@ -265,7 +266,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     if (!seeded && spec.dropout() > 0) {
       throw new IllegalStateException(
           "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
-              + " eval() is the same attention without dropout");
+              + " eval() is the same without dropout");
     }
   }
 

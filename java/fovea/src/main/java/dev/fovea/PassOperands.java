@@ -120,14 +120,17 @@ final class PassOperands {
   }
 
   /**
-   * Checks that nothing is missing, that all lie where the first does, and that no gradient is
-   * wanted of what is absent.
+   * Checks that nothing is missing, that all lie where the first does, that some result is wanted,
+   * and that no gradient is of what is absent.
    *
-   * @throws IllegalStateException if an operand is missing
+   * @throws IllegalStateException if an operand is missing, or no result is wanted
    * @throws IllegalArgumentException if one lies elsewhere, or has nothing that it is of
    */
   void check() {
     all.forEach(this::requireTensor);
+    if (present().noneMatch(it -> it.operand.written())) {
+      throw new IllegalStateException("no gradient is set: a backward pass needs one to write to");
+    }
     Device device = device();
     present().forEach(it -> checkDevice(it, device));
     present().filter(this::isGradient).forEach(this::checkOriginal);

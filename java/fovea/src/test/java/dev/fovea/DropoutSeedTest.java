@@ -45,7 +45,7 @@ class DropoutSeedTest {
   private static void assertSeedless(Executable run) {
     assertEquals(
         "there is dropout but no seed: set dropoutSeed, or give forward one, anew for each step;"
-            + " eval() is the same attention without dropout",
+            + " eval() is the same without dropout",
         assertThrows(IllegalStateException.class, run).getMessage());
   }
 

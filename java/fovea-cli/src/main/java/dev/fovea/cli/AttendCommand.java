@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.DType;
 import dev.fovea.LinearAttention.FeatureMap;
@@ -199,7 +200,18 @@ final class AttendCommand extends CliCommand {
   @Option(names = "--centered", description = "Layer normalization; without, by root mean square.")
   private boolean centered;
 
-  @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
+  @Option(
+      names = "--function",
+      defaultValue = "identity",
+      paramLabel = "F",
+      description =
+          "identity, relu, gelu, gelu-tanh, silu, sigmoid or tanh; default ${DEFAULT-VALUE}.")
+  private Function function;
+
+  @Option(
+      names = "--dropout",
+      paramLabel = "P",
+      description = "Probability of dropping a weight, or of activation an element.")
   private double dropout;
 
   @Option(names = "--seed", paramLabel = "N", description = "Seed of the dropout; default 0.")
@@ -262,6 +274,7 @@ final class AttendCommand extends CliCommand {
             new Step(rule, nesterov, beta1, beta2, weightDecay),
             centered,
             epsilon,
+            function,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

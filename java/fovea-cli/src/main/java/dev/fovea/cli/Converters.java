@@ -1,5 +1,6 @@
 package dev.fovea.cli;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.LinearAttention.FeatureMap;
 import dev.fovea.cli.attend.Mechanism;
 import dev.fovea.cli.attend.Settings.Rule;
@@ -34,6 +35,7 @@ final class Converters {
     commands.registerConverter(Pass.class, oneOf(Pass.class));
     commands.registerConverter(Rule.class, oneOf(Rule.class));
     commands.registerConverter(FeatureMap.class, Converters::featureMap);
+    commands.registerConverter(Function.class, Converters::function);
   }
 
   private static int wholeInt(String text) {
@@ -82,6 +84,15 @@ final class Converters {
       return FeatureMap.valueOf(text.toUpperCase(Locale.ROOT).replace('-', '_'));
     } catch (IllegalArgumentException unknown) {
       throw new TypeConversionException("'" + text + "' is not identity, elu-plus-one or relu");
+    }
+  }
+
+  private static Function function(String text) {
+    try {
+      return Function.valueOf(text.toUpperCase(Locale.ROOT).replace('-', '_'));
+    } catch (IllegalArgumentException unknown) {
+      throw new TypeConversionException(
+          "'" + text + "' is not identity, relu, gelu, gelu-tanh, silu, sigmoid or tanh");
     }
   }
 

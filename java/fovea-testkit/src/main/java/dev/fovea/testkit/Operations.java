@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.testkit.activation.ActivationCases;
 import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
@@ -27,7 +28,8 @@ public final class Operations {
           ProjectionCases.OPERATION,
           RotaryCases.OPERATION,
           OptimizerCases.OPERATION,
-          NormCases.OPERATION);
+          NormCases.OPERATION,
+          ActivationCases.OPERATION);
 
   private Operations() {}
 

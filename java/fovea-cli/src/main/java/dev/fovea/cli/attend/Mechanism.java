@@ -1,5 +1,6 @@
 package dev.fovea.cli.attend;
 
+import dev.fovea.ffi.NativeActivation;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
@@ -81,7 +82,13 @@ public enum Mechanism {
   NORM(
       NativeNorm.OPERATION,
       "(x - mean) weight / sqrt(mean((x - mean)^2) + epsilon) + bias, the means over D",
-      NormBinding::new);
+      NormBinding::new),
+
+  /** A function of each element, with what stands around it. */
+  ACTIVATION(
+      NativeActivation.OPERATION,
+      "dropout(function(x + bias) gate) + residual",
+      ActivationBinding::new);
 
   private final Declaration declaration;
   private final String formula;

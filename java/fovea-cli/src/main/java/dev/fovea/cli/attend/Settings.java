@@ -1,5 +1,6 @@
 package dev.fovea.cli.attend;
 
+import dev.fovea.Activation.Function;
 import dev.fovea.Attention;
 import dev.fovea.Attention.Alignment;
 import dev.fovea.LinearAttention.FeatureMap;
@@ -24,6 +25,7 @@ import java.util.Locale;
  * @param step of an optimizer
  * @param centered whether the mean is subtracted by norm
  * @param epsilon added to a mean of squares, or to its root; null: the operation's own
+ * @param function of activation
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -49,6 +51,7 @@ public record Settings(
     Step step,
     boolean centered,
     Double epsilon,
+    Function function,
     boolean deterministic,
     int threads) {
 

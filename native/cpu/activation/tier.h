@@ -1,0 +1,5 @@
+// The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
+#pragma once
+
+#include "cpu/activation/backward.h"
+#include "cpu/activation/forward.h"
