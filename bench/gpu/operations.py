@@ -445,6 +445,57 @@ class DistanceSpec(ctypes.Structure):
     )
 
 
+class EmbeddingSpec(ctypes.Structure):
+    _name_ = "fovea_embedding_spec"
+    operation, number = "embedding", 11
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_scale", c_int32),
+        ("has_padding", c_int32),
+        ("has_positions", c_int32),
+        ("has_position_ids", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dtable", c_int32),
+        ("has_dpositions", c_int32),
+        ("scale", c_float),
+        ("padding", c_int64),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("vocabulary", c_int64),
+        ("width", c_int64),
+        ("position_count", c_int64),
+        ("table_stride", c_int64 * 1),
+        ("ids_stride", c_int64 * 1),
+        ("positions_stride", c_int64 * 1),
+        ("position_ids_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 2),
+        ("dout_stride", c_int64 * 2),
+        ("dtable_stride", c_int64 * 1),
+        ("dpositions_stride", c_int64 * 1),
+    ]
+    forward = (
+        "table",
+        "ids",
+        "positions",
+        "position_ids",
+        "out",
+    )
+    backward = (
+        "table",
+        "ids",
+        "positions",
+        "position_ids",
+        "dout",
+        "dtable",
+        "dpositions",
+    )
+
+
 class LinearSpec(ctypes.Structure):
     _name_ = "fovea_linear_spec"
     operation, number = "linear", 3
@@ -681,5 +732,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, ProjectionSpec,
-    RotarySpec, SpatialSpec]
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, EmbeddingSpec, LinearSpec,
+    ProjectionSpec, RotarySpec, SpatialSpec]

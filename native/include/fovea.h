@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 13
+#define FOVEA_ABI_VERSION 14
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -937,6 +937,77 @@ FOVEA_API int32_t fovea_run_rotary(const fovea_plan* plan, fovea_call* call, con
 FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* call, const void* x,
     const float* cosines, const float* sines, const int32_t* positions, const void* dout, void* dx,
     void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- embedding ---------------------------------------------------------------------------------
+ *
+ * table [V, D], ids [B, S], out [B, S, D]; and where they are given positions [P, D] of the type of table and
+ * position_ids [B or 1, S]: with t = position_ids_bs, or t = s where there are none,
+ *
+ *   out_bs = scale * table_ids_bs + positions_t
+ *
+ * Without position_ids positions have a row for each of S. Arithmetic is float32; without scale and positions rows
+ * are copied, each element rounded to the type of out. The CPU refuses an id that is no row of table, and a
+ * position that is no row of positions, before it writes anything; a CUDA kernel, which cannot report it, gives
+ * NaN for the whole row of out. (Vaswani et al., arXiv 1706.03762, section 3.4, whose scale is sqrt(D).)
+ */
+
+/* generated from ops/embedding.op: spec */
+typedef struct fovea_embedding_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_scale; /* 0 = none: scale is not read */
+  int32_t has_padding; /* 0 = none: padding is not read */
+  int32_t has_positions; /* 1 = positions is given */
+  int32_t has_position_ids; /* 1 = position_ids is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dtable; /* backward: 1 = dtable is written */
+  int32_t has_dpositions; /* backward: 1 = dpositions is written */
+  float scale; /* of the rows of table; absent: 1 */
+  int64_t padding; /* >= 0; the id whose row of table gets no gradient */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t vocabulary; /* V: rows of table */
+  int64_t width; /* D */
+  int64_t position_count; /* P: rows of positions */
+  int64_t table_stride[1]; /* of [V] */
+  int64_t ids_stride[1]; /* of [B] */
+  int64_t positions_stride[1]; /* of [P] */
+  int64_t position_ids_stride[1]; /* of [B~] */
+  int64_t out_stride[2]; /* of [B, S] */
+  int64_t dout_stride[2]; /* of [B, S] */
+  int64_t dtable_stride[1]; /* of [V] */
+  int64_t dpositions_stride[1]; /* of [P] */
+} fovea_embedding_spec;
+/* end */
+
+/*
+ * Embedding. The backward pass reads ids, position_ids and dout, neither table nor positions:
+ *
+ *   dtable_v     = scale * the sum of dout_bs over all (b, s) with ids_bs = v, 0 for v = padding
+ *   dpositions_t = the sum of dout_bs over all (b, s) at t
+ *
+ * Sums are float32, one after the other in the order of (b, s), whatever the device: every run gives the same bits.
+ * Rows that nobody asks for are 0. With `accumulate` both are added to what is there, and such rows, that of
+ * padding among them, stay as they are. On a device an id that is no row adds to none. `padding` is one of the
+ * rows of table; the forward pass reads it like any other. The pass takes 2^31 - 1 ids at most.
+ */
+/* generated from ops/embedding.op: functions */
+FOVEA_API int32_t fovea_plan_embedding(const fovea_embedding_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_embedding(const fovea_plan* plan, fovea_call* call, const void* table,
+    const int32_t* ids, const void* positions, const int32_t* position_ids, void* out,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_embedding_backward(const fovea_plan* plan, fovea_call* call,
+    const void* table, const int32_t* ids, const void* positions, const int32_t* position_ids,
+    const void* dout, float* dtable, float* dpositions, void* workspace, void* scratch,
+    void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

@@ -5,12 +5,13 @@
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
 #include "ops/distance/operation.h"
+#include "ops/embedding/operation.h"
 #include "ops/linear/operation.h"
 #include "ops/projection/operation.h"
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(linear) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(embedding) X(linear) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
@@ -19,6 +20,7 @@ constexpr const Operation* kOperations[] = {
     &attention::kOperation,
     &channel::kOperation,
     &distance::kOperation,
+    &embedding::kOperation,
     &linear::kOperation,
     &projection::kOperation,
     &rotary::kOperation,

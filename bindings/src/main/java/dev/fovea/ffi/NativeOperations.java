@@ -7,8 +7,8 @@ public final class NativeOperations {
   /** All of them. */
   public static final List<NativeOperation> ALL = List.of(NativeAdditive.OPERATION,
       NativeAttention.OPERATION, NativeChannel.OPERATION, NativeDistance.OPERATION,
-      NativeLinear.OPERATION, NativeProjection.OPERATION, NativeRotary.OPERATION,
-      NativeSpatial.OPERATION);
+      NativeEmbedding.OPERATION, NativeLinear.OPERATION, NativeProjection.OPERATION,
+      NativeRotary.OPERATION, NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

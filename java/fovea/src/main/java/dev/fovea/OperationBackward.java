@@ -31,7 +31,12 @@ import java.util.Objects;
  * @param <B> the backward pass of an operation
  */
 public abstract sealed class OperationBackward<B extends OperationBackward<B>>
-    permits SequenceBackward, ProjectionBackward, RotaryBackward, ChannelBackward, SpatialBackward {
+    permits SequenceBackward,
+        ProjectionBackward,
+        RotaryBackward,
+        EmbeddingLookupBackward,
+        ChannelBackward,
+        SpatialBackward {
   private final OperationCall<?> call;
   private final Claim claim;
   private final Bindings saved; // by a forward elsewhere; null: by the call's last run
@@ -127,9 +132,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
     }
   }
 
-  /**
-   * Runs with new dense tensors in {@code scope} for the gradients that must be and are not set.
-   */
+  /** Runs with new dense tensors in {@code scope} for gradients that {@code backward} gives. */
   Bindings runInto(Scope scope) {
     claim.begin();
     try {

@@ -24,7 +24,12 @@ import java.util.concurrent.ForkJoinPool;
  * @param <C> the call of an operation
  */
 public abstract sealed class OperationCall<C extends OperationCall<C>>
-    permits SequenceCall, ProjectionCall, RotaryCall, ChannelCall, SpatialCall {
+    permits SequenceCall,
+        ProjectionCall,
+        RotaryCall,
+        EmbeddingLookupCall,
+        ChannelCall,
+        SpatialCall {
   private final OperationSpec spec;
   private final Bindings operands;
   private final RunMemory memory;

@@ -122,7 +122,8 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--scale",
       paramLabel = "S",
-      description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
+      description =
+          "Of scores, default 1 / sqrt(D); of linear's out and of the rows of a table, default 1.")
   private Double scale;
 
   @Option(
@@ -151,6 +152,12 @@ final class AttendCommand extends CliCommand {
       names = "--interleaved",
       description = "Pairs are elements 2c and 2c + 1 of a row, not c and c + C.")
   private boolean interleaved;
+
+  @Option(
+      names = "--padding",
+      paramLabel = "ID",
+      description = "The id whose row of --table gets no gradient.")
+  private Long padding;
 
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
@@ -212,6 +219,7 @@ final class AttendCommand extends CliCommand {
             localLinear,
             ridge,
             interleaved,
+            padding,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import dev.fovea.testkit.attention.AttentionCases;
+import dev.fovea.testkit.embedding.EmbeddingCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
@@ -23,7 +24,8 @@ public final class Operations {
           SpatialCases.OPERATION,
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
-          RotaryCases.OPERATION);
+          RotaryCases.OPERATION,
+          EmbeddingCases.OPERATION);
 
   private Operations() {}
 

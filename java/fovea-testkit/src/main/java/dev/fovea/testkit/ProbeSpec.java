@@ -51,6 +51,8 @@ final class ProbeSpec {
   // ask.
   private static final long ROOMY = 9;
 
+  private static final long BOUND = SMALL - 1; // of an option: it may have to be below a size
+
   private static final int CHOICES = 8; // numbers that are tried of an option
 
   private static final List<Pass> BOTH = List.of(Pass.values());
@@ -260,7 +262,7 @@ final class ProbeSpec {
     }
     if (layout.equals(ValueLayout.JAVA_LONG) && !known.contains(operation.int64(name))) {
       return Stream.of(
-          number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, SMALL))));
+          number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, BOUND))));
     }
     if (layout.equals(ValueLayout.JAVA_INT) && !known.contains(operation.int32(name))) {
       return choices(operation, name).stream();

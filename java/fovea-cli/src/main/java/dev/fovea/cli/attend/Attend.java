@@ -26,6 +26,7 @@ public final class Attend {
     "--position-origin",
     "--block-size",
     "--image-window",
+    "--padding",
     "--dropout"
   };
 

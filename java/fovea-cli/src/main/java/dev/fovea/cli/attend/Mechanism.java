@@ -4,6 +4,7 @@ import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeDistance;
+import dev.fovea.ffi.NativeEmbedding;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeProjection;
@@ -67,7 +68,13 @@ public enum Mechanism {
   ROTARY(
       NativeRotary.OPERATION,
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
-      RotaryBinding::new);
+      RotaryBinding::new),
+
+  /** Rows of a table, and of one of positions. */
+  EMBEDDING(
+      NativeEmbedding.OPERATION,
+      "rows ids of scale table, plus rows position-ids of positions",
+      EmbeddingBinding::new);
 
   private final Declaration declaration;
   private final String formula;

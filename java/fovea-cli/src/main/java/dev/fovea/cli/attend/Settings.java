@@ -20,6 +20,7 @@ import dev.fovea.MaskBuilder;
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
+ * @param padding the id whose row of a table has no gradient; null: none
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -42,6 +43,7 @@ public record Settings(
     boolean localLinear,
     double ridge,
     boolean interleaved,
+    Long padding,
     boolean deterministic,
     int threads) {
 
