@@ -360,6 +360,47 @@ class ChannelSpec(ctypes.Structure):
     )
 
 
+class CrossEntropySpec(ctypes.Structure):
+    _name_ = "fovea_cross_entropy_spec"
+    operation, number = "cross_entropy", 12
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_class_weight", c_int32),
+        ("has_lse", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("label_smoothing", c_float),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("classes", c_int64),
+        ("logits_stride", c_int64 * 2),
+        ("targets_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 1),
+        ("lse_stride", c_int64 * 1),
+        ("dout_stride", c_int64 * 1),
+        ("dlogits_stride", c_int64 * 2),
+    ]
+    forward = (
+        "logits",
+        "targets",
+        "class_weight",
+        "out",
+        "lse",
+    )
+    backward = (
+        "logits",
+        "targets",
+        "class_weight",
+        "dout",
+        "lse",
+        "dlogits",
+    )
+
+
 class DistanceSpec(ctypes.Structure):
     _name_ = "fovea_distance_spec"
     operation, number = "distance", 6
@@ -732,5 +773,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, EmbeddingSpec, LinearSpec,
-    ProjectionSpec, RotarySpec, SpatialSpec]
+ALL = [AdditiveSpec, AttentionSpec, ChannelSpec, CrossEntropySpec, DistanceSpec, EmbeddingSpec,
+    LinearSpec, ProjectionSpec, RotarySpec, SpatialSpec]

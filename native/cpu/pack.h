@@ -128,6 +128,34 @@ inline void transpose8(float8 (&v)[8]) {
 
 #endif
 
+// A whole vector, wherever it begins.
+#if defined(__AVX512F__)
+inline vfloat load_vector(const float* p) { return _mm512_loadu_ps(p); }
+inline vfloat load_vector(const float16* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline vfloat load_vector(const bfloat16* p) {
+  const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16));
+}
+#else
+template <typename T>
+inline vfloat load_vector(const T* p) {
+  return load8(p);
+}
+#endif
+
+// Sixteen elements as two times eight.
+inline void halves_of(const vfloat (&v)[16 / kLanes], float8& low, float8& high) {
+#if defined(__AVX512F__)
+  low = _mm512_castps512_ps256(v[0]);
+  high = _mm512_extractf32x8_ps(v[0], 1);
+#else
+  low = v[0];
+  high = v[1];
+#endif
+}
+
 // The first `count` of 8 elements; the rest is zero and not read.
 template <typename T>
 [[gnu::noinline]] float8 load_some(const T* p, int64_t count) {

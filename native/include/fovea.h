@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 14
+#define FOVEA_ABI_VERSION 15
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -1008,6 +1008,67 @@ FOVEA_API int32_t fovea_run_embedding_backward(const fovea_plan* plan, fovea_cal
     const void* table, const int32_t* ids, const void* positions, const int32_t* position_ids,
     const void* dout, float* dtable, float* dpositions, void* workspace, void* scratch,
     void* stream);
+/* end */
+
+/* ---- cross-entropy -----------------------------------------------------------------------------
+ *
+ * logits x [B, S, V], targets [B, S], out and lse [B, S] float32 whatever the logits are, class_weight w [V], 1
+ * for all where it is absent. Of each row, with its target y and e = label_smoothing:
+ *
+ *   lse = ln(sum_v exp(x_v))
+ *   out = (1 - e) w_y (lse - x_y) + e / V sum_v w_v (lse - x_v)
+ *
+ * A term whose factor is 0 is 0, whatever x is. There is no reduction. A row whose target is negative is ignored:
+ * nothing of it is read, and its out and lse are 0. Logits may be -infinity, which is a probability of 0: where the
+ * target is, out is +infinity. A row with a NaN or +infinity gives NaN, one of -infinity alone lse = -infinity and
+ * NaN for out. The CPU refuses a target of V or more before it writes anything; a CUDA kernel, which cannot report
+ * it, gives NaN for its out. (Szegedy et al., arXiv 1512.00567, section 7; Milakov and Gimelshein, arXiv 1805.02867.)
+ */
+
+/* generated from ops/cross_entropy.op: spec */
+typedef struct fovea_cross_entropy_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_class_weight; /* 1 = class_weight is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  float label_smoothing; /* the share of a target that all classes have alike */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t classes; /* V */
+  int64_t logits_stride[2]; /* of [B, S] */
+  int64_t targets_stride[1]; /* of [B] */
+  int64_t out_stride[1]; /* of [B] */
+  int64_t lse_stride[1]; /* of [B] */
+  int64_t dout_stride[1]; /* of [B] */
+  int64_t dlogits_stride[2]; /* of [B, S] */
+} fovea_cross_entropy_spec;
+/* end */
+
+/*
+ * Cross-entropy. The backward pass reads logits, targets, class_weight and the forward's lse, which that must have
+ * written:
+ *
+ *   dx_v = dout (((1 - e) w_y + e / V sum_u w_u) exp(x_v - lse) - (1 - e) w_y [v = y] - e / V w_v)
+ *
+ * Of an ignored row it is exactly 0, and neither its logits nor its dout are read. On a device it is NaN where the
+ * target is V or more. class_weight has no gradient, and `accumulate` nothing to add to.
+ */
+/* generated from ops/cross_entropy.op: functions */
+FOVEA_API int32_t fovea_plan_cross_entropy(const fovea_cross_entropy_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_cross_entropy(const fovea_plan* plan, fovea_call* call,
+    const void* logits, const int32_t* targets, const float* class_weight, float* out, float* lse,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_cross_entropy_backward(const fovea_plan* plan, fovea_call* call,
+    const void* logits, const int32_t* targets, const float* class_weight, const float* dout,
+    const float* lse, void* dlogits, void* workspace, void* scratch, void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
+#include "ops/cross_entropy/operation.h"
 #include "ops/distance/operation.h"
 #include "ops/embedding/operation.h"
 #include "ops/linear/operation.h"
@@ -11,7 +12,7 @@
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(distance) X(embedding) X(linear) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(additive) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
@@ -19,6 +20,7 @@ constexpr const Operation* kOperations[] = {
     &additive::kOperation,
     &attention::kOperation,
     &channel::kOperation,
+    &cross_entropy::kOperation,
     &distance::kOperation,
     &embedding::kOperation,
     &linear::kOperation,

@@ -6,9 +6,9 @@ import java.util.List;
 public final class NativeOperations {
   /** All of them. */
   public static final List<NativeOperation> ALL = List.of(NativeAdditive.OPERATION,
-      NativeAttention.OPERATION, NativeChannel.OPERATION, NativeDistance.OPERATION,
-      NativeEmbedding.OPERATION, NativeLinear.OPERATION, NativeProjection.OPERATION,
-      NativeRotary.OPERATION, NativeSpatial.OPERATION);
+      NativeAttention.OPERATION, NativeChannel.OPERATION, NativeCrossEntropy.OPERATION,
+      NativeDistance.OPERATION, NativeEmbedding.OPERATION, NativeLinear.OPERATION,
+      NativeProjection.OPERATION, NativeRotary.OPERATION, NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

@@ -35,6 +35,7 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
         ProjectionBackward,
         RotaryBackward,
         EmbeddingLookupBackward,
+        CrossEntropyBackward,
         ChannelBackward,
         SpatialBackward {
   private final OperationCall<?> call;

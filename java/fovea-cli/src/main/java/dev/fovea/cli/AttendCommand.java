@@ -159,6 +159,12 @@ final class AttendCommand extends CliCommand {
       description = "The id whose row of --table gets no gradient.")
   private Long padding;
 
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "E",
+      description = "Share of a target that all classes have alike; default 0.")
+  private double labelSmoothing;
+
   @Option(names = "--dropout", paramLabel = "P", description = "Probability of dropping a weight.")
   private double dropout;
 
@@ -220,6 +226,7 @@ final class AttendCommand extends CliCommand {
             ridge,
             interleaved,
             padding,
+            labelSmoothing,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -110,7 +110,8 @@ class MistakesTest {
       delimiter = '|',
       value = {
         "--op gated             | '--op': 'gated' is not attention or additive or distance or"
-            + " channel or spatial or linear or low-rank or projection or rotary or embedding",
+            + " channel or spatial or linear or low-rank or projection or rotary or embedding"
+            + " or cross-entropy",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
         "--scale 1              | --scale does not go with --op additive, only with --op attention"

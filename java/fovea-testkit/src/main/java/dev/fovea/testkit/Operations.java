@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import dev.fovea.testkit.attention.AttentionCases;
+import dev.fovea.testkit.crossentropy.CrossEntropyCases;
 import dev.fovea.testkit.embedding.EmbeddingCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
@@ -25,7 +26,8 @@ public final class Operations {
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
           RotaryCases.OPERATION,
-          EmbeddingCases.OPERATION);
+          EmbeddingCases.OPERATION,
+          CrossEntropyCases.OPERATION);
 
   private Operations() {}
 

@@ -195,22 +195,25 @@ final class ProbeSpec {
   /** All that the declaration has: options, then types, then operands that may be absent. */
   static List<Feature> features(NativeOperation operation) {
     List<Feature> features = new ArrayList<>(options(operation));
-    for (DType dtype : FeatureSurvey.TYPES) {
-      features.add(
-          number(
-              "out_dtype " + text(dtype),
-              BOTH,
-              spec -> operation.outDType().set(spec, CaseFile.dtype(dtype))));
+    if (has(operation, Operand.Type.OUT)) {
+      types("out_dtype ", BOTH, operation.outDType()).forEach(features::add);
     }
-    for (DType dtype : FeatureSurvey.TYPES) {
-      features.add(
-          number(
-              "gradient_dtype " + text(dtype),
-              BACKWARD,
-              spec -> operation.gradientDType().set(spec, CaseFile.dtype(dtype))));
+    if (has(operation, Operand.Type.GRADIENT)) {
+      types("gradient_dtype ", BACKWARD, operation.gradientDType()).forEach(features::add);
     }
     features.addAll(operands(operation));
     return features;
+  }
+
+  private static boolean has(NativeOperation operation, Operand.Type type) {
+    return Stream.of(Abi.FORWARD, Abi.BACKWARD)
+        .flatMap(pass -> operation.operands(pass).stream())
+        .anyMatch(it -> it.type() == type);
+  }
+
+  private static Stream<Feature> types(String name, List<Pass> passes, Field.Int32 field) {
+    return FeatureSurvey.TYPES.stream()
+        .map(it -> number(name + text(it), passes, s -> field.set(s, CaseFile.dtype(it))));
   }
 
   private static String text(DType dtype) {

@@ -27,6 +27,7 @@ public final class Attend {
     "--block-size",
     "--image-window",
     "--padding",
+    "--label-smoothing",
     "--dropout"
   };
 

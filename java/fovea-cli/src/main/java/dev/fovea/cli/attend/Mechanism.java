@@ -3,6 +3,7 @@ package dev.fovea.cli.attend;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
+import dev.fovea.ffi.NativeCrossEntropy;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeEmbedding;
 import dev.fovea.ffi.NativeLinear;
@@ -74,7 +75,13 @@ public enum Mechanism {
   EMBEDDING(
       NativeEmbedding.OPERATION,
       "rows ids of scale table, plus rows position-ids of positions",
-      EmbeddingBinding::new);
+      EmbeddingBinding::new),
+
+  /** Losses of logits. */
+  CROSS_ENTROPY(
+      NativeCrossEntropy.OPERATION,
+      "-log(softmax(logits)) at targets, by class-weight",
+      CrossEntropyBinding::new);
 
   private final Declaration declaration;
   private final String formula;

@@ -21,6 +21,7 @@ import dev.fovea.MaskBuilder;
  * @param ridge of that plane
  * @param interleaved whether the elements that rotary turns together are neighbours
  * @param padding the id whose row of a table has no gradient; null: none
+ * @param labelSmoothing share of a target that all classes have alike
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -44,6 +45,7 @@ public record Settings(
     double ridge,
     boolean interleaved,
     Long padding,
+    double labelSmoothing,
     boolean deterministic,
     int threads) {
 
