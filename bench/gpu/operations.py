@@ -412,6 +412,47 @@ class ChannelSpec(ctypes.Structure):
     )
 
 
+class CrossEntropySpec(ctypes.Structure):
+    _name_ = "fovea_cross_entropy_spec"
+    operation, number = "cross_entropy", 12
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_class_weight", c_int32),
+        ("has_lse", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("label_smoothing", c_float),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("classes", c_int64),
+        ("logits_stride", c_int64 * 2),
+        ("targets_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 1),
+        ("lse_stride", c_int64 * 1),
+        ("dout_stride", c_int64 * 1),
+        ("dlogits_stride", c_int64 * 2),
+    ]
+    forward = (
+        "logits",
+        "targets",
+        "class_weight",
+        "out",
+        "lse",
+    )
+    backward = (
+        "logits",
+        "targets",
+        "class_weight",
+        "dout",
+        "lse",
+        "dlogits",
+    )
+
+
 class DistanceSpec(ctypes.Structure):
     _name_ = "fovea_distance_spec"
     operation, number = "distance", 6
@@ -494,6 +535,57 @@ class DistanceSpec(ctypes.Structure):
         "dkey",
         "dvalue",
         "dbandwidth",
+    )
+
+
+class EmbeddingSpec(ctypes.Structure):
+    _name_ = "fovea_embedding_spec"
+    operation, number = "embedding", 11
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_scale", c_int32),
+        ("has_padding", c_int32),
+        ("has_positions", c_int32),
+        ("has_position_ids", c_int32),
+        ("deterministic", c_int32),
+        ("accumulate", c_int32),
+        ("has_dtable", c_int32),
+        ("has_dpositions", c_int32),
+        ("scale", c_float),
+        ("padding", c_int64),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("vocabulary", c_int64),
+        ("width", c_int64),
+        ("position_count", c_int64),
+        ("table_stride", c_int64 * 1),
+        ("ids_stride", c_int64 * 1),
+        ("positions_stride", c_int64 * 1),
+        ("position_ids_stride", c_int64 * 1),
+        ("out_stride", c_int64 * 2),
+        ("dout_stride", c_int64 * 2),
+        ("dtable_stride", c_int64 * 1),
+        ("dpositions_stride", c_int64 * 1),
+    ]
+    forward = (
+        "table",
+        "ids",
+        "positions",
+        "position_ids",
+        "out",
+    )
+    backward = (
+        "table",
+        "ids",
+        "positions",
+        "position_ids",
+        "dout",
+        "dtable",
+        "dpositions",
     )
 
 
@@ -824,5 +916,5 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [ActivationSpec, AdditiveSpec, AttentionSpec, ChannelSpec, DistanceSpec, LinearSpec, NormSpec,
-    OptimizerSpec, ProjectionSpec, RotarySpec, SpatialSpec]
+ALL = [ActivationSpec, AdditiveSpec, AttentionSpec, ChannelSpec, CrossEntropySpec, DistanceSpec,
+    EmbeddingSpec, LinearSpec, NormSpec, OptimizerSpec, ProjectionSpec, RotarySpec, SpatialSpec]

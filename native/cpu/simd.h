@@ -73,6 +73,8 @@ inline vfloat broadcast(const float* p) { return _mm512_set1_ps(*p); }
 inline vfloat sqrt(vfloat a) { return _mm512_sqrt_ps(a); }
 inline vfloat floor(vfloat a) { return _mm512_floor_ps(a); }
 inline bool any(vint mask) { return _mm512_test_epi32_mask(__m512i(mask), __m512i(mask)) != 0; }
+// A bit for each lane of a mask.
+inline uint32_t lanes_of(vint mask) { return _mm512_movepi32_mask(__m512i(mask)); }
 #elif defined(__AVX2__)
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm256_fmadd_ps(a, b, c); }
 inline vfloat max(vfloat a, vfloat b) { return _mm256_max_ps(a, b); }
@@ -81,6 +83,7 @@ inline vfloat broadcast(const float* p) { return _mm256_broadcast_ss(p); }
 inline vfloat sqrt(vfloat a) { return _mm256_sqrt_ps(a); }
 inline vfloat floor(vfloat a) { return _mm256_floor_ps(a); }
 inline bool any(vint mask) { return !_mm256_testz_si256(__m256i(mask), __m256i(mask)); }
+inline uint32_t lanes_of(vint mask) { return uint32_t(_mm256_movemask_ps(__m256(mask))); }
 #else
 inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
 inline vfloat max(vfloat a, vfloat b) { return select(a > b, a, b); }
@@ -98,6 +101,11 @@ inline bool any(vint mask) {
   int32_t some = 0;
   for (int lane = 0; lane < kLanes; ++lane) some |= mask[lane];
   return some != 0;
+}
+inline uint32_t lanes_of(vint mask) {
+  uint32_t all = 0;
+  for (int lane = 0; lane < kLanes; ++lane) all |= uint32_t(mask[lane] & 1) << lane;
+  return all;
 }
 #endif
 

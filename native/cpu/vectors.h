@@ -15,15 +15,10 @@ inline vfloat load_vector(const bfloat16* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16));
 }
 
-inline __m256i round_vector(const float16*, vfloat v) {
-  return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-inline __m256i round_vector(const bfloat16* p, vfloat v) { return round16(p, v); }
-
 inline void store_vector(float* p, vfloat v) { _mm512_storeu_ps(p, v); }
 template <typename Half>
 inline void store_vector(Half* p, vfloat v) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_vector(p, v));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round16(p, v));
 }
 
 // Two vectors past the caches, to a multiple of 64 bytes.
@@ -33,9 +28,9 @@ inline void stream_vectors(float* p, vfloat low, vfloat high) {
 }
 template <typename Half>
 inline void stream_vectors(Half* p, vfloat low, vfloat high) {
-  const __m512i half = _mm512_castsi256_si512(round_vector(p, low));
+  const __m512i half = _mm512_castsi256_si512(round16(p, low));
   _mm512_stream_si512(reinterpret_cast<__m512i*>(p),
-                      _mm512_inserti64x4(half, round_vector(p, high), 1));
+                      _mm512_inserti64x4(half, round16(p, high), 1));
 }
 #else
 #if defined(__AVX2__)
@@ -65,6 +60,17 @@ inline void stream_vectors(T* p, vfloat low, vfloat high) {
 }
 #endif
 
+// Sixteen elements as two times eight.
+inline void halves_of(const vfloat (&v)[16 / kLanes], float8& low, float8& high) {
+#if defined(__AVX512F__)
+  low = _mm512_castps512_ps256(v[0]);
+  high = _mm512_extractf32x8_ps(v[0], 1);
+#else
+  low = v[0];
+  high = v[1];
+#endif
+}
+
 // The first `count` elements; the rest is zero and not read.
 template <typename T>
 [[gnu::noinline]] vfloat load_first(const T* p, int64_t count) {
@@ -78,6 +84,38 @@ template <typename T>
   T some[kLanes];
   store_vector(some, v);
   for (int64_t i = 0; i < count; ++i) p[i] = some[i];
+}
+
+// The sum of all lanes.
+inline float sum_of(float8 v) {
+  using Lanes = int32_t __attribute__((vector_size(32)));
+  v += __builtin_shuffle(v, Lanes{4, 5, 6, 7, 0, 1, 2, 3});
+  v += __builtin_shuffle(v, Lanes{2, 3, 0, 1, 6, 7, 4, 5});
+  return v[0] + v[1];
+}
+#if defined(__AVX512F__)
+inline float sum_of(vfloat v) {
+  return sum_of(float8(_mm512_castps512_ps256(v) + _mm512_extractf32x8_ps(v, 1)));
+}
+#endif
+
+// Sixteen elements from `to` on, of which make(i) gives a vector; past the caches if `streams`, as stream16.
+template <typename T, typename Make>
+inline void put16(T* to, bool streams, Make make) {
+#if defined(__AVX512F__)
+  const vfloat v = make(0);
+  if (!streams) return store_vector(to, v);
+  if constexpr (sizeof(T) == 4) {
+    _mm512_stream_ps(to, v);
+  } else {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), round16(to, v));
+  }
+#else
+  const vfloat low = make(0), high = make(kLanes);
+  if (streams) return stream16(to, low, high);
+  store_vector(to, low);
+  store_vector(to + kLanes, high);
+#endif
 }
 
 }  // namespace fovea::cpu::FOVEA_TIER

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 16
+#define FOVEA_ABI_VERSION 18
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
@@ -954,6 +954,283 @@ FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* 
     void* workspace, void* scratch, void* stream);
 /* end */
 
+/* ---- normalization ---------------------------------------------------------------------------
+ *
+ * x [B, S, H, D] and out alike in any stride order, weight and bias [H or 1, D] float32. Each row of D elements
+ * is normalized by itself: with `centered`, layer normalization, where mu is its mean,
+ *
+ *   mu    = sum_d x_d / D,     0 if not `centered`
+ *   r     = 1 / sqrt(sum_d (x_d - mu)^2 / D + epsilon)
+ *   out_d = (x_d - mu) r weight_d + bias_d
+ *
+ * without weight or bias as if these were 1 and 0. mean [B, S, H] is mu, and refused if not `centered`; inverse
+ * [B, S, H] is r. Arithmetic is float32: squares about the mean itself, so that rows far from 0 keep their digits,
+ * in sums of parts of a row. NaN and infinities go the way that IEEE 754 sends them, within their row alone, and so
+ * do squares beyond float32. A row of equal elements is 0 times r before its weight: 0 with an epsilon, else NaN.
+ * (Ba, Kiros and Hinton, arXiv 1607.06450; Zhang and Sennrich, arXiv 1910.07467.)
+ */
+
+/* generated from ops/norm.op: spec */
+typedef struct fovea_norm_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t centered; /* 1 = layer normalization; 0 = no mean is subtracted */
+  int32_t accumulate_dx; /* backward: 1 = dx is added to what is there */
+  int32_t has_weight; /* 1 = weight is given */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t has_mean; /* 1 = mean is given */
+  int32_t has_inverse; /* 1 = inverse is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dweight; /* backward: 1 = dweight is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  float epsilon; /* added to the mean of squares, 0 or more */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t heads; /* H: rows of a position, each normalized by itself */
+  int64_t width; /* D: of a row */
+  int64_t x_stride[3]; /* of [B, S, H] */
+  int64_t weight_stride[1]; /* of [H~] */
+  int64_t bias_stride[1]; /* of [H~] */
+  int64_t out_stride[3]; /* of [B, S, H] */
+  int64_t mean_stride[2]; /* of [B, S] */
+  int64_t inverse_stride[2]; /* of [B, S] */
+  int64_t dout_stride[3]; /* of [B, S, H] */
+  int64_t dx_stride[3]; /* of [B, S, H] */
+  int64_t dweight_stride[1]; /* of [H~] */
+  int64_t dbias_stride[1]; /* of [H~] */
+} fovea_norm_spec;
+/* end */
+
+/*
+ * Normalization. The backward pass reads what the forward was given, and finds mu and r anew; elementwise, with
+ * z = (x - mu) r and g = dout weight, and means over a row:
+ *
+ *   dx      = r (g - mean(g) - z mean(g z)),   without mean(g) if not `centered`
+ *   dweight = sum_bs dout z
+ *   dbias   = sum_bs dout
+ *
+ * dweight and dbias of stride 0 over heads are sums over these, too. `accumulate` adds to dweight and dbias,
+ * `accumulate_dx` adds dx to what is there, in float32, which is then rounded once. Sums over rows are those of
+ * parts, which depend on sizes alone, added up in their order: every run gives the same bits.
+ */
+/* generated from ops/norm.op: functions */
+FOVEA_API int32_t fovea_plan_norm(const fovea_norm_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_norm(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight, const float* bias, void* out, float* mean, float* inverse, void* workspace,
+    void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_norm_backward(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* weight, const float* bias, const void* dout, void* dx, float* dweight,
+    float* dbias, void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- activation ------------------------------------------------------------------------------
+ *
+ * Pointwise, with what stands around a function in a network: x, gate, residual and out [B, S, D] in any
+ * stride order, bias [D] float32. Of each element, with f = `function`, one of FOVEA_ACTIVATION_*:
+ *
+ *   z = x + bias_d;  y = f(z);  y = y gate;  y = dropout(y);  out = y + residual
+ *
+ * where what is not given is left out. Arithmetic is float32. At an infinity f is its limit: gelu, gelu_tanh
+ * and silu are 0 at that below; what is NaN stays it. Dropout draws for row i = s of a sequence and column
+ * j = d, with b in the place of b * Hq + h. What it drops is 0, whatever it was. (Hendrycks and Gimpel, GELU,
+ * arXiv 1606.08415; Elfwing et al., SiLU, arXiv 1702.03118; Shazeer, GLU variants, arXiv 2002.05202;
+ * Srivastava et al., Dropout, JMLR 15, 2014.)
+ */
+
+/* generated from ops/activation.op: spec */
+typedef struct fovea_activation_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t function; /* FOVEA_ACTIVATION_* */
+  int32_t has_bias; /* 1 = bias is given */
+  int32_t has_gate; /* 1 = gate is given */
+  int32_t has_residual; /* 1 = residual is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dx; /* backward: 1 = dx is written */
+  int32_t has_dbias; /* backward: 1 = dbias is written */
+  int32_t has_dgate; /* backward: 1 = dgate is written */
+  int32_t has_dresidual; /* backward: 1 = dresidual is written */
+  float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t width; /* D */
+  int64_t x_stride[2]; /* of [B, S] */
+  int64_t gate_stride[2]; /* of [B, S] */
+  int64_t residual_stride[2]; /* of [B, S] */
+  int64_t out_stride[2]; /* of [B, S] */
+  int64_t dout_stride[2]; /* of [B, S] */
+  int64_t dx_stride[2]; /* of [B, S] */
+  int64_t dgate_stride[2]; /* of [B, S] */
+  int64_t dresidual_stride[2]; /* of [B, S] */
+} fovea_activation_spec;
+/* end */
+
+/*
+ * Activation. The backward pass reads what the forward read but residual, and draws what that drew:
+ *
+ *   g = dropout(dout);  dgate = g f(z);  dx = g gate f'(z);  dbias_d = sum_bs dx;  dresidual = dout
+ *
+ * Any of them may be wanted alone; only what these need is computed, and read. The gradients of what was
+ * dropped are 0, whatever it and dout were. At an infinity f' is its limit. dbias is a sum of dx before that
+ * rounds to its type, in a fixed order: every run gives the same bits. `accumulate` adds to dbias alone.
+ */
+/* generated from ops/activation.op: functions */
+FOVEA_API int32_t fovea_plan_activation(const fovea_activation_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_activation(const fovea_plan* plan, fovea_call* call, const void* x,
+    const float* bias, const void* gate, const void* residual, void* out, void* workspace,
+    void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_activation_backward(const fovea_plan* plan, fovea_call* call,
+    const void* x, const float* bias, const void* gate, const void* residual, const void* dout,
+    void* dx, float* dbias, void* dgate, void* dresidual, void* workspace, void* scratch,
+    void* stream);
+/* end */
+
+/* ---- embedding ---------------------------------------------------------------------------------
+ *
+ * table [V, D], ids [B, S], out [B, S, D]; and where they are given positions [P, D] of the type of table and
+ * position_ids [B or 1, S]: with t = position_ids_bs, or t = s where there are none,
+ *
+ *   out_bs = scale * table_ids_bs + positions_t
+ *
+ * Without position_ids positions have a row for each of S. Arithmetic is float32; without scale and positions rows
+ * are copied, each element rounded to the type of out. The CPU refuses an id that is no row of table, and a
+ * position that is no row of positions, before it writes anything; a CUDA kernel, which cannot report it, gives
+ * NaN for the whole row of out. (Vaswani et al., arXiv 1706.03762, section 3.4, whose scale is sqrt(D).)
+ */
+
+/* generated from ops/embedding.op: spec */
+typedef struct fovea_embedding_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_scale; /* 0 = none: scale is not read */
+  int32_t has_padding; /* 0 = none: padding is not read */
+  int32_t has_positions; /* 1 = positions is given */
+  int32_t has_position_ids; /* 1 = position_ids is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  int32_t has_dtable; /* backward: 1 = dtable is written */
+  int32_t has_dpositions; /* backward: 1 = dpositions is written */
+  float scale; /* of the rows of table; absent: 1 */
+  int64_t padding; /* >= 0; the id whose row of table gets no gradient */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t vocabulary; /* V: rows of table */
+  int64_t width; /* D */
+  int64_t position_count; /* P: rows of positions */
+  int64_t table_stride[1]; /* of [V] */
+  int64_t ids_stride[1]; /* of [B] */
+  int64_t positions_stride[1]; /* of [P] */
+  int64_t position_ids_stride[1]; /* of [B~] */
+  int64_t out_stride[2]; /* of [B, S] */
+  int64_t dout_stride[2]; /* of [B, S] */
+  int64_t dtable_stride[1]; /* of [V] */
+  int64_t dpositions_stride[1]; /* of [P] */
+} fovea_embedding_spec;
+/* end */
+
+/*
+ * Embedding. The backward pass reads ids, position_ids and dout, neither table nor positions:
+ *
+ *   dtable_v     = scale * the sum of dout_bs over all (b, s) with ids_bs = v, 0 for v = padding
+ *   dpositions_t = the sum of dout_bs over all (b, s) at t
+ *
+ * Sums are float32, one after the other in the order of (b, s), whatever the device: every run gives the same bits.
+ * Rows that nobody asks for are 0. With `accumulate` both are added to what is there, and such rows, that of
+ * padding among them, stay as they are. On a device an id that is no row adds to none. `padding` is one of the
+ * rows of table; the forward pass reads it like any other. The pass takes 2^31 - 1 ids at most.
+ */
+/* generated from ops/embedding.op: functions */
+FOVEA_API int32_t fovea_plan_embedding(const fovea_embedding_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_embedding(const fovea_plan* plan, fovea_call* call, const void* table,
+    const int32_t* ids, const void* positions, const int32_t* position_ids, void* out,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_embedding_backward(const fovea_plan* plan, fovea_call* call,
+    const void* table, const int32_t* ids, const void* positions, const int32_t* position_ids,
+    const void* dout, float* dtable, float* dpositions, void* workspace, void* scratch,
+    void* stream);
+/* end */
+
+/* ---- cross-entropy -----------------------------------------------------------------------------
+ *
+ * logits x [B, S, V], targets [B, S], out and lse [B, S] float32 whatever the logits are, class_weight w [V], 1
+ * for all where it is absent. Of each row, with its target y and e = label_smoothing:
+ *
+ *   lse = ln(sum_v exp(x_v))
+ *   out = (1 - e) w_y (lse - x_y) + e / V sum_v w_v (lse - x_v)
+ *
+ * A term whose factor is 0 is 0, whatever x is. There is no reduction. A row whose target is negative is ignored:
+ * nothing of it is read, and its out and lse are 0. Logits may be -infinity, which is a probability of 0: where the
+ * target is, out is +infinity. A row with a NaN or +infinity gives NaN, one of -infinity alone lse = -infinity and
+ * NaN for out. The CPU refuses a target of V or more before it writes anything; a CUDA kernel, which cannot report
+ * it, gives NaN for its out. (Szegedy et al., arXiv 1512.00567, section 7; Milakov and Gimelshein, arXiv 1805.02867.)
+ */
+
+/* generated from ops/cross_entropy.op: spec */
+typedef struct fovea_cross_entropy_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
+  int32_t has_class_weight; /* 1 = class_weight is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
+  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
+  float label_smoothing; /* the share of a target that all classes have alike */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S */
+  int64_t classes; /* V */
+  int64_t logits_stride[2]; /* of [B, S] */
+  int64_t targets_stride[1]; /* of [B] */
+  int64_t out_stride[1]; /* of [B] */
+  int64_t lse_stride[1]; /* of [B] */
+  int64_t dout_stride[1]; /* of [B] */
+  int64_t dlogits_stride[2]; /* of [B, S] */
+} fovea_cross_entropy_spec;
+/* end */
+
+/*
+ * Cross-entropy. The backward pass reads logits, targets, class_weight and the forward's lse, which that must have
+ * written:
+ *
+ *   dx_v = dout (((1 - e) w_y + e / V sum_u w_u) exp(x_v - lse) - (1 - e) w_y [v = y] - e / V w_v)
+ *
+ * Of an ignored row it is exactly 0, and neither its logits nor its dout are read. On a device it is NaN where the
+ * target is V or more. class_weight has no gradient, and `accumulate` nothing to add to.
+ */
+/* generated from ops/cross_entropy.op: functions */
+FOVEA_API int32_t fovea_plan_cross_entropy(const fovea_cross_entropy_spec* spec,
+    const fovea_device_info* device, fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_cross_entropy(const fovea_plan* plan, fovea_call* call,
+    const void* logits, const int32_t* targets, const float* class_weight, float* out, float* lse,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_cross_entropy_backward(const fovea_plan* plan, fovea_call* call,
+    const void* logits, const int32_t* targets, const float* class_weight, const float* dout,
+    const float* lse, void* dlogits, void* workspace, void* scratch, void* stream);
+/* end */
+
 /* ---- steps of optimizers -----------------------------------------------------------------------
  *
  * gradient, parameter, mean, square and out [B, N], each with a stride of rows of its own; rates [4] are what
@@ -1017,176 +1294,6 @@ FOVEA_API int32_t fovea_plan_optimizer(const fovea_optimizer_spec* spec,
 FOVEA_API int32_t fovea_run_optimizer(const fovea_plan* plan, fovea_call* call,
     const void* gradient, const float* rates, float* parameter, float* mean, float* square,
     void* out, void* workspace, void* scratch, void* stream);
-/* end */
-
-/* ---- normalization ---------------------------------------------------------------------------
- *
- * x [B, S, H, D] and out alike in any stride order, weight and bias [H or 1, D] float32. Each row of D elements
- * is normalized by itself: with `centered`, layer normalization, where mu is its mean,
- *
- *   mu    = sum_d x_d / D,     0 if not `centered`
- *   r     = 1 / sqrt(sum_d (x_d - mu)^2 / D + epsilon)
- *   out_d = (x_d - mu) r weight_d + bias_d
- *
- * without weight or bias as if these were 1 and 0. mean [B, S, H] is mu, and refused if not `centered`; inverse
- * [B, S, H] is r. Arithmetic is float32: squares about the mean itself, so that rows far from 0 keep their digits,
- * in sums of parts of a row. NaN and infinities go the way that IEEE 754 sends them, within their row alone, and so
- * do squares beyond float32. A row of equal elements is 0 times r before its weight: 0 with an epsilon, else NaN.
- * (Ba, Kiros and Hinton, arXiv 1607.06450; Zhang and Sennrich, arXiv 1910.07467.)
- */
-
-/* generated from ops/norm.op: spec */
-typedef struct fovea_norm_spec {
-  uint32_t size;
-  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
-  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
-  int32_t out_dtype; /* 0 = dtype */
-  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
-  int32_t centered; /* 1 = layer normalization; 0 = no mean is subtracted */
-  int32_t accumulate_dx; /* backward: 1 = dx is added to what is there */
-  int32_t has_weight; /* 1 = weight is given */
-  int32_t has_bias; /* 1 = bias is given */
-  int32_t has_mean; /* 1 = mean is given */
-  int32_t has_inverse; /* 1 = inverse is given */
-  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
-  int32_t has_dweight; /* backward: 1 = dweight is written */
-  int32_t has_dbias; /* backward: 1 = dbias is written */
-  float epsilon; /* added to the mean of squares, 0 or more */
-  int64_t batch; /* B: sequences */
-  int64_t length; /* S */
-  int64_t heads; /* H: rows of a position, each normalized by itself */
-  int64_t width; /* D: of a row */
-  int64_t x_stride[3]; /* of [B, S, H] */
-  int64_t weight_stride[1]; /* of [H~] */
-  int64_t bias_stride[1]; /* of [H~] */
-  int64_t out_stride[3]; /* of [B, S, H] */
-  int64_t mean_stride[2]; /* of [B, S] */
-  int64_t inverse_stride[2]; /* of [B, S] */
-  int64_t dout_stride[3]; /* of [B, S, H] */
-  int64_t dx_stride[3]; /* of [B, S, H] */
-  int64_t dweight_stride[1]; /* of [H~] */
-  int64_t dbias_stride[1]; /* of [H~] */
-} fovea_norm_spec;
-/* end */
-
-/* ---- activation ------------------------------------------------------------------------------
- *
- * Pointwise, with what stands around a function in a network: x, gate, residual and out [B, S, D] in any
- * stride order, bias [D] float32. Of each element, with f = `function`, one of FOVEA_ACTIVATION_*:
- *
- *   z = x + bias_d;  y = f(z);  y = y gate;  y = dropout(y);  out = y + residual
- *
- * where what is not given is left out. Arithmetic is float32. At an infinity f is its limit: gelu, gelu_tanh
- * and silu are 0 at that below; what is NaN stays it. Dropout draws for row i = s of a sequence and column
- * j = d, with b in the place of b * Hq + h. What it drops is 0, whatever it was. (Hendrycks and Gimpel, GELU,
- * arXiv 1606.08415; Elfwing et al., SiLU, arXiv 1702.03118; Shazeer, GLU variants, arXiv 2002.05202;
- * Srivastava et al., Dropout, JMLR 15, 2014.)
- */
-
-/* generated from ops/activation.op: spec */
-typedef struct fovea_activation_spec {
-  uint32_t size;
-  int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
-  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
-  int32_t out_dtype; /* 0 = dtype */
-  int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
-  int32_t function; /* FOVEA_ACTIVATION_* */
-  int32_t has_bias; /* 1 = bias is given */
-  int32_t has_gate; /* 1 = gate is given */
-  int32_t has_residual; /* 1 = residual is given */
-  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
-  int32_t has_dx; /* backward: 1 = dx is written */
-  int32_t has_dbias; /* backward: 1 = dbias is written */
-  int32_t has_dgate; /* backward: 1 = dgate is written */
-  int32_t has_dresidual; /* backward: 1 = dresidual is written */
-  float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int64_t batch; /* B: sequences */
-  int64_t length; /* S */
-  int64_t width; /* D */
-  int64_t x_stride[2]; /* of [B, S] */
-  int64_t gate_stride[2]; /* of [B, S] */
-  int64_t residual_stride[2]; /* of [B, S] */
-  int64_t out_stride[2]; /* of [B, S] */
-  int64_t dout_stride[2]; /* of [B, S] */
-  int64_t dx_stride[2]; /* of [B, S] */
-  int64_t dgate_stride[2]; /* of [B, S] */
-  int64_t dresidual_stride[2]; /* of [B, S] */
-} fovea_activation_spec;
-/* end */
-
-/*
- * Normalization. The backward pass reads what the forward was given, and finds mu and r anew; elementwise, with
- * z = (x - mu) r and g = dout weight, and means over a row:
- *
- *   dx      = r (g - mean(g) - z mean(g z)),   without mean(g) if not `centered`
- *   dweight = sum_bs dout z
- *   dbias   = sum_bs dout
- *
- * dweight and dbias of stride 0 over heads are sums over these, too. `accumulate` adds to dweight and dbias,
- * `accumulate_dx` adds dx to what is there, in float32, which is then rounded once. Sums over rows are those of
- * parts, which depend on sizes alone, added up in their order: every run gives the same bits.
- */
-/* generated from ops/norm.op: functions */
-FOVEA_API int32_t fovea_plan_norm(const fovea_norm_spec* spec, const fovea_device_info* device,
-    fovea_plan* plan);
-
-FOVEA_API int32_t fovea_run_norm(const fovea_plan* plan, fovea_call* call, const void* x,
-    const float* weight, const float* bias, void* out, float* mean, float* inverse, void* workspace,
-    void* scratch, void* stream);
-
-FOVEA_API int32_t fovea_run_norm_backward(const fovea_plan* plan, fovea_call* call, const void* x,
-    const float* weight, const float* bias, const void* dout, void* dx, float* dweight,
-    float* dbias, void* workspace, void* scratch, void* stream);
-/* end */
-
-  int32_t function; /* FOVEA_ACTIVATION_* */
-  int32_t has_bias; /* 1 = bias is given */
-  int32_t has_gate; /* 1 = gate is given */
-  int32_t has_residual; /* 1 = residual is given */
-  int32_t deterministic; /* backward: 1 = the same bits on every run; the CPU always gives them */
-  int32_t accumulate; /* backward: 1 = gradients of what calls share are added to what is there */
-  int32_t has_dx; /* backward: 1 = dx is written */
-  int32_t has_dbias; /* backward: 1 = dbias is written */
-  int32_t has_dgate; /* backward: 1 = dgate is written */
-  int32_t has_dresidual; /* backward: 1 = dresidual is written */
-  float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int64_t batch; /* B: sequences */
-  int64_t length; /* S */
-  int64_t width; /* D */
-  int64_t x_stride[2]; /* of [B, S] */
-  int64_t gate_stride[2]; /* of [B, S] */
-  int64_t residual_stride[2]; /* of [B, S] */
-  int64_t out_stride[2]; /* of [B, S] */
-  int64_t dout_stride[2]; /* of [B, S] */
-  int64_t dx_stride[2]; /* of [B, S] */
-  int64_t dgate_stride[2]; /* of [B, S] */
-  int64_t dresidual_stride[2]; /* of [B, S] */
-} fovea_activation_spec;
-/* end */
-
-/*
- * Activation. The backward pass reads what the forward read but residual, and draws what that drew:
- *
- *   g = dropout(dout);  dgate = g f(z);  dx = g gate f'(z);  dbias_d = sum_bs dx;  dresidual = dout
- *
- * Any of them may be wanted alone; only what these need is computed, and read. The gradients of what was
- * dropped are 0, whatever it and dout were. At an infinity f' is its limit. dbias is a sum of dx before that
- * rounds to its type, in a fixed order: every run gives the same bits. `accumulate` adds to dbias alone.
- */
-/* generated from ops/activation.op: functions */
-FOVEA_API int32_t fovea_plan_activation(const fovea_activation_spec* spec,
-    const fovea_device_info* device, fovea_plan* plan);
-
-FOVEA_API int32_t fovea_run_activation(const fovea_plan* plan, fovea_call* call, const void* x,
-    const float* bias, const void* gate, const void* residual, void* out, void* workspace,
-    void* scratch, void* stream);
-
-FOVEA_API int32_t fovea_run_activation_backward(const fovea_plan* plan, fovea_call* call,
-    const void* x, const float* bias, const void* gate, const void* residual, const void* dout,
-    void* dx, float* dbias, void* dgate, void* dresidual, void* workspace, void* scratch,
-    void* stream);
 /* end */
 
 /* ---- channel attention -----------------------------------------------------------------------

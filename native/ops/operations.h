@@ -5,7 +5,9 @@
 #include "ops/additive/operation.h"
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
+#include "ops/cross_entropy/operation.h"
 #include "ops/distance/operation.h"
+#include "ops/embedding/operation.h"
 #include "ops/linear/operation.h"
 #include "ops/norm/operation.h"
 #include "ops/optimizer/operation.h"
@@ -13,7 +15,7 @@
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(distance) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
@@ -22,7 +24,9 @@ constexpr const Operation* kOperations[] = {
     &additive::kOperation,
     &attention::kOperation,
     &channel::kOperation,
+    &cross_entropy::kOperation,
     &distance::kOperation,
+    &embedding::kOperation,
     &linear::kOperation,
     &norm::kOperation,
     &optimizer::kOperation,

@@ -13,6 +13,8 @@ const char* name(Primitive primitive) {
       return "shuffle";
     case Primitive::kAny:
       return "any";
+    case Primitive::kBallot:
+      return "ballot";
     case Primitive::kSyncWarp:
       return "sync_warp";
     case Primitive::kBarrierSync:

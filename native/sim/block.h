@@ -23,6 +23,7 @@ namespace fovea::sim {
 enum class Primitive : uint8_t {
   kShuffle,
   kAny,
+  kBallot,
   kSyncWarp,
   kBarrierSync,
   kBarrierArrive,

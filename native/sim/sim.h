@@ -105,6 +105,7 @@ void copy_async_wait(uint32_t pending, Where where);
 uint32_t shuffle(uint32_t value, uint32_t source_lane, Where where);
 uint32_t shuffle_xor(uint32_t value, uint32_t lane_mask, Where where);
 bool any(bool predicate, Where where);
+uint32_t ballot(bool predicate, Where where);
 void sync_warp(Where where);
 
 // Block-wide: barrier 0 is that of __syncthreads. A thread that exits counts as arrived at none.

@@ -49,6 +49,16 @@ bool any(bool predicate, Where where) {
   return payload;
 }
 
+uint32_t ballot(bool predicate, Where where) {
+  uint32_t payload = predicate;
+  Block::running(where).meet(Primitive::kBallot, payload, where, [](Lanes<uint32_t> lanes) {
+    uint32_t all = 0;
+    for (uint32_t lane = 0; lane < kWarp; ++lane) all |= lanes[lane] << lane;
+    for (uint32_t lane = 0; lane < kWarp; ++lane) lanes[lane] = all;
+  });
+  return payload;
+}
+
 void sync_warp(Where where) {
   Block& block = Block::running(where);
   char nothing = 0;

@@ -2,8 +2,8 @@
 // and writes at the same time.
 #pragma once
 
-#include "cpu/lanes.h"
 #include "cpu/norm/walk.h"
+#include "cpu/vectors.h"
 
 namespace fovea::norm::cpu::FOVEA_TIER {
 
@@ -13,11 +13,11 @@ inline V get(const T* from) {
   if constexpr (std::is_same_v<V, float>) {
     return to_float(*from);
   } else {
-    return load_lanes(from);
+    return load_vector(from);
   }
 }
 inline void put(float* to, float v) { *to = v; }
-inline void put(float* to, vfloat v) { store_lanes(to, v); }
+inline void put(float* to, vfloat v) { store_vector(to, v); }
 using fovea::cpu::FOVEA_TIER::fma;
 inline float fma(float a, float b, float c) { return a * b + c; }
 // The same number in all that V has.

@@ -82,6 +82,15 @@ FOVEA_DEVICE bool any(bool predicate FOVEA_AND_WHERE) {
 #endif
 }
 
+// A bit for each lane: whether it holds there.
+FOVEA_DEVICE uint32_t ballot(bool predicate FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __ballot_sync(0xffffffffu, predicate);
+#else
+  return sim::ballot(predicate, where);
+#endif
+}
+
 // Orders the memory of the warp.
 FOVEA_DEVICE void sync_warp(FOVEA_WHERE) {
 #ifdef __CUDACC__

@@ -68,7 +68,7 @@ TEST(pairs) {
       [&] { CHECK(to == std::vector<uint32_t>({2, 1, 4, 3})); });
 }
 
-TEST(shuffle_and_any) {
+TEST(shuffle_any_and_ballot) {
   run(
       {"shuffle", 1, 64, 0, {}, {}},
       [&] {
@@ -80,6 +80,8 @@ TEST(shuffle_and_any) {
         }
         for (uint32_t one = 0; one < 64; ++one) {
           if (sim::any(t == one, here) != (t / 32 == one / 32)) sim::fail("any is wrong", here);
+          const uint32_t rest = t / 32 == one / 32 ? ~(1u << one % 32) : ~0u;
+          if (sim::ballot(t != one, here) != rest) sim::fail("ballot is wrong", here);
         }
       },
       [] {});

@@ -5,6 +5,8 @@ module dev.fovea.testkit {
   exports dev.fovea.testkit;
   exports dev.fovea.testkit.activation;
   exports dev.fovea.testkit.attention;
+  exports dev.fovea.testkit.crossentropy;
+  exports dev.fovea.testkit.embedding;
   exports dev.fovea.testkit.image;
   exports dev.fovea.testkit.linear;
   exports dev.fovea.testkit.optimizer;

@@ -214,6 +214,14 @@ public abstract class NativeOperation {
     return pass == Abi.FORWARD ? forward : backward;
   }
 
+  /** That of a pass, by its name. */
+  public final Operand operand(int pass, String operand) {
+    return operands(pass).stream()
+        .filter(it -> it.name().equals(operand))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException(name + " has no operand " + operand));
+  }
+
   /**
    * Runs items: calls {@code function}, {@link NativeLibrary#runFunction}, with the operands of
    * that pass in their order, absent ones {@link MemorySegment#NULL}. Returns a status of {@link

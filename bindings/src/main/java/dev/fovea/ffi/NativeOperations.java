@@ -7,9 +7,9 @@ public final class NativeOperations {
   /** All of them. */
   public static final List<NativeOperation> ALL = List.of(NativeActivation.OPERATION,
       NativeAdditive.OPERATION, NativeAttention.OPERATION, NativeChannel.OPERATION,
-      NativeDistance.OPERATION, NativeLinear.OPERATION, NativeNorm.OPERATION,
-      NativeOptimizer.OPERATION, NativeProjection.OPERATION, NativeRotary.OPERATION,
-      NativeSpatial.OPERATION);
+      NativeCrossEntropy.OPERATION, NativeDistance.OPERATION, NativeEmbedding.OPERATION,
+      NativeLinear.OPERATION, NativeNorm.OPERATION, NativeOptimizer.OPERATION,
+      NativeProjection.OPERATION, NativeRotary.OPERATION, NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

@@ -63,6 +63,6 @@ public final class ActivationBackward extends OperationBackward<ActivationBackwa
    * @throws RuntimeException as {@link #run}
    */
   public Tensor backward(Scope scope) {
-    return runInto(scope, "dx").get("dx");
+    return runInto(scope).get("dx");
   }
 }

@@ -69,29 +69,30 @@ final class Bindings {
   }
 
   /**
-   * Sets a new dense tensor in {@code scope} for each gradient that a backward pass must have, and
-   * for {@code more}, where it is not set: of the type of those that are, or else of what the first
-   * is of.
+   * Sets a new dense tensor in {@code scope} for each gradient that a backward pass must have, or
+   * the first where it must have none, that is not set: float32, or of the type of those that are
+   * set, or else of what the first is of.
    */
-  Bindings allocateGradients(Scope scope, String... more) {
-    List<String> wanted = List.of(more);
-    List<String> needed =
-        operation.operands(Abi.BACKWARD).stream()
-            .filter(it -> it.written() && (it.present() == null || wanted.contains(it.name())))
-            .map(Operand::name)
-            .toList();
+  Bindings allocateGradients(Scope scope) {
+    List<Operand> gradients =
+        operation.operands(Abi.BACKWARD).stream().filter(Operand::written).toList();
+    List<Operand> needed = gradients.stream().filter(it -> it.present() == null).toList();
+    if (needed.isEmpty()) {
+      needed = gradients.subList(0, 1);
+    }
     DType dtype =
-        operation.operands(Abi.BACKWARD).stream()
+        gradients.stream()
             .filter(it -> it.type() == Operand.Type.GRADIENT)
             .map(it -> tensors.get(it.name()))
             .filter(Objects::nonNull)
             .findFirst()
-            .orElse(get(NativeOperation.original(needed.getFirst())))
+            .orElse(get(NativeOperation.original(needed.getFirst().name())))
             .dtype();
-    for (String gradient : needed) {
-      if (get(gradient) == null) {
-        Tensor like = get(NativeOperation.original(gradient));
-        set(gradient, scope.allocate(dtype, like.rawShape()));
+    for (Operand gradient : needed) {
+      if (get(gradient.name()) == null) {
+        DType type = gradient.type() == Operand.Type.FLOAT32 ? DType.FLOAT32 : dtype;
+        Tensor like = get(NativeOperation.original(gradient.name()));
+        set(gradient.name(), scope.allocate(type, like.rawShape()));
       }
     }
     return this;

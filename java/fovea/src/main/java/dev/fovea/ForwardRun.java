@@ -23,7 +23,7 @@ final class ForwardRun {
     if (out == null || (graph != null && graph.neverRuns())) {
       throw new IllegalStateException(
           "the call has not run since its operands were bound: run it before its backward pass, or"
-              + " give gradients(dout, out, lse) what a forward pass elsewhere wrote");
+              + " give gradients(...) what a forward pass elsewhere wrote");
     }
   }
 

@@ -37,6 +37,8 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
         RotaryBackward,
         NormalizationBackward,
         ActivationBackward,
+        EmbeddingLookupBackward,
+        CrossEntropyBackward,
         ChannelBackward,
         SpatialBackward {
   private final OperationCall<?> call;
@@ -134,15 +136,12 @@ public abstract sealed class OperationBackward<B extends OperationBackward<B>>
     }
   }
 
-  /**
-   * Runs with new dense tensors in {@code scope} for the gradients that must be, and for {@code
-   * more}, where they are not set.
-   */
-  Bindings runInto(Scope scope, String... more) {
+  /** Runs with new dense tensors in {@code scope} for gradients that {@code backward} gives. */
+  Bindings runInto(Scope scope) {
     claim.begin();
     try {
       requireForward();
-      Bindings all = operands().allocateGradients(scope, more);
+      Bindings all = operands().allocateGradients(scope);
       run(bind(all));
       return all;
     } finally {

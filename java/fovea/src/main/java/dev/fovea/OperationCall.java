@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import dev.fovea.ffi.Abi;
+import dev.fovea.ffi.Operand;
 import dev.fovea.spi.CallAccess;
 import java.util.Objects;
 import java.util.concurrent.Executor;
@@ -28,6 +29,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     permits SequenceCall,
         ProjectionCall,
         RotaryCall,
+        EmbeddingLookupCall,
+        CrossEntropyCall,
         ChannelCall,
         SpatialCall,
         OptimizerStepCall,
@@ -199,7 +202,8 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
   /** A dense tensor that fits as out, if the rest fits together. */
   private Tensor newOut(Scope scope) {
     DType dtype = spec.outDType() != null ? spec.outDType() : operands.first().dtype();
-    return scope.allocate(dtype, outShape());
+    boolean single = spec.operation().operand(Abi.FORWARD, "out").type() == Operand.Type.FLOAT32;
+    return scope.allocate(single ? DType.FLOAT32 : dtype, outShape());
   }
 
   /** The operand that a backward pass takes for out. */

@@ -129,7 +129,8 @@ final class AttendCommand extends CliCommand {
   @Option(
       names = "--scale",
       paramLabel = "S",
-      description = "Of scores, default 1 / sqrt(D); of linear's out, default 1.")
+      description =
+          "Of scores, default 1 / sqrt(D); of linear's out and of the rows of a table, default 1.")
   private Double scale;
 
   @Option(
@@ -214,6 +215,18 @@ final class AttendCommand extends CliCommand {
       description = "Probability of dropping a weight, or of activation an element.")
   private double dropout;
 
+  @Option(
+      names = "--padding",
+      paramLabel = "ID",
+      description = "The id whose row of --table gets no gradient.")
+  private Long padding;
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "E",
+      description = "Share of a target that all classes have alike; default 0.")
+  private double labelSmoothing;
+
   @Option(names = "--seed", paramLabel = "N", description = "Seed of the dropout; default 0.")
   private long seed;
 
@@ -275,6 +288,8 @@ final class AttendCommand extends CliCommand {
             centered,
             epsilon,
             function,
+            padding,
+            labelSmoothing,
             deterministic,
             workers);
     DType type = dtype == null ? null : dtype.dtype();

@@ -111,11 +111,11 @@ class MistakesTest {
       value = {
         "--op gated             | '--op': 'gated' is not attention or additive or distance or"
             + " channel or spatial or linear or low-rank or projection or rotary or norm"
-            + " or activation",
+            + " or activation or embedding or cross-entropy",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
         "--scale 1              | --scale does not go with --op additive, only with --op attention"
-            + " or linear or low-rank",
+            + " or linear or low-rank or embedding",
         "--allow-tf32           | --allow-tf32 does not go with --op additive, only with",
         "--sinks @no.npy        | --sinks does not go with --op additive, only with --op attention",
         "--alibi-slopes @w.npy  | --alibi-slopes does not go with --op additive, only with",

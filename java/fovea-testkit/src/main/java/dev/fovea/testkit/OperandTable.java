@@ -41,10 +41,7 @@ public final class OperandTable {
 
   /** The operand of that name. */
   public Operand operand(String name) {
-    return operation.operands(pass).stream()
-        .filter(operand -> operand.name().equals(name))
-        .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException(operation + " has no operand " + name));
+    return operation.operand(pass, name);
   }
 
   /**

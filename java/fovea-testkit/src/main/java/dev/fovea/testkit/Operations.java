@@ -2,6 +2,8 @@ package dev.fovea.testkit;
 
 import dev.fovea.testkit.activation.ActivationCases;
 import dev.fovea.testkit.attention.AttentionCases;
+import dev.fovea.testkit.crossentropy.CrossEntropyCases;
+import dev.fovea.testkit.embedding.EmbeddingCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
@@ -29,7 +31,9 @@ public final class Operations {
           RotaryCases.OPERATION,
           OptimizerCases.OPERATION,
           NormCases.OPERATION,
-          ActivationCases.OPERATION);
+          ActivationCases.OPERATION,
+          EmbeddingCases.OPERATION,
+          CrossEntropyCases.OPERATION);
 
   private Operations() {}
 

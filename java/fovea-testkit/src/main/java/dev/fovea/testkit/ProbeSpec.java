@@ -52,6 +52,8 @@ final class ProbeSpec {
   // ask.
   private static final long ROOMY = 9;
 
+  private static final long BOUND = SMALL - 1; // of an option: it may have to be below a size
+
   private static final int CHOICES = 8; // numbers that are tried of an option
 
   private static final List<Pass> BOTH = List.of(Pass.values());
@@ -195,22 +197,25 @@ final class ProbeSpec {
   /** All that the declaration has: options, then types, then operands that may be absent. */
   static List<Feature> features(NativeOperation operation) {
     List<Feature> features = new ArrayList<>(options(operation));
-    for (DType dtype : FeatureSurvey.TYPES) {
-      features.add(
-          number(
-              "out_dtype " + text(dtype),
-              BOTH,
-              spec -> operation.outDType().set(spec, CaseFile.dtype(dtype))));
+    if (has(operation, Operand.Type.OUT)) {
+      types("out_dtype ", BOTH, operation.outDType()).forEach(features::add);
     }
-    for (DType dtype : operation.hasBackward() ? FeatureSurvey.TYPES : List.<DType>of()) {
-      features.add(
-          number(
-              "gradient_dtype " + text(dtype),
-              BACKWARD,
-              spec -> operation.gradientDType().set(spec, CaseFile.dtype(dtype))));
+    if (has(operation, Operand.Type.GRADIENT)) {
+      types("gradient_dtype ", BACKWARD, operation.gradientDType()).forEach(features::add);
     }
     features.addAll(operands(operation));
     return features;
+  }
+
+  private static boolean has(NativeOperation operation, Operand.Type type) {
+    return Stream.of(Abi.FORWARD, Abi.BACKWARD)
+        .flatMap(pass -> operation.operands(pass).stream())
+        .anyMatch(it -> it.type() == type);
+  }
+
+  private static Stream<Feature> types(String name, List<Pass> passes, Field.Int32 field) {
+    return FeatureSurvey.TYPES.stream()
+        .map(it -> number(name + text(it), passes, s -> field.set(s, CaseFile.dtype(it))));
   }
 
   private static String text(DType dtype) {
@@ -262,7 +267,7 @@ final class ProbeSpec {
     }
     if (layout.equals(ValueLayout.JAVA_LONG) && !known.contains(operation.int64(name))) {
       return Stream.of(
-          number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, SMALL))));
+          number(name, BOTH, has.andThen(spec -> operation.int64(name).set(spec, BOUND))));
     }
     if (layout.equals(ValueLayout.JAVA_INT) && !known.contains(operation.int32(name))) {
       return choices(operation, name).stream();

@@ -89,10 +89,14 @@ public final class Rounding {
     return (bits + 0x7fff + (bits >>> 16 & 1)) >>> 16 & 0xffff;
   }
 
-  /** The bits of {@code value}, which must be exact in {@code type}; NaN gives {@link #poison}. */
+  /**
+   * The bits of {@code value}, which must be exact in {@code type}; NaN gives {@link #poison}.
+   * Those of a negative INT32 are a NaN, too, but another one than {@link Float#NaN}.
+   */
   public static int bits(DType type, float value) {
     if (Float.isNaN(value)) {
-      return poison(type);
+      int raw = Float.floatToRawIntBits(value);
+      return type == DType.INT32 && raw < 0 ? raw : poison(type);
     }
     return switch (type) {
       case FLOAT32, INT32 -> Float.floatToRawIntBits(value);

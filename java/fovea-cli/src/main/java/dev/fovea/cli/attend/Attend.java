@@ -30,7 +30,9 @@ public final class Attend {
     "--beta1",
     "--beta2",
     "--epsilon",
-    "--weight-decay"
+    "--weight-decay",
+    "--padding",
+    "--label-smoothing"
   };
 
   private final Mechanism mechanism;

@@ -4,7 +4,9 @@ import dev.fovea.ffi.NativeActivation;
 import dev.fovea.ffi.NativeAdditive;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
+import dev.fovea.ffi.NativeCrossEntropy;
 import dev.fovea.ffi.NativeDistance;
+import dev.fovea.ffi.NativeEmbedding;
 import dev.fovea.ffi.NativeLinear;
 import dev.fovea.ffi.NativeNorm;
 import dev.fovea.ffi.NativeOperation;
@@ -88,7 +90,19 @@ public enum Mechanism {
   ACTIVATION(
       NativeActivation.OPERATION,
       "dropout(function(x + bias) gate) + residual",
-      ActivationBinding::new);
+      ActivationBinding::new),
+
+  /** Rows of a table, and of one of positions. */
+  EMBEDDING(
+      NativeEmbedding.OPERATION,
+      "rows ids of scale table, plus rows position-ids of positions",
+      EmbeddingBinding::new),
+
+  /** Losses of logits. */
+  CROSS_ENTROPY(
+      NativeCrossEntropy.OPERATION,
+      "-log(softmax(logits)) at targets, by class-weight",
+      CrossEntropyBinding::new);
 
   private final Declaration declaration;
   private final String formula;

@@ -26,6 +26,8 @@ import java.util.Locale;
  * @param centered whether the mean is subtracted by norm
  * @param epsilon added to a mean of squares, or to its root; null: the operation's own
  * @param function of activation
+ * @param padding the id whose row of a table has no gradient; null: none
+ * @param labelSmoothing share of a target that all classes have alike
  * @param deterministic whether every run of a backward pass is to give the same bits
  */
 public record Settings(
@@ -52,6 +54,8 @@ public record Settings(
     boolean centered,
     Double epsilon,
     Function function,
+    Long padding,
+    double labelSmoothing,
     boolean deterministic,
     int threads) {
 

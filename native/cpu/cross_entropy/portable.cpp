@@ -1,0 +1,2 @@
+#define FOVEA_TIER portable
+#include "cpu/cross_entropy/tier.h"
