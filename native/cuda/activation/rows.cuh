@@ -140,7 +140,7 @@ struct Block {
       uint32_t words[4][4];
       FOVEA_UNROLL
       for (int pair = 0; pair < 4; ++pair) {
-        words[0][pair] = counter + uint32_t(pair & 2);
+        words[0][pair] = counter + uint32_t(pair);
         words[1][pair] = uint32_t(row - b * p.length);
         words[2][pair] = uint32_t(b);
         words[3][pair] = p.dropout_offset;
