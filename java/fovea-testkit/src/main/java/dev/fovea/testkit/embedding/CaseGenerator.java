@@ -85,7 +85,7 @@ public final class CaseGenerator {
     if (c.backward) {
       c.deterministic = random.chance(0.3);
       c.accumulate = random.chance(0.35);
-      boolean ofTable = c.positions == Positions.NONE || random.chance(0.85);
+      boolean ofTable = c.positions == Positions.NONE || random.chance(0.75);
       c.gradients(ofTable, !ofTable || random.chance(0.75));
     }
     return c;
