@@ -74,6 +74,38 @@ final class Layouts {
     return strides;
   }
 
+  /**
+   * The strides under which the same memory has another shape, the elements in the same row-major
+   * order; null if it has none.
+   */
+  static long[] reshape(long[] shape, long[] strides, long[] newShape) {
+    if (isContiguous(shape, strides)) {
+      return denseStrides(newShape);
+    }
+    long[] newStrides = new long[newShape.length];
+    int to = newShape.length - 1;
+    int last = shape.length - 1; // of dimensions that lie as one would, from `dim` on
+    long size = 1;
+    for (int dim = last; dim >= 0; dim--) {
+      size *= shape[dim];
+      boolean goesOn = dim > 0 && (shape[dim - 1] == 1 || strides[dim - 1] == size * strides[last]);
+      if (goesOn) {
+        continue;
+      }
+      long filled = 1;
+      for (; to >= 0 && (filled < size || newShape[to] == 1); to--) {
+        newStrides[to] = filled * strides[last];
+        filled *= newShape[to];
+      }
+      if (filled != size) {
+        return null;
+      }
+      last = dim - 1;
+      size = 1;
+    }
+    return newStrides;
+  }
+
   /** Elements from the first to the last one, both included; 0 if there are none. */
   static long span(long[] shape, long[] strides) {
     if (strides.length != shape.length) {

@@ -232,14 +232,11 @@ abstract sealed class TensorView permits Tensor {
    * The same elements in row-major order under another shape; nothing is copied.
    *
    * @param newShape the sizes; one may be -1, and is then what the others leave
-   * @throws IllegalArgumentException if this tensor is not {@linkplain Tensor#contiguous
-   *     contiguous}, or the number of elements differs
+   * @throws IllegalArgumentException if gaps between its elements, or their order, leave no strides
+   *     for the new shape ({@link Tensor#contiguous} is a copy that has them), or if the number of
+   *     elements differs
    */
   public Tensor reshape(long... newShape) {
-    if (!isContiguous()) {
-      throw new IllegalArgumentException(
-          description() + " is not contiguous: it cannot be reshaped");
-    }
     long[] sizes = Layouts.infer(newShape, elements());
     if (Layouts.elements(sizes) != elements()) {
       throw new IllegalArgumentException(
@@ -247,7 +244,13 @@ abstract sealed class TensorView permits Tensor {
               .formatted(
                   description(), elements(), Arrays.toString(sizes), Layouts.elements(sizes)));
     }
-    return with(sizes, Layouts.denseStrides(sizes));
+    long[] newStrides = Layouts.reshape(shape, strides, sizes);
+    if (newStrides == null) {
+      throw new IllegalArgumentException(
+          "%s cannot be reshaped to %s without a copy"
+              .formatted(description(), Arrays.toString(sizes)));
+    }
+    return with(sizes, newStrides);
   }
 
   /** A view of a part: only sizes shrink, so what lies inside this tensor's memory stays inside. */

@@ -1,14 +1,30 @@
 package dev.fovea.nn;
 
+import dev.fovea.Activation;
+import dev.fovea.ActivationCall;
 import dev.fovea.Attention;
 import dev.fovea.AttentionCall;
+import dev.fovea.CrossEntropy;
+import dev.fovea.CrossEntropyCall;
+import dev.fovea.DType;
+import dev.fovea.EmbeddingLookup;
+import dev.fovea.EmbeddingLookupCall;
+import dev.fovea.Normalization;
+import dev.fovea.NormalizationBackward;
+import dev.fovea.NormalizationCall;
+import dev.fovea.RotaryCall;
+import dev.fovea.RotaryEmbedding;
+import dev.fovea.RotaryTables;
 import dev.fovea.nn.OperationNode.Recipe;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Supplier;
 
-/** Operations on variables: what layers are made of. */
+/**
+ * Operations on variables: what layers are made of. Each is one of Fovea's fused operations, with
+ * its gradient; how precise they are is said there.
+ */
 public final class Functions {
   private Functions() {}
 
@@ -32,6 +48,8 @@ public final class Functions {
     inputs.add(bias == null ? null : tape.parameter(bias));
     return tape.record("linear", inputs, () -> new LinearNode("linear", inputs)).getFirst();
   }
+
+  // ---- attention
 
   /** Scaled dot-product attention with nothing but query, key and value. */
   public static Variable attention(
@@ -60,20 +78,16 @@ public final class Functions {
         () -> {
           AttentionCall call = attention.call(query.value(), key.value(), value.value());
           pack(call, more);
-          long[] q = query.shape();
-          int rank = q.length;
-          long[] lse =
-              more.isPacked()
-                  ? new long[] {q[rank - 2], q[rank - 3]}
-                  : new long[] {q[0], q[2], q[1]};
-          return new Recipe(
-              call,
-              names,
-              query.dtype(),
-              Map.of("lse", lse),
-              call::gradients,
-              attention.eval() == attention ? null : call::dropoutSeed);
+          return new Recipe(call, names, query.dtype(), call::gradients)
+              .saving("lse", lse(query, more))
+              .seeded(attention.eval() == attention ? null : call::dropoutSeed);
         });
+  }
+
+  private static long[] lse(Variable query, Operands more) {
+    long[] q = query.shape();
+    int rank = q.length;
+    return more.isPacked() ? new long[] {q[rank - 2], q[rank - 3]} : new long[] {q[0], q[2], q[1]};
   }
 
   private static void pack(AttentionCall call, Operands more) {
@@ -85,6 +99,196 @@ public final class Functions {
           more.longestKey());
     }
   }
+
+  /**
+   * Rotary position embedding.
+   *
+   * @param x [B, S, H, D]
+   * @param positions int32 [B or 1, S]; null for s at row s
+   */
+  public static Variable rotary(
+      RotaryEmbedding embedding, Variable x, RotaryTables tables, Variable positions) {
+    Operands more = Operands.none().with("positions", positions);
+    List<String> names = names(List.of("x"), more);
+    record Turned(RotaryEmbedding embedding, RotaryTables tables) {}
+    return operation(
+        new Turned(embedding, tables),
+        names,
+        List.of(x),
+        more,
+        () -> {
+          RotaryCall call = embedding.call(x.value(), tables);
+          return new Recipe(call, names, x.dtype(), call::gradients);
+        });
+  }
+
+  // ---- activations
+
+  /** {@code max(0, x)}. */
+  public static Variable relu(Variable x) {
+    return activation(Activation.relu(), x, Operands.none());
+  }
+
+  /** {@code x Phi(x)}. */
+  public static Variable gelu(Variable x) {
+    return activation(Activation.gelu(), x, Operands.none());
+  }
+
+  /** {@code x sigmoid(x)}. */
+  public static Variable silu(Variable x) {
+    return activation(Activation.silu(), x, Operands.none());
+  }
+
+  /** {@code 1 / (1 + exp(-x))}. */
+  public static Variable sigmoid(Variable x) {
+    return activation(Activation.sigmoid(), x, Operands.none());
+  }
+
+  /** The hyperbolic tangent. */
+  public static Variable tanh(Variable x) {
+    return activation(Activation.tanh(), x, Operands.none());
+  }
+
+  /** Each element zero with that probability, the others scaled up. */
+  public static Variable dropout(Variable x, double probability) {
+    return probability == 0
+        ? x
+        : activation(Activation.identity().dropout(probability), x, Operands.none());
+  }
+
+  /** {@code x + y}, of one shape. */
+  public static Variable add(Variable x, Variable y) {
+    return activation(Activation.identity(), x, Operands.of("residual", y));
+  }
+
+  /** A dense copy. */
+  public static Variable contiguous(Variable x) {
+    return x.value().isContiguous() ? x : activation(Activation.identity(), x, Operands.none());
+  }
+
+  /**
+   * An activation function with what stands around it.
+   *
+   * @param x [..., D]; of rank 3, or contiguous
+   * @param more {@code "bias"} [D], {@code "gate"} and {@code "residual"} of the shape of x
+   */
+  public static Variable activation(Activation activation, Variable x, Operands more) {
+    if (x.shape().length != 3) {
+      Operands rows =
+          Operands.none()
+              .with("bias", more.get("bias"))
+              .with("gate", rows(more.get("gate"), x))
+              .with("residual", rows(more.get("residual"), x));
+      return activation(activation, rows(x, x), rows).reshape(x.shape());
+    }
+    List<String> names = names(List.of("x"), more);
+    return operation(
+        activation,
+        names,
+        List.of(x),
+        more,
+        () -> {
+          ActivationCall call = activation.call(x.value());
+          return new Recipe(call, names, x.dtype(), call::gradients)
+              .seeded(activation.eval().equals(activation) ? null : call::dropoutSeed)
+              .addingAll()
+              .passing("residual");
+        });
+  }
+
+  /** [1, rows, D]. */
+  private static Variable rows(Variable it, Variable like) {
+    return it == null ? null : it.reshape(1, -1, like.size(-1));
+  }
+
+  // ---- normalisation
+
+  /**
+   * Layer or root mean square normalisation over the last dimension.
+   *
+   * @param x [..., D]; of rank 4, which is [B, S, H, D], or contiguous
+   * @param weight [D], or for rank 4 [H, D]; null for ones
+   * @param bias likewise; null for zeros
+   */
+  public static Variable normalize(
+      Normalization normalization, Variable x, Parameter weight, Parameter bias) {
+    if (x.shape().length != 4) {
+      Variable rows = x.reshape(1, -1, 1, x.size(-1));
+      return normalize(normalization, rows, weight, bias).reshape(x.shape());
+    }
+    Tape tape = x.tape();
+    Operands more =
+        Operands.none().with("weight", gain(tape, weight)).with("bias", gain(tape, bias));
+    List<String> names = names(List.of("x"), more);
+    return operation(
+        normalization,
+        names,
+        List.of(x),
+        more,
+        () -> {
+          NormalizationCall call = normalization.call(x.value());
+          return new Recipe(call, names, x.dtype(), call::gradients)
+              .addingAll()
+              .addingFirst(backward -> ((NormalizationBackward) backward).accumulateDx(true));
+        });
+  }
+
+  /** [H, D]. */
+  private static Variable gain(Tape tape, Parameter parameter) {
+    if (parameter == null) {
+      return null;
+    }
+    Variable gain = tape.exactParameter(parameter);
+    return parameter.shape().length == 2 ? gain : gain.reshape(1, -1);
+  }
+
+  // ---- embeddings and losses
+
+  /**
+   * Rows of a table.
+   *
+   * @param table [V, D]
+   * @param ids int32 [B, S]
+   * @param more {@code "positions"} [P, D] and {@code "position_ids"} int32 [B or 1, S]
+   * @return [B, S, D]
+   */
+  public static Variable embedding(
+      EmbeddingLookup lookup, Parameter table, Variable ids, Operands more) {
+    Variable rows = ids.tape().parameter(table);
+    List<String> names = names(List.of("table", "ids"), more);
+    return operation(
+        lookup,
+        names,
+        List.of(rows, ids),
+        more,
+        () -> {
+          EmbeddingLookupCall call = lookup.call(rows.value(), ids.value());
+          return new Recipe(call, names, rows.dtype(), call::gradients).addingAll();
+        });
+  }
+
+  /**
+   * The cross-entropy of every row, not reduced.
+   *
+   * @param logits [B, S, V]
+   * @param targets int32 [B, S]; negative: ignored
+   * @return float32 [B, S]
+   */
+  public static Variable crossEntropy(CrossEntropy loss, Variable logits, Variable targets) {
+    List<String> names = List.of("logits", "targets");
+    return operation(
+        loss,
+        names,
+        List.of(logits, targets),
+        Operands.none(),
+        () -> {
+          CrossEntropyCall call = loss.call(logits.value(), targets.value());
+          return new Recipe(call, names, DType.FLOAT32, call::gradients)
+              .saving("lse", Arrays.copyOf(logits.shape(), 2));
+        });
+  }
+
+  // ---- all alike
 
   private static List<String> names(List<String> first, Operands more) {
     List<String> names = new ArrayList<>(first);

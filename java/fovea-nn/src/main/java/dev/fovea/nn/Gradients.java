@@ -27,8 +27,18 @@ final class Gradients {
   private static final class Slot {
     State state = State.NOTHING;
     Tensor tensor; // null: not taken yet
-    Buffer buffer; // of the tensor; null: somebody else's
+    Memory memory; // of the tensor; null: somebody else's
     ViewNode group; // the views that some of are there
+  }
+
+  /** What gradients that are the same may lie in together, until one of them changes. */
+  private static final class Memory {
+    final Buffer buffer;
+    int owners = 1;
+
+    Memory(Buffer buffer) {
+      this.buffer = buffer;
+    }
   }
 
   private final Tape tape;
@@ -131,19 +141,38 @@ final class Gradients {
     return new Target(memory(input), added);
   }
 
-  record Target(Tensor tensor, boolean isAdded) {
-    /** A part that was computed elsewhere, perhaps in another type. */
-    void put(Tensor part) {
-      if (!isAdded) {
-        tensor.copyFrom(part);
-        return;
-      }
-      float[] sum = tensor.toFloatArray();
-      float[] more = part.toFloatArray();
-      for (int i = 0; i < sum.length; i++) {
-        sum[i] += more[i];
-      }
-      tensor.copyFrom(sum);
+  record Target(Tensor tensor, boolean isAdded) {}
+
+  /** What is computed elsewhere goes to its place, perhaps in another type. */
+  void put(Tensor part, Target to) {
+    then(to.isAdded ? Transfer.add(this, part, to.tensor) : Transfer.copy(part, to.tensor));
+  }
+
+  /** For {@link Transfer#add}: the rates of a step upwards along a gradient. */
+  Tensor ascent() {
+    return tape.ascent();
+  }
+
+  /** A part of the gradient of an input, which stays as it is. */
+  void add(Variable input, Tensor part) {
+    put(part, into(input));
+  }
+
+  /**
+   * The gradient of {@code output} as a part of that of {@code input}: in the same memory if it can
+   * be.
+   */
+  void pass(Variable output, Variable input) {
+    Slot from = slot(output);
+    Slot to = slot(input);
+    boolean alone = input.whole() == null && input.parameter() == null && to.tensor == null;
+    if (alone && from.memory != null && input.dtype() == output.dtype()) {
+      to.tensor = from.tensor.reshape(input.shape());
+      to.memory = from.memory;
+      to.memory.owners++;
+      to.state = State.ALL;
+    } else {
+      add(input, memory(output));
     }
   }
 
@@ -185,8 +214,8 @@ final class Gradients {
     }
     Slot slot = slot(it);
     if (slot.tensor == null) {
-      slot.buffer = buffers.take(it.dtype(), it.shape());
-      slot.tensor = slot.buffer.tensor();
+      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
+      slot.tensor = slot.memory.buffer.tensor();
     }
     return slot.tensor;
   }
@@ -199,7 +228,22 @@ final class Gradients {
     }
     boolean was = isAll(it) || (it.whole() != null && isBegunAround(it));
     slot.state = State.ALL;
+    separate(it);
     return was;
+  }
+
+  /** Before it changes: what others have in the same memory stays. */
+  private void separate(Variable it) {
+    Slot slot = slot(it);
+    if (it.whole() != null) {
+      separate(it.whole());
+    } else if (slot.memory != null && slot.memory.owners > 1) {
+      Tensor shared = slot.tensor;
+      slot.memory.owners--;
+      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
+      slot.tensor = slot.memory.buffer.tensor();
+      then(Transfer.copy(shared, slot.tensor));
+    }
   }
 
   /**
@@ -243,14 +287,14 @@ final class Gradients {
     slot.state = State.ALL;
   }
 
-  private void zero(Tensor tensor) {
+  void zero(Tensor tensor) {
     then(() -> tensor.fill(0));
   }
 
   private void giveBack(Variable output) {
     Slot slot = slots.remove(output);
-    if (slot != null && slot.buffer != null) {
-      buffers.give(slot.buffer);
+    if (slot != null && slot.memory != null && --slot.memory.owners == 0) {
+      buffers.give(slot.memory.buffer);
     }
   }
 }

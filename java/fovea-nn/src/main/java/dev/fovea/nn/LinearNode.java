@@ -65,7 +65,8 @@ final class LinearNode extends Node {
     }
     if (Gradients.isWanted(bias)) {
       Gradients.Target to = gradients.into(bias);
-      gradients.then(() -> sumColumns(dout, to));
+      Tensor any = bias.parameter().value();
+      gradients.then(Transfer.sumColumns(dout, any, to.tensor(), to.isAdded()));
     }
     if (Gradients.isWanted(x)) {
       Gradients.Target to = gradients.into(x);
@@ -73,15 +74,6 @@ final class LinearNode extends Node {
           products.bind(
               Factor.of(dout), Factor.of(weight.value()), rows(to.tensor()), null, to.isAdded()));
     }
-  }
-
-  private static void sumColumns(Tensor dout, Gradients.Target to) {
-    float[] all = dout.toFloatArray();
-    float[] sums = to.isAdded() ? to.tensor().toFloatArray() : new float[(int) dout.size(1)];
-    for (int i = 0; i < all.length; i++) {
-      sums[i % sums.length] += all[i];
-    }
-    to.tensor().copyFrom(sums);
   }
 
   @Override

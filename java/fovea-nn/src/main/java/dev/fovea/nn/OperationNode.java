@@ -12,6 +12,7 @@ import dev.fovea.nn.Buffers.Buffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -19,23 +20,67 @@ import java.util.function.Function;
  * operation's declaration: nothing here is of one operation.
  */
 final class OperationNode extends Node {
-  /**
-   * What an operation's declaration does not say.
-   *
-   * @param call with all its inputs bound but those that {@code names} has
-   * @param names of the inputs, by their order
-   * @param outType element type of out
-   * @param saved sizes of what a backward pass reads beside out
-   * @param gradients the backward pass of a call, from the gradient of out
-   * @param seeding sets what dropout draws from; null where nothing is dropped
-   */
-  record Recipe(
-      OperationCall<?> call,
-      List<String> names,
-      DType outType,
-      Map<String, long[]> saved,
-      Function<Tensor, OperationBackward<?>> gradients,
-      Seeding seeding) {}
+  /** What an operation's declaration does not say. */
+  static final class Recipe {
+    private final OperationCall<?> call;
+    private final List<String> names;
+    private final DType outType;
+    private final Function<Tensor, OperationBackward<?>> gradients;
+    private Map<String, long[]> saved = Map.of();
+    private Seeding seeding; // null: nothing is dropped
+    private boolean addsAll;
+    private Consumer<OperationBackward<?>> addingFirst; // null: it cannot
+    private String passed; // null: none
+
+    /**
+     * Of an operation.
+     *
+     * @param call its inputs are bound by the node
+     * @param names of the inputs, by their order
+     * @param outType element type of out
+     * @param gradients the backward pass of the call, from the gradient of out
+     */
+    Recipe(
+        OperationCall<?> call,
+        List<String> names,
+        DType outType,
+        Function<Tensor, OperationBackward<?>> gradients) {
+      this.call = call;
+      this.names = names;
+      this.outType = outType;
+      this.gradients = gradients;
+    }
+
+    /** What a backward pass reads beside out, float32, and its sizes. */
+    Recipe saving(String name, long... shape) {
+      saved = Map.of(name, shape);
+      return this;
+    }
+
+    /** What sets where dropout draws from; null where nothing is dropped. */
+    Recipe seeded(Seeding how) {
+      seeding = how;
+      return this;
+    }
+
+    /** {@code accumulate} is of all gradients that are always float32, and of no others. */
+    Recipe addingAll() {
+      addsAll = true;
+      return this;
+    }
+
+    /** What makes a backward pass add the gradient of the first input to what is there. */
+    Recipe addingFirst(Consumer<OperationBackward<?>> how) {
+      addingFirst = how;
+      return this;
+    }
+
+    /** The input whose gradient is that of out. */
+    Recipe passing(String input) {
+      passed = input;
+      return this;
+    }
+  }
 
   /** Sets what dropout draws from. */
   @FunctionalInterface
@@ -86,38 +131,76 @@ final class OperationNode extends Node {
 
   @Override
   void differentiate(Gradients gradients) {
-    OperationBackward<?> backward = recipe.gradients.apply(gradients.of(out));
-    List<Runnable> additions = new ArrayList<>();
-    for (Operand operand : operands()) {
+    Tensor dout = gradients.of(out);
+    OperationBackward<?> backward = recipe.gradients.apply(dout);
+    backward.accumulate(recipe.addsAll);
+    List<Runnable> behind = new ArrayList<>(); // what is recorded when it has been
+    boolean any = false;
+    for (Operand operand : Calls.operation(recipe.call).operands(Abi.BACKWARD)) {
+      if (!operand.written()) {
+        continue;
+      }
       int i = recipe.names.indexOf(NativeOperation.original(operand.name()));
       Variable input = i < 0 ? null : inputs().get(i);
-      if (Gradients.isWanted(input)) {
-        Calls.bind(backward, operand.name(), place(gradients, input, typeOf(operand), additions));
+      if (Gradients.isWanted(input) && !recipe.names.get(i).equals(recipe.passed)) {
+        any = true;
+        Gradients.Target target = gradients.into(input);
+        boolean added = isAdded(operand) || (i == 0 && addsToFirst(target, operand, backward));
+        Calls.bind(
+            backward, operand.name(), place(gradients, input, operand, target, added, behind));
       } else if (operand.present() == null) {
         Tensor unwanted = gradients.take(typeOf(operand), inputs().get(i).shape());
         Calls.bind(backward, operand.name(), unwanted);
       }
     }
-    gradients.then(backward::run);
-    additions.forEach(gradients::then);
-  }
-
-  /** Where an operation writes the gradient of an input, from where it may go on to its place. */
-  private static Tensor place(
-      Gradients gradients, Variable input, DType type, List<Runnable> additions) {
-    Gradients.Target target = gradients.into(input);
-    if (target.tensor().dtype() == type && !target.isAdded()) {
-      return target.tensor();
+    if (any) {
+      gradients.then(backward::run);
+      behind.forEach(Runnable::run);
     }
-    Tensor part = gradients.take(type, input.shape());
-    additions.add(() -> target.put(part));
-    return part;
+    int passed = recipe.names.indexOf(recipe.passed);
+    if (passed >= 0 && Gradients.isWanted(inputs().get(passed))) {
+      gradients.pass(out, inputs().get(passed));
+    }
   }
 
-  private List<Operand> operands() {
-    return Calls.operation(recipe.call).operands(Abi.BACKWARD).stream()
-        .filter(Operand::written)
-        .toList();
+  private boolean isAdded(Operand operand) {
+    return recipe.addsAll && operand.type() == Operand.Type.FLOAT32;
+  }
+
+  private boolean addsToFirst(
+      Gradients.Target target, Operand operand, OperationBackward<?> backward) {
+    boolean adds =
+        recipe.addingFirst != null
+            && target.isAdded()
+            && target.tensor().dtype() == typeOf(operand);
+    if (adds) {
+      recipe.addingFirst.accept(backward);
+    }
+    return adds;
+  }
+
+  /**
+   * Where an operation writes the gradient of an input, from where it may go on to its place.
+   *
+   * @param added whether it is added to what is there
+   */
+  private Tensor place(
+      Gradients gradients,
+      Variable input,
+      Operand operand,
+      Gradients.Target target,
+      boolean added,
+      List<Runnable> behind) {
+    DType type = typeOf(operand);
+    boolean direct = target.tensor().dtype() == type && (added || !target.isAdded());
+    Tensor to = direct ? target.tensor() : gradients.take(type, input.shape());
+    if (added && !(direct && target.isAdded())) {
+      gradients.zero(to);
+    }
+    if (!direct) {
+      behind.add(() -> gradients.put(to, target));
+    }
+    return to;
   }
 
   private DType typeOf(Operand gradient) {

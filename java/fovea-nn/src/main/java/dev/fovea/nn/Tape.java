@@ -2,6 +2,7 @@ package dev.fovea.nn;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.OptimizerStep;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.nn.Buffers.Buffer;
@@ -48,7 +49,9 @@ public final class Tape implements AutoCloseable {
   private final long seed;
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
+  private final Map<Parameter, Variable> exact = new IdentityHashMap<>();
   private Products products; // null: nothing has been multiplied yet
+  private Tensor ascent; // null: nothing has been added yet
   private int recorded; // nodes of this step
   private Step step;
   private Gradients gradients; // of the last backward pass; null: what it was of has changed
@@ -133,6 +136,15 @@ public final class Tape implements AutoCloseable {
   }
 
   /**
+   * A parameter in float32, whatever the model computes in: what operations read that take no other
+   * type, such as gains and biases.
+   */
+  public Variable exactParameter(Parameter parameter) {
+    requireOpen();
+    return exact.computeIfAbsent(parameter, it -> Variable.ofExact(this, it));
+  }
+
+  /**
    * Adds to the gradient of every parameter the derivative by it of the sum of all elements of
    * {@code output}, each times that of {@code weights}.
    *
@@ -197,6 +209,14 @@ public final class Tape implements AutoCloseable {
       products = Products.of(scope);
     }
     return products;
+  }
+
+  /** Rates of a step of plain descent by -1. */
+  Tensor ascent() {
+    if (ascent == null) {
+      ascent = scope.copyOf(OptimizerStep.sgd(0).rates(-1, 1, 1), OptimizerStep.RATES);
+    }
+    return ascent;
   }
 
   Buffer take(DType dtype, long... shape) {

@@ -46,6 +46,11 @@ public final class Variable {
         tape, parameter.computed(), parameter, null, null, null, tape.differentiates());
   }
 
+  static Variable ofExact(Tape tape, Parameter parameter) {
+    return new Variable(
+        tape, parameter.value(), parameter, null, null, null, tape.differentiates());
+  }
+
   /** A view of {@code whole}; those of one group are all of it, null stands for a part. */
   static Variable of(Variable whole, UnaryOperator<Tensor> view, ViewNode group) {
     return new Variable(
@@ -104,8 +109,7 @@ public final class Variable {
   /**
    * The same elements under another shape, as {@link Tensor#reshape}; nothing is copied.
    *
-   * @throws IllegalArgumentException if the value is not contiguous or the numbers of elements
-   *     differ
+   * @throws IllegalArgumentException if that is no view, or the numbers of elements differ
    */
   public Variable reshape(long... shape) {
     return tape.view(this, new Views.Reshape(Shape.of(shape)));

@@ -29,11 +29,11 @@ public final class Operations {
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
           RotaryCases.OPERATION,
-          OptimizerCases.OPERATION,
           NormCases.OPERATION,
           ActivationCases.OPERATION,
           EmbeddingCases.OPERATION,
-          CrossEntropyCases.OPERATION);
+          CrossEntropyCases.OPERATION,
+          OptimizerCases.OPERATION);
 
   private Operations() {}
 

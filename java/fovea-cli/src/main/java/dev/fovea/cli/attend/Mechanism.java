@@ -74,12 +74,6 @@ public enum Mechanism {
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
       RotaryBinding::new),
 
-  /** Of the parameters of a model. */
-  OPTIMIZER(
-      NativeOptimizer.OPERATION,
-      "one step of parameter against gradient, with its mean and square",
-      OptimizerBinding::new),
-
   /** That of layers, or by the root mean square. */
   NORM(
       NativeNorm.OPERATION,
@@ -102,7 +96,13 @@ public enum Mechanism {
   CROSS_ENTROPY(
       NativeCrossEntropy.OPERATION,
       "-log(softmax(logits)) at targets, by class-weight",
-      CrossEntropyBinding::new);
+      CrossEntropyBinding::new),
+
+  /** Of the parameters of a model. */
+  OPTIMIZER(
+      NativeOptimizer.OPERATION,
+      "one step of parameter against gradient, with its mean and square",
+      OptimizerBinding::new);
 
   private final Declaration declaration;
   private final String formula;

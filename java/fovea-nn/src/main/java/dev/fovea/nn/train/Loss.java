@@ -1,6 +1,8 @@
 package dev.fovea.nn.train;
 
+import dev.fovea.CrossEntropy;
 import dev.fovea.Tensor;
+import dev.fovea.nn.Functions;
 import dev.fovea.nn.Variable;
 import java.util.Arrays;
 
@@ -16,6 +18,32 @@ public record Loss(double value, Variable output, Tensor gradient) {
   /** Adds the gradients of all parameters that it depends on to what they have. */
   public void backward() {
     output.tape().backward(output, gradient);
+  }
+
+  /**
+   * The mean cross-entropy of all rows that are not ignored; 0 where all are.
+   *
+   * @param logits scores of classes, [B, S, V], before any softmax
+   * @param targets the right classes, int32 [B, S]; negative ones are ignored: padding, or what a
+   *     masked language model has not to guess
+   */
+  public static Loss crossEntropy(Variable logits, Variable targets) {
+    return crossEntropy(CrossEntropy.create(), logits, targets);
+  }
+
+  /** The same with label smoothing. */
+  public static Loss crossEntropy(CrossEntropy loss, Variable logits, Variable targets) {
+    Variable rows = Functions.crossEntropy(loss, logits, targets);
+    long counted = 0;
+    for (int target : targets.value().toIntArray()) {
+      counted += target >= 0 ? 1 : 0;
+    }
+    double sum = 0;
+    for (float row : rows.value().toFloatArray()) {
+      sum += row;
+    }
+    double each = 1.0 / Math.max(1, counted);
+    return new Loss(sum * each, rows, seed(rows).fill((float) each));
   }
 
   /**
