@@ -2,6 +2,8 @@ package dev.fovea.nn;
 
 import dev.fovea.Activation;
 import dev.fovea.ActivationCall;
+import dev.fovea.AdditiveAttention;
+import dev.fovea.AdditiveCall;
 import dev.fovea.Attention;
 import dev.fovea.AttentionCall;
 import dev.fovea.CrossEntropy;
@@ -14,7 +16,7 @@ import dev.fovea.NormalizationBackward;
 import dev.fovea.NormalizationCall;
 import dev.fovea.RotaryCall;
 import dev.fovea.RotaryEmbedding;
-import dev.fovea.RotaryTables;
+import dev.fovea.SoftmaxCall;
 import dev.fovea.nn.OperationNode.Recipe;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -80,7 +82,40 @@ public final class Functions {
           pack(call, more);
           return new Recipe(call, names, query.dtype(), call::gradients)
               .saving("lse", lse(query, more))
-              .seeded(attention.eval() == attention ? null : call::dropoutSeed);
+              .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
+        });
+  }
+
+  /**
+   * Additive attention.
+   *
+   * @param query [B, Sq, Hq, A], or packed [Tq, Hq, A]
+   * @param key likewise, of the keys
+   * @param value [B, Sk, Hk, Dv], or packed [Tk, Hk, Dv]
+   * @param weight float32 [Hq, A]
+   * @param more other operands, such as {@code "bias"}; nothing of them is changed here
+   * @return [B, Sq, Hq, Dv], or packed [Tq, Hq, Dv]
+   */
+  public static Variable additive(
+      AdditiveAttention attention,
+      Variable query,
+      Variable key,
+      Variable value,
+      Variable weight,
+      Operands more) {
+    List<String> names = names(List.of("query", "key", "value", "weight"), more);
+    return operation(
+        attention,
+        names,
+        List.of(query, key, value, weight),
+        more,
+        () -> {
+          AdditiveCall call =
+              attention.call(query.value(), key.value(), value.value(), weight.value());
+          pack(call, more);
+          return new Recipe(call, names, query.dtype(), call::gradients)
+              .saving("lse", lse(query, more))
+              .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
         });
   }
 
@@ -90,7 +125,7 @@ public final class Functions {
     return more.isPacked() ? new long[] {q[rank - 2], q[rank - 3]} : new long[] {q[0], q[2], q[1]};
   }
 
-  private static void pack(AttentionCall call, Operands more) {
+  private static void pack(SoftmaxCall<?> call, Operands more) {
     if (more.isPacked()) {
       call.cuSeqlens(
           more.get("cu_seqlens_q").value(),
@@ -104,20 +139,21 @@ public final class Functions {
    * Rotary position embedding.
    *
    * @param x [B, S, H, D]
+   * @param cosines float32 [1, P, C]
+   * @param sines likewise
    * @param positions int32 [B or 1, S]; null for s at row s
    */
   public static Variable rotary(
-      RotaryEmbedding embedding, Variable x, RotaryTables tables, Variable positions) {
+      RotaryEmbedding embedding, Variable x, Variable cosines, Variable sines, Variable positions) {
     Operands more = Operands.none().with("positions", positions);
-    List<String> names = names(List.of("x"), more);
-    record Turned(RotaryEmbedding embedding, RotaryTables tables) {}
+    List<String> names = names(List.of("x", "cosines", "sines"), more);
     return operation(
-        new Turned(embedding, tables),
+        embedding,
         names,
-        List.of(x),
+        List.of(x, cosines, sines),
         more,
         () -> {
-          RotaryCall call = embedding.call(x.value(), tables);
+          RotaryCall call = embedding.call(x.value(), cosines.value(), sines.value());
           return new Recipe(call, names, x.dtype(), call::gradients);
         });
   }
@@ -159,6 +195,18 @@ public final class Functions {
   /** {@code x + y}, of one shape. */
   public static Variable add(Variable x, Variable y) {
     return activation(Activation.identity(), x, Operands.of("residual", y));
+  }
+
+  /**
+   * Rows of {@code x}, and behind them those of {@code y}: copies.
+   *
+   * @param dim along which; all others are alike
+   */
+  public static Variable concat(int dim, Variable x, Variable y) {
+    record Concat(int dim) {}
+    Concat what = new Concat(dim);
+    List<Variable> inputs = List.of(x, y);
+    return x.tape().record(what, inputs, () -> new ConcatNode(what, dim, inputs)).getFirst();
   }
 
   /** A dense copy. */

@@ -1,5 +1,7 @@
 package dev.fovea.nn;
 
+import dev.fovea.Activation;
+
 /** {@code y = x W^T + b}, with parameters {@code weight} [out, in] and {@code bias} [out]. */
 public final class Linear extends Module {
   private final Parameter weight;
@@ -35,5 +37,20 @@ public final class Linear extends Module {
   /** From [..., in] to [..., out]. */
   public Variable forward(Variable x) {
     return Functions.linear(x, weight, bias);
+  }
+
+  /** A function of it, which adds the bias on its way. */
+  Variable forward(Variable x, Activation activation) {
+    return Functions.activation(activation, Functions.linear(x, weight, null), bias(x.tape()));
+  }
+
+  /** Added to {@code residual}, what {@code dropout} leaves of it. */
+  Variable addTo(Variable residual, Variable x, Activation dropout) {
+    Operands more = bias(x.tape()).with("residual", residual);
+    return Functions.activation(dropout, Functions.linear(x, weight, null), more);
+  }
+
+  private Operands bias(Tape tape) {
+    return Operands.none().with("bias", bias == null ? null : tape.exactParameter(bias));
   }
 }

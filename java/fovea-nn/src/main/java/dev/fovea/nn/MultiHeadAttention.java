@@ -1,9 +1,9 @@
 package dev.fovea.nn;
 
+import dev.fovea.Activation;
 import dev.fovea.Attention;
 import java.util.Arrays;
 import java.util.Objects;
-import java.util.function.UnaryOperator;
 
 /**
  * Multi-head attention (Vaswani et al., Attention is all you need, 2017, arXiv 1706.03762, section
@@ -50,13 +50,15 @@ public final class MultiHeadAttention extends Module {
     }
   }
 
+  private static final String POSITION_IDS = "position_ids";
+
   private final Sizes sizes;
   private final boolean isCross;
   private final Attention attention;
   private final Linear in; // to queries, keys and values, or to queries alone
   private final Linear keyValue; // null where `in` has them
   private final Linear out;
-  private UnaryOperator<Variable> positions = UnaryOperator.identity(); // of queries and keys
+  private Positions positions; // null: none
 
   private MultiHeadAttention(Sizes sizes, Attention attention, boolean isCross) {
     this.sizes = sizes;
@@ -98,12 +100,12 @@ public final class MultiHeadAttention extends Module {
     return new MultiHeadAttention(sizes, attention, true);
   }
 
-  /**
-   * Self-attention where queries and keys pass through {@code positions}, [B, S, H, D] to the same,
-   * before they meet: a rotary embedding.
-   */
-  public MultiHeadAttention positions(UnaryOperator<Variable> positions) {
-    this.positions = Objects.requireNonNull(positions, "positions");
+  /** Self-attention that knows positions; they become part {@code "positions"} of this. */
+  public MultiHeadAttention positions(Positions positions) {
+    if (isCross) {
+      throw new IllegalStateException("this is cross-attention: positions are of one sequence");
+    }
+    this.positions = child("positions", positions);
     return this;
   }
 
@@ -116,16 +118,32 @@ public final class MultiHeadAttention extends Module {
    * Self-attention.
    *
    * @param x [B, S, width], or packed [T, width]
-   * @param more what attention takes beside: lengths, masks, biases, and so on
+   * @param more what attention takes beside: lengths, masks, biases, and so on; {@code
+   *     "position_ids"} int32 [B or 1, S] for positions that are not 0 to S - 1
    */
   public Variable forward(Variable x, Operands more) {
+    return out.forward(attended(x, more));
+  }
+
+  /** Added to {@code residual}, what {@code dropout} leaves of it. */
+  Variable addTo(Variable residual, Variable x, Operands more, Activation dropout) {
+    return out.addTo(residual, attended(x, more), dropout);
+  }
+
+  private Variable attended(Variable x, Operands more) {
     if (isCross) {
       throw new IllegalStateException("this is cross-attention: it needs a memory too");
     }
     Variable[] parts =
         heads(in.forward(x), sizes.heads + 2L * sizes.keyHeads)
             .split(x.shape().length - 1, sizes.heads, sizes.keyHeads, sizes.keyHeads);
-    return attend(x, positions.apply(parts[0]), positions.apply(parts[1]), parts[2], more);
+    if (positions == null) {
+      return attend(x, parts[0], parts[1], parts[2], more);
+    }
+    Operands all = more.without(POSITION_IDS);
+    positions.add(x.tape(), all);
+    Variable at = more.get(POSITION_IDS);
+    return attend(x, positions.turn(parts[0], at), positions.turn(parts[1], at), parts[2], all);
   }
 
   /**
@@ -136,6 +154,16 @@ public final class MultiHeadAttention extends Module {
    * @param more what attention takes beside
    */
   public Variable forward(Variable x, Variable memory, Operands more) {
+    return out.forward(attended(x, memory, more));
+  }
+
+  /** Added to {@code residual}, what {@code dropout} leaves of it. */
+  Variable addTo(
+      Variable residual, Variable x, Variable memory, Operands more, Activation dropout) {
+    return out.addTo(residual, attended(x, memory, more), dropout);
+  }
+
+  private Variable attended(Variable x, Variable memory, Operands more) {
     if (!isCross) {
       throw new IllegalStateException("this is self-attention: it has no memory");
     }
@@ -158,6 +186,6 @@ public final class MultiHeadAttention extends Module {
     Variable attended = Functions.attention(spec, query, key, value, more);
     long[] shape = x.shape();
     shape[shape.length - 1] = (long) sizes.heads * sizes.headDim;
-    return out.forward(attended.reshape(shape));
+    return attended.reshape(shape);
   }
 }

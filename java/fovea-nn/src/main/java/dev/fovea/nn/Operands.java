@@ -51,6 +51,16 @@ public final class Operands {
     return with("cu_seqlens_q", query).with("cu_seqlens_k", key);
   }
 
+  /** A copy that has no operand of that name. */
+  Operands without(String name) {
+    Operands copy = none();
+    copy.named.putAll(named);
+    copy.named.remove(name);
+    copy.longestQuery = longestQuery;
+    copy.longestKey = longestKey;
+    return copy;
+  }
+
   boolean isPacked() {
     return longestQuery >= 0;
   }

@@ -7,9 +7,11 @@ import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.nn.Buffers.Buffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -50,6 +52,7 @@ public final class Tape implements AutoCloseable {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
   private final Map<Parameter, Variable> exact = new IdentityHashMap<>();
+  private final Map<Object, Tensor> constants = new HashMap<>();
   private Products products; // null: nothing has been multiplied yet
   private Tensor ascent; // null: nothing has been added yet
   private int recorded; // nodes of this step
@@ -127,6 +130,17 @@ public final class Tape implements AutoCloseable {
     record Constant(Tensor tensor) {}
     Constant what = new Constant(tensor);
     return record(what, List.of(), () -> new InputNode(this, what, tensor)).getFirst();
+  }
+
+  /**
+   * A tensor that this tape makes once and keeps, as a variable that is not differentiable: tables
+   * of positions, for example.
+   *
+   * @param what names it: what equals it later is that tensor again
+   */
+  public Variable constant(Object what, Function<Scope, Tensor> make) {
+    requireOpen();
+    return constant(constants.computeIfAbsent(what, it -> make.apply(scope)));
   }
 
   /** A parameter of a module. */
