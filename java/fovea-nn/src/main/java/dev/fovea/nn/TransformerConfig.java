@@ -113,6 +113,10 @@ public final class TransformerConfig implements Cloneable {
 
   // ---- the parts of a layer
 
+  int width() {
+    return width;
+  }
+
   boolean isPostNorm() {
     return postNorm;
   }
@@ -133,6 +137,14 @@ public final class TransformerConfig implements Cloneable {
 
   MultiHeadAttention crossAttention() {
     return MultiHeadAttention.cross(sizes(), dropped(Attention.builder()));
+  }
+
+  RelativeAttention relativeAttention() {
+    if (keyHeads != heads || positions != null) {
+      throw new IllegalArgumentException(
+          "keys of distances know positions, and have a head for each of queries");
+    }
+    return new RelativeAttention(sizes(), dropped(attention.toBuilder().causal()));
   }
 
   private Attention dropped(Attention.Builder builder) {
