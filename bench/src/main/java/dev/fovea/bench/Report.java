@@ -19,8 +19,8 @@ import java.util.Map;
  * The figures of one benchmark with one instruction set, as they lie under bench/results/. Tables
  * and plots are made from nothing else.
  *
- * @param benchmark "call", "attention", "backward", "encoder", "conversions" or that of a {@link
- *     Mechanism}
+ * @param benchmark "call", "attention", "backward", "encoder", "training", "conversions" or that of
+ *     a {@link Mechanism}
  * @param isa tier of Fovea's kernels
  * @param date of the first session, UTC
  * @param commit of the sources, with "-dirty" if they were changed

@@ -17,7 +17,7 @@ public final class ResultsPage {
   private static final List<String> ISAS = List.of("portable", "avx2", "avx512");
   private static final List<String> BENCHMARKS =
       Stream.concat(
-              Stream.of("call", "attention", "backward", "encoder", "conversions"),
+              Stream.of("call", "attention", "backward", "encoder", "training", "conversions"),
               Stream.of(Mechanism.values()).map(Mechanism::benchmark))
           .toList();
 

@@ -39,6 +39,7 @@ final class ResultsSection {
       report(mechanism.benchmark()).ifPresent(report -> composed(report, mechanism));
     }
     report("encoder").ifPresent(this::encoder);
+    report("training").ifPresent(this::training);
     report("call").ifPresent(this::call);
     report("conversions").ifPresent(this::conversions);
     return text.toString();
@@ -243,6 +244,29 @@ final class ResultsSection {
           ratio(row, EncoderComparison.PADDED),
           ratio(row, EncoderComparison.ONE_BY_ONE));
     }
+    line("");
+  }
+
+  private void training(Report report) {
+    Row row = report.rows().getFirst();
+    heading("Training a transformer beside DJL");
+    line(
+        "%s layers of width %s and %s heads, %s sequences of %s tokens, float32, AdamW; tokens a"
+            + " second, steps with the gradients and the new parameters. Losses after 10 steps are"
+            + " %s apart.",
+        row.parameters().get("layers"),
+        row.parameters().get("width"),
+        row.parameters().get("heads"),
+        row.parameters().get("batch"),
+        row.parameters().get("length"),
+        number(row.checks().values().iterator().next()));
+    line("");
+    table("threads", "Fovea", "DJL, PyTorch", "times DJL");
+    row(
+        row.parameters().get("threads"),
+        number(row.figures().get(TrainingComparison.FOVEA + TrainingComparison.TOKENS)),
+        number(row.figures().get(TrainingComparison.DJL + TrainingComparison.TOKENS)),
+        ratio(row, TrainingComparison.DJL));
     line("");
   }
 

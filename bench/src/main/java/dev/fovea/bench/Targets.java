@@ -179,6 +179,13 @@ final class Targets {
               1.2,
               false),
           new Target(
+              "training, times DJL with PyTorch",
+              "training",
+              r -> true,
+              TrainingComparison.DJL,
+              1.2,
+              false),
+          new Target(
               "a call over the bare downcall, ns", "call", r -> true, CallCost.OVER, 1000, true),
           new Target("a call allocates, B/op", "call", r -> true, CallCost.ALLOCATED, 0, true),
           new Target(
