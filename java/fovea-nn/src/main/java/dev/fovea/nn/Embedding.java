@@ -13,6 +13,7 @@ import java.util.Arrays;
  * 1706.03762, section 3.5).
  */
 public final class Embedding extends Module {
+  private final int vocabulary;
   private final int width;
   private EmbeddingLookup lookup = EmbeddingLookup.create();
   private long padding = -1; // none
@@ -22,6 +23,7 @@ public final class Embedding extends Module {
 
   /** A table of {@code vocabulary} rows of {@code width} elements. */
   public Embedding(int vocabulary, int width) {
+    this.vocabulary = vocabulary;
     this.width = width;
     Initializer normal = Initializer.normal(1 / Math.sqrt(width));
     table =
@@ -44,8 +46,16 @@ public final class Embedding extends Module {
     return this;
   }
 
-  /** The id whose row begins with zeros and has no gradient. */
+  /**
+   * The id whose row begins with zeros and has no gradient.
+   *
+   * @throws IllegalArgumentException if there is no such row
+   */
   public Embedding padding(long id) {
+    if (id >= vocabulary) {
+      throw new IllegalArgumentException(
+          "padding is %d, expected less than the rows of the table, %d".formatted(id, vocabulary));
+    }
     lookup = lookup.padding(id);
     padding = id;
     return this;
@@ -61,6 +71,10 @@ public final class Embedding extends Module {
   /** Adds sines and cosines of so many positions. */
   public Embedding sinusoidalPositions(int positions) {
     requireNone();
+    if (positions < 1) {
+      throw new IllegalArgumentException(
+          "positions is %d, expected at least 1".formatted(positions));
+    }
     sines = positions;
     return this;
   }

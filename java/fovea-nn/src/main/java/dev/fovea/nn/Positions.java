@@ -71,7 +71,7 @@ public abstract class Positions extends Module {
       protected void add(Tape tape, Operands more) {
         more.with(
             "alibi_slopes",
-            tape.constant(new Slopes(heads), scope -> scope.copyOf(slopes(heads), 1, heads, 1)));
+            tape.constant(new Slopes(heads), scope -> scope.copyOf(slopes(heads), 1, heads)));
       }
     };
   }
@@ -88,7 +88,7 @@ public abstract class Positions extends Module {
   }
 
   /**
-   * Learned biases of buckets of distances, parameter {@code table} [heads, buckets, 1] (Raffel et
+   * Learned biases of buckets of distances, parameter {@code table} [heads, buckets] (Raffel et
    * al., T5, arXiv 1910.10683).
    *
    * @param bidirectional as {@link RelativeBuckets#t5}
@@ -99,8 +99,7 @@ public abstract class Positions extends Module {
     record Buckets(boolean bidirectional, int buckets, int maxDistance) {}
     Buckets what = new Buckets(bidirectional, buckets, maxDistance);
     return new Positions() {
-      private final Parameter table =
-          parameter("table", Initializer.normal(0.02), heads, buckets, 1);
+      private final Parameter table = parameter("table", Initializer.normal(0.02), heads, buckets);
 
       @Override
       protected void add(Tape tape, Operands more) {

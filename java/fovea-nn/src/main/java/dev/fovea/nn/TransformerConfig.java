@@ -12,7 +12,7 @@ import java.util.function.Consumer;
  * {@snippet :
  * TransformerConfig bert = TransformerConfig.of(256, 8).postNorm().dropout(0.1);
  * TransformerConfig llama = TransformerConfig.of(256, 8).rmsNorm().swiGlu(688).noBias()
- *     .positions(Positions.rotary(2048, 32)).attention(Attention.causal());
+ *     .positions(Positions.rotary(2048, 32)).attention(Attention.builder().causal().build());
  * }
  */
 public final class TransformerConfig implements Cloneable {

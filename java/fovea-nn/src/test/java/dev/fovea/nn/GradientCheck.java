@@ -46,6 +46,11 @@ final class GradientCheck {
     }
   }
 
+  /** A simulated GPU: its kernels are those of CUDA. */
+  static Device simulated() {
+    return Device.byName("sim:sm_80");
+  }
+
   /** A module without parameters. */
   static final class Nothing extends Module {}
 
