@@ -7,6 +7,7 @@ module dev.fovea.cli {
   requires com.microsoft.onnxruntime;
   requires dev.fovea;
   requires dev.fovea.ffi;
+  requires dev.fovea.nn;
   requires dev.fovea.pictures;
   requires dev.fovea.testkit;
   requires info.picocli;

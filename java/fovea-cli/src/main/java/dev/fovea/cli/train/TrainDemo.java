@@ -1,6 +1,7 @@
 package dev.fovea.cli.train;
 
 import com.google.gson.JsonObject;
+import dev.fovea.Device;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.files.PngName;
 import dev.fovea.cli.train.Trainer.Score;
@@ -57,7 +58,7 @@ public final class TrainDemo {
   /** Runs it and returns the results. */
   public JsonObject run() throws IOException {
     try (CommandFiles files = new CommandFiles();
-        Trainer trainer = new Trainer(SIZES, BATCH, settings.steps(), settings.seed())) {
+        Trainer trainer = trainer()) {
       boolean plotted = namePlot(files);
       print(
           "A Transformer of %d attention layers, %,d parameters, learns to sort %d tokens from a"
@@ -95,6 +96,10 @@ public final class TrainDemo {
       document.addProperty("plot", plot == null ? null : plot.toString());
       return document;
     }
+  }
+
+  private Trainer trainer() {
+    return new Trainer(Device.cpu(), SIZES, BATCH, settings.steps(), settings.seed());
   }
 
   /**

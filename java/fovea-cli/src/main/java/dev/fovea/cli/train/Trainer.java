@@ -1,5 +1,15 @@
 package dev.fovea.cli.train;
 
+import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.OptimizerStep;
+import dev.fovea.nn.Parameter;
+import dev.fovea.nn.Parameters;
+import dev.fovea.nn.Tape;
+import dev.fovea.nn.Variable;
+import dev.fovea.nn.train.Loss;
+import dev.fovea.nn.train.Optimizer;
+import dev.fovea.nn.train.Schedule;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -7,20 +17,20 @@ import java.util.SplittableRandom;
 final class Trainer implements AutoCloseable {
   private static final double RATE = 4e-3; // the highest learning rate
   private static final double LAST_RATE = 0.05; // of it
-  private static final double WARM_UP = 50; // steps until it is reached
+  private static final int WARM_UP = 50; // steps until it is reached
 
   /** Mean loss of tokens, and the share of tokens that are right. */
   record Score(double loss, double accuracy) {}
 
-  private final int length;
-  private final int steps;
+  private final Transformer.Sizes sizes;
+  private final int batch;
   private final SplittableRandom random;
-  private final Workspace workspace;
-  private final Transformer model;
-  private final CrossEntropy loss;
   private final SortingTask task;
-  private final Adam adam;
-  private int done;
+  private final Transformer model;
+  private final Parameters parameters;
+  private final Optimizer optimizer;
+  private final Tape tape;
+  private final int[] best; // the word with the highest score, of each token of the last batch
 
   /**
    * A model that has learnt nothing yet.
@@ -28,24 +38,31 @@ final class Trainer implements AutoCloseable {
    * @param batch sequences of a step
    * @param steps to be made: the learning rate falls towards the last
    */
-  Trainer(Transformer.Sizes sizes, int batch, int steps, long seed) {
-    this.length = sizes.length();
-    this.steps = steps;
+  Trainer(Device device, Transformer.Sizes sizes, int batch, int steps, long seed) {
+    this.sizes = sizes;
+    this.batch = batch;
     random = new SplittableRandom(seed);
-    workspace = new Workspace(batch * sizes.length(), random.split());
-    model = new Transformer(workspace, sizes, batch);
-    loss = new CrossEntropy(workspace, sizes.vocabulary());
     task = new SortingTask(sizes.vocabulary(), sizes.length(), batch);
-    adam = new Adam(workspace.parameters());
+    best = new int[batch * sizes.length()];
+    model = new Transformer(sizes);
+    Schedule schedule = Schedule.cosine(RATE, LAST_RATE * RATE, steps).warmUp(WARM_UP);
+    parameters = Parameters.of(model, device, seed);
+    try {
+      optimizer = new Optimizer(parameters, OptimizerStep.adamw(0.9, 0.999, 1e-8), schedule);
+    } catch (Throwable t) {
+      parameters.close();
+      throw t;
+    }
+    tape = Tape.open(device);
   }
 
   /** One step on a batch of its own; the score is that before the parameters change. */
   Score step() {
     task.draw(random);
-    Score score = score();
-    model.backward(loss.gradient());
-    adam.step(rate(++done));
-    return score;
+    Loss loss = loss();
+    loss.backward();
+    optimizer.step();
+    return score(loss);
   }
 
   /** The score over fresh batches. */
@@ -54,7 +71,7 @@ final class Trainer implements AutoCloseable {
     double accuracy = 0;
     for (int i = 0; i < batches; i++) {
       task.draw(random);
-      Score score = score();
+      Score score = score(loss());
       losses += score.loss();
       accuracy += score.accuracy();
     }
@@ -63,40 +80,53 @@ final class Trainer implements AutoCloseable {
 
   /** The first sequence of the last batch. */
   int[] sequence() {
-    return Arrays.copyOf(task.tokens(), length);
+    return Arrays.copyOf(task.tokens(), sizes.length());
   }
 
   /** What the model makes of {@link #sequence}. */
   int[] answer() {
-    return Arrays.copyOf(loss.best(), length);
+    return Arrays.copyOf(best, sizes.length());
   }
 
   /** Numbers that training changes. */
-  int parameters() {
-    return workspace.parameters().stream()
-        .map(Parameter::value)
-        .mapToInt(values -> values.rows() * values.columns())
-        .sum();
+  long parameters() {
+    return parameters.all().stream().mapToLong(Parameter::elements).sum();
   }
 
-  private Score score() {
-    int[] expected = task.sorted();
-    double mean = loss.forward(model.forward(task.tokens()), expected);
-    int right = 0;
-    for (int i = 0; i < expected.length; i++) {
-      right += loss.best()[i] == expected[i] ? 1 : 0;
+  private Loss loss() {
+    tape.begin();
+    Variable tokens = tape.input(DType.INT32, batch, sizes.length());
+    Variable sorted = tape.input(DType.INT32, batch, sizes.length());
+    tokens.value().copyFrom(task.tokens());
+    sorted.value().copyFrom(task.sorted());
+    Variable scores = model.forward(tokens);
+    rank(scores.value().toFloatArray());
+    return Loss.crossEntropy(scores, sorted);
+  }
+
+  private void rank(float[] scores) {
+    int words = sizes.vocabulary();
+    for (int token = 0; token < best.length; token++) {
+      int most = 0;
+      for (int word = 1; word < words; word++) {
+        most = scores[token * words + word] > scores[token * words + most] ? word : most;
+      }
+      best[token] = most;
     }
-    return new Score(mean, right / (double) expected.length);
   }
 
-  /** Rises for some steps, and falls as a half-wave of a cosine. */
-  private double rate(int step) {
-    double fall = 0.5 * (1 + Math.cos(Math.PI * step / steps));
-    return RATE * Math.min(1, step / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * fall);
+  private Score score(Loss loss) {
+    int right = 0;
+    for (int i = 0; i < best.length; i++) {
+      right += best[i] == task.sorted()[i] ? 1 : 0;
+    }
+    return new Score(loss.value(), right / (double) best.length);
   }
 
   @Override
   public void close() {
-    workspace.close();
+    tape.close();
+    optimizer.close();
+    parameters.close();
   }
 }

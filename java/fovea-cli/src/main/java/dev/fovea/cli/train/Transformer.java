@@ -1,13 +1,19 @@
 package dev.fovea.cli.train;
 
-import java.util.ArrayList;
-import java.util.List;
+import dev.fovea.Activation;
+import dev.fovea.nn.Embedding;
+import dev.fovea.nn.Linear;
+import dev.fovea.nn.Module;
+import dev.fovea.nn.Operands;
+import dev.fovea.nn.TransformerConfig;
+import dev.fovea.nn.TransformerEncoder;
+import dev.fovea.nn.Variable;
 
 /**
  * A Transformer encoder that scores the words of its vocabulary for every token. Layers normalise
  * first (Xiong et al., 2020, arXiv 2002.04745).
  */
-final class Transformer {
+final class Transformer extends Module {
 
   /**
    * Its sizes.
@@ -22,47 +28,21 @@ final class Transformer {
   record Sizes(int vocabulary, int length, int width, int heads, int hidden, int layers) {}
 
   private final Embedding embedding;
-  private final Sequence body;
+  private final TransformerEncoder encoder;
+  private final Linear scores;
 
-  /** For {@code batch} sequences at a time. */
-  Transformer(Workspace workspace, Sizes sizes, int batch) {
-    int width = sizes.width();
-    int hidden = sizes.hidden();
-    embedding = new Embedding(workspace, sizes.vocabulary(), sizes.length(), width);
-    List<Layer> layers = new ArrayList<>();
-    for (int i = 0; i < sizes.layers(); i++) {
-      layers.add(
-          new Residual(
-              workspace,
-              width,
-              new LayerNorm(workspace, width),
-              new SelfAttention(workspace, batch, sizes.length(), width, sizes.heads())));
-      layers.add(
-          new Residual(
-              workspace,
-              width,
-              new LayerNorm(workspace, width),
-              new Linear(workspace, width, hidden),
-              new Relu(workspace, hidden),
-              new Linear(workspace, hidden, width)));
-    }
-    layers.add(new LayerNorm(workspace, width));
-    layers.add(new Linear(workspace, width, sizes.vocabulary()));
-    body = new Sequence(layers);
+  Transformer(Sizes sizes) {
+    TransformerConfig config =
+        TransformerConfig.of(sizes.width(), sizes.heads())
+            .feedForward(sizes.hidden(), Activation.relu());
+    Embedding tokens = new Embedding(sizes.vocabulary(), sizes.width());
+    embedding = child("embedding", tokens.learnedPositions(sizes.length()));
+    encoder = child("encoder", new TransformerEncoder(config, sizes.layers()));
+    scores = child("scores", new Linear(sizes.width(), sizes.vocabulary()));
   }
 
-  /**
-   * Scores for the tokens of a batch.
-   *
-   * @param tokens sequence after sequence
-   * @return a row for each token, with a score for each word of the vocabulary
-   */
-  Matrix forward(int[] tokens) {
-    return body.forward(embedding.forward(tokens));
-  }
-
-  /** Sets the gradients of all parameters from that of the last scores. */
-  void backward(Matrix gradient) {
-    embedding.backward(body.backward(gradient));
+  /** Scores [B, S, V] for tokens [B, S]. */
+  Variable forward(Variable tokens) {
+    return scores.forward(encoder.forward(embedding.forward(tokens), Operands.none()));
   }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.Device;
 import dev.fovea.cli.train.Trainer.Score;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -19,7 +20,7 @@ class TrainerTest {
   @Test
   void learnsToSort() {
     int steps = 400;
-    try (Trainer trainer = new Trainer(SMALL, BATCH, steps, 1)) {
+    try (Trainer trainer = new Trainer(Device.cpu(), SMALL, BATCH, steps, 1)) {
       assertTrue(trainer.step().accuracy() < 0.3);
       for (int step = 1; step < steps; step++) {
         trainer.step();
@@ -45,7 +46,7 @@ class TrainerTest {
   }
 
   private static List<Score> scores(long seed) {
-    try (Trainer trainer = new Trainer(SMALL, BATCH, 20, seed)) {
+    try (Trainer trainer = new Trainer(Device.cpu(), SMALL, BATCH, 20, seed)) {
       return Stream.generate(trainer::step).limit(20).toList();
     }
   }
