@@ -157,7 +157,7 @@ final class OperationNode extends Node {
       gradients.then(backward::run);
       behind.forEach(Runnable::run);
     }
-    int passed = recipe.names.indexOf(recipe.passed);
+    int passed = recipe.passed == null ? -1 : recipe.names.indexOf(recipe.passed);
     if (passed >= 0 && Gradients.isWanted(inputs().get(passed))) {
       gradients.pass(out, inputs().get(passed));
     }
