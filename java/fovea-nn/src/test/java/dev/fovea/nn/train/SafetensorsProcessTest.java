@@ -4,12 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonParser;
 import dev.fovea.DType;
 import dev.fovea.Tensor;
-import dev.fovea.ffi.NativeOperation;
 import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -74,33 +71,8 @@ class SafetensorsProcessTest {
     }
   }
 
-  private static String place(Class<?> type) throws Exception {
-    return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
-  }
-
   private static List<String> writer(Path path, int files) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"));
-    System.getProperties().stringPropertyNames().stream()
-        .filter(name -> name.startsWith("fovea."))
-        .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
-    command.add("--enable-native-access=ALL-UNNAMED");
-    command.add("-cp");
-    command.add(
-        String.join(
-            File.pathSeparator,
-            place(Writer.class),
-            place(Safetensors.class),
-            place(Tensor.class),
-            place(NativeOperation.class),
-            place(JsonParser.class)));
-    command.addAll(List.of(Writer.class.getName(), path.toString(), "" + files));
-    return command;
-  }
-
-  private static Process start(List<String> command) throws IOException {
-    return new ProcessBuilder(command).redirectErrorStream(true).start();
+    return ChildJvm.command(Writer.class, path.toString(), "" + files);
   }
 
   private static int which(Path path) throws IOException {
@@ -124,7 +96,7 @@ class SafetensorsProcessTest {
     Random random = new Random(1);
     TreeSet<Integer> seen = new TreeSet<>();
     for (int n = 0; n < KILLS; n++) {
-      Process child = start(writer(path, Integer.MAX_VALUE));
+      Process child = ChildJvm.start(writer(path, Integer.MAX_VALUE));
       try (BufferedReader lines = child.inputReader()) {
         assertEquals("written", lines.readLine());
         Thread.sleep(random.nextInt(40));
@@ -136,7 +108,8 @@ class SafetensorsProcessTest {
       seen.add(which(path));
     }
     assertTrue(KILLS < 20 || seen.size() == 2, "always " + seen);
-    assertEquals(0, start(writer(path, 2)).waitFor(), "who writes after one that was killed");
+    assertEquals(
+        0, ChildJvm.start(writer(path, 2)).waitFor(), "who writes after one that was killed");
     assertEquals(1, which(path));
     assertEquals(List.of(path), files());
   }
@@ -156,7 +129,7 @@ class SafetensorsProcessTest {
     }
     List<String> command = new ArrayList<>(List.of("sh", "-c", "ulimit -f 100; exec \"$@\"", "sh"));
     command.addAll(writer(path, 1));
-    Process child = start(command);
+    Process child = ChildJvm.start(command);
     try (BufferedReader lines = child.inputReader()) {
       List<String> said = lines.readAllLines();
       assertTrue(child.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "it lives");
