@@ -209,9 +209,17 @@ public final class Functions {
     return x.tape().record(what, inputs, () -> new ConcatNode(what, dim, inputs)).getFirst();
   }
 
-  /** A dense copy. */
+  /** A dense copy; x, if it is dense. */
   public static Variable contiguous(Variable x) {
-    return x.value().isContiguous() ? x : activation(Activation.identity(), x, Operands.none());
+    if (x.value().isContiguous()) {
+      return x;
+    }
+    int rank = x.shape().length;
+    if (rank == 3 && x.value().stride(2) == 1) {
+      return activation(Activation.identity(), x, Operands.none());
+    }
+    List<Variable> inputs = List.of(x); // behind which there is nothing
+    return x.tape().record("copy", inputs, () -> new ConcatNode("copy", 0, inputs)).getFirst();
   }
 
   /**

@@ -62,8 +62,7 @@ final class Gradients {
               all.add(buffer);
               return buffer.memory();
             });
-    isBegun(root);
-    seed = memory(root);
+    seed = begin(root);
     for (Node node : nodes.reversed()) {
       if (node.isDifferentiable() && node.outputs().stream().anyMatch(this::isThere)) {
         node.differentiate(this);
@@ -72,6 +71,18 @@ final class Gradients {
       }
       node.outputs().forEach(this::giveBack);
     }
+  }
+
+  /** Where the gradient of {@code root} is to be set. */
+  private Tensor begin(Variable root) {
+    if (root.whole() == null && root.parameter() == null) {
+      isBegun(root);
+      return memory(root);
+    }
+    // A place of its own: what lies around a view is made zero first, a parameter's is added to.
+    Tensor apart = buffers.take(root.dtype(), root.shape()).tensor();
+    add(root, apart);
+    return apart;
   }
 
   Variable root() {

@@ -105,8 +105,15 @@ final class Transfer {
 
   private static void inPieces(
       Tensor from, Tensor to, Tensor other, Three bind, List<Runnable> pieces) {
+    if (from.elements() == 0) {
+      return;
+    }
     if (isMatrix(from) && isMatrix(to) && isMatrix(other)) {
       pieces.add(bind.bind(matrix(from), matrix(to), matrix(other)));
+      return;
+    }
+    if (from.rank() == 1) { // rows of one element each, which have any stride
+      pieces.add(bind.bind(from.unsqueeze(1), to.unsqueeze(1), other.unsqueeze(1)));
       return;
     }
     for (long i = 0; i < from.size(0); i++) {
@@ -114,15 +121,16 @@ final class Transfer {
     }
   }
 
-  /** Whether rows have one stride, whatever the dimensions before the last. */
+  /** Whether rows are contiguous and have one stride, whatever the dimensions before the last. */
   private static boolean isMatrix(Tensor it) {
     int last = it.rank() - 1;
-    if (last < 1) {
-      return true;
-    }
-    boolean is = it.stride(last) == 1 || it.size(last) == 1;
-    for (int dim = 0; dim < last - 1; dim++) {
-      is &= it.size(dim) == 1 || it.stride(dim) == it.size(dim + 1) * it.stride(dim + 1);
+    boolean is = last < 0 || it.stride(last) == 1 || it.size(last) == 1;
+    long expected = -1; // of the next dimension; -1: any
+    for (int dim = last - 1; dim >= 0; dim--) {
+      if (it.size(dim) != 1) { // else its stride says nothing
+        is &= expected < 0 || it.stride(dim) == expected;
+        expected = it.size(dim) * it.stride(dim);
+      }
     }
     return is;
   }
