@@ -122,7 +122,8 @@ class TensorTest {
     Tensor reshaped = tensor.reshape(2, 2, 3, 2);
     assertEquals(23, reshaped.getFloat(1, 1, 2, 1));
     assertRefused("24 elements, shape [5, 5] has 25", () -> tensor.reshape(5, 5));
-    assertRefused("cannot be reshaped to [24] without a copy", () -> tensor.permute(1, 0).reshape(24));
+    assertRefused(
+        "cannot be reshaped to [24] without a copy", () -> tensor.permute(1, 0).reshape(24));
     assertEquals(4, counting(1, 4, 1).permute(2, 1, 0).reshape(4).elements());
   }
 
