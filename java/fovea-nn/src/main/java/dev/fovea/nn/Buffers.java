@@ -3,6 +3,7 @@ package dev.fovea.nn;
 import dev.fovea.DType;
 import dev.fovea.Tensor;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -33,10 +34,7 @@ final class Buffers {
 
   /** A dense tensor with whatever values. */
   Buffer take(DType dtype, long... shape) {
-    long elements = 1;
-    for (long size : shape) {
-      elements *= size; // of an operand that exists, so this is in range
-    }
+    long elements = elements(shape); // before anything is taken that could be lost
     TreeMap<Long, ArrayDeque<Tensor>> sizes = free.get(dtype);
     Map.Entry<Long, ArrayDeque<Tensor>> fitting =
         sizes == null ? null : sizes.ceilingEntry(elements);
@@ -49,6 +47,18 @@ final class Buffers {
       sizes.remove(fitting.getKey());
     }
     return new Buffer(part(memory, elements, shape), memory);
+  }
+
+  private static long elements(long[] shape) {
+    long elements = 1;
+    for (long size : shape) {
+      if (size < 0 || Math.multiplyHigh(elements, size) != 0 || elements * size < 0) {
+        throw new IllegalArgumentException(
+            "shape %s has a negative size or too many elements".formatted(Arrays.toString(shape)));
+      }
+      elements *= size;
+    }
+    return elements;
   }
 
   private static Tensor part(Tensor memory, long elements, long[] shape) {

@@ -36,7 +36,7 @@ public final class Functions {
   /**
    * {@code y = x W^T + b} over the last dimension of x (as PyTorch's linear).
    *
-   * @param x [..., in]
+   * @param x [..., in], in rows that are contiguous and evenly far apart
    * @param weight [out, in]
    * @param bias [out]; null for none
    * @return [..., out]
@@ -122,6 +122,9 @@ public final class Functions {
   private static long[] lse(Variable query, Operands more) {
     long[] q = query.shape();
     int rank = q.length;
+    if (rank < 3) {
+      return q; // will be refused
+    }
     return more.isPacked() ? new long[] {q[rank - 2], q[rank - 3]} : new long[] {q[0], q[2], q[1]};
   }
 
@@ -230,11 +233,11 @@ public final class Functions {
    */
   public static Variable activation(Activation activation, Variable x, Operands more) {
     if (x.shape().length != 3) {
-      Operands rows =
-          Operands.none()
-              .with("bias", more.get("bias"))
-              .with("gate", rows(more.get("gate"), x))
-              .with("residual", rows(more.get("residual"), x));
+      Operands rows = Operands.none();
+      for (String name : more.names()) {
+        Variable it = more.get(name);
+        rows.with(name, name.equals("bias") ? it : rows(it, x));
+      }
       return activation(activation, rows(x, x), rows).reshape(x.shape());
     }
     List<String> names = names(List.of("x"), more);
@@ -254,7 +257,10 @@ public final class Functions {
 
   /** [1, rows, D]. */
   private static Variable rows(Variable it, Variable like) {
-    return it == null ? null : it.reshape(1, -1, like.size(-1));
+    if (!Arrays.equals(it.shape(), like.shape())) {
+      throw new IllegalArgumentException("%s is not of the shape of x, %s".formatted(it, like));
+    }
+    return it.reshape(1, -1, like.size(-1));
   }
 
   // ---- normalisation

@@ -62,15 +62,22 @@ final class Gradients {
               all.add(buffer);
               return buffer.memory();
             });
-    seed = begin(root);
-    for (Node node : nodes.reversed()) {
-      if (node.isDifferentiable() && node.outputs().stream().anyMatch(this::isThere)) {
-        node.differentiate(this);
-        ofNode.forEach(buffers::give);
-        ofNode.clear();
-      }
-      node.outputs().forEach(this::giveBack);
+    try {
+      seed = begin(root);
+      nodes.reversed().forEach(this::differentiate);
+    } catch (Throwable t) {
+      free(); // what there is of it will not run
+      throw t;
     }
+  }
+
+  private void differentiate(Node node) {
+    if (node.isDifferentiable() && node.outputs().stream().anyMatch(this::isThere)) {
+      node.differentiate(this);
+      ofNode.forEach(buffers::give);
+      ofNode.clear();
+    }
+    node.outputs().forEach(this::giveBack);
   }
 
   /** Where the gradient of {@code root} is to be set. */

@@ -21,6 +21,7 @@ final class LinearNode extends Node {
     x = inputs.get(0);
     weight = inputs.get(1);
     bias = inputs.get(2);
+    requireRows(x);
     Tape tape = x.tape();
     long[] shape = x.shape();
     shape[shape.length - 1] = weight.size(0);
@@ -80,6 +81,16 @@ final class LinearNode extends Node {
   void free(Buffers buffers) {
     product.close();
     buffers.give(memory);
+  }
+
+  private static void requireRows(Variable x) {
+    Tensor rows = rows(x.value());
+    boolean contiguous = rows.size(1) == 1 || rows.stride(1) == 1;
+    if (!contiguous || (rows.size(0) > 1 && rows.stride(0) < rows.size(1))) {
+      throw new IllegalArgumentException(
+          "%s has rows that are not contiguous or overlap: Functions.contiguous copies them"
+              .formatted(x));
+    }
   }
 
   static void check(Variable x, Parameter weight, Parameter bias) {

@@ -5,7 +5,9 @@ import dev.fovea.Device;
 import dev.fovea.OptimizerStep;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.access.Devices;
 import dev.fovea.nn.Buffers.Buffer;
+import dev.fovea.spi.DeviceBackend;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -53,6 +55,7 @@ public final class Tape implements AutoCloseable {
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
   private final Map<Parameter, Variable> exact = new IdentityHashMap<>();
   private final Map<Object, Tensor> constants = new HashMap<>();
+  private final List<Buffer> taken = new ArrayList<>(); // by the node that is being made
   private Products products; // null: nothing has been multiplied yet
   private Tensor ascent; // null: nothing has been added yet
   private int recorded; // nodes of this step
@@ -125,8 +128,13 @@ public final class Tape implements AutoCloseable {
     return record(what, List.of(), () -> new InputNode(this, what, dtype, shape)).getFirst();
   }
 
-  /** A tensor of somebody else, on this device, as a variable that is not differentiable. */
+  /**
+   * A tensor of somebody else, on this device, as a variable that is not differentiable.
+   *
+   * @throws IllegalArgumentException if it is on another device
+   */
   public Variable constant(Tensor tensor) {
+    requireHere(tensor, tensor);
     record Constant(Tensor tensor) {}
     Constant what = new Constant(tensor);
     return record(what, List.of(), () -> new InputNode(this, what, tensor)).getFirst();
@@ -163,7 +171,8 @@ public final class Tape implements AutoCloseable {
    * {@code output}, each times that of {@code weights}.
    *
    * @param weights the gradient of output, of its shape
-   * @throws IllegalArgumentException if output depends on no parameter, or is of another tape
+   * @throws IllegalArgumentException if output depends on no parameter, or is of another tape or of
+   *     a step that is no more
    */
   public void backward(Variable output, Tensor weights) {
     requireOpen();
@@ -172,6 +181,7 @@ public final class Tape implements AutoCloseable {
           output + " does not depend on a parameter by what this tape recorded");
     }
     drop(recorded);
+    requireOwn(List.of(output));
     if (gradients == null || gradients.root() != output) {
       freeGradients();
       gradients = new Gradients(this, output, nodes);
@@ -186,14 +196,27 @@ public final class Tape implements AutoCloseable {
   List<Variable> record(Object what, List<Variable> inputs, Supplier<Node> make) {
     requireOpen();
     if (recorded == nodes.size() || !nodes.get(recorded).is(what, inputs)) {
-      requireOwn(inputs);
       drop(recorded);
-      nodes.add(make.get());
+      requireOwn(inputs);
+      nodes.add(make(make));
     }
     Node node = nodes.get(recorded);
     node.run(step);
     recorded++;
     return node.outputs();
+  }
+
+  /** What a node that cannot be made has taken already is given back. */
+  private Node make(Supplier<Node> make) {
+    taken.clear();
+    try {
+      return make.get();
+    } catch (Throwable t) {
+      taken.forEach(buffers::give);
+      throw t;
+    } finally {
+      taken.clear();
+    }
   }
 
   Variable view(Variable whole, Views how) {
@@ -235,6 +258,7 @@ public final class Tape implements AutoCloseable {
 
   Buffer take(DType dtype, long... shape) {
     Buffer buffer = buffers.take(dtype, shape);
+    taken.add(buffer);
     buffer.tensor().fill(0); // padding that is not written is no number of another's
     return buffer;
   }
@@ -243,6 +267,10 @@ public final class Tape implements AutoCloseable {
     for (Variable input : inputs) {
       if (input != null && input.tape() != this) {
         throw new IllegalArgumentException(input + " is of another tape");
+      }
+      if (input != null && !input.isRecorded()) {
+        throw new IllegalArgumentException(
+            input + " is of an earlier step, which this one does not repeat");
       }
     }
   }
@@ -253,7 +281,9 @@ public final class Tape implements AutoCloseable {
       freeGradients(); // of what is forgotten
     }
     while (nodes.size() > from) {
-      nodes.removeLast().free(buffers);
+      Node node = nodes.removeLast();
+      node.outputs().forEach(Variable::forget);
+      node.free(buffers);
     }
   }
 
@@ -261,6 +291,16 @@ public final class Tape implements AutoCloseable {
     if (gradients != null) {
       gradients.free();
       gradients = null;
+    }
+  }
+
+  /** Refuses memory that this device does not reach. */
+  void requireHere(Tensor tensor, Object what) {
+    DeviceBackend there = Devices.backend(tensor.device());
+    DeviceBackend here = Devices.backend(device());
+    if (there != here && !(there.hostMemory() && here.hostMemory())) {
+      throw new IllegalArgumentException(
+          "%s is on %s, the tape on %s".formatted(what, tensor.device(), device()));
     }
   }
 

@@ -19,6 +19,7 @@ public final class Variable {
   private final UnaryOperator<Tensor> view; // from the tensor of `whole` to this one's
   private final ViewNode group; // of views that are all of `whole`; null: others may be missing
   private final boolean differentiable;
+  private boolean recorded = true;
 
   private Variable(
       Tape tape,
@@ -42,11 +43,13 @@ public final class Variable {
   }
 
   static Variable of(Tape tape, Parameter parameter) {
+    tape.requireHere(parameter.computed(), parameter);
     return new Variable(
         tape, parameter.computed(), parameter, null, null, null, tape.differentiates());
   }
 
   static Variable ofExact(Tape tape, Parameter parameter) {
+    tape.requireHere(parameter.value(), parameter);
     return new Variable(
         tape, parameter.value(), parameter, null, null, null, tape.differentiates());
   }
@@ -87,6 +90,16 @@ public final class Variable {
    */
   public boolean isDifferentiable() {
     return differentiable;
+  }
+
+  /** False once the tape has recorded something else in its place. */
+  boolean isRecorded() {
+    return recorded;
+  }
+
+  /** Its memory may be another's from now on. */
+  void forget() {
+    recorded = false;
   }
 
   /** Null if this is none. */
