@@ -318,8 +318,8 @@ class CrossEntropyConformanceTest {
       Tensor lse = scope.allocate(DType.FLOAT32, 2, 3);
       CrossEntropyCall call = CrossEntropy.create().call(logits, targets).lse(lse);
       refused("out shares memory with lse", () -> call.out(lse).run());
-      refused(
-          "out shares memory with logits", () -> call.out(logits.select(2, 0).reshape(2, 3)).run());
+      Tensor over = logits.reshape(24).slice(0, 0, 6).reshape(2, 3);
+      refused("out shares memory with logits", () -> call.out(over).run());
       Tensor dout = random(scope, 3, 2, 3);
       refused(
           "dlogits shares memory with logits",
