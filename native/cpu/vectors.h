@@ -99,6 +99,20 @@ inline float sum_of(vfloat v) {
 }
 #endif
 
+// The largest of all lanes, none of which is NaN.
+inline float max_of(float8 v) {
+  using Lanes = int32_t __attribute__((vector_size(32)));
+  const auto larger = [&](float8 other) { v = v > other ? v : other; };
+  larger(__builtin_shuffle(v, Lanes{4, 5, 6, 7, 0, 1, 2, 3}));
+  larger(__builtin_shuffle(v, Lanes{2, 3, 0, 1, 6, 7, 4, 5}));
+  return std::max(v[0], v[1]);
+}
+#if defined(__AVX512F__)
+inline float max_of(vfloat v) {
+  return max_of(float8(_mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))));
+}
+#endif
+
 // Sixteen elements from `to` on, of which make(i) gives a vector; past the caches if `streams`, as stream16.
 template <typename T, typename Make>
 inline void put16(T* to, bool streams, Make make) {

@@ -5,6 +5,47 @@
 
 namespace fovea::cross_entropy::cpu::FOVEA_TIER {
 
+// A line that one row ends in and the next begins in: written in two parts past the caches it takes several times as long
+// as others, and through them two thirds more.
+template <typename G>
+class SharedLine {
+ public:
+  static constexpr int64_t kElements = 64 / int64_t{sizeof(G)};
+
+  SharedLine() = default;
+  SharedLine(const SharedLine&) = delete;
+  SharedLine& operator=(const SharedLine&) = delete;
+
+  // Where elements [begin, end) of the line that belongs to `line` are to be written, before the next call; the 16 before
+  // and behind them may be, too.
+  G* part(G* line, int64_t begin, int64_t end) {
+    if (line != line_ || begin != end_) {
+      flush();
+      line_ = line;
+      begin_ = begin;
+    }
+    end_ = end;
+    return elements_ + 16 + begin;
+  }
+
+  void flush() {
+    const G* const from = elements_ + 16;
+    if (end_ - begin_ == kElements) {
+      for (int64_t i = 0; i < kElements; i += 16) {
+        put16(line_ + i, true, [&](int64_t k) { return load_vector(from + i + k); });
+      }
+    } else if (end_ > begin_) {
+      std::memcpy(line_ + begin_, from + begin_, size_t(end_ - begin_) * sizeof(G));
+    }
+    begin_ = end_ = 0;
+  }
+
+ private:
+  alignas(64) G elements_[16 + kElements + 16];
+  G* line_ = nullptr;
+  int64_t begin_ = 0, end_ = 0;
+};
+
 // kWeighs: classes have a share of a target each by its weight, not all the same or none.
 template <typename T, typename G, bool kWeighs>
 class Backward {
@@ -13,8 +54,8 @@ class Backward {
       : spec_(spec),
         operands_(operands),
         weights_(weights),
-        streams_(rows_of(spec) * spec.classes * int64_t{sizeof(G)} >= kStreamedBytes),
-        output_(streams_) {}
+        streams_(spec.classes >= kLine &&
+                 rows_of(spec) * spec.classes * int64_t{sizeof(G)} >= kStreamedBytes) {}
 
   void run(int64_t first, int64_t end) {
     for (int64_t number = first; number < end; ++number) {
@@ -22,36 +63,54 @@ class Backward {
       const T* const x = static_cast<const T*>(operands_.logits) + row.at(spec_.logits_stride);
       G* const to = static_cast<G*>(operands_.dlogits) + row.at(spec_.dlogits_stride);
       if (row.is_ignored()) {
-        put(x, to, [](auto how, int64_t, int64_t n, const T*, G* part) {
-          write_row(how, part, n, [](int64_t, int64_t) { return float8{}; });
-        });
+        put(x, to, [](int64_t) { return vfloat{}; });
         continue;
       }
       set_factors(row);
-      put(x, to, [&](auto how, int64_t begin, int64_t n, const T* from, G* part) {
-        write(how, begin, n, from, part);
-      });
+      if (spec_.classes < kLanes) {
+        put_few(x, to);
+        continue;
+      }
+      put(x, to, [&](int64_t c) { return gradients(x, c); });
     }
-    output_.end();
+    line_.flush();
+    if (streams_) end_streams();
   }
 
  private:
-  // Calls body(how, begin, count, x, to) for parts of a row. What is read while others are written past the caches
-  // is late: it is fetched `kNext` ahead.
-  template <typename Body>
-  void put(const T* x, G* to, Body body) {
-    constexpr int64_t kLine = 64 / int64_t{sizeof(G)}, kLong = 512, kNext = 4096 / int64_t{sizeof(T)};
+  static constexpr int64_t kLine = SharedLine<G>::kElements;
+
+  // make(c) gives those of classes [c, c + kLanes), all of which are there.
+  template <typename Make>
+  void put(const T* x, G* to, Make make) {
     const int64_t count = spec_.classes;
-    if (!streams_ || count < kLong || output_.takes_lines(to, count)) {
-      return map_neighbours(x, to, count, output_, kNext, body);
+    if (count < kLanes) return store_first(to, make(0), count);
+    if (!streams_) {
+      for (int64_t c = 0; c + kLanes <= count; c += kLanes) store_vector(to + c, make(c));
+      if (count % kLanes > 0) store_vector(to + count - kLanes, make(count - kLanes));
+      return;
     }
-    // Rows begin anywhere. Lines that two of them share go through the caches: beside as many others they cost
-    // less than if all were put together in L1.
-    const int64_t head = int64_t(-reinterpret_cast<uintptr_t>(to) / sizeof(G) % kLine);
-    const int64_t body_end = count - (count - head) % kLine;
-    body(Cached{}, int64_t{0}, head, x, to);
-    body(Streamed<T>{x + head + kNext}, head, body_end - head, x + head, to + head);
-    body(Cached{}, body_end, count - body_end, x + body_end, to + body_end);
+    const int64_t begin = int64_t(reinterpret_cast<uintptr_t>(to) / sizeof(G) % kLine);
+    int64_t c = (kLine - begin) % kLine;
+    if (c > 0) {
+      G* const part = line_.part(to - begin, begin, kLine);
+      for (int64_t i = 0; i < c; i += kLanes) store_vector(part + i, make(i));
+    }
+    const Ahead ahead(spec_, x);
+    for (int64_t fetched = 0; c + kLine <= count; c += kLine) {
+      if (c >= fetched) {
+        ahead.fetch(x + c);
+        fetched = c + kFetchedBytes / int64_t{sizeof(T)};
+      }
+      for (int64_t i = c; i < c + kLine; i += 16) {
+        put16(to + i, true, [&](int64_t k) { return make(i + k); });
+      }
+    }
+    if (c == count) return;
+    G* const part = line_.part(to + c, 0, count - c);
+    for (int64_t i = count; i > c; i -= kLanes) {
+      store_vector(part + i - c - kLanes, make(i - kLanes));
+    }
   }
 
   void set_factors(const Row& row) {
@@ -64,68 +123,34 @@ class Backward {
     lse_ = splat(operands_.lse[row.at(spec_.lse_stride)]);
   }
 
-  // Of a vector of logits, from class `c` on, of which a few may be there.
-  vfloat gradient(vfloat x, vfloat weight) const {
+  vfloat gradients(const T* x, int64_t c) const {
+    const vfloat v =
+        without_target(load_vector(x + c), kWeighs ? load_vector(operands_.class_weight + c) : vfloat{});
+    const int64_t at = target_ - c;
+    if (at >= 0 && at < kLanes) [[unlikely]] return less(v, at);
+    return v;
+  }
+  vfloat without_target(vfloat x, vfloat weight) const {
     const vfloat power = exp2((x - lse_) * splat(kLog2E));
     return power * of_power_ - (kWeighs ? of_class_ * weight : of_class_);
   }
-
-  // Sixteen of them.
-  struct Sixteen {
-    float8 low, high;
-  };
-  Sixteen sixteen(const T* x, int64_t c) const {
-    vfloat v[16 / kLanes];
-#pragma GCC unroll 2
-    for (int k = 0; k < 16 / kLanes; ++k) {
-      const vfloat weight =
-          kWeighs ? load_vector(operands_.class_weight + c + k * kLanes) : vfloat{};
-      v[k] = gradient(load_vector(x + k * kLanes), weight);
-    }
-    Sixteen all;
-    halves_of(v, all.low, all.high);
-    if (target_ >= c && target_ < c + 16) [[unlikely]] all = without_target(all, target_ - c);
-    return all;
-  }
-  [[gnu::noinline]] Sixteen without_target(const Sixteen& all, int64_t at) const {
-    float some[16];
-    store8(some, all.low);
-    store8(some + 8, all.high);
-    some[at] -= of_target_;
-    return {load8(some), load8(some + 8)};
-  }
-  [[gnu::noinline]] void write_last(const T* x, int64_t c, int64_t count, G* to) const {
-    const LastOnes<T> last(x, count, 0);
-    const LastOnes<float> weights(kWeighs ? operands_.class_weight + c : nullptr, kWeighs ? count : 0, 0);
-    alignas(64) float some[16];
-    for (int k = 0; k < 16; k += kLanes) store(some + k, gradient(load(last.x + k), load(weights.x + k)));
-    if (target_ >= c && target_ < c + count) some[target_ - c] -= of_target_;
-    store_some(to, load8(some), std::min<int64_t>(count, 8));
-    if (count > 8) store_some(to + 8, load8(some + 8), count - 8);
+  [[gnu::noinline]] vfloat less(vfloat v, int64_t at) const {
+    v[at] -= of_target_;
+    return v;
   }
 
-  void write(Cached, int64_t begin, int64_t count, const T* x, G* to) const {
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-      const Sixteen all = sixteen(x + i, begin + i);
-      store8(to + i, all.low);
-      store8(to + i + 8, all.high);
-    }
-    if (i < count) write_last(x + i, begin + i, count - i, to + i);
-  }
-  void write(Streamed<T> how, int64_t begin, int64_t count, const T* x, G* to) const {
-    for (int64_t i = 0; i < count; i += 16) {
-      __builtin_prefetch(how.next + i, 0, 2);
-      const Sixteen all = sixteen(x + i, begin + i);
-      stream16(to + i, all.low, all.high);
-    }
+  // Of a row that fills no vector.
+  [[gnu::noinline]] void put_few(const T* x, G* to) const {
+    const int64_t count = spec_.classes;
+    const vfloat weight = kWeighs ? load_first(operands_.class_weight, count) : vfloat{};
+    store_first(to, less(without_target(load_first(x, count), weight), target_), count);
   }
 
   const Spec& spec_;
   const BackwardOperands& operands_;
   const float weights_;
   const bool streams_;  // past the caches
-  Output<G> output_;
+  SharedLine<G> line_;
   // Of a row: what its target, each class and each probability are multiplied by.
   int64_t target_ = 0;
   float of_target_ = 0;

@@ -43,51 +43,48 @@ class Forward {
   // A reference is raised to the largest logit where one is so far above it: what was summed before is then of so
   // little weight that what it has been rounded by does not add up.
   static constexpr float kAbove = 5;
-  static constexpr int64_t kBlock = 32 * kLanes, kAhead = 4096 / int64_t{sizeof(T)};
+  static constexpr int64_t kBlock = 32 * kLanes, kFetched = kFetchedBytes / int64_t{sizeof(T)};
 
   void take(const Row& row, float& loss, float& lse) {
     const T* const x = static_cast<const T*>(operands_.logits) + row.at(spec_.logits_stride);
     reference_ = -std::numeric_limits<float>::max();
     powers_ = smooth_ = vfloat{};
-    rest_ = 0;
     const int64_t whole = spec_.classes / kLanes * kLanes;
     if (whole > 0) raise(max(load_vector(x), splat(-kInfinity)));
-    for (int64_t c = 0; c < whole; c += kBlock) add(x, c, std::min(whole, c + kBlock));
-    if (whole < spec_.classes) add_last(x, whole);
-    const double log_sum = double(log2(splat(sum_of_lanes(powers_)))[0]) * 0.693147180559945309;
+    const Ahead ahead(spec_, x);
+    for (int64_t c = 0; c < whole; c += kBlock) add(x, ahead, c, std::min(whole, c + kBlock));
+    if (whole < spec_.classes) add_last(x, spec_.classes - whole);
+    const double log_sum = double(log2(splat(sum_of(powers_)))[0]) * 0.693147180559945309;
     lse = float(double(reference_) + log_sum);
     const double own = row.own_share(spec_, operands_);
     const double target = double(reference_) - double(to_float(x[row.target])) + log_sum;
     double all = own == 0 ? 0 : own * target;
     if constexpr (Smoothing::kSmooths) {
-      const double smooth = double(sum_of_lanes(smooth_)) + double(rest_);
+      const double smooth = double(sum_of(smooth_));
       all += class_share(spec_) * (double(weights_) * (double(reference_) + log_sum) - smooth);
     }
     loss = float(all);
   }
 
-  static float sum_of_lanes(vfloat v) {
-    float sum = 0;
-    for (int lane = 0; lane < kLanes; ++lane) sum += v[lane];
-    return sum;
-  }
-
   // Classes [begin, end), whole vectors: once more, if the reference turns out to be too low.
-  void add(const T* x, int64_t begin, int64_t end) {
+  void add(const T* x, const Ahead& ahead, int64_t begin, int64_t end) {
     vfloat powers, smooth, most;
     do {
       const vfloat reference = splat(reference_);
       powers = smooth = vfloat{};
       most = splat(-kInfinity);
-      for (int64_t c = begin; c < end; c += kLanes) {
-        __builtin_prefetch(x + c + kAhead);
-        const vfloat v = load_vector(x + c);
-        most = max(v, most);
-        powers += exp2((v - reference) * splat(kLog2E));
-        if constexpr (Smoothing::kWeighs) {
-          smooth += weighed(v, load_vector(operands_.class_weight + c));
-        } else if constexpr (Smoothing::kSmooths) {
-          smooth += v;
+      for (int64_t part = begin; part < end; part += kFetched) {
+        ahead.fetch(x + part);
+        const int64_t part_end = std::min(end, part + kFetched);
+        for (int64_t c = part; c < part_end; c += kLanes) {
+          const vfloat v = load_vector(x + c);
+          most = max(v, most);
+          powers += exp2((v - reference) * splat(kLog2E));
+          if constexpr (Smoothing::kWeighs) {
+            smooth += weighed(v, load_vector(operands_.class_weight + c));
+          } else if constexpr (Smoothing::kSmooths) {
+            smooth += v;
+          }
         }
       }
     } while (raise(most));
@@ -95,14 +92,20 @@ class Forward {
     smooth_ += smooth;
   }
 
-  // Those from `begin` on, which fill no vector.
-  void add_last(const T* x, int64_t begin) {
-    const LastOnes<T> last(x + begin, spec_.classes - begin, -kInfinity);
-    raise(max(load(last.x), splat(-kInfinity)));
-    powers_ += exp2((load(last.x) - splat(reference_)) * splat(kLog2E));
-    for (int64_t c = begin; Smoothing::kSmooths && c < spec_.classes; ++c) {
-      const float weight = Smoothing::kWeighs ? operands_.class_weight[c] : 1;
-      rest_ += weight == 0 ? 0 : last.x[c - begin] * weight;
+  // The last `count`, which fill no vector: beside others that have been added, if there are any.
+  void add_last(const T* x, int64_t count) {
+    const int64_t others = spec_.classes < kLanes ? 0 : kLanes - count;
+    const vint there = others == 0 ? lane_numbers() < splat(int32_t(count)) : lane_numbers() >= splat(int32_t(others));
+    const auto load_last = [&](const auto* row) {
+      return others == 0 ? load_first(row, count) : load_vector(row + spec_.classes - kLanes);
+    };
+    const vfloat v = load_last(x), last = select(there, v, splat(-kInfinity));
+    raise(max(last, splat(-kInfinity)));
+    powers_ += exp2((last - splat(reference_)) * splat(kLog2E));
+    if constexpr (Smoothing::kWeighs) {
+      smooth_ += select(there, weighed(v, load_last(operands_.class_weight)), splat(0.0f));
+    } else if constexpr (Smoothing::kSmooths) {
+      smooth_ += select(there, v, splat(0.0f));
     }
   }
 
@@ -114,8 +117,7 @@ class Forward {
   // Whether it was too low.
   bool raise(vfloat most) {
     if (!any(most > splat(reference_ + kAbove))) return false;
-    float largest = most[0];
-    for (int lane = 1; lane < kLanes; ++lane) largest = std::max(largest, most[lane]);
+    const float largest = max_of(most);
     powers_ *= exp2(splat((reference_ - largest) * kLog2E));
     reference_ = largest;
     return true;
@@ -126,7 +128,6 @@ class Forward {
   const float weights_;
   float reference_ = 0;      // of the exponents of a row
   vfloat powers_, smooth_;   // sums of e^(x - reference), and of x by what its class has of the target
-  float rest_ = 0;           // of x, behind the last vector
 };
 
 }  // namespace fovea::cross_entropy::cpu::FOVEA_TIER

@@ -13,7 +13,7 @@ int32_t plan_pass(const fovea_device_info& device, const char* name, fovea_plan&
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
   // Of an item, so that what a worker takes anew each time is little beside it.
-  constexpr int64_t kElements = 65536;
+  constexpr int64_t kElements = 32768;
   plan.tile_queries = int32_t(std::max<int64_t>(1, kElements / spec.classes));
   plan.tile_keys = int32_t(spec.classes);
   plan.phases = kPhases;

@@ -35,14 +35,33 @@ inline double class_share(const Spec& spec) {
   return double(spec.label_smoothing) / double(spec.classes);
 }
 
-// The last elements of a row that fill no vector, and behind them others.
-template <typename T>
-struct LastOnes {
-  alignas(64) float x[16];
-
-  LastOnes(const T* row, int64_t count, float others) {
-    for (int64_t i = 0; i < 16; ++i) x[i] = i < count ? to_float(row[i]) : others;
+// Fetches what is read eight pages later: a processor fetches ahead by itself, but within a page alone. So for eight
+// lines that are read there is one of each of the next eight pages.
+constexpr int64_t kFetchedBytes = 512;
+class Ahead {
+ public:
+  template <typename T>
+  Ahead(const Spec& spec, const T* row) {
+    const int64_t stride = spec.length > 1 ? spec.logits_stride[1] : spec.classes;
+    const bool together = stride >= spec.classes && stride <= spec.classes + spec.classes / 8;
+    end_ = together ? UINTPTR_MAX : reinterpret_cast<uintptr_t>(row + spec.classes);
   }
+
+  // While kFetchedBytes from there on are read. (What is not inlined at once counts as a function that does nothing.)
+  [[gnu::always_inline]] void fetch(const void* p) const {
+    constexpr uintptr_t kLine = 64, kPage = 4096, kPages = kFetchedBytes / kLine;
+    const auto at = reinterpret_cast<uintptr_t>(p);
+    const uintptr_t pages = at / (kPages * kPage) * (kPages * kPage);
+    const uintptr_t next = pages + kPages * kPage + (at - pages) / kFetchedBytes * kLine;
+    if (next >= end_) return;
+#pragma GCC unroll 8
+    for (uintptr_t page = 0; page < kPages; ++page) {
+      __builtin_prefetch(reinterpret_cast<const void*>(next + page * kPage), 0, 2);
+    }
+  }
+
+ private:
+  uintptr_t end_;  // of what there is to read
 };
 
 }  // namespace fovea::cross_entropy::cpu::FOVEA_TIER

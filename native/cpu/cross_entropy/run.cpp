@@ -36,19 +36,18 @@ int32_t run_pass(const backend::Run& run, fovea_call& call,
   const auto& operands = *static_cast<const Operands*>(run.operands);
   auto* const weights = static_cast<float*>(run.workspace);
   const int64_t rows = rows_of(spec);
-  for (int64_t item = call.begin; item < call.end; ++item) {
-    if (call.phase == kCheckPhase) {
-      const int64_t first = item * kCheckedRows, end = std::min(first + kCheckedRows, rows);
-      if (int32_t status = check(spec, operands.targets, first, end, call)) return status;
-      if (item > 0 || !sums_weights(spec)) continue;
-      double sum = 0;
-      for (int64_t c = 0; c < spec.classes; ++c) sum += double(operands.class_weight[c]);
-      *weights = float(sum);
-    } else {
-      const int64_t first = item * run.plan.tile_queries;
-      const int64_t end = std::min(first + run.plan.tile_queries, rows);
-      kernel(spec, operands, sums_weights(spec) ? *weights : float(spec.classes), first, end);
-    }
+  if (call.phase == kRowPhase) {
+    const int64_t of_item = run.plan.tile_queries;
+    kernel(spec, operands, sums_weights(spec) ? *weights : float(spec.classes), call.begin * of_item,
+           std::min(call.end * of_item, rows));
+    return FOVEA_OK;
+  }
+  const int64_t first = call.begin * kCheckedRows, end = std::min(call.end * kCheckedRows, rows);
+  if (int32_t status = check(spec, operands.targets, first, end, call)) return status;
+  if (call.begin == 0 && sums_weights(spec)) {
+    double sum = 0;
+    for (int64_t c = 0; c < spec.classes; ++c) sum += double(operands.class_weight[c]);
+    *weights = float(sum);
   }
   return FOVEA_OK;
 }
