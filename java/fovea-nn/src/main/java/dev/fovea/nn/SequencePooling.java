@@ -6,14 +6,13 @@ import dev.fovea.Attention;
 /**
  * One row of a sequence: the mean of its rows by weights that a learned query gives them, head by
  * head. The score of row x is {@code u tanh(W x + b)} (Yang et al., Hierarchical attention networks
- * for document classification, 2016, equations 5 to 7), or the scaled product of {@code W x + b}
- * and u.
+ * for document classification, 2016, equations 5 to 7), or the scaled product of {@code W x} and u.
  */
 public final class SequencePooling extends Module {
   private final int heads;
   private final int hidden;
   private final boolean isAdditive;
-  private final Linear key; // additive: without b, which the operation adds
+  private final Linear key; // without b: the operation adds it, and products need none
   private final Parameter bias; // of additive scores; else null
   private final Parameter query; // u
 
@@ -25,7 +24,7 @@ public final class SequencePooling extends Module {
     this.heads = heads;
     this.hidden = hidden;
     isAdditive = additive;
-    key = child("key", new Linear(width, Math.multiplyExact(heads, hidden), !additive));
+    key = child("key", new Linear(width, Math.multiplyExact(heads, hidden), false));
     bias = additive ? parameter("bias", Initializer.constant(0), heads, hidden) : null;
     query = parameter("query", Initializer.uniform(1 / Math.sqrt(hidden)), heads, hidden);
   }
