@@ -214,6 +214,32 @@ class TransformerTest {
         3);
   }
 
+  /** Positions are those of rows, whatever the lengths: padding moves no query. */
+  @Test
+  void causalLayersOfSequencesWithPaddingBehindThem() {
+    int[] lengths = {3, LENGTH};
+    Bias causal = Bias.causal(LENGTH, LENGTH);
+    Bias seen = Bias.lengths(lengths);
+    for (Device device : devices()) {
+      TransformerReference reference = reference();
+      reference.self =
+          reference.padded(BATCH, (b, h, i, j) -> causal.of(b, h, i, j) + seen.of(b, h, i, j));
+      var module =
+          new GradientCheck.Inputs<>(new TransformerDecoder(config(), 1))
+              .with("x", BATCH, LENGTH, WIDTH);
+      GradientCheck.check(
+          device,
+          module,
+          tape -> {
+            Variable x = module.get(tape, "x");
+            Operands more = Operands.of("key_lengths", ints(tape, "n", lengths));
+            return module.module.forward(x, x, more, Operands.none());
+          },
+          p -> reference.decoder(p, "module", 1, p.get("x"), p.get("x")),
+          TOLERANCE);
+    }
+  }
+
   /** An encoder whose output is the memory of a decoder: gradients flow from one to the other. */
   @Test
   void encoderAndDecoderTogether() {
