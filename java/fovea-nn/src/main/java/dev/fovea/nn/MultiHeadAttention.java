@@ -81,13 +81,18 @@ public final class MultiHeadAttention extends Module {
     return self(Sizes.of(width, heads), attention);
   }
 
-  /** Of rows among themselves. */
+  /**
+   * Of rows among themselves. Row i of a sequence is position i of queries and of keys: masks,
+   * windows and ALiBi count from its beginning.
+   */
   public static MultiHeadAttention self(Sizes sizes, Attention attention) {
     if (sizes.memoryWidth != sizes.width) {
       throw new IllegalArgumentException(
           "memoryWidth is %d, expected the width, %d".formatted(sizes.memoryWidth, sizes.width));
     }
-    return new MultiHeadAttention(sizes, attention, false);
+    // Row i is position i, whatever the lengths: else those of keys alone would move the queries.
+    Attention.Builder builder = attention.toBuilder().alignment(Attention.Alignment.TOP_LEFT);
+    return new MultiHeadAttention(sizes, builder.build(), false);
   }
 
   /** Of rows over those of another sequence, the memory. */
