@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/cross_entropy/kernels.h"
-#include "cpu/image/rows.h"
+#include "cpu/vectors.h"
 
 namespace fovea::cross_entropy::cpu::FOVEA_TIER {
 
