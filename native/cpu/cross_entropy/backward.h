@@ -5,8 +5,8 @@
 
 namespace fovea::cross_entropy::cpu::FOVEA_TIER {
 
-// A line that one row ends in and the next begins in: written in two parts past the caches it takes several times as long
-// as others, and through them two thirds more.
+// A line that one row ends in and the next begins in: written past the caches in two parts it would
+// take several times as long as others, and through them it would have to be read.
 template <typename G>
 class SharedLine {
  public:
@@ -16,8 +16,8 @@ class SharedLine {
   SharedLine(const SharedLine&) = delete;
   SharedLine& operator=(const SharedLine&) = delete;
 
-  // Where elements [begin, end) of the line that belongs to `line` are to be written, before the next call; the 16 before
-  // and behind them may be, too.
+  // Where elements [begin, end) of a line are to be written, before the next call; the 16 before and
+  // behind them may be, too.
   G* part(G* line, int64_t begin, int64_t end) {
     if (line != line_ || begin != end_) {
       flush();

@@ -40,8 +40,8 @@ class Forward {
   }
 
  private:
-  // A reference is raised to the largest logit where one is so far above it: what was summed before is then of so
-  // little weight that what it has been rounded by does not add up.
+  // A reference is raised to the largest logit where one is so far above it: what was summed before is
+  // then of so little weight that what it has been rounded by does not add up.
   static constexpr float kAbove = 5;
   static constexpr int64_t kBlock = 32 * kLanes, kFetched = kFetchedBytes / int64_t{sizeof(T)};
 
@@ -60,8 +60,8 @@ class Forward {
     const double target = double(reference_) - double(to_float(x[row.target])) + log_sum;
     double all = own == 0 ? 0 : own * target;
     if constexpr (Smoothing::kSmooths) {
-      const double smooth = double(sum_of(smooth_));
-      all += class_share(spec_) * (double(weights_) * (double(reference_) + log_sum) - smooth);
+      const double of_all = double(weights_) * (double(reference_) + log_sum);
+      all += class_share(spec_) * (of_all - double(sum_of(smooth_)));
     }
     loss = float(all);
   }
@@ -95,7 +95,8 @@ class Forward {
   // The last `count`, which fill no vector: beside others that have been added, if there are any.
   void add_last(const T* x, int64_t count) {
     const int64_t others = spec_.classes < kLanes ? 0 : kLanes - count;
-    const vint there = others == 0 ? lane_numbers() < splat(int32_t(count)) : lane_numbers() >= splat(int32_t(others));
+    const vint lanes = lane_numbers();
+    const vint there = others == 0 ? lanes < splat(int32_t(count)) : lanes >= splat(int32_t(others));
     const auto load_last = [&](const auto* row) {
       return others == 0 ? load_first(row, count) : load_vector(row + spec_.classes - kLanes);
     };

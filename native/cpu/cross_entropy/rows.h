@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/cross_entropy/kernels.h"
-#include "cpu/image/rows.h"
+#include "cpu/vectors.h"
 
 namespace fovea::cross_entropy::cpu::FOVEA_TIER {
 
@@ -35,8 +35,8 @@ inline double class_share(const Spec& spec) {
   return double(spec.label_smoothing) / double(spec.classes);
 }
 
-// Fetches what is read eight pages later: a processor fetches ahead by itself, but within a page alone. So for eight
-// lines that are read there is one of each of the next eight pages.
+// Fetches what is read next: a processor does so by itself, but within a page alone. So it is told of
+// eight pages at a time, of a line of each while eight lines are read.
 constexpr int64_t kFetchedBytes = 512;
 class Ahead {
  public:
@@ -47,7 +47,8 @@ class Ahead {
     end_ = together ? UINTPTR_MAX : reinterpret_cast<uintptr_t>(row + spec.classes);
   }
 
-  // While kFetchedBytes from there on are read. (What is not inlined at once counts as a function that does nothing.)
+  // While kFetchedBytes from there on are read. (Unless it is inlined early, g++ 12 takes it for a
+  // function that does nothing, and drops its calls.)
   [[gnu::always_inline]] void fetch(const void* p) const {
     constexpr uintptr_t kLine = 64, kPage = 4096, kPages = kFetchedBytes / kLine;
     const auto at = reinterpret_cast<uintptr_t>(p);
@@ -61,7 +62,7 @@ class Ahead {
   }
 
  private:
-  uintptr_t end_;  // of what there is to read
+  uintptr_t end_;  // of what is read, if rows lie so far apart that what is between them would cost more
 };
 
 }  // namespace fovea::cross_entropy::cpu::FOVEA_TIER

@@ -12,7 +12,9 @@ void cross_entropy_weights(const CrossEntropyParams p) {
   const uint32_t thread = tile::thread_index(), shared = tile::shared_base();
   double sum = 0;
   FOVEA_UNROLL_BY(8)
-  for (int64_t c = thread; c < p.classes; c += kThreads) sum += double(tile::load_global(p.class_weight + c));
+  for (int64_t c = thread; c < p.classes; c += kThreads) {
+    sum += double(tile::load_global(p.class_weight + c));
+  }
   sum = tile::warp_sum(sum);
   const uint64_t bits = tile::as_bits(sum);
   if (thread % tile::kWarp == 0) {
