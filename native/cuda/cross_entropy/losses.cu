@@ -91,12 +91,12 @@ struct Losses {
       FOVEA_UNROLL
       for (int e = 0; e < kPacket; ++e) {
         powers += tile::exp2_approx((x[e] - sums.reference) * kLog2E);
-        if (weighs) {
-          const float weight = tile::load_global(p.class_weight + c + k * step + e);
-          smooth += weight == 0 ? 0.0f : x[e] * weight;
-        } else if (smooths) {
-          smooth += x[e];
-        }
+      }
+      if (!smooths) continue;
+      FOVEA_UNROLL
+      for (int e = 0; e < kPacket; ++e) {
+        const float weight = weighs ? tile::load_global(p.class_weight + c + k * step + e) : 1.0f;
+        smooth += weight == 0 ? 0.0f : x[e] * weight;
       }
     }
     sums.powers += powers;
