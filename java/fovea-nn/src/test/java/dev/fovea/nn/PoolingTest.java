@@ -1,6 +1,7 @@
 package dev.fovea.nn;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.AdditiveAttention;
 import dev.fovea.DType;
@@ -149,6 +150,7 @@ class PoolingTest {
     try (Parameters parameters = Parameters.of(model, Device.cpu(), 1);
         Tape tape = Tape.open(Device.cpu());
         TransformerXl.Memory memory = model.memory(Device.cpu(), DType.FLOAT32, 1, 9)) {
+      assertTrue(parameters.named().containsKey("layers.1.attention.content_bias"));
       float[] whole = read(model, tape, memory, rows, 0, 7);
       memory.clear();
       float[] first = read(model, tape, memory, rows, 0, 4);
