@@ -3,9 +3,9 @@ package dev.fovea.nn;
 import dev.fovea.Activation;
 import java.util.function.BiFunction;
 
-/** What the layers of encoders and decoders have alike: a residual stream with parts beside it. */
+/** What the layers of transformers have alike: a residual stream with parts beside it. */
 abstract sealed class TransformerLayer extends Module
-    permits TransformerEncoderLayer, TransformerDecoderLayer {
+    permits TransformerEncoderLayer, TransformerDecoderLayer, TransformerXl.Layer {
   private final boolean postNorm;
   private final Activation residual;
 
@@ -23,9 +23,13 @@ abstract sealed class TransformerLayer extends Module
   final Variable behind(
       Variable stream, Norm norm, BiFunction<Variable, Activation, Variable> part) {
     Activation dropout = isTraining() ? residual : residual.eval();
-    return postNorm
-        ? norm.forward(part.apply(stream, dropout))
-        : part.apply(norm.forward(stream), dropout);
+    Variable sum = part.apply(before(stream, norm), dropout);
+    return postNorm ? norm.forward(sum) : sum;
+  }
+
+  /** What a part reads of rows of the stream. */
+  final Variable before(Variable rows, Norm norm) {
+    return postNorm ? rows : norm.forward(rows);
   }
 
   final Variable fed(Variable stream, Norm norm, FeedForward feedForward) {

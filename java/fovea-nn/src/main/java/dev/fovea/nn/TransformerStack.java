@@ -11,7 +11,7 @@ import java.util.function.Function;
  * @param <L> the layers
  */
 abstract sealed class TransformerStack<L extends TransformerLayer> extends Module
-    permits TransformerEncoder, TransformerDecoder {
+    permits TransformerEncoder, TransformerDecoder, TransformerXl {
   private final List<L> layers = new ArrayList<>();
   private final Norm norm; // null: each layer ends with one
 

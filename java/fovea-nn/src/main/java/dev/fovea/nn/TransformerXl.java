@@ -1,6 +1,5 @@
 package dev.fovea.nn;
 
-import dev.fovea.Activation;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
@@ -13,58 +12,43 @@ import java.util.List;
  * had in the segments before: recurrence without gradients through it (Dai et al., Transformer-XL,
  * 2019, arXiv 1901.02860). Attention is causal, and knows distances by keys of their own.
  */
-public final class TransformerXl extends Module {
-  private final List<Layer> layers = new ArrayList<>();
-  private final Norm norm; // null: each layer ends with one
+public final class TransformerXl extends TransformerStack<TransformerXl.Layer> {
+  private final int layers;
   private final int width;
 
   /** Layers {@code layers.0} and so on; the heads of keys are those of queries. */
   public TransformerXl(TransformerConfig config, int layers) {
-    if (layers < 1) {
-      throw new IllegalArgumentException("layers is " + layers + ", expected 1 or more");
-    }
+    super(config, layers, layers, Layer::new);
+    this.layers = layers;
     width = config.width();
-    Layers own = child("layers", new Layers());
-    for (int i = 0; i < layers; i++) {
-      this.layers.add(own.add(i, new Layer(config)));
-    }
-    norm = config.isPostNorm() ? null : child("norm", config.norm());
   }
 
-  private static final class Layers extends Module {
-    Layer add(int i, Layer layer) {
-      return child(Integer.toString(i), layer);
-    }
-  }
-
-  private static final class Layer extends Module {
-    private final boolean postNorm;
-    private final Activation residual;
+  /** One layer. */
+  static final class Layer extends TransformerLayer {
     private final Norm attentionNorm;
     private final RelativeAttention attention;
     private final Norm feedForwardNorm;
     private final FeedForward feedForward;
 
     Layer(TransformerConfig config) {
-      postNorm = config.isPostNorm();
-      residual = config.residual();
+      super(config);
       attentionNorm = child("attention_norm", config.norm());
       attention = child("attention", config.relativeAttention());
       feedForwardNorm = child("feed_forward_norm", config.norm());
       feedForward = child("feed_forward", config.feedForward());
     }
 
+    /** {@code rows} are x, or what precedes it and x. */
     Variable forward(Variable x, Variable rows) {
-      Activation dropout = isTraining() ? residual : residual.eval();
-      if (postNorm) {
-        Variable sum = attentionNorm.forward(attention.addTo(x, x, rows, dropout));
-        return feedForwardNorm.forward(feedForward.addTo(sum, sum, dropout));
-      }
-      Variable all = attentionNorm.forward(rows);
-      long keys = rows.size(1);
-      Variable own = all.slice(1, keys - x.size(1), keys);
-      Variable sum = attention.addTo(x, own, all, dropout);
-      return feedForward.addTo(sum, feedForwardNorm.forward(sum), dropout);
+      Variable sum =
+          behind(
+              x,
+              attentionNorm,
+              (in, dropout) -> {
+                Variable all = rows == x ? in : before(rows, attentionNorm);
+                return attention.addTo(x, in, all, dropout);
+              });
+      return fed(sum, feedForwardNorm, feedForward);
     }
   }
 
@@ -74,7 +58,7 @@ public final class TransformerXl extends Module {
     private final int length;
     private final List<Tensor> rows = new ArrayList<>(); // [B, length, width] of each layer
     private final List<Variable> read = new ArrayList<>(); // by the last forward pass
-    private int filled;
+    private List<Tensor> kept = List.of(); // the parts of `rows` that are filled
 
     private Memory(Scope scope, int length) {
       this.scope = scope;
@@ -83,12 +67,12 @@ public final class TransformerXl extends Module {
 
     /** How many rows there are. */
     public int filled() {
-      return filled;
+      return kept.isEmpty() ? 0 : (int) kept.getFirst().size(1);
     }
 
     /** Forgets all: the next segment begins another text. */
     public void clear() {
-      filled = 0;
+      kept = List.of();
       read.clear();
     }
 
@@ -107,7 +91,10 @@ public final class TransformerXl extends Module {
             .slice(1, length - keep, length)
             .copyFrom(all.slice(1, all.size(1) - keep, all.size(1)));
       }
-      filled = (int) Math.min(length, read.getFirst().size(1));
+      long now = Math.min(length, read.getFirst().size(1));
+      if (filled() != now) { // else the next step reads what this one did
+        kept = rows.stream().map(it -> it.slice(1, length - now, length)).toList();
+      }
       read.clear();
     }
 
@@ -131,7 +118,7 @@ public final class TransformerXl extends Module {
     Scope scope = Scope.open(device);
     try {
       Memory memory = new Memory(scope, length);
-      for (int i = 0; i < layers.size(); i++) {
+      for (int i = 0; i < layers; i++) {
         memory.rows.add(scope.allocate(dtype, batch, length, width));
       }
       return memory;
@@ -149,25 +136,17 @@ public final class TransformerXl extends Module {
    * @return [B, S, width]
    */
   public Variable forward(Variable x, Memory memory) {
-    Tape tape = x.tape();
     memory.read.clear();
-    List<Variable> read = new ArrayList<>();
-    Variable stream = x;
-    for (int i = 0; i < layers.size(); i++) {
-      Variable rows = stream;
-      if (memory.filled > 0) {
-        Tensor before = memory.rows.get(i);
-        record Before(Tensor rows, int filled) {}
-        Variable kept =
-            tape.constant(
-                new Before(before, memory.filled),
-                scope -> before.slice(1, memory.length - memory.filled, memory.length));
-        rows = Functions.concat(1, kept, stream);
-      }
-      read.add(rows);
-      stream = layers.get(i).forward(stream, rows);
-    }
-    memory.read.addAll(read);
-    return norm == null ? stream : norm.forward(stream);
+    return through(
+        x,
+        (layer, stream) -> {
+          Variable rows = stream;
+          if (!memory.kept.isEmpty()) {
+            Tensor kept = memory.kept.get(memory.read.size());
+            rows = Functions.concat(1, x.tape().constant(kept), stream);
+          }
+          memory.read.add(rows);
+          return layer.forward(stream, rows);
+        });
   }
 }
