@@ -60,17 +60,6 @@ inline void stream_vectors(T* p, vfloat low, vfloat high) {
 }
 #endif
 
-// Sixteen elements as two times eight.
-inline void halves_of(const vfloat (&v)[16 / kLanes], float8& low, float8& high) {
-#if defined(__AVX512F__)
-  low = _mm512_castps512_ps256(v[0]);
-  high = _mm512_extractf32x8_ps(v[0], 1);
-#else
-  low = v[0];
-  high = v[1];
-#endif
-}
-
 // The first `count` elements; the rest is zero and not read.
 template <typename T>
 [[gnu::noinline]] vfloat load_first(const T* p, int64_t count) {

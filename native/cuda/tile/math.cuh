@@ -79,14 +79,6 @@ FOVEA_DEVICE int32_t count_bits(uint32_t x) {
   return std::popcount(x);
 #endif
 }
-// The lowest bit that is set, of which there is one.
-FOVEA_DEVICE uint32_t lowest_bit(uint32_t x) {
-#ifdef __CUDACC__
-  return uint32_t(__ffs(int(x))) - 1;
-#else
-  return uint32_t(std::countr_zero(x));
-#endif
-}
 
 // 2^x to 2 ulp; results below 2^-126 are zero, exp2(-infinity) is exactly 0.
 FOVEA_DEVICE float exp2_approx(float x) {

@@ -27,18 +27,8 @@ final class Gradients {
   private static final class Slot {
     State state = State.NOTHING;
     Tensor tensor; // null: not taken yet
-    Memory memory; // of the tensor; null: somebody else's
+    Buffer buffer; // of the tensor; null: somebody else's
     ViewNode group; // the views that some of are there
-  }
-
-  /** What gradients that are the same may lie in together, until one of them changes. */
-  private static final class Memory {
-    final Buffer buffer;
-    int owners = 1;
-
-    Memory(Buffer buffer) {
-      this.buffer = buffer;
-    }
   }
 
   private final Tape tape;
@@ -177,17 +167,17 @@ final class Gradients {
   }
 
   /**
-   * The gradient of {@code output} as a part of that of {@code input}: in the same memory if it can
-   * be.
+   * The gradient of {@code output} as a part of that of {@code input}, which takes over its memory
+   * if it can: nobody else reads the gradient of an output behind its node.
    */
   void pass(Variable output, Variable input) {
     Slot from = slot(output);
     Slot to = slot(input);
     boolean alone = input.whole() == null && input.parameter() == null && to.tensor == null;
-    if (alone && from.memory != null && input.dtype() == output.dtype()) {
+    if (alone && from.buffer != null && input.dtype() == output.dtype()) {
       to.tensor = from.tensor.reshape(input.shape());
-      to.memory = from.memory;
-      to.memory.owners++;
+      to.buffer = from.buffer;
+      from.buffer = null;
       to.state = State.ALL;
     } else {
       add(input, memory(output));
@@ -232,8 +222,8 @@ final class Gradients {
     }
     Slot slot = slot(it);
     if (slot.tensor == null) {
-      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
-      slot.tensor = slot.memory.buffer.tensor();
+      slot.buffer = buffers.take(it.dtype(), it.shape());
+      slot.tensor = slot.buffer.tensor();
     }
     return slot.tensor;
   }
@@ -246,22 +236,7 @@ final class Gradients {
     }
     boolean was = isAll(it) || (it.whole() != null && isBegunAround(it));
     slot.state = State.ALL;
-    separate(it);
     return was;
-  }
-
-  /** Before it changes: what others have in the same memory stays. */
-  private void separate(Variable it) {
-    Slot slot = slot(it);
-    if (it.whole() != null) {
-      separate(it.whole());
-    } else if (slot.memory != null && slot.memory.owners > 1) {
-      Tensor shared = slot.tensor;
-      slot.memory.owners--;
-      slot.memory = new Memory(buffers.take(it.dtype(), it.shape()));
-      slot.tensor = slot.memory.buffer.tensor();
-      then(Transfer.copy(shared, slot.tensor));
-    }
   }
 
   /**
@@ -311,8 +286,8 @@ final class Gradients {
 
   private void giveBack(Variable output) {
     Slot slot = slots.remove(output);
-    if (slot != null && slot.memory != null && --slot.memory.owners == 0) {
-      buffers.give(slot.memory.buffer);
+    if (slot != null && slot.buffer != null) {
+      buffers.give(slot.buffer);
     }
   }
 }

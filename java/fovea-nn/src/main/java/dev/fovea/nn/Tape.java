@@ -154,7 +154,7 @@ public final class Tape implements AutoCloseable {
   /** A parameter of a module. */
   public Variable parameter(Parameter parameter) {
     requireOpen();
-    return parameters.computeIfAbsent(parameter, it -> Variable.of(this, it));
+    return parameters.computeIfAbsent(parameter, it -> Variable.of(this, it, it.computed()));
   }
 
   /**
@@ -163,7 +163,7 @@ public final class Tape implements AutoCloseable {
    */
   public Variable exactParameter(Parameter parameter) {
     requireOpen();
-    return exact.computeIfAbsent(parameter, it -> Variable.ofExact(this, it));
+    return exact.computeIfAbsent(parameter, it -> Variable.of(this, it, it.value()));
   }
 
   /**

@@ -2,7 +2,6 @@ package dev.fovea.nn;
 
 import dev.fovea.Activation;
 import dev.fovea.Attention;
-import dev.fovea.Normalization;
 import java.util.Objects;
 import java.util.function.Consumer;
 
@@ -163,8 +162,6 @@ public final class TransformerConfig implements Cloneable {
   }
 
   Norm norm() {
-    return rms
-        ? new Norm(Normalization.rms(Norm.EPSILON), width, false)
-        : new Norm(Normalization.layer(Norm.EPSILON), width, true);
+    return rms ? Norm.rms(width) : Norm.layer(width);
   }
 }

@@ -42,16 +42,10 @@ public final class Variable {
     return new Variable(tape, value, null, null, null, null, differentiable);
   }
 
-  static Variable of(Tape tape, Parameter parameter) {
-    tape.requireHere(parameter.computed(), parameter);
-    return new Variable(
-        tape, parameter.computed(), parameter, null, null, null, tape.differentiates());
-  }
-
-  static Variable ofExact(Tape tape, Parameter parameter) {
-    tape.requireHere(parameter.value(), parameter);
-    return new Variable(
-        tape, parameter.value(), parameter, null, null, null, tape.differentiates());
+  /** {@code value} is that of the parameter, in one type or the other. */
+  static Variable of(Tape tape, Parameter parameter, Tensor value) {
+    tape.requireHere(value, parameter);
+    return new Variable(tape, value, parameter, null, null, null, tape.differentiates());
   }
 
   /** A view of {@code whole}; those of one group are all of it, null stands for a part. */
