@@ -3,6 +3,7 @@ package dev.fovea.cli;
 import com.google.gson.JsonObject;
 import dev.fovea.cli.demo.Demo;
 import dev.fovea.cli.train.TrainDemo;
+import dev.fovea.cli.translate.TranslateDemo;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,6 +30,16 @@ final class DemoCommand extends CliCommand {
 
   private static final Set<String> WITH_TRAIN =
       Set.of("--train", "--steps", "--seed", "--plot", "--json");
+  private static final Set<String> WITH_TRANSLATE =
+      Set.of(
+          "--translate",
+          "--dictionary",
+          "--steps",
+          "--seed",
+          "--checkpoint",
+          "--plot",
+          "--alignment",
+          "--json");
 
   private static final int LAYER = 5;
   private static final int HEAD = 9;
@@ -134,17 +145,35 @@ final class DemoCommand extends CliCommand {
   }
 
   private int train() throws IOException {
+    if (training.isTranslation()) {
+      return translate();
+    }
     TrainDemo.Settings settings = training.settings();
-    boolean alone =
-        spec.commandLine().getParseResult().matchedOptions().stream()
-            .map(OptionSpec::longestName)
-            .allMatch(WITH_TRAIN::contains);
-    if (!questions.isEmpty() || !alone) {
+    if (!questions.isEmpty() || !goWith(WITH_TRAIN)) {
       throw new IllegalArgumentException("--train goes with --steps, --seed and --plot alone");
     }
     Devices.cpu();
     JsonObject document = new TrainDemo(settings, text()).run();
     document(document);
     return document.get("learnt").getAsBoolean() ? 0 : Main.FAILED;
+  }
+
+  private int translate() throws IOException {
+    TranslateDemo.Settings settings = training.translation(questions);
+    if (!goWith(WITH_TRANSLATE)) {
+      throw new IllegalArgumentException(
+          "--translate goes with words, --dictionary, --steps, --seed, --checkpoint, --plot and"
+              + " --alignment alone");
+    }
+    Devices.cpu();
+    JsonObject document = new TranslateDemo(settings, text()).run();
+    document(document);
+    return document.get("learnt").getAsBoolean() ? 0 : Main.FAILED;
+  }
+
+  private boolean goWith(Set<String> options) {
+    return spec.commandLine().getParseResult().matchedOptions().stream()
+        .map(OptionSpec::longestName)
+        .allMatch(options::contains);
   }
 }

@@ -73,7 +73,15 @@ class MainTest {
         "demo --train why",
         "demo --train --plot .",
         "demo --train --heatmap h.png",
-        "demo --train --rounds 0"
+        "demo --train --rounds 0",
+        "demo --train --translate",
+        "demo --train --dictionary d",
+        "demo --checkpoint c",
+        "demo --translate --dictionary no-such-dictionary",
+        "demo --translate --dictionary . --steps 0",
+        "demo --translate --dictionary .",
+        "demo --translate --dictionary . --alignment a.txt",
+        "demo --translate --dictionary . --top 2"
       })
   void mistakesGiveOneSentenceAndCode2(String line) {
     Cli cli = Cli.run(line.split(" "));

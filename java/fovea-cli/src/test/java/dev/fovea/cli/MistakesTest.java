@@ -233,6 +233,9 @@ class MistakesTest {
         "demo --train --steps 2147483647 | --steps is 2147483647, expected 1 to",
         "demo --train --plot @x.gif | --plot is @x.gif, expected a name that ends in .png",
         "demo --train --plot @folder | --plot @folder is a folder",
+        "demo --translate --dictionary @no.txt | --dictionary @no.txt cannot be read: there is no",
+        "demo --translate --dictionary @latin.txt | has 0 words such as \"ATTENTION",
+        "demo --translate | --translate needs a --dictionary, or npm's",
         "atend | There is no command 'atend' here; did you mean attend?",
         "help | There is no command 'help' here. Try: fovea --help"
       })

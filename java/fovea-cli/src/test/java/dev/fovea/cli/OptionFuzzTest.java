@@ -192,6 +192,8 @@ class OptionFuzzTest {
           List.of("demo", "--text", "/proc/no"),
           List.of("demo", "--train", "--steps", "0"),
           List.of("demo", "--train", "--plot", "/proc/no.png"),
+          List.of("demo", "--translate", "--steps", "0"),
+          List.of("demo", "--translate", "--dictionary", "/proc/no"),
           List.of("demo", "--layer", "1"),
           List.of("info", "more"),
           List.of("info", "--nonsense"),

@@ -71,18 +71,41 @@ public final class Functions {
    */
   public static Variable attention(
       Attention attention, Variable query, Variable key, Variable value, Operands more) {
+    return attention(attention, query, key, value, more, false).getFirst();
+  }
+
+  /**
+   * The same, with the attention weights, before dropout: to be looked at. They are not
+   * differentiable, and take memory and time of all pairs.
+   *
+   * @return out, and weights float32 [B, Hq, Sq, Sk], or packed [Hq, Tq, longest key]
+   */
+  public static List<Variable> attentionAndWeights(
+      Attention attention, Variable query, Variable key, Variable value, Operands more) {
+    return attention(attention, query, key, value, more, true);
+  }
+
+  private static List<Variable> attention(
+      Attention attention,
+      Variable query,
+      Variable key,
+      Variable value,
+      Operands more,
+      boolean withWeights) {
     List<String> names = names(List.of("query", "key", "value"), more);
     return operation(
-        attention,
+        withWeights ? List.of(attention, "weights") : attention,
         names,
         List.of(query, key, value),
         more,
         () -> {
           AttentionCall call = attention.call(query.value(), key.value(), value.value());
           pack(call, more);
-          return new Recipe(call, names, query.dtype(), call::gradients)
-              .saving("lse", lse(query, more))
-              .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
+          Recipe recipe =
+              new Recipe(call, names, query.dtype(), call::gradients)
+                  .saving("lse", lse(query, more))
+                  .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
+          return withWeights ? recipe.giving("weights", weights(query, key, more)) : recipe;
         });
   }
 
@@ -105,18 +128,19 @@ public final class Functions {
       Operands more) {
     List<String> names = names(List.of("query", "key", "value", "weight"), more);
     return operation(
-        attention,
-        names,
-        List.of(query, key, value, weight),
-        more,
-        () -> {
-          AdditiveCall call =
-              attention.call(query.value(), key.value(), value.value(), weight.value());
-          pack(call, more);
-          return new Recipe(call, names, query.dtype(), call::gradients)
-              .saving("lse", lse(query, more))
-              .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
-        });
+            attention,
+            names,
+            List.of(query, key, value, weight),
+            more,
+            () -> {
+              AdditiveCall call =
+                  attention.call(query.value(), key.value(), value.value(), weight.value());
+              pack(call, more);
+              return new Recipe(call, names, query.dtype(), call::gradients)
+                  .saving("lse", lse(query, more))
+                  .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
+            })
+        .getFirst();
   }
 
   private static long[] lse(Variable query, Operands more) {
@@ -126,6 +150,13 @@ public final class Functions {
       return q; // will be refused
     }
     return more.isPacked() ? new long[] {q[rank - 2], q[rank - 3]} : new long[] {q[0], q[2], q[1]};
+  }
+
+  private static long[] weights(Variable query, Variable key, Operands more) {
+    long[] lse = lse(query, more);
+    long[] shape = Arrays.copyOf(lse, lse.length + 1);
+    shape[lse.length] = more.isPacked() ? more.longestKey() : key.size(1);
+    return shape;
   }
 
   private static void pack(SoftmaxCall<?> call, Operands more) {
@@ -151,14 +182,15 @@ public final class Functions {
     Operands more = Operands.none().with("positions", positions);
     List<String> names = names(List.of("x", "cosines", "sines"), more);
     return operation(
-        embedding,
-        names,
-        List.of(x, cosines, sines),
-        more,
-        () -> {
-          RotaryCall call = embedding.call(x.value(), cosines.value(), sines.value());
-          return new Recipe(call, names, x.dtype(), call::gradients);
-        });
+            embedding,
+            names,
+            List.of(x, cosines, sines),
+            more,
+            () -> {
+              RotaryCall call = embedding.call(x.value(), cosines.value(), sines.value());
+              return new Recipe(call, names, x.dtype(), call::gradients);
+            })
+        .getFirst();
   }
 
   // ---- activations
@@ -242,17 +274,18 @@ public final class Functions {
     }
     List<String> names = names(List.of("x"), more);
     return operation(
-        activation,
-        names,
-        List.of(x),
-        more,
-        () -> {
-          ActivationCall call = activation.call(x.value());
-          return new Recipe(call, names, x.dtype(), call::gradients)
-              .seeded(activation.eval().equals(activation) ? null : call::dropoutSeed)
-              .addingAll()
-              .passing("residual");
-        });
+            activation,
+            names,
+            List.of(x),
+            more,
+            () -> {
+              ActivationCall call = activation.call(x.value());
+              return new Recipe(call, names, x.dtype(), call::gradients)
+                  .seeded(activation.eval().equals(activation) ? null : call::dropoutSeed)
+                  .addingAll()
+                  .passing("residual");
+            })
+        .getFirst();
   }
 
   /** [1, rows, D]. */
@@ -283,16 +316,17 @@ public final class Functions {
         Operands.none().with("weight", gain(tape, weight)).with("bias", gain(tape, bias));
     List<String> names = names(List.of("x"), more);
     return operation(
-        normalization,
-        names,
-        List.of(x),
-        more,
-        () -> {
-          NormalizationCall call = normalization.call(x.value());
-          return new Recipe(call, names, x.dtype(), call::gradients)
-              .addingAll()
-              .addingFirst(backward -> ((NormalizationBackward) backward).accumulateDx(true));
-        });
+            normalization,
+            names,
+            List.of(x),
+            more,
+            () -> {
+              NormalizationCall call = normalization.call(x.value());
+              return new Recipe(call, names, x.dtype(), call::gradients)
+                  .addingAll()
+                  .addingFirst(backward -> ((NormalizationBackward) backward).accumulateDx(true));
+            })
+        .getFirst();
   }
 
   /** [H, D]. */
@@ -319,14 +353,15 @@ public final class Functions {
     Variable rows = ids.tape().parameter(table);
     List<String> names = names(List.of("table", "ids"), more);
     return operation(
-        lookup,
-        names,
-        List.of(rows, ids),
-        more,
-        () -> {
-          EmbeddingLookupCall call = lookup.call(rows.value(), ids.value());
-          return new Recipe(call, names, rows.dtype(), call::gradients).addingAll();
-        });
+            lookup,
+            names,
+            List.of(rows, ids),
+            more,
+            () -> {
+              EmbeddingLookupCall call = lookup.call(rows.value(), ids.value());
+              return new Recipe(call, names, rows.dtype(), call::gradients).addingAll();
+            })
+        .getFirst();
   }
 
   /**
@@ -339,15 +374,16 @@ public final class Functions {
   public static Variable crossEntropy(CrossEntropy loss, Variable logits, Variable targets) {
     List<String> names = List.of("logits", "targets");
     return operation(
-        loss,
-        names,
-        List.of(logits, targets),
-        Operands.none(),
-        () -> {
-          CrossEntropyCall call = loss.call(logits.value(), targets.value());
-          return new Recipe(call, names, DType.FLOAT32, call::gradients)
-              .saving("lse", Arrays.copyOf(logits.shape(), 2));
-        });
+            loss,
+            names,
+            List.of(logits, targets),
+            Operands.none(),
+            () -> {
+              CrossEntropyCall call = loss.call(logits.value(), targets.value());
+              return new Recipe(call, names, DType.FLOAT32, call::gradients)
+                  .saving("lse", Arrays.copyOf(logits.shape(), 2));
+            })
+        .getFirst();
   }
 
   // ---- all alike
@@ -358,7 +394,7 @@ public final class Functions {
     return names;
   }
 
-  private static Variable operation(
+  private static List<Variable> operation(
       Object spec,
       List<String> names,
       List<Variable> first,
@@ -369,9 +405,6 @@ public final class Functions {
     inputs.addAll(more.variables());
     What what = new What(spec, names, more.longestQuery(), more.longestKey());
     return tape.record(
-            what,
-            inputs,
-            () -> new OperationNode(tape, tape.recorded(), what, inputs, recipe.get()))
-        .getFirst();
+        what, inputs, () -> new OperationNode(tape, tape.recorded(), what, inputs, recipe.get()));
   }
 }

@@ -3,7 +3,9 @@ package dev.fovea.nn;
 import dev.fovea.Activation;
 import dev.fovea.Attention;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /**
  * Multi-head attention (Vaswani et al., Attention is all you need, 2017, arXiv 1706.03762, section
@@ -59,6 +61,7 @@ public final class MultiHeadAttention extends Module {
   private final Linear keyValue; // null where `in` has them
   private final Linear out;
   private Positions positions; // null: none
+  private Consumer<Variable> observer; // null: none
 
   private MultiHeadAttention(Sizes sizes, Attention attention, boolean isCross) {
     this.sizes = sizes;
@@ -112,6 +115,16 @@ public final class MultiHeadAttention extends Module {
     }
     this.positions = child("positions", positions);
     return this;
+  }
+
+  /**
+   * Shows the attention weights of every call from now on, before dropout: float32 [B, heads, Sq,
+   * Sk], or packed [heads, Tq, longest key]. They take time and memory of all pairs.
+   *
+   * @param observer what looks at them; null for nobody
+   */
+  public void observe(Consumer<Variable> observer) {
+    this.observer = observer;
   }
 
   /** Self-attention of x [B, S, width]. */
@@ -188,7 +201,14 @@ public final class MultiHeadAttention extends Module {
 
   private Variable attend(Variable x, Variable query, Variable key, Variable value, Operands more) {
     Attention spec = isTraining() ? attention : attention.eval();
-    Variable attended = Functions.attention(spec, query, key, value, more);
+    Variable attended;
+    if (observer == null) {
+      attended = Functions.attention(spec, query, key, value, more);
+    } else {
+      List<Variable> both = Functions.attentionAndWeights(spec, query, key, value, more);
+      observer.accept(both.getLast());
+      attended = both.getFirst();
+    }
     long[] shape = x.shape();
     shape[shape.length - 1] = (long) sizes.heads * sizes.headDim;
     return attended.reshape(shape);

@@ -27,6 +27,8 @@ final class OperationNode extends Node {
     private final DType outType;
     private final Function<Tensor, OperationBackward<?>> gradients;
     private Map<String, long[]> saved = Map.of();
+    private String given; // beside out; null: nothing
+    private long[] givenShape;
     private Seeding seeding; // null: nothing is dropped
     private boolean addsAll;
     private Consumer<OperationBackward<?>> addingFirst; // null: it cannot
@@ -54,6 +56,13 @@ final class OperationNode extends Node {
     /** What a backward pass reads beside out, float32, and its sizes. */
     Recipe saving(String name, long... shape) {
       saved = Map.of(name, shape);
+      return this;
+    }
+
+    /** What comes out beside out, float32, not differentiable, and its sizes. */
+    Recipe giving(String name, long... shape) {
+      given = name;
+      givenShape = shape;
       return this;
     }
 
@@ -90,6 +99,7 @@ final class OperationNode extends Node {
 
   private final Recipe recipe;
   private final Variable out;
+  private final List<Variable> outputs = new ArrayList<>();
   private final List<Buffer> memory = new ArrayList<>();
   private final long place;
 
@@ -104,6 +114,12 @@ final class OperationNode extends Node {
     long[] shape = Calls.outShape(recipe.call);
     out = Variable.of(tape, take(tape, recipe.outType, shape), isDifferentiable());
     recipe.call.out(out.value());
+    outputs.add(out);
+    if (recipe.given != null) {
+      Tensor given = take(tape, DType.FLOAT32, recipe.givenShape);
+      Calls.bind(recipe.call, recipe.given, given);
+      outputs.add(Variable.of(tape, given, false));
+    }
     if (isDifferentiable()) {
       recipe.saved.forEach(
           (name, sizes) -> Calls.bind(recipe.call, name, take(tape, DType.FLOAT32, sizes)));
@@ -118,7 +134,7 @@ final class OperationNode extends Node {
 
   @Override
   List<Variable> outputs() {
-    return List.of(out);
+    return outputs;
   }
 
   @Override

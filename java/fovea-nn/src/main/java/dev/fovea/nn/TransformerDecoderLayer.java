@@ -24,6 +24,16 @@ public final class TransformerDecoderLayer extends TransformerLayer {
     feedForward = child("feed_forward", config.feedForward());
   }
 
+  /** Its attention to the rows before. */
+  public MultiHeadAttention selfAttention() {
+    return self;
+  }
+
+  /** Its attention to the memory. */
+  public MultiHeadAttention crossAttention() {
+    return cross;
+  }
+
   /**
    * From [B, S, width] to the same.
    *

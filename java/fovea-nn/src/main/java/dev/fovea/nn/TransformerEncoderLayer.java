@@ -21,6 +21,11 @@ public final class TransformerEncoderLayer extends TransformerLayer {
     feedForward = child("feed_forward", config.feedForward());
   }
 
+  /** Its attention. */
+  public MultiHeadAttention attention() {
+    return attention;
+  }
+
   /**
    * From [B, S, width], or packed [T, width], to the same.
    *

@@ -1,6 +1,7 @@
 package dev.fovea.nn;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -34,6 +35,11 @@ abstract sealed class TransformerStack<L extends TransformerLayer> extends Modul
     L add(int i, L layer) {
       return child(Integer.toString(i), layer);
     }
+  }
+
+  /** Its layers, the first below; a shared one more than once. */
+  public final List<L> layers() {
+    return Collections.unmodifiableList(layers);
   }
 
   final Variable through(Variable x, BiFunction<L, Variable, Variable> layer) {

@@ -9,7 +9,7 @@ import dev.fovea.cli.encoder.Model;
 import dev.fovea.cli.encoder.Tokenizer;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.files.PngName;
-import dev.fovea.cli.files.Reason;
+import dev.fovea.cli.files.TextFile;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
 import dev.fovea.pictures.Heatmap;
@@ -18,8 +18,7 @@ import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -148,20 +147,14 @@ public final class Demo {
   }
 
   private static List<String> lines(Path file) throws IOException {
-    try {
-      if (Files.isDirectory(file)) {
-        throw new IllegalArgumentException("--text " + file + " is a folder, expected a file");
-      }
-      List<String> lines = Files.readAllLines(file).stream().filter(l -> !l.isBlank()).toList();
-      if (lines.isEmpty()) {
-        throw new IllegalArgumentException("--text " + file + " has no text");
-      }
-      return lines;
-    } catch (MalformedInputException e) {
-      throw new IllegalArgumentException("--text " + file + " is not UTF-8 text", e);
-    } catch (IOException e) {
-      throw new IOException("--text " + file + " cannot be read: " + Reason.of(e), e);
+    List<String> lines =
+        TextFile.lines("--text", file, StandardCharsets.UTF_8).stream()
+            .filter(it -> !it.isBlank())
+            .toList();
+    if (lines.isEmpty()) {
+      throw new IllegalArgumentException("--text " + file + " has no text");
     }
+    return lines;
   }
 
   private List<String> searchFaq(TextEmbedder embedder) throws IOException {

@@ -3,7 +3,7 @@ package dev.fovea.cli.train;
 import com.google.gson.JsonObject;
 import dev.fovea.Device;
 import dev.fovea.cli.files.CommandFiles;
-import dev.fovea.cli.files.PngName;
+import dev.fovea.cli.files.DemoPicture;
 import dev.fovea.cli.train.Trainer.Score;
 import dev.fovea.pictures.LossPlot;
 import java.io.IOException;
@@ -22,9 +22,6 @@ public final class TrainDemo {
   /** More are more than a week's work, and more losses than a plot can show. */
   public static final int MOST_STEPS = 10_000_000;
 
-  /** File for the losses where none is named. */
-  public static final String PLOT = "fovea-training.png";
-
   /** Share of tokens that has to be right in the end. */
   private static final double ENOUGH = 0.99;
 
@@ -38,7 +35,7 @@ public final class TrainDemo {
    *
    * @param steps of training
    * @param seed of parameters and data
-   * @param plot file to draw the losses to; null: {@link #PLOT}, if it can be drawn
+   * @param plot file to draw the losses to; null: {@link DemoPicture#LOSSES}, if it can be drawn
    */
   public record Settings(int steps, long seed, Path plot) {}
 
@@ -59,7 +56,8 @@ public final class TrainDemo {
   public JsonObject run() throws IOException {
     try (CommandFiles files = new CommandFiles();
         Trainer trainer = trainer()) {
-      boolean plotted = namePlot(files);
+      DemoPicture picture =
+          DemoPicture.of("--plot", settings.plot(), DemoPicture.LOSSES, files, text);
       print(
           "A Transformer of %d attention layers, %,d parameters, learns to sort %d tokens from a"
               + " vocabulary of %d.%n",
@@ -79,7 +77,11 @@ public final class TrainDemo {
           100 * score.accuracy(),
           score.loss());
       print("  in   %s%n  out  %s%n", words(trainer.sequence()), words(trainer.answer()));
-      Path plot = plotted ? draw(new LossPlot(losses, title(score)), files) : null;
+      Path plot = picture.draw(() -> new LossPlot(losses, title(score)).png());
+      files.commit();
+      if (plot != null) {
+        print("%s shows the loss.%n", plot);
+      }
       boolean learnt = score.accuracy() > ENOUGH;
       if (!learnt) {
         print("That is not over %.0f %%: it has not learnt to sort.%n", 100 * ENOUGH);
@@ -100,26 +102,6 @@ public final class TrainDemo {
 
   private Trainer trainer() {
     return new Trainer(Device.cpu(), SIZES, BATCH, settings.steps(), settings.seed());
-  }
-
-  /**
-   * Before any work: a wrong name should not cost a minute.
-   *
-   * @return false if nobody asked for the plot and it cannot be written here
-   */
-  private boolean namePlot(CommandFiles files) throws IOException {
-    if (settings.plot() != null) {
-      PngName.check("--plot", settings.plot());
-      files.writes("--plot", settings.plot());
-      return true;
-    }
-    try {
-      files.writes("--plot", Path.of(PLOT));
-      return true;
-    } catch (IllegalArgumentException | IOException e) {
-      print("The loss curve will not be drawn: %s.%n", e.getMessage());
-      return false;
-    }
   }
 
   private double[] train(Trainer trainer) {
@@ -149,23 +131,6 @@ public final class TrainDemo {
       }
     }
     return losses;
-  }
-
-  /** Returns its file; null if nobody asked for it and it cannot be drawn here. */
-  private Path draw(LossPlot plot, CommandFiles files) throws IOException {
-    Path file = settings.plot() != null ? settings.plot() : Path.of(PLOT);
-    try {
-      files.write(file, plot.png());
-      files.commit();
-    } catch (IOException e) {
-      if (settings.plot() != null) {
-        throw e;
-      }
-      print("The loss curve is not drawn: %s.%n", e.getMessage());
-      return null;
-    }
-    print("%s shows the loss.%n", file);
-    return file;
   }
 
   private static String title(Score score) {

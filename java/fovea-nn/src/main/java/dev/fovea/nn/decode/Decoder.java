@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.random.RandomGenerator;
+import java.util.stream.IntStream;
 
 /**
  * Decodes: asks a model for the next token again and again, until the end token or a length.
@@ -51,13 +52,40 @@ public final class Decoder {
    * @param start what it begins with, at least one token
    */
   public Hypothesis greedy(int... start) {
-    Hypothesis it = begin(start);
-    while (!it.isEnded() && it.tokens().length < longest) {
-      float[] scores = scores(List.of(it.tokens()))[0];
-      int best = likeliest(scores);
-      it = it.with(best, logSoftmax(scores)[best], end);
+    return greedy(List.of(start)).getFirst();
+  }
+
+  /**
+   * The likeliest token each time, of many sequences at once: the model is asked for all that have
+   * not ended together.
+   *
+   * @param starts what each begins with, at least one token, all of one length
+   * @return in that order
+   */
+  public List<Hypothesis> greedy(List<int[]> starts) {
+    List<Hypothesis> all = new ArrayList<>();
+    for (int[] start : starts) {
+      if (start.length != starts.getFirst().length) {
+        throw new IllegalArgumentException(
+            "starts have %d and %d tokens, expected one length"
+                .formatted(starts.getFirst().length, start.length));
+      }
+      all.add(begin(start));
     }
-    return it;
+    while (true) {
+      int[] open =
+          IntStream.range(0, all.size())
+              .filter(i -> !all.get(i).isEnded() && all.get(i).tokens().length < longest)
+              .toArray();
+      if (open.length == 0) {
+        return List.copyOf(all);
+      }
+      float[][] scores = scores(Arrays.stream(open).mapToObj(all::get).toList(), open);
+      for (int i = 0; i < open.length; i++) {
+        int best = likeliest(scores[i]);
+        all.set(open[i], all.get(open[i]).with(best, logSoftmax(scores[i])[best], end));
+      }
+    }
   }
 
   /**
@@ -123,7 +151,7 @@ public final class Decoder {
     }
     /** One token more, not made yet. */
     record Next(Hypothesis before, int token, double logProbability, double total) {}
-    float[][] scores = scores(open.stream().map(Hypothesis::tokens).toList());
+    float[][] scores = scores(open, new int[open.size()]);
     PriorityQueue<Next> best = new PriorityQueue<>(Comparator.comparingDouble(Next::total));
     for (int i = 0; i < scores.length; i++) {
       Hypothesis before = open.get(i);
@@ -155,15 +183,16 @@ public final class Decoder {
   public Hypothesis sample(Sampling sampling, RandomGenerator random, int... start) {
     Hypothesis it = begin(start);
     while (!it.isEnded() && it.tokens().length < longest) {
-      float[] scores = scores(List.of(it.tokens()))[0];
+      float[] scores = scores(List.of(it), new int[1])[0];
       int token = sampling.draw(scores, random.nextDouble());
       it = it.with(token, logSoftmax(scores)[token], end);
     }
     return it;
   }
 
-  private float[][] scores(List<int[]> prefixes) {
-    float[][] scores = model.logits(prefixes);
+  private float[][] scores(List<Hypothesis> open, int[] starts) {
+    List<int[]> prefixes = open.stream().map(Hypothesis::tokens).toList();
+    float[][] scores = model.logits(prefixes, starts);
     if (scores.length != prefixes.size()) {
       throw new IllegalStateException(
           "the model gave %d rows for %d prefixes".formatted(scores.length, prefixes.size()));

@@ -23,7 +23,7 @@ class DecoderTest {
   /** Scores that depend on the last token alone. */
   private record Table(float[]... rows) implements NextToken {
     @Override
-    public float[][] logits(List<int[]> prefixes) {
+    public float[][] logits(List<int[]> prefixes, int[] starts) {
       return prefixes.stream().map(it -> rows[it[it.length - 1]].clone()).toArray(float[][]::new);
     }
   }
@@ -54,7 +54,7 @@ class DecoderTest {
     }
 
     @Override
-    public float[][] logits(List<int[]> prefixes) {
+    public float[][] logits(List<int[]> prefixes, int[] starts) {
       asked++;
       Set<List<Integer>> different = new HashSet<>();
       for (int[] prefix : prefixes) {
@@ -225,7 +225,7 @@ class DecoderTest {
   @Test
   void aBeginningOfTheLongestOrMoreStaysAsItIs() {
     NextToken none =
-        prefixes -> {
+        (prefixes, starts) -> {
           throw new AssertionError("asked");
         };
     for (int longest : new int[] {1, 3, 4}) {
@@ -268,7 +268,7 @@ class DecoderTest {
   void aSearchEndsWhenNothingCanBecomeBetter() {
     int[] asked = {0};
     NextToken model =
-        prefixes -> {
+        (prefixes, starts) -> {
           asked[0]++;
           return prefixes.stream().map(it -> new float[] {0, 5, 0}).toArray(float[][]::new);
         };
@@ -360,15 +360,54 @@ class DecoderTest {
     }
   }
 
+  /** What each begins is told to the model: the same prefix means something else for another. */
+  @Test
+  void manySequencesAreDecodedAsEachAlone() {
+    for (int seed = 0; seed < 50; seed++) {
+      Random random = new Random(seed);
+      int count = random.nextInt(6);
+      int longest = 1 + random.nextInt(8);
+      Drawn[] models = new Drawn[count];
+      List<int[]> starts = new ArrayList<>();
+      List<Hypothesis> alone = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        models[i] = new Drawn(random.nextLong(), 4, 1, longest);
+        starts.add(new int[] {random.nextInt(4)});
+        alone.add(new Decoder(models[i], 2, longest).greedy(starts.get(i)));
+      }
+      int[] asked = {0};
+      NextToken all =
+          (prefixes, of) -> {
+            asked[0]++;
+            assertEquals(prefixes.size(), of.length);
+            float[][] rows = new float[of.length][];
+            Arrays.setAll(rows, i -> models[of[i]].row(prefixes.get(i)));
+            return rows;
+          };
+      assertEquals(alone, new Decoder(all, 2, longest).greedy(starts), "seed " + seed);
+      int steps = Arrays.stream(models).mapToInt(it -> it.asked).max().orElse(0);
+      assertEquals(steps, asked[0], "seed " + seed + ": all that go on are asked for together");
+    }
+  }
+
+  @Test
+  void startsOfSeveralLengthsAreRefused() {
+    Decoder decoder = new Decoder(new Table(new float[] {1, 2}, new float[] {1, 2}), -1, 3);
+    List<int[]> starts = List.of(new int[] {0}, new int[] {0, 1});
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> decoder.greedy(starts)).getMessage();
+    assertEquals("starts have 1 and 2 tokens, expected one length", message);
+  }
+
   @Test
   void aModelThatGivesNotOneRowForEachPrefixIsRefused() {
     float[] row = {1, 2};
     for (float[][] rows : new float[][][] {{}, {row, row}, {{}}, {row, row, row}}) {
-      Decoder decoder = new Decoder(prefixes -> rows, -1, 3);
+      Decoder decoder = new Decoder((prefixes, starts) -> rows, -1, 3);
       assertThrows(IllegalStateException.class, () -> decoder.greedy(0), Arrays.toString(rows));
     }
     NextToken ragged =
-        prefixes ->
+        (prefixes, starts) ->
             prefixes.size() == 1 ? new float[][] {row.clone()} : new float[][] {row.clone(), {}};
     String message =
         assertThrows(IllegalStateException.class, () -> new Decoder(ragged, -1, 3).beam(2, 0, 0))

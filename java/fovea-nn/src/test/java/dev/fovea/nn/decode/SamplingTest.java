@@ -85,7 +85,7 @@ class SamplingTest {
   void frequenciesOfDrawnSequencesFollowTheSoftmax() {
     float[] scores = {0.5f, -1, 2, NEVER, 0.5f, -3};
     NextToken model =
-        prefixes -> prefixes.stream().map(it -> scores.clone()).toArray(float[][]::new);
+        (prefixes, starts) -> prefixes.stream().map(it -> scores.clone()).toArray(float[][]::new);
     Decoder decoder = new Decoder(model, -1, 2);
     int draws = 6_000;
     for (Sampling sampling :

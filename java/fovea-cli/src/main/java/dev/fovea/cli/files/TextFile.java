@@ -1,0 +1,34 @@
+package dev.fovea.cli.files;
+
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Files of text that a command reads. */
+public final class TextFile {
+  private TextFile() {}
+
+  /**
+   * All lines of a file.
+   *
+   * @param option that names it
+   * @throws IllegalArgumentException if it is a folder, or no such text
+   * @throws IOException if it cannot be read
+   */
+  public static List<String> lines(String option, Path file, Charset charset) throws IOException {
+    try {
+      if (Files.isDirectory(file)) {
+        throw new IllegalArgumentException(option + " " + file + " is a folder, expected a file");
+      }
+      return Files.readAllLines(file, charset);
+    } catch (MalformedInputException e) {
+      throw new IllegalArgumentException(
+          "%s %s is not %s text".formatted(option, file, charset), e);
+    } catch (IOException e) {
+      throw new IOException("%s %s cannot be read: %s".formatted(option, file, Reason.of(e)), e);
+    }
+  }
+}
