@@ -49,12 +49,13 @@ public final class CaseBuffers implements AutoCloseable {
     }
 
     private void prefill() {
-      Rounding.prefill(memory.segment(), type, layout.elements());
+      int[] bits = Rounding.canaries(type, layout.elements());
       for (int i = 0; before != null && i < before.length; i++) {
         if (!Float.isNaN(before[i])) {
-          Rounding.set(memory.segment(), type, i, before[i]);
+          bits[i] = Rounding.bits(type, before[i]);
         }
       }
+      Rounding.writeBits(memory.segment(), type, bits);
       memory.upload();
     }
   }

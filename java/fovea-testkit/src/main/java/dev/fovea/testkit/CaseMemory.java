@@ -85,11 +85,10 @@ final class CaseMemory implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(onDevice().byteSize());
       Devices.backend(device).copyOut(onDevice(), all);
-      for (long i = 0; i < all.byteSize(); i++) {
-        if (i == lead) {
-          i += bytes;
-        }
-        if (all.get(ValueLayout.JAVA_BYTE, i) != CANARY_BITS) {
+      byte[] copied = all.toArray(ValueLayout.JAVA_BYTE);
+      for (long i = 0; i < copied.length; i++) {
+        boolean isOwn = i >= lead && i < lead + bytes;
+        if (!isOwn && copied[(int) i] != CANARY_BITS) {
           return "byte %d of a buffer of %d was written".formatted(i - lead, bytes);
         }
       }

@@ -18,13 +18,14 @@ public final class Comparison {
   public static String compare(String name, MemorySegment memory, Expected expected) {
     DType type = expected.dtype();
     int canary = Rounding.canary(type);
+    int[] all = Rounding.bits(memory, type, expected.elements());
     double squares = 0;
     long finite = 0;
     long wrong = 0;
     int worst = -1;
     double worstRatio = 0;
     for (int i = 0; i < expected.elements(); i++) {
-      int bits = Rounding.bitsAt(memory, type, i);
+      int bits = all[i];
       byte state = expected.state(i);
       if (state == Expected.FREE) {
         continue;
@@ -53,7 +54,7 @@ public final class Comparison {
       }
     }
     if (wrong > 0) {
-      int bits = Rounding.bitsAt(memory, type, worst);
+      int bits = all[worst];
       return "%s: %d of %d elements wrong; worst is [%d] = %s%s, exact %s, off by %.3g, allowed %.3g"
           .formatted(
               name,
@@ -91,10 +92,10 @@ public final class Comparison {
   /** The largest error in units of what is allowed, for figures: how much room a backend leaves. */
   public static double worstRatio(MemorySegment memory, Expected expected) {
     double worst = 0;
-    for (int i = 0; i < expected.elements(); i++) {
+    float[] got = Rounding.read(memory, expected.dtype(), expected.elements());
+    for (int i = 0; i < got.length; i++) {
       if (expected.state(i) == Expected.COMPARE) {
-        double got = Rounding.value(expected.dtype(), Rounding.bitsAt(memory, expected.dtype(), i));
-        worst = Math.max(worst, ratio(got, expected.value(i), expected.allowed(i)));
+        worst = Math.max(worst, ratio(got[i], expected.value(i), expected.allowed(i)));
       }
     }
     return worst;

@@ -115,14 +115,14 @@ public final class GuardedMemory implements AutoCloseable {
   /** True if the bytes around the buffer, inside its pages, are as they were. */
   public boolean slackIntact() {
     long before = segment.address() - slack.address();
-    for (long i = 0; i < slack.byteSize(); i++) {
-      if (i == before) {
-        i += segment.byteSize();
-        if (i >= slack.byteSize()) {
-          break;
-        }
-      }
-      if (slack.get(ValueLayout.JAVA_BYTE, i) != SLACK) {
+    long behind = before + segment.byteSize();
+    return slack.byteSize() == 0
+        || isSlack(slack.asSlice(0, before)) && isSlack(slack.asSlice(behind));
+  }
+
+  private static boolean isSlack(MemorySegment part) {
+    for (byte each : part.toArray(ValueLayout.JAVA_BYTE)) {
+      if (each != SLACK) {
         return false;
       }
     }

@@ -108,7 +108,7 @@ public final class OperationRun implements AutoCloseable {
   }
 
   private TopWeights.Output top(String name) {
-    return new TopWeights.Output(
+    return TopWeights.Output.of(
         buffers.outputs().get(written.indexOf(name)).segment(), c.layout(name));
   }
 

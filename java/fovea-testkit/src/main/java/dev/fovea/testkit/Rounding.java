@@ -3,6 +3,7 @@ package dev.fovea.testkit;
 import dev.fovea.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Number formats, independently of the product: conversions, unit roundoffs and the bit patterns
@@ -138,15 +139,6 @@ public final class Rounding {
     };
   }
 
-  /** Raw bits of element {@code index}. */
-  public static int bitsAt(MemorySegment memory, DType type, long index) {
-    return switch (bytes(type)) {
-      case 1 -> memory.get(ValueLayout.JAVA_BYTE, index) & 0xff;
-      case 2 -> memory.get(SHORT, 2 * index) & 0xffff;
-      default -> memory.get(INT, 4 * index);
-    };
-  }
-
   /** The value that raw {@code bits} stand for. */
   public static float value(DType type, int bits) {
     return switch (type) {
@@ -159,43 +151,81 @@ public final class Rounding {
 
   /** Reads values. */
   public static float[] read(MemorySegment memory, DType type, int count) {
+    int[] bits = bits(memory, type, count);
     float[] values = new float[count];
     for (int i = 0; i < count; i++) {
-      values[i] = value(type, bitsAt(memory, type, i));
+      values[i] = value(type, bits[i]);
     }
     return values;
   }
 
-  /** Writes one value that is exact in {@code type}; NaN becomes poison. */
-  public static void set(MemorySegment memory, DType type, long index, float value) {
-    setBits(memory, type, index, bits(type, value));
-  }
-
-  private static void setBits(MemorySegment memory, DType type, long index, int bits) {
-    switch (bytes(type)) {
-      case 1 -> memory.set(ValueLayout.JAVA_BYTE, index, (byte) bits);
-      case 2 -> memory.set(SHORT, 2 * index, (short) bits);
-      default -> memory.set(INT, 4 * index, bits);
-    }
-  }
-
   /** Writes values that are exact in {@code type}; NaN becomes poison. */
   public static void write(MemorySegment memory, DType type, float[] values) {
-    for (int i = 0; i < values.length; i++) {
-      set(memory, type, i, values[i]);
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = bits(type, values[i]);
     }
+    writeBits(memory, type, bits);
   }
 
-  /** Fills {@code elements} elements with {@link #canary}. */
-  public static void prefill(MemorySegment memory, DType type, long elements) {
-    if (elements == 0) {
-      return;
+  /** {@link #canary} of so many elements. */
+  public static int[] canaries(DType type, int count) {
+    int[] bits = new int[count];
+    Arrays.fill(bits, canary(type));
+    return bits;
+  }
+
+  // Memory is read and written as a whole: element by element that was a quarter of what a run of
+  // the kit takes, since the first compiler does not see through a segment.
+
+  /** Raw bits of the first elements. */
+  public static int[] bits(MemorySegment memory, DType type, int count) {
+    return bits(memory, type, 0, count);
+  }
+
+  /** Raw bits of elements {@code from} on. */
+  public static int[] bits(MemorySegment memory, DType type, long from, int count) {
+    int[] bits = new int[count];
+    long at = from * bytes(type);
+    switch (bytes(type)) {
+      case 1 -> {
+        byte[] own = new byte[count];
+        MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, at, own, 0, count);
+        for (int i = 0; i < count; i++) {
+          bits[i] = own[i] & 0xff;
+        }
+      }
+      case 2 -> {
+        short[] own = new short[count];
+        MemorySegment.copy(memory, SHORT, at, own, 0, count);
+        for (int i = 0; i < count; i++) {
+          bits[i] = own[i] & 0xffff;
+        }
+      }
+      default -> MemorySegment.copy(memory, INT, at, bits, 0, count);
     }
-    setBits(memory, type, 0, canary(type));
-    // In copies of what there is: a run of the kit compiled a loop over elements 99 times, 32 s.
-    long bytes = elements * bytes(type);
-    for (long filled = bytes(type); filled < bytes; filled *= 2) {
-      MemorySegment.copy(memory, 0, memory, filled, Math.min(filled, bytes - filled));
+    return bits;
+  }
+
+  /** Writes raw bits of elements. */
+  public static void writeBits(MemorySegment memory, DType type, int[] bits) {
+    int count = bits.length;
+    switch (bytes(type)) {
+      case 1 -> {
+        byte[] own = new byte[count];
+        for (int i = 0; i < count; i++) {
+          own[i] = (byte) bits[i];
+        }
+        MemorySegment.copy(own, 0, memory, ValueLayout.JAVA_BYTE, 0, count);
+      }
+      case 2 -> {
+        short[] own = new short[count];
+        for (int i = 0; i < count; i++) {
+          own[i] = (short) bits[i];
+        }
+        MemorySegment.copy(own, 0, memory, SHORT, 0, count);
+      }
+      default -> MemorySegment.copy(bits, 0, memory, INT, 0, count);
     }
   }
 }

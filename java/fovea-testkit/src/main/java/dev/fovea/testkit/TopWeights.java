@@ -11,15 +11,15 @@ import java.util.Comparator;
  */
 public final class TopWeights {
 
-  /** An output, on the host. */
-  public record Output(MemorySegment memory, Layout layout) {
-
-    private float weight(long row, int k) {
-      return Rounding.value(DType.FLOAT32, bits(row, k));
+  /** An output: its raw bits. */
+  public record Output(int[] bits, Layout layout) {
+    /** Reads one. */
+    public static Output of(MemorySegment memory, Layout layout) {
+      return new Output(Rounding.bits(memory, DType.FLOAT32, layout.elements()), layout);
     }
 
-    private int bits(long row, int k) {
-      return Rounding.bitsAt(memory, DType.FLOAT32, row + k);
+    private float weight(int row, int k) {
+      return Float.intBitsToFloat(bits[row + k]);
     }
 
     private int count() {
@@ -36,7 +36,7 @@ public final class TopWeights {
     for (int a = 0; a < size[0]; a++) {
       for (int b = 0; b < size[1]; b++) {
         for (int c = 0; c < size[2]; c++) {
-          int row = (int) row(layout, a, b, c);
+          int row = row(layout, a, b, c);
           expected.set(row, row + (int) size[3], Expected.FREE);
         }
       }
@@ -68,7 +68,7 @@ public final class TopWeights {
   }
 
   private static String compare(
-      Output all, long row, Output weights, long weightRow, Output keys, long keyRow) {
+      Output all, int row, Output weights, int weightRow, Output keys, int keyRow) {
     Integer[] order = new Integer[all.count()];
     Arrays.setAll(order, j -> j);
     // Sorting is stable: of equal weights the lower key comes first. Float.compare has NaN above
@@ -77,13 +77,13 @@ public final class TopWeights {
     for (int k = 0; k < weights.count(); k++) {
       boolean listed = k < order.length && all.weight(row, order[k]) != 0;
       int key = listed ? order[k] : -1;
-      int bits = listed ? all.bits(row, key) : 0;
-      if (keys.bits(keyRow, k) != key || weights.bits(weightRow, k) != bits) {
+      int bits = listed ? all.bits[row + key] : 0;
+      if (keys.bits[keyRow + k] != key || weights.bits[weightRow + k] != bits) {
         return "top_weights and top_keys [%d] are %s of %d, expected %s of %d"
             .formatted(
                 k,
                 weights.weight(weightRow, k),
-                keys.bits(keyRow, k),
+                keys.bits[keyRow + k],
                 Float.intBitsToFloat(bits),
                 key);
       }
@@ -91,8 +91,8 @@ public final class TopWeights {
     return null;
   }
 
-  private static long row(Layout layout, int a, int b, int c) {
+  private static int row(Layout layout, int a, int b, int c) {
     long[] stride = layout.stride();
-    return layout.offset() + a * stride[0] + b * stride[1] + c * stride[2];
+    return (int) (layout.offset() + a * stride[0] + b * stride[1] + c * stride[2]);
   }
 }

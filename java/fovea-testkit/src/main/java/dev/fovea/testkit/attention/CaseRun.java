@@ -165,9 +165,9 @@ public final class CaseRun implements AutoCloseable {
       AttentionCase.Layouts layouts = c.layouts();
       wrong =
           TopWeights.compare(
-              new TopWeights.Output(weights.segment(), layouts.weights()),
-              new TopWeights.Output(topWeights.segment(), layouts.topWeights()),
-              new TopWeights.Output(topKeys.segment(), layouts.topKeys()));
+              TopWeights.Output.of(weights.segment(), layouts.weights()),
+              TopWeights.Output.of(topWeights.segment(), layouts.topWeights()),
+              TopWeights.Output.of(topKeys.segment(), layouts.topKeys()));
     }
     return wrong == null ? damage : wrong;
   }

@@ -17,7 +17,6 @@ import dev.fovea.testkit.TestDevice;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** What must not change a single bit of deterministic gradients: threads, neighbours, layouts. */
@@ -27,33 +26,25 @@ class BackwardInvarianceConformanceTest {
     return new BackwardBuilder(forward).deterministic().build();
   }
 
-  private static int[] bits(MemorySegment memory, DType type, int at, int count) {
-    int[] bits = new int[count];
-    for (int i = 0; i < count; i++) {
-      bits[i] = Rounding.bitsAt(memory, type, at + i);
-    }
-    return bits;
-  }
-
   /** A run of a case, by sequence. */
   private record Ran(BackwardCase c, BackwardRun run) {
 
     int[] dquery(int b, int i, int h) {
       Geometry g = c.forward().geometry();
       int at = c.forward().rowIndex(c.layouts().dquery(), g.cuQ(), b, i, h);
-      return bits(run.dquery(), c.dtype(), at, g.headDim());
+      return Rounding.bits(run.dquery(), c.dtype(), at, g.headDim());
     }
 
     int[] dkey(int b, int j, int h) {
       Geometry g = c.forward().geometry();
       int at = c.forward().rowIndex(c.layouts().dkey(), g.cuK(), b, j, h);
-      return bits(run.dkey(), c.dtype(), at, g.headDim());
+      return Rounding.bits(run.dkey(), c.dtype(), at, g.headDim());
     }
 
     int[] dvalue(int b, int j, int h) {
       Geometry g = c.forward().geometry();
       int at = c.forward().rowIndex(c.layouts().dvalue(), g.cuK(), b, j, h);
-      return bits(run.dvalue(), c.dtype(), at, g.valueHeadDim());
+      return Rounding.bits(run.dvalue(), c.dtype(), at, g.valueHeadDim());
     }
 
     /** Sequence {@code mine} has the bits of sequence {@code its} of the other. */

@@ -34,14 +34,11 @@ class BoundsTest {
     try (Arena arena = Arena.ofConfined()) {
       int n = expected.out().elements();
       MemorySegment memory = arena.allocate((long) n * Rounding.bytes(type), 4);
+      float[] values = new float[n];
       for (int i = 0; i < n; i++) {
-        int bits = Rounding.bits(type, Rounding.round(type, bug.apply(played.out().value(i))));
-        if (Rounding.bytes(type) == 2) {
-          memory.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) bits);
-        } else {
-          memory.setAtIndex(ValueLayout.JAVA_INT, i, bits);
-        }
+        values[i] = Rounding.round(type, bug.apply(played.out().value(i)));
       }
+      Rounding.write(memory, type, values);
       return Comparison.compare("out", memory, expected.out());
     }
   }
@@ -110,7 +107,8 @@ class BoundsTest {
     Expected expected = Oracle.run(c, Operands.of(c), Precision.CPU).out();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment memory = arena.allocate(4L * expected.elements(), 4);
-      Rounding.prefill(memory, DType.FLOAT32, expected.elements());
+      Rounding.writeBits(
+          memory, DType.FLOAT32, Rounding.canaries(DType.FLOAT32, expected.elements()));
       assertNotNull(Comparison.compare("out", memory, expected));
     }
   }

@@ -205,13 +205,15 @@ final class EmulatedBackward {
   private MemorySegment written(Expected expected, float[] got, float[] before) {
     DType type = expected.dtype();
     MemorySegment memory = MemorySegment.ofArray(new byte[got.length * Rounding.bytes(type)]);
-    Rounding.prefill(memory, type, got.length);
+    int[] bits = Rounding.canaries(type, got.length);
     for (int i = 0; i < got.length; i++) {
       if (expected.state(i) != Expected.UNTOUCHED) {
         float sum = before == null ? got[i] : before[i] + got[i];
-        Rounding.set(memory, type, i, bug == Bug.CUT ? cut(type, sum) : Rounding.round(type, sum));
+        float written = bug == Bug.CUT ? cut(type, sum) : Rounding.round(type, sum);
+        bits[i] = Rounding.bits(type, written);
       }
     }
+    Rounding.writeBits(memory, type, bits);
     return memory;
   }
 

@@ -28,13 +28,10 @@ class InvarianceConformanceTest {
   private static int[] row(CaseRun run, AttentionCase c, int b, int i, int h) {
     Geometry g = c.geometry();
     DType type = c.options().outDType();
-    int[] bits = new int[g.valueHeadDim() + 1];
     int at = c.rowIndex(c.layouts().out(), g.cuQ(), b, i, h);
-    for (int d = 0; d < g.valueHeadDim(); d++) {
-      bits[d] = Rounding.bitsAt(run.out(), type, at + d);
-    }
-    int lse = c.lseIndex(g.cuQ(), b, h, i);
-    bits[g.valueHeadDim()] = Rounding.bitsAt(run.lse(), DType.FLOAT32, lse);
+    int[] out = Rounding.bits(run.out(), type, at, g.valueHeadDim());
+    int[] bits = Arrays.copyOf(out, out.length + 1);
+    bits[out.length] = Rounding.bits(run.lse(), DType.FLOAT32, c.lseIndex(g.cuQ(), b, h, i), 1)[0];
     return bits;
   }
 

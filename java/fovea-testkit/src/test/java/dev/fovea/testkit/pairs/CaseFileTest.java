@@ -93,8 +93,9 @@ class CaseFileTest {
     }
 
     void check(DType type, String what) {
+      int[] all = Rounding.bits(memory, type, elements);
       for (int i = 0; i < elements; i++) {
-        int bits = Rounding.bitsAt(memory, type, i);
+        int bits = all[i];
         double got = Rounding.value(type, bits);
         boolean right =
             switch (states[i]) {
