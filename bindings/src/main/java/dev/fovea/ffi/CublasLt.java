@@ -12,6 +12,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -136,6 +137,10 @@ public final class CublasLt {
    * {@code c = a b + beta c}, with a bias for every column, on matrices that are given each time.
    */
   public final class Product implements AutoCloseable {
+    /** What the library made, and by what it is destroyed. */
+    private record Owned(String destroy, MemorySegment it) {}
+
+    private final List<Owned> owned = new ArrayList<>(4);
     private final MemorySegment handle;
     private final Arena arena;
     private final MemorySegment descriptor;
@@ -165,26 +170,38 @@ public final class CublasLt {
         throws Throwable {
       this.handle = handle;
       arena = Arena.ofAuto();
-      MemorySegment created = arena.allocate(ADDRESS);
-      check(
-          "MatmulDescCreate",
-          (int) DESCRIPTOR.invokeExact(function("MatmulDescCreate"), created, COMPUTE_32F, R_32F));
-      descriptor = created.get(ADDRESS, 0);
-      // The library's matrices are column-major, so each is seen as its transpose: c^T = b^T a^T.
-      set(TRANSPOSE_A, b.isTransposed() ? 1 : 0);
-      set(TRANSPOSE_B, a.isTransposed() ? 1 : 0);
-      if (bias.address() != 0) {
-        set(EPILOGUE, EPILOGUE_BIAS);
-        set(BIAS_TYPE, c.type());
-        MemorySegment pointer = arena.allocateFrom(ADDRESS, bias);
-        setBytes("MatmulDescSetAttribute", descriptor, BIAS_POINTER, pointer);
-      }
-      this.a = layout(b);
-      this.b = layout(a);
-      this.c = layout(c);
       alpha = arena.allocateFrom(JAVA_FLOAT, 1);
       beta = arena.allocateFrom(JAVA_FLOAT, isAdded ? 1 : 0);
-      algorithm = choose(workspace);
+      try {
+        MemorySegment created = arena.allocate(ADDRESS);
+        check(
+            "MatmulDescCreate",
+            (int)
+                DESCRIPTOR.invokeExact(function("MatmulDescCreate"), created, COMPUTE_32F, R_32F));
+        descriptor = own("MatmulDescDestroy", created);
+        // The library's matrices are column-major, so each is seen as its transpose: c^T = b^T a^T.
+        set(TRANSPOSE_A, b.isTransposed() ? 1 : 0);
+        set(TRANSPOSE_B, a.isTransposed() ? 1 : 0);
+        if (bias.address() != 0) {
+          set(EPILOGUE, EPILOGUE_BIAS);
+          set(BIAS_TYPE, c.type());
+          MemorySegment pointer = arena.allocateFrom(ADDRESS, bias);
+          setBytes("MatmulDescSetAttribute", descriptor, BIAS_POINTER, pointer);
+        }
+        this.a = layout(b);
+        this.b = layout(a);
+        this.c = layout(c);
+        algorithm = choose(workspace);
+      } catch (Throwable t) {
+        close();
+        throw t;
+      }
+    }
+
+    private MemorySegment own(String destroy, MemorySegment created) {
+      MemorySegment it = created.get(ADDRESS, 0);
+      owned.add(new Owned(destroy, it));
+      return it;
     }
 
     private void set(int attribute, int value) throws Throwable {
@@ -211,7 +228,7 @@ public final class CublasLt {
                   matrix.columns(),
                   matrix.rows(),
                   matrix.stride()));
-      return layout.get(ADDRESS, 0);
+      return own("MatrixLayoutDestroy", layout);
     }
 
     private MemorySegment choose(long workspace) throws Throwable {
@@ -284,14 +301,14 @@ public final class CublasLt {
       }
     }
 
-    /** Frees what the library keeps of it; to be called once. */
+    /** Frees what the library keeps of it. */
     @Override
     public void close() {
       try {
-        destroy("MatmulDescDestroy", descriptor);
-        destroy("MatrixLayoutDestroy", a);
-        destroy("MatrixLayoutDestroy", b);
-        destroy("MatrixLayoutDestroy", c);
+        while (!owned.isEmpty()) {
+          Owned last = owned.removeLast();
+          destroy(last.destroy, last.it);
+        }
       } catch (Throwable t) {
         throw Handles.unchecked(t);
       }

@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 
-/** What tests ask of the stub of libcuda: see native/stub/streams.cpp. */
+/** What tests ask of the stub of libcuda: see native/stub. */
 @SuppressWarnings("restricted") // calling native functions is the whole purpose
 final class Stub {
   /** {@code CUresult}s that tests inject. */
@@ -29,6 +29,7 @@ final class Stub {
   private static final MethodHandle LOSE = function("fovea_stub_lose", null, JAVA_INT);
   private static final MethodHandle CALLS = function("fovea_stub_calls", JAVA_LONG, ADDRESS);
   private static final MethodHandle BLOCKS = function("fovea_stub_blocks", JAVA_LONG);
+  private static final MethodHandle PRODUCTS = function("fovea_stub_cublaslt", JAVA_LONG);
   private static final MethodHandle PENDING = function("fovea_stub_pending", JAVA_LONG, ADDRESS);
 
   private Stub() {}
@@ -64,6 +65,15 @@ final class Stub {
   static long blocks() {
     try {
       return (long) BLOCKS.invokeExact();
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  /** Descriptors, layouts, preferences and handles of cuBLASLt that are not destroyed. */
+  static long products() {
+    try {
+      return (long) PRODUCTS.invokeExact();
     } catch (Throwable t) {
       throw new AssertionError(t);
     }
