@@ -56,7 +56,9 @@ public final class Parameters implements AutoCloseable {
   /**
    * Memory for a model.
    *
-   * @param dtype what it computes in; values and gradients are float32 in any case
+   * @param dtype what it computes in; values and gradients are float32 in any case (Micikevicius et
+   *     al., Mixed precision training, 2018, arXiv 1710.03740). In float16 losses are to be scaled:
+   *     {@link dev.fovea.nn.train.LossScale}
    * @param seed of the first values
    * @throws IllegalArgumentException if {@code dtype} is no floating type
    * @throws IllegalStateException if a parameter has memory already

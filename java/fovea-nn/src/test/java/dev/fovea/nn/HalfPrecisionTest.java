@@ -13,8 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The same in types of 16 bits as in float32, but for their precision: gradients meet in the type
- * of their values, those of parameters in float32. Without products, which the CPU has in float32
- * alone.
+ * of their values, those of parameters in float32.
  */
 class HalfPrecisionTest {
   private static final class Model extends Module {

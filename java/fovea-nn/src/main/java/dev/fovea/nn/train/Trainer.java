@@ -55,6 +55,7 @@ public final class Trainer {
   private final Batches batches;
   private int steps = 1000;
   private int accumulated = 1;
+  private LossScale scale; // null: none
   private Path checkpoint; // null: none
   private int checkpointEvery;
   private Path metricsFile; // null: none
@@ -89,6 +90,12 @@ public final class Trainer {
   /** How many batches make one step: the gradient is their mean. */
   public Trainer accumulate(int batches) {
     accumulated = atLeastOne("batches", batches);
+    return this;
+  }
+
+  /** Scales losses for backward passes: what a model needs that computes in float16. */
+  public Trainer lossScale(LossScale scale) {
+    this.scale = Objects.requireNonNull(scale, "scale");
     return this;
   }
 
@@ -174,26 +181,13 @@ public final class Trainer {
   private double step(MetricFiles files) throws IOException {
     int step = optimizer.steps() + 1;
     double rate = optimizer.rate();
-    double loss = 0;
-    for (int part = 0; part < accumulated; part++) {
-      int number = Math.multiplyExact(step - 1, accumulated) + part;
-      tape.begin(number);
-      Loss it = batches.loss(number);
-      if (!Double.isFinite(it.value())) {
-        optimizer.parameters().zeroGradients();
-        throw new TrainingException(step, "the loss of step " + step + " is " + it.value());
-      }
-      loss += it.value() / accumulated;
-      it.backward();
-    }
-    double norm = optimizer.step(1.0 / accumulated);
-    if (!Double.isFinite(norm)) {
-      optimizer.parameters().zeroGradients();
-      throw new TrainingException(step, "the gradient's norm of step " + step + " is " + norm);
-    }
     Map<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("loss", loss);
-    metrics.put("gradientNorm", norm);
+    try {
+      change(step, metrics);
+    } catch (Throwable t) {
+      optimizer.parameters().zeroGradients(); // those of some batches of the step
+      throw t;
+    }
     metrics.put("learningRate", rate);
     if (evaluation != null && step % evaluateEvery == 0) {
       evaluate(metrics);
@@ -201,12 +195,61 @@ public final class Trainer {
     files.write(step, metrics);
     listener.metrics(step, metrics);
     if (checkpoint != null && (step % checkpointEvery == 0 || step == steps || stopped)) {
-      Checkpoint.write(
-          checkpoint,
-          optimizer,
-          Map.of("best", Double.toString(best), "worse", Integer.toString(worse)));
+      Checkpoint.write(checkpoint, optimizer, numbers());
+    }
+    return metrics.get("loss");
+  }
+
+  /** Takes a step, again and again where the loss scale is too large for it. */
+  private void change(int step, Map<String, Double> metrics) {
+    double norm = tried(step, metrics);
+    while (!Double.isFinite(norm)) {
+      if (scale == null || !scale.failed()) {
+        throw new TrainingException(step, "the gradient's norm of step " + step + " is " + norm);
+      }
+      optimizer.parameters().zeroGradients();
+      norm = tried(step, metrics);
+    }
+    metrics.put("gradientNorm", norm);
+    if (scale != null) {
+      metrics.put("lossScale", scale.value());
+      scale.passed();
+    }
+  }
+
+  /** Takes a step if the gradient's norm, which it returns, is a finite number. */
+  private double tried(int step, Map<String, Double> metrics) {
+    double used = scale == null ? 1 : scale.value();
+    metrics.put("loss", gradients(step, used));
+    return optimizer.step(1 / (accumulated * used));
+  }
+
+  /** Adds up the gradients of the batches of a step; the mean of their losses. */
+  private double gradients(int step, double used) {
+    double loss = 0;
+    for (int part = 0; part < accumulated; part++) {
+      int number = Math.multiplyExact(step - 1, accumulated) + part;
+      tape.begin(number);
+      Loss it = batches.loss(number);
+      if (!Double.isFinite(it.value())) {
+        throw new TrainingException(step, "the loss of step " + step + " is " + it.value());
+      }
+      loss += it.value() / accumulated;
+      it.backward(used);
     }
     return loss;
+  }
+
+  /** What a checkpoint knows of the run beside what the optimiser keeps. */
+  private Map<String, String> numbers() {
+    Map<String, String> numbers = new LinkedHashMap<>();
+    numbers.put("best", Double.toString(best));
+    numbers.put("worse", Integer.toString(worse));
+    if (scale != null) {
+      numbers.put("lossScale", Double.toString(scale.value()));
+      numbers.put("goodSteps", Integer.toString(scale.good()));
+    }
+    return numbers;
   }
 
   private void evaluate(Map<String, Double> metrics) {
@@ -228,6 +271,10 @@ public final class Trainer {
     Map<String, String> numbers = Checkpoint.read(checkpoint, optimizer);
     best = Double.parseDouble(numbers.getOrDefault("best", "Infinity"));
     worse = Integer.parseInt(numbers.getOrDefault("worse", "0"));
+    if (scale != null && numbers.containsKey("lossScale")) {
+      scale.resume(
+          Double.parseDouble(numbers.get("lossScale")), Integer.parseInt(numbers.get("goodSteps")));
+    }
     stopped = patience > 0 && worse >= patience;
   }
 }
