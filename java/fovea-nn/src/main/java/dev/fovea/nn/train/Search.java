@@ -108,7 +108,7 @@ public final class Search {
     return with(
         name,
         random -> {
-          double x = Math.exp(random.nextDouble(lowest, highest));
+          double x = Math.exp(lowest + (highest - lowest) * random.nextDouble());
           return Math.clamp(x, from, Math.nextDown(to)); // of rounding
         });
   }

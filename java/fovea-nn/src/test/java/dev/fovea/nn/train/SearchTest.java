@@ -228,11 +228,13 @@ class SearchTest {
             .integers("all", Integer.MIN_VALUE, Integer.MAX_VALUE)
             .integers("one", 4, 4)
             .uniform("wide", -Double.MAX_VALUE, Double.MAX_VALUE)
+            .logUniform("narrow", 1e10, Math.nextUp(1e10))
             .logUniform("tiny", Double.MIN_VALUE, Double.MAX_VALUE);
     int negative = 0;
     for (Trial it : search.random(100, 1, (point, budget) -> point.integer("all"))) {
       negative += it.value() < 0 ? 1 : 0;
       assertEquals(4, it.point().integer("one"));
+      assertEquals(1e10, it.point().real("narrow"));
       assertTrue(Double.isFinite(it.point().real("wide")));
       assertTrue(it.point().real("tiny") > 0 && it.point().real("tiny") < Double.MAX_VALUE);
     }
