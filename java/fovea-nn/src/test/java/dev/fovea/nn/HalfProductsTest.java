@@ -225,6 +225,26 @@ class HalfProductsTest {
     }
   }
 
+  /** However many products there are, what is widened for them has one place. */
+  @Test
+  void productsShareMemory() {
+    int rows = 300;
+    int width = 64;
+    Linear layer = new Linear(width, width);
+    try (Parameters parameters = Parameters.of(layer, Device.cpu(), DType.BFLOAT16, 7);
+        Tape tape = Tape.inference(Device.cpu())) {
+      Variable x = tape.input(DType.BFLOAT16, rows, width);
+      x = layer.forward(x);
+      long before = tape.memoryHeld();
+      for (int i = 0; i < 5; i++) {
+        x = layer.forward(x);
+      }
+      long outputs = 5L * rows * width * Short.BYTES;
+      assertTrue(tape.memoryHeld() - before < 1.1 * outputs, "more than what comes out");
+      assertEquals(width * (width + 1), parameters.count());
+    }
+  }
+
   /** What is bound for a type of 16 bits allocates nothing when it runs. */
   @Test
   void aStepAllocatesNothing() {

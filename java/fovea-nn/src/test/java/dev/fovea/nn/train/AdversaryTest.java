@@ -135,9 +135,14 @@ class AdversaryTest {
   }
 
   private static void check(Device device, int accumulated, double scale) {
-    String line = device + " " + accumulated + " " + scale;
+    check(device, DType.FLOAT32, accumulated, scale, 1e-5);
+  }
+
+  private static void check(
+      Device device, DType dtype, int accumulated, double scale, double tolerance) {
+    String line = device + " " + dtype + " " + accumulated + " " + scale;
     Numbers model = new Numbers(0);
-    try (Parameters parameters = Parameters.of(model, device, 5);
+    try (Parameters parameters = Parameters.of(model, device, dtype, 5);
         Tape tape = Tape.open(device);
         Optimizer optimizer =
             new Optimizer(parameters, OptimizerStep.sgd(0), Schedule.constant(RATE))) {
@@ -162,12 +167,12 @@ class AdversaryTest {
                 }
                 expected[0] = expected[0].plus(-RATE, sum);
                 Reference found = values(model);
-                assertEquals(loss, metrics.get("loss"), 1e-5, line);
-                assertEquals(adversarial, metrics.get("adversarialLoss"), 1e-5, line);
+                assertEquals(loss, metrics.get("loss"), tolerance, line);
+                assertEquals(adversarial, metrics.get("adversarialLoss"), tolerance, line);
                 assertTrue(adversarial > loss, line);
-                assertArrayEquals(expected[0].table, found.table, 1e-5, line);
-                assertArrayEquals(expected[0].weight, found.weight, 1e-5, line);
-                assertArrayEquals(expected[0].bias, found.bias, 1e-5, line);
+                assertArrayEquals(expected[0].table, found.table, tolerance, line);
+                assertArrayEquals(expected[0].weight, found.weight, tolerance, line);
+                assertArrayEquals(expected[0].bias, found.bias, tolerance, line);
               })
           .run();
     }
@@ -180,6 +185,14 @@ class AdversaryTest {
       check(Device.cpu(), accumulated, 256);
     }
     check(Device.byName("sim:sm_80"), 2, 1);
+  }
+
+  /** The copy that the model reads moves too. */
+  @Test
+  void modelsThatComputeInTypesOf16Bits() {
+    check(Device.cpu(), DType.FLOAT16, 2, 256, 0.01);
+    check(Device.cpu(), DType.BFLOAT16, 2, 1, 0.05);
+    check(Device.byName("sim:sm_80"), DType.BFLOAT16, 1, 1, 0.05);
   }
 
   private static List<float[]> all(Parameters parameters) {

@@ -113,6 +113,22 @@ class LossScaleTest {
     assertThrows(IllegalArgumentException.class, () -> LossScale.dynamic(1, 0));
   }
 
+  @Test
+  void aLossStaysWhatItIsWhenItIsScaled() {
+    Twice model = new Twice();
+    try (Parameters parameters = Parameters.of(model, Device.cpu(), DType.FLOAT16, 1);
+        Tape tape = Tape.open(Device.cpu())) {
+      Loss loss = model.loss(tape, 1);
+      loss.backward();
+      double norm = parameters.gradientNorm();
+      loss.backward(8);
+      assertEquals(9 * norm, parameters.gradientNorm(), 0.01 * norm);
+      loss.backward(8);
+      loss.backward();
+      assertEquals(18 * norm, parameters.gradientNorm(), 0.02 * norm);
+    }
+  }
+
   /** Of powers of two nothing is rounded, as long as nothing overflows or becomes too small. */
   @Test
   void changesNoBitsWhereItIsNotNeeded() {
