@@ -3,9 +3,7 @@ package dev.fovea.nn;
 import dev.fovea.Activation;
 import dev.fovea.ActivationCall;
 import dev.fovea.AdditiveAttention;
-import dev.fovea.AdditiveCall;
 import dev.fovea.Attention;
-import dev.fovea.AttentionCall;
 import dev.fovea.CrossEntropy;
 import dev.fovea.CrossEntropyCall;
 import dev.fovea.DType;
@@ -16,7 +14,6 @@ import dev.fovea.NormalizationBackward;
 import dev.fovea.NormalizationCall;
 import dev.fovea.RotaryCall;
 import dev.fovea.RotaryEmbedding;
-import dev.fovea.SoftmaxCall;
 import dev.fovea.nn.OperationNode.Recipe;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -91,22 +88,22 @@ public final class Functions {
       Variable key,
       Variable value,
       Operands more,
-      boolean withWeights) {
+      boolean hasWeights) {
     List<String> names = names(List.of("query", "key", "value"), more);
+    boolean hasDropout = !attention.eval().equals(attention);
+    SoftmaxRecipe what = new SoftmaxRecipe(attention, hasDropout, hasWeights);
     return operation(
-        withWeights ? List.of(attention, "weights") : attention,
+        what,
         names,
         List.of(query, key, value),
         more,
-        () -> {
-          AttentionCall call = attention.call(query.value(), key.value(), value.value());
-          pack(call, more);
-          Recipe recipe =
-              new Recipe(call, names, query.dtype(), call::gradients)
-                  .saving("lse", lse(query, more))
-                  .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
-          return withWeights ? recipe.giving("weights", weights(query, key, more)) : recipe;
-        });
+        () ->
+            what.of(
+                attention.call(query.value(), key.value(), value.value()),
+                names,
+                query,
+                key,
+                more));
   }
 
   /**
@@ -127,46 +124,21 @@ public final class Functions {
       Variable weight,
       Operands more) {
     List<String> names = names(List.of("query", "key", "value", "weight"), more);
+    boolean hasDropout = !attention.eval().equals(attention);
+    SoftmaxRecipe what = new SoftmaxRecipe(attention, hasDropout, false);
     return operation(
-            attention,
+            what,
             names,
             List.of(query, key, value, weight),
             more,
-            () -> {
-              AdditiveCall call =
-                  attention.call(query.value(), key.value(), value.value(), weight.value());
-              pack(call, more);
-              return new Recipe(call, names, query.dtype(), call::gradients)
-                  .saving("lse", lse(query, more))
-                  .seeded(attention.eval().equals(attention) ? null : call::dropoutSeed);
-            })
+            () ->
+                what.of(
+                    attention.call(query.value(), key.value(), value.value(), weight.value()),
+                    names,
+                    query,
+                    key,
+                    more))
         .getFirst();
-  }
-
-  private static long[] lse(Variable query, Operands more) {
-    long[] q = query.shape();
-    int rank = q.length;
-    if (rank < 3) {
-      return q; // will be refused
-    }
-    return more.isPacked() ? new long[] {q[rank - 2], q[rank - 3]} : new long[] {q[0], q[2], q[1]};
-  }
-
-  private static long[] weights(Variable query, Variable key, Operands more) {
-    long[] lse = lse(query, more);
-    long[] shape = Arrays.copyOf(lse, lse.length + 1);
-    shape[lse.length] = more.isPacked() ? more.longestKey() : key.size(1);
-    return shape;
-  }
-
-  private static void pack(SoftmaxCall<?> call, Operands more) {
-    if (more.isPacked()) {
-      call.cuSeqlens(
-          more.get("cu_seqlens_q").value(),
-          more.get("cu_seqlens_k").value(),
-          more.longestQuery(),
-          more.longestKey());
-    }
   }
 
   /**

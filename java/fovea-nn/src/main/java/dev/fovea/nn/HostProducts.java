@@ -1,13 +1,21 @@
 package dev.fovea.nn;
 
 import dev.fovea.DType;
+import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.ffi.OpenBlas;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 
-/** Products in memory that the host reads, by OpenBLAS: float32, on all processors. */
+/**
+ * Products in memory that the host reads, by OpenBLAS, on all processors: float32. Of other types
+ * factors are widened first, and what comes out is rounded once.
+ */
 final class HostProducts implements Products {
   /**
    * Rows of a part: a multiple of what kernels take, so that bits do not depend on the number of
@@ -21,17 +29,81 @@ final class HostProducts implements Products {
   /** Multiplications that another thread is worth being woken for. */
   private static final double WORTH_A_THREAD = 1e6;
 
-  @Override
-  public Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
-    requireFloat32(a.matrix());
-    requireFloat32(b.matrix());
-    requireFloat32(to);
-    return new Bound(a, b, to, bias, isAdded);
+  private final Scope scope;
+  private final Map<Role, Tensor> widened = new EnumMap<>(Role.class); // the largest so far
+
+  /** What is widened for a product. */
+  private enum Role {
+    A,
+    B,
+    BIAS,
+    RESULT
   }
 
-  private static void requireFloat32(Tensor it) {
-    if (it.dtype() != DType.FLOAT32) {
-      throw new UnsupportedOperationException("products of " + it.dtype() + " on " + it.device());
+  HostProducts(Scope scope) {
+    this.scope = scope;
+  }
+
+  @Override
+  public Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+    List<Runnable> before = new ArrayList<>();
+    Tensor wide = wide(Role.RESULT, to);
+    Product product =
+        new Bound(
+            new Factor(widen(Role.A, a.matrix(), before), a.isTransposed()),
+            new Factor(widen(Role.B, b.matrix(), before), b.isTransposed()),
+            wide,
+            bias == null ? null : widen(Role.BIAS, bias, before),
+            isAdded);
+    if (wide != to && isAdded) {
+      before.add(Transfer.copy(to, wide));
+    }
+    if (wide == to && before.isEmpty()) {
+      return product;
+    }
+    return new Converted(before, product, wide == to ? () -> {} : Transfer.copy(wide, to));
+  }
+
+  private Tensor widen(Role role, Tensor it, List<Runnable> before) {
+    Tensor wide = wide(role, it);
+    if (wide != it) {
+      before.add(Transfer.copy(it, wide));
+    }
+    return wide;
+  }
+
+  /**
+   * Where it is in float32. All products share that memory: one runs at a time, as all that belongs
+   * to a tape.
+   */
+  private Tensor wide(Role role, Tensor it) {
+    if (it.dtype() == DType.FLOAT32) {
+      return it;
+    }
+    Tensor memory = widened.get(role);
+    if (memory == null || memory.elements() < it.elements()) {
+      // What is bound keeps the smaller one: with twice as much each time that is little in all.
+      long most = memory == null ? 0 : 2 * memory.elements();
+      memory = scope.allocate(DType.FLOAT32, Math.max(most, it.elements()));
+      widened.put(role, memory);
+    }
+    return memory.slice(0, 0, it.elements()).reshape(it.shape());
+  }
+
+  private record Converted(List<Runnable> before, Product product, Runnable behind)
+      implements Product {
+    @Override
+    public void run() {
+      for (int i = 0; i < before.size(); i++) { // an iterator would be garbage
+        before.get(i).run();
+      }
+      product.run();
+      behind.run();
+    }
+
+    @Override
+    public void close() {
+      product.close();
     }
   }
 

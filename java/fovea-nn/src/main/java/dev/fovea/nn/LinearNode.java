@@ -22,6 +22,7 @@ final class LinearNode extends Node {
     weight = inputs.get(1);
     bias = inputs.get(2);
     requireRows(x);
+    requireType(x, weight);
     Tape tape = x.tape();
     long[] shape = x.shape();
     shape[shape.length - 1] = weight.size(0);
@@ -90,6 +91,14 @@ final class LinearNode extends Node {
       throw new IllegalArgumentException(
           "%s has rows that are not contiguous or overlap: Functions.contiguous copies them"
               .formatted(x));
+    }
+  }
+
+  private static void requireType(Variable x, Variable weight) {
+    if (x.dtype() != weight.dtype()) {
+      throw new IllegalArgumentException(
+          "x is %s, expected %s, in which the model computes with %s"
+              .formatted(x.dtype(), weight.dtype(), weight.parameter()));
     }
   }
 

@@ -56,7 +56,9 @@ public final class Parameters implements AutoCloseable {
   /**
    * Memory for a model.
    *
-   * @param dtype what it computes in; values and gradients are float32 in any case
+   * @param dtype what it computes in; values and gradients are float32 in any case (Micikevicius et
+   *     al., Mixed precision training, 2018, arXiv 1710.03740). In float16 losses are to be scaled:
+   *     {@link dev.fovea.nn.train.LossScale}
    * @param seed of the first values
    * @throws IllegalArgumentException if {@code dtype} is no floating type
    * @throws IllegalStateException if a parameter has memory already
@@ -165,15 +167,24 @@ public final class Parameters implements AutoCloseable {
 
   /** The square root of the sum of the squares of all gradients. */
   public double gradientNorm() {
-    if (products == null) {
-      products = Products.of(scope);
-    }
     double squares = 0;
     for (Group group : groups) {
-      double norm = products.norm(group.gradient());
+      double norm = norm(group.gradient());
       squares += norm * norm;
     }
     return Math.sqrt(squares);
+  }
+
+  /** Likewise of one of the parameters. */
+  public double gradientNorm(Parameter parameter) {
+    return norm(parameter.gradient().reshape(-1));
+  }
+
+  private double norm(Tensor vector) {
+    if (products == null) {
+      products = Products.of(scope);
+    }
+    return products.norm(vector);
   }
 
   /** Sets all gradients to zero. */

@@ -6,7 +6,8 @@ import dev.fovea.access.Devices;
 
 /**
  * Matrix products of a device: {@code to = A B}, or {@code to = to + A B}. What is multiplied is
- * bound once and multiplied again and again.
+ * bound once and multiplied again and again. Factors are of one type, the result of any: sums are
+ * float32, and rounded once.
  */
 interface Products {
   /**
@@ -53,7 +54,7 @@ interface Products {
   /** Those of a device, with memory of {@code scope}. */
   static Products of(Scope scope) {
     return Devices.backend(scope.device()).hostMemory()
-        ? new HostProducts()
+        ? new HostProducts(scope)
         : new DeviceProducts(scope);
   }
 }

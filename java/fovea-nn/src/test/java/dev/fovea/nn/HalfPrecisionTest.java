@@ -13,8 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The same in types of 16 bits as in float32, but for their precision: gradients meet in the type
- * of their values, those of parameters in float32. Without products, which the CPU has in float32
- * alone.
+ * of their values, those of parameters in float32.
  */
 class HalfPrecisionTest {
   private static final class Model extends Module {
@@ -23,6 +22,17 @@ class HalfPrecisionTest {
     final Norm second = child("second", Norm.rms(8));
     final Embedding embedding =
         child("embedding", new Embedding(6, 8).learnedPositions(3).padding(5));
+    final MultiHeadAttention rotary = child("rotary", attention(Positions.rotary(3, 4)));
+    final MultiHeadAttention alibi = child("alibi", attention(Positions.alibi(2)));
+    final MultiHeadAttention relative =
+        child("relative", attention(Positions.relative(2, true, 4, 8)));
+    final AdditiveMultiHeadAttention additive =
+        child("additive", new AdditiveMultiHeadAttention(8, 8, 4));
+    final SequencePooling pooling = child("pooling", SequencePooling.dot(8, 2, 4));
+
+    private static MultiHeadAttention attention(Positions positions) {
+      return MultiHeadAttention.self(8, 2, Attention.create()).positions(positions);
+    }
   }
 
   /** Out, and the gradients of all parameters. */
@@ -108,5 +118,18 @@ class HalfPrecisionTest {
               Functions.attention(Attention.create(), heads, heads, Functions.tanh(heads));
           return Functions.add(attended.reshape(2, 3, 8), rows);
         });
+  }
+
+  @Test
+  void attentionThatKnowsPositions() {
+    check((model, x) -> model.rotary.forward(x));
+    check((model, x) -> model.alibi.forward(x));
+    check((model, x) -> model.relative.forward(x));
+  }
+
+  @Test
+  void additiveAttentionAndPooling() {
+    check((model, x) -> model.additive.forward(x, Functions.tanh(x), Operands.none()));
+    check((model, x) -> model.pooling.forward(x, null));
   }
 }

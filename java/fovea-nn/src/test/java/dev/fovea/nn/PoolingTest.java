@@ -1,17 +1,10 @@
 package dev.fovea.nn;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import dev.fovea.AdditiveAttention;
 import dev.fovea.DType;
-import dev.fovea.Device;
 import dev.fovea.nn.GradientCheck.Inputs;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Attention with learned queries and with additive scores, against the formulas in float64. */
 class PoolingTest {
@@ -139,49 +132,5 @@ class PoolingTest {
           return means(scores, v.get("x"), queries);
         },
         2e-5);
-  }
-
-  /** Texts in segments, with memory for all of them, are what they are in one. */
-  @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void aSegmentSeesThoseBeforeIt(boolean isPostNorm) {
-    TransformerConfig config = TransformerConfig.of(8, 2);
-    TransformerXl model = new TransformerXl(isPostNorm ? config.postNorm() : config, 2);
-    float[] rows = new float[BATCH * 7 * 8];
-    for (int i = 0; i < rows.length; i++) {
-      rows[i] = (float) Math.sin(i * i);
-    }
-    try (Parameters parameters = Parameters.of(model, Device.cpu(), 1);
-        Tape tape = Tape.open(Device.cpu());
-        TransformerXl.Memory memory = model.memory(Device.cpu(), DType.FLOAT32, BATCH, 9)) {
-      assertTrue(parameters.named().containsKey("layers.1.attention.content_bias"));
-      float[] whole = read(model, tape, memory, rows, 0, 7);
-      memory.clear();
-      int from = 0;
-      for (int to : new int[] {3, 5, 6, 7}) {
-        float[] segment = read(model, tape, memory, rows, from, to);
-        assertArrayEquals(rows(whole, from, to), segment, 2e-6f);
-        memory.advance();
-        assertEquals(to, memory.filled());
-        from = to;
-      }
-    }
-  }
-
-  /** Rows of each text. */
-  private static float[] rows(float[] all, int from, int to) {
-    float[] some = new float[BATCH * (to - from) * 8];
-    for (int b = 0; b < BATCH; b++) {
-      System.arraycopy(all, (b * 7 + from) * 8, some, b * (to - from) * 8, (to - from) * 8);
-    }
-    return some;
-  }
-
-  private static float[] read(
-      TransformerXl model, Tape tape, TransformerXl.Memory memory, float[] rows, int from, int to) {
-    tape.begin();
-    Variable x = tape.input(DType.FLOAT32, BATCH, to - from, 8);
-    x.value().copyFrom(rows(rows, from, to));
-    return model.forward(x, memory).value().toFloatArray();
   }
 }

@@ -2,7 +2,7 @@ package dev.fovea.cli.demo;
 
 import dev.fovea.cli.encoder.Encoder;
 import dev.fovea.cli.encoder.Tokenizer;
-import java.io.Console;
+import dev.fovea.nn.train.ProgressBar;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +28,7 @@ final class TextEmbedder {
   /** Embeds {@code texts}; progress goes to {@code progress}. */
   float[][] embed(List<String> texts, PrintStream progress) {
     float[][] embeddings = new float[texts.size()][];
-    try (ProgressBar bar = new ProgressBar(progress, "texts", texts.size(), terminal())) {
+    try (ProgressBar bar = ProgressBar.of(progress, "texts", texts.size())) {
       for (int from = 0; from < texts.size(); from += BATCH) {
         List<int[]> sentences = new ArrayList<>();
         for (String text : texts.subList(from, Math.min(from + BATCH, texts.size()))) {
@@ -43,11 +43,6 @@ final class TextEmbedder {
       }
     }
     return embeddings;
-  }
-
-  private static boolean terminal() {
-    Console console = System.console();
-    return console != null && console.isTerminal();
   }
 
   /** Tokens embedded so far. */

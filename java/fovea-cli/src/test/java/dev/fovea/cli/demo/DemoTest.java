@@ -1,14 +1,11 @@
 package dev.fovea.cli.demo;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.io.StringReader;
 import java.util.HashSet;
 import java.util.List;
@@ -56,15 +53,5 @@ class DemoTest {
   void linesBreakAtSpaces() {
     assertEquals(List.of("one two", "three"), Wrap.lines("one two three", 8));
     assertEquals(List.of("unbreakable"), Wrap.lines("unbreakable", 4));
-  }
-
-  @Test
-  void shortWorkShowsNoBar() {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (ProgressBar bar = new ProgressBar(new PrintStream(out), "texts", 10, true)) {
-      bar.update(5);
-      bar.update(10);
-    }
-    assertFalse(out.size() > 0);
   }
 }

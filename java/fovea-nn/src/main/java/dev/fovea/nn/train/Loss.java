@@ -1,6 +1,7 @@
 package dev.fovea.nn.train;
 
 import dev.fovea.CrossEntropy;
+import dev.fovea.DType;
 import dev.fovea.Tensor;
 import dev.fovea.nn.Functions;
 import dev.fovea.nn.Variable;
@@ -11,13 +12,31 @@ import java.util.Arrays;
  *
  * @param value the number; NaN and infinities are for who reads it to judge
  * @param output what it was computed from
- * @param gradient of the number by {@code output}
+ * @param gradient of the number by {@code output}; of the losses here it is float32, whatever the
+ *     model computes in: it is rounded when it has been scaled
  */
 public record Loss(double value, Variable output, Tensor gradient) {
 
   /** Adds the gradients of all parameters that it depends on to what they have. */
   public void backward() {
-    output.tape().backward(output, gradient);
+    backward(1);
+  }
+
+  /**
+   * Adds {@code scale} times the gradients: what a {@link LossScale} says.
+   *
+   * @param scale a finite number
+   */
+  public void backward(double scale) {
+    Tensor scaled = gradient;
+    if (scale != 1) {
+      float[] values = gradient.toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= (float) scale;
+      }
+      scaled = seed(output).copyFrom(values);
+    }
+    output.tape().backward(output, scaled);
   }
 
   /**
@@ -96,6 +115,6 @@ public record Loss(double value, Variable output, Tensor gradient) {
   }
 
   private static Tensor seed(Variable of) {
-    return of.tape().input(of.dtype(), of.shape()).value();
+    return of.tape().input(DType.FLOAT32, of.shape()).value();
   }
 }

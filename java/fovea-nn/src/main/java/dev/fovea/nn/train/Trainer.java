@@ -1,5 +1,6 @@
 package dev.fovea.nn.train;
 
+import dev.fovea.nn.Parameter;
 import dev.fovea.nn.Tape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -38,7 +39,8 @@ public final class Trainer {
     /**
      * Computes the loss.
      *
-     * @param number of the batch, from 0 on: what it consists of follows from that
+     * @param number of the batch, from 0 on: what it consists of follows from that. It may be asked
+     *     for several times
      */
     Loss loss(int number);
   }
@@ -55,6 +57,9 @@ public final class Trainer {
   private final Batches batches;
   private int steps = 1000;
   private int accumulated = 1;
+  private LossScale scale; // null: none
+  private Parameter table; // that is moved; null: none
+  private double epsilon;
   private Path checkpoint; // null: none
   private int checkpointEvery;
   private Path metricsFile; // null: none
@@ -65,6 +70,7 @@ public final class Trainer {
   private int patience;
 
   // Of the run.
+  private Adversary adversary; // null: none
   private double best = Double.POSITIVE_INFINITY;
   private int worse; // evaluations in a row that were not better
   private boolean stopped;
@@ -89,6 +95,40 @@ public final class Trainer {
   /** How many batches make one step: the gradient is their mean. */
   public Trainer accumulate(int batches) {
     accumulated = atLeastOne("batches", batches);
+    return this;
+  }
+
+  /** Scales losses for backward passes: what a model needs that computes in float16. */
+  public Trainer lossScale(LossScale scale) {
+    this.scale = Objects.requireNonNull(scale, "scale");
+    return this;
+  }
+
+  /**
+   * Adversarial training, also known as the fast gradient method: each batch is computed once more
+   * with the rows of an embedding's table moved by {@code epsilon g / ||g||}, g being the gradient
+   * by the table of its loss, and the gradients of both losses are added up (Miyato et al.,
+   * Adversarial training methods for semi-supervised text classification, 2016, arXiv 1605.07725,
+   * equations 5 and 6; there every sequence has a length of its own, here a batch has one). The
+   * table is what it was then, bit for bit, whatever fails.
+   *
+   * <p>Both passes are the same step of the tape and drop the same. The metric {@code
+   * "adversarialLoss"} is that of the second one.
+   *
+   * @param table one of the optimiser's parameters: where it is shared, what shares it moves too
+   * @param epsilon how far, in the units of the table, above 0
+   * @throws IllegalArgumentException if the table is none of the optimiser's parameters, or {@code
+   *     epsilon} is no number above 0
+   */
+  public Trainer adversarial(Parameter table, double epsilon) {
+    if (!optimizer.parameters().all().contains(Objects.requireNonNull(table, "table"))) {
+      throw new IllegalArgumentException(table + " is none of the parameters that are trained");
+    }
+    if (!(epsilon > 0) || epsilon == Double.POSITIVE_INFINITY) {
+      throw new IllegalArgumentException("epsilon is " + epsilon + ", expected a number above 0");
+    }
+    this.table = table;
+    this.epsilon = epsilon;
     return this;
   }
 
@@ -157,7 +197,9 @@ public final class Trainer {
    *     written
    */
   public double[] run() {
-    try (MetricFiles files = new MetricFiles(metricsFile, eventFolder)) {
+    try (MetricFiles files = new MetricFiles(metricsFile, eventFolder);
+        Adversary it = adversary()) {
+      adversary = it;
       resume();
       int before = optimizer.steps();
       double[] losses = new double[Math.max(0, steps - before)];
@@ -171,29 +213,20 @@ public final class Trainer {
     }
   }
 
+  private Adversary adversary() {
+    return table == null ? null : new Adversary(optimizer.parameters(), table, epsilon);
+  }
+
   private double step(MetricFiles files) throws IOException {
     int step = optimizer.steps() + 1;
     double rate = optimizer.rate();
-    double loss = 0;
-    for (int part = 0; part < accumulated; part++) {
-      int number = Math.multiplyExact(step - 1, accumulated) + part;
-      tape.begin(number);
-      Loss it = batches.loss(number);
-      if (!Double.isFinite(it.value())) {
-        optimizer.parameters().zeroGradients();
-        throw new TrainingException(step, "the loss of step " + step + " is " + it.value());
-      }
-      loss += it.value() / accumulated;
-      it.backward();
-    }
-    double norm = optimizer.step(1.0 / accumulated);
-    if (!Double.isFinite(norm)) {
-      optimizer.parameters().zeroGradients();
-      throw new TrainingException(step, "the gradient's norm of step " + step + " is " + norm);
-    }
     Map<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("loss", loss);
-    metrics.put("gradientNorm", norm);
+    try {
+      change(step, metrics);
+    } catch (Throwable t) {
+      optimizer.parameters().zeroGradients(); // those of some batches of the step
+      throw t;
+    }
     metrics.put("learningRate", rate);
     if (evaluation != null && step % evaluateEvery == 0) {
       evaluate(metrics);
@@ -201,12 +234,71 @@ public final class Trainer {
     files.write(step, metrics);
     listener.metrics(step, metrics);
     if (checkpoint != null && (step % checkpointEvery == 0 || step == steps || stopped)) {
-      Checkpoint.write(
-          checkpoint,
-          optimizer,
-          Map.of("best", Double.toString(best), "worse", Integer.toString(worse)));
+      Checkpoint.write(checkpoint, optimizer, numbers());
     }
-    return loss;
+    return metrics.get("loss");
+  }
+
+  /** Takes a step, again and again where the loss scale is too large for it. */
+  private void change(int step, Map<String, Double> metrics) {
+    double norm = tried(step, metrics);
+    while (!Double.isFinite(norm)) {
+      if (scale == null || !scale.failed()) {
+        throw new TrainingException(step, "the gradient's norm of step " + step + " is " + norm);
+      }
+      optimizer.parameters().zeroGradients();
+      norm = tried(step, metrics);
+    }
+    metrics.put("gradientNorm", norm);
+    if (scale != null) {
+      metrics.put("lossScale", scale.value());
+      scale.passed();
+    }
+  }
+
+  /** Takes a step if the gradient's norm, which it returns, is a finite number. */
+  private double tried(int step, Map<String, Double> metrics) {
+    double used = scale == null ? 1 : scale.value();
+    double loss = 0;
+    double adversarial = 0;
+    for (int part = 0; part < accumulated; part++) {
+      int number = Math.multiplyExact(step - 1, accumulated) + part;
+      if (adversary == null) {
+        loss += pass(step, number, used) / accumulated;
+      } else {
+        adversary.begin();
+        loss += pass(step, number, used) / accumulated;
+        adversarial += adversary.moved(() -> pass(step, number, used)) / accumulated;
+      }
+    }
+    metrics.put("loss", loss);
+    if (adversary != null) {
+      metrics.put("adversarialLoss", adversarial);
+    }
+    return optimizer.step(1 / (accumulated * used));
+  }
+
+  /** Adds the gradients of a batch to those there are; its loss. */
+  private double pass(int step, int number, double used) {
+    tape.begin(number);
+    Loss loss = batches.loss(number);
+    if (!Double.isFinite(loss.value())) {
+      throw new TrainingException(step, "the loss of step " + step + " is " + loss.value());
+    }
+    loss.backward(used);
+    return loss.value();
+  }
+
+  /** What a checkpoint knows of the run beside what the optimiser keeps. */
+  private Map<String, String> numbers() {
+    Map<String, String> numbers = new LinkedHashMap<>();
+    numbers.put("best", Double.toString(best));
+    numbers.put("worse", Integer.toString(worse));
+    if (scale != null) {
+      numbers.put("lossScale", Double.toString(scale.value()));
+      numbers.put("goodSteps", Integer.toString(scale.good()));
+    }
+    return numbers;
   }
 
   private void evaluate(Map<String, Double> metrics) {
@@ -228,6 +320,10 @@ public final class Trainer {
     Map<String, String> numbers = Checkpoint.read(checkpoint, optimizer);
     best = Double.parseDouble(numbers.getOrDefault("best", "Infinity"));
     worse = Integer.parseInt(numbers.getOrDefault("worse", "0"));
+    if (scale != null && numbers.containsKey("lossScale")) {
+      scale.resume(
+          Double.parseDouble(numbers.get("lossScale")), Integer.parseInt(numbers.get("goodSteps")));
+    }
     stopped = patience > 0 && worse >= patience;
   }
 }
