@@ -16,11 +16,11 @@ import java.util.function.Function;
 
 /** Trains a {@link Transcriber} on a {@link Corpus}; a checkpoint is gone on from. */
 final class Training implements AutoCloseable {
-  static final int BATCH = 256;
+  static final int BATCH = 64;
   private static final double RATE = 3e-3; // the highest learning rate
   private static final double LAST_RATE = 0.02; // of it
   private static final int WARM_UP = 100; // steps until it is reached
-  private static final int CHECKPOINT = 100; // steps
+  private static final int CHECKPOINT = 300; // steps
   private static final int IGNORED = -1; // targets of what is filled up
 
   private final Corpus corpus;

@@ -24,7 +24,7 @@ import java.util.Locale;
 public final class TranslateDemo {
 
   /** Steps that are enough for less than one wrong phoneme in ten. */
-  public static final int STEPS = 1500;
+  public static final int STEPS = 5400;
 
   /** File for the alignment where none is named. */
   public static final String ALIGNMENT = "fovea-alignment.png";
@@ -36,10 +36,10 @@ public final class TranslateDemo {
   public static final int ENOUGH = 15;
 
   private static final int HELD_OUT = 5000; // words
-  private static final int REPORT = 100; // steps
+  private static final int REPORT = 300; // steps
   private static final int SHOWN = 6; // words
   private static final double WORTH_SAYING = 0.1; // probability of another pronunciation
-  private static final int WIDTH = 128;
+  private static final int WIDTH = 96;
   private static final int HEADS = 4;
   private static final int LAYERS = 3;
 
@@ -93,6 +93,7 @@ public final class TranslateDemo {
   public JsonObject run() throws IOException {
     try (CommandFiles files = new CommandFiles()) {
       files.reads(Dictionary.OPTION, settings.dictionary());
+      files.writes("--checkpoint", settings.checkpoint());
       DemoPicture plot = DemoPicture.of("--plot", settings.plot(), DemoPicture.LOSSES, files, text);
       DemoPicture alignment =
           DemoPicture.of("--alignment", settings.alignment(), ALIGNMENT, files, text);
@@ -163,8 +164,8 @@ public final class TranslateDemo {
     List<String> words = corpus.heldOut();
     List<List<String>> said = speaker.say(words);
     ErrorRates rates = ErrorRates.of(said, words.stream().map(dictionary::of).toList());
-    print("%nOf words it has not seen, in %%      phonemes wrong   words wrong%n");
-    print("  %-52s %5.2f %6.2f%n", "this model, in minutes", rates.phonemes(), rates.words());
+    print("%nOf words it has not seen, %% of phonemes and of words are wrong (PER, WER):%n");
+    print("  %-52s %5.2f %6.2f%n", "this model", rates.phonemes(), rates.words());
     OTHERS.forEach(it -> print("  %-52s %5.2f %6.2f%n", it.what, it.phonemes, it.words));
     boolean learnt = rates.phonemes() < ENOUGH;
     if (!learnt) {
