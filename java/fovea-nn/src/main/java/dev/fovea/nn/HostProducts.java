@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 
-/** Products in memory that the host reads, by OpenBLAS: float32, on all processors. */
+/** Products in memory that the host reads, by OpenBLAS: float32. */
 final class HostProducts implements Products {
   /**
    * Rows of a part: a multiple of what kernels take, so that bits do not depend on the number of
@@ -21,12 +21,19 @@ final class HostProducts implements Products {
   /** Multiplications that another thread is worth being woken for. */
   private static final double WORTH_A_THREAD = 1e6;
 
+  private final int parallelism;
+
+  /** By so many threads at most, those of the common pool and the caller. */
+  HostProducts(int parallelism) {
+    this.parallelism = Math.min(parallelism, ForkJoinPool.getCommonPoolParallelism() + 1);
+  }
+
   @Override
   public Product bind(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
     requireFloat32(a.matrix());
     requireFloat32(b.matrix());
     requireFloat32(to);
-    return new Bound(a, b, to, bias, isAdded);
+    return new Bound(a, b, to, bias, isAdded, parallelism);
   }
 
   private static void requireFloat32(Tensor it) {
@@ -58,7 +65,7 @@ final class HostProducts implements Products {
     private final int step;
     private final int parts;
 
-    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded, int parallelism) {
       this.a = a;
       this.b = b;
       this.to = to;
@@ -69,8 +76,7 @@ final class HostProducts implements Products {
       byRows = rows >= columns;
       int most = byRows ? rows : columns;
       double work = (double) rows * columns * a.columns();
-      int threads =
-          (int) Math.min(ForkJoinPool.getCommonPoolParallelism() + 1, work / WORTH_A_THREAD);
+      int threads = (int) Math.min(parallelism, work / WORTH_A_THREAD);
       int each = Math.ceilDiv(most, Math.max(1, threads));
       step = Math.max(ROWS, Math.ceilDiv(each, ROWS) * ROWS);
       parts = Math.ceilDiv(most, step);
