@@ -11,6 +11,7 @@ module dev.fovea.ffi {
       dev.fovea,
       dev.fovea.cli,
       dev.fovea.cuda,
+      dev.fovea.encoder,
       dev.fovea.natives.linux_x86_64,
       dev.fovea.natives.linux_x86_64.cuda13,
       dev.fovea.nn,

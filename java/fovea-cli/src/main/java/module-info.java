@@ -1,11 +1,10 @@
 /** The command {@code fovea}, and the models of its demo. */
 @SuppressWarnings("requires-automatic") // artifacts of others that have no module descriptor
 module dev.fovea.cli {
-  requires ai.djl.tokenizers;
   requires com.google.gson;
-  requires com.google.protobuf;
   requires com.microsoft.onnxruntime;
   requires dev.fovea;
+  requires dev.fovea.encoder;
   requires dev.fovea.ffi;
   requires dev.fovea.nn;
   requires dev.fovea.pictures;
@@ -13,7 +12,6 @@ module dev.fovea.cli {
   requires info.picocli;
   requires java.desktop;
   requires jdk.management; // for the size of the memory
-  requires org.slf4j; // for ai.djl, which has no descriptor to say so
   requires org.bytedeco.openblas.linux.x86_64; // its resources
 
   opens dev.fovea.cli to

@@ -4,12 +4,11 @@ import ai.onnxruntime.OrtException;
 import dev.fovea.bench.Interleaved.Contestant;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
+import dev.fovea.cli.demo.Model;
 import dev.fovea.cli.demo.OnnxComparison;
+import dev.fovea.cli.demo.OnnxRuntime;
 import dev.fovea.cli.demo.RaggedSample;
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.Model;
-import dev.fovea.cli.encoder.OnnxRuntime;
-import dev.fovea.cli.encoder.Tokenizer;
+import dev.fovea.encoder.Encoder;
 import dev.fovea.ffi.OpenBlas;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -50,15 +49,14 @@ public final class EncoderComparison extends Comparison {
   @Override
   Report measure() throws Exception {
     byte[] model = Model.read();
-    try (Tokenizer tokenizer = Tokenizer.open();
-        Encoder encoder = new Encoder(model);
+    try (Encoder encoder = Model.encoder(model);
         OnnxRuntime peer = new OnnxRuntime(model, threads)) {
       Report report = Report.begin(benchmark(), versions(peer));
       Ceiling ceiling = new Ceiling(MachineUnit.FLOP);
       ceiling.measure();
       // A turn is a whole pass over the sentences: long enough.
       Settings settings = new Settings(rounds, 0, Double.MAX_VALUE);
-      Row row = measure(encoder, peer, RaggedSample.of(tokenizer), settings, ceiling);
+      Row row = measure(encoder, peer, RaggedSample.of(encoder), settings, ceiling);
       report.rows().add(row);
       System.out.println(row.parameters() + " " + row.figures() + " " + row.ratios());
       return report;
@@ -81,11 +79,11 @@ public final class EncoderComparison extends Comparison {
     Row row = Row.of(parameters(sentences));
     verify(encoder, peer, sentences, row);
     for (int i = 0; i < WARM_UPS; i++) {
-      encoder.embed(sentences, threads);
+      encoder.embedTokens(sentences, threads);
     }
     List<Contestant> contestants = new ArrayList<>();
     long quiet = threads > 1 ? QUIET_MILLIS : 0;
-    contestants.add(new Contestant(FOVEA, () -> encoder.embed(sentences, threads)));
+    contestants.add(new Contestant(FOVEA, () -> encoder.embedTokens(sentences, threads)));
     contestants.add(new Contestant(PADDED, () -> peer.embedPadded(sentences), quiet));
     contestants.add(new Contestant(ONE_BY_ONE, () -> peer.embedOneByOne(sentences), quiet));
     Rounds measured = Interleaved.run(contestants, settings);

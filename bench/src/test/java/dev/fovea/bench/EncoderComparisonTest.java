@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.Model;
-import dev.fovea.cli.encoder.OnnxRuntime;
+import dev.fovea.cli.demo.Model;
+import dev.fovea.cli.demo.OnnxRuntime;
+import dev.fovea.encoder.Encoder;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -21,7 +21,7 @@ class EncoderComparisonTest {
     byte[] model = Model.read();
     List<int[]> sentences =
         List.of(new int[] {BEGIN, 2054, 2003, 1037, 16215, END}, new int[] {BEGIN, 7592, END});
-    try (Encoder encoder = new Encoder(model);
+    try (Encoder encoder = Model.encoder(model);
         OnnxRuntime peer = new OnnxRuntime(model, 1)) {
       EncoderComparison comparison = new EncoderComparison();
       comparison.threads = 1;

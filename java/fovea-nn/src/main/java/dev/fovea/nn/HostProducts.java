@@ -13,8 +13,8 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 
 /**
- * Products in memory that the host reads, by OpenBLAS, on all processors: float32. Of other types
- * factors are widened first, and what comes out is rounded once.
+ * Products in memory that the host reads, by OpenBLAS: float32. Of other types factors are widened
+ * first, and what comes out is rounded once.
  */
 final class HostProducts implements Products {
   /**
@@ -30,6 +30,7 @@ final class HostProducts implements Products {
   private static final double WORTH_A_THREAD = 1e6;
 
   private final Scope scope;
+  private final int parallelism;
   private final Map<Role, Tensor> widened = new EnumMap<>(Role.class); // the largest so far
 
   /** What is widened for a product. */
@@ -40,8 +41,10 @@ final class HostProducts implements Products {
     RESULT
   }
 
-  HostProducts(Scope scope) {
+  /** By so many threads at most, those of the common pool and the caller. */
+  HostProducts(Scope scope, int parallelism) {
     this.scope = scope;
+    this.parallelism = Math.min(parallelism, ForkJoinPool.getCommonPoolParallelism() + 1);
   }
 
   @Override
@@ -54,20 +57,22 @@ final class HostProducts implements Products {
             new Factor(widen(Role.B, b.matrix(), before), b.isTransposed()),
             wide,
             bias == null ? null : widen(Role.BIAS, bias, before),
-            isAdded);
+            isAdded,
+            parallelism);
     if (wide != to && isAdded) {
-      before.add(Transfer.copy(to, wide));
+      before.add(Transfer.copy(to, wide, parallelism));
     }
     if (wide == to && before.isEmpty()) {
       return product;
     }
-    return new Converted(before, product, wide == to ? () -> {} : Transfer.copy(wide, to));
+    return new Converted(
+        before, product, wide == to ? () -> {} : Transfer.copy(wide, to, parallelism));
   }
 
   private Tensor widen(Role role, Tensor it, List<Runnable> before) {
     Tensor wide = wide(role, it);
     if (wide != it) {
-      before.add(Transfer.copy(it, wide));
+      before.add(Transfer.copy(it, wide, parallelism));
     }
     return wide;
   }
@@ -130,7 +135,7 @@ final class HostProducts implements Products {
     private final int step;
     private final int parts;
 
-    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded) {
+    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded, int parallelism) {
       this.a = a;
       this.b = b;
       this.to = to;
@@ -141,8 +146,7 @@ final class HostProducts implements Products {
       byRows = rows >= columns;
       int most = byRows ? rows : columns;
       double work = (double) rows * columns * a.columns();
-      int threads =
-          (int) Math.min(ForkJoinPool.getCommonPoolParallelism() + 1, work / WORTH_A_THREAD);
+      int threads = (int) Math.min(parallelism, work / WORTH_A_THREAD);
       int each = Math.ceilDiv(most, Math.max(1, threads));
       step = Math.max(ROWS, Math.ceilDiv(each, ROWS) * ROWS);
       parts = Math.ceilDiv(most, step);

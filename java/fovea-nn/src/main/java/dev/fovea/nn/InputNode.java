@@ -13,7 +13,7 @@ final class InputNode extends Node {
   /** Memory for it. */
   InputNode(Tape tape, Object what, DType dtype, long[] shape) {
     super(what, List.of());
-    buffer = tape.take(dtype, shape);
+    buffer = tape.takeZeros(dtype, shape);
     variable = Variable.of(tape, buffer.tensor(), false);
   }
 

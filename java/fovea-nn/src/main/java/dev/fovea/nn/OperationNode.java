@@ -108,6 +108,7 @@ final class OperationNode extends Node {
     super(what, inputs);
     this.recipe = recipe;
     this.place = place;
+    recipe.call.parallelism(tape.parallelism());
     for (int i = 0; i < inputs.size(); i++) {
       Calls.bind(recipe.call, recipe.names.get(i), inputs.get(i).value());
     }
@@ -127,9 +128,15 @@ final class OperationNode extends Node {
   }
 
   private Tensor take(Tape tape, DType dtype, long[] shape) {
-    Buffer buffer = tape.take(dtype, shape);
+    Buffer buffer = leavesPadding() ? tape.takeZeros(dtype, shape) : tape.take(dtype, shape);
     memory.add(buffer);
     return buffer.tensor();
+  }
+
+  /** Whether sequences may be shorter than the tensors, or lie in them with gaps. */
+  private boolean leavesPadding() {
+    return Calls.operation(recipe.call).operands(Abi.FORWARD).stream()
+        .anyMatch(it -> it.counts() != null && recipe.names.contains(it.name()));
   }
 
   @Override

@@ -67,10 +67,13 @@ public final class Parameter {
   /**
    * The sum of the gradients since the last {@link Parameters#zeroGradients}, float32.
    *
-   * @throws IllegalStateException if it has no memory yet
+   * @throws IllegalStateException if it has no memory yet, or is of {@link Parameters#forInference}
    */
   public Tensor gradient() {
     requireMemory();
+    if (gradient == null) {
+      throw new IllegalStateException(this + " is for inference: it has no gradient");
+    }
     return gradient;
   }
 

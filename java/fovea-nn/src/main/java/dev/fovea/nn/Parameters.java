@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 
 /**
  * The memory of all parameters of a model: values and gradients lie in one block each, so that an
@@ -31,12 +32,25 @@ public final class Parameters implements AutoCloseable {
    * @param isDecayed whether weight decay is for them
    * @param value all values, float32, a vector
    * @param computed what models compute with: the value, or a copy of it
-   * @param gradient all gradients, float32
+   * @param gradient all gradients, float32; null if they are for inference
    */
   public record Group(boolean isDecayed, Tensor value, Tensor computed, Tensor gradient) {
     /** True if models compute with a copy, which is to follow the value. */
     public boolean hasCopy() {
       return computed.dtype() != value.dtype();
+    }
+
+    /**
+     * All gradients, float32.
+     *
+     * @throws IllegalStateException if these are parameters for inference
+     */
+    @Override
+    public Tensor gradient() {
+      if (gradient == null) {
+        throw new IllegalStateException("parameters for inference have no gradients");
+      }
+      return gradient;
     }
   }
 
@@ -65,15 +79,38 @@ public final class Parameters implements AutoCloseable {
    * @throws RuntimeException as {@link Scope#allocate}
    */
   public static Parameters of(Module module, Device device, DType dtype, long seed) {
+    return of(
+        module,
+        device,
+        dtype,
+        true,
+        parameters -> {
+          parameters.named.forEach((name, parameter) -> initialize(name, parameter, seed));
+          parameters.changed();
+        });
+  }
+
+  /**
+   * Memory for a model that is never trained and whose values come from a file: zeros, float32, and
+   * no gradients.
+   *
+   * @throws IllegalStateException if a parameter has memory already
+   * @throws RuntimeException as {@link Scope#allocate}
+   */
+  public static Parameters forInference(Module module, Device device) {
+    return of(module, device, DType.FLOAT32, false, parameters -> {});
+  }
+
+  private static Parameters of(
+      Module module, Device device, DType dtype, boolean hasGradients, Consumer<Parameters> begin) {
     Map<String, Parameter> named = module.namedParameters();
     named.forEach(Parameters::requireNew);
     Scope scope = Scope.open(device);
     try {
-      Group decayed = place(scope, named, true, dtype);
-      Group others = place(scope, named, false, dtype);
+      Group decayed = place(scope, named, true, dtype, hasGradients);
+      Group others = place(scope, named, false, dtype, hasGradients);
       Parameters parameters = new Parameters(scope, named, List.of(decayed, others));
-      named.forEach((name, parameter) -> initialize(name, parameter, seed));
-      parameters.changed();
+      begin.accept(parameters);
       return parameters;
     } catch (Throwable t) {
       named.values().forEach(Parameter::forget);
@@ -89,17 +126,22 @@ public final class Parameters implements AutoCloseable {
   }
 
   private static Group place(
-      Scope scope, Map<String, Parameter> named, boolean decayed, DType dtype) {
+      Scope scope,
+      Map<String, Parameter> named,
+      boolean decayed,
+      DType dtype,
+      boolean hasGradients) {
     Map<String, Parameter> own = new LinkedHashMap<>(named);
     own.values().removeIf(it -> it.isDecayed() != decayed);
     long total = own.values().stream().mapToLong(Parameters::room).reduce(0, Math::addExact);
     Tensor value = scope.allocate(DType.FLOAT32, total);
     Tensor computed = dtype == DType.FLOAT32 ? value : scope.allocate(dtype, total);
-    Tensor gradient = scope.allocate(DType.FLOAT32, total);
+    Tensor gradient = hasGradients ? scope.allocate(DType.FLOAT32, total) : null;
     long at = 0;
     for (Map.Entry<String, Parameter> each : own.entrySet()) {
       Parameter it = each.getValue();
-      it.place(each.getKey(), part(value, at, it), part(computed, at, it), part(gradient, at, it));
+      Tensor derivative = hasGradients ? part(gradient, at, it) : null;
+      it.place(each.getKey(), part(value, at, it), part(computed, at, it), derivative);
       at += room(it);
     }
     return new Group(decayed, value, computed, gradient);

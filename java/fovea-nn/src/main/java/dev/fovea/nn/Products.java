@@ -51,10 +51,19 @@ interface Products {
   /** The square root of the sum of the squares of a vector, float32. */
   double norm(Tensor vector);
 
-  /** Those of a device, with memory of {@code scope}. */
+  /** Those of a device, with memory of {@code scope}, by all processors. */
   static Products of(Scope scope) {
+    return of(scope, Runtime.getRuntime().availableProcessors());
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param parallelism threads of one of the CPU
+   */
+  static Products of(Scope scope, int parallelism) {
     return Devices.backend(scope.device()).hostMemory()
-        ? new HostProducts(scope)
+        ? new HostProducts(scope, parallelism)
         : new DeviceProducts(scope);
   }
 }

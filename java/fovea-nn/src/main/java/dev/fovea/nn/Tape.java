@@ -2,6 +2,7 @@ package dev.fovea.nn;
 
 import dev.fovea.DType;
 import dev.fovea.Device;
+import dev.fovea.OperationCall;
 import dev.fovea.OptimizerStep;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
@@ -50,6 +51,7 @@ public final class Tape implements AutoCloseable {
   private final Scope scope;
   private final Buffers buffers;
   private final boolean differentiates;
+  private final int parallelism;
   private final long seed;
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
@@ -62,10 +64,11 @@ public final class Tape implements AutoCloseable {
   private Step step;
   private Gradients gradients; // of the last backward pass; null: what it was of has changed
 
-  private Tape(Device device, boolean differentiates, long seed) {
+  private Tape(Device device, boolean differentiates, long seed, int parallelism) {
     scope = Scope.open(device);
     buffers = new Buffers(scope::allocate);
     this.differentiates = differentiates;
+    this.parallelism = parallelism;
     this.seed = seed;
     step = new Step(seed, 0);
   }
@@ -81,14 +84,27 @@ public final class Tape implements AutoCloseable {
    * @param seed what dropout draws from, beside the number of the step and the place in it
    */
   public static Tape open(Device device, long seed) {
-    return new Tape(device, true, seed);
+    return new Tape(device, true, seed, Runtime.getRuntime().availableProcessors());
   }
 
   /**
    * A tape on {@code device} for what is not differentiated: it keeps nothing for a backward pass.
    */
   public static Tape inference(Device device) {
-    return new Tape(device, false, 0);
+    return inference(device, Runtime.getRuntime().availableProcessors());
+  }
+
+  /**
+   * The same, for one of several threads that each have a tape and share the parameters.
+   *
+   * @param parallelism how many threads an operation may use on the CPU, the caller included: as
+   *     {@link OperationCall#parallelism}
+   */
+  public static Tape inference(Device device, int parallelism) {
+    if (parallelism < 1) {
+      throw new IllegalArgumentException("parallelism is " + parallelism + ", expected at least 1");
+    }
+    return new Tape(device, false, 0, parallelism);
   }
 
   /** Where it computes. */
@@ -236,6 +252,11 @@ public final class Tape implements AutoCloseable {
     return differentiates;
   }
 
+  /** Threads of an operation. */
+  int parallelism() {
+    return parallelism;
+  }
+
   Buffers buffers() {
     return buffers;
   }
@@ -243,7 +264,7 @@ public final class Tape implements AutoCloseable {
   /** How matrices are multiplied here. */
   Products products() {
     if (products == null) {
-      products = Products.of(scope);
+      products = Products.of(scope, parallelism);
     }
     return products;
   }
@@ -256,10 +277,17 @@ public final class Tape implements AutoCloseable {
     return ascent;
   }
 
+  /** Memory for what begins with zeros, since not all of it may be written. */
+  Buffer takeZeros(DType dtype, long... shape) {
+    Buffer buffer = take(dtype, shape);
+    buffer.tensor().fill(0); // padding that is not written is no number of another's
+    return buffer;
+  }
+
+  /** Memory for what will all be written, with whatever values. */
   Buffer take(DType dtype, long... shape) {
     Buffer buffer = buffers.take(dtype, shape);
     taken.add(buffer);
-    buffer.tensor().fill(0); // padding that is not written is no number of another's
     return buffer;
   }
 

@@ -20,6 +20,11 @@ final class Transfer {
 
   /** Copies {@code from} to {@code to}, converting its elements. */
   static Runnable copy(Tensor from, Tensor to) {
+    return copy(from, to, Runtime.getRuntime().availableProcessors());
+  }
+
+  /** The same, by so many threads at most. */
+  static Runnable copy(Tensor from, Tensor to, int parallelism) {
     return inPieces(
         from,
         to,
@@ -28,7 +33,8 @@ final class Transfer {
               Activation.identity()
                   .outDType(target.dtype())
                   .call(source.unsqueeze(0))
-                  .out(target.unsqueeze(0));
+                  .out(target.unsqueeze(0))
+                  .parallelism(parallelism);
           return call::run;
         });
   }

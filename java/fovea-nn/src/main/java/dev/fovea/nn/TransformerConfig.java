@@ -2,6 +2,7 @@ package dev.fovea.nn;
 
 import dev.fovea.Activation;
 import dev.fovea.Attention;
+import dev.fovea.Normalization;
 import java.util.Objects;
 import java.util.function.Consumer;
 
@@ -22,6 +23,7 @@ public final class TransformerConfig implements Cloneable {
   private Activation activation = Activation.gelu();
   private boolean gated;
   private boolean rms;
+  private double epsilon = Norm.EPSILON;
   private boolean postNorm;
   private boolean bias = true;
   private double dropout;
@@ -78,6 +80,12 @@ public final class TransformerConfig implements Cloneable {
   /** Normalization by the root mean square. */
   public TransformerConfig rmsNorm() {
     return with(it -> it.rms = true);
+  }
+
+  /** What normalization adds to the mean of squares, instead of {@link Norm#EPSILON}. */
+  public TransformerConfig normEpsilon(double epsilon) {
+    Normalization.layer(epsilon); // checks
+    return with(it -> it.epsilon = epsilon);
   }
 
   /** Normalization behind each sum, as in the first transformers. */
@@ -162,6 +170,8 @@ public final class TransformerConfig implements Cloneable {
   }
 
   Norm norm() {
-    return rms ? Norm.rms(width) : Norm.layer(width);
+    return rms
+        ? new Norm(Normalization.rms(epsilon), width, false)
+        : new Norm(Normalization.layer(epsilon), width, true);
   }
 }

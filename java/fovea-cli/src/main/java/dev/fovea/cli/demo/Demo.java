@@ -4,14 +4,13 @@ import ai.onnxruntime.OrtException;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.fovea.Scope;
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.Model;
-import dev.fovea.cli.encoder.Tokenizer;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.files.PngName;
 import dev.fovea.cli.files.TextFile;
 import dev.fovea.cli.npy.Npy;
 import dev.fovea.cli.npy.NpyType;
+import dev.fovea.encoder.Encoder;
+import dev.fovea.encoder.Tokens;
 import dev.fovea.pictures.Heatmap;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -110,19 +109,17 @@ public final class Demo {
   private void run(List<String> lines, CommandFiles files)
       throws IOException, OrtException, InterruptedException {
     byte[] model = Model.read();
-    try (Tokenizer tokenizer = Tokenizer.open();
-        Encoder encoder = new Encoder(model)) {
-      Tokenizer.Sentence looking =
-          settings.heatmap() == null ? null : tokenizer.tokenize(sentence());
+    try (Encoder encoder = Model.encoder(model)) {
+      Tokens looking = settings.heatmap() == null ? null : encoder.tokenize(sentence());
       document.addProperty("model", Model.NAME);
       document.addProperty("threads", settings.threads());
-      TextEmbedder embedder = new TextEmbedder(tokenizer, encoder, settings.threads());
+      TextEmbedder embedder = new TextEmbedder(encoder, settings.threads());
       List<String> compared =
           settings.text() == null ? searchFaq(embedder) : searchFile(lines, embedder, files);
       if (looking != null) {
         drawHeatmap(looking, encoder, files);
       }
-      new PeerReport(tokenizer, encoder, model, text, document)
+      new PeerReport(encoder, model, text, document)
           .compare(compared, settings.threads(), settings.rounds());
     }
   }
@@ -133,8 +130,8 @@ public final class Demo {
       return;
     }
     PngName.check("--heatmap", settings.heatmap());
-    inRange("--layer", settings.layer(), Encoder.LAYERS);
-    inRange("--head", settings.head(), Encoder.HEADS);
+    inRange("--layer", settings.layer(), Model.LAYERS);
+    inRange("--head", settings.head(), Model.HEADS);
     if (settings.sentence() == null && questions.isEmpty()) {
       throw new IllegalArgumentException("--heatmap needs a --sentence or a question");
     }
@@ -187,7 +184,8 @@ public final class Demo {
         lines.size() / seconds);
     if (embedder.cut() > 0) {
       text.printf(
-          "%d lines are longer than %d tokens and were cut.%n", embedder.cut(), Encoder.MAX_TOKENS);
+          "%d lines are longer than %d tokens and were cut.%n",
+          embedder.cut(), embedder.maxTokens());
     }
     JsonObject file = new JsonObject();
     file.addProperty("file", settings.text().toString());
@@ -213,13 +211,13 @@ public final class Demo {
   private static void write(float[][] embeddings, CommandFiles files, Path file)
       throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      long row = (long) Encoder.DIMENSIONS * Float.BYTES;
+      int width = embeddings[0].length; // a file without text is refused
+      long row = (long) width * Float.BYTES;
       MemorySegment data = arena.allocate(embeddings.length * row, Float.BYTES);
       for (int i = 0; i < embeddings.length; i++) {
-        MemorySegment.copy(
-            embeddings[i], 0, data, ValueLayout.JAVA_FLOAT, i * row, Encoder.DIMENSIONS);
+        MemorySegment.copy(embeddings[i], 0, data, ValueLayout.JAVA_FLOAT, i * row, width);
       }
-      long[] shape = {embeddings.length, Encoder.DIMENSIONS};
+      long[] shape = {embeddings.length, width};
       files.write(file, new Npy(NpyType.FLOAT32, shape, data)::writeTo);
     }
   }
@@ -256,8 +254,7 @@ public final class Demo {
     return settings.sentence() != null ? settings.sentence() : questions.getFirst();
   }
 
-  private void drawHeatmap(Tokenizer.Sentence tokens, Encoder encoder, CommandFiles files)
-      throws IOException {
+  private void drawHeatmap(Tokens tokens, Encoder encoder, CommandFiles files) throws IOException {
     int n = tokens.ids().length;
     float[] all = encoder.attentionWeights(tokens.ids(), settings.layer());
     float[] head = Arrays.copyOfRange(all, settings.head() * n * n, (settings.head() + 1) * n * n);
@@ -265,8 +262,8 @@ public final class Demo {
     try (Scope scope = Scope.open()) {
       Heatmap heatmap =
           Heatmap.of(scope.copyOf(head, n, n))
-              .rowLabels(tokens.tokens())
-              .columnLabels(tokens.tokens())
+              .rowLabels(tokens.texts())
+              .columnLabels(tokens.texts())
               .axes("this token looks at", "these tokens")
               .title(title);
       files.write(settings.heatmap(), heatmap.png());

@@ -2,8 +2,7 @@ package dev.fovea.cli.demo;
 
 import ai.onnxruntime.OrtException;
 import dev.fovea.cli.bench.Medians;
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.OnnxRuntime;
+import dev.fovea.encoder.Encoder;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -59,7 +58,7 @@ public final class OnnxComparison {
   /** Embeds {@code sentences} both ways. */
   public static Agreement agreement(Encoder encoder, OnnxRuntime peer, List<int[]> sentences)
       throws OrtException {
-    float[][] ours = encoder.embed(sentences, 1);
+    float[][] ours = encoder.embedTokens(sentences, 1);
     float[][] theirs = peer.embedOneByOne(sentences);
     double minCosine = 1;
     double maxAbsDiff = 0;
@@ -85,13 +84,13 @@ public final class OnnxComparison {
       Encoder encoder, OnnxRuntime peer, List<int[]> sentences, int threads, int rounds)
       throws OrtException, InterruptedException {
     for (int i = 0; i < WARM_UPS; i++) {
-      encoder.embed(sentences, threads);
+      encoder.embedTokens(sentences, threads);
     }
     peer.embedOneByOne(sentences);
     peer.embedSideBySide(sentences);
     List<double[]> seconds = new ArrayList<>();
     for (int round = 0; round < rounds; round++) {
-      double fovea = seconds(() -> encoder.embed(sentences, threads));
+      double fovea = seconds(() -> encoder.embedTokens(sentences, threads));
       double padded = seconds(() -> peer.embedPadded(sentences));
       double oneByOne = seconds(() -> peer.embedOneByOne(sentences));
       double sideBySide = threads == 1 ? oneByOne : seconds(() -> peer.embedSideBySide(sentences));

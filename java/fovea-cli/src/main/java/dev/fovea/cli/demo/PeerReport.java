@@ -3,9 +3,7 @@ package dev.fovea.cli.demo;
 import ai.onnxruntime.OrtException;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.OnnxRuntime;
-import dev.fovea.cli.encoder.Tokenizer;
+import dev.fovea.encoder.Encoder;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.List;
@@ -14,7 +12,6 @@ import java.util.Locale;
 /** What the demo says about ONNX Runtime: whether the two agree, and how fast each is. */
 final class PeerReport {
 
-  private final Tokenizer tokenizer;
   private final Encoder encoder;
   private final byte[] model;
   private final PrintStream text;
@@ -26,9 +23,7 @@ final class PeerReport {
    * @param text where lines for people go
    * @param document where numbers go
    */
-  PeerReport(
-      Tokenizer tokenizer, Encoder encoder, byte[] model, PrintStream text, JsonObject document) {
-    this.tokenizer = tokenizer;
+  PeerReport(Encoder encoder, byte[] model, PrintStream text, JsonObject document) {
     this.encoder = encoder;
     this.model = model;
     this.text = text;
@@ -44,7 +39,7 @@ final class PeerReport {
    */
   void compare(List<String> texts, int threads, int rounds)
       throws IOException, OrtException, InterruptedException {
-    List<int[]> sentences = texts.stream().map(t -> tokenizer.tokenize(t).ids()).toList();
+    List<int[]> sentences = texts.stream().map(t -> encoder.tokenize(t).ids()).toList();
     try (OnnxRuntime peer = new OnnxRuntime(model, 1)) {
       OnnxComparison.Agreement agreement = OnnxComparison.agreement(encoder, peer, sentences);
       text.printf(
@@ -65,7 +60,7 @@ final class PeerReport {
       }
     }
     if (rounds > 0) {
-      List<int[]> sample = RaggedSample.of(tokenizer);
+      List<int[]> sample = RaggedSample.of(encoder);
       int tokens = sample.stream().mapToInt(s -> s.length).sum();
       text.printf(
           "Speed over %d sentences of 5 to 120 tokens (%d), medians of %d rounds in turn:%n",

@@ -1,6 +1,6 @@
 package dev.fovea.cli.demo;
 
-import dev.fovea.cli.encoder.Tokenizer;
+import dev.fovea.encoder.Encoder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -20,11 +20,11 @@ public final class RaggedSample {
   private RaggedSample() {}
 
   /** Cuts the texts of the FAQ, laid end to end, into sentences. */
-  public static List<int[]> of(Tokenizer tokenizer) throws java.io.IOException {
+  public static List<int[]> of(Encoder encoder) throws java.io.IOException {
     List<int[]> texts = new ArrayList<>();
     for (Faq.Entry entry : Faq.read()) {
-      texts.add(tokenizer.tokenize(entry.question()).ids());
-      texts.add(tokenizer.tokenize(entry.answer()).ids());
+      texts.add(encoder.tokenize(entry.question()).ids());
+      texts.add(encoder.tokenize(entry.answer()).ids());
     }
     int first = texts.getFirst()[0];
     int last = texts.getFirst()[texts.getFirst().length - 1];

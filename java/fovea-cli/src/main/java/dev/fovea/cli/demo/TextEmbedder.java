@@ -1,7 +1,7 @@
 package dev.fovea.cli.demo;
 
-import dev.fovea.cli.encoder.Encoder;
-import dev.fovea.cli.encoder.Tokenizer;
+import dev.fovea.encoder.Encoder;
+import dev.fovea.encoder.Tokens;
 import dev.fovea.nn.train.ProgressBar;
 import java.io.PrintStream;
 import java.util.ArrayList;
@@ -13,14 +13,12 @@ final class TextEmbedder {
   /** Texts tokenised and embedded at a time: many enough to fill the blocks of all threads. */
   private static final int BATCH = 256;
 
-  private final Tokenizer tokenizer;
   private final Encoder encoder;
   private final int threads;
   private long tokens;
   private int cut;
 
-  TextEmbedder(Tokenizer tokenizer, Encoder encoder, int threads) {
-    this.tokenizer = tokenizer;
+  TextEmbedder(Encoder encoder, int threads) {
     this.encoder = encoder;
     this.threads = threads;
   }
@@ -32,17 +30,22 @@ final class TextEmbedder {
       for (int from = 0; from < texts.size(); from += BATCH) {
         List<int[]> sentences = new ArrayList<>();
         for (String text : texts.subList(from, Math.min(from + BATCH, texts.size()))) {
-          Tokenizer.Sentence sentence = tokenizer.tokenize(text);
+          Tokens sentence = encoder.tokenize(text);
           sentences.add(sentence.ids());
           tokens += sentence.ids().length;
           cut += sentence.cut() ? 1 : 0;
         }
-        float[][] some = encoder.embed(sentences, threads);
+        float[][] some = encoder.embedTokens(sentences, threads);
         System.arraycopy(some, 0, embeddings, from, some.length);
         bar.update(from + some.length);
       }
     }
     return embeddings;
+  }
+
+  /** Where texts are cut. */
+  int maxTokens() {
+    return encoder.maxTokens();
   }
 
   /** Tokens embedded so far. */

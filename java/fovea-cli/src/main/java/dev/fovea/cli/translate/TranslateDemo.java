@@ -24,7 +24,7 @@ import java.util.Locale;
 public final class TranslateDemo {
 
   /** Steps that are enough for less than one wrong phoneme in ten. */
-  public static final int STEPS = 5400;
+  public static final int STEPS = 4500;
 
   /** File for the alignment where none is named. */
   public static final String ALIGNMENT = "fovea-alignment.png";

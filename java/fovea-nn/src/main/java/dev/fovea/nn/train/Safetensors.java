@@ -20,6 +20,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -40,10 +41,16 @@ public final class Safetensors {
 
   private final Path path;
   private final Map<String, Tensor> tensors;
+  private final Map<String, String> others; // tensors that are not read, and their types
   private final Map<String, String> metadata;
 
-  private Safetensors(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+  private Safetensors(
+      Path path,
+      Map<String, Tensor> tensors,
+      Map<String, String> others,
+      Map<String, String> metadata) {
     this.path = path;
+    this.others = others;
     this.tensors = Collections.unmodifiableMap(tensors);
     this.metadata = Collections.unmodifiableMap(metadata);
   }
@@ -181,11 +188,11 @@ public final class Safetensors {
   // ---- reading
 
   /**
-   * Reads a file into an arena.
+   * Reads a file into an arena. Tensors of other types than those of {@link DType}, such as int64,
+   * are passed over.
    *
    * @param arena what keeps the tensors
-   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut
-   *     short; also if it has tensors of another type than those of {@link DType}
+   * @throws IOException if it cannot be read, or is not what this format allows: damaged, cut short
    */
   public static Safetensors read(Path path, Arena arena) throws IOException {
     if (Files.isDirectory(path)) { // which can be opened
@@ -250,8 +257,15 @@ public final class Safetensors {
       }
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    header.entries().forEach(it -> tensors.put(it.name(), it.tensor(data, arena)));
-    return new Safetensors(path, tensors, metadata);
+    Map<String, String> others = new HashMap<>();
+    for (SafetensorsHeader.Entry it : header.entries()) {
+      if (it.dtype() == null) {
+        others.put(it.name(), it.type());
+      } else {
+        tensors.put(it.name(), it.tensor(data, arena));
+      }
+    }
+    return new Safetensors(path, tensors, others, metadata);
   }
 
   private static IOException damaged(Path path, String why) {
@@ -266,10 +280,14 @@ public final class Safetensors {
   /**
    * One of them.
    *
-   * @throws IOException if it is missing or has another shape
+   * @throws IOException if it is missing, was passed over for its type, or has another shape
    */
   public Tensor tensor(String name, long... shape) throws IOException {
     Tensor tensor = tensors.get(name);
+    if (others.containsKey(name)) {
+      throw new IOException(
+          "%s has %s of type %s, which is not read".formatted(path, name, others.get(name)));
+    }
     if (tensor == null) {
       throw new IOException(path + " has no " + name);
     }

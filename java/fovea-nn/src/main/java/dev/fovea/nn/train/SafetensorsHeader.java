@@ -33,8 +33,18 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
           DType.INT32, "I32",
           DType.BOOL, "BOOL");
 
-  /** A tensor and where its elements are. */
-  record Entry(String name, DType dtype, long[] shape, long from, long to) {
+  /** Bytes of an element of the other types, which are passed over. */
+  private static final Map<String, Integer> OTHERS =
+      Map.of(
+          "F64", 8, "I64", 8, "U64", 8, "U32", 4, "U16", 2, "I16", 2, "U8", 1, "I8", 1, "F8_E4M3",
+          1, "F8_E5M2", 1);
+
+  /**
+   * A tensor and where its elements are.
+   *
+   * @param dtype null for a type that is passed over
+   */
+  record Entry(String name, String type, DType dtype, long[] shape, long from, long to) {
     Tensor tensor(MemorySegment data, Arena arena) {
       MemorySegment bytes = data.asSlice(from, to - from);
       if (from % dtype.byteSize() != 0) { // of this type no tensor begins there
@@ -52,7 +62,9 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         elements = Math.multiplyExact(elements, Math.max(1, size));
         empty |= size == 0;
       }
-      return empty ? 0 : Math.multiplyExact(elements, dtype.byteSize());
+      return empty
+          ? 0
+          : Math.multiplyExact(elements, dtype == null ? OTHERS.get(type) : dtype.byteSize());
     }
   }
 
@@ -106,7 +118,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
   }
 
   private static Entry entry(String name, JsonReader json) throws IOException {
-    DType dtype = null;
+    String type = null;
     long[] shape = null;
     long[] offsets = null;
     Set<String> keys = new HashSet<>();
@@ -115,7 +127,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
       String key = json.nextName();
       require(keys.add(key), "%s has two %s", name, key);
       switch (key) {
-        case "dtype" -> dtype = dtype(name, text(json));
+        case "dtype" -> type = text(json);
         case "shape" -> shape = integers(json);
         case "data_offsets" -> offsets = integers(json);
         default -> json.skipValue();
@@ -126,7 +138,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
       require(keys.contains(key), "%s has no %s", name, key);
     }
     require(offsets.length == 2, "%s has %d data_offsets, expected 2", name, offsets.length);
-    return new Entry(name, dtype, shape, offsets[0], offsets[1]);
+    return new Entry(name, type, dtype(name, type), shape, offsets[0], offsets[1]);
   }
 
   private static DType dtype(String name, String type) {
@@ -135,7 +147,9 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         return each.getKey();
       }
     }
-    throw new IllegalArgumentException(name + " is of type " + type + ", which is not read");
+    require(
+        OTHERS.containsKey(type), "%s is of type %s, which the format does not have", name, type);
+    return null;
   }
 
   private static String text(JsonReader json) throws IOException {

@@ -30,6 +30,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -554,10 +555,25 @@ class SafetensorsTest {
     for (String dtype : List.of("'F64'", "'I64'", "'f32'", "'FLOAT32'", "''", "3", "null", "[]")) {
       refused(file(entry(dtype, "[2]", "[0,8]"), eight), dtype);
     }
-    assertRefused("a is of type F64, which is not read", entry("'F64'", "[1]", "[0,8]"), eight);
+    assertRefused(
+        "a is of type F31, which the format does not have", entry("'F31'", "[1]", "[0,8]"), eight);
     assertRefused("a has no dtype", "{'a':{'shape':[1],'data_offsets':[0,8]}}", eight);
     assertRefused("a has no shape", "{'a':{'dtype':'F32','data_offsets':[0,8]}}", eight);
     assertRefused("a has no data_offsets", "{'a':{'dtype':'F32','shape':[2]}}", eight);
+  }
+
+  @Test
+  void tensorsOfOtherTypesArePassedOver() throws IOException {
+    String header =
+        "{'position_ids':{'dtype':'I64','shape':[1,2],'data_offsets':[0,16]},"
+            + "'a':{'dtype':'F32','shape':[1],'data_offsets':[16,20]}}";
+    int[] elements = new int[20];
+    elements[19] = 0x40; // 2, little-endian
+    Safetensors read = read(file(header, elements));
+    assertEquals(Set.of("a"), read.tensors().keySet());
+    assertEquals(2, read.tensor("a", 1).getFloat(0));
+    IOException refused = assertThrows(IOException.class, () -> read.tensor("position_ids", 1, 2));
+    assertEquals(path + " has position_ids of type I64, which is not read", refused.getMessage());
   }
 
   @Test

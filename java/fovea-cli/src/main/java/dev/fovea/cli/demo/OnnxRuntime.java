@@ -1,4 +1,4 @@
-package dev.fovea.cli.encoder;
+package dev.fovea.cli.demo;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -205,13 +205,14 @@ public final class OnnxRuntime implements AutoCloseable {
         OrtSession.Result result =
             with.run(
                 Map.of("input_ids", ids, "attention_mask", attention, "token_type_ids", types))) {
-      return pool(((OnnxTensor) result.get(0)).getFloatBuffer(), sentences, longest);
+      OnnxTensor rows = (OnnxTensor) result.get(0);
+      int width = Math.toIntExact(rows.getInfo().getShape()[2]);
+      return pool(rows.getFloatBuffer(), width, sentences, longest);
     }
   }
 
   /** The mean over each sentence's own tokens, scaled to length 1. */
-  private static float[][] pool(FloatBuffer hidden, List<int[]> sentences, int longest) {
-    int width = Encoder.DIMENSIONS;
+  private static float[][] pool(FloatBuffer hidden, int width, List<int[]> sentences, int longest) {
     float[][] results = new float[sentences.size()][width];
     float[] row = new float[width];
     for (int b = 0; b < results.length; b++) {

@@ -1,4 +1,4 @@
-package dev.fovea.cli.encoder;
+package dev.fovea.cli.demo;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -6,7 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.onnxruntime.OrtException;
-import dev.fovea.cli.demo.OnnxComparison;
+import dev.fovea.encoder.Encoder;
+import dev.fovea.encoder.Tokens;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,23 +17,21 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-class EncoderTest {
+/** The encoder on all-MiniLM-L6-v2. */
+class MiniLmTest {
 
   private static byte[] model;
-  private static Tokenizer tokenizer;
   private static Encoder encoder;
 
   @BeforeAll
   static void load() throws IOException {
     model = Model.read();
-    tokenizer = Tokenizer.open();
-    encoder = new Encoder(model);
+    encoder = Model.encoder(model);
   }
 
   @AfterAll
   static void close() {
     encoder.close();
-    tokenizer.close();
   }
 
   private static List<int[]> sentences() {
@@ -45,7 +44,7 @@ class EncoderTest {
             "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
             "déjà vu, 日本語, emoji 🙂, <tags>, and\ttabs",
             "memory ".repeat(300))) {
-      sentences.add(tokenizer.tokenize(text).ids());
+      sentences.add(encoder.tokenize(text).ids());
     }
     // A block's border, and lengths around the widths of vectors.
     Random random = new Random(5);
@@ -60,24 +59,32 @@ class EncoderTest {
 
   @Test
   void tokensAreThoseOfTheModel() {
-    Tokenizer.Sentence sentence = tokenizer.tokenize("Does off-heap memory help? déjà");
+    Tokens sentence = encoder.tokenize("Does off-heap memory help? déjà");
     assertEquals(
         List.of("[CLS]", "does", "off", "-", "heap", "memory", "help", "?", "de", "##ja", "[SEP]"),
-        sentence.tokens());
+        sentence.texts());
     assertArrayEquals(
         new int[] {101, 2515, 2125, 1011, 16721, 3638, 2393, 1029, 2139, 3900, 102},
         sentence.ids());
-    assertArrayEquals(new int[] {101, 102}, tokenizer.tokenize("").ids());
-    Tokenizer.Sentence longest = tokenizer.tokenize("word ".repeat(2000));
-    assertEquals(Encoder.MAX_TOKENS, longest.ids().length);
+    assertArrayEquals(new int[] {101, 102}, encoder.tokenize("").ids());
+    Tokens longest = encoder.tokenize("word ".repeat(2000));
+    assertEquals(encoder.maxTokens(), longest.ids().length);
     assertTrue(longest.cut());
+  }
+
+  @Test
+  void sizesAreThoseOfTheModel() {
+    assertEquals(384, encoder.dimensions());
+    assertEquals(512, encoder.maxTokens());
+    assertEquals(Model.LAYERS, encoder.layers());
+    assertEquals(Model.HEADS, encoder.heads());
   }
 
   @Test
   void agreesWithOnnxRuntime() throws OrtException, IOException {
     try (OnnxRuntime peer = new OnnxRuntime(model, 1)) {
       OnnxComparison.Agreement agreement = OnnxComparison.agreement(encoder, peer, sentences());
-      assertTrue(agreement.minCosine() >= 0.99999, agreement.toString());
+      assertTrue(agreement.minCosine() >= 0.9999999, agreement.toString());
       assertTrue(agreement.maxAbsDiff() <= 2e-5, agreement.toString());
       // Padding changes nothing but rounding.
       List<int[]> few = sentences().subList(0, 4);
@@ -92,24 +99,24 @@ class EncoderTest {
   @Test
   void threadsAndNeighboursChangeNothing() {
     List<int[]> sentences = sentences();
-    float[][] together = encoder.embed(sentences, 1);
-    float[][] threaded = encoder.embed(sentences, 3);
+    float[][] together = encoder.embedTokens(sentences, 1);
+    float[][] threaded = encoder.embedTokens(sentences, 3);
     for (int i = 0; i < together.length; i++) {
-      assertEquals(Encoder.DIMENSIONS, together[i].length);
+      assertEquals(encoder.dimensions(), together[i].length);
       assertArrayEquals(together[i], threaded[i], 2e-6f);
-      assertArrayEquals(encoder.embed(List.of(sentences.get(i)), 1)[0], together[i], 2e-6f);
+      assertArrayEquals(encoder.embedTokens(List.of(sentences.get(i)), 1)[0], together[i], 2e-6f);
     }
-    assertEquals(0, encoder.embed(List.of(), 2).length);
+    assertEquals(0, encoder.embedTokens(List.of(), 2).length);
   }
 
   @Test
   void attentionWeightsSumToOne() {
-    int[] sentence = tokenizer.tokenize("Rows of weights sum to one.").ids();
+    int[] sentence = encoder.tokenize("Rows of weights sum to one.").ids();
     int n = sentence.length;
     float[] first = encoder.attentionWeights(sentence, 0);
-    float[] last = encoder.attentionWeights(sentence, Encoder.LAYERS - 1);
-    assertEquals(Encoder.HEADS * n * n, last.length);
-    for (int row = 0; row < Encoder.HEADS * n; row++) {
+    float[] last = encoder.attentionWeights(sentence, encoder.layers() - 1);
+    assertEquals(encoder.heads() * n * n, last.length);
+    for (int row = 0; row < encoder.heads() * n; row++) {
       double sum = 0;
       for (int j = 0; j < n; j++) {
         sum += last[row * n + j];
@@ -124,12 +131,10 @@ class EncoderTest {
     List<int[]> empty = List.of(new int[0]);
     List<int[]> long513 = List.of(new int[513]);
     List<int[]> unknown = List.of(new int[] {101, 30522, 102});
-    assertThrows(IllegalArgumentException.class, () -> encoder.embed(empty, 1));
-    assertThrows(IllegalArgumentException.class, () -> encoder.embed(long513, 1));
-    assertThrows(IllegalArgumentException.class, () -> encoder.embed(unknown, 1));
+    assertThrows(IllegalArgumentException.class, () -> encoder.embedTokens(empty, 1));
+    assertThrows(IllegalArgumentException.class, () -> encoder.embedTokens(long513, 1));
+    assertThrows(IllegalArgumentException.class, () -> encoder.embedTokens(unknown, 1));
     int[] fine = {101, 102};
     assertThrows(IllegalArgumentException.class, () -> encoder.attentionWeights(fine, 6));
-    byte[] nonsense = "this is not a model".getBytes(java.nio.charset.StandardCharsets.UTF_8);
-    assertThrows(IOException.class, () -> new Encoder(nonsense));
   }
 }

@@ -1,4 +1,4 @@
-package dev.fovea.cli.encoder;
+package dev.fovea.encoder;
 
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.WireFormat;
@@ -22,13 +22,8 @@ import java.util.Map;
  */
 final class OnnxModel {
 
-  /** An initializer. {@code data} is in row-major order of {@code shape}. */
-  record Weights(String name, long[] shape, FloatBuffer data) {
-
-    int size(int dimension) {
-      return Math.toIntExact(shape[dimension]);
-    }
-  }
+  /** {@code data} is in row-major order of {@code shape}. */
+  private record Initializer(String name, long[] shape, FloatBuffer data) {}
 
   private record Node(String name, List<String> inputs) {}
 
@@ -44,7 +39,7 @@ final class OnnxModel {
   private static final int TENSOR_RAW_DATA = 9;
   private static final int DATA_TYPE_FLOAT = 1;
 
-  private final Map<String, Weights> initializers = new HashMap<>();
+  private final Map<String, Initializer> initializers = new HashMap<>();
   private final Map<String, List<String>> nodeInputs = new HashMap<>();
 
   private OnnxModel() {}
@@ -74,50 +69,48 @@ final class OnnxModel {
   }
 
   /**
-   * The initializer called {@code name}, of the given shape.
+   * A copy of the initializer called {@code name}, of the given shape.
    *
    * @throws IOException if there is none or its shape differs
    */
-  Weights named(String name, long... shape) throws IOException {
-    Weights found = initializers.get(name);
+  float[] named(String name, int... shape) throws IOException {
+    Initializer found = initializers.get(name);
     if (found == null) {
       throw new IOException("the model has no float32 initializer '" + name + "'");
     }
-    return checked(found, shape);
+    return values(found, shape);
   }
 
   /**
-   * The initializer that node {@code node} reads, of the given shape. Exporters fold a transposed
-   * weight under a name that is only a number; the node's name still says which layer it belongs
-   * to.
+   * A copy of the initializer that node {@code node} reads, of the given shape. Exporters fold a
+   * transposed weight under a name that is only a number; the node's name still says which layer it
+   * belongs to.
    *
    * @throws IOException if there is no such node or none of its inputs is an initializer of that
    *     shape
    */
-  Weights ofNode(String node, long... shape) throws IOException {
+  float[] ofNode(String node, int... shape) throws IOException {
     List<String> inputs = nodeInputs.get(node);
     if (inputs == null) {
       throw new IOException("the model has no node '" + node + "'");
     }
     for (String input : inputs) {
       if (initializers.containsKey(input)) {
-        return checked(initializers.get(input), shape);
+        return values(initializers.get(input), shape);
       }
     }
-    throw new IOException("no input of node '" + node + "' is an initializer");
+    throw new IOException("no input of node '" + node + "' is a float32 initializer");
   }
 
-  private static Weights checked(Weights found, long[] shape) throws IOException {
-    if (!Arrays.equals(found.shape(), shape)) {
+  private static float[] values(Initializer found, int[] shape) throws IOException {
+    if (!Arrays.equals(found.shape, Arrays.stream(shape).asLongStream().toArray())) {
       throw new IOException(
-          "initializer '"
-              + found.name()
-              + "' has shape "
-              + Arrays.toString(found.shape())
-              + ", expected "
-              + Arrays.toString(shape));
+          "initializer '%s' has shape %s, expected %s"
+              .formatted(found.name, Arrays.toString(found.shape), Arrays.toString(shape)));
     }
-    return found;
+    float[] values = new float[found.data.remaining()];
+    found.data.duplicate().get(values);
+    return values;
   }
 
   private Fields graph(CodedInputStream in) {
@@ -129,7 +122,7 @@ final class OnnxModel {
           return true;
         }
         case GRAPH_INITIALIZER -> {
-          Weights tensor = tensor(in);
+          Initializer tensor = tensor(in);
           if (tensor != null) {
             initializers.put(tensor.name(), tensor);
           }
@@ -161,7 +154,7 @@ final class OnnxModel {
   }
 
   /** Reads a tensor; null if it is not float32 in raw form. */
-  private static Weights tensor(CodedInputStream in) throws IOException {
+  private static Initializer tensor(CodedInputStream in) throws IOException {
     List<Long> shape = new ArrayList<>();
     String[] name = {""};
     int[] type = {0};
@@ -195,7 +188,7 @@ final class OnnxModel {
               + data.remaining()
               + " values");
     }
-    return new Weights(name[0], sizes, data);
+    return new Initializer(name[0], sizes, data);
   }
 
   /** Writers may pack repeated integers into one field or not; readers must take both. */
@@ -229,15 +222,5 @@ final class OnnxModel {
         in.skipField(tag);
       }
     }
-  }
-
-  /** Names of all nodes, for error texts and tests. */
-  Iterable<String> nodes() {
-    return nodeInputs.keySet();
-  }
-
-  /** Names of all float32 initializers. */
-  Iterable<String> initializers() {
-    return initializers.keySet();
   }
 }
