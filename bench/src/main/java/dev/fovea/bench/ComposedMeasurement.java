@@ -45,6 +45,8 @@ final class ComposedMeasurement {
   /** Measures one problem. */
   Row measure(ComposedProblem problem) throws Exception {
     boolean narrow = problem.dtype() != DType.FLOAT32;
+    CopyPeak.of(problem.floor().work().getOrDefault(MachineUnit.BYTE, 0.0));
+    ceilings.put(MachineUnit.BYTE, new Ceiling(MachineUnit.BYTE)); // of copies of that size
     try (ComposedSide<?> ours = problem.open();
         ComposedSide<?> float32 = narrow ? problem.as(DType.FLOAT32).open() : null;
         ComposedCall theirs = beside ? new ComposedCall(ours) : null) {
@@ -121,7 +123,8 @@ final class ComposedMeasurement {
       Ceiling ceiling = ceilings.get(unit);
       ceiling.saw(unit.work() / measured.fastest(unit.text()));
       double perSecond = entry.getValue() / measured.fastest(Race.FOVEA);
-      ceiling.check(problem.toString(), perSecond, threads, 1);
+      double factor = unit == MachineUnit.BYTE ? CopyPeak.STREAMING : 1;
+      ceiling.check(problem.toString(), perSecond, threads, factor);
       double work = entry.getValue() / threads / unit.work();
       double part = work * measured.timesFaster(Race.FOVEA, unit.text());
       if (part > highest) {

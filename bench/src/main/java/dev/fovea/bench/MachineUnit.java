@@ -16,11 +16,16 @@ enum MachineUnit {
       DivisionPeak.run();
     }
   },
-  /** Read and written by a copy that no cache holds. */
-  BYTE("bytes", CopyPeak.bytes(), 1e9) {
+  /** Read and written by a {@linkplain CopyPeak copy}. */
+  BYTE("bytes", 0, 1e9) {
     @Override
     void run() {
       CopyPeak.run();
+    }
+
+    @Override
+    double work() {
+      return CopyPeak.bytes();
     }
   },
   /** Of the core's clock, which virtual machines do not show and which changes all the time. */
