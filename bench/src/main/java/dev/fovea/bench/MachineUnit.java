@@ -76,7 +76,7 @@ enum MachineUnit {
         throw new IllegalStateException(text + " are not compiled: the CPU needs AVX2 and FMA");
       }
       run();
-      speed = work / ((System.nanoTime() - start) * 1e-9);
+      speed = work() / ((System.nanoTime() - start) * 1e-9);
     }
   }
 }
