@@ -1,12 +1,11 @@
 // cuBLASLt on the stub's devices, as far as it is used: it refuses what the library refuses, and
 // multiplies in the order of a stream. Numbers of cublasLt.h, CUDA 13.
 
-#include <bit>
-#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "call.h"
+#include "core/half.h"
 
 using namespace fovea::stub;
 
@@ -105,20 +104,17 @@ size_t bytes_of(int type) { return type == kFloat32 ? 4 : 2; }
 
 float load(const void* from, int type) {
   if (type == kFloat32) return *static_cast<const float*>(from);
-  const uint16_t bits = *static_cast<const uint16_t*>(from);
-  if (type == kFloat16) return float(std::bit_cast<_Float16>(bits));
-  return std::bit_cast<float>(uint32_t{bits} << 16);
+  if (type == kFloat16) return fovea::to_float(*static_cast<const fovea::float16*>(from));
+  return fovea::to_float(*static_cast<const fovea::bfloat16*>(from));
 }
 
 void store(void* to, int type, float value) {
   if (type == kFloat32) {
     *static_cast<float*>(to) = value;
   } else if (type == kFloat16) {
-    *static_cast<_Float16*>(to) = _Float16(value);
+    *static_cast<fovea::float16*>(to) = fovea::from_float<fovea::float16>(value);
   } else {
-    const uint32_t bits = std::bit_cast<uint32_t>(value);
-    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    *static_cast<uint16_t*>(to) = uint16_t(std::isnan(value) ? bits >> 16 | 0x40 : rounded);
+    *static_cast<fovea::bfloat16*>(to) = fovea::from_float<fovea::bfloat16>(value);
   }
 }
 

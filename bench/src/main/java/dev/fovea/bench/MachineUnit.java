@@ -1,35 +1,32 @@
 package dev.fovea.bench;
 
+import java.util.function.DoubleSupplier;
+
 /** What one core does at most in a second of something, by work that does nothing else. */
 enum MachineUnit {
   /** Operations of the multiply-add units: two for each lane, whichever operation it is. */
-  FLOP("FLOP", FmaPeak.flops(), 8e9) {
+  FLOP("FLOP", FmaPeak::flops, 8e9) {
     @Override
     void run() {
       FmaPeak.run();
     }
   },
   /** Quotients of float32 vectors, counted in lanes. */
-  DIVISION("divisions", DivisionPeak.divisions(), 1e9) {
+  DIVISION("divisions", DivisionPeak::divisions, 1e9) {
     @Override
     void run() {
       DivisionPeak.run();
     }
   },
   /** Read and written by a {@linkplain CopyPeak copy}. */
-  BYTE("bytes", 0, 1e9) {
+  BYTE("bytes", CopyPeak::bytes, 1e9) {
     @Override
     void run() {
       CopyPeak.run();
     }
-
-    @Override
-    double work() {
-      return CopyPeak.bytes();
-    }
   },
   /** Of the core's clock, which virtual machines do not show and which changes all the time. */
-  CYCLE("cycles", Clock.cycles(), 8e8) {
+  CYCLE("cycles", Clock::cycles, 8e8) {
     @Override
     void run() {
       Clock.run();
@@ -39,11 +36,11 @@ enum MachineUnit {
   private static final double PATIENCE_SECONDS = 60;
 
   private final String text;
-  private final double work;
+  private final DoubleSupplier work;
   private final double compiled;
 
   /** Beyond {@code compiled} a second neither the interpreter comes, nor boxed vectors. */
-  MachineUnit(String text, double work, double compiled) {
+  MachineUnit(String text, DoubleSupplier work, double compiled) {
     this.text = text;
     this.work = work;
     this.compiled = compiled;
@@ -56,7 +53,7 @@ enum MachineUnit {
 
   /** How much of it one {@link #run} does. */
   double work() {
-    return work;
+    return work.getAsDouble();
   }
 
   /** Some tens of microseconds of nothing else; of copies, milliseconds. */

@@ -2,14 +2,11 @@ package dev.fovea.encoder;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.fovea.ffi.TemporaryFolder;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /** Text to token ids, by a Hugging Face tokenizer. */
 final class Tokenizer implements AutoCloseable {
@@ -38,13 +35,11 @@ final class Tokenizer implements AutoCloseable {
         return read(file, name, maxTokens);
       }
       // Its default is one directory for all processes, whose files are loaded as they are.
-      Path cache = makeFolder();
-      System.setProperty(CACHE, cache.toString());
-      try {
+      try (TemporaryFolder cache = TemporaryFolder.make("fovea-tokenizer-")) {
+        System.setProperty(CACHE, cache.path().toString());
         return read(file, name, maxTokens); // what is loaded stays mapped
       } finally {
         System.clearProperty(CACHE);
-        delete(cache);
       }
     }
   }
@@ -58,27 +53,6 @@ final class Tokenizer implements AutoCloseable {
           HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(file), options));
     } catch (RuntimeException e) { // of the library's native code, whatever is wrong
       throw new IOException(name + " is no tokenizer: " + e.getMessage(), e);
-    }
-  }
-
-  private static Path makeFolder() throws IOException {
-    try {
-      return Files.createTempDirectory("fovea-tokenizer-");
-    } catch (IOException e) {
-      throw new IOException(
-          "no folder can be made in the temporary directory %s; -Djava.io.tmpdir names another"
-              .formatted(System.getProperty("java.io.tmpdir")),
-          e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    List<Path> all;
-    try (Stream<Path> found = Files.walk(folder)) {
-      all = found.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path one : all) {
-      Files.delete(one);
     }
   }
 

@@ -1,13 +1,10 @@
 package dev.fovea.testkit;
 
+import dev.fovea.ffi.TemporaryFolder;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.stream.Stream;
 
 /**
  * Short work that leaves nothing behind when the process is told to end in the middle of it: an
@@ -70,33 +67,9 @@ public final class CleanExit {
   public static <T> T inFolder(String prefix, FolderWork<T> work) throws IOException {
     return finish(
         () -> {
-          Path folder = make(prefix);
-          try {
-            return work.run(folder);
-          } finally {
-            delete(folder);
+          try (TemporaryFolder folder = TemporaryFolder.make(prefix)) {
+            return work.run(folder.path());
           }
         });
-  }
-
-  private static Path make(String prefix) throws IOException {
-    try {
-      return Files.createTempDirectory(prefix);
-    } catch (IOException e) {
-      throw new IOException(
-          "no folder can be made in the temporary directory %s; -Djava.io.tmpdir names another"
-              .formatted(System.getProperty("java.io.tmpdir")),
-          e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    List<Path> all;
-    try (Stream<Path> found = Files.walk(folder)) {
-      all = found.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path one : all) {
-      Files.delete(one);
-    }
   }
 }

@@ -106,8 +106,8 @@ public final class TranslateDemo {
           Speaker speaker = new Speaker(model, corpus, Device.cpu())) {
         double[] losses = train(training, corpus);
         measure(speaker, corpus, dictionary);
-        say(speaker, corpus, dictionary);
-        Path drawn = align(speaker, corpus, alignment);
+        int[] first = say(speaker, corpus, dictionary);
+        Path drawn = align(speaker, corpus, first, alignment);
         Path curve =
             losses.length == 0
                 ? null
@@ -177,7 +177,9 @@ public final class TranslateDemo {
     document.addProperty("wordErrorRate", rates.words() / 100);
   }
 
-  private void say(Speaker speaker, Corpus corpus, Dictionary dictionary) {
+  /** Says words; returns the likeliest way to say the first. */
+  private int[] say(Speaker speaker, Corpus corpus, Dictionary dictionary) {
+    int[] first = null;
     JsonArray words = new JsonArray();
     print("%n");
     for (String word : words(corpus)) {
@@ -186,6 +188,7 @@ public final class TranslateDemo {
       for (Hypothesis way : speaker.waysToSay(word)) {
         List<String> phonemes = corpus.phonemes().symbols(way.tokens());
         double probability = Math.exp(way.logProbability());
+        first = first == null ? way.tokens() : first;
         if (ways.isEmpty() || probability > WORTH_SAYING) {
           print(
               "  %-20s %-44s %3.0f %%%s%n",
@@ -206,6 +209,7 @@ public final class TranslateDemo {
       words.add(each);
     }
     document.add("words", words);
+    return first;
   }
 
   private List<String> words(Corpus corpus) {
@@ -215,9 +219,9 @@ public final class TranslateDemo {
   }
 
   /** What the decoder looked at when it said the first word. */
-  private Path align(Speaker speaker, Corpus corpus, DemoPicture picture) throws IOException {
+  private Path align(Speaker speaker, Corpus corpus, int[] said, DemoPicture picture)
+      throws IOException {
     String word = words(corpus).getFirst();
-    int[] said = speaker.waysToSay(word).getFirst().tokens();
     float[][] weights = speaker.alignment(word, said);
     List<String> phonemes = corpus.phonemes().symbols(said);
     if (phonemes.isEmpty()) {

@@ -195,24 +195,7 @@ class AdversaryTest {
     check(Device.byName("sim:sm_80"), DType.BFLOAT16, 1, 1, 0.05);
   }
 
-  private static List<float[]> all(Parameters parameters) {
-    List<float[]> all = new ArrayList<>();
-    for (Parameter each : parameters.all()) {
-      all.add(each.value().toFloatArray());
-      all.add(each.computed().toFloatArray());
-      all.add(each.gradient().toFloatArray());
-    }
-    return all;
-  }
-
-  private static void assertSameBits(List<float[]> expected, List<float[]> found) {
-    assertEquals(expected.size(), found.size());
-    for (int i = 0; i < expected.size(); i++) {
-      assertArrayEquals(expected.get(i), found.get(i));
-    }
-  }
-
-  private static List<float[]> run(Numbers model, DType dtype, UnaryOperator<Trainer> how) {
+  private static Snapshot run(Numbers model, DType dtype, UnaryOperator<Trainer> how) {
     try (Parameters parameters = Parameters.of(model, Device.cpu(), dtype, 5);
         Tape tape = Tape.open(Device.cpu(), 3);
         Optimizer optimizer =
@@ -223,7 +206,7 @@ class AdversaryTest {
               .steps(6)
               .adversarial(model.embedding.table(), EPSILON);
       how.apply(trainer).run();
-      return all(parameters);
+      return Snapshot.of(parameters);
     }
   }
 
@@ -233,7 +216,7 @@ class AdversaryTest {
   @Test
   void whatFailsRestoresTheTable() {
     for (DType dtype : new DType[] {DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16}) {
-      List<List<float[]>> after = new ArrayList<>();
+      List<Snapshot> after = new ArrayList<>();
       for (int steps = 1; steps <= 2; steps++) {
         int end = steps;
         after.add(run(new Numbers(0.1), dtype, it -> it.steps(end).accumulate(2)));
@@ -263,11 +246,11 @@ class AdversaryTest {
                     .adversarial(model.embedding.table(), EPSILON);
             RuntimeException failure = assertThrows(RuntimeException.class, trainer::run);
             assertEquals(!isThrown, failure instanceof TrainingException, failure.toString());
-            assertSameBits(after.getFirst(), all(parameters));
+            after.getFirst().assertSame(Snapshot.of(parameters));
             model.failing = -1;
             model.numbers.addAll(List.of(0, 0)); // no call is the failing one any more
             trainer.run(); // as if nothing had been
-            assertSameBits(after.getLast(), all(parameters));
+            after.getLast().assertSame(Snapshot.of(parameters));
           }
         }
       }
@@ -313,9 +296,9 @@ class AdversaryTest {
   @Test
   void goesOnToTheSameBits(@TempDir Path folder) {
     UnaryOperator<Trainer> scaled = it -> it.lossScale(LossScale.dynamic(0x1p22, 2));
-    List<float[]> whole = run(new Numbers(0.2), DType.FLOAT16, scaled);
+    Snapshot whole = run(new Numbers(0.2), DType.FLOAT16, scaled);
     Path file = folder.resolve("run.safetensors");
-    List<float[]> last = null;
+    Snapshot last = null;
     for (int end : new int[] {2, 3, 6}) {
       last =
           run(
@@ -323,7 +306,7 @@ class AdversaryTest {
               DType.FLOAT16,
               it -> scaled.apply(it.steps(end).checkpoints(file, 5)));
     }
-    assertSameBits(whole, last);
+    whole.assertSame(last);
   }
 
   @Test

@@ -1,6 +1,5 @@
 package dev.fovea.nn.train;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,7 +9,6 @@ import dev.fovea.Device;
 import dev.fovea.OptimizerStep;
 import dev.fovea.nn.Linear;
 import dev.fovea.nn.Module;
-import dev.fovea.nn.Parameter;
 import dev.fovea.nn.Parameters;
 import dev.fovea.nn.Tape;
 import dev.fovea.nn.Variable;
@@ -49,31 +47,14 @@ class LossScaleTest {
     }
   }
 
-  private static List<float[]> values(Parameters parameters) {
-    List<float[]> values = new ArrayList<>();
-    for (Parameter each : parameters.all()) {
-      values.add(each.value().toFloatArray());
-      values.add(each.gradient().toFloatArray());
-      values.add(each.computed().toFloatArray());
-    }
-    return values;
-  }
-
-  private static void assertSame(List<float[]> expected, List<float[]> found) {
-    assertEquals(expected.size(), found.size());
-    for (int i = 0; i < expected.size(); i++) {
-      assertArrayEquals(expected.get(i), found.get(i));
-    }
-  }
-
   /** A run of ten steps; all values then. */
-  private static List<float[]> run(Twice model, UnaryOperator<Trainer> how) {
+  private static Snapshot run(Twice model, UnaryOperator<Trainer> how) {
     try (Parameters parameters = Parameters.of(model, Device.cpu(), DType.FLOAT16, 1);
         Tape tape = Tape.open(Device.cpu());
         Optimizer optimizer =
             new Optimizer(parameters, OptimizerStep.sgd(0.9), Schedule.constant(0.05))) {
       how.apply(Trainer.of(tape, optimizer, number -> model.loss(tape, number)).steps(10)).run();
-      return values(parameters);
+      return Snapshot.of(parameters);
     }
   }
 
@@ -132,8 +113,8 @@ class LossScaleTest {
   /** Of powers of two nothing is rounded, as long as nothing overflows or becomes too small. */
   @Test
   void changesNoBitsWhereItIsNotNeeded() {
-    List<float[]> plain = run(new Twice(), trainer -> trainer);
-    assertSame(plain, run(new Twice(), trainer -> trainer.lossScale(LossScale.fixed(8))));
+    Snapshot plain = run(new Twice(), trainer -> trainer);
+    plain.assertSame(run(new Twice(), trainer -> trainer.lossScale(LossScale.fixed(8))));
   }
 
   @Test
@@ -161,7 +142,7 @@ class LossScaleTest {
   @Test
   void goesOnToTheSameBits(@TempDir Path folder) {
     List<Double> expected = new ArrayList<>();
-    List<float[]> whole =
+    Snapshot whole =
         run(
             new Twice(),
             trainer ->
@@ -170,7 +151,7 @@ class LossScaleTest {
                     .listener((step, metrics) -> expected.add(metrics.get("lossScale"))));
     Path file = folder.resolve("run.safetensors");
     List<Double> found = new ArrayList<>();
-    List<float[]> last = null;
+    Snapshot last = null;
     for (int end : new int[] {3, 5, 10}) {
       last =
           run(
@@ -182,7 +163,7 @@ class LossScaleTest {
                       .lossScale(LossScale.dynamic(HUGE, 4))
                       .listener((step, metrics) -> found.add(metrics.get("lossScale"))));
     }
-    assertSame(whole, last);
+    whole.assertSame(last);
     assertEquals(expected, found);
   }
 
@@ -195,7 +176,7 @@ class LossScaleTest {
           Tape tape = Tape.open(Device.cpu());
           Optimizer optimizer =
               new Optimizer(parameters, OptimizerStep.sgd(0.9), Schedule.constant(0.05))) {
-        List<float[]> before = values(parameters);
+        Snapshot before = Snapshot.of(parameters);
         Trainer trainer =
             Trainer.of(
                     tape,
@@ -208,7 +189,7 @@ class LossScaleTest {
                 .lossScale(scale);
         TrainingException failure = assertThrows(TrainingException.class, trainer::run);
         assertEquals(1, failure.step());
-        assertSame(before, values(parameters));
+        before.assertSame(Snapshot.of(parameters));
       }
     }
   }
@@ -221,7 +202,7 @@ class LossScaleTest {
         Tape tape = Tape.open(Device.cpu());
         Optimizer optimizer =
             new Optimizer(parameters, OptimizerStep.sgd(0.9), Schedule.constant(0.05))) {
-      List<float[]> before = values(parameters);
+      Snapshot before = Snapshot.of(parameters);
       Trainer trainer =
           Trainer.of(
                   tape,
@@ -234,7 +215,7 @@ class LossScaleTest {
                   })
               .accumulate(3);
       assertThrows(IllegalStateException.class, trainer::run);
-      assertSame(before, values(parameters));
+      before.assertSame(Snapshot.of(parameters));
     }
   }
 }
