@@ -31,7 +31,7 @@ class Generate {
   record Option(String name, String kind, List<String> range, String comment) {}
 
   /** {@code dims} are symbols of sizes or "1"; those with ~ may be of one element. */
-  record Operand(String name, boolean optional, String type, List<String> dims, String role) {
+  record Operand(String name, boolean optional, String type, List<String> dims, String role, boolean paged) {
     boolean isOffsets() {
       return role.startsWith("offsets");
     }
@@ -39,6 +39,11 @@ class Generate {
     /** All but the last dimension, whose elements lie side by side, have a stride. */
     int strides() {
       return role.contains(" of ") ? 0 : dims.size() - 1;
+    }
+
+    /** The size whose rows lengths and offsets count; "1" for a tensor. */
+    String counted() {
+      return role.contains(" of ") ? role.replaceFirst(".* of ", "") : "1";
     }
 
     /** The field that is not 0 where it is there; empty if it always is. */
@@ -52,25 +57,28 @@ class Generate {
 
     /** The same, read and written: what it holds before a run matters. */
     Operand inPlace() {
-      return new Operand(name, optional, type, dims, "inout");
+      return new Operand(name, optional, type, dims, "inout", paged);
     }
 
     /** Of the type that is asked for, or float32; of what is always there in that type always wanted, unless with `?`. */
     Operand gradient() {
-      boolean typed = type.equals("T") && !role.endsWith(" f32");
-      return new Operand("d" + name, optional || !typed || role.startsWith("gradient?"), typed ? "G" : "f32", dims, "");
+      boolean typed = (type.equals("T") || type.equals("C")) && !role.endsWith(" f32");
+      return new Operand("d" + name, optional || !typed || role.startsWith("gradient?"), typed ? "G" : "f32", dims, "", false);
     }
   }
 
+  /** Where rows of a size lie in pages: how many of how many rows, where the operand that lists them is there. */
+  record Pages(String of, String count, String rows, String list) {}
+
   record Operation(
-      String name, String id, List<Size> sizes, List<Option> options, List<Operand> in, List<Operand> out) {
+      String name, String id, List<Size> sizes, Optional<Pages> pages, List<Option> options, List<Operand> in, List<Operand> out) {
     /** Of a pass: what it reads, then what it writes. */
     List<Operand> read(boolean forward) {
       if (forward) {
         return in;
       }
       Operand first = out.getFirst();
-      Operand dout = new Operand("d" + first.name, false, first.type, first.dims, "");
+      Operand dout = new Operand("d" + first.name, false, first.type, first.dims, "", false);
       Stream<Operand> saved = out.stream().filter(it -> it.role.equals("saved"));
       return Stream.of(in.stream(), Stream.of(dout), saved).flatMap(it -> it).toList();
     }
@@ -90,6 +98,21 @@ class Generate {
 
     boolean hasBackward() {
       return in.stream().anyMatch(Operand::hasGradient);
+    }
+
+    /** The flag that is not 0 where rows lie in pages; empty for an operation that has none. */
+    String paged() {
+      return pages.map(it -> "has_" + it.list).orElse("");
+    }
+
+    /** Where keys lie in pages, sequences of them are no longer packed, and have no offsets. */
+    String absent(Operand it) {
+      boolean inPages = pages.isPresent() && index(it.counted()) == indexOf(pages.get().of);
+      return it.isOffsets() && inPages ? paged() : "";
+    }
+
+    int indexOf(String size) {
+      return sizes.stream().map(Size::name).toList().indexOf(size);
     }
 
     int index(String symbol) {
@@ -122,6 +145,9 @@ class Generate {
     op.all(true).stream()
         .filter(it -> it.type.equals("any"))
         .forEach(it -> all.add(new Field("type", it.present(), "0 = no " + it.name)));
+    if (op.in.stream().anyMatch(it -> it.type.equals("C"))) {
+      all.add(new Field("cacheType", "cache_dtype", "of a cache, also FOVEA_INT8, _INT4X2 or _FLOAT8_E4M3; 0 = dtype"));
+    }
     if (op.sizes.stream().anyMatch(it -> it.of != null)) {
       all.add(new Field("flag", "packed", "1 = ragged: cu_seqlens_* are given, batch strides are unused"));
     }
@@ -163,7 +189,7 @@ class Generate {
 
   static Map<String, Object> values(Operation op) {
     List<Field> fields = fields(op);
-    return Map.of(
+    Map<String, Object> all = new HashMap<>(Map.of(
         "name", op.name, "Name", camel(op.name), "id", op.id,
         "packed", fields.stream().anyMatch(it -> it.name.equals("packed")) ? "packed" : "",
         "fields", listed(fields.stream().map(Generate::values)),
@@ -173,7 +199,13 @@ class Generate {
         "sizes", listed(op.sizes.stream().filter(it -> it.of == null).map(it -> values(op, it))),
         "in", values(op, op.in, 0, op.in.size()),
         "passes", listed(Stream.of(true, false).filter(it -> it || op.hasBackward())
-            .map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it)))));
+            .map(it -> values(op, it ? "forward" : "backward", op.all(it), op.read(it))))));
+    all.put("pages", listed(op.pages.stream().map(it -> Map.of(
+        "list", op.paged(), "LIST", upper(op.paged()),
+        "count", "" + op.indexOf(it.count), "COUNT", upper(it.count),
+        "rows", "" + op.indexOf(it.rows), "ROWS", upper(it.rows),
+        "of", "" + op.indexOf(it.of), "OF", upper(it.of)))));
+    return all;
   }
 
   private static Map<String, Object> values(Operation op, String pass, List<Operand> all, List<Operand> read) {
@@ -213,7 +245,7 @@ class Generate {
   }
 
   private static final Map<String, String> TYPES =
-      Map.of("T", "Spec", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32", "bool", "Bool");
+      Map.of("T", "Spec", "C", "Cache", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32", "bool", "Bool");
   private static final Map<String, String> POINTERS = Map.of("f32", "float*", "i32", "int32_t*", "bool", "uint8_t*");
 
   /** Operands from {@code first} on; those from {@code written} on are written. */
@@ -223,7 +255,7 @@ class Generate {
 
   private static Map<String, Object> values(Operation op, Operand it, int index, boolean written) {
     String type = it.isOffsets() ? "Offsets" : TYPES.get(it.type);
-    String counts = it.role.contains(" of ") ? it.role.replaceFirst(".* of ", "") : "1";
+    String typed = it.type.equals("C") ? "cache_dtype" : it.type.equals("any") ? it.present() : "";
     return Map.ofEntries(
         Map.entry("name", it.name),
         Map.entry("index", "" + index),
@@ -231,9 +263,12 @@ class Generate {
         Map.entry("type", type),
         Map.entry("TYPE", upper(type)),
         Map.entry("written", "" + written),
-        Map.entry("inPlace", it.role.equals("inout") ? "true" : ""),
-        Map.entry("counts", "" + op.index(counts)),
-        Map.entry("COUNTS", constant(op, counts)),
+        Map.entry("places", it.role.equals("inout") || it.paged ? ", " + it.role.equals("inout") + ", " + it.paged : ""),
+        Map.entry("counts", "" + op.index(it.counted())),
+        Map.entry("COUNTS", constant(op, it.counted())),
+        Map.entry("typed", typed),
+        Map.entry("paged", "" + it.paged),
+        Map.entry("absent", op.absent(it)),
         Map.entry("present", it.present()),
         Map.entry("PRESENT", upper(it.present())),
         Map.entry("strides", it.strides() > 0 ? it.name + "_stride" : ""),
@@ -311,13 +346,14 @@ class Generate {
 
   private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
   private static final Pattern OPERAND =
-      Pattern.compile("(\\w+)(\\??)\\s+(T|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient\\??(?: f32)?|saved|(?:offsets|lengths) of \\w+|)");
+      Pattern.compile("(\\w+)(\\??)\\s+(T|C|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient\\??(?: f32)?|saved|(?:offsets|lengths) of \\w+|)\\s*(paged)?");
 
   static Operation parse(Path file) {
     List<Operand> in = new ArrayList<>();
     List<Operand> out = new ArrayList<>();
     List<Size> sizes = new ArrayList<>();
     List<Option> options = new ArrayList<>();
+    Optional<Pages> pages = Optional.empty();
     String[] named = {"", ""};
     try {
       for (String line : Files.readAllLines(file)) {
@@ -331,6 +367,7 @@ class Generate {
           case "operation" -> named = words;
           case "size" -> sizes.add(new Size(words[0], words[1], range(words, "0", "kMaxLength"), null, comment));
           case "total" -> sizes.add(new Size(words[0], words[1], List.of("0", "kMaxLength"), words[3], comment));
+          case "pages" -> pages = Optional.of(new Pages(words[2], words[0], words[4], words[6]));
           case "option" -> options.add(new Option(words[0], words[1], words[1].equals("flag") ? List.of("0", "1") : range(words, "-FLT_MAX", "FLT_MAX"), comment));
           case "in" -> in.add(operand(it.group(2)));
           case "out" -> out.add(operand(it.group(2)));
@@ -341,7 +378,7 @@ class Generate {
     } catch (IllegalArgumentException | IOException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }
-    return new Operation(named[0], named[1], sizes, options, in, out);
+    return new Operation(named[0], named[1], sizes, pages, options, in, out);
   }
 
   private static List<String> range(String[] words, String low, String high) {
@@ -352,7 +389,7 @@ class Generate {
   private static Operand operand(String text) {
     Matcher it = match(OPERAND, text);
     List<String> dims = it.group(4) == null ? List.of("B") : List.of(it.group(4).split(",\\s*"));
-    return new Operand(it.group(1), !it.group(2).isEmpty(), it.group(3), dims, it.group(5));
+    return new Operand(it.group(1), !it.group(2).isEmpty(), it.group(3), dims, it.group(5), it.group(6) != null);
   }
 
   private static Matcher match(Pattern pattern, String text) {

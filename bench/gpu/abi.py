@@ -36,7 +36,7 @@ Plan = _struct(
     *_all(c_int32, "abi_version", "operation", "pass", "device_kind", "isa", "variant", "phases", "tile_queries",
           "tile_keys"),
     *_all(c_uint64, "needed", "allowed"), ("items", c_int64 * 6), *_all(c_int64, "workspace_bytes", "scratch_bytes", "section"),
-    ("flops", c_double), ("kernel", c_char * 120), ("spec", c_int64 * 160), ("seal", c_uint64), ("error", _ERROR))
+    ("flops", c_double), ("kernel", c_char * 120), ("spec", c_int64 * 192), ("seal", c_uint64), ("error", _ERROR))
 
 Call = _struct(
     "fovea_call", ("phase", c_int32), *_all(c_int64, "begin", "end"), ("dropout_seed", c_uint64),

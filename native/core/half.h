@@ -18,6 +18,7 @@ struct bfloat16 {
 inline float to_float(float x) { return x; }
 
 inline float to_float(uint8_t x) { return x; }
+inline float to_float(int8_t x) { return x; }
 
 inline float to_float(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
 

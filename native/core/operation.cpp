@@ -14,11 +14,19 @@ int64_t size_of(const Operation& operation, const void* spec, Dim dim) {
   return dim.size < 0 ? 1 : read_wide(spec, operation.sizes[dim.size].offset);
 }
 
+bool has_pages(const Operation& operation, const void* spec) {
+  const uint16_t present = operation.pages.present;
+  return present != 0 && read_word(spec, present) != 0;
+}
+
 // Packed sequences lie end to end in the first dimension that has a total.
 int find_packed(const Operation& operation, const void* spec, const Operand& operand) {
+  const bool pages = has_pages(operation, spec);
+  if (pages && operand.paged) return -1;
   if (operation.packed == 0 || read_word(spec, operation.packed) == 0) return -1;
   for (int i = 0; i < operand.rank; ++i) {
     const int8_t size = operand.dims[i].size;
+    if (pages && size == operation.pages.of) continue;
     if (size >= 0 && operation.sizes[size].total != 0) return i;
   }
   return -1;
@@ -32,10 +40,16 @@ int32_t element_bytes(const void* spec, const Operand& operand) {
 
 bool is_known(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_BFLOAT16; }
 
+bool is_of_cache(int32_t dtype) { return dtype >= FOVEA_FLOAT32 && dtype <= FOVEA_FLOAT8_E4M3; }
+
 int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_LENGTH]) {
   if (field.kind == Kind::kFlag && (value < 0 || value > field.most)) {
     return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 %s %d", field.name, value,
                 field.most == 1 ? "or" : "to", field.most);
+  }
+  if (field.kind == Kind::kCacheType && value != 0 && !is_of_cache(value)) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 to %d", field.name, value,
+                FOVEA_FLOAT8_E4M3);
   }
   if (field.kind != Kind::kType || is_known(value)) return FOVEA_OK;
   const bool optional = field.offset != offsetof(SpecHead, dtype);
@@ -149,6 +163,7 @@ int32_t check_backward(const Operation& operation, const void* spec,
 bool Shape::is_empty() const { return std::count(size, size + rank, 0) > 0; }
 
 bool is_present(const void* spec, const Operand& operand) {
+  if (operand.absent != 0 && read_word(spec, operand.absent) != 0) return false;
   return operand.present == 0 || read_word(spec, operand.present) != 0;
 }
 
@@ -165,8 +180,10 @@ int32_t dtype_of(const void* spec, const Operand& operand) {
       return chosen(offsetof(SpecHead, out_dtype));
     case Type::kGradient:
       return chosen(offsetof(SpecHead, gradient_dtype));
+    case Type::kCache:
+      return chosen(operand.typed);
     case Type::kOwn:
-      return read_word(spec, operand.present);
+      return read_word(spec, operand.typed);
     case Type::kFloat32:
       return FOVEA_FLOAT32;
     default:
@@ -179,9 +196,15 @@ Shape shape_of(const Operation& operation, const void* spec, const Operand& oper
   shape.rank = operand.rank;
   shape.element_bytes = element_bytes(spec, operand);
   const int packed = find_packed(operation, spec, operand);
+  const bool paged = operand.paged && has_pages(operation, spec);
   for (int i = 0; i < operand.rank; ++i) {
-    const Dim dim = operand.dims[i];
+    Dim dim = operand.dims[i];
+    if (paged && i < 2) dim.size = i == 0 ? operation.pages.count : operation.pages.rows;
     int64_t size = size_of(operation, spec, dim);
+    if (operand.type == Type::kCache && i + 1 == operand.rank) {
+      const int values = element_values(dtype_of(spec, operand));
+      size = (size + values - 1) / values;
+    }
     if (operand.type == Type::kOffsets && size > 0) ++size;
     if (packed >= 0 && dim.size == 0) size = 1;
     if (packed == i) size = read_wide(spec, operation.sizes[dim.size].total);

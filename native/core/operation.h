@@ -15,8 +15,11 @@ constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 5;
 constexpr size_t kMostOperands = 64;  // of a pass: fovea_plan has a bit for each
 
-// Of an element of a FOVEA_* floating type.
-constexpr int element_bytes(int32_t dtype) { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
+// Of an element of a FOVEA_* type; one of FOVEA_INT4X2 holds two values.
+constexpr int element_bytes(int32_t dtype) {
+  return dtype == FOVEA_FLOAT32 ? 4 : dtype <= FOVEA_BFLOAT16 ? 2 : 1;
+}
+constexpr int element_values(int32_t dtype) { return dtype == FOVEA_INT4X2 ? 2 : 1; }
 
 // What every spec begins with.
 struct SpecHead {
@@ -24,9 +27,9 @@ struct SpecHead {
   int32_t pass, dtype, out_dtype, gradient_dtype;
 };
 
-// What a field of a spec may hold that no table below says: a FOVEA_* type, 0 to `most`, an int64 of 0 or
-// more.
-enum class Kind : uint8_t { kType, kFlag, kBound, kOther };
+// What a field of a spec may hold that no table below says: a FOVEA_* floating type, or one of a cache too, 0 to
+// `most`, an int64 of 0 or more.
+enum class Kind : uint8_t { kType, kCacheType, kFlag, kBound, kOther };
 
 struct Field {
   const char* name;
@@ -54,7 +57,7 @@ struct Size {
 };
 
 // Offsets are int32, one more than there are sequences, and present where these are packed.
-enum class Type : uint8_t { kSpec, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
+enum class Type : uint8_t { kSpec, kCache, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
 
 // The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
 // and an output a stride of 0, as the sum over the dimension.
@@ -69,9 +72,19 @@ struct Operand {
   bool written;      // perhaps in place: what it holds before is of its operation
   int8_t counts;     // the size whose rows lengths and offsets count; -1 for a tensor
   uint16_t present;  // offset of the field that is not 0 where it is there; 0 = always
+  uint16_t absent;   // of one that is not 0 where it is not there after all; 0 = none
+  uint16_t typed;    // of that of its own type, kOwn and kCache
   uint16_t strides;  // offset of those of all dimensions but the last, which is contiguous
+  bool paged;        // in pages, where there are any
   uint8_t rank;
   Dim dims[kMaxRank];
+};
+
+// Rows of operands that are `paged`, of the size `of`, lie in pages where the field `present` is not 0: their
+// first two dimensions are `count` and `rows` then, indices of sizes, and sequences of them are not packed.
+struct Pages {
+  uint16_t present;  // 0 = never
+  int8_t count, rows, of;
 };
 
 template <typename T>
@@ -93,6 +106,7 @@ struct Operation {
   int32_t id;
   uint32_t spec_bytes;
   uint16_t packed;  // the flag; 0 = it has no packed sequences
+  Pages pages;
   List<Field> fields;
   List<Number> numbers;
   List<Size> sizes;

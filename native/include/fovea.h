@@ -28,10 +28,10 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 18
+#define FOVEA_ABI_VERSION 19
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
-#define FOVEA_SPEC_WORDS 160 /* int64s that the spec of any operation fits into */
+#define FOVEA_SPEC_WORDS 192 /* int64s that the spec of any operation fits into */
 /* Workspace and scratch must be aligned to this many bytes. */
 #define FOVEA_ALIGNMENT 64
 
@@ -44,7 +44,16 @@ enum {
   FOVEA_DEVICE_LOST = 4,      /* sticky device error: its context is unusable */
 };
 
-enum { FOVEA_FLOAT32 = 1, FOVEA_FLOAT16 = 2, FOVEA_BFLOAT16 = 3 };
+enum {
+  FOVEA_FLOAT32 = 1,
+  FOVEA_FLOAT16 = 2,
+  FOVEA_BFLOAT16 = 3,
+  /* Of caches alone. INT4X2: a byte of two values from -8 to 7, the first in its lower half; FLOAT8_E4M3: 4 bits of
+   * exponent with bias 7, 3 of mantissa, no infinities, NaN 0x7f and 0xff (Micikevicius et al., arXiv 2209.05433). */
+  FOVEA_INT8 = 4,
+  FOVEA_INT4X2 = 5,
+  FOVEA_FLOAT8_E4M3 = 6
+};
 
 /* The passes of an operation. */
 enum { FOVEA_FORWARD = 0, FOVEA_BACKWARD = 1 };
@@ -239,6 +248,7 @@ typedef struct fovea_attention_spec {
   int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
   int32_t bias_dtype; /* 0 = no bias */
   int32_t output_gates_dtype; /* 0 = no output_gates */
+  int32_t cache_dtype; /* of a cache, also FOVEA_INT8, _INT4X2 or _FLOAT8_E4M3; 0 = dtype */
   int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
   int32_t causal; /* 1 = key j is seen by query i where j <= pos_i */
   int32_t alignment; /* FOVEA_BOTTOM_RIGHT or FOVEA_TOP_LEFT: defines pos_i everywhere */
@@ -253,6 +263,10 @@ typedef struct fovea_attention_spec {
   int32_t has_position_origin; /* 0 = none: position_origin is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_key_scales; /* 1 = key_scales is given */
+  int32_t has_value_scales; /* 1 = value_scales is given */
+  int32_t has_block_table; /* 1 = block_table is given */
+  int32_t has_tree_mask; /* 1 = tree_mask is given */
   int32_t has_content_bias; /* 1 = content_bias is given */
   int32_t has_position_bias; /* 1 = position_bias is given */
   int32_t has_position_keys; /* 1 = position_keys is given */
@@ -294,6 +308,7 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
+  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t image_width; /* >= 0; positions are pixels of images of this width,
@@ -319,12 +334,19 @@ typedef struct fovea_attention_spec {
   int64_t block_count; /* L: room for the blocks that are listed */
   int64_t modifier_words; /* M: of modifier_program */
   int64_t modifier_columns; /* C: of modifier_table */
+  int64_t page_count; /* G: pages of a cache; with block_table */
+  int64_t page_size; /* Z: rows of a page: a power of two */
+  int64_t page_columns; /* E: pages that a sequence may have: columns of block_table */
   int64_t top_count; /* K: of the largest weights of a query that are listed */
   int64_t query_total; /* Tq: packed: rows of query, at most batch * query_length; else 0 */
   int64_t key_total; /* Tk: packed: rows of key and value, at most batch * key_length; else 0 */
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
   int64_t key_stride[3]; /* of [B, Sk, Hk] */
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t key_scales_stride[2]; /* of [B, Sk~] */
+  int64_t value_scales_stride[2]; /* of [B, Sk~] */
+  int64_t block_table_stride[1]; /* of [B] */
+  int64_t tree_mask_stride[2]; /* of [B~, Sq] */
   int64_t content_bias_stride[1]; /* of [Hq] */
   int64_t position_bias_stride[1]; /* of [Hq] */
   int64_t position_keys_stride[2]; /* of [P, Hq~] */
@@ -448,29 +470,32 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
     const fovea_device_info* device, fovea_plan* plan);
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
-    const void* key, const void* value, const float* content_bias, const float* position_bias,
-    const void* position_keys, const void* bias, const uint8_t* mask, const int32_t* block_offsets,
-    const int32_t* block_indices, const float* relative_table, const int32_t* relative_buckets,
-    const int32_t* modifier_program, const float* modifier_table, const float* alibi_slopes,
-    const float* gaussian_centers, const float* spans, const float* key_gates,
-    const void* output_gates, const float* sinks, const int32_t* cu_seqlens_q,
-    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
-    void* out, float* lse, float* weights, float* top_weights, int32_t* top_keys, void* ungated,
-    void* workspace, void* scratch, void* stream);
-
-FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
-    const void* query, const void* key, const void* value, const float* content_bias,
+    const void* key, const void* value, const float* key_scales, const float* value_scales,
+    const int32_t* block_table, const uint8_t* tree_mask, const float* content_bias,
     const float* position_bias, const void* position_keys, const void* bias, const uint8_t* mask,
     const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
     const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
     const float* alibi_slopes, const float* gaussian_centers, const float* spans,
     const float* key_gates, const void* output_gates, const float* sinks,
     const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, const void* dout, const void* out, const float* lse, void* dquery,
-    void* dkey, void* dvalue, float* dcontent_bias, float* dposition_bias, void* dposition_keys,
-    float* dbias, float* drelative_table, float* dmodifier_table, float* dalibi_slopes,
-    float* dgaussian_centers, float* dspans, float* dkey_gates, float* doutput_gates, float* dsinks,
-    void* workspace, void* scratch, void* stream);
+    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
+    int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const float* key_scales,
+    const float* value_scales, const int32_t* block_table, const uint8_t* tree_mask,
+    const float* content_bias, const float* position_bias, const void* position_keys,
+    const void* bias, const uint8_t* mask, const int32_t* block_offsets,
+    const int32_t* block_indices, const float* relative_table, const int32_t* relative_buckets,
+    const int32_t* modifier_program, const float* modifier_table, const float* alibi_slopes,
+    const float* gaussian_centers, const float* spans, const float* key_gates,
+    const void* output_gates, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    const void* dout, const void* out, const float* lse, void* dquery, void* dkey, void* dvalue,
+    float* dcontent_bias, float* dposition_bias, void* dposition_keys, float* dbias,
+    float* drelative_table, float* dmodifier_table, float* dalibi_slopes, float* dgaussian_centers,
+    float* dspans, float* dkey_gates, float* doutput_gates, float* dsinks, void* workspace,
+    void* scratch, void* stream);
 /* end */
 
 /* ---- additive attention ----------------------------------------------------------------------

@@ -28,10 +28,11 @@ public final class Native{{Name}} extends NativeOperation {
         {{id}},
         Fovea{{Name}}Spec.LAYOUT,
         List.of({{#sizes}}{{NAME}}{{comma}}{{/sizes}}),
+        {{#pages}}new Operand.Pages(Fovea{{Name}}Spec.{{LIST}}, {{COUNT}}, {{ROWS}}, {{OF}}){{/pages}}{{^pages}}null{{/pages}},
         {{#passes}}
         List.of(
             {{#operands}}
-            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}}){{#inPlace}}, {{inPlace}}{{/inPlace}}){{comma}}
+            new Operand("{{name}}", Type.{{TYPE}}, {{written}}, {{#COUNTS}}{{COUNTS}}{{/COUNTS}}{{^COUNTS}}null{{/COUNTS}}, {{#PRESENT}}Fovea{{Name}}Spec.{{PRESENT}}{{/PRESENT}}{{^PRESENT}}null{{/PRESENT}}, {{#STRIDES}}Fovea{{Name}}Spec.{{STRIDES}}{{/STRIDES}}{{^STRIDES}}null{{/STRIDES}}, List.of({{#dims}}{{#SIZE}}new Dim({{SIZE}}, {{sums}}){{/SIZE}}{{^SIZE}}Dim.ONE{{/SIZE}}{{comma}}{{/dims}}){{places}}){{comma}}
             {{/operands}}
         ){{comma}}{{^comma}});{{/comma}}
         {{/passes}}

@@ -32,7 +32,7 @@ constexpr Size kSizes[] = {
 {{#passes}}
 constexpr Operand k{{Pass}}[] = {
 {{#operands}}
-    {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
+    {"{{name}}", Type::k{{type}}, {{written}}, {{counts}}, {{#present}}offsetof(Spec, {{present}}){{/present}}{{^present}}0{{/present}}, {{#absent}}offsetof(Spec, {{absent}}){{/absent}}{{^absent}}0{{/absent}}, {{#typed}}offsetof(Spec, {{typed}}){{/typed}}{{^typed}}0{{/typed}}, {{#strides}}offsetof(Spec, {{strides}}){{/strides}}{{^strides}}0{{/strides}}, {{paged}}, {{rank}}, { {{#dims}}{ {{size}},{{sums}} }{{comma}}{{/dims}} }},
 {{/operands}}
 };
 static_assert(std::size(k{{Pass}}) <= kMostOperands);
@@ -41,7 +41,7 @@ static_assert(std::size(k{{Pass}}) <= kMostOperands);
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, kFields, kNumbers, kSizes, {{{#passes}}k{{Pass}}{{comma}}{{/passes}}}, resolve,
+    "{{name}}", {{id}}, sizeof(Spec), {{#packed}}offsetof(Spec, packed){{/packed}}{{^packed}}0{{/packed}}, { {{#pages}}offsetof(Spec, {{list}}), {{count}}, {{rows}}, {{of}}{{/pages}} }, kFields, kNumbers, kSizes, {{{#passes}}k{{Pass}}{{comma}}{{/passes}}}, resolve,
 };
 
 }  // namespace fovea::{{name}}

@@ -32,6 +32,11 @@ inline int64_t band_room(const Spec& spec, int64_t rows, int64_t keys) {
   return fovea::cpu::apart(keys + (rows - 1) / group + 1 + 2 * 16);
 }
 
+// Keys are summed up in parts of so many, and these then in their order: always, so that a row's bits do not
+// depend on whether workers share its keys.
+constexpr int64_t kPartKeys = 1024;
+constexpr int kMostTileKeys = 128;
+
 // Keys of a panel whose scores are modified together: registers of a program are in L1 then.
 constexpr int kModifiedKeys = 8;
 
@@ -44,7 +49,10 @@ inline int64_t modifier_floats(int64_t width, int64_t parts) {
 struct ForwardLayout {
   int64_t value_groups;  // groups of value columns, the last one filled up
   int64_t query_panel, output_panel;
-  int64_t keys, values, scores, alpha, maximum, queries, outputs, m, l;
+  int64_t keys, values, scores, alpha, maximum, queries;
+  int64_t outputs, m, l;  // of one part of the keys, and `sums` behind them of those before it
+  int64_t sums;
+  int64_t key_scales, value_scales;
   int64_t relative;  // for each head of a panel, what is added by distance
   int64_t seen;      // bytes: for each row of a panel, the keys of a tile that lie in no gap of its mask
   int64_t gates;     // of the tile's keys, for each head that has its own
@@ -78,6 +86,10 @@ struct ForwardLayout {
     outputs = reserve(panels * output_panel);
     m = reserve(panels * width);
     l = reserve(panels * width);
+    sums = next - outputs;
+    if (spec.key_length > kPartKeys) reserve(sums);
+    key_scales = reserve(spec.has_key_scales ? tile_keys : 0);
+    value_scales = reserve(spec.has_value_scales ? tile_keys : 0);
     const int64_t heads = std::min(spec.query_heads / spec.key_heads, width);
     relative = reserve(spec.has_relative_table ? heads * (tile_keys + width) : 0);
     seen = reserve(is_sparse(spec) ? tile_keys * width / int64_t{sizeof(float)} : 0);
@@ -94,5 +106,21 @@ struct ForwardLayout {
     total = next;
   }
 };
+
+// Of one item, what the phase of parts leaves for the next: panels of outputs, m and l, as wide as there are rows.
+struct PartLayout {
+  int64_t panel;  // of a whole one
+  int64_t total;
+
+  [[gnu::always_inline]] PartLayout(int tile_queries, int lanes, int group, const Spec& spec) {
+    const int64_t columns = (spec.value_head_dim + group - 1) / group * group + 2;
+    const int64_t rows = std::min<int64_t>(
+        tile_queries, spec.query_length * (spec.query_heads / spec.key_heads));
+    panel = kPanelVectors * lanes * columns;
+    total = (rows + lanes - 1) / lanes * lanes * columns;
+  }
+};
+
+inline int64_t parts_of(int64_t keys) { return (keys + kPartKeys - 1) / kPartKeys; }
 
 }  // namespace fovea::attention::cpu

@@ -10,6 +10,25 @@
 
 namespace fovea::attention::cpu {
 
+namespace {
+
+// Where there are fewer items than the workers want, these share the keys of each.
+void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) {
+  constexpr int64_t kMostBytes = 64 << 20;
+  const Spec& spec = spec_of(plan);
+  const int64_t items = plan.items[0], parts = parts_of(spec.key_length);
+  if (items == 0 || items >= wanted || parts < 2 || spec.has_weights || spec.has_top_weights) return;
+  const PartLayout layout(plan.tile_queries, tier.lanes, tier.group, spec);
+  const __int128 bytes = __int128{items} * parts * layout.total * int64_t{sizeof(float)};
+  if (bytes > kMostBytes) return;
+  plan.phases = 2;
+  plan.items[0] = items * parts;
+  plan.items[1] = items;
+  plan.workspace_bytes = int64_t(bytes);
+}
+
+}  // namespace
+
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
@@ -46,6 +65,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = 1;
   plan.items[0] = RowTiles(spec, tile).count() * spec.key_heads;
   plan.workspace_bytes = 0;
+  share_keys(tier, wanted, plan);
   const ForwardLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec);
   plan.scratch_bytes = layout.total * int64_t{sizeof(float)};
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_%s_%dx%d", tier.name, plan.tile_queries,

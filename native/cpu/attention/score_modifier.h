@@ -103,6 +103,7 @@ class ScoreModifier {
       add_by_row<kVectors>(first, last, j, begin, end, s);
     }
     if (spec_.has_mask) hide<kWidth>(first, last, j, begin, end, s);
+    if (spec_.has_tree_mask) hide_branches<kWidth>(first, last, j, begin, end, s);
   }
 
   // Of a worker, for a row of a tile.
@@ -410,6 +411,22 @@ class ScoreModifier {
       rows[lane] = operands_.mask + rows_.score_offset(spec_.mask_stride, row) + j + begin;
     }
     hide_unseen<kWidth>(rows, begin, end, s);
+  }
+
+  // What a tree hides, of the keys that the queries themselves are.
+  template <int kWidth>
+  void hide_branches(int64_t first, int64_t last, int64_t j, int begin, int end, float* s) const {
+    const int64_t new_keys = rows_.sequence().key_length - rows_.sequence().query_length;
+    const int from = int(std::clamp<int64_t>(new_keys - j, begin, end));
+    if (from == end) return;
+    const int64_t(&stride)[2] = spec_.tree_mask_stride;
+    const uint8_t* rows[kWidth];
+    for (int lane = 0; lane < kWidth; ++lane) {
+      const int64_t row = std::min(first + lane, last);
+      rows[lane] = operands_.tree_mask + rows_.query_offset({stride[0], stride[1], 0}, row) +
+                   (j + from - new_keys);
+    }
+    hide_unseen<kWidth>(rows, from, end, s);
   }
 
   const AttentionRows& rows_;

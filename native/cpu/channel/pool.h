@@ -50,29 +50,49 @@ template <typename T>
   }
 }
 
-// The same of x and dout * x, in one read of both.
-template <typename T, typename O>
-[[gnu::noinline]] void add_products(const T* x, int64_t x_stride, const O* dout,
-                                    int64_t dout_stride, int64_t rows, int64_t channels,
-                                    float* sums, float* products) {
-  constexpr int64_t kRows = 4;
-  for (int64_t r = 0; r < rows; r += kRows) {
-    const int64_t here = std::min(kRows, rows - r);
-    const T* const row = x + r * x_stride;
-    const O* const other = dout + r * dout_stride;
-    // Products first, sums of the same elements while these are in L1.
-    update_row(products, channels, [&](int64_t i, int64_t n) {
-      float8 v = load_of(products, i, n);
-      for (int64_t k = 0; k < here; ++k) {
-        v += load_of(row + k * x_stride, i, n) * load_of(other + k * dout_stride, i, n);
-      }
-      return v;
-    });
-    if (here == kRows) {
-      add_rows(row, x_stride, kRows, channels, sums);
-    } else {
-      for (int64_t k = 0; k < here; ++k) add_rows(row + k * x_stride, x_stride, 1, channels, sums);
+// Adds kRows rows of x and of dout * x, in one read of both: a sum is loaded and stored once for all.
+template <int kRows, typename T, typename O>
+[[gnu::noinline]] void add_products(const T* x, int64_t x_stride, const O* dout, int64_t dout_stride,
+                                    int64_t channels, float* sums, float* products) {
+  const auto add = [&](int64_t i, int64_t n, float8& sum, float8& product) {
+    float8 rows[kRows];
+#pragma GCC unroll 4
+    for (int k = 0; k < kRows; ++k) {
+      rows[k] = load_of(x + k * x_stride, i, n);
+      product += rows[k] * load_of(dout + k * dout_stride, i, n);
     }
+    if constexpr (kRows == 4) {
+      sum += (rows[0] + rows[1]) + (rows[2] + rows[3]);
+    } else {
+      sum += rows[0];
+    }
+  };
+  int64_t i = 0;
+  for (; i + 8 <= channels; i += 8) {
+    float8 sum = load8(sums + i), product = load8(products + i);
+    add(i, 8, sum, product);
+    store8(sums + i, sum);
+    store8(products + i, product);
+  }
+  if (const int64_t n = channels - i; n > 0) {
+    float8 sum = load_some(sums + i, n), product = load_some(products + i, n);
+    add(i, n, sum, product);
+    store_some(sums + i, sum, n);
+    store_some(products + i, product, n);
+  }
+}
+
+template <typename T, typename O>
+void add_products(const T* x, int64_t x_stride, const O* dout, int64_t dout_stride, int64_t rows,
+                  int64_t channels, float* sums, float* products) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    add_products<4>(x + r * x_stride, x_stride, dout + r * dout_stride, dout_stride, channels, sums,
+                    products);
+  }
+  for (; r < rows; ++r) {
+    add_products<1>(x + r * x_stride, x_stride, dout + r * dout_stride, dout_stride, channels, sums,
+                    products);
   }
 }
 

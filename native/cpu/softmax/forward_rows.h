@@ -46,7 +46,7 @@ void run_item(const ForwardRun<Op>& run, const ForwardWork& work) {
   const int64_t end = std::min(begin + run.plan.tile_queries, all);
   Item item(run, work);
   if (begin < std::min(end, length)) item.run(begin, std::min(end, length));
-  if (std::max(begin, length) < end) {
+  if (run.call.phase + 1 == run.plan.phases && std::max(begin, length) < end) {
     write_padding(spec, item, run.operands, std::max(begin, length), end);
   }
 }

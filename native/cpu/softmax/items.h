@@ -10,27 +10,37 @@
 
 namespace fovea::cpu {
 
-// Items [call.begin, call.end) of a forward pass: each a tile of rows against all the keys they see.
-template <typename Op>
-int32_t run_row_tiles(const backend::Run& given, fovea_call& call, RunForward<Op>* kernel) {
+// Items [call.begin, call.end) of a forward pass: each a tile of rows against all the keys they see, or one of
+// `parts` of these. `check` says what else a sequence must fulfil.
+template <typename Op, typename Check>
+int32_t run_row_tiles(const backend::Run& given, fovea_call& call, RunForward<Op>* kernel, int64_t parts,
+                      Check check) {
   const fovea_plan& plan = given.plan;
   const typename Op::Spec& spec = spec_of<Op>(plan);
   const auto& operands = *static_cast<const typename Op::ForwardOperands*>(given.operands);
   const Sequences sequences(spec, operands);
   if (int32_t status = sequences.check_offsets(plan, call)) return status;
-  const ForwardRun<Op> run = {plan, call, operands, given.scratch};
+  const ForwardRun<Op> run = {plan, call, operands, given.scratch, given.workspace};
   const RowTiles tiles(spec, plan.tile_queries);
-  for (int64_t item = call.begin; item < call.end; ++item) {
+  for (int64_t number = call.begin; number < call.end; ++number) {
+    const int64_t item = number / parts;
     const RowTile tile = tiles.find(item / spec.key_heads, operands.cu_seqlens_q);
     ForwardWork work;
+    work.item = item;
+    work.part = number % parts;
     // The tiles that see most keys first, so that the last worker ends on a short one.
     work.tile = spec.causal ? tile.count - 1 - tile.index : tile.index;
     work.batch = tile.sequence;
     work.key_head = item % spec.key_heads;
     if (int32_t status = sequences.locate(work.batch, work.sequence, call)) return status;
+    if (int32_t status = check(work)) return status;
     kernel(run, work);
   }
   return FOVEA_OK;
+}
+template <typename Op>
+int32_t run_row_tiles(const backend::Run& run, fovea_call& call, RunForward<Op>* kernel) {
+  return run_row_tiles<Op>(run, call, kernel, 1, [](const ForwardWork&) { return FOVEA_OK; });
 }
 
 // Those of a backward pass, in its phases of rows and keys.

@@ -26,6 +26,7 @@ class Rows {
   const Spec& spec() const { return spec_; }
   const Sequence& sequence() const { return sequence_; }
   int64_t batch() const { return batch_; }
+  int64_t key_head() const { return key_head_; }
   // Among the keys.
   int64_t position(int64_t row) const { return position_of(row / group_); }
   int64_t position_of(int64_t query) const { return query + shift_; }

@@ -43,8 +43,10 @@ int32_t Sequences::check_offsets(const fovea_plan& plan, fovea_call& call) const
   if (int32_t status = check_ends("cu_seqlens_q", cu_seqlens_q, batch, query_total, call)) {
     return status;
   }
-  if (int32_t status = check_ends("cu_seqlens_k", cu_seqlens_k, batch, key_total, call)) {
-    return status;
+  if (keys_packed) {
+    if (int32_t status = check_ends("cu_seqlens_k", cu_seqlens_k, batch, key_total, call)) {
+      return status;
+    }
   }
   const int64_t items = plan.items[call.phase];
   const auto share = [&](int64_t item) { return int64_t(__int128{batch} * item / items); };
@@ -63,16 +65,18 @@ int32_t Sequences::locate(int64_t number, Sequence& sequence, fovea_call& call) 
                           sequence.query_start, sequence.query_length, call)) {
       return status;
     }
-    if (int32_t status = locate_packed("cu_seqlens_k", cu_seqlens_k, number, key_length, key_total,
-                                       sequence.key_start, sequence.key_rows, call)) {
-      return status;
-    }
   } else {
     if (int32_t status = find_length("query_lengths", query_lengths, number, query_length,
                                      sequence.query_length, call)) {
       return status;
     }
-    sequence.key_rows = key_length;
+  }
+  sequence.key_rows = key_length;
+  if (keys_packed) {
+    if (int32_t status = locate_packed("cu_seqlens_k", cu_seqlens_k, number, key_length, key_total,
+                                       sequence.key_start, sequence.key_rows, call)) {
+      return status;
+    }
   }
   return find_length("key_lengths", key_lengths, number, sequence.key_rows, sequence.key_length,
                      call);

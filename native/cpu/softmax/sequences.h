@@ -21,13 +21,14 @@ int32_t find_length(const char* name, const int32_t* lengths, int64_t batch, int
 
 // What a spec and a run say of the sequences, of any operation with queries and keys.
 struct Sequences {
-  bool packed;
+  bool packed, keys_packed;
   int64_t batch, query_length, key_length, query_total, key_total;
   const int32_t *cu_seqlens_q, *cu_seqlens_k, *query_lengths, *key_lengths;
 
   template <typename Spec, typename Inputs>
   Sequences(const Spec& spec, const Inputs& inputs)
       : packed(spec.packed != 0),
+        keys_packed(packed && !in_pages(spec)),
         batch(spec.batch),
         query_length(spec.query_length),
         key_length(spec.key_length),
@@ -37,6 +38,13 @@ struct Sequences {
         cu_seqlens_k(inputs.cu_seqlens_k),
         query_lengths(inputs.query_lengths),
         key_lengths(inputs.key_lengths) {}
+
+  // Keys in pages lie apart, whatever the queries do.
+  template <typename Spec>
+  static bool in_pages(const Spec& spec) {
+    if constexpr (requires { spec.has_block_table; }) return spec.has_block_table != 0;
+    return false;
+  }
 
   // Cumulative lengths go from 0 to their totals; and those of a part of the sequences rise, as large a
   // part as the call's items are of their phase. All calls of a phase have then checked all sequences,

@@ -19,6 +19,7 @@ struct ForwardRun {
   const fovea_call& call;
   const typename Op::ForwardOperands& operands;
   void* scratch;
+  void* workspace;
 };
 
 // One item, located in the batch.
@@ -26,6 +27,7 @@ struct ForwardWork {
   Sequence sequence;
   int64_t batch, key_head;
   int64_t tile;  // of plan.tile_queries rows
+  int64_t item, part;  // of all tiles for all key heads; of its keys, in a phase that has parts
 };
 
 template <typename Op>

@@ -47,41 +47,45 @@ constexpr Size kSizes[] = {
     {"width", offsetof(Spec, width), 1, kMaxLength, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 3, { { 0,false }, { 1,false },
-        { 2,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 1, { { 2,false } }},
-    {"gate", Type::kSpec, false, -1, offsetof(Spec, has_gate), offsetof(Spec, gate_stride), 3,
-        { { 0,false }, { 1,false }, { 2,false } }},
-    {"residual", Type::kSpec, false, -1, offsetof(Spec, has_residual), offsetof(Spec,
-        residual_stride), 3, { { 0,false }, { 1,false }, { 2,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 3, { { 0,false }, { 1,false },
-        { 2,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 3, { { 0,false },
+        { 1,false }, { 2,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, 0, false, 1,
+        { { 2,false } }},
+    {"gate", Type::kSpec, false, -1, offsetof(Spec, has_gate), 0, 0, offsetof(Spec, gate_stride),
+        false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"residual", Type::kSpec, false, -1, offsetof(Spec, has_residual), 0, 0, offsetof(Spec,
+        residual_stride), false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 3, { { 0,false },
+        { 1,false }, { 2,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 3, { { 0,false }, { 1,false },
-        { 2,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 1, { { 2,false } }},
-    {"gate", Type::kSpec, false, -1, offsetof(Spec, has_gate), offsetof(Spec, gate_stride), 3,
-        { { 0,false }, { 1,false }, { 2,false } }},
-    {"residual", Type::kSpec, false, -1, offsetof(Spec, has_residual), offsetof(Spec,
-        residual_stride), 3, { { 0,false }, { 1,false }, { 2,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 3, { { 0,false }, { 1,false },
-        { 2,false } }},
-    {"dx", Type::kGradient, true, -1, offsetof(Spec, has_dx), offsetof(Spec, dx_stride), 3,
-        { { 0,false }, { 1,false }, { 2,false } }},
-    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 1, { { 2,false } }},
-    {"dgate", Type::kGradient, true, -1, offsetof(Spec, has_dgate), offsetof(Spec, dgate_stride), 3,
-        { { 0,false }, { 1,false }, { 2,false } }},
-    {"dresidual", Type::kGradient, true, -1, offsetof(Spec, has_dresidual), offsetof(Spec,
-        dresidual_stride), 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 3, { { 0,false },
+        { 1,false }, { 2,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, 0, false, 1,
+        { { 2,false } }},
+    {"gate", Type::kSpec, false, -1, offsetof(Spec, has_gate), 0, 0, offsetof(Spec, gate_stride),
+        false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"residual", Type::kSpec, false, -1, offsetof(Spec, has_residual), 0, 0, offsetof(Spec,
+        residual_stride), false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 3, { { 0,false },
+        { 1,false }, { 2,false } }},
+    {"dx", Type::kGradient, true, -1, offsetof(Spec, has_dx), 0, 0, offsetof(Spec, dx_stride),
+        false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 0, 0, false, 1,
+        { { 2,false } }},
+    {"dgate", Type::kGradient, true, -1, offsetof(Spec, has_dgate), 0, 0, offsetof(Spec,
+        dgate_stride), false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"dresidual", Type::kGradient, true, -1, offsetof(Spec, has_dresidual), 0, 0, offsetof(Spec,
+        dresidual_stride), false, 3, { { 0,false }, { 1,false }, { 2,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "activation", 10, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "activation", 10, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward},
+        resolve,
 };
 
 }  // namespace fovea::activation

@@ -14,7 +14,8 @@ static_assert(sizeof(Spec) <= sizeof(fovea_plan::spec));
 // Whether anything but the scale and what positions mask stands between product and softmax.
 [[gnu::always_inline]] inline bool modifies_scores(const Spec& spec) {
   return spec.has_modifier_program || spec.softcap != 0 || spec.bias_dtype != 0 || spec.has_relative_table ||
-         spec.has_alibi_slopes || spec.has_gaussian_centers || spec.has_spans || spec.has_mask;
+         spec.has_alibi_slopes || spec.has_gaussian_centers || spec.has_spans || spec.has_mask ||
+         spec.has_tree_mask;
 }
 
 // Whether scores are modified in natural units: others may come in those of log2.

@@ -11,6 +11,10 @@ struct Inputs {
   const void* query;
   const void* key;
   const void* value;
+  const float* key_scales;
+  const float* value_scales;
+  const int32_t* block_table;
+  const uint8_t* tree_mask;
   const float* content_bias;
   const float* position_bias;
   const void* position_keys;

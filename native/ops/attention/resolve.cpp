@@ -150,11 +150,38 @@ int32_t check_gates(const Spec& spec, Error& error) {
   return check_elements(spec.has_doutput_gates, "doutput_gates", spec.doutput_gates_stride, error);
 }
 
+// What lies in a cache.
+int32_t check_cache(Spec& spec, Error& error) {
+  if (spec.cache_dtype == 0) spec.cache_dtype = spec.dtype;
+  for (const Given& it : {Given{"block_table", spec.has_block_table}, {"key_scales", spec.has_key_scales},
+                          {"value_scales", spec.has_value_scales}, {"tree_mask", spec.has_tree_mask},
+                          {"cache_dtype", spec.cache_dtype != spec.dtype}}) {
+    if (!it.given || spec.pass == FOVEA_FORWARD) continue;
+    return fail(error, FOVEA_UNSUPPORTED, "%s has no part in a backward pass", it.name);
+  }
+  if (spec.cache_dtype == FOVEA_INT4X2 && (spec.head_dim % 2 != 0 || spec.value_head_dim % 2 != 0)) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "head_dim is %lld and value_head_dim %lld, expected even numbers: elements of the cache hold "
+                "two values each",
+                (long long)spec.head_dim, (long long)spec.value_head_dim);
+  }
+  if (!spec.has_block_table) return FOVEA_OK;
+  if (spec.page_size < 1 || (spec.page_size & (spec.page_size - 1)) != 0) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "page_size is %lld, expected a power of two",
+                (long long)spec.page_size);
+  }
+  if (__int128{spec.page_columns} * spec.page_size >= spec.key_length) return FOVEA_OK;
+  return fail(error, FOVEA_INVALID_ARGUMENT,
+              "key_length is %lld, but block_table has %lld columns of pages of %lld",
+              (long long)spec.key_length, (long long)spec.page_columns, (long long)spec.page_size);
+}
+
 }  // namespace
 
 int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
   if (int32_t status = check_heads(spec, plan.error)) return status;
+  if (int32_t status = check_cache(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
   if (int32_t status = check_top_weights(spec, plan.error)) return status;
   if (int32_t status = check_number("gaussian_centers", spec.has_gaussian_centers,
@@ -170,7 +197,7 @@ int32_t resolve(fovea_plan& plan) {
   if (int32_t status = check_blocks(spec, plan.error)) return status;
   if (int32_t status = check_gates(spec, plan.error)) return status;
   if (int32_t status = set_image_window(spec, plan.error)) return status;
-  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights);
+  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights || spec.has_block_table);
   if (int32_t status = check_positions(spec, plan.error)) return status;
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two; of keys of distances three and one.

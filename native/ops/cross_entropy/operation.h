@@ -39,38 +39,39 @@ constexpr Size kSizes[] = {
     {"classes", offsetof(Spec, classes), 1, kMaxLength, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"logits", Type::kSpec, false, -1, 0, offsetof(Spec, logits_stride), 3, { { 0,false },
-        { 1,false }, { 2,false } }},
-    {"targets", Type::kInt32, false, -1, 0, offsetof(Spec, targets_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"class_weight", Type::kFloat32, false, -1, offsetof(Spec, has_class_weight), 0, 1,
-        { { 2,false } }},
-    {"out", Type::kFloat32, true, -1, 0, offsetof(Spec, out_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"lse", Type::kFloat32, true, -1, offsetof(Spec, has_lse), offsetof(Spec, lse_stride), 2,
+    {"logits", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, logits_stride), false, 3,
+        { { 0,false }, { 1,false }, { 2,false } }},
+    {"targets", Type::kInt32, false, -1, 0, 0, 0, offsetof(Spec, targets_stride), false, 2,
         { { 0,false }, { 1,false } }},
+    {"class_weight", Type::kFloat32, false, -1, offsetof(Spec, has_class_weight), 0, 0, 0, false, 1,
+        { { 2,false } }},
+    {"out", Type::kFloat32, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 2, { { 0,false },
+        { 1,false } }},
+    {"lse", Type::kFloat32, true, -1, offsetof(Spec, has_lse), 0, 0, offsetof(Spec, lse_stride),
+        false, 2, { { 0,false }, { 1,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"logits", Type::kSpec, false, -1, 0, offsetof(Spec, logits_stride), 3, { { 0,false },
-        { 1,false }, { 2,false } }},
-    {"targets", Type::kInt32, false, -1, 0, offsetof(Spec, targets_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"class_weight", Type::kFloat32, false, -1, offsetof(Spec, has_class_weight), 0, 1,
-        { { 2,false } }},
-    {"dout", Type::kFloat32, false, -1, 0, offsetof(Spec, dout_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"lse", Type::kFloat32, false, -1, offsetof(Spec, has_lse), offsetof(Spec, lse_stride), 2,
+    {"logits", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, logits_stride), false, 3,
+        { { 0,false }, { 1,false }, { 2,false } }},
+    {"targets", Type::kInt32, false, -1, 0, 0, 0, offsetof(Spec, targets_stride), false, 2,
         { { 0,false }, { 1,false } }},
-    {"dlogits", Type::kGradient, true, -1, 0, offsetof(Spec, dlogits_stride), 3, { { 0,false },
-        { 1,false }, { 2,false } }},
+    {"class_weight", Type::kFloat32, false, -1, offsetof(Spec, has_class_weight), 0, 0, 0, false, 1,
+        { { 2,false } }},
+    {"dout", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 2,
+        { { 0,false }, { 1,false } }},
+    {"lse", Type::kFloat32, false, -1, offsetof(Spec, has_lse), 0, 0, offsetof(Spec, lse_stride),
+        false, 2, { { 0,false }, { 1,false } }},
+    {"dlogits", Type::kGradient, true, -1, 0, 0, 0, offsetof(Spec, dlogits_stride), false, 3,
+        { { 0,false }, { 1,false }, { 2,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "cross_entropy", 12, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "cross_entropy", 12, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward},
+        resolve,
 };
 
 }  // namespace fovea::cross_entropy

@@ -50,40 +50,41 @@ constexpr Size kSizes[] = {
     {"position_count", offsetof(Spec, position_count), 0, kMaxLength, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"table", Type::kSpec, false, -1, 0, offsetof(Spec, table_stride), 2, { { 2,false },
-        { 3,false } }},
-    {"ids", Type::kInt32, false, -1, 0, offsetof(Spec, ids_stride), 2, { { 0,false },
+    {"table", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, table_stride), false, 2,
+        { { 2,false }, { 3,false } }},
+    {"ids", Type::kInt32, false, -1, 0, 0, 0, offsetof(Spec, ids_stride), false, 2, { { 0,false },
         { 1,false } }},
-    {"positions", Type::kSpec, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
-        positions_stride), 2, { { 4,false }, { 3,false } }},
-    {"position_ids", Type::kInt32, false, -1, offsetof(Spec, has_position_ids), offsetof(Spec,
-        position_ids_stride), 2, { { 0,true }, { 1,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 3, { { 0,false }, { 1,false },
-        { 3,false } }},
+    {"positions", Type::kSpec, false, -1, offsetof(Spec, has_positions), 0, 0, offsetof(Spec,
+        positions_stride), false, 2, { { 4,false }, { 3,false } }},
+    {"position_ids", Type::kInt32, false, -1, offsetof(Spec, has_position_ids), 0, 0, offsetof(Spec,
+        position_ids_stride), false, 2, { { 0,true }, { 1,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 3, { { 0,false },
+        { 1,false }, { 3,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"table", Type::kSpec, false, -1, 0, offsetof(Spec, table_stride), 2, { { 2,false },
-        { 3,false } }},
-    {"ids", Type::kInt32, false, -1, 0, offsetof(Spec, ids_stride), 2, { { 0,false },
+    {"table", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, table_stride), false, 2,
+        { { 2,false }, { 3,false } }},
+    {"ids", Type::kInt32, false, -1, 0, 0, 0, offsetof(Spec, ids_stride), false, 2, { { 0,false },
         { 1,false } }},
-    {"positions", Type::kSpec, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
-        positions_stride), 2, { { 4,false }, { 3,false } }},
-    {"position_ids", Type::kInt32, false, -1, offsetof(Spec, has_position_ids), offsetof(Spec,
-        position_ids_stride), 2, { { 0,true }, { 1,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 3, { { 0,false }, { 1,false },
-        { 3,false } }},
-    {"dtable", Type::kFloat32, true, -1, offsetof(Spec, has_dtable), offsetof(Spec, dtable_stride),
-        2, { { 2,false }, { 3,false } }},
-    {"dpositions", Type::kFloat32, true, -1, offsetof(Spec, has_dpositions), offsetof(Spec,
-        dpositions_stride), 2, { { 4,false }, { 3,false } }},
+    {"positions", Type::kSpec, false, -1, offsetof(Spec, has_positions), 0, 0, offsetof(Spec,
+        positions_stride), false, 2, { { 4,false }, { 3,false } }},
+    {"position_ids", Type::kInt32, false, -1, offsetof(Spec, has_position_ids), 0, 0, offsetof(Spec,
+        position_ids_stride), false, 2, { { 0,true }, { 1,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 3, { { 0,false },
+        { 1,false }, { 3,false } }},
+    {"dtable", Type::kFloat32, true, -1, offsetof(Spec, has_dtable), 0, 0, offsetof(Spec,
+        dtable_stride), false, 2, { { 2,false }, { 3,false } }},
+    {"dpositions", Type::kFloat32, true, -1, offsetof(Spec, has_dpositions), 0, 0, offsetof(Spec,
+        dpositions_stride), false, 2, { { 4,false }, { 3,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "embedding", 11, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "embedding", 11, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward},
+        resolve,
 };
 
 }  // namespace fovea::embedding

@@ -51,42 +51,42 @@ constexpr Size kSizes[] = {
     {"width", offsetof(Spec, width), 1, 65536, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"weight", Type::kFloat32, false, -1, offsetof(Spec, has_weight), offsetof(Spec, weight_stride),
-        2, { { 2,true }, { 3,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), offsetof(Spec, bias_stride), 2,
-        { { 2,true }, { 3,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"mean", Type::kFloat32, true, -1, offsetof(Spec, has_mean), offsetof(Spec, mean_stride), 3,
-        { { 0,false }, { 1,false }, { 2,false } }},
-    {"inverse", Type::kFloat32, true, -1, offsetof(Spec, has_inverse), offsetof(Spec,
-        inverse_stride), 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"weight", Type::kFloat32, false, -1, offsetof(Spec, has_weight), 0, 0, offsetof(Spec,
+        weight_stride), false, 2, { { 2,true }, { 3,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, offsetof(Spec, bias_stride),
+        false, 2, { { 2,true }, { 3,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"mean", Type::kFloat32, true, -1, offsetof(Spec, has_mean), 0, 0, offsetof(Spec, mean_stride),
+        false, 3, { { 0,false }, { 1,false }, { 2,false } }},
+    {"inverse", Type::kFloat32, true, -1, offsetof(Spec, has_inverse), 0, 0, offsetof(Spec,
+        inverse_stride), false, 3, { { 0,false }, { 1,false }, { 2,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"weight", Type::kFloat32, false, -1, offsetof(Spec, has_weight), offsetof(Spec, weight_stride),
-        2, { { 2,true }, { 3,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), offsetof(Spec, bias_stride), 2,
-        { { 2,true }, { 3,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"dx", Type::kGradient, true, -1, 0, offsetof(Spec, dx_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), offsetof(Spec,
-        dweight_stride), 2, { { 2,true }, { 3,false } }},
-    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), offsetof(Spec, dbias_stride), 2,
-        { { 2,true }, { 3,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"weight", Type::kFloat32, false, -1, offsetof(Spec, has_weight), 0, 0, offsetof(Spec,
+        weight_stride), false, 2, { { 2,true }, { 3,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, offsetof(Spec, bias_stride),
+        false, 2, { { 2,true }, { 3,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"dx", Type::kGradient, true, -1, 0, 0, 0, offsetof(Spec, dx_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), 0, 0, offsetof(Spec,
+        dweight_stride), false, 2, { { 2,true }, { 3,false } }},
+    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 0, offsetof(Spec,
+        dbias_stride), false, 2, { { 2,true }, { 3,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "norm", 9, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "norm", 9, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
 };
 
 }  // namespace fovea::norm

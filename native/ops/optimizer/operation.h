@@ -45,24 +45,24 @@ constexpr Size kSizes[] = {
     {"rate_count", offsetof(Spec, rate_count), 4, 4, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"gradient", Type::kSpec, false, -1, 0, offsetof(Spec, gradient_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"rates", Type::kFloat32, false, -1, 0, 0, 1, { { 2,false } }},
-    {"parameter", Type::kFloat32, true, -1, 0, offsetof(Spec, parameter_stride), 2, { { 0,false },
-        { 1,false } }},
-    {"mean", Type::kFloat32, true, -1, offsetof(Spec, has_mean), offsetof(Spec, mean_stride), 2,
+    {"gradient", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, gradient_stride), false, 2,
         { { 0,false }, { 1,false } }},
-    {"square", Type::kFloat32, true, -1, offsetof(Spec, has_square), offsetof(Spec, square_stride),
+    {"rates", Type::kFloat32, false, -1, 0, 0, 0, 0, false, 1, { { 2,false } }},
+    {"parameter", Type::kFloat32, true, -1, 0, 0, 0, offsetof(Spec, parameter_stride), false, 2,
+        { { 0,false }, { 1,false } }},
+    {"mean", Type::kFloat32, true, -1, offsetof(Spec, has_mean), 0, 0, offsetof(Spec, mean_stride),
+        false, 2, { { 0,false }, { 1,false } }},
+    {"square", Type::kFloat32, true, -1, offsetof(Spec, has_square), 0, 0, offsetof(Spec,
+        square_stride), false, 2, { { 0,false }, { 1,false } }},
+    {"out", Type::kOut, true, -1, offsetof(Spec, has_out), 0, 0, offsetof(Spec, out_stride), false,
         2, { { 0,false }, { 1,false } }},
-    {"out", Type::kOut, true, -1, offsetof(Spec, has_out), offsetof(Spec, out_stride), 2,
-        { { 0,false }, { 1,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "optimizer", 13, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward}, resolve,
+    "optimizer", 13, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward}, resolve,
 };
 
 }  // namespace fovea::optimizer

@@ -41,34 +41,37 @@ constexpr Size kSizes[] = {
     {"head_dim", offsetof(Spec, head_dim), 1, 512, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 3,false }, { 4,false } }},
-    {"weight", Type::kSpec, false, -1, 0, offsetof(Spec, weight_stride), 3, { { 3,true },
-        { 2,false }, { 1,false } }},
-    {"lengths", Type::kInt32, false, 1, offsetof(Spec, has_lengths), 0, 1, { { 0,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 2,false },
-        { 3,false }, { 4,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 3,false }, { 4,false } }},
+    {"weight", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, weight_stride), false, 3,
+        { { 3,true }, { 2,false }, { 1,false } }},
+    {"lengths", Type::kInt32, false, 1, offsetof(Spec, has_lengths), 0, 0, 0, false, 1,
+        { { 0,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 4, { { 0,false },
+        { 2,false }, { 3,false }, { 4,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 3,false }, { 4,false } }},
-    {"weight", Type::kSpec, false, -1, 0, offsetof(Spec, weight_stride), 3, { { 3,true },
-        { 2,false }, { 1,false } }},
-    {"lengths", Type::kInt32, false, 1, offsetof(Spec, has_lengths), 0, 1, { { 0,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 4, { { 0,false }, { 2,false },
-        { 3,false }, { 4,false } }},
-    {"dx", Type::kGradient, true, -1, 0, offsetof(Spec, dx_stride), 4, { { 0,false }, { 1,false },
-        { 3,false }, { 4,false } }},
-    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), offsetof(Spec,
-        dweight_stride), 3, { { 3,true }, { 2,false }, { 1,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 3,false }, { 4,false } }},
+    {"weight", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, weight_stride), false, 3,
+        { { 3,true }, { 2,false }, { 1,false } }},
+    {"lengths", Type::kInt32, false, 1, offsetof(Spec, has_lengths), 0, 0, 0, false, 1,
+        { { 0,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 4, { { 0,false },
+        { 2,false }, { 3,false }, { 4,false } }},
+    {"dx", Type::kGradient, true, -1, 0, 0, 0, offsetof(Spec, dx_stride), false, 4, { { 0,false },
+        { 1,false }, { 3,false }, { 4,false } }},
+    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), 0, 0, offsetof(Spec,
+        dweight_stride), false, 3, { { 3,true }, { 2,false }, { 1,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "projection", 7, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "projection", 7, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward},
+        resolve,
 };
 
 }  // namespace fovea::projection

@@ -44,38 +44,38 @@ constexpr Size kSizes[] = {
     {"position_count", offsetof(Spec, position_count), 0, kMaxLength, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"cosines", Type::kFloat32, false, -1, 0, offsetof(Spec, cosines_stride), 3, { { 0,true },
-        { 5,false }, { 4,false } }},
-    {"sines", Type::kFloat32, false, -1, 0, offsetof(Spec, sines_stride), 3, { { 0,true },
-        { 5,false }, { 4,false } }},
-    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
-        positions_stride), 2, { { 0,true }, { 1,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"cosines", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, cosines_stride), false, 3,
+        { { 0,true }, { 5,false }, { 4,false } }},
+    {"sines", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, sines_stride), false, 3,
+        { { 0,true }, { 5,false }, { 4,false } }},
+    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), 0, 0, offsetof(Spec,
+        positions_stride), false, 2, { { 0,true }, { 1,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"cosines", Type::kFloat32, false, -1, 0, offsetof(Spec, cosines_stride), 3, { { 0,true },
-        { 5,false }, { 4,false } }},
-    {"sines", Type::kFloat32, false, -1, 0, offsetof(Spec, sines_stride), 3, { { 0,true },
-        { 5,false }, { 4,false } }},
-    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), offsetof(Spec,
-        positions_stride), 2, { { 0,true }, { 1,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
-    {"dx", Type::kGradient, true, -1, 0, offsetof(Spec, dx_stride), 4, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"cosines", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, cosines_stride), false, 3,
+        { { 0,true }, { 5,false }, { 4,false } }},
+    {"sines", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, sines_stride), false, 3,
+        { { 0,true }, { 5,false }, { 4,false } }},
+    {"positions", Type::kInt32, false, -1, offsetof(Spec, has_positions), 0, 0, offsetof(Spec,
+        positions_stride), false, 2, { { 0,true }, { 1,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
+    {"dx", Type::kGradient, true, -1, 0, 0, 0, offsetof(Spec, dx_stride), false, 4, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "rotary", 8, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "rotary", 8, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
 };
 
 }  // namespace fovea::rotary

@@ -43,35 +43,38 @@ constexpr Size kSizes[] = {
     {"kernel_size", offsetof(Spec, kernel_size), 1, 31, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 5, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false }, { -1,false } }},
-    {"weight", Type::kFloat32, false, -1, 0, offsetof(Spec, weight_stride), 3, { { 4,false },
-        { 5,false }, { 5,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 1, { { -1,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 5, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false }, { -1,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 5, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false }, { -1,false } }},
+    {"weight", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, weight_stride), false, 3,
+        { { 4,false }, { 5,false }, { 5,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, 0, false, 1,
+        { { -1,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 5, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false }, { -1,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 constexpr Operand kBackward[] = {
-    {"x", Type::kSpec, false, -1, 0, offsetof(Spec, x_stride), 5, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false }, { -1,false } }},
-    {"weight", Type::kFloat32, false, -1, 0, offsetof(Spec, weight_stride), 3, { { 4,false },
-        { 5,false }, { 5,false } }},
-    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 1, { { -1,false } }},
-    {"dout", Type::kOut, false, -1, 0, offsetof(Spec, dout_stride), 5, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false }, { -1,false } }},
-    {"dx", Type::kGradient, true, -1, 0, offsetof(Spec, dx_stride), 5, { { 0,false }, { 1,false },
-        { 2,false }, { 3,false }, { -1,false } }},
-    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), offsetof(Spec,
-        dweight_stride), 3, { { 4,false }, { 5,false }, { 5,false } }},
-    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 1, { { -1,false } }},
+    {"x", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, x_stride), false, 5, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false }, { -1,false } }},
+    {"weight", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, weight_stride), false, 3,
+        { { 4,false }, { 5,false }, { 5,false } }},
+    {"bias", Type::kFloat32, false, -1, offsetof(Spec, has_bias), 0, 0, 0, false, 1,
+        { { -1,false } }},
+    {"dout", Type::kOut, false, -1, 0, 0, 0, offsetof(Spec, dout_stride), false, 5, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false }, { -1,false } }},
+    {"dx", Type::kGradient, true, -1, 0, 0, 0, offsetof(Spec, dx_stride), false, 5, { { 0,false },
+        { 1,false }, { 2,false }, { 3,false }, { -1,false } }},
+    {"dweight", Type::kFloat32, true, -1, offsetof(Spec, has_dweight), 0, 0, offsetof(Spec,
+        dweight_stride), false, 3, { { 4,false }, { 5,false }, { 5,false } }},
+    {"dbias", Type::kFloat32, true, -1, offsetof(Spec, has_dbias), 0, 0, 0, false, 1,
+        { { -1,false } }},
 };
 static_assert(std::size(kBackward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "spatial", 5, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
+    "spatial", 5, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward, kBackward}, resolve,
 };
 
 }  // namespace fovea::spatial

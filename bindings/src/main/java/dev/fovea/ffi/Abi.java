@@ -3,13 +3,13 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 18;
+  public static final int VERSION = 19;
 
   public static final int ERROR_LENGTH = 512;
   public static final int MAX_PHASES = 6;
 
   /** An operation's spec in a plan has so many words of eight bytes. */
-  public static final int SPEC_WORDS = 160;
+  public static final int SPEC_WORDS = 192;
 
   /** Workspace and scratch are aligned to this many bytes. */
   public static final int ALIGNMENT = 64;
@@ -23,6 +23,9 @@ public final class Abi {
   public static final int FLOAT32 = 1;
   public static final int FLOAT16 = 2;
   public static final int BFLOAT16 = 3;
+  public static final int INT8 = 4;
+  public static final int INT4X2 = 5;
+  public static final int FLOAT8_E4M3 = 6;
 
   public static final int FORWARD = 0;
   public static final int BACKWARD = 1;

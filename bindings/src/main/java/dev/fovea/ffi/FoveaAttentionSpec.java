@@ -17,6 +17,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("gradient_dtype"),
               ValueLayout.JAVA_INT.withName("bias_dtype"),
               ValueLayout.JAVA_INT.withName("output_gates_dtype"),
+              ValueLayout.JAVA_INT.withName("cache_dtype"),
               ValueLayout.JAVA_INT.withName("packed"),
               ValueLayout.JAVA_INT.withName("causal"),
               ValueLayout.JAVA_INT.withName("alignment"),
@@ -31,6 +32,10 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_position_origin"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_key_scales"),
+              ValueLayout.JAVA_INT.withName("has_value_scales"),
+              ValueLayout.JAVA_INT.withName("has_block_table"),
+              ValueLayout.JAVA_INT.withName("has_tree_mask"),
               ValueLayout.JAVA_INT.withName("has_content_bias"),
               ValueLayout.JAVA_INT.withName("has_position_bias"),
               ValueLayout.JAVA_INT.withName("has_position_keys"),
@@ -72,6 +77,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
+              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("image_width"),
@@ -95,12 +101,19 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_LONG.withName("block_count"),
               ValueLayout.JAVA_LONG.withName("modifier_words"),
               ValueLayout.JAVA_LONG.withName("modifier_columns"),
+              ValueLayout.JAVA_LONG.withName("page_count"),
+              ValueLayout.JAVA_LONG.withName("page_size"),
+              ValueLayout.JAVA_LONG.withName("page_columns"),
               ValueLayout.JAVA_LONG.withName("top_count"),
               ValueLayout.JAVA_LONG.withName("query_total"),
               ValueLayout.JAVA_LONG.withName("key_total"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("key_scales_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("value_scales_stride"),
+              MemoryLayout.sequenceLayout(1, ValueLayout.JAVA_LONG).withName("block_table_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("tree_mask_stride"),
               MemoryLayout.sequenceLayout(1, ValueLayout.JAVA_LONG).withName("content_bias_stride"),
               MemoryLayout.sequenceLayout(1,
                   ValueLayout.JAVA_LONG).withName("position_bias_stride"),
@@ -159,6 +172,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Int32 GRADIENT_DTYPE = Field.Int32.of(LAYOUT, "gradient_dtype");
   public static final Field.Int32 BIAS_DTYPE = Field.Int32.of(LAYOUT, "bias_dtype");
   public static final Field.Int32 OUTPUT_GATES_DTYPE = Field.Int32.of(LAYOUT, "output_gates_dtype");
+  public static final Field.Int32 CACHE_DTYPE = Field.Int32.of(LAYOUT, "cache_dtype");
   public static final Field.Int32 PACKED = Field.Int32.of(LAYOUT, "packed");
   public static final Field.Int32 CAUSAL = Field.Int32.of(LAYOUT, "causal");
   public static final Field.Int32 ALIGNMENT = Field.Int32.of(LAYOUT, "alignment");
@@ -174,6 +188,10 @@ public final class FoveaAttentionSpec {
       "has_position_origin");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 HAS_KEY_SCALES = Field.Int32.of(LAYOUT, "has_key_scales");
+  public static final Field.Int32 HAS_VALUE_SCALES = Field.Int32.of(LAYOUT, "has_value_scales");
+  public static final Field.Int32 HAS_BLOCK_TABLE = Field.Int32.of(LAYOUT, "has_block_table");
+  public static final Field.Int32 HAS_TREE_MASK = Field.Int32.of(LAYOUT, "has_tree_mask");
   public static final Field.Int32 HAS_CONTENT_BIAS = Field.Int32.of(LAYOUT, "has_content_bias");
   public static final Field.Int32 HAS_POSITION_BIAS = Field.Int32.of(LAYOUT, "has_position_bias");
   public static final Field.Int32 HAS_POSITION_KEYS = Field.Int32.of(LAYOUT, "has_position_keys");
@@ -221,6 +239,7 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
+  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
@@ -244,12 +263,23 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64 BLOCK_COUNT = Field.Int64.of(LAYOUT, "block_count");
   public static final Field.Int64 MODIFIER_WORDS = Field.Int64.of(LAYOUT, "modifier_words");
   public static final Field.Int64 MODIFIER_COLUMNS = Field.Int64.of(LAYOUT, "modifier_columns");
+  public static final Field.Int64 PAGE_COUNT = Field.Int64.of(LAYOUT, "page_count");
+  public static final Field.Int64 PAGE_SIZE = Field.Int64.of(LAYOUT, "page_size");
+  public static final Field.Int64 PAGE_COLUMNS = Field.Int64.of(LAYOUT, "page_columns");
   public static final Field.Int64 TOP_COUNT = Field.Int64.of(LAYOUT, "top_count");
   public static final Field.Int64 QUERY_TOTAL = Field.Int64.of(LAYOUT, "query_total");
   public static final Field.Int64 KEY_TOTAL = Field.Int64.of(LAYOUT, "key_total");
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
+  public static final Field.Int64Array KEY_SCALES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "key_scales_stride");
+  public static final Field.Int64Array VALUE_SCALES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "value_scales_stride");
+  public static final Field.Int64Array BLOCK_TABLE_STRIDE = Field.Int64Array.of(LAYOUT,
+      "block_table_stride");
+  public static final Field.Int64Array TREE_MASK_STRIDE = Field.Int64Array.of(LAYOUT,
+      "tree_mask_stride");
   public static final Field.Int64Array CONTENT_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,
       "content_bias_stride");
   public static final Field.Int64Array POSITION_BIAS_STRIDE = Field.Int64Array.of(LAYOUT,

@@ -29,6 +29,7 @@ public final class NativeActivation extends NativeOperation {
         10,
         FoveaActivationSpec.LAYOUT,
         List.of(BATCH, LENGTH, WIDTH),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaActivationSpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(LENGTH, false), new Dim(WIDTH, false))),

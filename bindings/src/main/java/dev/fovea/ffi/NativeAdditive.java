@@ -41,6 +41,7 @@ public final class NativeAdditive extends NativeOperation {
         FoveaAdditiveSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
             TOP_COUNT),
+        null,
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAdditiveSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,

@@ -36,14 +36,20 @@ public final class NativeAttention extends NativeOperation {
       FoveaAttentionSpec.MODIFIER_WORDS, null, null);
   private static final Size MODIFIER_COLUMNS = new Size("modifier_columns", "C",
       FoveaAttentionSpec.MODIFIER_COLUMNS, null, null);
+  private static final Size PAGE_COUNT = new Size("page_count", "G", FoveaAttentionSpec.PAGE_COUNT,
+      null, null);
+  private static final Size PAGE_SIZE = new Size("page_size", "Z", FoveaAttentionSpec.PAGE_SIZE,
+      null, null);
+  private static final Size PAGE_COLUMNS = new Size("page_columns", "E",
+      FoveaAttentionSpec.PAGE_COLUMNS, null, null);
   private static final Size TOP_COUNT = new Size("top_count", "K", FoveaAttentionSpec.TOP_COUNT,
       null, null);
 
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(30);
-    static final MethodHandle BACKWARD = Handles.run(42);
+    static final MethodHandle FORWARD = Handles.run(34);
+    static final MethodHandle BACKWARD = Handles.run(46);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -55,17 +61,31 @@ public final class NativeAttention extends NativeOperation {
         FoveaAttentionSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM,
             RELATIVE_WIDTH, RELATIVE_COUNT, POSITION_COUNT, BLOCK_ROWS, BLOCK_COUNT, MODIFIER_WORDS,
-            MODIFIER_COLUMNS, TOP_COUNT),
+            MODIFIER_COLUMNS, PAGE_COUNT, PAGE_SIZE, PAGE_COLUMNS, TOP_COUNT),
+        new Operand.Pages(FoveaAttentionSpec.HAS_BLOCK_TABLE, PAGE_COUNT, PAGE_SIZE, KEY_LENGTH),
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
                 false), new Dim(HEAD_DIM, false))),
-            new Operand("key", Type.SPEC, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
+            new Operand("key", Type.CACHE, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
-                false), new Dim(HEAD_DIM, false))),
-            new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
+                false), new Dim(HEAD_DIM, false)), false, true),
+            new Operand("value", Type.CACHE, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
-                false), new Dim(VALUE_HEAD_DIM, false))),
+                false), new Dim(VALUE_HEAD_DIM, false)), false, true),
+            new Operand("key_scales", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_SCALES,
+                FoveaAttentionSpec.KEY_SCALES_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS, false)), false, true),
+            new Operand("value_scales", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_VALUE_SCALES, FoveaAttentionSpec.VALUE_SCALES_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS,
+                false)), false, true),
+            new Operand("block_table", Type.INT32, false, null, FoveaAttentionSpec.HAS_BLOCK_TABLE,
+                FoveaAttentionSpec.BLOCK_TABLE_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(PAGE_COLUMNS, false))),
+            new Operand("tree_mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_TREE_MASK,
+                FoveaAttentionSpec.TREE_MASK_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_LENGTH, false), new Dim(QUERY_LENGTH, false))),
             new Operand("content_bias", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_CONTENT_BIAS, FoveaAttentionSpec.CONTENT_BIAS_STRIDE,
                 List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
@@ -156,12 +176,25 @@ public final class NativeAttention extends NativeOperation {
             new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
                 false), new Dim(HEAD_DIM, false))),
-            new Operand("key", Type.SPEC, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
+            new Operand("key", Type.CACHE, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
-                false), new Dim(HEAD_DIM, false))),
-            new Operand("value", Type.SPEC, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
+                false), new Dim(HEAD_DIM, false)), false, true),
+            new Operand("value", Type.CACHE, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
-                false), new Dim(VALUE_HEAD_DIM, false))),
+                false), new Dim(VALUE_HEAD_DIM, false)), false, true),
+            new Operand("key_scales", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_SCALES,
+                FoveaAttentionSpec.KEY_SCALES_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS, false)), false, true),
+            new Operand("value_scales", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_VALUE_SCALES, FoveaAttentionSpec.VALUE_SCALES_STRIDE,
+                List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS,
+                false)), false, true),
+            new Operand("block_table", Type.INT32, false, null, FoveaAttentionSpec.HAS_BLOCK_TABLE,
+                FoveaAttentionSpec.BLOCK_TABLE_STRIDE, List.of(new Dim(BATCH, false),
+                new Dim(PAGE_COLUMNS, false))),
+            new Operand("tree_mask", Type.BOOL, false, null, FoveaAttentionSpec.HAS_TREE_MASK,
+                FoveaAttentionSpec.TREE_MASK_STRIDE, List.of(new Dim(BATCH, true),
+                new Dim(QUERY_LENGTH, false), new Dim(QUERY_LENGTH, false))),
             new Operand("content_bias", Type.FLOAT32, false, null,
                 FoveaAttentionSpec.HAS_CONTENT_BIAS, FoveaAttentionSpec.CONTENT_BIAS_STRIDE,
                 List.of(new Dim(QUERY_HEADS, false), new Dim(HEAD_DIM, false))),
@@ -296,8 +329,8 @@ public final class NativeAttention extends NativeOperation {
       throws Throwable {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
-        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], workspace,
-        scratch, stream);
+        o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
+        o[32], o[33], workspace, scratch, stream);
   }
 
   @Override
@@ -313,7 +346,7 @@ public final class NativeAttention extends NativeOperation {
     return (int) Runs.BACKWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
-        o[32], o[33], o[34], o[35], o[36], o[37], o[38], o[39], o[40], o[41], workspace, scratch,
-        stream);
+        o[32], o[33], o[34], o[35], o[36], o[37], o[38], o[39], o[40], o[41], o[42], o[43], o[44],
+        o[45], workspace, scratch, stream);
   }
 }

@@ -31,6 +31,7 @@ public final class NativeChannel extends NativeOperation {
         4,
         FoveaChannelSpec.LAYOUT,
         List.of(BATCH, CHANNELS, HEIGHT, WIDTH, HIDDEN),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaChannelSpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(CHANNELS, false), new Dim(HEIGHT, false),

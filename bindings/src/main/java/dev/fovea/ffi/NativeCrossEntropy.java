@@ -30,6 +30,7 @@ public final class NativeCrossEntropy extends NativeOperation {
         12,
         FoveaCrossEntropySpec.LAYOUT,
         List.of(BATCH, LENGTH, CLASSES),
+        null,
         List.of(
             new Operand("logits", Type.SPEC, false, null, null, FoveaCrossEntropySpec.LOGITS_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(LENGTH, false), new Dim(CLASSES, false))),

@@ -32,6 +32,7 @@ public final class NativeEmbedding extends NativeOperation {
         11,
         FoveaEmbeddingSpec.LAYOUT,
         List.of(BATCH, LENGTH, VOCABULARY, WIDTH, POSITION_COUNT),
+        null,
         List.of(
             new Operand("table", Type.SPEC, false, null, null, FoveaEmbeddingSpec.TABLE_STRIDE,
                 List.of(new Dim(VOCABULARY, false), new Dim(WIDTH, false))),

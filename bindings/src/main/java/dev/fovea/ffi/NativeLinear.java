@@ -38,6 +38,7 @@ public final class NativeLinear extends NativeOperation {
         3,
         FoveaLinearSpec.LAYOUT,
         List.of(BATCH, QUERY_LENGTH, KEY_LENGTH, QUERY_HEADS, KEY_HEADS, HEAD_DIM, VALUE_HEAD_DIM),
+        null,
         List.of(
             new Operand("query", Type.SPEC, false, null, null, FoveaLinearSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,

@@ -29,6 +29,7 @@ public final class NativeNorm extends NativeOperation {
         9,
         FoveaNormSpec.LAYOUT,
         List.of(BATCH, LENGTH, HEADS, WIDTH),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaNormSpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(LENGTH, false), new Dim(HEADS, false),

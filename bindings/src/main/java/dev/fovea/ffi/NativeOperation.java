@@ -17,6 +17,7 @@ public abstract class NativeOperation {
   private final int id;
   private final StructLayout spec;
   private final List<Operand.Size> sizes;
+  private final Operand.Pages pages;
   private final List<Operand> forward;
   private final List<Operand> backward;
   private final Set<String> names = new LinkedHashSet<>(); // of both passes
@@ -24,6 +25,7 @@ public abstract class NativeOperation {
   private final boolean saves; // asked for by every run
   private final Field.Int32 pass;
   private final Field.Int32 dtype;
+  private final Field.Int32 cacheDType;
   private final Field.Int32 outDType;
   private final Field.Int32 gradientDType;
   private final Field.Int32 accumulate;
@@ -31,8 +33,13 @@ public abstract class NativeOperation {
 
   /** One without a backward pass. */
   NativeOperation(
-      String name, int id, StructLayout spec, List<Operand.Size> sizes, List<Operand> forward) {
-    this(name, id, spec, sizes, forward, List.of());
+      String name,
+      int id,
+      StructLayout spec,
+      List<Operand.Size> sizes,
+      Operand.Pages pages,
+      List<Operand> forward) {
+    this(name, id, spec, sizes, pages, forward, List.of());
   }
 
   NativeOperation(
@@ -40,12 +47,14 @@ public abstract class NativeOperation {
       int id,
       StructLayout spec,
       List<Operand.Size> sizes,
+      Operand.Pages pages,
       List<Operand> forward,
       List<Operand> backward) {
     this.name = name;
     this.id = id;
     this.spec = spec;
     this.sizes = sizes;
+    this.pages = pages;
     this.forward = forward;
     this.backward = backward;
     forward.forEach(it -> names.add(it.name()));
@@ -58,6 +67,8 @@ public abstract class NativeOperation {
     saves = backward.stream().anyMatch(it -> isSaved(it.name()));
     pass = Field.Int32.of(spec, "pass");
     dtype = Field.Int32.of(spec, "dtype");
+    boolean caches = forward.stream().anyMatch(it -> it.type() == Operand.Type.CACHE);
+    cacheDType = caches ? Field.Int32.of(spec, "cache_dtype") : null;
     outDType = Field.Int32.of(spec, "out_dtype");
     gradientDType = Field.Int32.of(spec, "gradient_dtype");
     accumulate = hasBackward() ? Field.Int32.of(spec, "accumulate") : null;
@@ -87,6 +98,11 @@ public abstract class NativeOperation {
   /** Element type of the first operand, in a spec. */
   public final Field.Int32 dtype() {
     return dtype;
+  }
+
+  /** Element type of a cache, in a spec; null where the operation has none. */
+  public final Field.Int32 cacheDType() {
+    return cacheDType;
   }
 
   /** Element type of out, in a spec. */
@@ -134,6 +150,16 @@ public abstract class NativeOperation {
   /** Its dimensions; the first is the batch. */
   public final List<Operand.Size> sizes() {
     return sizes;
+  }
+
+  /** How rows may lie in pages; null if they never do. */
+  public final Operand.Pages pages() {
+    return pages;
+  }
+
+  /** The same where a spec has them in pages; else null. */
+  public final Operand.Pages pages(MemorySegment block) {
+    return pages != null && pages.present().get(block) != 0 ? pages : null;
   }
 
   /**

@@ -32,6 +32,7 @@ public final class NativeProjection extends NativeOperation {
         7,
         FoveaProjectionSpec.LAYOUT,
         List.of(BATCH, LENGTH, RANK, HEADS, HEAD_DIM),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaProjectionSpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(LENGTH, false), new Dim(HEADS, false),

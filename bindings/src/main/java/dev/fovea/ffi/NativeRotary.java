@@ -33,6 +33,7 @@ public final class NativeRotary extends NativeOperation {
         8,
         FoveaRotarySpec.LAYOUT,
         List.of(BATCH, LENGTH, HEADS, HEAD_DIM, PAIRS, POSITION_COUNT),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaRotarySpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(LENGTH, false), new Dim(HEADS, false),

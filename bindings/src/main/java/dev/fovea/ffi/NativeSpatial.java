@@ -33,6 +33,7 @@ public final class NativeSpatial extends NativeOperation {
         5,
         FoveaSpatialSpec.LAYOUT,
         List.of(BATCH, CHANNELS, HEIGHT, WIDTH, MAPS, KERNEL_SIZE),
+        null,
         List.of(
             new Operand("x", Type.SPEC, false, null, null, FoveaSpatialSpec.X_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(CHANNELS, false), new Dim(HEIGHT, false),

@@ -2,6 +2,7 @@ package dev.fovea.ffi;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * What a pass of an operation takes or gives, as its declaration has it.
@@ -14,6 +15,7 @@ import java.util.List;
  * @param strides of all dimensions but the last, which is contiguous; null if it is dense
  * @param dims its dimensions; those of offsets have one element more
  * @param inPlace written over what it holds, which a run reads
+ * @param paged in {@link Pages}, where there are any
  */
 public record Operand(
     String name,
@@ -23,9 +25,10 @@ public record Operand(
     Field.Int32 present,
     Field.Int64Array strides,
     List<Dim> dims,
-    boolean inPlace) {
+    boolean inPlace,
+    boolean paged) {
 
-  /** One that is read or written, not both. */
+  /** One that is read or written, not both, and not in pages. */
   public Operand(
       String name,
       Type type,
@@ -34,14 +37,14 @@ public record Operand(
       Field.Int32 present,
       Field.Int64Array strides,
       List<Dim> dims) {
-    this(name, type, written, counts, present, strides, dims, false);
+    this(name, type, written, counts, present, strides, dims, false, false);
   }
 
   /** Rows of vectors, such as [B, Sq, Hq, D]: positions before heads. */
   public boolean isRows() {
     return dims.size() == 4
         && !sums()
-        && (type == Type.SPEC || type == Type.OUT || type == Type.GRADIENT);
+        && (type == Type.SPEC || type == Type.CACHE || type == Type.OUT || type == Type.GRADIENT);
   }
 
   /** True if the elements of its last dimension lie side by side; else that is of one element. */
@@ -57,19 +60,31 @@ public record Operand(
   /**
    * The dimensions that a tensor has: not those of one element beside others, and no batch where it
    * is packed.
+   *
+   * @param pages where rows lie in pages; else null
    */
-  public List<Axis> axes(boolean packed) {
+  public List<Axis> axes(boolean packed, Pages pages) {
+    if (paged && pages != null) {
+      List<Axis> axes = new ArrayList<>();
+      axes.add(new Axis(pages.count().symbol(), false, dims.get(0).sums()));
+      axes.add(new Axis(pages.rows().symbol(), false, dims.get(1).sums()));
+      for (Dim dim : dims.subList(2, dims.size())) {
+        axes.add(new Axis(dim.size().symbol(), false, dim.sums()));
+      }
+      return axes;
+    }
     if (dims.equals(List.of(Dim.ONE))) {
       return List.of(Axis.ONE);
     }
-    boolean ragged = packed && dims.stream().anyMatch(Dim::isPacked);
+    Predicate<Dim> isPacked = dim -> dim.isPacked() && (pages == null || dim.size() != pages.of());
+    boolean ragged = packed && dims.stream().anyMatch(isPacked);
     List<Axis> axes = new ArrayList<>();
     boolean seen = false; // the dimension of all rows
     for (Dim dim : ragged ? dims.subList(1, dims.size()) : dims) {
       if (dim.size() == null) {
         continue;
       }
-      if (ragged && dim.isPacked() && !seen) {
+      if (ragged && isPacked.test(dim) && !seen) {
         axes.add(new Axis(dim.size().totalSymbol(), false, dim.sums()));
         seen = true;
       } else {
@@ -83,6 +98,8 @@ public record Operand(
   public enum Type {
     /** {@code spec.dtype}. */
     SPEC,
+    /** {@code spec.cache_dtype}. */
+    CACHE,
     /** {@code spec.out_dtype}. */
     OUT,
     /** {@code spec.gradient_dtype}. */
@@ -111,6 +128,17 @@ public record Operand(
       return size != null && size.total != null;
     }
   }
+
+  /**
+   * Rows of a size that lie in pages, of operands that are {@link Operand#paged}: their first two
+   * dimensions are these sizes then, and sequences of them are not packed.
+   *
+   * @param present the field that is not 0 where they do
+   * @param count of pages
+   * @param rows of a page
+   * @param of the size
+   */
+  public record Pages(Field.Int32 present, Size count, Size rows, Size of) {}
 
   /**
    * A dimension that a tensor may have, with its text in messages.

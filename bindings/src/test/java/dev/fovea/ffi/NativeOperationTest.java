@@ -36,9 +36,11 @@ class NativeOperationTest {
           1,
           SPEC,
           List.of(),
+          null,
           List.of(
               new Operand("x", Type.SPEC, false, null, null, null, List.of(Dim.ONE)),
-              new Operand("sum", Type.FLOAT32, true, null, null, null, List.of(Dim.ONE), true)));
+              new Operand(
+                  "sum", Type.FLOAT32, true, null, null, null, List.of(Dim.ONE), true, false)));
     }
 
     @Override

@@ -124,6 +124,65 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * Makes key and value pages of a cache that sequences share: key is [G, Z, Hk, D] of G pages of Z
+   * rows each, Z a power of two, value [G, Z, Hk, Dv]. Key j of sequence b is row j mod Z of page
+   * {@code table[b][j / Z]}. Entries behind the {@linkplain #keyLengths length} of a sequence are
+   * not read, nor those before a window of its first query; rows behind the length may hold
+   * anything. With packed queries, {@link #cuSeqlens(Tensor, long)}, keys have no offsets.
+   *
+   * <p>A run on the CPU refuses entries that are no page of the cache. A GPU has them in its own
+   * memory and cannot report them: queries of such a sequence give anything, and nothing outside of
+   * the cache is read. Not in a backward pass.
+   *
+   * @param table [B, E] {@link DType#INT32}, for up to E pages of a sequence; null for no pages
+   * @param longest at least the length of the longest key sequence, at most E Z; the plan depends
+   *     on it
+   */
+  public AttentionCall pages(Tensor table, long longest) {
+    notNegative("longest", longest);
+    claim().begin();
+    operands().set("block_table", table).longest("key_length", longest);
+    return operandBound();
+  }
+
+  /**
+   * What the elements of {@linkplain #pages cached} keys and values are multiplied by, as where
+   * these are quantized: for each page and key head, [G, 1, Hk], or for each row, [G, Z, Hk].
+   * Without pages [B, 1 or Sk, Hk]. {@link DType#FLOAT32}. Null for none. Not in a backward pass.
+   */
+  public AttentionCall cacheScales(Tensor key, Tensor value) {
+    return bindBoth("key_scales", key, "value_scales", value);
+  }
+
+  /**
+   * Which of the last Sq keys, those of the queries themselves, a query sees: query i key len_k -
+   * len_q + j where {@code mask[i][j]} is true. Keys before these are seen by all. So a tree of
+   * tokens is verified at once in speculative decoding: a token sees those it follows, and itself
+   * (Miao et al., 2023, SpecInfer, arXiv 2305.09781). [B or 1, Sq, Sq] {@link DType#BOOL}; packed:
+   * [Tq, longest Sq]. Null for none. Not in a backward pass: there a {@link #mask} says the same.
+   */
+  public AttentionCall treeMask(Tensor mask) {
+    return bind("tree_mask", mask);
+  }
+
+  /**
+   * Makes queries packed where keys are not, as where these lie in {@link #pages}: sequence b has
+   * queries {@code offsets[b]} to {@code offsets[b + 1] - 1}. Query is [Tq, Hq, D], out [Tq, Hq,
+   * Dv].
+   *
+   * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq; in messages cuSeqlensQ
+   * @param longestQuery at least the length of the longest query sequence; the plan depends on it
+   */
+  public AttentionCall cuSeqlens(Tensor query, long longestQuery) {
+    Objects.requireNonNull(query, "query");
+    notNegative("longestQuery", longestQuery);
+    claim().begin();
+    operands().set("cu_seqlens_q", query).longest("query_length", longestQuery);
+    operands().set("cu_seqlens_k", null);
+    return operandBound();
+  }
+
+  /**
    * Which blocks of keys each block of queries sees, in compressed rows (CSR): time is that of the
    * blocks that are listed, in both passes. Blocks are of {@link Attention.Builder#blockSize}:
    * block row m is queries [m Mb, (m + 1) Mb) of a sequence, block n its keys [n Nb, (n + 1) Nb). A

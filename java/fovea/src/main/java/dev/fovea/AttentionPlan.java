@@ -61,7 +61,7 @@ public final class AttentionPlan {
 
   private static String swapHint(PassOperands operands) {
     PassOperands.Bound first = operands.first();
-    List<Operand.Axis> right = first.operand().axes(false);
+    List<Operand.Axis> right = first.operand().axes(false, null);
     List<Operand.Axis> swapped = List.of(right.get(0), right.get(2), right.get(1), right.get(3));
     return "; %s is %s: is that %s? permute(0, 2, 1, 3) makes it %s"
         .formatted(first.name(), Arrays.toString(first.tensor().rawShape()), swapped, right);

@@ -13,7 +13,16 @@ public enum DType {
   /** Two's complement; for lengths, offsets and indices, never for values. */
   INT32(4),
   /** A byte: 0 is false, anything else true; for masks. */
-  BOOL(1);
+  BOOL(1),
+  /** Two's complement of one byte; of a cache of keys and values, times its scales. */
+  INT8(1),
+  /** A byte of two values from -8 to 7, the first in its lower half; of such a cache. */
+  INT4X2(1),
+  /**
+   * 4 bits of exponent with bias 7, 3 of mantissa, no infinities: largest value 448; of such a
+   * cache. (Micikevicius et al., 2022, arXiv 2209.05433.)
+   */
+  FLOAT8_E4M3(1);
 
   private final int byteSize;
 
@@ -32,6 +41,9 @@ public enum DType {
       case FLOAT32 -> Abi.FLOAT32;
       case FLOAT16 -> Abi.FLOAT16;
       case BFLOAT16 -> Abi.BFLOAT16;
+      case INT8 -> Abi.INT8;
+      case INT4X2 -> Abi.INT4X2;
+      case FLOAT8_E4M3 -> Abi.FLOAT8_E4M3;
       case INT32, BOOL ->
           throw new IllegalArgumentException("dtype is " + this + ", expected a floating type");
     };
@@ -42,12 +54,26 @@ public enum DType {
       case Abi.FLOAT32 -> FLOAT32;
       case Abi.FLOAT16 -> FLOAT16;
       case Abi.BFLOAT16 -> BFLOAT16;
+      case Abi.INT8 -> INT8;
+      case Abi.INT4X2 -> INT4X2;
+      case Abi.FLOAT8_E4M3 -> FLOAT8_E4M3;
       default -> throw new IllegalArgumentException("no element type has the code " + code);
     };
   }
 
+  /** True for types that operations compute in, and that convert to each other. */
   boolean isFloating() {
-    return this != INT32 && this != BOOL;
+    return this == FLOAT32 || this == FLOAT16 || this == BFLOAT16;
+  }
+
+  /** True for those whose elements are bytes to a tensor, which only caches know how to read. */
+  boolean isQuantized() {
+    return this == INT8 || this == INT4X2 || this == FLOAT8_E4M3;
+  }
+
+  /** Values that an element holds. */
+  int packedValues() {
+    return this == INT4X2 ? 2 : 1;
   }
 
   void requireConvertibleTo(DType other) {

@@ -261,7 +261,7 @@ final class Elements {
   private static final class Block {
     private final int[] words; // of float32 and int32; of bool 0 or 1
     private final short[] halves; // of the 16-bit types
-    private final byte[] bytes; // of bool
+    private final byte[] bytes; // of bool and the types of caches
     private final float[] floats; // the words again: float16 converts from and to these
     private final long[] pairs; // the words again: bfloat16 does
 
@@ -293,6 +293,11 @@ final class Elements {
             words[i] = bytes[i] == 0 ? 0 : 1;
           }
         }
+        case INT8, INT4X2, FLOAT8_E4M3 -> {
+          for (int i = 0; i < n; i++) {
+            words[i] = bytes[i];
+          }
+        }
         default -> {}
       }
     }
@@ -312,7 +317,7 @@ final class Elements {
           BFloat16.pack(pairs, words, twos);
           MemorySegment.copy(words, 0, MemorySegment.ofArray(halves), JAVA_INT_UNALIGNED, 0, twos);
         }
-        case BOOL -> {
+        case BOOL, INT8, INT4X2, FLOAT8_E4M3 -> {
           for (int i = 0; i < n; i++) {
             bytes[i] = (byte) words[i];
           }

@@ -71,7 +71,15 @@ final class PassOperands {
         .orElse(null);
   }
 
-  /** At least the rows of the longest of packed sequences. */
+  /** Where rows lie in pages; else null. */
+  Operand.Pages pages() {
+    Operand.Pages pages = operation.pages();
+    boolean there =
+        pages != null && present().anyMatch(it -> it.operand.present() == pages.present());
+    return there ? pages : null;
+  }
+
+  /** At least the rows of the longest of sequences that are packed or in pages. */
   long longest(Operand.Size size) {
     return longest.getOrDefault(size.name(), 0L);
   }

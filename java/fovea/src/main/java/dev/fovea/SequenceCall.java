@@ -64,7 +64,7 @@ public abstract sealed class SequenceCall<C extends SequenceCall<C>> extends Ope
     return operandBound();
   }
 
-  private static void notNegative(String name, long value) {
+  static void notNegative(String name, long value) {
     if (value < 0) {
       throw new IllegalArgumentException(name + " is " + value + ", expected zero or more");
     }

@@ -21,6 +21,8 @@ final class SpecFiller {
   private final Bound offsets; // null: sequences are not packed
   private final DType dtype;
   private final DType outDType;
+  private final Operand.Pages pages; // null: no rows lie in pages
+  private DType cacheDType; // null: no cache has been seen yet
   private DType gradientDType; // null: no gradient has been seen yet
   private final Map<String, Long> sizes = new HashMap<>(); // by symbol; missing: not seen yet
 
@@ -29,6 +31,7 @@ final class SpecFiller {
     this.operation = operands.operation();
     this.spec = spec;
     this.offsets = operands.offsets();
+    this.pages = operands.pages();
     this.dtype = operands.first().tensor().dtype();
     this.outDType = outDType != null ? outDType : dtype;
     sizes.put(Axis.ONE.symbol(), 1L);
@@ -47,6 +50,9 @@ final class SpecFiller {
     operation.pass().set(spec, operands.pass());
     if (offsets != null) {
       putPackedSizes();
+    }
+    if (pages != null) {
+      sizes.put(pages.of().symbol(), operands.longest(pages.of()));
     }
     for (Bound it : operands.all()) {
       if (it.tensor() != null) {
@@ -90,6 +96,14 @@ final class SpecFiller {
         Check.floating(name, tensor);
         operation.dtype().set(spec, dtype.code());
       }
+      case CACHE -> {
+        cacheDType = cacheDType == null ? tensor.dtype() : cacheDType;
+        Check.dtype(name, tensor, cacheDType);
+        if (!cacheDType.isQuantized()) {
+          Check.floating(name, tensor);
+        }
+        operation.cacheDType().set(spec, cacheDType.code());
+      }
       case OUT -> Check.dtype(name, tensor, outDType);
       case GRADIENT -> {
         gradientDType = gradientDType == null ? tensor.dtype() : gradientDType;
@@ -120,7 +134,7 @@ final class SpecFiller {
     if (original != null) {
       Check.shape(it.name(), tensor, "that of " + original.name(), original.tensor().rawShape());
     }
-    List<Axis> axes = operand.axes(offsets != null);
+    List<Axis> axes = operand.axes(offsets != null, pages);
     int missing = missing(operand, axes, tensor.rank());
     checkSizes(it, axes.subList(missing, axes.size()));
     if (operand.isContiguous()) {
@@ -154,9 +168,17 @@ final class SpecFiller {
     }
     long[] expected =
         axes.stream().mapToLong(axis -> sizes.getOrDefault(axis.symbol(), Check.ANY)).toArray();
-    Check.broadcastShape(it.name(), tensor, axes.toString(), dim -> axes.get(dim).sums(), expected);
+    int last = expected.length - 1;
+    int values = tensor.dtype().packedValues();
+    String layout = axes.toString();
+    if (values > 1) {
+      layout = layout.replace("]", " / " + values + "]");
+      expected[last] = expected[last] == Check.ANY ? Check.ANY : expected[last] / values;
+    }
+    Check.broadcastShape(it.name(), tensor, layout, dim -> axes.get(dim).sums(), expected);
     for (int dim = 0; dim < expected.length; dim++) {
-      sizes.putIfAbsent(axes.get(dim).symbol(), tensor.size(dim));
+      long size = tensor.size(dim) * (dim == last ? values : 1);
+      sizes.putIfAbsent(axes.get(dim).symbol(), size);
     }
   }
 

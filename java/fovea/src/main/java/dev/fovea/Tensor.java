@@ -157,6 +157,37 @@ public final class Tensor extends TensorView {
   }
 
   /**
+   * One element of a type of caches: {@link DType#INT8}, {@link DType#INT4X2} or {@link
+   * DType#FLOAT8_E4M3}, as its bits.
+   *
+   * @throws IndexOutOfBoundsException if the index is not inside this tensor
+   * @throws IllegalArgumentException if this tensor has another type
+   */
+  public byte getByte(long... index) {
+    return TensorData.of(this).getByte(offset(index));
+  }
+
+  /**
+   * Sets one element of such a type.
+   *
+   * @throws IndexOutOfBoundsException if the index is not inside this tensor
+   * @throws IllegalArgumentException if this tensor has another type
+   */
+  public void setByte(byte value, long... index) {
+    TensorData.change(this, data -> data.setByte(offset(index), value));
+  }
+
+  /**
+   * Copies an array in row-major order of this view, of bits of such a type. Returns this.
+   *
+   * @throws IllegalArgumentException if the lengths differ or this tensor is of another type
+   */
+  public Tensor copyFrom(byte[] values) {
+    TensorData.overwrite(this, data -> data.copyFrom(values));
+    return this;
+  }
+
+  /**
    * Copies an array in row-major order of this view, rounding to nearest, ties to even. Returns
    * this.
    *
@@ -284,6 +315,16 @@ public final class Tensor extends TensorView {
    */
   public int[] toIntArray() {
     return TensorData.of(this).toIntArray();
+  }
+
+  /**
+   * A copy of the elements in row-major order of this view, as their bits.
+   *
+   * @throws IllegalArgumentException if there are more than an array can hold, or this tensor is
+   *     not {@link DType#INT8}, {@link DType#INT4X2} or {@link DType#FLOAT8_E4M3}
+   */
+  public byte[] toByteArray() {
+    return TensorData.of(this).toByteArray();
   }
 
   /**

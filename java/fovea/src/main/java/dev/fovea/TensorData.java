@@ -146,7 +146,7 @@ final class TensorData {
       case FLOAT32 -> segment.getAtIndex(JAVA_FLOAT, offset);
       case FLOAT16 -> Float.float16ToFloat(segment.getAtIndex(JAVA_SHORT, offset));
       case BFLOAT16 -> BFloat16.toFloat(segment.getAtIndex(JAVA_SHORT, offset));
-      case INT32, BOOL -> throw otherMethods();
+      default -> throw otherMethods();
     };
   }
 
@@ -155,7 +155,7 @@ final class TensorData {
       case FLOAT32 -> segment.setAtIndex(JAVA_FLOAT, offset, value);
       case FLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, Float.floatToFloat16(value));
       case BFLOAT16 -> segment.setAtIndex(JAVA_SHORT, offset, BFloat16.fromFloat(value));
-      case INT32, BOOL -> throw otherMethods();
+      default -> throw otherMethods();
     }
   }
 
@@ -177,6 +177,22 @@ final class TensorData {
   void setBoolean(long offset, boolean value) {
     require(DType.BOOL);
     segment.set(JAVA_BYTE, offset, (byte) (value ? 1 : 0));
+  }
+
+  byte getByte(long offset) {
+    requireQuantized();
+    return segment.get(JAVA_BYTE, offset);
+  }
+
+  void setByte(long offset, byte value) {
+    requireQuantized();
+    segment.set(JAVA_BYTE, offset, value);
+  }
+
+  void copyFrom(byte[] values) {
+    requireQuantized();
+    requireLength(values.length);
+    copyFrom(MemorySegment.ofArray(values));
   }
 
   void copyFrom(float[] values) {
@@ -239,6 +255,7 @@ final class TensorData {
         switch (dtype) {
           case INT32 -> (double) (int) value == value;
           case BOOL -> value == 0 || value == 1;
+          case INT8, INT4X2, FLOAT8_E4M3 -> (byte) value == value;
           default -> true;
         };
     if (!fits) {
@@ -272,6 +289,13 @@ final class TensorData {
     return values;
   }
 
+  byte[] toByteArray() {
+    requireQuantized();
+    byte[] values = new byte[arrayLength()];
+    Elements.copy(elements(), Elements.of(MemorySegment.ofArray(values), dtype));
+    return values;
+  }
+
   private Elements elements() {
     return Elements.of(tensor, segment);
   }
@@ -299,6 +323,12 @@ final class TensorData {
     }
   }
 
+  private void requireQuantized() {
+    if (!dtype.isQuantized()) {
+      throw otherMethods();
+    }
+  }
+
   private void require(DType type) {
     if (dtype != type) {
       throw otherMethods();
@@ -310,6 +340,7 @@ final class TensorData {
         switch (dtype) {
           case INT32 -> "int";
           case BOOL -> "boolean";
+          case INT8, INT4X2, FLOAT8_E4M3 -> "byte";
           default -> "float";
         };
     return new IllegalArgumentException(

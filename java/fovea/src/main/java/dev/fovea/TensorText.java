@@ -55,6 +55,7 @@ final class TensorText {
           switch (tensor.dtype()) {
             case INT32 -> String.valueOf(tensor.getInt(index));
             case BOOL -> String.valueOf(tensor.getBoolean(index));
+            case INT8, INT4X2, FLOAT8_E4M3 -> String.valueOf(tensor.getByte(index));
             default -> String.valueOf(tensor.getFloat(index));
           });
       return;

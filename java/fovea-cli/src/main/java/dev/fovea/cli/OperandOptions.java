@@ -110,7 +110,7 @@ final class OperandOptions implements IModelTransformer {
       return operand.written() ? "as " + of : "to be read, as " + of + "; the others need it";
     }
     String sizes =
-        operand.axes(false).stream()
+        operand.axes(false, null).stream()
             .map(axis -> axis.symbol() + (axis.sums() ? "|1" : ""))
             .collect(Collectors.joining(","));
     return "[%s%s]%s"

@@ -107,7 +107,7 @@ public final class CaseFile {
       case FLOAT32 -> 1;
       case FLOAT16 -> 2;
       case BFLOAT16 -> 3;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no type of a spec");
+      default -> throw new IllegalArgumentException(type + " is no type of a spec");
     };
   }
 

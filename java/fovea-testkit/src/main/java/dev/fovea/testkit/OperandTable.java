@@ -53,7 +53,7 @@ public final class OperandTable {
     int rank = operand.dims().size();
     boolean packed = sizes.packed() && operand.dims().stream().anyMatch(Operand.Dim::isPacked);
     int first = packed ? 1 : 0;
-    int[] dims = new int[operand.axes(packed).size()];
+    int[] dims = new int[operand.axes(packed, null).size()];
     boolean dense = first + dims.length == rank;
     for (int i = 0; i < dims.length; i++) {
       dims[i] = first + i;

@@ -113,7 +113,7 @@ public interface OperationCase extends CheckedCase {
   /** The type of an operand's elements. */
   default DType type(Operand operand) {
     return switch (operand.type()) {
-      case SPEC -> dtype();
+      case SPEC, CACHE -> dtype();
       case OUT -> outDType();
       case GRADIENT -> gradients().dtype();
       case OWN -> ownType(operand.name());

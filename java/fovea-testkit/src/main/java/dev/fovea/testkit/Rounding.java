@@ -22,7 +22,7 @@ public final class Rounding {
       case FLOAT32 -> 0x1p-24;
       case FLOAT16 -> 0x1p-11;
       case BFLOAT16 -> 0x1p-8;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
+      default -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -35,7 +35,7 @@ public final class Rounding {
       case FLOAT32 -> 0x1p-150;
       case FLOAT16 -> 0x1p-25;
       case BFLOAT16 -> 0x1p-134;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
+      default -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -51,7 +51,7 @@ public final class Rounding {
       case FLOAT32 -> Float.MAX_VALUE;
       case FLOAT16 -> 65504;
       case BFLOAT16 -> 0x1.fep127f;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
+      default -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -61,7 +61,7 @@ public final class Rounding {
       case FLOAT32 -> value;
       case FLOAT16 -> Float.float16ToFloat(Float.floatToFloat16(value));
       case BFLOAT16 -> Float.intBitsToFloat(bfloat16Bits(value) << 16);
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " does not round");
+      default -> throw new IllegalArgumentException(type + " does not round");
     };
   }
 
@@ -103,7 +103,7 @@ public final class Rounding {
       case FLOAT32, INT32 -> Float.floatToRawIntBits(value);
       case FLOAT16 -> Float.floatToFloat16(value) & 0xffff;
       case BFLOAT16 -> bfloat16Bits(value);
-      case BOOL -> (int) value;
+      case BOOL, INT8, INT4X2, FLOAT8_E4M3 -> (int) value & 0xff;
     };
   }
 
@@ -113,7 +113,9 @@ public final class Rounding {
       case FLOAT32, INT32 -> 0x7fe5a5c3;
       case FLOAT16 -> 0x7ea5;
       case BFLOAT16 -> 0x7fe5;
-      case BOOL -> 0xa5;
+      case BOOL, INT8 -> 0xa5;
+      case INT4X2 -> 0x79;
+      case FLOAT8_E4M3 -> 0x7f;
     };
   }
 
@@ -126,7 +128,7 @@ public final class Rounding {
       case FLOAT32, INT32 -> 0x7fdc5a3c;
       case FLOAT16 -> 0x7f5a;
       case BFLOAT16 -> 0x7fda;
-      case BOOL -> 0x5a;
+      case BOOL, INT8, INT4X2, FLOAT8_E4M3 -> 0x5a;
     };
   }
 
@@ -135,7 +137,7 @@ public final class Rounding {
     return switch (type) {
       case FLOAT32, INT32 -> 4;
       case FLOAT16, BFLOAT16 -> 2;
-      case BOOL -> 1;
+      case BOOL, INT8, INT4X2, FLOAT8_E4M3 -> 1;
     };
   }
 
@@ -145,7 +147,7 @@ public final class Rounding {
       case FLOAT32, INT32 -> Float.intBitsToFloat(bits);
       case FLOAT16 -> Float.float16ToFloat((short) bits);
       case BFLOAT16 -> Float.intBitsToFloat(bits << 16);
-      case BOOL -> bits;
+      case BOOL, INT8, INT4X2, FLOAT8_E4M3 -> bits;
     };
   }
 

@@ -113,7 +113,7 @@ final class Operands {
     String option = Mechanism.option(operand.name());
     Tensor tensor =
         switch (operand.type()) {
-          case SPEC, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
+          case SPEC, CACHE, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
           case OWN -> reader.floats(option, file(operand), null);
           case FLOAT32 -> reader.float32s(option, file(operand));
           case INT32 -> reader.int32s(option, file(operand));
@@ -134,12 +134,13 @@ final class Operands {
 
   /** Takes sizes that results are shaped after; the call checks all the rest. */
   private void measure(Operand operand, Tensor tensor) {
-    List<Axis> axes = operand.axes(packed);
+    List<Axis> axes = operand.axes(packed, null);
     if (tensor.rank() == axes.size() - 1 && axes.getFirst().sums()) {
       axes = axes.subList(1, axes.size());
     }
     if (tensor.rank() != axes.size() || tensor.size(axes.size() - 1) == 0) {
-      boolean ragged = tensor.rank() < axes.size() && tensor.rank() == operand.axes(true).size();
+      boolean ragged =
+          tensor.rank() < axes.size() && tensor.rank() == operand.axes(true, null).size();
       throw new IllegalArgumentException(
           "%s %s has shape %s, expected %s dimensions %s, the last of 1 or more%s"
               .formatted(
@@ -193,7 +194,9 @@ final class Operands {
     long[] shape =
         mechanism.isGradient(operand)
             ? get(NativeOperation.original(operand.name())).shape()
-            : operand.axes(packed).stream().mapToLong(axis -> sizes.get(axis.symbol())).toArray();
+            : operand.axes(packed, null).stream()
+                .mapToLong(axis -> sizes.get(axis.symbol()))
+                .toArray();
     DType type =
         switch (operand.type()) {
           case FLOAT32 -> DType.FLOAT32;

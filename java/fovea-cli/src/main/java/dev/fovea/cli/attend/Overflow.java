@@ -16,7 +16,7 @@ final class Overflow {
       case FLOAT32 -> 0x1.ffffffp127;
       case FLOAT16 -> 65520;
       case BFLOAT16 -> 0x1.ffp127;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no floating type");
+      default -> throw new IllegalArgumentException(type + " is no floating type");
     };
   }
 
@@ -25,7 +25,7 @@ final class Overflow {
       case FLOAT32 -> Float.MAX_VALUE;
       case FLOAT16 -> 65504;
       case BFLOAT16 -> 0x1.fep127;
-      case INT32, BOOL -> throw new IllegalArgumentException(type + " is no floating type");
+      default -> throw new IllegalArgumentException(type + " is no floating type");
     };
   }
 

@@ -1,0 +1,51 @@
+// Where rows of key and value lie: one behind another, or in the pages of a cache. The one place that knows.
+#pragma once
+
+#include <bit>
+
+#include "cpu/attention/rows.h"
+
+namespace fovea::attention::cpu::FOVEA_TIER {
+
+// Rows that a tile has no keys for are read as these: of zeros.
+alignas(64) inline constexpr char kZeroRow[4096] = {};
+
+class KeyRows {
+ public:
+  KeyRows(const AttentionRows& rows, const Inputs& operands)
+      : rows_(rows), spec_(rows.spec()) {
+    if (!spec_.has_block_table) return;
+    pages_ = operands.block_table + rows.batch() * spec_.block_table_stride[0];
+    shift_ = std::countr_zero(uint64_t(spec_.page_size));
+  }
+
+  // Rows [j, j + count) of a tensor like key, of elements of so many bytes. Those before key `low`, which
+  // nobody sees, whose page may be gone, and those up to `filled` are rows of zeros.
+  void find(const void* tensor, const int64_t (&stride)[3], int bytes, int64_t j, int64_t low, int count,
+            int filled, const char** to) const {
+    const char* const base = static_cast<const char*>(tensor);
+    const int begin = int(std::clamp<int64_t>(low - j, 0, count));
+    std::fill(to, to + begin, kZeroRow);
+    for (int k = begin; k < count; ++k) to[k] = base + offset(stride, j + k) * bytes;
+    std::fill(to + count, to + filled, kZeroRow);
+  }
+
+  // What elements of key j are multiplied by, in a tensor of strides (batch or page, position).
+  float scale(const float* scales, const int64_t (&stride)[2], int64_t j) const {
+    return scales[offset({stride[0], stride[1], 1}, j)];
+  }
+
+ private:
+  int64_t offset(const int64_t (&stride)[3], int64_t key) const {
+    if (pages_ == nullptr) return rows_.key_offset(stride, key);
+    return pages_[key >> shift_] * stride[0] + (key & (spec_.page_size - 1)) * stride[1] +
+           rows_.key_head() * stride[2];
+  }
+
+  const AttentionRows& rows_;
+  const Spec& spec_;
+  const int32_t* pages_ = nullptr;
+  int shift_ = 0;
+};
+
+}  // namespace fovea::attention::cpu::FOVEA_TIER
