@@ -22,9 +22,8 @@ constexpr int kValuesOf<int4x2> = 2;
 
 inline float to_float(float8_e4m3 x) {
   const uint32_t magnitude = x.bits & 0x7f;
-  const float value = magnitude == 0x7f
-                          ? __builtin_nanf("")
-                          : std::bit_cast<float>(magnitude << 20) * 0x1p120f;
+  const float value =
+      magnitude == 0x7f ? __builtin_nanf("") : std::bit_cast<float>(magnitude << 20) * 0x1p120f;
   return x.bits < 0x80 ? value : -value;
 }
 

@@ -59,7 +59,8 @@ inline float8 load_eight(const char* row, int64_t c) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
   } else if constexpr (std::is_same_v<C, float8_e4m3>) {
-    return widened(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))), C{});
+    return widened(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))),
+                   C{});
 #endif
   } else {
     return load8(at);
@@ -70,7 +71,8 @@ inline float8 load_eight(const char* row, int64_t c) {
 template <typename C>
 [[gnu::noinline]] float8 load_some_eight(const char* row, int64_t c, int64_t count) {
   C some[8] = {};
-  std::memcpy(some, column<C>(row, c), size_t((count + kValuesOf<C> - 1) / kValuesOf<C>) * sizeof(C));
+  std::memcpy(some, column<C>(row, c),
+              size_t((count + kValuesOf<C> - 1) / kValuesOf<C>) * sizeof(C));
   return load_eight<C>(reinterpret_cast<const char*>(some), 0);
 }
 
@@ -102,7 +104,8 @@ inline vfloat load_lanes(const char* row, int64_t c) {
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(raw, 28), 28));
   } else {
     const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    return widened(std::is_signed_v<C> ? _mm512_cvtepi8_epi32(raw) : _mm512_cvtepu8_epi32(raw), C{});
+    return widened(std::is_signed_v<C> ? _mm512_cvtepi8_epi32(raw) : _mm512_cvtepu8_epi32(raw),
+                   C{});
   }
 }
 
@@ -119,56 +122,139 @@ inline vfloat load_lanes(const char* row, int64_t c) {
 template <typename C>
 [[gnu::noinline]] vfloat load_some_lanes(const char* row, int64_t c, int64_t count) {
   C some[kLanes] = {};
-  std::memcpy(some, column<C>(row, c), size_t((count + kValuesOf<C> - 1) / kValuesOf<C>) * sizeof(C));
+  std::memcpy(some, column<C>(row, c),
+              size_t((count + kValuesOf<C> - 1) / kValuesOf<C>) * sizeof(C));
   return load_lanes<C>(reinterpret_cast<const char*>(some), 0);
 }
 
-// Columns [c, c + columns) of kLanes rows: v[i] has column c + i of all of them.
-template <typename C>
-inline void load_square(const char* const* rows, int64_t c, int columns, vfloat (&v)[kLanes]) {
+// load_whole_square: columns [c, c + kLanes) of kLanes rows, v[i] has column c + i of all of them.
 #if defined(__AVX512F__)
-  alignas(64) float part[kLanes][kLanes];
-  constexpr bool kDirect = std::is_same_v<C, float>;
-  const bool copied = !kDirect || columns < kLanes;
-  if (copied) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kLanes; ++r) {
-      store(part[r], columns < kLanes ? load_some_lanes<C>(rows[r], c, columns)
-                                      : load_lanes<C>(rows[r], c));
-    }
-  }
+
+// Sixteen bytes of rows r, r + 4, r + 8 and r + 12, a quarter of a vector each; kHalf: eight.
+template <bool kHalf = false>
+inline __m512i load_quarters(const char* const* rows, int64_t at, int r) {
+  const auto quarter = [&](int row) {
+    const auto* const from = reinterpret_cast<const __m128i*>(rows[row] + at);
+    return kHalf ? _mm_loadl_epi64(from) : _mm_loadu_si128(from);
+  };
+  __m512i t = _mm512_castsi128_si512(quarter(r));
+  t = _mm512_inserti32x4(t, quarter(r + 4), 1);
+  t = _mm512_inserti32x4(t, quarter(r + 8), 2);
+  return _mm512_inserti32x4(t, quarter(r + 12), 3);
+}
+
+// Four columns of sixteen rows: quarter g of t[r] has those of row 4 g + r.
+inline void transpose_quarters(const __m512i (&t)[4], vfloat* v) {
+  const __m512i a0 = _mm512_unpacklo_epi32(t[0], t[1]), a1 = _mm512_unpackhi_epi32(t[0], t[1]);
+  const __m512i a2 = _mm512_unpacklo_epi32(t[2], t[3]), a3 = _mm512_unpackhi_epi32(t[2], t[3]);
+  v[0] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(a0, a2));
+  v[1] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(a0, a2));
+  v[2] = _mm512_castsi512_ps(_mm512_unpacklo_epi64(a1, a3));
+  v[3] = _mm512_castsi512_ps(_mm512_unpackhi_epi64(a1, a3));
+}
+
+// Two columns of 16 bits that lie beside each other in each quarter, four rows of one and then of the other.
+inline void widen_pair(__m512i pair, bfloat16, vfloat* v) {
+  const __m512i zero = _mm512_setzero_si512();
+  v[0] = _mm512_castsi512_ps(_mm512_unpacklo_epi16(zero, pair));
+  v[1] = _mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, pair));
+}
+inline void widen_pair(__m512i pair, float16, vfloat* v) {
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  const __m512i apart = _mm512_permutexvar_epi64(order, pair);
+  v[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(apart));
+  v[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(apart, 1));
+}
+
+// Byte 4 k + i of each quarter in the lowest or the highest byte of its word i.
+template <bool kHighest>
+inline __m512i spread_bytes(__m512i quarters, int k) {
+  const int none = -1;
+  alignas(16) int8_t order[16];
+  for (int i = 0; i < 16; ++i)
+    order[i] = int8_t(i % 4 == (kHighest ? 3 : 0) ? 4 * k + i / 4 : none);
+  return _mm512_shuffle_epi8(
+      quarters, _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(order))));
+}
+inline vfloat widen_bytes(__m512i quarters, int k, int8_t) {
+  return _mm512_cvtepi32_ps(_mm512_srai_epi32(spread_bytes<true>(quarters, k), 24));
+}
+inline vfloat widen_bytes(__m512i quarters, int k, int4x2) {
+  return _mm512_cvtepi32_ps(
+      _mm512_srai_epi32(_mm512_slli_epi32(spread_bytes<true>(quarters, k), 4), 28));
+}
+inline vfloat widen_bytes(__m512i quarters, int k, float8_e4m3 zero) {
+  return widened(spread_bytes<false>(quarters, k), zero);
+}
+
+template <typename C>
+inline void load_whole_square(const char* const* rows, int64_t c, vfloat (&v)[kLanes]) {
+  const int64_t at = c * int64_t{sizeof(C)} / kValuesOf<C>;
+  __m512i t[4];
+  if constexpr (sizeof(C) == 4) {
 #pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
-    __m512 t[4];
+    for (int quad = 0; quad < 4; ++quad) {
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) t[r] = load_quarters(rows, at + 16 * quad, r);
+      transpose_quarters(t, v + 4 * quad);
+    }
+  } else if constexpr (sizeof(C) == 2) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) t[r] = load_quarters(rows, at + 16 * half, r);
+      const __m512i a0 = _mm512_unpacklo_epi16(t[0], t[1]), a1 = _mm512_unpackhi_epi16(t[0], t[1]);
+      const __m512i a2 = _mm512_unpacklo_epi16(t[2], t[3]), a3 = _mm512_unpackhi_epi16(t[2], t[3]);
+      widen_pair(_mm512_unpacklo_epi32(a0, a2), C{}, v + 8 * half);
+      widen_pair(_mm512_unpackhi_epi32(a0, a2), C{}, v + 8 * half + 2);
+      widen_pair(_mm512_unpacklo_epi32(a1, a3), C{}, v + 8 * half + 4);
+      widen_pair(_mm512_unpackhi_epi32(a1, a3), C{}, v + 8 * half + 6);
+    }
+  } else {
+    constexpr bool kPairs = kValuesOf<C> == 2;
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
-      const auto quad = [&](int row) {
-        return copied ? _mm_load_ps(part[row] + 4 * q)
-                      : _mm_loadu_ps(reinterpret_cast<const float*>(rows[row]) + c + 4 * q);
-      };
-      t[r] = _mm512_castps128_ps512(quad(r));
-      t[r] = _mm512_insertf32x4(t[r], quad(r + 4), 1);
-      t[r] = _mm512_insertf32x4(t[r], quad(r + 8), 2);
-      t[r] = _mm512_insertf32x4(t[r], quad(r + 12), 3);
+      t[r] = load_quarters<kPairs>(rows, at, r);
+      if constexpr (kPairs) {
+        const __m512i low = _mm512_set1_epi8(15);
+        t[r] = _mm512_unpacklo_epi8(_mm512_and_si512(t[r], low),
+                                    _mm512_and_si512(_mm512_srli_epi16(t[r], 4), low));
+      }
     }
-    const __m512 a0 = _mm512_unpacklo_ps(t[0], t[1]), a1 = _mm512_unpackhi_ps(t[0], t[1]);
-    const __m512 a2 = _mm512_unpacklo_ps(t[2], t[3]), a3 = _mm512_unpackhi_ps(t[2], t[3]);
-    v[4 * q] = _mm512_shuffle_ps(a0, a2, 0x44);
-    v[4 * q + 1] = _mm512_shuffle_ps(a0, a2, 0xee);
-    v[4 * q + 2] = _mm512_shuffle_ps(a1, a3, 0x44);
-    v[4 * q + 3] = _mm512_shuffle_ps(a1, a3, 0xee);
+    const __m512i a0 = _mm512_unpacklo_epi8(t[0], t[1]), a1 = _mm512_unpackhi_epi8(t[0], t[1]);
+    const __m512i a2 = _mm512_unpacklo_epi8(t[2], t[3]), a3 = _mm512_unpackhi_epi8(t[2], t[3]);
+    const __m512i quads[4] = {_mm512_unpacklo_epi16(a0, a2), _mm512_unpackhi_epi16(a0, a2),
+                              _mm512_unpacklo_epi16(a1, a3), _mm512_unpackhi_epi16(a1, a3)};
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; ++k) v[k] = widen_bytes(quads[k / 4], k % 4, C{});
   }
+}
+
 #else
+
+template <typename C>
+inline void load_whole_square(const char* const* rows, int64_t c, vfloat (&v)[kLanes]) {
   float8 square[8];
 #pragma GCC unroll 8
-  for (int r = 0; r < 8; ++r) {
-    square[r] = float8(columns < kLanes ? load_some_lanes<C>(rows[r], c, columns)
-                                        : load_lanes<C>(rows[r], c));
-  }
+  for (int r = 0; r < 8; ++r) square[r] = load_eight<C>(rows[r], c);
   transpose8(square);
 #pragma GCC unroll 8
   for (int r = 0; r < 8; ++r) v[r] = vfloat(square[r]);
+}
+
 #endif
+
+// The first of them; the rest is zero and not read.
+template <typename C>
+[[gnu::noinline]] void load_some_square(const char* const* rows, int64_t c, int columns,
+                                        vfloat (&v)[kLanes]) {
+  alignas(64) float part[kLanes][kLanes];
+  const char* lanes[kLanes];
+  for (int r = 0; r < kLanes; ++r) {
+    store(part[r], load_some_lanes<C>(rows[r], c, columns));
+    lanes[r] = reinterpret_cast<const char*>(part[r]);
+  }
+  load_whole_square<float>(lanes, 0, v);
 }
 
 }  // namespace fovea::cpu::FOVEA_TIER

@@ -418,6 +418,19 @@ typedef struct fovea_attention_spec {
  *                 divided by a sum again: lse and weights are those before gates
  *   output_gates  [B, Sq, Hq, Dv] of output_gates_dtype, logits, the last stride 1, or 0 for one gate of a head
  *                 (Qiu et al., arXiv 2505.06708)
+ *   block_table   [B, E] int32: key and value are pages of a cache (Kwon et al., arXiv 2309.06180), [G, Z, Hk, D] and
+ *                 [G, Z, Hk, Dv], G = page_count, and Z = page_size, a power of two; their strides are those of page,
+ *                 row and head. Key j of sequence b is row j mod Z of page block_table[b, j / Z]. key_length, at most
+ *                 E Z, is the longest; key_lengths are lengths. Entries of pages with no key that a query of the
+ *                 sequence sees are not read: those behind its length, and those before a left window of its first
+ *                 query. The CPU refuses others that are no page; a CUDA kernel clamps them. With `packed` the queries
+ *                 alone are packed: there are no cu_seqlens_k, and what has dimension Sk but not Sq is as without
+ *   cache_dtype   the type of key and value, of dtype where it is 0. Rows of FOVEA_INT4X2 are D / 2 bytes
+ *   key_scales, value_scales  [B, Sk or 1, Hk] float32; with pages [G, Z or 1, Hk], one for each row, or for each page
+ *                 where the stride of that dimension is 0: what elements of key and value are multiplied by
+ *   tree_mask     [B or 1, Sq, Sq] bytes; packed: [Tq, Sq]: of the last len_q keys, which are those of the queries,
+ *                 query i sees key len_k - len_q + j only where tree_mask[i, j] is not 0 (Miao et al., arXiv 2305.09781)
+ *   These have no part in a backward pass.
  *   sinks         [Hq] float32, in the units of x
  *   weights       [B, Hq, Sq, Sk] float32, p_ij before dropout; packed: [Hq, Tq, Sk]
  *   top_weights   [B, Hq, Sq, K] float32, the K largest p_ij of each query in falling order; of equal ones

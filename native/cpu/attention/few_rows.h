@@ -10,6 +10,8 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 
 // More rows are packed for: where both ways take as long.
 constexpr int kMostFewRows = 8;
+// Keys are filled up to a multiple of so many.
+constexpr int kFewKeys = 32;
 
 // Calls body with the next number of rows that kernels are compiled for, as a constant.
 template <typename Body>
@@ -27,56 +29,106 @@ inline void with_few_rows(int rows, Body body) {
   }
 }
 
-// Scores of the rows' keys [begin, end), both filled up to vectors: s[key][lane], lanes behind the rows repeat the
-// last. `queries` has kLanes rows, transposed.
-template <int kRows, typename C>
-[[gnu::noinline]] void few_scores(const char* const* keys, const float* queries, int64_t head_dim,
-                                  int begin, int end, float* s) {
-  for (int j = begin / kLanes * kLanes; j < end; j += kLanes) {
-    vfloat sum[kRows] = {};
-    int64_t c = 0;
-    const auto add = [&](int columns) {
-      vfloat square[kLanes];
-      load_square<C>(keys + j, c, columns, square);
-#pragma GCC unroll 16
-      for (int d = 0; d < kLanes; ++d) {
-        if (d >= columns) break;
-        const float* const q = queries + (c + d) * kLanes;
-#pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) sum[r] = fma(square[d], broadcast(q + r), sum[r]);
-      }
-    };
-    for (; c + kLanes <= head_dim; c += kLanes) add(kLanes);
-    if (c < head_dim) add(int(head_dim - c));
-    alignas(64) float rows[kRows][kLanes];
-    const char* lanes[kLanes];
-    for (int r = 0; r < kRows; ++r) store(rows[r], sum[r]);
-    for (int lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] = reinterpret_cast<const char*>(rows[std::min(lane, kRows - 1)]);
+// Columns of a line of the caches. Memory is to read all the time: while keys of a tile are multiplied its values
+// are brought into L2, and meanwhile the keys of the next.
+template <typename C>
+constexpr int kLineColumns = 64 * kValuesOf<C> / int(sizeof(C));
+
+// Writes scores of kLanes keys, a vector of them for each row, as s[key][lane]: lanes behind the rows repeat some.
+template <int kRows>
+inline void store_scores(const vfloat (&rows)[kRows], float* s) {
+#if defined(__AVX512F__)
+  if constexpr (kRows <= 4) {
+    __m512i t[4];
+    for (int r = 0; r < 4; ++r) t[r] = _mm512_castps_si512(rows[r % kRows]);
+    vfloat quads[4];
+    transpose_quarters(t, quads);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      store(s + i * kLanes, _mm512_shuffle_f32x4(quads[i], quads[i], 0x00));
+      store(s + (4 + i) * kLanes, _mm512_shuffle_f32x4(quads[i], quads[i], 0x55));
+      store(s + (8 + i) * kLanes, _mm512_shuffle_f32x4(quads[i], quads[i], 0xaa));
+      store(s + (12 + i) * kLanes, _mm512_shuffle_f32x4(quads[i], quads[i], 0xff));
     }
+    return;
+  }
+#endif
+  alignas(64) float memory[kRows][kLanes];
+  const char* lanes[kLanes];
+  for (int r = 0; r < kRows; ++r) store(memory[r], rows[r]);
+  for (int lane = 0; lane < kLanes; ++lane)
+    lanes[lane] = reinterpret_cast<const char*>(memory[lane % kRows]);
+  vfloat square[kLanes];
+  load_whole_square<float>(lanes, 0, square);
+  for (int k = 0; k < kLanes; ++k) store(s + k * kLanes, square[k]);
+}
+
+// Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys. `queries` has kLanes rows,
+// transposed; `ahead` are rows that are read next.
+template <int kRows, typename C>
+[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead,
+                                  const float* queries, int64_t head_dim, int begin, int end,
+                                  float* s) {
+  // Sums of one row wait for each other, four cycles for each column: those of other keys fill the time.
+  constexpr int kSquares = kRows <= 2 ? 2 : 1, kKeys = kSquares * kLanes;
+  static_assert(kFewKeys % kKeys == 0);
+  for (int j = begin / kKeys * kKeys; j < end; j += kKeys) {
+    vfloat sum[kSquares][kRows] = {};
     vfloat square[kLanes];
-    load_square<float>(lanes, 0, kLanes, square);
-    for (int k = 0; k < kLanes; ++k) store(s + (j + k) * kLanes, square[k]);
+    int64_t c = 0;
+    for (; c + kLanes <= head_dim; c += kLanes) {
+      if (c % kLineColumns<C> == 0) {
+#pragma GCC unroll 32
+        for (int r = 0; r < kKeys; ++r) __builtin_prefetch(column<C>(ahead[j + r], c), 0, 2);
+      }
+#pragma GCC unroll 2
+      for (int n = 0; n < kSquares; ++n) {
+        load_whole_square<C>(keys + j + n * kLanes, c, square);
+#pragma GCC unroll 16
+        for (int d = 0; d < kLanes; ++d) {
+          const float* const q = queries + (c + d) * kLanes;
+#pragma GCC unroll 8
+          for (int r = 0; r < kRows; ++r) sum[n][r] = fma(square[d], broadcast(q + r), sum[n][r]);
+        }
+      }
+    }
+    for (int n = 0; c < head_dim && n < kSquares; ++n) {
+      load_some_square<C>(keys + j + n * kLanes, c, int(head_dim - c), square);
+      for (int d = 0; d < head_dim - c; ++d) {
+        const float* const q = queries + (c + d) * kLanes;
+        for (int r = 0; r < kRows; ++r) sum[n][r] = fma(square[d], broadcast(q + r), sum[n][r]);
+      }
+    }
+#pragma GCC unroll 2
+    for (int n = 0; n < kSquares; ++n) store_scores(sum[n], s + (j + n * kLanes) * kLanes);
   }
 }
 
 // out = alpha * out + P V over keys [begin, end), out[row][column], rows `out_row` apart and filled up to vectors;
-// weights p[key][lane].
+// weights p[key][lane]; `ahead` are rows that are read next.
 template <int kRows, typename C>
-[[gnu::noinline]] void few_accumulate(const char* const* values, int64_t columns, const float* p,
-                                      int begin, int end, const float* alpha, float* out,
-                                      int64_t out_row) {
+[[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead,
+                                      int64_t columns, const float* p, int begin, int end,
+                                      const float* alpha, float* out, int64_t out_row) {
   // As many sums as there are registers for, beside values and a weight.
-  constexpr int kSums = kLanes == 16 ? 16 : 8, kVectors = kRows >= kSums / 2 ? 2 : kRows == 1 ? 8 : kSums / kRows;
-  const auto some = [&](int64_t c, auto vectors, int64_t left) {
+  constexpr int kSums = kLanes == 16 ? 16 : 8, kVectors = kRows >= kSums / 2 ? 2
+                                                          : kRows == 1       ? 8
+                                                                             : kSums / kRows;
+  const auto add = [&](int64_t c, auto vectors, auto load) {
     constexpr int kCount = vectors();
     vfloat sum[kRows][kCount] = {};
+    const bool fetches = c % kLineColumns<C> == 0;
     for (int j = begin; j < end; ++j) {
+      if (fetches) {
+#pragma GCC unroll 8
+        for (int at = 0; at < kCount * kLanes; at += kLineColumns<C>) {
+          __builtin_prefetch(column<C>(ahead[j], c + at), 0, 2);
+        }
+      }
       vfloat value[kCount];
 #pragma GCC unroll 8
       for (int v = 0; v < kCount; ++v) {
-        value[v] = kCount > 1 || left >= kLanes ? load_lanes<C>(values[j], c + v * kLanes)
-                                                : load_some_lanes<C>(values[j], c, int(left));
+        value[v] = load(values[j], c + v * kLanes);
         pin(value[v]);
       }
 #pragma GCC unroll 8
@@ -90,15 +142,20 @@ template <int kRows, typename C>
       const vfloat decay = splat(alpha[r]);
       for (int v = 0; v < kCount; ++v) {
         float* const o = out + r * out_row + c + v * kLanes;
-        store(o, fma(load(o), decay, sum[r][v]));
+        store(o, fma(fovea::cpu::FOVEA_TIER::load(o), decay, sum[r][v]));
       }
     }
   };
+  const auto whole = [](const char* row, int64_t at) { return load_lanes<C>(row, at); };
   int64_t c = 0;
   for (; c + kVectors * kLanes <= columns; c += kVectors * kLanes) {
-    some(c, std::integral_constant<int, kVectors>{}, kVectors * kLanes);
+    add(c, std::integral_constant<int, kVectors>{}, whole);
   }
-  for (; c < columns; c += kLanes) some(c, std::integral_constant<int, 1>{}, columns - c);
+  for (; c + kLanes <= columns; c += kLanes) add(c, std::integral_constant<int, 1>{}, whole);
+  if (c < columns) {
+    add(c, std::integral_constant<int, 1>{},
+        [&](const char* row, int64_t at) { return load_some_lanes<C>(row, at, columns - at); });
+  }
 }
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

@@ -121,8 +121,8 @@ class ForwardItem : public AttentionRows {
   // Those of few rows stay where they are.
   void load_keys(int64_t j, int count) {
     const int32_t type = spec_.cache_dtype;
-    const int filled = int(round_to_vectors(count));
-    key_rows_.find(operands_.key, spec_.key_stride, element_bytes(type), j, first_, count, filled, keys_at_);
+    key_rows_.find(operands_.key, spec_.key_stride, element_bytes(type), j, first_, count, plan_.tile_keys,
+                   keys_at_);
     if (!few_) {
       with_cache_type(type, [&](auto zero) {
         pack_keys<decltype(zero)>(keys_at_, count, spec_.head_dim, keys());
@@ -135,9 +135,14 @@ class ForwardItem : public AttentionRows {
   }
   void load_values(int64_t j, int count) {
     const int32_t type = spec_.cache_dtype;
-    key_rows_.find(operands_.value, spec_.value_stride, element_bytes(type), j, first_, count, count,
-                   values_at_);
-    if (!few_) {
+    key_rows_.find(operands_.value, spec_.value_stride, element_bytes(type), j, first_, count,
+                   plan_.tile_keys, values_at_);
+    if (few_) {
+      const int64_t next = j + plan_.tile_keys;
+      const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
+      key_rows_.find(operands_.key, spec_.key_stride, element_bytes(type), next, first_, there,
+                     plan_.tile_keys, ahead_);
+    } else {
       with_cache_type(type, [&](auto zero) {
         pack_values<decltype(zero)>(values_at_, count, spec_.value_head_dim, plan_.tile_keys, values());
       });
@@ -207,7 +212,7 @@ class ForwardItem : public AttentionRows {
     }
     for (int64_t c = 0; c < output_columns(); c += kLanes) {
       vfloat square[kLanes];
-      load_square<float>(rows, c, kLanes, square);
+      load_whole_square<float>(rows, c, square);
       for (int64_t d = c; d < std::min(c + kLanes, output_columns()); ++d) {
         store(outputs(0) + d * kLanes, square[d - c]);
       }
@@ -347,7 +352,7 @@ class ForwardItem : public AttentionRows {
     if (kVectors == 1 && few_) {
       with_cache_type(spec_.cache_dtype, [&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_scores<rows(), decltype(zero)>(keys_at_, queries(panel), spec_.head_dim, from, to, s);
+          few_scores<rows(), decltype(zero)>(keys_at_, values_at_, queries(panel), spec_.head_dim, from, to, s);
         });
       });
     } else {
@@ -393,7 +398,7 @@ class ForwardItem : public AttentionRows {
     if (kVectors == 1 && few_) {
       with_cache_type(spec_.cache_dtype, [&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_accumulate<rows(), decltype(zero)>(values_at_, spec_.value_head_dim, s, begin, end, alpha(),
+          few_accumulate<rows(), decltype(zero)>(values_at_, ahead_, spec_.value_head_dim, s, begin, end, alpha(),
                                                  few_outputs(), few_row());
         });
       });
@@ -611,6 +616,7 @@ class ForwardItem : public AttentionRows {
   int64_t sums_ = 0;   // 0, or layout_.sums where a part is summed apart from those before it
   const char* keys_at_[kMostTileKeys];
   const char* values_at_[kMostTileKeys];
+  const char* ahead_[kMostTileKeys];  // keys of the next tile, where rows are few
 };
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

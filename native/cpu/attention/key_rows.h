@@ -12,8 +12,7 @@ alignas(64) inline constexpr char kZeroRow[4096] = {};
 
 class KeyRows {
  public:
-  KeyRows(const AttentionRows& rows, const Inputs& operands)
-      : rows_(rows), spec_(rows.spec()) {
+  KeyRows(const AttentionRows& rows, const Inputs& operands) : rows_(rows), spec_(rows.spec()) {
     if (!spec_.has_block_table) return;
     pages_ = operands.block_table + rows.batch() * spec_.block_table_stride[0];
     shift_ = std::countr_zero(uint64_t(spec_.page_size));
@@ -21,12 +20,17 @@ class KeyRows {
 
   // Rows [j, j + count) of a tensor like key, of elements of so many bytes. Those before key `low`, which
   // nobody sees, whose page may be gone, and those up to `filled` are rows of zeros.
-  void find(const void* tensor, const int64_t (&stride)[3], int bytes, int64_t j, int64_t low, int count,
-            int filled, const char** to) const {
+  void find(const void* tensor, const int64_t (&stride)[3], int bytes, int64_t j, int64_t low,
+            int count, int filled, const char** to) const {
     const char* const base = static_cast<const char*>(tensor);
     const int begin = int(std::clamp<int64_t>(low - j, 0, count));
     std::fill(to, to + begin, kZeroRow);
-    for (int k = begin; k < count; ++k) to[k] = base + offset(stride, j + k) * bytes;
+    const int64_t step = stride[1] * bytes;
+    for (int k = begin; k < count;) {
+      const int run = int(std::min<int64_t>(count, k + neighbours(j + k)));
+      const char* row = base + offset(stride, j + k) * bytes;
+      for (; k < run; ++k, row += step) to[k] = row;
+    }
     std::fill(to + count, to + filled, kZeroRow);
   }
 
@@ -36,6 +40,11 @@ class KeyRows {
   }
 
  private:
+  // Keys from this one on that lie behind each other.
+  int64_t neighbours(int64_t key) const {
+    return pages_ == nullptr ? INT32_MAX : spec_.page_size - (key & (spec_.page_size - 1));
+  }
+
   int64_t offset(const int64_t (&stride)[3], int64_t key) const {
     if (pages_ == nullptr) return rows_.key_offset(stride, key);
     return pages_[key >> shift_] * stride[0] + (key & (spec_.page_size - 1)) * stride[1] +

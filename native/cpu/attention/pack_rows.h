@@ -43,8 +43,8 @@ template <typename C>
 // Values into columns of kGroup: to[((c / kGroup) * tile + j) * kGroup + c % kGroup]. The last
 // columns are filled up with zeros.
 template <typename C>
-[[gnu::noinline]] void pack_values(const char* const* values, int count, int64_t columns, int64_t tile,
-                                   float* to) {
+[[gnu::noinline]] void pack_values(const char* const* values, int count, int64_t columns,
+                                   int64_t tile, float* to) {
   // Four rows at a time, so that what is stored together fills a cache line.
   for (int j = 0; j < count; j += 4) {
     const int rows = count - j < 4 ? count - j : 4;
@@ -56,7 +56,8 @@ template <typename C>
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {
         if (r >= rows) break;
-        v[r] = full ? load_eight<C>(values[j + r], c) : load_some_eight<C>(values[j + r], c, columns - c);
+        v[r] = full ? load_eight<C>(values[j + r], c)
+                    : load_some_eight<C>(values[j + r], c, columns - c);
       }
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {

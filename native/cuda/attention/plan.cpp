@@ -29,6 +29,17 @@ bool needs_general(const Spec& spec) {
          !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 
+int32_t check_cache(const Spec& spec, Error& error) {
+  const char* const given = spec.has_block_table                 ? "block_table"
+                            : spec.has_key_scales                ? "key_scales"
+                            : spec.has_value_scales              ? "value_scales"
+                            : spec.has_tree_mask                 ? "tree_mask"
+                            : spec.cache_dtype != spec.dtype     ? "cache_dtype"
+                                                                 : nullptr;
+  if (given == nullptr) return FOVEA_OK;
+  return fail(error, FOVEA_UNSUPPORTED, "%s is given, and CUDA kernels take keys and values without", given);
+}
+
 // Kernels count the entries of lists in 31 bits.
 int32_t check_lists(const ListLayout& lists, Error& error) {
   if (lists.words() <= kMaxLength) return FOVEA_OK;
@@ -68,6 +79,7 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   const Spec spec = spec_of_kernels(spec_of(plan));
   if (int32_t status = check_device(device, spec, plan.error)) return status;
+  if (int32_t status = check_cache(spec, plan.error)) return status;
   if (int32_t status =
           find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
                        plan.error)) {
