@@ -107,6 +107,9 @@ public final class CaseFile {
       case FLOAT32 -> 1;
       case FLOAT16 -> 2;
       case BFLOAT16 -> 3;
+      case INT8 -> 4;
+      case INT4X2 -> 5;
+      case FLOAT8_E4M3 -> 6;
       default -> throw new IllegalArgumentException(type + " is no type of a spec");
     };
   }

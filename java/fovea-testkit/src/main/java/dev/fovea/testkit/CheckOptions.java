@@ -42,7 +42,7 @@ public record CheckOptions(
     Objects.requireNonNull(backend, "backend");
     Objects.requireNonNull(operation, "operation");
     Objects.requireNonNull(pass, "pass");
-    if (!Pass.of(operation.table()).contains(pass)) {
+    if (!operation.passes().contains(pass)) {
       throw new IllegalArgumentException(
           "%s has no %s pass: nothing of it has a gradient".formatted(operation, pass));
     }

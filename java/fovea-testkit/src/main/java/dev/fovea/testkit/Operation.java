@@ -1,16 +1,32 @@
 package dev.fovea.testkit;
 
 import dev.fovea.ffi.NativeOperation;
+import java.util.List;
 
 /** What random cases are of: an operation with its generator, and its oracle in the cases. */
 public abstract class Operation {
 
   private final NativeOperation table;
+  private final String name;
+  private final List<Pass> passes;
 
   /** The cases of an operation. */
   @SuppressWarnings("exports") // for the operations in this module
   protected Operation(NativeOperation table) {
+    this(table, table.name().replace('_', '-'), Pass.of(table));
+  }
+
+  /** Cases of some of what an operation does, under a name of their own. */
+  @SuppressWarnings("exports") // for the operations in this module
+  protected Operation(NativeOperation table, String name, List<Pass> passes) {
     this.table = table;
+    this.name = name;
+    this.passes = passes;
+  }
+
+  /** The passes that it has cases of. */
+  public final List<Pass> passes() {
+    return passes;
   }
 
   /** Its declaration: sizes and operands. */
@@ -38,6 +54,6 @@ public abstract class Operation {
   /** As the command line spells it. */
   @Override
   public final String toString() {
-    return table.name().replace('_', '-');
+    return name;
   }
 }

@@ -2,6 +2,7 @@ package dev.fovea.testkit;
 
 import dev.fovea.testkit.activation.ActivationCases;
 import dev.fovea.testkit.attention.AttentionCases;
+import dev.fovea.testkit.attention.DecodeCases;
 import dev.fovea.testkit.crossentropy.CrossEntropyCases;
 import dev.fovea.testkit.embedding.EmbeddingCases;
 import dev.fovea.testkit.image.ChannelCases;
@@ -22,6 +23,7 @@ public final class Operations {
   private static final List<Operation> ALL =
       List.of(
           AttentionCases.OPERATION,
+          DecodeCases.OPERATION,
           AdditiveCases.OPERATION,
           DistanceCases.OPERATION,
           ChannelCases.OPERATION,

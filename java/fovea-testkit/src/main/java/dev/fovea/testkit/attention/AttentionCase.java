@@ -20,6 +20,7 @@ import java.util.stream.Stream;
  * @param geometry sizes
  * @param options what is computed
  * @param layouts where operands lie in memory
+ * @param cache how keys and values lie in one; null: as {@code layouts} say
  * @param content kind of values
  * @param dataSeed of the values
  * @param guard which end of every buffer touches forbidden memory
@@ -30,6 +31,7 @@ public record AttentionCase(
     Geometry geometry,
     Options options,
     Layouts layouts,
+    Cache cache,
     Content content,
     long dataSeed,
     GuardedMemory.Side guard,
@@ -183,7 +185,7 @@ public record AttentionCase(
   /** One line for people. */
   @Override
   public String toString() {
-    return "%s %s %s guard=%s par=%d | q%s k%s v%s out%s%s%s"
+    return "%s %s %s guard=%s par=%d | q%s k%s v%s out%s%s%s%s"
         .formatted(
             geometry,
             options,
@@ -195,6 +197,7 @@ public record AttentionCase(
             layouts.value,
             layouts.out,
             layouts.bias == null ? "" : " bias" + layouts.bias,
-            layouts.mask == null ? "" : " mask" + layouts.mask);
+            layouts.mask == null ? "" : " mask" + layouts.mask,
+            cache == null ? "" : cache);
   }
 }

@@ -5,6 +5,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Tensor;
 import dev.fovea.testkit.CaseBuffers;
+import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
 import dev.fovea.testkit.attention.Options.Alibi;
 
@@ -26,9 +27,7 @@ final class BoundCase implements AutoCloseable {
     try {
       Options o = c.options();
       Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.query(), dims());
-      Tensor key = buffers.input(o.dtype(), c.layouts().key(), data.key(), dims());
-      Tensor value = buffers.input(o.dtype(), c.layouts().value(), data.value(), dims());
-      call = CaseRun.spec(c).call(query, key, value);
+      call = CaseRun.spec(c).call(query, key(data), value(data));
       bindOptional(data);
       call.parallelism(c.parallelism());
       built = true;
@@ -39,9 +38,59 @@ final class BoundCase implements AutoCloseable {
     }
   }
 
+  private Tensor key(Operands data) {
+    Cache cache = c.cache();
+    return cache == null
+        ? buffers.input(c.options().dtype(), c.layouts().key(), data.key(), dims())
+        : buffers.input(
+            cache.type(), cache.keyLayout(c.geometry()), data.cache().key(), cacheDims());
+  }
+
+  private Tensor value(Operands data) {
+    Cache cache = c.cache();
+    return cache == null
+        ? buffers.input(c.options().dtype(), c.layouts().value(), data.value(), dims())
+        : buffers.input(
+            cache.type(), cache.valueLayout(c.geometry()), data.cache().value(), cacheDims());
+  }
+
+  /** The dimensions of key and value in a cache. */
+  private int[] cacheDims() {
+    return c.cache().hasPages() ? new int[] {0, 1, 2, 3} : dims();
+  }
+
+  private void bindLengths(Cache.Data data) {
+    Geometry g = c.geometry();
+    Cache cache = c.cache();
+    if (cache == null || !cache.hasPages()) {
+      buffers.bindLengths(call, g);
+    } else {
+      call.pages(buffers.ints(data.table(), cache.tableLayout(g), 2, 3), g.keyLength());
+      if (g.packed()) {
+        call.cuSeqlens(buffers.ints(g.cuQ()), g.queryLength());
+      } else if (g.queryLengths() != null) {
+        call.queryLengths(buffers.ints(g.queryLengths()));
+      }
+      if (cache.keyLengths(g) != null) {
+        call.keyLengths(buffers.ints(cache.keyLengths(g)));
+      }
+    }
+    if (data.keyScales() != null) {
+      boolean packed = !cache.hasPages() && g.packed();
+      int[] dims = packed ? new int[] {2, 3} : new int[] {1, 2, 3};
+      call.cacheScales(
+          buffers.input(DType.FLOAT32, cache.scaleLayout(g), data.keyScales(), dims),
+          buffers.input(DType.FLOAT32, cache.scaleLayout(g), data.valueScales(), dims));
+    }
+    if (data.tree() != null) {
+      int[] dims = g.packed() ? new int[] {2, 3} : new int[] {1, 2, 3};
+      call.treeMask(buffers.input(DType.BOOL, cache.treeLayout(g), data.tree(), dims));
+    }
+  }
+
   private void bindOptional(Operands data) {
     Options o = c.options();
-    buffers.bindLengths(call, c.geometry());
+    bindLengths(data.cache());
     bindPositions(data.positions());
     if (data.bias() != null) {
       call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));

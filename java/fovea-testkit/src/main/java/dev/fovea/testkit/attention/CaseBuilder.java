@@ -59,6 +59,7 @@ public final class CaseBuilder {
   boolean weights;
   int top;
   boolean allowTf32;
+  Cache cache;
   Content content = Content.NORMAL;
   long dataSeed = 1;
   Side guard = Side.END;
@@ -275,6 +276,12 @@ public final class CaseBuilder {
     return this;
   }
 
+  /** Keys and values in a cache. */
+  public CaseBuilder cache(Cache those) {
+    cache = those;
+    return this;
+  }
+
   /** Kind and seed of the values. */
   public CaseBuilder content(Content kind, long seed) {
     content = kind;
@@ -349,7 +356,7 @@ public final class CaseBuilder {
             top,
             allowTf32);
     return new AttentionCase(
-        g, options, layouts(g, options), content, dataSeed, guard, parallelism, repeat);
+        g, options, layouts(g, options), cache, content, dataSeed, guard, parallelism, repeat);
   }
 
   private Layouts layouts(Geometry g, Options options) {

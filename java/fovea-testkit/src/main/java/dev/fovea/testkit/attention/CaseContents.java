@@ -77,8 +77,20 @@ final class CaseContents {
   private static void rows(CaseFile file, AttentionCase c, Operands data) throws IOException {
     DType type = c.options().dtype();
     file.operand(c.layouts().query(), type, data.query());
-    file.operand(c.layouts().key(), type, data.key());
-    file.operand(c.layouts().value(), type, data.value());
+    Cache cache = c.cache();
+    Geometry g = c.geometry();
+    if (cache == null) {
+      file.operand(c.layouts().key(), type, data.key());
+      file.operand(c.layouts().value(), type, data.value());
+    } else {
+      file.operand(cache.keyLayout(g), cache.type(), data.cache().key());
+      file.operand(cache.valueLayout(g), cache.type(), data.cache().value());
+    }
+    Layout scales = cache == null ? null : cache.scaleLayout(g);
+    file.operand(scales, DType.FLOAT32, data.cache().keyScales());
+    file.operand(scales, DType.FLOAT32, data.cache().valueScales());
+    file.ints(data.cache().table());
+    file.operand(cache == null ? null : cache.treeLayout(g), DType.BOOL, data.cache().tree());
   }
 
   private static void optional(CaseFile file, AttentionCase c, Operands data) throws IOException {
@@ -109,9 +121,11 @@ final class CaseContents {
     file.operand(c.layouts().outputGates(), c.options().gates().outputType(), data.outputGates());
     file.operand(Layout.dense(1, 1, 1, g.queryHeads()), DType.FLOAT32, data.sinks());
     file.ints(g.packed() ? g.cuQ() : null);
-    file.ints(g.packed() ? g.cuK() : null);
+    Cache cache = c.cache();
+    boolean pages = cache != null && cache.hasPages();
+    file.ints(g.packed() && !pages ? g.cuK() : null);
     file.ints(g.packed() ? null : g.queryLengths());
-    file.ints(g.hasKeyLengths() ? g.keyLengths() : null);
+    file.ints(cache != null ? cache.keyLengths(g) : g.hasKeyLengths() ? g.keyLengths() : null);
   }
 
   /** The struct of fovea.h for a case. */
@@ -208,7 +222,8 @@ final class CaseContents {
     FoveaAttentionSpec.QUERY_LENGTH.set(spec, g.queryLength());
     FoveaAttentionSpec.KEY_LENGTH.set(spec, g.keyLength());
     FoveaAttentionSpec.QUERY_TOTAL.set(spec, g.packed() ? g.queryRows() : 0);
-    FoveaAttentionSpec.KEY_TOTAL.set(spec, g.packed() ? g.keyRows() : 0);
+    boolean pages = c.cache() != null && c.cache().hasPages();
+    FoveaAttentionSpec.KEY_TOTAL.set(spec, g.packed() && !pages ? g.keyRows() : 0);
     FoveaAttentionSpec.QUERY_HEADS.set(spec, g.queryHeads());
     FoveaAttentionSpec.KEY_HEADS.set(spec, g.keyHeads());
     FoveaAttentionSpec.HEAD_DIM.set(spec, g.headDim());
@@ -229,8 +244,7 @@ final class CaseContents {
     }
     AttentionCase.Layouts layouts = c.layouts();
     strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
-    strides(spec, FoveaAttentionSpec.KEY_STRIDE, layouts.key());
-    strides(spec, FoveaAttentionSpec.VALUE_STRIDE, layouts.value());
+    cache(spec, c);
     strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
     strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());
     sums(spec, FoveaAttentionSpec.BIAS_STRIDE, layouts.bias(), g.packed());
@@ -247,6 +261,45 @@ final class CaseContents {
       RowOperand it = o.rows().get(k);
       NativeAttention.OPERATION.float32(it.kind().option()).set(spec, it.number());
       row(spec, Abi.FORWARD, it.kind().operand(), layouts.rows().get(k), g.packed());
+    }
+  }
+
+  /** Key and value, and what only those of a cache have. */
+  private static void cache(MemorySegment spec, AttentionCase c) {
+    Cache cache = c.cache();
+    Geometry g = c.geometry();
+    if (cache == null) {
+      strides(spec, FoveaAttentionSpec.KEY_STRIDE, c.layouts().key());
+      strides(spec, FoveaAttentionSpec.VALUE_STRIDE, c.layouts().value());
+      return;
+    }
+    strides(spec, FoveaAttentionSpec.KEY_STRIDE, cache.keyLayout(g));
+    strides(spec, FoveaAttentionSpec.VALUE_STRIDE, cache.valueLayout(g));
+    FoveaAttentionSpec.CACHE_DTYPE.set(spec, CaseFile.dtype(cache.type()));
+    FoveaAttentionSpec.HAS_KEY_LENGTHS.set(spec, flag(cache.keyLengths(g) != null));
+    if (cache.hasPages()) {
+      FoveaAttentionSpec.HAS_BLOCK_TABLE.set(spec, 1);
+      FoveaAttentionSpec.PAGE_COUNT.set(spec, cache.pageCount(g));
+      FoveaAttentionSpec.PAGE_SIZE.set(spec, cache.pageSize());
+      FoveaAttentionSpec.PAGE_COLUMNS.set(spec, cache.pageColumns(g));
+      FoveaAttentionSpec.BLOCK_TABLE_STRIDE.set(spec, 0, cache.tableLayout(g).stride()[2]);
+    }
+    if (cache.scales() != Cache.Scales.NONE) {
+      FoveaAttentionSpec.HAS_KEY_SCALES.set(spec, 1);
+      FoveaAttentionSpec.HAS_VALUE_SCALES.set(spec, 1);
+      inner(spec, FoveaAttentionSpec.KEY_SCALES_STRIDE, cache.scaleLayout(g));
+      inner(spec, FoveaAttentionSpec.VALUE_SCALES_STRIDE, cache.scaleLayout(g));
+    }
+    if (cache.tree()) {
+      FoveaAttentionSpec.HAS_TREE_MASK.set(spec, 1);
+      inner(spec, FoveaAttentionSpec.TREE_MASK_STRIDE, cache.treeLayout(g));
+    }
+  }
+
+  /** [a, b, c] of the layout [1, a, b, c]; a dimension of one element for all has a stride of 0. */
+  private static void inner(MemorySegment spec, Field.Int64Array field, Layout layout) {
+    for (int i = 0; i < field.length(); i++) {
+      field.set(spec, i, layout.size()[1 + i] == 1 ? 0 : layout.stride()[1 + i]);
     }
   }
 

@@ -108,6 +108,7 @@ public final class Features {
     f.put("queryLayout", FeatureValues.layout(c.layouts().query()));
     f.put("keyLayout", FeatureValues.layout(c.layouts().key()));
     f.put("outLayout", FeatureValues.layout(c.layouts().out()));
+    Cache.features(c.cache(), f);
     f.put("content", c.content().name());
     f.put("guard", c.guard().name());
     f.put("parallelism", String.valueOf(c.parallelism()));

@@ -18,6 +18,7 @@ import java.util.List;
  * @param query buffer of query
  * @param key buffer of key
  * @param value buffer of value
+ * @param cache key and value as they lie in a cache
  * @param positions what joins the products of queries and keys
  * @param bias buffer of the bias, or null
  * @param mask buffer of the mask, 0 where a key is hidden, or null
@@ -35,6 +36,7 @@ public record Operands(
     float[] query,
     float[] key,
     float[] value,
+    Cache.Data cache,
     Positions.Data positions,
     float[] bias,
     float[] mask,
@@ -66,6 +68,8 @@ public record Operands(
     float tiny = c.content() == Content.TINY ? TINY_FACTOR : 1;
     float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
+    Cache cache = c.cache();
+    Cache.Data cached = cache == null ? Cache.Data.NONE : cache.draw(c, key, value, seed(c, 15));
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
     Relative relative = options.relative();
     int[] buckets = relative == null ? null : relative.buckets(new Gaussian(seed(c, 9)));
@@ -73,6 +77,7 @@ public record Operands(
         query,
         key,
         value,
+        cached,
         Positions.draw(c, new Gaussian(seed(c, 14))),
         bias,
         mask(c),
@@ -94,6 +99,7 @@ public record Operands(
         query,
         key,
         value,
+        Cache.Data.NONE,
         Positions.Data.NONE,
         bias,
         null,

@@ -38,6 +38,8 @@ import java.util.List;
  *   <li>Below the smallest normal number of the output's dtype rounding errs by half the smallest
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest
  *       times 2^13: a kernel has to multiply them by as much, see {@link Precision}.
+ *   <li>Scales of a cache multiply a score, or a weight before its product, once more: 2^-24 of
+ *       either.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
@@ -287,6 +289,7 @@ public final class Oracle {
                     + row.biasedAbsolute(d)
                     + Math.abs(sum) * row.biasError())
             + head.summation(row.count()) * (row.aligned(d) + Math.abs(sum))
+            + head.perScale() * row.absolute(d)
             + row.gated(d)
             + truncation(row.count()) * row.aligned(d)
             + (1 + row.cutGrowth()) * row.cut(d)

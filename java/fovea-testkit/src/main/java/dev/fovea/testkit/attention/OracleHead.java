@@ -175,6 +175,9 @@ final class OracleHead {
       int masks = rowIndex(c.layouts().mask(), h, i) + begin;
       row.hide(j -> data.mask()[masks + j] == 0);
     }
+    if (data.cache().tree() != null) {
+      row.hide(j -> !Cache.sees(c, data.cache().tree(), batch, i, begin + j));
+    }
     if (data.blocks() != null) {
       row.hide(j -> !options.blocks().lists(data.blocks(), batch, h, i, begin + j));
     }
@@ -383,7 +386,15 @@ final class OracleHead {
   double perScore() {
     Positions it = options.positions();
     int width = geometry.headDim();
-    return it.hasKeys() ? perProduct(2 * width) + Rounding.unit(DType.FLOAT32) : perProduct(width);
+    double product =
+        it.hasKeys() ? perProduct(2 * width) + Rounding.unit(DType.FLOAT32) : perProduct(width);
+    return product + perScale();
+  }
+
+  /** What the scale of a cached key, or of a value, costs a product: a rounding. */
+  double perScale() {
+    boolean scaled = c.cache() != null && c.cache().scales() != Cache.Scales.NONE;
+    return scaled ? Rounding.unit(DType.FLOAT32) : 0;
   }
 
   /** Relative error of a float32 sum of so many products, in units of the sum of their sizes. */

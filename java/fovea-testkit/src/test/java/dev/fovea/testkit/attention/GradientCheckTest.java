@@ -145,6 +145,7 @@ class GradientCheckTest {
             shortened(drawn.query()),
             shortened(drawn.key()),
             shortened(drawn.value()),
+            Cache.Data.NONE,
             new Positions.Data(
                 shortened(drawn.positions().contentBias()),
                 shortened(drawn.positions().positionBias()),
@@ -204,6 +205,7 @@ class GradientCheckTest {
             which == 0 ? moved(o.query(), way, by) : o.query(),
             which == 1 ? moved(o.key(), way, by) : o.key(),
             which == 2 ? moved(o.value(), way, by) : o.value(),
+            Cache.Data.NONE,
             new Positions.Data(
                 which == 10 ? moved(p.contentBias(), way, by) : p.contentBias(),
                 which == 11 ? moved(p.positionBias(), way, by) : p.positionBias(),

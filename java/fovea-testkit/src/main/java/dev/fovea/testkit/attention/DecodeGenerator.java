@@ -1,0 +1,101 @@
+package dev.fovea.testkit.attention;
+
+import dev.fovea.DType;
+import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.Limits;
+import dev.fovea.testkit.Style;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import dev.fovea.testkit.attention.Cache.Scales;
+
+/**
+ * Random cases of attention to a cache: those of {@link CaseGenerator} with keys and values in
+ * pages, or quantized, or both, and mostly with few queries for many keys. Case (seed, index) is a
+ * pure function of the two numbers and of the limits of the device's kind.
+ */
+public final class DecodeGenerator {
+
+  private final Gaussian random;
+  private final CaseBuilder c;
+
+  private DecodeGenerator(long seed, long index, Limits limits) {
+    c = CaseGenerator.draw(Gaussian.mix(seed + 1), index, limits, 0.5);
+    c.repeat = "--op decode --seed " + seed + " --case " + index;
+    random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
+  }
+
+  /** Case {@code index} of the sequence {@code seed}. */
+  public static AttentionCase generate(long seed, long index, Limits limits) {
+    return new DecodeGenerator(seed, index, limits).draw();
+  }
+
+  private AttentionCase draw() {
+    int few = random.among(1, 1, 1, 2, 3, 5, 8);
+    if (random.chance(0.75)) {
+      fewQueries(few);
+    }
+    DType type =
+        random.pick(
+            c.dtype,
+            c.dtype,
+            DType.FLOAT32,
+            DType.FLOAT16,
+            DType.BFLOAT16,
+            DType.INT8,
+            DType.INT8,
+            DType.INT4X2,
+            DType.FLOAT8_E4M3);
+    int pageSize = random.among(0, 1, 2, 4, 8, 16, 16, 32, 64, 128, 256);
+    if (type == DType.INT4X2) {
+      c.headDim += c.headDim % 2;
+      c.valueHeadDim += c.valueHeadDim % 2;
+    }
+    boolean exact = type == DType.INT8 || type == DType.INT4X2 || type == DType.FLOAT8_E4M3;
+    if (exact && c.content.name().startsWith("NAN")) {
+      c.content = Content.NORMAL;
+    }
+    c.key = Style.DENSE;
+    c.value = Style.DENSE;
+    if (c.packed) {
+      c.gates(Gates.NONE); // those of keys lie as keys do, which are packed for the oracle alone
+    }
+    Style value = Style.draw(random);
+    c.cache(
+        new Cache(
+            type,
+            pageSize,
+            random.among(0, 0, 1, 5),
+            random.among(0, 0, 1, 3),
+            exact
+                ? random.pick(Scales.ROW, Scales.PAGE, Scales.PAGE, Scales.NONE)
+                : random.pick(Scales.NONE, Scales.NONE, Scales.NONE, Scales.ROW, Scales.PAGE),
+            random.chance(0.25),
+            random.chance(0.5),
+            random.chance(0.5) ? value : Style.draw(random),
+            value,
+            Style.draw(random),
+            Style.draw(random)));
+    return c.build();
+  }
+
+  /** Few queries of each sequence, or of some of a mix, and then perhaps keys by the thousand. */
+  private void fewQueries(int few) {
+    boolean mix = random.chance(0.3);
+    if (c.queryLengths == null) {
+      c.queryLength = few;
+    } else {
+      int longest = 0;
+      for (int b = 0; b < c.batch; b++) {
+        if (!mix || random.chance(0.6)) {
+          c.queryLengths[b] = Math.min(c.queryLengths[b], random.between(0, few + 1));
+        }
+        longest = Math.max(longest, c.queryLengths[b]);
+      }
+      c.queryLength = Math.max(longest, mix ? 0 : few);
+    }
+    if (c.queryLengths == null && c.keyLengths == null && random.chance(0.25)) {
+      c.keyLength = random.among(1000, 1023, 1024, 1025, 1500, 2047, 2048, 2049, 3100, 4097);
+      c.weights = false;
+      c.top = 0;
+    }
+  }
+}
