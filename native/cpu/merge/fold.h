@@ -19,9 +19,9 @@ alignas(64) constexpr T kZeros[kWidest] = {};
 // Of the rows of a tile: how much of each part they have, all rows of a vector at once.
 class Weights {
  public:
-  Weights(const Spec& spec, const ForwardOperands& operands, const Tile& tile, Scratch& scratch)
-      : spec_(spec), operands_(operands), tile_(tile), scratch_(scratch) {
-    place();
+  Weights(const Spec& spec, const Grid& grid, const ForwardOperands& operands, const Tile& tile, Scratch& scratch)
+      : spec_(spec), grid_(grid), operands_(operands), tile_(tile), scratch_(scratch) {
+    std::fill_n(scratch_.lses, kRows, -kInfinity);  // rows behind the last fill a vector
     find_largest();
     add_up();
   }
@@ -36,10 +36,13 @@ class Weights {
 
   void store_lse() const {
     if (operands_.lse == nullptr) return;
-    each_row([&](int64_t row, int64_t position, int64_t head) {
-      operands_.lse[tile_.batch * spec_.lse_stride[0] + head * spec_.lse_stride[1] + position] =
-          scratch_.lses[row];
-    });
+    float* const to = operands_.lse + at(grid_.lse, tile_);
+    for (int64_t head = 0; head < tile_.heads(); ++head) {
+      const float* const from = scratch_.lses + head * tile_.positions();
+      for (int64_t i = 0; i < tile_.positions(); ++i) {
+        to[head * grid_.lse.head + i * grid_.lse.position] = from[i];
+      }
+    }
   }
 
  private:
@@ -50,42 +53,26 @@ class Weights {
     for (int64_t at = 0; at < tile_.rows(); at += kLanes) body(at);
   }
 
-  // Calls body(row, position, head) in the order of the tile.
-  template <typename Body>
-  void each_row(Body body) const {
-    int64_t row = 0;
-    if (is_heads_first(spec_)) {
-      for (int64_t position = tile_.first; position < tile_.end; ++position) {
-        for (int64_t head = tile_.head; head < tile_.head_end; ++head) body(row++, position, head);
-      }
-    } else {
-      for (int64_t head = tile_.head; head < tile_.head_end; ++head) {
-        for (int64_t position = tile_.first; position < tile_.end; ++position) body(row++, position, head);
+  void load(int64_t part) const {
+    const Grid::Steps& steps = grid_.lses;
+    const float* const first = operands_.lses + part * spec_.lses_stride[0] + at(steps, tile_);
+    const int64_t positions = tile_.positions();
+    for (int64_t head = 0; head < tile_.heads(); ++head) {
+      const float* const from = first + head * steps.head;
+      float* const to = scratch_.lses + head * positions;
+      if (steps.position == 1) {
+        std::copy_n(from, positions, to);
+      } else {
+        for (int64_t i = 0; i < positions; ++i) to[i] = from[i * steps.position];
       }
     }
   }
 
-  // Rows behind the last fill a vector.
-  void place() {
-    std::fill_n(scratch_.lses, kRows, -kInfinity);
-    each_row([&](int64_t row, int64_t position, int64_t head) {
-      scratch_.lses_at[row] =
-          tile_.batch * spec_.lses_stride[1] + head * spec_.lses_stride[2] + position;
-      scratch_.outs_at[row] = tile_.batch * spec_.outs_stride[1] +
-                              position * spec_.outs_stride[2] + head * spec_.outs_stride[3];
-      scratch_.out_at[row] = tile_.batch * spec_.out_stride[0] + position * spec_.out_stride[1] +
-                             head * spec_.out_stride[2];
-    });
-  }
-
-  void load(int64_t part) const {
-    const float* const from = operands_.lses + part * spec_.lses_stride[0];
-    const int64_t rows = tile_.rows();
-    for (int64_t row = 0; row < rows; ++row) scratch_.lses[row] = from[scratch_.lses_at[row]];
-  }
-
   void load_sinks() const {
-    each_row([&](int64_t row, int64_t, int64_t head) { scratch_.lses[row] = operands_.sinks[head]; });
+    for (int64_t head = 0; head < tile_.heads(); ++head) {
+      std::fill_n(scratch_.lses + head * tile_.positions(), tile_.positions(),
+                  operands_.sinks[tile_.head + head]);
+    }
   }
 
   // Calls body() with the lses of each part, and with sinks, in scratch.
@@ -129,47 +116,100 @@ class Weights {
   }
 
   const Spec& spec_;
+  const Grid& grid_;
   const ForwardOperands& operands_;
   const Tile& tile_;
   Scratch& scratch_;
 };
 
 // Rows of parts and their weights, on top of sums.
-template <typename T>
+template <int kCount, typename T>
 struct Some {
-  const T* rows[kTogether];
-  float weights[kTogether];
-};
+  const T* rows[kCount];
+  vfloat weights[kCount];
+  const float* before;
 
-template <typename T>
-[[gnu::noinline]] void add_some(const Some<T>& given, const float* before, float* after, int64_t columns) {
-  const Some<T> some = given;  // which no store changes
-  int64_t c = 0;
-  for (; c + kLanes <= columns; c += kLanes) {
+  vfloat at(int64_t c) const {
     vfloat sum = load(before + c);
 #pragma GCC unroll 4
-    for (int k = 0; k < kTogether; ++k) {
-      sum = fma(load_vector(some.rows[k] + c), splat(some.weights[k]), sum);
-    }
-    store(after + c, sum);
+    for (int k = 0; k < kCount; ++k) sum = fma(load_vector(rows[k] + c), weights[k], sum);
+    return sum;
   }
-  if (c == columns) return;
-  vfloat sum = load(before + c);
-  for (int k = 0; k < kTogether; ++k) {
-    sum = fma(load_first(some.rows[k] + c, columns - c), splat(some.weights[k]), sum);
-  }
-  store(after + c, sum);
-}
 
-template <typename O>
-[[gnu::noinline]] void round_row(const float* sums, O* to, int64_t columns, bool streams) {
-  int64_t c = 0;
-  for (; c + 16 <= columns; c += 16) {
-    put16(to + c, streams, [&](int64_t i) { return load(sums + c + i); });
+  vfloat last(int64_t c, int64_t count) const {
+    vfloat sum = load(before + c);
+#pragma GCC unroll 4
+    for (int k = 0; k < kCount; ++k) sum = fma(load_first(rows[k] + c, count), weights[k], sum);
+    return sum;
   }
-  for (; c + kLanes <= columns; c += kLanes) store_vector(to + c, load(sums + c));
-  if (c < columns) store_first(to + c, load(sums + c), columns - c);
-}
+};
+
+// The rows of a tile in the order in which the parts have them: where the first lies, and steps to the others.
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t outer, inner;
+};
+
+struct Walk {
+  bool heads_first;
+  int64_t outer, inner;  // counts
+
+  Walk(const Grid& grid, const Tile& tile)
+      : heads_first(grid.is_heads_first()),
+        outer(heads_first ? tile.positions() : tile.heads()),
+        inner(heads_first ? tile.heads() : tile.positions()) {}
+
+  template <typename T>
+  Rows<T> rows(T* data, int64_t position_step, int64_t head_step) const {
+    return heads_first ? Rows<T>{data, position_step, head_step} : Rows<T>{data, head_step, position_step};
+  }
+};
+
+// Of kCount parts, `step` apart. Sums take a row as out does.
+template <int kCount, typename T, typename O>
+struct Adding {
+  const Walk& walk;
+  Rows<const T> outs;
+  int64_t step;
+  Rows<const float> weights;
+  Rows<const float> before;
+  Rows<O> to;
+  int64_t columns;
+  bool streams;
+
+  [[gnu::noinline]] void run() const {
+    const Adding own = *this;  // which no store changes
+    for (int64_t i = 0; i < walk.outer; ++i) {
+      for (int64_t j = 0; j < walk.inner; ++j) own.row(i, j);
+    }
+  }
+
+ private:
+  template <typename E>
+  static E* at(const Rows<E>& rows, int64_t i, int64_t j) {
+    return rows.data + i * rows.outer + j * rows.inner;
+  }
+
+  [[gnu::always_inline]] inline void row(int64_t i, int64_t j) const {
+    Some<kCount, T> some;
+    some.before = at(before, i, j);
+    const T* const from = at(outs, i, j);
+    const float* const weight = at(weights, i, j);
+#pragma GCC unroll 4
+    for (int k = 0; k < kCount; ++k) {
+      some.weights[k] = splat(weight[k * kRows]);
+      some.rows[k] = weight[k * kRows] == 0 ? kZeros<T> : from + k * step;
+    }
+    O* const out = at(to, i, j);
+    int64_t c = 0;
+    for (; c + 16 <= columns; c += 16) {
+      put16(out + c, streams, [&](int64_t e) { return some.at(c + e); });
+    }
+    for (; c + kLanes <= columns; c += kLanes) store_vector(out + c, some.at(c));
+    if (c < columns) store_first(out + c, some.last(c, columns - c), columns - c);
+  }
+};
 
 // An output this large whose rows are whole lines of a cache.
 inline bool is_streamed(const Spec& spec, const void* out) {
@@ -186,30 +226,40 @@ inline bool is_streamed(const Spec& spec, const void* out) {
 }
 
 template <typename T, typename O>
-void merge_tile(const Spec& spec, const ForwardOperands& operands, const Tile& tile, bool streams,
-                Scratch& scratch) {
-  const Weights weights(spec, operands, tile, scratch);
+void merge_tile(const Spec& spec, const Grid& grid, const ForwardOperands& operands, const Tile& tile,
+                bool streams, Scratch& scratch) {
+  const Weights weights(spec, grid, operands, tile, scratch);
   weights.store_lse();
-  const int64_t rows = tile.rows(), columns = spec.value_head_dim;
-  const auto* const outs = static_cast<const T*>(operands.outs);
-  // Sums of one row are enough where no other parts come.
-  const int64_t step = spec.parts > kTogether ? row_of(spec) : 0;
+  const Walk walk(grid, tile);
+  const T* const outs = static_cast<const T*>(operands.outs) + at(grid.outs, tile);
+  const int64_t step = spec.outs_stride[0];
+  const Rows<O> out = walk.rows(static_cast<O*>(operands.out) + at(grid.out, tile), grid.out.position, grid.out.head);
+  const Rows<float> sums = {scratch.sums, walk.inner * row_of(spec), row_of(spec)};
   for (int64_t part = 0; part < spec.parts; part += kTogether) {
     const int64_t count = std::min<int64_t>(kTogether, spec.parts - part);
     for (int64_t k = 0; k < count; ++k) weights.of(part + k, scratch.weights[k]);
-    for (int64_t row = 0; row < rows; ++row) {
-      Some<T> some;
-      for (int64_t k = 0; k < kTogether; ++k) {
-        const float weight = k < count ? scratch.weights[k][row] : 0;
-        some.weights[k] = weight;
-        some.rows[k] =
-            weight == 0 ? kZeros<T> : outs + (part + k) * spec.outs_stride[0] + scratch.outs_at[row];
-      }
-      float* const sums = scratch.sums + row * step;
-      add_some(some, part == 0 ? kZeros<float> : sums, sums, columns);
-      if (part + count < spec.parts) continue;
-      round_row(sums, static_cast<O*>(operands.out) + scratch.out_at[row], columns, streams);
+    const auto add = [&](auto number, const auto& rows, bool past) {
+      using Element = std::remove_pointer_t<decltype(rows.data)>;
+      Adding<number, T, Element>{walk,
+                                 walk.rows(outs + part * step, grid.outs.position, grid.outs.head),
+                                 step,
+                                 walk.rows<const float>(scratch.weights[0], 1, tile.positions()),
+                                 part == 0 ? Rows<const float>{kZeros<float>, 0, 0}
+                                           : Rows<const float>{sums.data, sums.outer, sums.inner},
+                                 rows,
+                                 spec.value_head_dim,
+                                 past}
+          .run();
+    };
+    if (part + count < spec.parts) {
+      add(std::integral_constant<int, kTogether>{}, sums, false);
+      continue;
     }
+    const auto last = [&](auto number) { add(number, out, streams); };
+    if (count == 1) last(std::integral_constant<int, 1>{});
+    if (count == 2) last(std::integral_constant<int, 2>{});
+    if (count == 3) last(std::integral_constant<int, 3>{});
+    if (count == 4) last(std::integral_constant<int, 4>{});
   }
 }
 
@@ -217,12 +267,13 @@ void run_items(const backend::Run& run, const fovea_call& call) {
   const Spec& spec = spec_of(run.plan);
   const auto& operands = *static_cast<const ForwardOperands*>(run.operands);
   Scratch& scratch = *static_cast<Scratch*>(run.scratch);
+  const Grid grid(spec);
   const bool streams = is_streamed(spec, operands.out);
   with_type(spec.dtype, [&](auto part) {
     with_type(spec.out_dtype, [&](auto out) {
       for (int64_t item = call.begin; item < call.end; ++item) {
-        merge_tile<decltype(part), decltype(out)>(spec, operands, tile_of(run.plan, item), streams,
-                                                  scratch);
+        merge_tile<decltype(part), decltype(out)>(spec, grid, operands, tile_of(run.plan, grid, item),
+                                                  streams, scratch);
       }
     });
   });

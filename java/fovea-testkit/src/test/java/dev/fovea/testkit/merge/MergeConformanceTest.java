@@ -145,6 +145,30 @@ class MergeConformanceTest {
     failed.orPass();
   }
 
+  /** One position of each of many sequences, as of a decoder. */
+  @OnEveryGroup
+  void everyNumberOfSequences(TestGroup on) {
+    Failed failed = new Failed(on.present().stream().map(PoisonedDevice::of).toList(), on.oneIn());
+    int seed = 0;
+    for (int heads : new int[] {1, 3, 17, 33}) {
+      for (int batch : new int[] {2, 7, 8, 9, 15, 16, 17, 33, 65}) {
+        Order order = Order.values()[++seed % 4];
+        CaseBuilder c =
+            new CaseBuilder()
+                .dtype(TestDevice.TYPES.get(seed % 3))
+                .sizes(batch, 1 + seed % 9, 1, heads, seed % 3 == 0 ? 12 : 8)
+                .lses(Lses.values()[seed % 6], seed % 2 == 0)
+                .content(Content.NORMAL, seed)
+                .styles(new PartStyle(Style.ordered(order), false, 0, false), Style.ordered(order))
+                .lseStyles(Style.ordered(order), new MatrixStyle(seed % 2 == 0, 0, 0, 0, false))
+                .sinks()
+                .lse();
+        failed.check(c.build());
+      }
+    }
+    failed.orPass();
+  }
+
   /** One part is all there is: its bits, rounded where out is narrower. */
   @OnEveryDevice
   void onePartIsCopied(TestDevice on) {
