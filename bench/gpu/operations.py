@@ -715,6 +715,37 @@ class LinearSpec(ctypes.Structure):
     )
 
 
+class MergeSpec(ctypes.Structure):
+    _name_ = "fovea_merge_spec"
+    operation, number = "merge", 15
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("has_sinks", c_int32),
+        ("has_lse", c_int32),
+        ("reserved0", c_int32),
+        ("batch", c_int64),
+        ("parts", c_int64),
+        ("query_length", c_int64),
+        ("query_heads", c_int64),
+        ("value_head_dim", c_int64),
+        ("outs_stride", c_int64 * 4),
+        ("lses_stride", c_int64 * 3),
+        ("out_stride", c_int64 * 3),
+        ("lse_stride", c_int64 * 2),
+    ]
+    forward = (
+        "outs",
+        "lses",
+        "sinks",
+        "out",
+        "lse",
+    )
+
+
 class NormSpec(ctypes.Structure):
     _name_ = "fovea_norm_spec"
     operation, number = "norm", 9
@@ -938,4 +969,5 @@ class SpatialSpec(ctypes.Structure):
 
 
 ALL = [ActivationSpec, AdditiveSpec, AttentionSpec, ChannelSpec, CrossEntropySpec, DistanceSpec,
-    EmbeddingSpec, LinearSpec, NormSpec, OptimizerSpec, ProjectionSpec, RotarySpec, SpatialSpec]
+    EmbeddingSpec, LinearSpec, MergeSpec, NormSpec, OptimizerSpec, ProjectionSpec, RotarySpec,
+    SpatialSpec]

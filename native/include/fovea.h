@@ -868,6 +868,60 @@ FOVEA_API int32_t fovea_run_linear_backward(const fovea_plan* plan, fovea_call* 
     float* dinitial_sum, void* workspace, void* scratch, void* stream);
 /* end */
 
+/* ---- merge of partial results ------------------------------------------------------------------
+ *
+ * outs [P, B, Sq, Hq, Dv] and lses [P, B, Hq, Sq] float32 are what attention gave over P sets of keys that share
+ * none; sinks [Hq] float32. out [B, Sq, Hq, Dv] and lse [B, Hq, Sq] float32 are what it gives over all of them:
+ *
+ *   lse = ln( sum_p exp(lses_p) [+ exp(sinks)] )
+ *   out = sum_p exp(lses_p - lse) outs_p
+ *
+ * with lses_p the lse of the row in part p, in any stride order. Logarithms are natural, as every lse here is. Parts
+ * have no sinks: who gave them to each part would count them P times. Packed sequences are one, B = 1.
+ *
+ * A part whose lse is -infinity, which is what attention gives where a row sees no key, or is more than 88 below
+ * the largest of the row, sinks among them, adds nothing, and its row of outs is not read: it may hold anything. A row
+ * whose parts are all -infinity gives out = 0 and lse = -infinity, or that of its sink. One of +infinity or NaN
+ * gives NaN for the row of out and its lse, and so does a sink. Infinities and NaN in outs go by the arithmetic,
+ * but where lses_p is between 87 and 88 below the largest may count as either.
+ *
+ * Arithmetic is float32; parts are added in their order, so that a row has the same bits in any batch. (Milakov and
+ * Gimelshein, arXiv 1805.02867; Juravsky et al., Hydragen, arXiv 2402.05099; Ye et al., FlashInfer, arXiv
+ * 2501.01005, section 3.)
+ */
+
+/* generated from ops/merge.op: spec */
+typedef struct fovea_merge_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* not read */
+  int32_t has_sinks; /* 1 = sinks is given */
+  int32_t has_lse; /* 1 = lse is given */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* B: sequences */
+  int64_t parts; /* P: sets of keys */
+  int64_t query_length; /* Sq */
+  int64_t query_heads; /* Hq */
+  int64_t value_head_dim; /* Dv */
+  int64_t outs_stride[4]; /* of [P, B, Sq, Hq] */
+  int64_t lses_stride[3]; /* of [P, B, Hq] */
+  int64_t out_stride[3]; /* of [B, Sq, Hq] */
+  int64_t lse_stride[2]; /* of [B, Hq] */
+} fovea_merge_spec;
+/* end */
+
+/* Merge: there is no backward pass. */
+/* generated from ops/merge.op: functions */
+FOVEA_API int32_t fovea_plan_merge(const fovea_merge_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_merge(const fovea_plan* plan, fovea_call* call, const void* outs,
+    const float* lses, const float* sinks, void* out, float* lse, void* workspace, void* scratch,
+    void* stream);
+/* end */
+
 /* ---- projection of sequences -----------------------------------------------------------------
  *
  * x [B, S, H, D] and out [B, R, H, D] in any stride order, weight [H or 1, R, S], for each sequence:

@@ -9,13 +9,14 @@
 #include "ops/distance/operation.h"
 #include "ops/embedding/operation.h"
 #include "ops/linear/operation.h"
+#include "ops/merge/operation.h"
 #include "ops/norm/operation.h"
 #include "ops/optimizer/operation.h"
 #include "ops/projection/operation.h"
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(merge) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
@@ -28,6 +29,7 @@ constexpr const Operation* kOperations[] = {
     &distance::kOperation,
     &embedding::kOperation,
     &linear::kOperation,
+    &merge::kOperation,
     &norm::kOperation,
     &optimizer::kOperation,
     &projection::kOperation,

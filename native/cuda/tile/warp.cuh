@@ -44,6 +44,14 @@ FOVEA_DEVICE uint64_t shuffle(uint64_t value, uint32_t lane FOVEA_AND_WHERE) {
 #endif
 }
 
+FOVEA_DEVICE float shuffle(float value, uint32_t lane FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  return __shfl_sync(0xffffffffu, value, int(lane));
+#else
+  return as_float(sim::shuffle(as_bits(value), lane, where));
+#endif
+}
+
 // Over the four threads that hold one row of a product's sums.
 FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
   value = maximum(value, shuffle_xor(value, 1 FOVEA_PASS_WHERE));

@@ -9,6 +9,7 @@ module dev.fovea.testkit {
   exports dev.fovea.testkit.embedding;
   exports dev.fovea.testkit.image;
   exports dev.fovea.testkit.linear;
+  exports dev.fovea.testkit.merge;
   exports dev.fovea.testkit.optimizer;
   exports dev.fovea.testkit.norm;
   exports dev.fovea.testkit.pairs;

@@ -8,8 +8,9 @@ public final class NativeOperations {
   public static final List<NativeOperation> ALL = List.of(NativeActivation.OPERATION,
       NativeAdditive.OPERATION, NativeAttention.OPERATION, NativeChannel.OPERATION,
       NativeCrossEntropy.OPERATION, NativeDistance.OPERATION, NativeEmbedding.OPERATION,
-      NativeLinear.OPERATION, NativeNorm.OPERATION, NativeOptimizer.OPERATION,
-      NativeProjection.OPERATION, NativeRotary.OPERATION, NativeSpatial.OPERATION);
+      NativeLinear.OPERATION, NativeMerge.OPERATION, NativeNorm.OPERATION,
+      NativeOptimizer.OPERATION, NativeProjection.OPERATION, NativeRotary.OPERATION,
+      NativeSpatial.OPERATION);
 
   private NativeOperations() {}
 }

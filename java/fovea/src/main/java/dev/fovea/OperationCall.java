@@ -31,6 +31,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
         RotaryCall,
         EmbeddingLookupCall,
         CrossEntropyCall,
+        MergeCall,
         ChannelCall,
         SpatialCall,
         OptimizerStepCall,

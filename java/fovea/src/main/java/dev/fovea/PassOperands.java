@@ -195,6 +195,9 @@ final class PassOperands {
    * are no such tensors.
    */
   PassOperands swapped() {
+    if (!first().operand.isRows()) {
+      return null;
+    }
     List<Bound> swapped = new ArrayList<>();
     for (Bound it : all) {
       if (!it.operand.isRows() || it.tensor == null) {

@@ -49,6 +49,7 @@ import picocli.CommandLine.TypeConversionException;
       "    --bandwidth h.npy --local-linear --ridge 1e-3 --out estimates.npy",
       "  fovea attend --op linear --query q.npy --key k.npy --value v.npy --causal \\",
       "    --decay g.npy --initial-state s.npy --out o.npy --final-state t.npy",
+      "  fovea attend --op merge --outs parts.npy --lses lses.npy --out o.npy",
       "  fovea attend --op optimizer --gradient g.npy --rates r.npy --parameter p.npy \\",
       "    --mean m.npy --square v.npy --weight-decay 0.01 --new-parameter q.npy",
       "  fovea attend --op norm --centered --epsilon 1e-5 --x x.npy --weight w.npy --bias b.npy \\",

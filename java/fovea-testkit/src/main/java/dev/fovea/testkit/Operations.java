@@ -8,6 +8,7 @@ import dev.fovea.testkit.embedding.EmbeddingCases;
 import dev.fovea.testkit.image.ChannelCases;
 import dev.fovea.testkit.image.SpatialCases;
 import dev.fovea.testkit.linear.LinearCases;
+import dev.fovea.testkit.merge.MergeCases;
 import dev.fovea.testkit.norm.NormCases;
 import dev.fovea.testkit.optimizer.OptimizerCases;
 import dev.fovea.testkit.pairs.AdditiveCases;
@@ -35,6 +36,7 @@ public final class Operations {
           ActivationCases.OPERATION,
           EmbeddingCases.OPERATION,
           CrossEntropyCases.OPERATION,
+          MergeCases.OPERATION,
           OptimizerCases.OPERATION);
 
   private Operations() {}

@@ -8,6 +8,7 @@ import dev.fovea.ffi.NativeCrossEntropy;
 import dev.fovea.ffi.NativeDistance;
 import dev.fovea.ffi.NativeEmbedding;
 import dev.fovea.ffi.NativeLinear;
+import dev.fovea.ffi.NativeMerge;
 import dev.fovea.ffi.NativeNorm;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.NativeOptimizer;
@@ -97,6 +98,12 @@ public enum Mechanism {
       NativeCrossEntropy.OPERATION,
       "-log(softmax(logits)) at targets, by class-weight",
       CrossEntropyBinding::new),
+
+  /** Of what attention gave over parts of the keys. */
+  MERGE(
+      NativeMerge.OPERATION,
+      "sum(exp(lses - lse) outs), lse = log(sum(exp(lses)) + exp(sinks))",
+      settings -> new MergeBinding()),
 
   /** Of the parameters of a model. */
   OPTIMIZER(

@@ -1,0 +1,2 @@
+#define FOVEA_TIER portable
+#include "cpu/merge/fold.h"
