@@ -37,22 +37,23 @@ constexpr Size kSizes[] = {
     {"value_head_dim", offsetof(Spec, value_head_dim), 1, 512, nullptr, 0},
 };
 constexpr Operand kForward[] = {
-    {"outs", Type::kSpec, false, -1, 0, offsetof(Spec, outs_stride), 5, { { 1,false }, { 0,false },
+    {"outs", Type::kSpec, false, -1, 0, 0, 0, offsetof(Spec, outs_stride), false, 5, { { 1,false },
+        { 0,false }, { 2,false }, { 3,false }, { 4,false } }},
+    {"lses", Type::kFloat32, false, -1, 0, 0, 0, offsetof(Spec, lses_stride), false, 4,
+        { { 1,false }, { 0,false }, { 3,false }, { 2,false } }},
+    {"sinks", Type::kFloat32, false, -1, offsetof(Spec, has_sinks), 0, 0, 0, false, 1,
+        { { 3,false } }},
+    {"out", Type::kOut, true, -1, 0, 0, 0, offsetof(Spec, out_stride), false, 4, { { 0,false },
         { 2,false }, { 3,false }, { 4,false } }},
-    {"lses", Type::kFloat32, false, -1, 0, offsetof(Spec, lses_stride), 4, { { 1,false },
-        { 0,false }, { 3,false }, { 2,false } }},
-    {"sinks", Type::kFloat32, false, -1, offsetof(Spec, has_sinks), 0, 1, { { 3,false } }},
-    {"out", Type::kOut, true, -1, 0, offsetof(Spec, out_stride), 4, { { 0,false }, { 2,false },
-        { 3,false }, { 4,false } }},
-    {"lse", Type::kFloat32, true, -1, offsetof(Spec, has_lse), offsetof(Spec, lse_stride), 3,
-        { { 0,false }, { 3,false }, { 2,false } }},
+    {"lse", Type::kFloat32, true, -1, offsetof(Spec, has_lse), 0, 0, offsetof(Spec, lse_stride),
+        false, 3, { { 0,false }, { 3,false }, { 2,false } }},
 };
 static_assert(std::size(kForward) <= kMostOperands);
 
 int32_t resolve(fovea_plan& plan);
 
 constexpr Operation kOperation = {
-    "merge", 15, sizeof(Spec), 0, kFields, kNumbers, kSizes, {kForward}, resolve,
+    "merge", 15, sizeof(Spec), 0, {  }, kFields, kNumbers, kSizes, {kForward}, resolve,
 };
 
 }  // namespace fovea::merge

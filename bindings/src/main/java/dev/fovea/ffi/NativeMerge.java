@@ -32,6 +32,7 @@ public final class NativeMerge extends NativeOperation {
         15,
         FoveaMergeSpec.LAYOUT,
         List.of(BATCH, PARTS, QUERY_LENGTH, QUERY_HEADS, VALUE_HEAD_DIM),
+        null,
         List.of(
             new Operand("outs", Type.SPEC, false, null, null, FoveaMergeSpec.OUTS_STRIDE,
                 List.of(new Dim(PARTS, false), new Dim(BATCH, false), new Dim(QUERY_LENGTH, false),
