@@ -161,7 +161,7 @@ class ErrorConformanceTest {
     Tensor q = floats(2, 4, 4, 8);
     Tensor k = floats(2, 6, 2, 8);
     Attention attention = Attention.create();
-    refused("key", () -> attention.call(q, half, k).out(floats(2, 4, 4, 8)).run());
+    refused("value", () -> attention.call(q, half, k).out(floats(2, 4, 4, 8)).run());
     refused("value", () -> attention.call(q, k, half).out(floats(2, 4, 4, 8)).run());
     refused(
         "out", () -> attention.call(q, k, k).out(scope.allocate(DType.FLOAT16, 2, 4, 4, 8)).run());
