@@ -31,13 +31,14 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
           DType.FLOAT16, "F16",
           DType.BFLOAT16, "BF16",
           DType.INT32, "I32",
-          DType.BOOL, "BOOL");
+          DType.BOOL, "BOOL",
+          DType.INT8, "I8",
+          DType.INT4X2, "U8", // to the format a byte of two values is one
+          DType.FLOAT8_E4M3, "F8_E4M3");
 
   /** Bytes of an element of the other types, which are passed over. */
   private static final Map<String, Integer> OTHERS =
-      Map.of(
-          "F64", 8, "I64", 8, "U64", 8, "U32", 4, "U16", 2, "I16", 2, "U8", 1, "I8", 1, "F8_E4M3",
-          1, "F8_E5M2", 1);
+      Map.of("F64", 8, "I64", 8, "U64", 8, "U32", 4, "U16", 2, "I16", 2, "F8_E5M2", 1);
 
   /**
    * A tensor and where its elements are.
