@@ -214,9 +214,9 @@ class MistakesTest {
         "check --cases -1 | --cases is -1, expected 0 or more",
         "check --threads 2147483647 | --threads is 2147483647, expected 1 to 1024",
         "check --timeout 0 | --timeout is 0, expected 1 or more",
-        "check --op sideways | 'sideways' is not attention or additive or distance or channel"
-            + " or spatial or linear or projection or rotary or norm or activation or embedding"
-            + " or cross-entropy or merge or optimizer",
+        "check --op sideways | 'sideways' is not attention or decode or additive or distance or"
+            + " channel or spatial or linear or projection or rotary or norm or activation or"
+            + " embedding or cross-entropy or merge or optimizer",
         "check --op optimizer --pass backward | optimizer has no backward pass: nothing of it has a"
             + " gradient",
         "check --pass sideways | 'sideways' is not forward or backward",

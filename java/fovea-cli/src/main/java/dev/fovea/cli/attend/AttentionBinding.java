@@ -32,8 +32,16 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
 
   @Override
   AttentionCall bind(Operands operands) {
-    return attention
-        .call(operands.get("query"), operands.get("key"), operands.get("value"))
+    AttentionCall call =
+        attention.call(operands.get("query"), operands.get("key"), operands.get("value"));
+    if (operands.get("block_table") != null) {
+      call.pages(operands.get("block_table"), operands.size("Sk"));
+      if (operands.isPacked()) {
+        call.cuSeqlens(operands.get("cu_seqlens_q"), operands.size("Sq"));
+      }
+    }
+    return call.cacheScales(operands.get("key_scales"), operands.get("value_scales"))
+        .treeMask(operands.get("tree_mask"))
         .contentBias(operands.get("content_bias"))
         .positionBias(operands.get("position_bias"))
         .positionKeys(operands.get("position_keys"))

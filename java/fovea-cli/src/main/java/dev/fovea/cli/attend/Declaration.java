@@ -23,9 +23,15 @@ import java.util.stream.Stream;
  * @param forward what that pass reads and writes
  * @param backward likewise
  * @param numbers names of options that it has beside operands
+ * @param pages how rows may lie in pages; null if they never do
  */
 record Declaration(
-    String name, Size batch, List<Operand> forward, List<Operand> backward, Set<String> numbers) {
+    String name,
+    Size batch,
+    List<Operand> forward,
+    List<Operand> backward,
+    Set<String> numbers,
+    Operand.Pages pages) {
 
   static Declaration of(NativeOperation operation) {
     return new Declaration(
@@ -36,7 +42,8 @@ record Declaration(
         operation.spec().memberLayouts().stream()
             .map(MemoryLayout::name)
             .flatMap(Optional::stream)
-            .collect(Collectors.toSet()));
+            .collect(Collectors.toSet()),
+        operation.pages());
   }
 
   /** Of both passes, each once. */

@@ -41,7 +41,8 @@ final class LowRankOperands {
               attention("dvalue"),
               projection("dkey_projection"),
               projection("dvalue_projection")),
-          Set.of("dtype", "scale", "softcap", "dropout", "allow_tf32", "deterministic"));
+          Set.of("dtype", "scale", "softcap", "dropout", "allow_tf32", "deterministic"),
+          null);
 
   private LowRankOperands() {}
 

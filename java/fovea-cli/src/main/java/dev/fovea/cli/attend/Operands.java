@@ -27,6 +27,7 @@ final class Operands {
   private final Scope scope;
   private final MemoryNeed memory;
   private final boolean packed;
+  private final Operand.Pages pages; // null: no rows lie in pages
   private final Map<String, Tensor> tensors = new HashMap<>();
   private final Map<String, Long> sizes = new HashMap<>(); // by symbol
 
@@ -51,6 +52,12 @@ final class Operands {
     this.dtype = dtype;
     this.scope = scope;
     this.memory = memory;
+    Operand.Pages may = mechanism.declaration().pages();
+    pages =
+        mechanism.operands().stream()
+                .anyMatch(it -> may != null && it.present() == may.present() && file(it) != null)
+            ? may
+            : null;
     List<Operand> offsets = offsets();
     long given = offsets.stream().filter(it -> file(it) != null).count();
     packed = given > 0;
@@ -60,7 +67,9 @@ final class Operands {
   }
 
   private List<Operand> offsets() {
-    return mechanism.operands().stream().filter(it -> it.type() == Type.OFFSETS).toList();
+    return mechanism.operands().stream()
+        .filter(it -> it.type() == Type.OFFSETS && (pages == null || it.counts() != pages.of()))
+        .toList();
   }
 
   private String packedNeeds() {
@@ -121,6 +130,10 @@ final class Operands {
           case OFFSETS -> offsets(operand, reader.integers(option, file(operand)));
         };
     tensors.put(operand.name(), operand.inPlace() ? copy(option, tensor) : tensor);
+    if (pages != null && operand.present() == pages.present() && tensor.rank() > 0) {
+      long most = tensor.size(tensor.rank() - 1) * sizes.get(pages.rows().symbol());
+      sizes.put(pages.of().symbol(), most);
+    }
     if (operand.present() == null && !mechanism.isGradient(operand)) {
       measure(operand, tensor);
     }
@@ -134,13 +147,13 @@ final class Operands {
 
   /** Takes sizes that results are shaped after; the call checks all the rest. */
   private void measure(Operand operand, Tensor tensor) {
-    List<Axis> axes = operand.axes(packed, null);
+    List<Axis> axes = operand.axes(packed, pages);
     if (tensor.rank() == axes.size() - 1 && axes.getFirst().sums()) {
       axes = axes.subList(1, axes.size());
     }
     if (tensor.rank() != axes.size() || tensor.size(axes.size() - 1) == 0) {
       boolean ragged =
-          tensor.rank() < axes.size() && tensor.rank() == operand.axes(true, null).size();
+          tensor.rank() < axes.size() && tensor.rank() == operand.axes(true, pages).size();
       throw new IllegalArgumentException(
           "%s %s has shape %s, expected %s dimensions %s, the last of 1 or more%s"
               .formatted(
@@ -194,7 +207,7 @@ final class Operands {
     long[] shape =
         mechanism.isGradient(operand)
             ? get(NativeOperation.original(operand.name())).shape()
-            : operand.axes(packed, null).stream()
+            : operand.axes(packed, pages).stream()
                 .mapToLong(axis -> sizes.get(axis.symbol()))
                 .toArray();
     DType type =

@@ -34,7 +34,7 @@ abstract class SequenceBinding<C extends SequenceCall<C>, B extends SequenceBack
           .topWeights(operands.get("top_weights"), operands.get("top_keys"))
           .dropoutSeed(settings.seed(), settings.offset());
     }
-    return !operands.isPacked()
+    return !operands.isPacked() || operands.get("cu_seqlens_k") == null
         ? call
         : call.cuSeqlens(
             operands.get("cu_seqlens_q"),
