@@ -36,6 +36,7 @@ final class ComposedMeasurement {
     this.threads = threads;
     this.settings = settings;
     this.beside = beside;
+    ReadPeak.of(threads);
     for (MachineUnit unit : MachineUnit.values()) {
       unit.warmUp();
       ceilings.put(unit, new Ceiling(unit));

@@ -23,6 +23,11 @@ record Floor(String unit, double count, Map<MachineUnit, Double> work) {
     return new Floor("byte", bytes, Map.of(MachineUnit.BYTE, bytes));
   }
 
+  /** What so many bytes need that are read from memory. */
+  static Floor reads(double bytes) {
+    return new Floor("byte", bytes, Map.of(MachineUnit.READ, bytes));
+  }
+
   /** Of attention whose rows see so many keys in all: two products, five in the backward pass. */
   static Floor products(Pass pass, int headDim, double pairs) {
     return flops(2.0 * headDim * (pass == Pass.BACKWARD ? 5 : 2) * pairs);

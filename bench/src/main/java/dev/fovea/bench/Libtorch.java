@@ -252,7 +252,7 @@ final class Libtorch {
           case FLOAT32 -> ScalarType.Float;
           case FLOAT16 -> ScalarType.Half;
           case BFLOAT16 -> ScalarType.BFloat16;
-          case INT32, BOOL -> throw new IllegalArgumentException("attention over " + t.dtype());
+          default -> throw new IllegalArgumentException("attention over " + t.dtype());
         };
     try (Pointer memory = new Pointer(t.segment().asByteBuffer());
         TensorOptions options = new TensorOptions(type)) {

@@ -25,6 +25,13 @@ enum MachineUnit {
       CopyPeak.run();
     }
   },
+  /** {@linkplain ReadPeak Read}, by as many cores as a problem has, counted for one of them. */
+  READ("bytes read", ReadPeak::bytes, 1e9) {
+    @Override
+    void run() {
+      ReadPeak.run();
+    }
+  },
   /** Of the core's clock, which virtual machines do not show and which changes all the time. */
   CYCLE("cycles", Clock::cycles, 8e8) {
     @Override

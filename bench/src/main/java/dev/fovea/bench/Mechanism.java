@@ -15,6 +15,7 @@ enum Mechanism {
   LINEAR("Linear attention", LinearProblem::headline, LinearProblem::all),
   PROJECTION("Projection of sequences", ProjectionProblem::headline, ProjectionProblem::all),
   ROTARY("Rotary position embedding", RotaryProblem::headline, RotaryProblem::all),
+  DECODE("Attention to a cache", DecodeProblem::headline, DecodeProblem::all),
   CHANNEL(
       "Channel attention",
       pass -> ImageProblem.headline(Kind.CHANNEL, pass),

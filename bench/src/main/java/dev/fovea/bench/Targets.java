@@ -73,6 +73,7 @@ final class Targets {
   private static final String SGEMM = AttentionMeasurement.SGEMM;
   private static final String OF_THE_PEAK = "of the FMA units' peak";
   private static final String OF_A_COPY = "of a copy's bytes a second";
+  private static final String OF_READING = "of the bytes a second that all cores read";
   private static final String COMPOSED_MEMORY = ComposedMeasurement.MEMORY;
 
   private static final List<Target> ALL =
@@ -149,6 +150,8 @@ final class Targets {
           composed(Mechanism.ROTARY, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.ROTARY, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.ROTARY, Pass.BACKWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
+          composed(Mechanism.DECODE, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
+          composed(Mechanism.DECODE, Pass.FORWARD, OF_READING, ComposedMeasurement.FLOOR, 0.8),
           composed(Mechanism.CHANNEL, Pass.FORWARD, "times libtorch", LIBTORCH, 2),
           composed(Mechanism.CHANNEL, Pass.FORWARD, OF_A_COPY, ComposedMeasurement.FLOOR, 0.7),
           composed(Mechanism.CHANNEL, Pass.BACKWARD, "times libtorch", LIBTORCH, 2),
