@@ -38,7 +38,6 @@ final class ComposedMeasurement {
     this.beside = beside;
     ReadPeak.of(threads);
     for (MachineUnit unit : MachineUnit.values()) {
-      unit.warmUp();
       ceilings.put(unit, new Ceiling(unit));
     }
   }
@@ -46,6 +45,8 @@ final class ComposedMeasurement {
   /** Measures one problem. */
   Row measure(ComposedProblem problem) throws Exception {
     boolean narrow = problem.dtype() != DType.FLOAT32;
+    MachineUnit.CYCLE.warmUp();
+    problem.floor().work().keySet().forEach(MachineUnit::warmUp);
     CopyPeak.of(problem.floor().work().getOrDefault(MachineUnit.BYTE, 0.0));
     ceilings.put(MachineUnit.BYTE, new Ceiling(MachineUnit.BYTE)); // of copies of that size
     try (ComposedSide<?> ours = problem.open();

@@ -170,31 +170,37 @@ final class FoveaDecode extends ComposedSide<DecodeProblem> {
     return List.of();
   }
 
-  /** The last query of the first head of some sequences. */
+  /** The last query of the first and the last head of the first and the last sequence. */
   @Override
   double verifyRows() {
-    DecodeProblem p = problem();
     double worst = 0;
-    for (int b : OracleRows.ends(p.batch())) {
-      int last = p.queries() - 1;
-      Operands data =
-          new Operands(
-              query.select(0, b).select(0, last).select(0, 0).toFloatArray(),
-              key.select(0, b).select(1, 0).toFloatArray(),
-              value.select(0, b).select(1, 0).toFloatArray(),
-              null,
-              null,
-              null);
-      CaseBuilder c =
-          new CaseBuilder()
-              .dtype(p.dtype())
-              .lengths(1, 1, p.keys())
-              .headDim(p.headDim())
-              .outputs(false, false);
-      Expected expected = Oracle.run(c.build(), data, Precision.CPU).out();
-      float[] found = out.select(0, b).select(0, last).select(0, 0).toFloatArray();
-      worst = Math.max(worst, OracleRows.compare(p + " of sequence " + b, found, expected));
+    for (int b : OracleRows.ends(problem().batch())) {
+      for (int h : OracleRows.ends(problem().keyHeads() * problem().group())) {
+        worst = Math.max(worst, verifyRow(b, h));
+      }
     }
     return worst;
+  }
+
+  private double verifyRow(int b, int h) {
+    DecodeProblem p = problem();
+    int last = p.queries() - 1;
+    Operands data =
+        new Operands(
+            query.select(0, b).select(0, last).select(0, h).toFloatArray(),
+            key.select(0, b).select(1, h / p.group()).toFloatArray(),
+            value.select(0, b).select(1, h / p.group()).toFloatArray(),
+            null,
+            null,
+            null);
+    CaseBuilder c =
+        new CaseBuilder()
+            .dtype(p.dtype())
+            .lengths(1, 1, p.keys())
+            .headDim(p.headDim())
+            .outputs(false, false);
+    Expected expected = Oracle.run(c.build(), data, Precision.CPU).out();
+    float[] found = out.select(0, b).select(0, last).select(0, h).toFloatArray();
+    return OracleRows.compare("%s: head %d of sequence %d".formatted(p, h, b), found, expected);
   }
 }

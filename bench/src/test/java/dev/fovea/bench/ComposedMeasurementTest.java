@@ -45,6 +45,11 @@ class ComposedMeasurementTest {
         problems.add(new ImageProblem(Kind.SPATIAL, pass, dtype, true, 2, 8, 9, 5));
       }
     }
+    for (DType cache :
+        List.of(DType.FLOAT32, DType.BFLOAT16, DType.INT8, DType.INT4X2, DType.FLOAT8_E4M3)) {
+      problems.add(new DecodeProblem(cache, 2, 1, 40, 2, 3, 16, 8));
+      problems.add(new DecodeProblem(cache, 3, 5, 33, 1, 2, 8, 0));
+    }
     return problems.stream();
   }
 
