@@ -2,40 +2,27 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/philox.h"
-#include "cpu/attention/forward_layout.h"
-#include "cpu/attention/few_rows.h"
+#include "cpu/attention/forward_results.h"
 #include "cpu/attention/forward_tile.h"
-#include "cpu/attention/gates.h"
-#include "cpu/attention/kernels.h"
 #include "cpu/attention/key_rows.h"
 #include "cpu/attention/pack_rows.h"
 #include "cpu/attention/position_scores.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/attention/sparse_mask.h"
-#include "cpu/softmax/top_weights.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-constexpr int kMaxWidth = kPanelVectors * kLanes;
-
 template <typename T>
-class ForwardItem : public AttentionRows {
+class ForwardItem : public ForwardResults {
  public:
   ForwardItem(const ForwardRun& run, const ForwardWork& work)
-      : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
-        plan_(run.plan),
+      : ForwardResults(run, work),
         call_(run.call),
-        operands_(run.operands),
-        work_(work),
         key_rows_(*this, run.operands),
         modifier_(*this, run.operands),
         sparse_(*this, run.operands),
-        layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
-        scratch_(static_cast<float*>(run.scratch)),
-        parts_(static_cast<float*>(run.workspace)),
         gates_(*this, run.operands, scratch_ + layout_.gates, plan_.tile_keys),
         positions_(*this, run.operands,
                    {{scratch_ + layout_.position_queries, layout_.position_row},
@@ -44,14 +31,12 @@ class ForwardItem : public AttentionRows {
 
   // Rows [begin, end) of the sequence's query_length * group rows.
   void run(int64_t begin, int64_t end) {
-    row_begin_ = begin;
-    rows_ = int(end - begin);
-    few_ = rows_ <= kMostFewRows;
+    set_rows(begin, end);
     first_ = std::max(low(begin), modifier_.first_key(begin, end));
     last_ = high(end - 1);
     if (plan_.phases > 1) {
       if (call_.phase == 0) return run_part();
-      add_parts();
+      add_parts(last_);
     } else {
       start();
       reset();
@@ -73,50 +58,7 @@ class ForwardItem : public AttentionRows {
            plan_.tile_keys;
   }
 
-  int panel_end(int panel) const { return std::min(rows_, (panel + 1) * kMaxWidth); }
-
-  int panels() const { return (rows_ + kMaxWidth - 1) / kMaxWidth; }
-
-  template <typename Body>
-  void for_each_panel(Body body) {
-    for (int panel = 0; panel < panels(); ++panel) {
-      dispatch(panel, [&](auto vectors) { body(panel, vectors); });
-    }
-  }
-
-  // Runs `body` with the panel's number of vectors as a constant.
-  template <typename Body>
-  void dispatch(int panel, Body body) {
-    const int lanes = panel_end(panel) - panel * kMaxWidth;
-    switch ((lanes + kLanes - 1) / kLanes) {
-      case 1:
-        return body(std::integral_constant<int, 1>{});
-      case 2:
-        return body(std::integral_constant<int, 2>{});
-      default:
-        return body(std::integral_constant<int, 3>{});
-    }
-  }
-
-  // ---- memory of the worker ---------------------------------------------------------------------
-
-  float* keys() const { return scratch_ + layout_.keys; }
-  float* values() const { return scratch_ + layout_.values; }
-  float* scores_of_tile() const { return scratch_ + layout_.scores; }
-  uint8_t* seen() const { return reinterpret_cast<uint8_t*>(scratch_ + layout_.seen); }
-  float* relative() const { return scratch_ + layout_.relative; }
-  float* program() const { return scratch_ + layout_.program; }
-  float* alpha() const { return scratch_ + layout_.alpha; }
-  float* maximum() const { return scratch_ + layout_.maximum; }
-  float* queries(int panel) const {
-    return scratch_ + layout_.queries + panel * layout_.query_panel;
-  }
-  float* outputs(int panel) const {
-    return scratch_ + sums_ + layout_.outputs + panel * layout_.output_panel;
-  }
-  float* m(int panel) const { return scratch_ + sums_ + layout_.m + panel * kMaxWidth; }
-  float* l(int panel) const { return scratch_ + sums_ + layout_.l + panel * kMaxWidth; }
-  int64_t output_columns() const { return layout_.value_groups * kGroup; }
+  // ---- keys and values --------------------------------------------------------------------------
 
   // Those of few rows stay where they are.
   void load_keys(int64_t j, int count) {
@@ -153,8 +95,6 @@ class ForwardItem : public AttentionRows {
     if (gates_) gates_.load_keys(j, count);
   }
 
-  float* key_scales() const { return scratch_ + layout_.key_scales; }
-  float* value_scales() const { return scratch_ + layout_.value_scales; }
   void load_scales(const float* scales, const int64_t (&stride)[2], int64_t j, int count, float* to) const {
     for (int k = 0; k < count; ++k) to[k] = j + k < first_ ? 0.0f : key_rows_.scale(scales, stride, j + k);
   }
@@ -176,15 +116,6 @@ class ForwardItem : public AttentionRows {
     });
   }
 
-  void reset() {
-    for_each_panel([&](int panel, auto vectors) {
-      std::fill_n(outputs(panel), output_columns() * vectors() * kLanes, 0.0f);
-      std::fill_n(m(panel), vectors() * kLanes, -kInfinity);
-      std::fill_n(l(panel), vectors() * kLanes, 0.0f);
-    });
-    if (few_) std::fill_n(few_outputs(), kMostFewRows * few_row(), 0.0f);
-  }
-
   // ---- parts of the keys ------------------------------------------------------------------------
 
   // All keys of a part that the rows see.
@@ -202,29 +133,6 @@ class ForwardItem : public AttentionRows {
     if (few_) transpose_outputs();
   }
 
-  // Of few rows: a row of out behind another, in the memory of the values that are not packed.
-  float* few_outputs() const { return values(); }
-  int64_t few_row() const { return round_to_vectors(spec_.value_head_dim); }
-  void transpose_outputs() {
-    const char* rows[kLanes];
-    for (int lane = 0; lane < kLanes; ++lane) {
-      rows[lane] = reinterpret_cast<const char*>(few_outputs() + std::min(lane, rows_ - 1) * few_row());
-    }
-    for (int64_t c = 0; c < output_columns(); c += kLanes) {
-      vfloat square[kLanes];
-      load_whole_square<float>(rows, c, square);
-      for (int64_t d = c; d < std::min(c + kLanes, output_columns()); ++d) {
-        store(outputs(0) + d * kLanes, square[d - c]);
-      }
-    }
-  }
-
-  // The sums of a part of an item, in the workspace.
-  float* part_of(int64_t item, int64_t part, int panel) const {
-    const PartLayout layout(plan_.tile_queries, kLanes, kGroup, spec_);
-    return parts_ + (item * parts_of(spec_.key_length) + part) * layout.total + panel * layout.panel;
-  }
-
   void run_part() {
     const int64_t begin = work_.part * kPartKeys;
     const bool seen = begin < last_ && begin + kPartKeys > first_;
@@ -234,67 +142,7 @@ class ForwardItem : public AttentionRows {
     } else {
       reset();
     }
-    for_each_panel([&](int panel, auto vectors) {
-      constexpr int kWidth = vectors() * kLanes;
-      float* const to = part_of(work_.item, work_.part, panel);
-      float* const end = std::copy_n(outputs(panel), output_columns() * kWidth, to);
-      std::copy_n(l(panel), kWidth, std::copy_n(m(panel), kWidth, end));
-    });
-  }
-
-  void add_parts() {
-    reset();
-    for (int64_t part = 0; part < parts_of(last_); ++part) {
-      for_each_panel([&](int panel, auto vectors) {
-        constexpr int kWidth = vectors() * kLanes;
-        const float* const from = part_of(work_.item, part, panel);
-        const float* const end = from + output_columns() * kWidth;
-        add_part<vectors()>(panel, from, end, end + kWidth);
-      });
-    }
-  }
-
-  void add_part() {
-    for_each_panel([&](int panel, auto vectors) {
-      const float *const o = outputs(panel), *const part_m = m(panel), *const part_l = l(panel);
-      sums_ = 0;
-      add_part<vectors()>(panel, o, part_m, part_l);
-      sums_ = layout_.sums;
-    });
-    sums_ = 0;
-  }
-
-  // Adds the sums of a part to those before it. A part that a row sees nothing of leaves its sums as they are,
-  // as if it had not been: whether there is one is up to the rows beside it.
-  template <int kVectors>
-  void add_part(int panel, const float* o, const float* part_m, const float* part_l) {
-    constexpr int kWidth = kVectors * kLanes;
-    vfloat here[kVectors], there[kVectors];
-    vint kept[kVectors], taken[kVectors];
-    const auto sum = [&](int v, vfloat a, vfloat b) {
-      return select(kept[v], a, select(taken[v], b, fma(b, there[v], a * here[v])));
-    };
-    for (int v = 0; v < kVectors; ++v) {
-      float *const m_at = m(panel) + v * kLanes, *const l_at = l(panel) + v * kLanes;
-      const vfloat before = load(m_at), behind = load(part_m + v * kLanes);
-      const vfloat sum_before = load(l_at), sum_behind = load(part_l + v * kLanes);
-      const vfloat none = splat(-kInfinity), zero = splat(0.0f);
-      kept[v] = (behind == none) & (sum_behind == zero);
-      taken[v] = (before == none) & (sum_before == zero);
-      const vfloat after = max(before, behind);
-      const vfloat base = select(after == none, zero, after);
-      here[v] = exp2(before - base);
-      there[v] = exp2(behind - base);
-      store(m_at, select(kept[v], before, select(taken[v], behind, after)));
-      store(l_at, sum(v, sum_before, sum_behind));
-    }
-    float* const to = outputs(panel);
-    for (int64_t d = 0; d < output_columns(); ++d) {
-      for (int v = 0; v < kVectors; ++v) {
-        const int64_t at = d * kWidth + v * kLanes;
-        store(to + at, sum(v, load(to + at), load(o + at)));
-      }
-    }
+    store_part();
   }
 
   // ---- a tile of keys ---------------------------------------------------------------------------
@@ -455,98 +303,9 @@ class ForwardItem : public AttentionRows {
     }
   }
 
-  // Divides by the sum, adds the sink to it, and writes out and lse. Leaves in m and l what turns a
-  // score into a weight: exp2(s - m) * l.
-  template <int kVectors>
-  void finish(int panel) {
-    constexpr int kWidth = kVectors * kLanes;
-    const int lanes = panel_end(panel) - panel * kMaxWidth;
-    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
-    float* scale = alpha();
-    const float kept = dropout_scale(dropout_threshold(spec_.dropout));
-    for (int lane = 0; lane < kWidth; ++lane) {
-      const int64_t row = first + std::min(lane, lanes - 1);
-      double base = m(panel)[lane];
-      float sum = l(panel)[lane], rescale = kept;
-      if (spec_.has_sinks) {  // in double: a sink may be infinite in units of log2
-        const double sink = operands_.sinks[head(row)] / kLn2;
-        const double highest = std::max(base, sink);
-        if (highest > -kInfinity) {
-          const float decay = float(std::exp2(base - highest));
-          sum = sum * decay + float(std::exp2(sink - highest));
-          rescale *= decay;
-          base = highest;
-        }
-      }
-      const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
-      scale[lane] = inverse * rescale;
-      if (spec_.has_lse && lane < lanes) {
-        operands_.lse[lse_offset(row)] =
-            sum == 0.0f ? -kInfinity : float((base + std::log2(double(sum))) * kLn2);
-      }
-      m(panel)[lane] = base == -kInfinity ? 0.0f : float(base);
-      l(panel)[lane] = inverse;
-    }
-    float* o = outputs(panel);
-    for (int64_t d = 0; d < spec_.value_head_dim; ++d) {
-      for (int v = 0; v < kVectors; ++v) {
-        float* at = o + d * kWidth + v * kLanes;
-        store(at, load(at) * load(scale + v * kLanes));
-      }
-    }
-    if (spec_.has_ungated) write_out<kWidth>(operands_.ungated, spec_.ungated_stride, first, lanes, o);
-    if (spec_.output_gates_dtype != 0) gate_outputs<kWidth>(first, lanes, o);
-    write_out<kWidth>(operands_.out, spec_.out_stride, first, lanes, o);
-  }
-
-  // A row at a time: next to its keys it is little. The scores are no longer needed.
-  template <int kWidth>
-  void gate_outputs(int64_t first, int lanes, float* o) {
-    float* const gates = scores_of_tile();
-    static_assert(kWidth >= 8);  // times 64 keys: 512 columns
-    for_each_row(first, first + lanes, [&](int64_t row, int64_t i, int64_t head) {
-      const int64_t columns = spec_.value_head_dim;
-      const int64_t count = load_output_gates(*this, operands_, i, head, columns, gates);
-      apply_sigmoid(count, gates);
-      float* const at = o + (row - first);
-      for (int64_t d = 0; d < columns; ++d) at[d * kWidth] *= gates[count == 1 ? 0 : d];
-    });
-  }
-
-  template <int kWidth>
-  void write_out(void* to, const int64_t (&stride)[3], int64_t first, int lanes, const float* o) {
-    with_type(spec_.out_dtype, [&](auto zero) {
-      write_out<kWidth>(static_cast<decltype(zero)*>(to), stride, first, lanes, o);
-    });
-  }
-
-  template <int kWidth, typename Out>
-  void write_out(Out* to, const int64_t (&stride)[3], int64_t first, int lanes, const float* o) {
-    for (int lane = 0; lane < lanes; lane += 8) {
-      Out* rows[8] = {};
-      const int count = std::min(8, lanes - lane);
-      for (int r = 0; r < count; ++r) {
-        const int64_t row = first + lane + r;
-        rows[r] = to + query_offset(stride, row);
-      }
-      unpack_rows8(o + lane, kWidth, spec_.value_head_dim, rows, count);
-    }
-  }
-
-  // ---- attention weights ------------------------------------------------------------------------
-
-  float* weights_row(int64_t row) const {
-    return operands_.weights + score_offset(spec_.weights_stride, row);
-  }
-
-  TopWeights top_of(int64_t row) const { return {*this, operands_, query(row), head(row)}; }
-
   // A second pass over the keys, now that every row's maximum and sum are known.
   void write_weights() {
-    for (int64_t row = row_begin_; row < row_begin_ + rows_; ++row) {
-      if (spec_.has_weights) std::fill_n(weights_row(row), spec_.key_length, 0.0f);
-      if (spec_.has_top_weights) top_of(row).clear();
-    }
+    clear_weights();
     for (int64_t j = tile_at(first_); j < last_; j = tile_at(j + plan_.tile_keys)) {
       const int count = int(std::min<int64_t>(plan_.tile_keys, last_ - j));
       load_keys(j, count);
@@ -556,64 +315,17 @@ class ForwardItem : public AttentionRows {
 
   template <int kVectors>
   void write_panel_weights(int panel, int64_t j, int count) {
-    constexpr int kWidth = kVectors * kLanes;
     int begin, end;
-    if (!score<kVectors>(panel, j, count, begin, end)) return;
-    float* s = scores_of_tile();
-    for (int k = begin; k < end; ++k) {
-      for (int v = 0; v < kVectors; ++v) {
-        float* at = s + k * kWidth + v * kLanes;
-        store(at, exp2(load(at) - load(m(panel) + v * kLanes)) * load(l(panel) + v * kLanes));
-      }
-    }
-    const int lanes = panel_end(panel) - panel * kMaxWidth;
-    const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
-    if (spec_.has_top_weights) list_top<kWidth>(first, lanes, j, begin, end, s);
-    if (!spec_.has_weights) return;
-    for (int lane = 0; lane < lanes; lane += 8) {
-      float* rows[8] = {};
-      const int filled = std::min(8, lanes - lane);
-      for (int r = 0; r < filled; ++r) rows[r] = weights_row(first + lane + r) + j + begin;
-      unpack_rows8(s + begin * kWidth + lane, kWidth, end - begin, rows, filled);
-    }
+    if (score<kVectors>(panel, j, count, begin, end)) write_tile_weights<kVectors>(panel, j, begin, end);
   }
 
-  // Few weights are among the largest so far: vectors of rows of which none is are passed over.
-  template <int kWidth>
-  void list_top(int64_t first, int lanes, int64_t j, int begin, int end, const float* s) const {
-    alignas(64) float least[kWidth];
-    std::fill_n(least, kWidth, kInfinity);
-    for (int lane = 0; lane < lanes; ++lane) least[lane] = top_of(first + lane).least();
-    for (int k = begin; k < end; ++k) {
-      for (int v = 0; v < kWidth; v += kLanes) {
-        const vfloat weights = load(s + k * kWidth + v);
-        if (!any(~(weights <= load(least + v)))) continue;
-        for (int lane = v; lane < std::min(v + kLanes, lanes); ++lane) {
-          if (weights[lane - v] <= least[lane]) continue;
-          const TopWeights top = top_of(first + lane);
-          top.add(weights[lane - v], j + k);
-          least[lane] = top.least();
-        }
-      }
-    }
-  }
-
-  const fovea_plan& plan_;
   const fovea_call& call_;
-  const ForwardOperands& operands_;
-  const ForwardWork& work_;
   const KeyRows key_rows_;
   const ScoreModifier modifier_;
   const SparseMask sparse_;
-  const ForwardLayout layout_;
-  float* const scratch_;
-  float* const parts_;
   const KeyGates gates_;
   PositionScores positions_;
-  int64_t row_begin_ = 0, first_ = 0, last_ = 0;  // rows [row_begin_, + rows_) see keys of [first_, last_)
-  int rows_ = 0;
-  bool few_ = false;   // keys and values are not packed
-  int64_t sums_ = 0;   // 0, or layout_.sums where a part is summed apart from those before it
+  int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
   const char* keys_at_[kMostTileKeys];
   const char* values_at_[kMostTileKeys];
   const char* ahead_[kMostTileKeys];  // keys of the next tile, where rows are few
