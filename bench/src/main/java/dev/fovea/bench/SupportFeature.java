@@ -117,6 +117,14 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     features.add(forward("log-sum-exp", FoveaAttentionSpec.HAS_LSE, 1));
     features.add(forward("attention weights", FoveaAttentionSpec.HAS_WEIGHTS, 1));
     features.add(forward("the largest attention weights", SupportFeature::topWeights));
+    features.add(forward("keys and values in pages", SupportFeature::pages));
+    features.add(
+        forward("cache of another float type", FoveaAttentionSpec.CACHE_DTYPE, Abi.BFLOAT16));
+    features.add(forward("cache of int8", FoveaAttentionSpec.CACHE_DTYPE, Abi.INT8));
+    features.add(forward("cache of int4", FoveaAttentionSpec.CACHE_DTYPE, Abi.INT4X2));
+    features.add(forward("cache of float8", FoveaAttentionSpec.CACHE_DTYPE, Abi.FLOAT8_E4M3));
+    features.add(forward("scales of a cache", SupportFeature::scales));
+    features.add(forward("tree mask", FoveaAttentionSpec.HAS_TREE_MASK, 1));
     addGradients(features);
     return features;
   }
@@ -246,6 +254,20 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       FoveaAttentionSpec.DOUTPUT_GATES_STRIDE.set(
           spec, i, FoveaAttentionSpec.DOUT_STRIDE.get(spec, i));
     }
+  }
+
+  private static void pages(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_BLOCK_TABLE.set(spec, 1);
+    FoveaAttentionSpec.PAGE_COUNT.set(spec, 20);
+    FoveaAttentionSpec.PAGE_SIZE.set(spec, 16);
+    FoveaAttentionSpec.PAGE_COLUMNS.set(spec, 10);
+    FoveaAttentionSpec.BLOCK_TABLE_STRIDE.set(spec, 0, 10);
+    FoveaAttentionSpec.KEY_TOTAL.set(spec, 0);
+  }
+
+  private static void scales(MemorySegment spec) {
+    FoveaAttentionSpec.HAS_KEY_SCALES.set(spec, 1);
+    FoveaAttentionSpec.HAS_VALUE_SCALES.set(spec, 1);
   }
 
   private static void gaussian(MemorySegment spec) {

@@ -11,9 +11,9 @@ import dev.fovea.ffi.FoveaPlan;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
-import dev.fovea.ffi.NativeOperation;
-import dev.fovea.ffi.NativeOperations;
 import dev.fovea.spi.DeviceBackend;
+import dev.fovea.testkit.Operation;
+import dev.fovea.testkit.Operations;
 import dev.fovea.testkit.Pass;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -22,6 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -81,9 +82,11 @@ final class SupportTable {
       }
       table.append('\n');
     }
-    for (NativeOperation operation : NativeOperations.ALL) {
-      for (Pass pass : Pass.of(operation)) {
-        table.append("| %s checked, %s |".formatted(operation.name(), pass));
+    List<Operation> operations = new ArrayList<>(Operations.all());
+    operations.sort(Comparator.comparing(SupportTable::name));
+    for (Operation operation : operations) {
+      for (Pass pass : operation.passes()) {
+        table.append("| %s checked, %s |".formatted(name(operation), pass));
         for (Column column : columns) {
           table.append(' ').append(checked(column, operation, pass)).append(" |");
         }
@@ -151,7 +154,12 @@ final class SupportTable {
     }
   }
 
-  private String checked(Column column, NativeOperation operation, Pass pass) {
+  /** As its declaration has it. */
+  private static String name(Operation operation) {
+    return operation.toString().replace('-', '_');
+  }
+
+  private String checked(Column column, Operation operation, Pass pass) {
     for (String backend : column.backends()) {
       Optional<String> cases = cases(backend, operation, pass);
       if (cases.isPresent()) {
@@ -161,8 +169,8 @@ final class SupportTable {
     return "not run";
   }
 
-  private Optional<String> cases(String backend, NativeOperation operation, Pass pass) {
-    Path file = results.resolve("check-%s-%s-%s.json".formatted(backend, operation.name(), pass));
+  private Optional<String> cases(String backend, Operation operation, Pass pass) {
+    Path file = results.resolve("check-%s-%s-%s.json".formatted(backend, name(operation), pass));
     if (Files.notExists(file)) {
       return Optional.empty();
     }
