@@ -102,6 +102,15 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
   length = clamp_length(int64_t{end} - start, longest);
 }
 
+// Keys in pages lie apart, whatever the queries do.
+template <typename Params>
+FOVEA_DEVICE bool has_packed_keys(const Params& p) {
+  if constexpr (requires { p.spec.has_block_table; }) {
+    if (p.spec.has_block_table) return false;
+  }
+  return p.spec.packed;
+}
+
 // Rows of key and value that a sequence has, those behind its length included.
 template <typename Params>
 FOVEA_DEVICE int32_t key_rows(const Params& p, int32_t batch) {
@@ -139,14 +148,16 @@ FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t
   rows.group = p.group;
   rows.first_head = int32_t(key_head * p.group.value);
   rows.query_start = rows.key_start = 0;
+  rows.key_length = p.key_length;
   if (p.spec.packed) {
     locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.spec.query_total, rows.query_start,
                   rows.query_length);
-    locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
-                  rows.key_length);
+    if (has_packed_keys(p)) {
+      locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
+                    rows.key_length);
+    }
   } else {
     rows.query_length = p.query_length;
-    rows.key_length = p.key_length;
     if (p.query_lengths != nullptr) {
       rows.query_length =
           clamp_length(tile::load_global(p.query_lengths + rows.batch), p.query_length);
