@@ -124,7 +124,7 @@ struct AttentionForward {
 
   // Blocks of few rows have a part of the keys each, in the place of a tile of rows.
   static FOVEA_DEVICE AttentionRows locate(const AttentionParams& params) {
-    if constexpr (!kHasParts) return locate_rows<kRows>(params);
+    if constexpr (!kHasParts) return locate_rows<kRows, kIt.cached>(params);
     return locate_few_rows(params, locate_item(params));
   }
 
@@ -194,7 +194,7 @@ struct AttentionForward {
       return RowPlaces{p, shared_rows, mine, first_share_key(tile)};
     };
     if constexpr (kIt.general) {
-      ScoreModifier<RowPlaces>{p, places()}.apply(s);
+      ScoreModifier<RowPlaces, true>{p, places()}.apply(s);
       if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }
     if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);

@@ -10,7 +10,7 @@
 namespace fovea::attention::cuda {
 
 FOVEA_DEVICE AttentionRows locate_few_rows(const AttentionParams& p, const AttentionItem& at) {
-  AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+  AttentionRows rows = locate_pair<true>(p, at.batch, at.key_head);
   set_rows(rows, 0, kFewRows);
   return rows;
 }

@@ -102,15 +102,6 @@ FOVEA_DEVICE void locate_packed(const int32_t* cu_seqlens, int32_t batch, int32_
   length = clamp_length(int64_t{end} - start, longest);
 }
 
-// Keys in pages lie apart, whatever the queries do.
-template <typename Params>
-FOVEA_DEVICE bool has_packed_keys(const Params& p) {
-  if constexpr (requires { p.spec.has_block_table; }) {
-    if (p.spec.has_block_table) return false;
-  }
-  return p.spec.packed;
-}
-
 // Rows of key and value that a sequence has, those behind its length included.
 template <typename Params>
 FOVEA_DEVICE int32_t key_rows(const Params& p, int32_t batch) {
@@ -139,8 +130,15 @@ FOVEA_DEVICE AttentionItem locate_item(const Params& p) {
   return {batch, pair - batch * uint32_t(p.key_heads), tile};
 }
 
-// A sequence and the heads that share a key head; set_rows() follows.
-template <typename Params>
+template <bool kPages, typename Params>
+FOVEA_DEVICE bool is_in_pages(const Params& p) {
+  if constexpr (kPages) return p.spec.has_block_table;
+  return false;
+}
+
+// A sequence and the heads that share a key head; set_rows() follows. kPages: keys may be in pages, which lie apart
+// even where queries are packed.
+template <bool kPages = false, typename Params>
 FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t key_head) {
   AttentionRows rows;
   rows.batch = int32_t(batch);
@@ -148,16 +146,18 @@ FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t
   rows.group = p.group;
   rows.first_head = int32_t(key_head * p.group.value);
   rows.query_start = rows.key_start = 0;
-  rows.key_length = p.key_length;
   if (p.spec.packed) {
     locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.spec.query_total, rows.query_start,
                   rows.query_length);
-    if (has_packed_keys(p)) {
+    if (is_in_pages<kPages>(p)) {
+      rows.key_length = p.key_length;
+    } else {
       locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
                     rows.key_length);
     }
   } else {
     rows.query_length = p.query_length;
+    rows.key_length = p.key_length;
     if (p.query_lengths != nullptr) {
       rows.query_length =
           clamp_length(tile::load_global(p.query_lengths + rows.batch), p.query_length);
@@ -201,10 +201,10 @@ FOVEA_DEVICE int32_t tile_of(const AttentionRows& rows) {
 
 // The rows of this block, the last tile of queries first: under a causal mask it is the longest, and
 // the short ones fill the gaps at the end.
-template <int kRows, typename Params>
+template <int kRows, bool kPages = false, typename Params>
 FOVEA_DEVICE AttentionRows locate_rows(const Params& p) {
   const AttentionItem at = locate_item(p);
-  AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+  AttentionRows rows = locate_pair<kPages>(p, at.batch, at.key_head);
   set_rows(rows, uint32_t(p.tiles) - 1 - at.tile, kRows);
   return rows;
 }
