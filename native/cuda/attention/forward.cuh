@@ -194,7 +194,7 @@ struct AttentionForward {
       return RowPlaces{p, shared_rows, mine, first_share_key(tile)};
     };
     if constexpr (kIt.general) {
-      ScoreModifier<RowPlaces, true>{p, places()}.apply(s);
+      ScoreModifier<RowPlaces, kIt.cached>{p, places()}.apply(s);
       if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }
     if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);

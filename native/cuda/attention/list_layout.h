@@ -20,10 +20,11 @@ inline Spec spec_of_kernels(const Spec& given) {
   return spec;
 }
 
-// Whether key and value lie as in a cache: what plain kernels have no loader for.
+// Whether key and value lie as in a cache, for which plain kernels have no loader, or have the keys of a tree, for
+// which these leave no instruction.
 inline bool is_cache(const Spec& spec) {
   return spec.has_block_table || spec.has_key_scales || spec.has_value_scales ||
-         spec.cache_dtype != spec.dtype;
+         spec.has_tree_mask || spec.cache_dtype != spec.dtype;
 }
 
 inline int cache_bytes(int32_t dtype) {

@@ -73,7 +73,7 @@ struct LoadGradients {
 // this order. A pass for each: the compiler then holds one feature's addresses and slopes at a time, and the
 // kernel does not spill.
 //
-// kTrees: with those of a tree, which has no part in a backward pass.
+// kTrees: with those of a tree, which kernels for caches alone have.
 template <typename Places, bool kTrees = false>
 struct ScoreModifier {
   const AttentionParams& p;

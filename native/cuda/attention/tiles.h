@@ -77,7 +77,7 @@ struct PartTile {
 };
 constexpr int kFewRows = 16;
 constexpr PartTile kPartHalfTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 4, 4}, 512},
-                                       {{128, 128, 4, 16, 64, 3, 1, 3, 4}, 512},
+                                       {{128, 128, 4, 16, 64, 3, 1, 4, 4}, 512},
                                        {{256, 256, 4, 16, 64, 2, 1, 2, 4}, 256}};
 constexpr PartTile kPartFloatTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 3, 4}, 512},
                                         {{128, 128, 4, 16, 64, 2, 1, 2, 4}, 256},
