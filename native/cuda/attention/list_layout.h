@@ -39,7 +39,10 @@ struct PartLayout {
   PartLayout(const Spec& spec, const AttentionVariant& variant) {
     if (variant.part_keys == 0) return;
     count = variant.parts_of(spec.key_length);
-    if (count > 1) floats = __int128{count} * spec.batch * spec.key_heads * variant.part_floats();
+    const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+    if (count > 1) {
+      floats = __int128{count} * spec.batch * spec.key_heads * rows * (2 + variant.value_head_dim());
+    }
   }
   int64_t bytes() const { return int64_t(4 * floats); }
 };

@@ -31,7 +31,6 @@ FOVEA_DEVICE int32_t restrict_to_part(AttentionRows& rows, int32_t tiles, int32_
 
 template <AttentionVariant kIt>
 struct PartShape {
-  static constexpr int kFloats = kIt.part_floats();
   static constexpr int kFoldWarps = kIt.fold_warps();
   static constexpr int kFoldPieces = kIt.part_pieces() / kFoldWarps;  // of a warp of the fold
   static constexpr int kWarpPieces = kIt.part_pieces() / kIt.tile.warps;
@@ -81,22 +80,28 @@ struct SharedSums {
   }
 };
 
+// Those of a pair's parts in global memory, for rows that there may be and none else.
 template <AttentionVariant kIt>
 struct GlobalSums {
-  static constexpr int kFloats = PartShape<kIt>::kFloats;
-  float* first;  // of the pair's
+  static constexpr int kWidth = kIt.tile.value_head_dim;
+  int64_t floats;  // of a part
+  float* first;
+  int32_t rows;
 
   FOVEA_DEVICE GlobalSums(const AttentionParams& p, const AttentionItem& at)
-      : first(p.parts + (int64_t{at.batch} * p.key_heads + at.key_head) * p.part_count *
-                            kFloats) {}
+      : rows(p.query_length * int32_t(p.group.value)) {
+    floats = rows * (2 + kWidth);
+    first = p.parts + (int64_t{at.batch} * p.key_heads + at.key_head) * p.part_count * floats;
+  }
 
   template <int kColumns, typename Softmax>
   FOVEA_DEVICE void put(int32_t part, uint32_t first_piece, const tile::Fragment<1, kColumns>& out,
                         const Softmax& softmax) const {
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
+      if (row(h) >= rows) continue;
       if (first_piece == 0 && tile::thread_index() % 4 == 0) {
-        tile::store_pair(row(part, h), tile::as_bits(softmax.reference[0][h]),
+        tile::store_pair(sums(part, h), tile::as_bits(softmax.reference[0][h]),
                          tile::as_bits(softmax.sum[0][h]));
       }
       if (softmax.sum[0][h] == 0) continue;
@@ -109,20 +114,21 @@ struct GlobalSums {
   }
 
   FOVEA_DEVICE void load_row(int32_t part, int h, uint32_t& reference, uint32_t& sum) const {
-    tile::load_pair(row(part, h), reference, sum);
+    reference = sum = 0;
+    if (row(h) < rows) tile::load_pair(sums(part, h), reference, sum);
   }
   FOVEA_DEVICE void load_columns(int32_t part, uint32_t piece, int h, uint32_t& x, uint32_t& y) const {
     tile::load_pair(columns(part, piece, h), x, y);
   }
 
  private:
-  FOVEA_DEVICE float* row(int32_t part, int h) const {
-    return first + int64_t{part} * kFloats +
-           (tile::thread_index() % tile::kWarp / 4 + 8 * uint32_t(h)) * 2;
+  static FOVEA_DEVICE int32_t row(int h) {
+    return int32_t(tile::thread_index() % tile::kWarp / 4) + 8 * h;
   }
+  FOVEA_DEVICE float* sums(int32_t part, int h) const { return first + part * floats + 2 * row(h); }
   FOVEA_DEVICE float* columns(int32_t part, uint32_t piece, int h) const {
-    return first + int64_t{part} * kFloats + 2 * kFewRows +
-           ((2 * piece + uint32_t(h)) * tile::kWarp + tile::thread_index() % tile::kWarp) * 2;
+    return first + part * floats + 2 * rows + row(h) * kWidth + 8 * piece +
+           tile::thread_index() % 4 * 2;
   }
 };
 

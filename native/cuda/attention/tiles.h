@@ -132,8 +132,8 @@ struct AttentionVariant {
   constexpr int head_dim() const { return tile.head_dim; }
   constexpr int value_head_dim() const { return tile.value_head_dim; }
 
-  // Of parts, as one block leaves them and another folds them: two floats for each row, then sums in the order
-  // of fragments.
+  // Of what a warp's keys come to, on the way to its block: two floats for each row, then sums in the order of
+  // fragments.
   constexpr int part_pieces() const { return tile.value_head_dim / 8; }
   constexpr int part_floats() const { return 2 * kFewRows + part_pieces() * 128; }
   constexpr int64_t parts_of(int64_t key_length) const {
