@@ -425,7 +425,9 @@ typedef struct fovea_attention_spec {
  *                 sequence sees are not read: those behind its length, and those before a left window of its first
  *                 query. The CPU refuses others that are no page; a CUDA kernel clamps them. With `packed` the queries
  *                 alone are packed: there are no cu_seqlens_k, and what has dimension Sk but not Sq is as without
- *   cache_dtype   the type of key and value, of dtype where it is 0. Rows of FOVEA_INT4X2 are D / 2 bytes
+ *   cache_dtype   the type of key and value, of dtype where it is 0. Rows of FOVEA_INT4X2 are D / 2 bytes. CUDA:
+ *                 products with a cache of floats of another type than dtype are in exact float32, as are those of
+ *                 float32 queries with any cache, whatever allow_tf32 is
  *   key_scales, value_scales  [B, Sk or 1, Hk] float32; with pages [G, Z or 1, Hk], one for each row, or for each page
  *                 where the stride of that dimension is 0: what elements of key and value are multiplied by
  *   tree_mask     [B or 1, Sq, Sq] bytes; packed: [Tq, Sq]: of the last len_q keys, which are those of the queries,

@@ -14,7 +14,8 @@ bool is_main(const Variant& it) {
   const bool precision = it.precision == Precision::kBfloat16 ? !it.general
                                                               : it.precision == Precision::kFloat32;
   const int dim = it.head_dim();
-  return precision && !it.positions && dim == it.value_head_dim() && (dim == 64 || dim == 128 || dim == 256);
+  return precision && !it.positions && !is_cached(it) && dim == it.value_head_dim() &&
+         (dim == 64 || dim == 128 || dim == 256);
 }
 
 void print(const char* name, const char* function, int index, long flops, int warps) {

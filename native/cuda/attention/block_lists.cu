@@ -13,7 +13,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kListThreads, 1) void list_tiles(const ListPara
   if (list >= l.count) return;
   const int64_t item = list / l.tiles;
   const int32_t tile = int32_t(list % l.tiles), heads = l.to.heads == 0 ? 1 : p.key_heads;
-  AttentionRows rows = locate_pair(p, uint32_t(item / heads), uint32_t(item % heads));
+  AttentionRows rows = locate_pair<true>(p, uint32_t(item / heads), uint32_t(item % heads));
   // Sequences that share a list have no pixels, or as many.
   if (l.to.batches == 0) rows.query_length = p.query_length;
   uint32_t* const to = l.to.entries + list * l.to.room;

@@ -4,10 +4,13 @@
 // while one is multiplied the next are on their way. Scores and weights never leave registers.
 #pragma once
 
+#include "cuda/attention/cache_ring.cuh"
 #include "cuda/attention/gates.cuh"
 #include "cuda/attention/output.cuh"
+#include "cuda/attention/parts.cuh"
 #include "cuda/attention/positions.cuh"
 #include "cuda/attention/ring.cuh"
+#include "cuda/attention/scaled_weights.cuh"
 #include "cuda/attention/scores.cuh"
 #include "tile/products.cuh"
 
@@ -22,18 +25,24 @@ struct AttentionForward {
   static constexpr int kDimBytes = kDim * kIt.element_bytes();
   static constexpr int kValueBytes = kValueDim * kIt.element_bytes();
   static constexpr int kM = kIt.tile.warp_rows / 16;
-  static constexpr int kKeyColumns = kKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
-  static constexpr int kRowWarps = kIt.tile.warps / kIt.tile.shares;
+  static constexpr int kShareKeys = kKeys / kIt.tile.key_shares;
+  static constexpr int kKeyColumns = kShareKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
+  static constexpr int kRowWarps = kIt.tile.warps / (kIt.tile.shares * kIt.tile.key_shares);
+  static constexpr bool kHasParts = kIt.part_keys > 0;
+  // Products have floats, and queries may not.
+  static constexpr bool kWide = kIt.cached && kPrecision == Precision::kFloat32;
   static constexpr int kRingOffset = kIt.ring_offset();
   static constexpr int kTilesOffset = kIt.tiles_offset();
   static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
   static constexpr int kWarpRows = kIt.tile.warp_rows;
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
-  using Ring =
-      TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys, kIt.general>;
+  using Ring = std::conditional_t<
+      kIt.cached,
+      CacheRing<kPrecision, kKeys, kDim, kValueDim, kSlots, kThreads, kIt.positions>,
+      TileRing<Element, kKeys, kDim, kValueDim, kSlots, kThreads, RingItem::kKeys, kIt.general>>;
   static_assert(kIt.tile.warps * kStagedBytes <= kSlots * Ring::kSlotBytes);
 
-  using Positions = PositionTile<kPrecision, kRows, kKeys, kDim, kThreads>;
+  using Positions = PositionTile<kPrecision, kRows, kKeys, kDim, kThreads, kWide>;
   static constexpr int kPositionQueries = kIt.query_bytes(), kBandOffset = kIt.band_offset();
   static constexpr int kStagedOffset = kIt.staged_offset();
 
@@ -45,20 +54,33 @@ struct AttentionForward {
     }
   };
   using Softmax =
-      tile::Softmax<kM, kPrecision == Precision::kFloat16, !tile::kIsHalf<kPrecision>, ScoreSlots>;
+      tile::Softmax<kM, kPrecision == Precision::kFloat16, kHasParts || !tile::kIsHalf<kPrecision>, ScoreSlots>;
+  // Weights of float16 times scales of values leave their type.
+  using Scaled = ScaledWeights<kIt.cached && kPrecision == Precision::kFloat16>;
 
   const AttentionParams& p;
   const ThreadRows mine;
   const uint32_t queries, shared_rows;  // in shared memory
   Ring ring;
   int32_t tiles;  // of keys that any row sees
+  [[no_unique_address]] Scaled scaled;
 
   FOVEA_DEVICE explicit AttentionForward(const AttentionParams& params)
-      : AttentionForward(params, locate_rows<kRows>(params)) {}
+      : AttentionForward(params, locate(params)) {}
 
   FOVEA_DEVICE void run() {
+    if constexpr (kHasParts) {
+      run_part();
+    } else {
+      run_all();
+    }
+  }
+
+ private:
+  FOVEA_DEVICE void run_all() {
     Softmax softmax;
     softmax.start();
+    scaled.start(kIt.cached && p.value_scales != nullptr);
     // Once for the sums, and again for the weights where they are wanted, which need the sums: two loops
     // for that had the code of scores twice, 4,400 of 13,400 instructions at D 64.
     FOVEA_NO_UNROLL
@@ -73,17 +95,37 @@ struct AttentionForward {
     }
   }
 
- private:
+  FOVEA_DEVICE void run_part() {
+    Softmax softmax;
+    softmax.start();
+    scaled.start(p.value_scales != nullptr);
+    tile::Fragment<kM, kOutColumns> out = {};
+    if (tiles > 0) walk(out, softmax, false);
+    softmax.finish();
+    store_part(out, softmax);
+  }
+
   // Anew: held through the products of float32, it made D 64 spill 16 bytes and D 128 48 on sm_120.
   static FOVEA_DEVICE uint32_t warp() {
     return (tile::kIsHalf<kPrecision> ? tile::thread_index() : tile::thread_anew()) / tile::kWarp;
   }
   static FOVEA_DEVICE uint32_t warp_row() {
-    return (kIt.tile.shares == 1 ? warp() : warp() % kRowWarps) * kIt.tile.warp_rows;
+    return (kIt.tile.shares * kIt.tile.key_shares == 1 ? warp() : warp() % kRowWarps) *
+           kIt.tile.warp_rows;
+  }
+  // Of this warp's share of a tile's keys.
+  static FOVEA_DEVICE uint32_t share_key() {
+    return kIt.tile.key_shares == 1 ? 0 : warp() / kRowWarps * kShareKeys;
   }
   // Of this warp's share of the value columns, in pieces of eight.
   static FOVEA_DEVICE uint32_t first_column() {
     return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
+  }
+
+  // Blocks of few rows have a part of the keys each, in the place of a tile of rows.
+  static FOVEA_DEVICE AttentionRows locate(const AttentionParams& params) {
+    if constexpr (!kHasParts) return locate_rows<kRows, kIt.cached>(params);
+    return locate_few_rows(params, locate_item(params));
   }
 
   FOVEA_DEVICE AttentionForward(const AttentionParams& params, AttentionRows rows)
@@ -94,18 +136,30 @@ struct AttentionForward {
         ring(params, rows_of_keys<kIt.positions>(params, rows), queries + kRingOffset,
              shared_rows) {
     tiles = set_visible_tiles<kKeys>(rows, p);
+    if constexpr (kHasParts) tiles = restrict_to_part<kIt.part_keys / kKeys>(rows, tiles, part_of(p));
     if constexpr (kIt.general) {
       tiles = restrict_to_list(p.lists, rows, tiles, tile_of<kRows>(rows));
     }
     if (tile::thread_index() == 0) {
       store_rows(shared_rows, rows);
       if (kIt.general) tile::store_shared(queries + kTilesOffset, uint32_t(tiles));
+      if constexpr (kIt.cached) store_seen_keys(p, rows, shared_rows);
     }
-    if (tiles > 0) {
+    if (tiles > 0) load_queries(rows);
+    tile::sync_block();
+  }
+
+  FOVEA_DEVICE void load_queries(const AttentionRows& rows) const {
+    if (kWide && p.spec.dtype != FOVEA_FLOAT32) {
+      load_wide_rows<kRows, kDim, kThreads>(
+          queries, p.query, p.spec.dtype, p.head_dim, [&](uint32_t row, bool& present) {
+            present = int32_t(row) < rows.count;
+            return present ? rows.offset(p.spec.query_stride, rows.position(row), rows.head(row)) : 0;
+          });
+    } else {
       load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
                                             p.spec.query_stride, p.head_dim, p.query_copy, rows);
     }
-    tile::sync_block();
   }
 
   FOVEA_DEVICE Positions positions() const {
@@ -124,14 +178,23 @@ struct AttentionForward {
     return first_key_of<kIt.general, kKeys>(p.lists, tile, shared_rows);
   }
 
+  // Of those of a tile that are this warp's.
+  FOVEA_DEVICE int32_t first_share_key(int32_t tile) const {
+    return first_key(tile) + int32_t(share_key());
+  }
+
   FOVEA_DEVICE void scores(tile::Fragment<kM, kKeyColumns>& s, uint32_t key_tile, int32_t tile) {
-    tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(), key_tile);
+    tile::multiply_rows<kPrecision, kDimBytes>(s, queries, warp_row(),
+                                               key_tile + share_key() * kDimBytes);
+    if constexpr (kIt.cached) {
+      if (p.key_scales != nullptr) scale_keys<Ring>(s, key_tile, share_key());
+    }
     if constexpr (kIt.positions) positions().add_scores(s, warp_row());
     const auto places = [&] {
-      return RowPlaces{p, shared_rows, mine, first_key(tile)};
+      return RowPlaces{p, shared_rows, mine, first_share_key(tile)};
     };
     if constexpr (kIt.general) {
-      ScoreModifier<RowPlaces>{p, places()}.apply(s);
+      ScoreModifier<RowPlaces, kIt.cached>{p, places()}.apply(s);
       if (is_partial(p, p.lists, tile, shared_rows)) hide_gaps(p, places(), s);
     }
     if (is_masked<kIt.general>(p.lists, tile, shared_rows)) mask_scores(p, places(), s);
@@ -165,21 +228,29 @@ struct AttentionForward {
       softmax.step(s, p.softmax_scale, out);
       if constexpr (kIt.general) {
         if (p.weight_factors != 0) {
-          multiply_weights(s, p, load_rows(shared_rows), mine.anew(), first_key(tile));
+          multiply_weights(s, p, load_rows(shared_rows), mine.anew(), first_share_key(tile));
         }
       }
       const uint32_t value_tile = ring.template next<RingItem::kValues>(tile);
       if (kIt.positions && tile > 0) load_band(tile - 1);  // the last one has been read
-      tile::add_weighted_rows<kPrecision, false, kValueBytes>(out, s, value_tile, first_column());
+      if constexpr (kIt.cached) {
+        if (p.value_scales != nullptr) {
+          scaled.template multiply<Ring, kShareKeys>(s, out, value_tile, share_key());
+        }
+      }
+      tile::add_weighted_rows<kPrecision, false, kValueBytes>(
+          out, s, value_tile + share_key() * kValueBytes, first_column());
     }
   }
 
   FOVEA_DEVICE void store(const tile::Fragment<kM, kOutColumns>& out, const Softmax& softmax) {
     const AttentionRows rows = load_rows(shared_rows);
-    const RowResults<kM> results(softmax, kIt.general ? 1.0f : p.spec.scale, p, rows, mine);
+    RowResults<kM> results(softmax, kIt.general ? 1.0f : p.spec.scale, p, rows, mine);
+    scaled.finish(results.factor);
     tile::sync_block();  // the ring's last readers are done: the sums take its place
     if constexpr (kIt.general) {
-      store_gated(out, results, rows);
+      store_gated_rows(out, results, first_column(), queries + kRingOffset + warp() * kStagedBytes, p,
+                       rows, warp_row());
     } else {
       store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
                        queries + kRingOffset + warp() * kStagedBytes, out, first_column(),
@@ -188,20 +259,34 @@ struct AttentionForward {
     if (first_column() == 0) store_lse(results, p, rows, mine);
   }
 
-  // out, and before it what it is without gates, if that is wanted: one code for both.
-  FOVEA_DEVICE void store_gated(const tile::Fragment<kM, kOutColumns>& out,
-                                const RowResults<kM>& results, const AttentionRows& rows) {
-    FOVEA_NO_UNROLL
-    for (int gated = p.ungated == nullptr; gated < 2; ++gated) {
-      int64_t stride[3];
-      FOVEA_UNROLL
-      for (int i = 0; i < 3; ++i) {
-        stride[i] = gated ? p.spec.out_stride[i] : p.spec.ungated_stride[i];
-      }
-      const OutputGates gates{p, rows, warp_row(), gated && p.output_gates != nullptr};
-      store_query_rows({gated ? p.out : p.ungated, p.spec.out_dtype, p.value_head_dim, false},
-                       stride, queries + kRingOffset + warp() * kStagedBytes, out, first_column(),
-                       results.factor, true, p, rows, warp_row(), gates);
+  // Of a part, or where it has all keys, of the rows.
+  FOVEA_DEVICE void store_part(tile::Fragment<kM, kOutColumns>& out, const Softmax& softmax)
+    requires kHasParts
+  {
+    scaled.finish(out);
+    const AttentionRows rows = load_rows(shared_rows);
+    const uint32_t stage = queries + kRingOffset;
+    tile::sync_block();  // the ring's last readers are done: the sums take its place
+    const SharedSums<kIt> sums{stage};
+    sums.put(warp(), out, softmax, rows.count);
+    tile::sync_block();
+    if (p.parts != nullptr) {
+      constexpr int kPieces = PartShape<kIt>::kWarpPieces;
+      tile::Fragment<1, kPieces> own;
+      const Softmax folded = fold<Softmax>(sums, kIt.tile.warps, p.softmax_scale, warp() * kPieces, own);
+      const AttentionItem at = locate_item(p);
+      GlobalSums<kIt>(p, at).put(int32_t(at.tile), warp() * kPieces, own, folded);
+      return;
+    }
+    constexpr int kPieces = PartShape<kIt>::kFoldPieces;
+    tile::Fragment<1, kPieces> own = {};
+    Softmax folded;
+    folded.start();
+    const bool is_mine = warp() < PartShape<kIt>::kFoldWarps;
+    if (is_mine) folded = fold<Softmax>(sums, kIt.tile.warps, p.softmax_scale, warp() * kPieces, own);
+    tile::sync_block();
+    if (is_mine) {
+      store_folded(own, folded, int(warp() * kPieces), stage + warp() * kStagedBytes, p, rows);
     }
   }
 
@@ -230,6 +315,7 @@ struct AttentionForward {
     load_band(tile);
     tile::copy_async_commit();
     tile::copy_async_wait<0>();
+    if constexpr (kIt.cached) ring.template widen<RingItem::kKeys>(key_tile);
     tile::sync_block();
     return key_tile;
   }

@@ -8,14 +8,14 @@
 
 namespace fovea::attention::cuda {
 
-template <Precision kPrecision, bool kPositions, size_t... kIndex>
+template <Precision kPrecision, bool kPositions, bool kCached, size_t... kIndex>
 constexpr auto instantiate(std::index_sequence<kIndex...>) {
   return std::array<AttentionKernel*, sizeof...(kIndex)>{attention_forward<int(
-      first_variant(kAttentionVariants, kPrecision, kPositions) + kIndex)>...};
+      first_variant(kAttentionVariants, kPrecision, kPositions, kCached) + kIndex)>...};
 }
 
-template <Precision kPrecision, bool kPositions = false>
-constexpr auto kKernels = instantiate<kPrecision, kPositions>(
-    std::make_index_sequence<count_variants(kAttentionVariants, kPrecision, kPositions)>());
+template <Precision kPrecision, bool kPositions = false, bool kCached = false>
+constexpr auto kKernels = instantiate<kPrecision, kPositions, kCached>(std::make_index_sequence<
+    count_variants(kAttentionVariants, kPrecision, kPositions, kCached)>());
 
 }  // namespace fovea::attention::cuda

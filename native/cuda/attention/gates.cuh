@@ -1,6 +1,7 @@
 // What gates multiply: weights of keys on their way to a product, and rows of the output.
 #pragma once
 
+#include "cuda/attention/output.cuh"
 #include "cuda/attention/scores.cuh"
 #include "cuda/sigmoid.cuh"
 
@@ -105,5 +106,25 @@ struct OutputGates {
     return sigmoid(load_output_gate(p, at, column));
   }
 };
+
+// out, and before it what it is without gates, if that is wanted: one code for both. Of a warp's rows from
+// `warp_row` on, pieces of eight columns from `first_piece` on.
+template <int kM, int kColumns>
+FOVEA_DEVICE void store_gated_rows(const tile::Fragment<kM, kColumns>& out,
+                                   const RowResults<kM>& results, int first_piece, uint32_t stage,
+                                   const AttentionParams& p, const AttentionRows& rows,
+                                   uint32_t warp_row) {
+  FOVEA_NO_UNROLL
+  for (int gated = p.ungated == nullptr; gated < 2; ++gated) {
+    int64_t stride[3];
+    FOVEA_UNROLL
+    for (int i = 0; i < 3; ++i) {
+      stride[i] = gated ? p.spec.out_stride[i] : p.spec.ungated_stride[i];
+    }
+    const OutputGates gates{p, rows, warp_row, gated && p.output_gates != nullptr};
+    store_query_rows({gated ? p.out : p.ungated, p.spec.out_dtype, p.value_head_dim, false}, stride,
+                     stage, out, first_piece, results.factor, true, p, rows, warp_row, gates);
+  }
+}
 
 }  // namespace fovea::attention::cuda

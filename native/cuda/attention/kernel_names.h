@@ -21,6 +21,8 @@ constexpr const char* name_of(Precision precision) {
 }
 
 constexpr const char* features_of(const auto& variant) {
+  if (has_parts(variant)) return "_parts";
+  if (is_cached(variant)) return variant.positions ? "_positions_cache" : "_cache";
   if (variant.positions) return "_positions";
   return variant.general ? "_general" : "";
 }

@@ -20,10 +20,38 @@ AttentionKernel* const* attention_kernels_f32();
 AttentionKernel* const* position_kernels_f16();
 AttentionKernel* const* position_kernels_bf16();
 AttentionKernel* const* position_kernels_f32();
+AttentionKernel* const* cache_kernels_f16();
+AttentionKernel* const* cache_kernels_bf16();
+AttentionKernel* const* cache_kernels_f32();
+AttentionKernel* const* cache_position_kernels_f16();
+AttentionKernel* const* cache_position_kernels_bf16();
+AttentionKernel* const* cache_position_kernels_f32();
+AttentionKernel* const* fold_kernels_f16();
+AttentionKernel* const* fold_kernels_bf16();
+AttentionKernel* const* fold_kernels_f32();
 
 namespace {
 
+// What is the variant's in the table of one of three precisions.
+AttentionKernel* function_in(int32_t index, AttentionKernel* const* of_f16,
+                             AttentionKernel* const* of_bf16, AttentionKernel* const* of_f32) {
+  const AttentionVariant& it = kAttentionVariants[index];
+  AttentionKernel* const* const all = it.precision == Precision::kFloat16    ? of_f16
+                                      : it.precision == Precision::kBfloat16 ? of_bf16
+                                                                             : of_f32;
+  return all[index - first_variant(kAttentionVariants, it.precision, it.positions, it.cached)];
+}
+
+AttentionKernel* cache_function_of(int32_t index) {
+  if (kAttentionVariants[index].positions) {
+    return function_in(index, cache_position_kernels_f16(), cache_position_kernels_bf16(),
+                       cache_position_kernels_f32());
+  }
+  return function_in(index, cache_kernels_f16(), cache_kernels_bf16(), cache_kernels_f32());
+}
+
 AttentionKernel* function_of(int32_t index) {
+  if (kAttentionVariants[index].cached) return cache_function_of(index);
   const Precision precision = kAttentionVariants[index].precision;
   const bool positions = kAttentionVariants[index].positions;
   const auto all = [&] {
@@ -71,6 +99,15 @@ device::Kernel kernel_of(const fovea_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   return device::make_kernel(plan.kernel, forward_function(plan), variant.tile.threads(),
                              variant.shared_bytes(), variant.tile.blocks);
+}
+
+// Of the second phase of few rows.
+device::Kernel fold_kernel_of(const fovea_plan& plan) {
+  const AttentionVariant& variant = kAttentionVariants[plan.variant];
+  return device::make_kernel(
+      "attention_fold",
+      function_in(plan.variant, fold_kernels_f16(), fold_kernels_bf16(), fold_kernels_f32()),
+      32 * variant.fold_warps(), variant.fold_warps() * kStagedBytes, 4);
 }
 
 BackwardKernels backward_functions(const fovea_plan& plan) {
@@ -170,7 +207,12 @@ int32_t prepare(fovea_plan& plan) {
   if (is_sparse(spec_of(plan))) {
     if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
   }
-  if (plan.pass == FOVEA_FORWARD) return device::prepare(kernel_of(plan), plan.error);
+  if (plan.pass == FOVEA_FORWARD) {
+    if (plan.phases > 1) {
+      if (int32_t status = device::prepare(fold_kernel_of(plan), plan.error)) return status;
+    }
+    return device::prepare(kernel_of(plan), plan.error);
+  }
   if (int32_t status = device::prepare_phases(plan, backward_kernel_of)) return status;
   if (kBackwardVariants[plan.variant].positions) {
     if (int32_t status = device::prepare(positions_kernel_of(plan), plan.error)) return status;
@@ -191,6 +233,7 @@ int32_t run_forward(const backend::Run& run, fovea_call& call) {
   if (int32_t status = check_modifier(run.plan, operands, call)) return status;
   const AttentionParams params = attention_params(run.plan, operands, call, run.workspace,
                                                   kAttentionVariants[run.plan.variant]);
+  if (call.phase == 1) return device::launch(fold_kernel_of(run.plan), &params, run, call);
   const ListLayout lists(params.spec, kAttentionVariants[run.plan.variant].tile);
   if (int32_t status = make_lists(lists, params, params.lists, run, call)) return status;
   return device::launch(kernel_of(run.plan), &params, run, call);

@@ -20,6 +20,33 @@ inline Spec spec_of_kernels(const Spec& given) {
   return spec;
 }
 
+// Whether key and value lie as in a cache, for which plain kernels have no loader, or have the keys of a tree, for
+// which these leave no instruction.
+inline bool is_cache(const Spec& spec) {
+  return spec.has_block_table || spec.has_key_scales || spec.has_value_scales ||
+         spec.has_tree_mask || spec.cache_dtype != spec.dtype;
+}
+
+inline int cache_bytes(int32_t dtype) {
+  return dtype == FOVEA_FLOAT32 ? 4 : dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 1;
+}
+
+// The parts that blocks of few rows leave, before the lists in the workspace. One is folded where it is.
+struct PartLayout {
+  int64_t count = 1;  // of a pair of batch and key head
+  __int128 floats = 0;
+
+  PartLayout(const Spec& spec, const AttentionVariant& variant) {
+    if (variant.part_keys == 0) return;
+    count = variant.parts_of(spec.key_length);
+    const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+    if (count > 1) {
+      floats = __int128{count} * spec.batch * spec.key_heads * rows * (2 + variant.value_head_dim());
+    }
+  }
+  int64_t bytes() const { return int64_t(4 * floats); }
+};
+
 class ListLayout {
  public:
   // For tiles of rows.

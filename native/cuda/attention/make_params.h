@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <initializer_list>
 
 #include "core/constants.h"
@@ -27,9 +28,21 @@ inline RowCopy row_copy(const Spec& spec, const void* address, const int64_t (&s
   return {bytes, bytes == 16 && width == tile_width};
 }
 
+// Rows of a cache, pages or not.
+inline RowCopy cache_copy(const Spec& spec, const void* address, const int64_t (&stride)[3]) {
+  const int64_t keys = spec.packed ? spec.key_total : spec.key_length;
+  const uint8_t bytes = tile::copy_bytes(
+      address,
+      {tile::used(stride[0], spec.has_block_table ? spec.page_count : spec.batch),
+       tile::used(stride[1], spec.has_block_table ? spec.page_size : keys),
+       tile::used(stride[2], spec.key_heads)},
+      cache_bytes(spec.cache_dtype));
+  return {bytes, false};
+}
+
 inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operands,
                                     const fovea_call& call, const AttentionTile& tile,
-                                    bool general) {
+                                    bool general, bool cached = false) {
   const Spec& spec = spec_of(plan);
   AttentionParams p = {};
   static_cast<Inputs&>(p) = operands;
@@ -43,6 +56,11 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
                         tile.head_dim);
   p.value_copy = row_copy(spec, p.value, spec.value_stride, keys, spec.key_heads,
                           spec.value_head_dim, tile.value_head_dim);
+  if (cached) {
+    p.key_copy = cache_copy(spec, p.key, spec.key_stride);
+    p.value_copy = cache_copy(spec, p.value, spec.value_stride);
+    p.page_shift = spec.has_block_table ? std::countr_zero(uint64_t(spec.page_size)) : 0;
+  }
   if (has_positions(spec)) {
     const int64_t(&stride)[2] = spec.position_keys_stride;
     p.key_group = Divisor::of(uint32_t(spec.query_heads / spec.key_heads));
@@ -52,7 +70,7 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
         element_bytes(spec.dtype));
   }
   p.has_rare_modifiers = spec.has_relative_table || spec.has_gaussian_centers || spec.has_spans ||
-                         spec.has_mask;
+                         spec.has_mask || spec.has_tree_mask;
   p.is_sparse = is_sparse(spec);
   p.weight_factors = multiplies_weights(spec);
   // The general kernel has scaled its scores already.
@@ -63,9 +81,13 @@ inline AttentionParams input_params(const fovea_plan& plan, const Inputs& operan
 inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOperands& operands,
                                         const fovea_call& call, void* workspace,
                                         const AttentionVariant& variant) {
-  AttentionParams p = input_params(plan, operands, call, variant.tile, variant.general);
+  AttentionParams p =
+      input_params(plan, operands, call, variant.tile, variant.general, variant.cached);
   static_cast<ForwardOperands&>(p) = operands;
-  p.lists = ListLayout(p.spec, variant.tile).at(static_cast<char*>(workspace));
+  const PartLayout parts(p.spec, variant);
+  p.part_count = int32_t(parts.count);
+  if (parts.count > 1) p.parts = static_cast<float*>(workspace);
+  p.lists = ListLayout(p.spec, variant.tile).at(static_cast<char*>(workspace) + parts.bytes());
   return p;
 }
 

@@ -27,9 +27,12 @@ struct AttentionParams : ForwardOperands, PairParams {
   RowCopy position_copy;  // of position_keys
   Divisor key_group;  // with keys of distances, whose rows are of single heads: how many share keys
   bool is_sparse;           // whether the mask has gaps
-  bool has_rare_modifiers;  // any of distances, Gaussian, span and mask
+  bool has_rare_modifiers;  // any of distances, Gaussian, span, mask and tree
   uint32_t weight_factors;  // not 0 where dropout or gates of keys multiply weights before their product
   float softmax_scale;  // of the scores that enter the softmax, to units of log2
+  int32_t page_shift;   // of a cache in pages, the logarithm of their rows
+  float* parts;         // of few rows, what blocks leave to be folded; null where each has all keys
+  int32_t part_count;   // of the longest sequence
 };
 
 using AttentionKernel = void(AttentionParams);

@@ -29,16 +29,26 @@ bool needs_general(const Spec& spec) {
          !(spec.scale > 0) || (spec.pass == FOVEA_FORWARD && spec.output_gates_dtype != 0);
 }
 
-int32_t check_cache(const Spec& spec, Error& error) {
-  const char* const given = spec.has_block_table                 ? "block_table"
-                            : spec.has_key_scales                ? "key_scales"
-                            : spec.has_value_scales              ? "value_scales"
-                            : spec.has_tree_mask                 ? "tree_mask"
-                            : spec.cache_dtype != spec.dtype     ? "cache_dtype"
-                                                                 : nullptr;
-  if (given == nullptr) return FOVEA_OK;
-  return fail(error, FOVEA_UNSUPPORTED, "%s is given, and CUDA kernels take keys and values without", given);
+bool is_half(int32_t dtype) { return dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16; }
+
+// Integers and e4m3 are exact in both types of 16 bits; floats of another type are in float32 alone.
+Precision precision_of_cache(const Spec& spec) {
+  const bool is_float = is_half(spec.cache_dtype) || spec.cache_dtype == FOVEA_FLOAT32;
+  if (is_float && spec.cache_dtype != spec.dtype) return Precision::kFloat32;
+  return is_half(spec.dtype) ? precision_of(spec) : Precision::kFloat32;
 }
+
+// Whether blocks have parts of the keys each. Weights of all keys need sums of all; and keys that lie as without a
+// cache are not worth it where they are few.
+bool takes_parts(const Spec& spec) {
+  constexpr int64_t kManyKeys = 512;
+  const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  return rows <= kFewRows && !has_positions(spec) && !spec.has_weights && !spec.has_top_weights &&
+         spec.pass == FOVEA_FORWARD && (is_cache(spec) || spec.key_length > kManyKeys);
+}
+
+// Whether its keys and values come as from a cache: kernels of few rows have no other loader.
+bool loads_cache(const Spec& spec) { return is_cache(spec) || takes_parts(spec); }
 
 // Kernels count the entries of lists in 31 bits.
 int32_t check_lists(const ListLayout& lists, Error& error) {
@@ -54,10 +64,11 @@ template <typename Variants>
 int32_t find_variant(const Variants& all, const fovea_device_info& device,
                      const Spec& spec, Precision precision, int32_t& index,
                      char (&error)[FOVEA_ERROR_LENGTH]) {
-  const bool general = needs_general(spec);
+  const bool general = needs_general(spec), cached = loads_cache(spec), parts = takes_parts(spec);
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& variant) {
     return variant.precision == precision && variant.positions == has_positions(spec) &&
-           variant.general >= general && spec.head_dim <= variant.head_dim() &&
+           is_cached(variant) == cached && has_parts(variant) == parts &&
+           (cached || variant.general >= general) && spec.head_dim <= variant.head_dim() &&
            spec.value_head_dim <= variant.value_head_dim();
   });
   if (found == all.end()) {
@@ -79,10 +90,9 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   const Spec spec = spec_of_kernels(spec_of(plan));
   if (int32_t status = check_device(device, spec, plan.error)) return status;
-  if (int32_t status = check_cache(spec, plan.error)) return status;
-  if (int32_t status =
-          find_variant(kAttentionVariants, device, spec, precision_of(spec), plan.variant,
-                       plan.error)) {
+  const Precision precision = loads_cache(spec) ? precision_of_cache(spec) : precision_of(spec);
+  if (int32_t status = find_variant(kAttentionVariants, device, spec, precision, plan.variant,
+                                    plan.error)) {
     return status;
   }
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
@@ -91,8 +101,10 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   }
   const AttentionTile& tile = variant.tile;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+  const PartLayout parts(spec, variant);
   if (int32_t status = count_items("tiles of queries for each pair of batch and key head",
-                                   {tiles_of(rows, tile.rows()), spec.batch, spec.key_heads},
+                                   {tiles_of(rows, tile.rows()), spec.batch, spec.key_heads,
+                                    parts.count},
                                    plan.items[0], plan.error)) {
     return status;
   }
@@ -100,10 +112,14 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.tile_queries = tile.rows();
   plan.tile_keys = tile.keys;
   plan.phases = 1;
+  if (parts.count > 1) {
+    plan.phases = 2;
+    plan.items[1] = rows > 0 ? spec.batch * spec.key_heads : 0;
+  }
   plan.section = section_of(spec, device, variant.element_bytes());
   const ListLayout lists(spec, tile);
   if (int32_t status = check_lists(lists, plan.error)) return status;
-  plan.workspace_bytes = 4 * int64_t(lists.words());
+  plan.workspace_bytes = parts.bytes() + 4 * int64_t(lists.words());
   write_name(plan.kernel, variant);
   return FOVEA_OK;
 }

@@ -7,6 +7,7 @@
 // of which each row takes a part that begins one further than that of the row behind it, by way of shared memory.
 #pragma once
 
+#include "cuda/attention/cache_values.cuh"
 #include "cuda/attention/load.cuh"
 #include "ops/attention/distances.h"
 #include "tile/products.cuh"
@@ -79,7 +80,8 @@ struct StagedScores {
   }
 };
 
-template <Precision kPrecision, int kRows, int kKeys, int kDim, int kThreads>
+// kWide: rows of queries and keys of distances may have 16 bits where products have floats.
+template <Precision kPrecision, int kRows, int kKeys, int kDim, int kThreads, bool kWide = false>
 struct PositionTile {
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
   static constexpr int kDimBytes = kDim * int(sizeof(Element));
@@ -122,6 +124,17 @@ struct PositionTile {
     const auto* const keys =
         static_cast<const Element*>(p.position_keys) + rows.first_head * stride[1];
     const int64_t largest = int64_t{rows.position(0)} + kRows - 1 + rows.shift(p) - first_key;
+    if constexpr (kWide) {
+      if (p.spec.dtype != FOVEA_FLOAT32) {
+        return load_wide_rows<kBandRows, kDim, kThreads>(
+            band, p.position_keys, p.spec.dtype, p.head_dim, [&](uint32_t row, bool& present) {
+              const int64_t distance = largest - row;
+              present = distance >= seen.low && distance <= seen.high;
+              return rows.first_head * stride[1] +
+                     (present ? (p.spec.position_origin + distance) * stride[0] : 0);
+            });
+      }
+    }
     const uint32_t thread = tile::thread_anew(), address = Copy::first_address(band, thread);
     FOVEA_UNROLL
     for (int i = 0; i < Copy::kSteps; ++i) {
@@ -164,7 +177,8 @@ struct PositionTile {
     FOVEA_UNROLL
     for (int w = 0; w < 4; ++w) {
       if constexpr (sizeof(Element) == 4) {
-        sums[w] = tile::as_bits(tile::as_float(words[w]) + element(bias, column + w, present));
+        sums[w] =
+            tile::as_bits(rounded(tile::as_float(words[w]) + element(bias, column + w, present)));
       } else {
         sums[w] = tile::pack<Element>(
             tile::element<Element>(words, 2 * w) + element(bias, column + 2 * w, present),
@@ -173,6 +187,18 @@ struct PositionTile {
     }
     tile::store_shared_pair(to, sums[0], sums[1]);
     tile::store_shared_pair(to + 8, sums[2], sums[3]);
+  }
+  // As factors of the queries' type are, whatever products have.
+  FOVEA_DEVICE float rounded(float x) const {
+    if constexpr (kWide) {
+      if (p.spec.dtype == FOVEA_FLOAT16) {
+        return tile::widen(float16{uint16_t(tile::pack<float16>(x, 0))});
+      }
+      if (p.spec.dtype == FOVEA_BFLOAT16) {
+        return tile::widen(bfloat16{uint16_t(tile::pack<bfloat16>(x, 0))});
+      }
+    }
+    return x;
   }
   FOVEA_DEVICE float element(const float* bias, int column, bool present) const {
     return bias != nullptr && present && column < p.head_dim ? tile::load_global(bias + column)

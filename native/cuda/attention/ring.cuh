@@ -4,6 +4,7 @@
 
 #include "cuda/attention/block_lists.cuh"
 #include "cuda/attention/load.cuh"
+#include "tile/warp.cuh"
 
 namespace fovea::attention::cuda {
 

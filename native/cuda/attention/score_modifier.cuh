@@ -69,10 +69,12 @@ struct LoadGradients {
   int32_t column[kM][kColumns][4];
 };
 
-// Scale, a program, softcap, bias, ALiBi, what is added by distance, Gaussian, span and the mask that is an operand, in
+// Scale, a program, softcap, bias, ALiBi, what is added by distance, Gaussian, span and the masks that are operands, in
 // this order. A pass for each: the compiler then holds one feature's addresses and slopes at a time, and the
 // kernel does not spill.
-template <typename Places>
+//
+// kTrees: with those of a tree, which kernels for caches alone have.
+template <typename Places, bool kTrees = false>
 struct ScoreModifier {
   const AttentionParams& p;
   const Places places;
@@ -165,6 +167,9 @@ struct ScoreModifier {
     if (p.gaussian_centers != nullptr) add_gaussian(s);
     if (p.spans != nullptr) add_span(s);
     if (p.mask != nullptr) hide(s, others...);
+    if constexpr (kTrees) {
+      if (p.tree_mask != nullptr) hide_branches(s);
+    }
   }
 
   template <typename Bias, int kM, int kColumns>
@@ -254,6 +259,25 @@ struct ScoreModifier {
           p.mask + first + rows.score_offset(p.spec.mask_stride, row.position, row.head);
       each_key([&](int i, int j, int e, int key) {
         if (key < keys && tile::load_global(mask + key) == 0) hide_score(i, j, e, s, others...);
+      });
+    });
+  }
+
+  // What a tree hides, of the keys that the queries themselves are.
+  template <int kM, int kColumns>
+  FOVEA_DEVICE void hide_branches(tile::Fragment<kM, kColumns>& s) const {
+    const AttentionRows rows = places.rows();
+    const int32_t first = places.first_key() - (rows.key_length - rows.query_length);
+    const auto columns = uint32_t(rows.query_length);
+    const int64_t(&stride)[2] = p.spec.tree_mask_stride;
+    places.template each_row<RowNeed::kPosition, kM, kColumns>(rows, [&](PlacedRow row, auto each_key) {
+      if (!row.exists) return;
+      const uint8_t* const mask =
+          p.tree_mask + first + rows.offset({stride[0], stride[1], 0}, row.position, 0);
+      each_key([&](int i, int j, int e, int key) {
+        if (uint32_t(first + key) < columns && tile::load_global(mask + key) == 0) {
+          hide_score(i, j, e, s);
+        }
       });
     });
   }

@@ -130,8 +130,15 @@ FOVEA_DEVICE AttentionItem locate_item(const Params& p) {
   return {batch, pair - batch * uint32_t(p.key_heads), tile};
 }
 
-// A sequence and the heads that share a key head; set_rows() follows.
-template <typename Params>
+template <bool kPages, typename Params>
+FOVEA_DEVICE bool is_in_pages(const Params& p) {
+  if constexpr (kPages) return p.spec.has_block_table;
+  return false;
+}
+
+// A sequence and the heads that share a key head; set_rows() follows. kPages: keys may be in pages, which lie apart
+// even where queries are packed.
+template <bool kPages = false, typename Params>
 FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t key_head) {
   AttentionRows rows;
   rows.batch = int32_t(batch);
@@ -142,8 +149,12 @@ FOVEA_DEVICE AttentionRows locate_pair(const Params& p, uint32_t batch, uint32_t
   if (p.spec.packed) {
     locate_packed(p.cu_seqlens_q, rows.batch, p.query_length, p.spec.query_total, rows.query_start,
                   rows.query_length);
-    locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
-                  rows.key_length);
+    if (is_in_pages<kPages>(p)) {
+      rows.key_length = p.key_length;
+    } else {
+      locate_packed(p.cu_seqlens_k, rows.batch, p.key_length, p.spec.key_total, rows.key_start,
+                    rows.key_length);
+    }
   } else {
     rows.query_length = p.query_length;
     rows.key_length = p.key_length;
@@ -190,10 +201,10 @@ FOVEA_DEVICE int32_t tile_of(const AttentionRows& rows) {
 
 // The rows of this block, the last tile of queries first: under a causal mask it is the longest, and
 // the short ones fill the gaps at the end.
-template <int kRows, typename Params>
+template <int kRows, bool kPages = false, typename Params>
 FOVEA_DEVICE AttentionRows locate_rows(const Params& p) {
   const AttentionItem at = locate_item(p);
-  AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+  AttentionRows rows = locate_pair<kPages>(p, at.batch, at.key_head);
   set_rows(rows, uint32_t(p.tiles) - 1 - at.tile, kRows);
   return rows;
 }

@@ -32,10 +32,10 @@ constexpr float kLarge = 0x1p22f;
 // Slots::address() is that of a word for the thread's first row; words of its others are 32 bytes apart.
 //
 // kScores: all rows have a score for it, for one instruction more for each score. Kernels of float32,
-// where that is one in a hundred, have no register left to tell them apart.
+// where that is one in a hundred, have no register left to tell them apart; and to sums of parts of a row the
+// two kinds would be four cases.
 template <int kM, bool kFloat16, bool kScores, typename Slots>
 struct Softmax {
-  static_assert(!(kFloat16 && kScores));
   float reference[kM][2];
   float sum[kM][2];
 
@@ -59,6 +59,9 @@ struct Softmax {
 
   // The power of two that a score weighs; `base` is what reference_score() is.
   FOVEA_DEVICE float exponent(float score, int i, int h, float base, float scale) const {
+    if constexpr (kScores && kFloat16) {
+      return fused_multiply_add(score - base, scale, kOffset<true>);
+    }
     if constexpr (kScores) return (score - base) * scale;
     return base != kNoReference
                ? fused_multiply_add(score - base, scale, kOffset<kFloat16>)
