@@ -42,6 +42,10 @@ Precision precision_of_cache(const Spec& spec) {
 // cache are not worth it where they are few.
 bool takes_parts(const Spec& spec) {
   constexpr int64_t kManyKeys = 512;
+  const int widest = precision_of_cache(spec) == Precision::kFloat32
+                         ? std::end(kPartFloatTiles)[-1].tile.head_dim
+                         : std::end(kPartHalfTiles)[-1].tile.head_dim;
+  if (std::max(spec.head_dim, spec.value_head_dim) > widest) return false;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
   return rows <= kFewRows && !has_positions(spec) && !spec.has_weights && !spec.has_top_weights &&
          spec.pass == FOVEA_FORWARD && (is_cache(spec) || spec.key_length > kManyKeys);

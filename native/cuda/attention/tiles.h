@@ -68,9 +68,14 @@ constexpr AttentionTile kPositionFloatTiles[] = {{64, 64, 4, 16, 32, 2, 1, 1},
 // read, and of these kernels there are enough.
 constexpr AttentionTile kCacheHalfTiles[] = {
     {64, 64, 4, 16, 64, 3, 1, 3}, {128, 128, 4, 16, 32, 3, 1, 2}, {256, 256, 4, 16, 32, 3, 1, 2}};
+constexpr AttentionTile kCacheFloatTiles[] = {{64, 64, 4, 16, 32, 3, 1, 2},
+                                              {128, 128, 4, 16, 16, 3, 1, 2},
+                                              {256, 256, 8, 16, 32, 2, 2, 1},
+                                              {256, 256, 8, 16, 16, 2, 2, 1}};
 
 // Of few rows: a block has one tile of them, and a part of the keys, of a size that nothing changes, so that the
-// bits of a row are its own. Parts of 512 keys of D 128 are 256 KiB of 16 bits.
+// bits of a row are its own. Parts of 512 keys of D 128 are 256 KiB of 16 bits. Sums of 256 columns and exact float32
+// are too much for the registers of a warp.
 struct PartTile {
   AttentionTile tile;
   int keys;  // of a part
@@ -80,8 +85,7 @@ constexpr PartTile kPartHalfTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 4, 4}, 512},
                                        {{128, 128, 4, 16, 64, 3, 1, 4, 4}, 512},
                                        {{256, 256, 4, 16, 64, 2, 1, 2, 4}, 256}};
 constexpr PartTile kPartFloatTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 3, 4}, 512},
-                                        {{128, 128, 4, 16, 64, 2, 1, 2, 4}, 256},
-                                        {{256, 256, 2, 16, 32, 2, 1, 2, 2}, 256}};
+                                        {{128, 128, 4, 16, 64, 2, 1, 2, 4}, 256}};
 
 // Behind a tile in a slot of the ring: what elements of each key or value are multiplied by.
 constexpr int scale_bytes(int keys) { return (4 * keys + 127) / 128 * 128; }
@@ -149,7 +153,7 @@ constexpr auto kAttentionVariants = [] {
   std::array<AttentionVariant, 2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) +
                                     2 * std::size(kPositionHalfTiles) + std::size(kCacheHalfTiles) +
                                     std::size(kPartHalfTiles)) +
-                                   std::size(kTf32Tiles) + 2 * std::size(kFloatTiles) +
+                                   std::size(kTf32Tiles) + std::size(kFloatTiles) + std::size(kCacheFloatTiles) +
                                    2 * std::size(kPositionFloatTiles) + std::size(kPartFloatTiles)>
       all{};
   size_t count = 0;
@@ -174,7 +178,7 @@ constexpr auto kAttentionVariants = [] {
       all[count++] = {precision, it.tile, true, false, true, it.keys};
     }
   }
-  for (const AttentionTile& tile : kFloatTiles) {
+  for (const AttentionTile& tile : kCacheFloatTiles) {
     all[count++] = {Precision::kFloat32, tile, true, false, true};
   }
   for (const PartTile& it : kPartFloatTiles) {
