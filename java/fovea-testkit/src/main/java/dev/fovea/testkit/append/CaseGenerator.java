@@ -173,9 +173,9 @@ public final class CaseGenerator {
       c.content = Content.RISING;
     } else if (kind < 0.3) {
       c.content = Content.OUTLIERS;
-    } else if (kind < 0.4) {
-      c.content = random.pick(Content.TINY, Content.SUBNORMAL, Content.ZEROS);
-    } else if (kind < 0.55) {
+    } else if (kind < 0.43) {
+      c.content = random.pick(Content.TINY, Content.SUBNORMAL, Content.SUBNORMAL, Content.ZEROS);
+    } else if (kind < 0.58) {
       c.content = random.pick(Content.LARGEST, Content.INFINITY, Content.NAN, Content.NAN_IN_TABLE);
     }
   }

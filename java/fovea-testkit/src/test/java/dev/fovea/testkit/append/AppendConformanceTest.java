@@ -186,4 +186,28 @@ class AppendConformanceTest {
     }
     failed.orPass();
   }
+
+  /** More rotated rows of a page, or of a sequence, than a worker holds between two looks. */
+  @OnEveryGroup
+  void moreRowsThanAreHeld(TestGroup on) {
+    Failed failed = failed(on);
+    int seed = 0;
+    for (DType cache : CACHES.subList(3, 6)) {
+      for (int page : new int[] {0, 32, 64}) {
+        seed++;
+        failed.check(
+            new CaseBuilder()
+                .dtype(TestDevice.TYPES.get(seed % 3), cache)
+                .heads(2, 576, 0)
+                .starts(3)
+                .rows(Lengths.FULL, 45)
+                .rotated(seed % 2 == 0 ? 32 : 288, seed % 2 == 0)
+                .scales(Scales.SHARED, Scales.NONE)
+                .content(Content.RISING, seed)
+                .pages(page)
+                .build());
+      }
+    }
+    failed.orPass();
+  }
 }
