@@ -6,7 +6,8 @@
 
 namespace fovea::append::cpu {
 
-using StoreTile = void(const Spec&, const ForwardOperands&, const Tile&);
+// `held` is a worker's scratch.
+using StoreTile = void(const Spec&, const ForwardOperands&, const Tile&, float* held);
 
 // That of a tier that runs here.
 StoreTile* store_of(int isa);

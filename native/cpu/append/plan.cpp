@@ -44,6 +44,8 @@ int32_t plan_append(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = kPhases;
   plan.items[kCheckPhase] = spec.batch > 0 ? 1 : 0;
   plan.items[kStorePhase] = spec.batch * tiles_of(spec, rows) * parts_of(spec.key_heads, heads);
+  const bool holds = spec.has_cosines && is_quantized(spec.cache_dtype);
+  plan.scratch_bytes = holds ? kHeldElements * int64_t{sizeof(float)} : 0;
   fovea::cpu::name_kernel("append_cpu", plan);
   return FOVEA_OK;
 }

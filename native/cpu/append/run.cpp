@@ -84,7 +84,7 @@ int32_t run_append(const backend::Run& run, fovea_call& call) {
   StoreTile* const store = store_of(run.plan.isa);
   for (int64_t item = call.begin; item < call.end; ++item) {
     const Tile tile = tile_of(run.plan, operands, item);
-    if (tile.first < tile.end) store(spec, operands, tile);
+    if (tile.first < tile.end) store(spec, operands, tile, static_cast<float*>(run.scratch));
   }
   return FOVEA_OK;
 }

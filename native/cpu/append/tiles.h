@@ -9,6 +9,9 @@ namespace fovea::append::cpu {
 // All is checked before anything is written.
 enum Phase { kCheckPhase, kStorePhase, kPhases };
 
+// Of rotated rows that a worker holds between its two looks at them, of 576 columns at most.
+constexpr int64_t kHeldElements = 16384;
+
 // New rows of a sequence: how many are in the cache before, where they begin in key and value, how many there are.
 struct Sequence {
   int64_t start, origin, rows;
