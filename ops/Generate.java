@@ -145,7 +145,7 @@ class Generate {
     op.all(true).stream()
         .filter(it -> it.type.equals("any"))
         .forEach(it -> all.add(new Field("type", it.present(), "0 = no " + it.name)));
-    if (op.in.stream().anyMatch(it -> it.type.equals("C"))) {
+    if (op.all(true).stream().anyMatch(it -> it.type.equals("C"))) {
       all.add(new Field("cacheType", "cache_dtype", "of a cache, also FOVEA_INT8, _INT4X2 or _FLOAT8_E4M3; 0 = dtype"));
     }
     if (op.sizes.stream().anyMatch(it -> it.of != null)) {

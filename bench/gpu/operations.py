@@ -148,6 +148,68 @@ class AdditiveSpec(ctypes.Structure):
     )
 
 
+class AppendSpec(ctypes.Structure):
+    _name_ = "fovea_append_spec"
+    operation, number = "append", 16
+    _fields_ = [
+        ("size", c_uint32),
+        ("pass", c_int32),
+        ("dtype", c_int32),
+        ("out_dtype", c_int32),
+        ("gradient_dtype", c_int32),
+        ("cache_dtype", c_int32),
+        ("packed", c_int32),
+        ("interleaved", c_int32),
+        ("has_value", c_int32),
+        ("has_lengths", c_int32),
+        ("has_cosines", c_int32),
+        ("has_sines", c_int32),
+        ("has_positions", c_int32),
+        ("has_block_table", c_int32),
+        ("has_value_cache", c_int32),
+        ("has_key_scales", c_int32),
+        ("has_value_scales", c_int32),
+        ("reserved0", c_int32),
+        ("batch", c_int64),
+        ("length", c_int64),
+        ("key_heads", c_int64),
+        ("head_dim", c_int64),
+        ("value_head_dim", c_int64),
+        ("cache_length", c_int64),
+        ("page_count", c_int64),
+        ("page_size", c_int64),
+        ("page_columns", c_int64),
+        ("pairs", c_int64),
+        ("position_count", c_int64),
+        ("new_total", c_int64),
+        ("key_stride", c_int64 * 3),
+        ("value_stride", c_int64 * 3),
+        ("cosines_stride", c_int64 * 2),
+        ("sines_stride", c_int64 * 2),
+        ("positions_stride", c_int64 * 1),
+        ("block_table_stride", c_int64 * 1),
+        ("key_cache_stride", c_int64 * 3),
+        ("value_cache_stride", c_int64 * 3),
+        ("key_scales_stride", c_int64 * 2),
+        ("value_scales_stride", c_int64 * 2),
+    ]
+    forward = (
+        "key",
+        "value",
+        "starts",
+        "lengths",
+        "cu_seqlens",
+        "cosines",
+        "sines",
+        "positions",
+        "block_table",
+        "key_cache",
+        "value_cache",
+        "key_scales",
+        "value_scales",
+    )
+
+
 class AttentionSpec(ctypes.Structure):
     _name_ = "fovea_attention_spec"
     operation, number = "attention", 1
@@ -968,6 +1030,6 @@ class SpatialSpec(ctypes.Structure):
     )
 
 
-ALL = [ActivationSpec, AdditiveSpec, AttentionSpec, ChannelSpec, CrossEntropySpec, DistanceSpec,
-    EmbeddingSpec, LinearSpec, MergeSpec, NormSpec, OptimizerSpec, ProjectionSpec, RotarySpec,
-    SpatialSpec]
+ALL = [ActivationSpec, AdditiveSpec, AppendSpec, AttentionSpec, ChannelSpec, CrossEntropySpec,
+    DistanceSpec, EmbeddingSpec, LinearSpec, MergeSpec, NormSpec, OptimizerSpec, ProjectionSpec,
+    RotarySpec, SpatialSpec]

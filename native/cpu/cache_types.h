@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/cache_types.h"
-#include "cpu/pack.h"
+#include "cpu/vectors.h"
 
 namespace fovea::cpu::FOVEA_TIER {
 
@@ -255,6 +255,79 @@ template <typename C>
     lanes[r] = reinterpret_cast<const char*>(part[r]);
   }
   load_whole_square<float>(lanes, 0, v);
+}
+
+// As round_within and round_to_e4m3 of core/cache_types.h.
+inline vint rounded_within(vfloat x, float most) {
+  const vfloat within = min(max(x, splat(-most)), splat(most)), apart = splat(0x1.8p23f);
+  return (bits(within + apart) - bits(apart)) & (x == x);
+}
+inline vint quantized(vfloat x, int8_t) { return rounded_within(x, kMostOf<int8_t>); }
+inline vint quantized(vfloat x, int4x2) { return rounded_within(x, kMostOf<int4x2>); }
+inline vint quantized(vfloat x, float8_e4m3) {
+  const vfloat size = min(magnitude(x), splat(kMostOf<float8_e4m3>)), apart = splat(0x1p14f);
+  const vint high = ((bits(size) + splat(0x7ffff) + ((bits(size) >> 20) & splat(1))) >> 20) - splat(120 << 3);
+  const vint low = bits(size + apart) - bits(apart);
+  const vint is_low = size < splat(0x1p-6f), is_number = x == x;
+  const vint number = (is_low & low) | (~is_low & high) | ((bits(x) >> 24) & splat(0x80));
+  return (is_number & number) | (~is_number & splat(0x7f));
+}
+
+// The lowest byte of each lane.
+template <typename C>
+inline void store_codes(C* to, vint v) {
+  static_assert(sizeof(C) == 1 && kValuesOf<C> == 1);
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(v)));
+#elif defined(__AVX2__)
+  const __m256i order = _mm256_set1_epi32(0x0c080400);
+  const __m256i bytes = _mm256_shuffle_epi8(__m256i(v), order);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to),
+                   _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
+#else
+  uint8_t some[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) some[lane] = uint8_t(v[lane]);
+  std::memcpy(to, some, sizeof some);
+#endif
+}
+// The lower halves of those bytes, two to a byte.
+inline void store_codes(int4x2* to, vint v) {
+#if defined(__AVX512F__)
+  const __m512i low = _mm512_and_si512(__m512i(v), _mm512_set1_epi64(15));
+  const __m512i high = _mm512_and_si512(_mm512_srli_epi64(__m512i(v), 28), _mm512_set1_epi64(0xf0));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm512_cvtepi64_epi8(_mm512_or_si512(low, high)));
+#elif defined(__AVX2__)
+  const __m256i low = _mm256_and_si256(__m256i(v), _mm256_set1_epi64x(15));
+  const __m256i high = _mm256_and_si256(_mm256_srli_epi64(__m256i(v), 28), _mm256_set1_epi64x(0xf0));
+  const __m256i bytes = _mm256_shuffle_epi8(_mm256_or_si256(low, high), _mm256_set1_epi16(0x0800));
+  const __m128i all = _mm_unpacklo_epi16(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+  const int32_t raw = _mm_cvtsi128_si32(all);
+  std::memcpy(to, &raw, sizeof raw);
+#else
+  uint8_t some[kLanes / 2];
+  for (int i = 0; i < kLanes / 2; ++i) some[i] = uint8_t((v[2 * i] & 15) | (v[2 * i + 1] & 15) << 4);
+  std::memcpy(to, some, sizeof some);
+#endif
+}
+
+// A vector of columns from c on, rounded to nearest.
+template <typename C>
+inline void store_lanes(char* row, int64_t c, vfloat v) {
+  C* const to = reinterpret_cast<C*>(row) + c / kValuesOf<C>;
+  if constexpr (sizeof(C) == 1) {
+    store_codes(to, quantized(v, C{}));
+  } else {
+    store_vector(to, v);
+  }
+}
+
+// The first `count` of them; of two that share a byte both.
+template <typename C>
+[[gnu::noinline]] void store_some_lanes(char* row, int64_t c, vfloat v, int64_t count) {
+  C some[kLanes];
+  store_lanes<C>(reinterpret_cast<char*>(some), 0, v);
+  std::memcpy(reinterpret_cast<C*>(row) + c / kValuesOf<C>, some,
+              size_t((count + kValuesOf<C> - 1) / kValuesOf<C>) * sizeof(C));
 }
 
 }  // namespace fovea::cpu::FOVEA_TIER

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 19
+#define FOVEA_ABI_VERSION 20
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 192 /* int64s that the spec of any operation fits into */
@@ -1046,6 +1046,98 @@ FOVEA_API int32_t fovea_run_rotary(const fovea_plan* plan, fovea_call* call, con
 FOVEA_API int32_t fovea_run_rotary_backward(const fovea_plan* plan, fovea_call* call, const void* x,
     const float* cosines, const float* sines, const int32_t* positions, const void* dout, void* dx,
     void* workspace, void* scratch, void* stream);
+/* end */
+
+/* ---- append to a cache -----------------------------------------------------------------------
+ *
+ * New rows of keys [B, S, Hk, D] and values [B, S, Hk, Dv], in any stride order, go to the cache of their sequence
+ * behind the `starts` rows that are there: row s of sequence b becomes row starts[b] + s. With `packed`, key is
+ * [Tn, Hk, D], value [Tn, Hk, Dv]. Without value, as where values are a part of the cached keys (multi-head latent
+ * attention), keys alone are stored. What is not said to be written keeps every byte, and nothing of it is read.
+ *
+ *   key_cache     [B, Sk, Hk, D] of cache_dtype, value_cache [B, Sk, Hk, Dv] likewise, or pages of block_table. Rows of
+ *                 FOVEA_INT4X2 are D / 2 bytes
+ *   block_table   [B, E] int32: row j of sequence b is row j mod Z of page block_table[b, j / Z], as attention reads
+ *                 it; key_cache is [G, Z, Hk, D]. Entries of pages without new rows are not read. No page may have new
+ *                 rows of two sequences
+ *   starts        [B] int32, 0 or more: with the new rows at most cache_length. The CPU refuses others before anything
+ *                 is written, as it does entries that are no page, positions that are no row of the tables, and lengths;
+ *                 a CUDA kernel leaves out the rows of which it is so, and gives NaN for a key without a position
+ *   lengths       [B] int32: new rows of each sequence, S without; cu_seqlens [B + 1]: of packed ones
+ *   cosines, sines  [B or 1, P, C] float32: keys are rotated as by rotary position embedding above, or not without them.
+ *                 Both products and their sum are float32, each rounded
+ *   positions     [B or 1, S] int32, packed [Tn]: rows of the tables; without, new row s is at starts[b] + s
+ *
+ * A cache of a floating type has x rounded to nearest even. One of another has q, with x near scale * q:
+ *
+ *   q = x * (1 / scale), float32, clamped to what the type has, from -127 to 127, -7 to 7 or -448 to 448, and rounded to
+ *   nearest even; 0 where scale is 0. A NaN becomes 0, or the 0x7f of FOVEA_FLOAT8_E4M3
+ *
+ *   key_scales, value_scales  [B, Sk or 1, Hk] float32; with pages [G, Z or 1, Hk]; none: scale is 1. With a = the
+ *                 largest magnitude of a new row of a head, M = 127, 7 or 448:
+ *     of each row:    scale = a / M, at least 2^-126, or 0 where a is 0
+ *     where that stride is 0, of all rows of a page, or sequence: let a be the largest of its new rows, and
+ *                 scale = 2^k, the least that is a / M or more and normal, 0 where a is 0. Unless its first row is
+ *                 new, the scale stays where it is as large; where it is not, earlier rows of the page become
+ *                 q * (old scale / new scale), rounded to nearest even. k rises by 1 at least each time, so that all of
+ *                 them together err by less than the last scale in each element
+ *     a NaN or an infinity makes the scale NaN, and what has it reads as NaN; a page stays so until its first row is new
+ */
+
+/* generated from ops/append.op: spec */
+typedef struct fovea_append_spec {
+  uint32_t size;
+  int32_t pass; /* FOVEA_FORWARD */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t out_dtype; /* 0 = dtype */
+  int32_t gradient_dtype; /* not read */
+  int32_t cache_dtype; /* of a cache, also FOVEA_INT8, _INT4X2 or _FLOAT8_E4M3; 0 = dtype */
+  int32_t packed; /* 1 = ragged: cu_seqlens_* are given, batch strides are unused */
+  int32_t interleaved; /* 1 = pair c is elements 2c and 2c + 1, else c and c + C */
+  int32_t has_value; /* 1 = value is given */
+  int32_t has_lengths; /* 1 = lengths is given */
+  int32_t has_cosines; /* 1 = cosines is given */
+  int32_t has_sines; /* 1 = sines is given */
+  int32_t has_positions; /* 1 = positions is given */
+  int32_t has_block_table; /* 1 = block_table is given */
+  int32_t has_value_cache; /* 1 = value_cache is given */
+  int32_t has_key_scales; /* 1 = key_scales is given */
+  int32_t has_value_scales; /* 1 = value_scales is given */
+  int32_t reserved0; /* zero */
+  int64_t batch; /* B: sequences */
+  int64_t length; /* S: packed: at least the most new rows of a sequence */
+  int64_t key_heads; /* Hk */
+  int64_t head_dim; /* D */
+  int64_t value_head_dim; /* Dv: 0 without value */
+  int64_t cache_length; /* Sk: rows of a sequence of the cache; with block_table: at least the longest, new rows too */
+  int64_t page_count; /* G: pages of the cache; with block_table */
+  int64_t page_size; /* Z: rows of a page: a power of two */
+  int64_t page_columns; /* E: pages that a sequence may have: columns of block_table */
+  int64_t pairs; /* C: of elements of a key that are rotated together: at most head_dim / 2; 0 without tables */
+  int64_t position_count; /* P: rows of the tables */
+  int64_t new_total; /* Tn: packed: rows of key and value, at most batch * length; else 0 */
+  int64_t key_stride[3]; /* of [B, S, Hk] */
+  int64_t value_stride[3]; /* of [B, S, Hk] */
+  int64_t cosines_stride[2]; /* of [B~, P] */
+  int64_t sines_stride[2]; /* of [B~, P] */
+  int64_t positions_stride[1]; /* of [B~] */
+  int64_t block_table_stride[1]; /* of [B] */
+  int64_t key_cache_stride[3]; /* of [B, Sk, Hk] */
+  int64_t value_cache_stride[3]; /* of [B, Sk, Hk] */
+  int64_t key_scales_stride[2]; /* of [B, Sk~] */
+  int64_t value_scales_stride[2]; /* of [B, Sk~] */
+} fovea_append_spec;
+/* end */
+
+/* generated from ops/append.op: functions */
+FOVEA_API int32_t fovea_plan_append(const fovea_append_spec* spec, const fovea_device_info* device,
+    fovea_plan* plan);
+
+FOVEA_API int32_t fovea_run_append(const fovea_plan* plan, fovea_call* call, const void* key,
+    const void* value, const int32_t* starts, const int32_t* lengths, const int32_t* cu_seqlens,
+    const float* cosines, const float* sines, const int32_t* positions, const int32_t* block_table,
+    void* key_cache, void* value_cache, float* key_scales, float* value_scales, void* workspace,
+    void* scratch, void* stream);
 /* end */
 
 /* ---- normalization ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "ops/activation/operation.h"
 #include "ops/additive/operation.h"
+#include "ops/append/operation.h"
 #include "ops/attention/operation.h"
 #include "ops/channel/operation.h"
 #include "ops/cross_entropy/operation.h"
@@ -16,13 +17,14 @@
 #include "ops/rotary/operation.h"
 #include "ops/spatial/operation.h"
 
-#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(merge) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
+#define FOVEA_OPERATIONS(X) X(activation) X(additive) X(append) X(attention) X(channel) X(cross_entropy) X(distance) X(embedding) X(linear) X(merge) X(norm) X(optimizer) X(projection) X(rotary) X(spatial)
 
 namespace fovea {
 
 constexpr const Operation* kOperations[] = {
     &activation::kOperation,
     &additive::kOperation,
+    &append::kOperation,
     &attention::kOperation,
     &channel::kOperation,
     &cross_entropy::kOperation,

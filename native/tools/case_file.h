@@ -125,15 +125,15 @@ struct Output : Input {
   double allowed_rmse = 0;
   Bytes before;  // what a run adds to; empty if it replaces what is there
 
-  size_t width() const { return dtype == FOVEA_FLOAT32 ? 4 : 2; }
+  size_t width() const { return size_t(element_bytes(dtype)); }
 
   void read(File& file) {
     present = file.flag(name);
     if (!present) return;
     dtype = file.get<int32_t>();
-    if (dtype < FOVEA_FLOAT32 || dtype > FOVEA_BFLOAT16) {
+    if (dtype < FOVEA_FLOAT32 || dtype > FOVEA_FLOAT8_E4M3) {
       file.refuse(std::string(name) + " is of dtype " + std::to_string(dtype) +
-                  ", expected 1 to 3");
+                  ", expected 1 to 6");
     }
     canary = file.get<uint32_t>();
     offset = file.get<int64_t>();
@@ -171,6 +171,7 @@ struct Output : Input {
   }
 
   static double value(int32_t dtype, uint32_t bits) {
+    if (element_bytes(dtype) == 1) return bits;
     if (dtype == FOVEA_BFLOAT16) bits <<= 16;
     if (dtype != FOVEA_FLOAT16) {
       float f;

@@ -3,7 +3,6 @@
 #include "core/block.h"
 
 namespace fovea::cpu {
-namespace {
 
 int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total,
                    fovea_call& call) {
@@ -25,8 +24,6 @@ int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_
   }
   return FOVEA_OK;
 }
-
-}  // namespace
 
 int32_t find_length(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
                     int64_t& length, fovea_call& call) {

@@ -19,6 +19,13 @@ struct Sequence {
 int32_t find_length(const char* name, const int32_t* lengths, int64_t batch, int64_t longest,
                     int64_t& length, fovea_call& call);
 
+// Cumulative lengths, called `name`, go from 0 to the total.
+int32_t check_ends(const char* name, const int32_t* cu, int64_t batch, int64_t total, fovea_call& call);
+
+// Where a packed sequence lies by them.
+int32_t locate_packed(const char* name, const int32_t* cu, int64_t batch, int64_t longest, int64_t total,
+                      int64_t& start, int64_t& length, fovea_call& call);
+
 // What a spec and a run say of the sequences, of any operation with queries and keys.
 struct Sequences {
   bool packed, keys_packed;

@@ -4,6 +4,7 @@ module dev.fovea.testkit {
 
   exports dev.fovea.testkit;
   exports dev.fovea.testkit.activation;
+  exports dev.fovea.testkit.append;
   exports dev.fovea.testkit.attention;
   exports dev.fovea.testkit.crossentropy;
   exports dev.fovea.testkit.embedding;

@@ -32,6 +32,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
         EmbeddingLookupCall,
         CrossEntropyCall,
         MergeCall,
+        CacheAppendCall,
         ChannelCall,
         SpatialCall,
         OptimizerStepCall,
@@ -159,7 +160,7 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     claim.begin();
     try {
       requireSeed();
-      run(bind(), operands.get("out"));
+      run(bind(), hasOut() ? operands.get("out") : null);
     } finally {
       claim.end();
     }
@@ -198,6 +199,11 @@ public abstract sealed class OperationCall<C extends OperationCall<C>>
     checkOperands();
     PassOperands all = operands.of(Abi.FORWARD);
     return new BoundRun(this, all, AttentionPlan.of(spec, all), memory);
+  }
+
+  /** False for an operation that writes in place alone. */
+  boolean hasOut() {
+    return true;
   }
 
   /** A dense tensor that fits as out, if the rest fits together. */

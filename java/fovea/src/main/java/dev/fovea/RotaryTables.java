@@ -4,7 +4,7 @@ import java.util.Objects;
 
 /**
  * Cosines and sines of the angles that rows are turned by: of position t and pair c the angle t
- * base^(-c / C).
+ * base^(-c / C), or t times what {@link RotaryFrequencies} has for the pair.
  *
  * <p>Source: Su et al., RoFormer, 2021, arXiv 2104.09864, equation 15.
  *
@@ -36,18 +36,29 @@ public record RotaryTables(Tensor cosines, Tensor sines) {
           "positions %d, rotaryDim %d: expected 0 or more, and an even number from 2 on"
               .formatted(positions, rotaryDim));
     }
-    if (!(base > 0) || Double.isInfinite(base)) {
-      throw new IllegalArgumentException("base is " + base + ", expected a number above 0");
+    return of(scope, positions, RotaryFrequencies.of(rotaryDim, base));
+  }
+
+  /**
+   * The same of frequencies that a model has scaled.
+   *
+   * @param positions rows, from position 0 on
+   * @throws IllegalArgumentException if that is less than 0
+   */
+  public static RotaryTables of(Scope scope, long positions, RotaryFrequencies frequencies) {
+    if (positions < 0) {
+      throw new IllegalArgumentException("positions is " + positions + ", expected 0 or more");
     }
-    int pairs = rotaryDim / 2;
+    int pairs = frequencies.pairs();
     int elements = Math.toIntExact(Math.multiplyExact(positions, pairs));
     float[] cosines = new float[elements];
     float[] sines = new float[elements];
+    double scale = frequencies.attentionFactor();
     for (int c = 0; c < pairs; c++) {
-      double frequency = Math.pow(base, -(double) c / pairs);
+      double frequency = frequencies.frequency(c);
       for (int t = 0; t < positions; t++) {
-        cosines[t * pairs + c] = (float) Math.cos(t * frequency);
-        sines[t * pairs + c] = (float) Math.sin(t * frequency);
+        cosines[t * pairs + c] = (float) (scale * Math.cos(t * frequency));
+        sines[t * pairs + c] = (float) (scale * Math.sin(t * frequency));
       }
     }
     return new RotaryTables(

@@ -104,10 +104,11 @@ class AttendRotaryTest {
   }
 
   @Test
-  void neighboursArePairsOfRotaryAlone() {
+  void neighboursArePairsOfWhatRotates() {
     Cli cli = Cli.run("attend", "--op", "projection", "--interleaved");
     assertEquals(Main.USAGE, cli.code(), cli.err());
-    String expected = "--interleaved does not go with --op projection, only with --op rotary";
+    String expected =
+        "--interleaved does not go with --op projection, only with --op rotary or append";
     assertTrue(cli.err().contains(expected), cli.err());
   }
 }

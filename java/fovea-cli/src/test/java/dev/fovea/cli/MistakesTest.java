@@ -110,8 +110,8 @@ class MistakesTest {
       delimiter = '|',
       value = {
         "--op gated             | '--op': 'gated' is not attention or additive or distance or"
-            + " channel or spatial or linear or low-rank or projection or rotary or norm"
-            + " or activation or embedding or cross-entropy or merge or optimizer",
+            + " channel or spatial or linear or low-rank or projection or rotary or append"
+            + " or norm or activation or embedding or cross-entropy or merge or optimizer",
         "--softcap 0            | --softcap does not go with --op additive, only with --op"
             + " attention",
         "--scale 1              | --scale does not go with --op additive, only with --op attention"
@@ -215,8 +215,8 @@ class MistakesTest {
         "check --threads 2147483647 | --threads is 2147483647, expected 1 to 1024",
         "check --timeout 0 | --timeout is 0, expected 1 or more",
         "check --op sideways | 'sideways' is not attention or decode or additive or distance or"
-            + " channel or spatial or linear or projection or rotary or norm or activation or"
-            + " embedding or cross-entropy or merge or optimizer",
+            + " channel or spatial or linear or projection or rotary or append or norm or"
+            + " activation or embedding or cross-entropy or merge or optimizer",
         "check --op optimizer --pass backward | optimizer has no backward pass: nothing of it has a"
             + " gradient",
         "check --pass sideways | 'sideways' is not forward or backward",

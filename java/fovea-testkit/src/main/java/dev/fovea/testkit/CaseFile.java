@@ -30,7 +30,7 @@ import java.nio.file.Path;
  *   int64   n, then n bytes           the whole buffer, poison included
  * what it writes:
  *   int32   present: 0 or 1; the rest only if 1
- *   int32   dtype, FOVEA_FLOAT32 ...
+ *   int32   dtype, FOVEA_FLOAT32 ...; elements of one byte are compared as that
  *   uint32  canary: bits that an element which is not to be written keeps, in the low bytes
  *   int64   byte offset of element 0 in the buffer
  *   int64   n, elements of the buffer

@@ -56,6 +56,10 @@ public final class FeatureSurvey {
   // Sizes above this are asked for no limit: what is bound by memory alone goes beyond.
   private static final long LARGE = 1 << 17;
 
+  // Of what only operands have that may be absent, where the usual one is none for them: a power of
+  // two, and few.
+  private static final long[] OTHER_SIZES = {8, 1};
+
   private final NativeOperation operation;
   private final DeviceBackend backend;
   private final ProbeSpec plain;
@@ -133,10 +137,21 @@ public final class FeatureSurvey {
   /** What was asked for in the end, with what it came to, and to what at first. */
   private record Found(List<ProbeSpec.Feature> features, Plan first, Plan plan) {}
 
-  /** With those features, and others that refusals name. */
+  /** With those features, and others that refusals name, and such sizes as all of them take. */
   private Found plan(DType dtype, Pass pass, List<ProbeSpec.Feature> asked) {
+    Found found = plan(plain, dtype, pass, asked);
+    for (long size : OTHER_SIZES) {
+      if (!found.plan.isThere()) {
+        Found other = plan(plain.withOptional(size), dtype, pass, asked);
+        found = other.plan.isThere() ? new Found(other.features, found.first, other.plan) : found;
+      }
+    }
+    return found;
+  }
+
+  private Found plan(ProbeSpec from, DType dtype, Pass pass, List<ProbeSpec.Feature> asked) {
     List<ProbeSpec.Feature> all = new ArrayList<>(asked);
-    ProbeSpec spec = plain;
+    ProbeSpec spec = from;
     for (ProbeSpec.Feature it : asked) {
       spec = spec.with(it);
     }

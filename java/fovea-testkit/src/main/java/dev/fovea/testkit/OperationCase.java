@@ -57,6 +57,11 @@ public interface OperationCase extends CheckedCase {
   /** The type of out. */
   DType outDType();
 
+  /** The type of a cache. */
+  default DType cacheDType() {
+    return dtype();
+  }
+
   /** The type of an operand that has one of its own. */
   default DType ownType(String operand) {
     return DType.FLOAT32;
@@ -113,7 +118,8 @@ public interface OperationCase extends CheckedCase {
   /** The type of an operand's elements. */
   default DType type(Operand operand) {
     return switch (operand.type()) {
-      case SPEC, CACHE -> dtype();
+      case SPEC -> dtype();
+      case CACHE -> cacheDType();
       case OUT -> outDType();
       case GRADIENT -> gradients().dtype();
       case OWN -> ownType(operand.name());
@@ -149,6 +155,9 @@ public interface OperationCase extends CheckedCase {
             spec -> {
               operation.dtype().set(spec, CaseFile.dtype(dtype()));
               operation.outDType().set(spec, CaseFile.dtype(outDType()));
+              if (operation.cacheDType() != null) {
+                operation.cacheDType().set(spec, CaseFile.dtype(cacheDType()));
+              }
               fill(spec);
               if (isBackward()) {
                 operation.gradientDType().set(spec, CaseFile.dtype(gradients().dtype()));

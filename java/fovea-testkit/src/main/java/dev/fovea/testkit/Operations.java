@@ -1,6 +1,7 @@
 package dev.fovea.testkit;
 
 import dev.fovea.testkit.activation.ActivationCases;
+import dev.fovea.testkit.append.AppendCases;
 import dev.fovea.testkit.attention.AttentionCases;
 import dev.fovea.testkit.attention.DecodeCases;
 import dev.fovea.testkit.crossentropy.CrossEntropyCases;
@@ -32,6 +33,7 @@ public final class Operations {
           LinearCases.OPERATION,
           ProjectionCases.OPERATION,
           RotaryCases.OPERATION,
+          AppendCases.OPERATION,
           NormCases.OPERATION,
           ActivationCases.OPERATION,
           EmbeddingCases.OPERATION,

@@ -98,6 +98,13 @@ final class ProbeSpec {
     return new ProbeSpec(operation, other, present, numbers);
   }
 
+  /** The same with another size for all that only operands have which are not there. */
+  ProbeSpec withOptional(long value) {
+    Map<String, Long> other = new HashMap<>(sizes);
+    absentSizes().forEach(it -> other.put(it, value));
+    return new ProbeSpec(operation, other, present, numbers);
+  }
+
   /** The same with one more feature. */
   ProbeSpec with(Feature feature) {
     Set<String> more = new HashSet<>(present);
@@ -118,11 +125,26 @@ final class ProbeSpec {
             .flatMap(it -> it.dims().stream())
             .filter(dim -> dim.size() != null)
             .map(dim -> dim.size().name())
-            .collect(Collectors.toSet());
+            .collect(Collectors.toCollection(HashSet::new));
+    Operand.Pages pages = pages();
+    if (pages != null) {
+      there.add(pages.count().name());
+      there.add(pages.rows().name());
+    }
     return operation.sizes().stream()
         .map(Size::name)
         .filter(name -> !there.contains(name))
         .collect(Collectors.toSet());
+  }
+
+  /** Where rows lie in pages; else null. */
+  private Operand.Pages pages() {
+    Operand.Pages pages = operation.pages();
+    boolean there =
+        pages != null
+            && operation.operands(Abi.FORWARD).stream()
+                .anyMatch(it -> it.present() == pages.present() && present.contains(it.name()));
+    return there ? pages : null;
   }
 
   /** The block of fovea.h. */
@@ -154,7 +176,9 @@ final class ProbeSpec {
     for (int i = 0; i < size.length; i++) {
       Operand.Dim dim = operand.dims().get(i);
       size[i] = dim.size() == null || (packed && i == 0) ? 1 : size(dim.size());
-      if (packed && dim.isPacked() && !ofRows) {
+      if (operand.paged() && pages() != null && i < 2) {
+        size[i] = size(i == 0 ? pages().count() : pages().rows());
+      } else if (packed && dim.isPacked() && !ofRows) {
         size[i] *= size(operation.sizes().getFirst());
         ofRows = true;
       }

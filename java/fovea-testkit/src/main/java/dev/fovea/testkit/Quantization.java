@@ -30,20 +30,28 @@ public final class Quantization {
     };
   }
 
-  /** The bits of the value nearest to {@code x}, ties to even, at most {@link #most} in size. */
+  /**
+   * The bits of the value nearest to {@code x}, ties to even, at most {@link #most} in size: 8 of
+   * them, 4 of {@link DType#INT4X2}. NaN is NaN where the type has one, else zero.
+   */
   public static int quantize(DType type, float x) {
-    if (type != DType.FLOAT8_E4M3) {
-      float most = most(type);
-      return (int) Math.rint(Math.clamp(x, -most - 1, most)) & (type == DType.INT8 ? 0xff : 15);
+    if (type == DType.FLOAT8_E4M3) {
+      return e4m3(x);
     }
-    float size = Math.min(Math.abs(x), most(type));
-    // Steps of 2^-9 below 2^-6, and of an eighth of the power of two above.
-    float step = size < 0x1p-6f ? 0x1p-9f : Math.scalb(1f, Math.getExponent(size) - 3);
-    float nearest = (float) Math.rint(size / step) * step;
-    int exponent = nearest < 0x1p-6f ? 0 : Math.getExponent(nearest) + 7;
-    float unit = exponent == 0 ? 0x1p-9f : Math.scalb(1f, exponent - 10);
-    int mantissa = (int) (nearest / unit) - (exponent == 0 ? 0 : 8);
-    return exponent << 3 | mantissa | (x < 0 ? 0x80 : 0);
+    float within = Float.isNaN(x) ? 0 : Math.clamp(x, -most(type), most(type));
+    return (int) Math.rint(within) & (type == DType.INT8 ? 0xff : 0xf);
+  }
+
+  /** Eight numbers of each binade, whose lowest has zero and the subnormal ones. */
+  private static int e4m3(float x) {
+    if (Float.isNaN(x)) {
+      return 0x7f;
+    }
+    double size = Math.min(Math.abs(x), 448.0);
+    int exponent = Math.max(-6, Math.getExponent(size));
+    int steps = (int) Math.rint(Math.scalb(size, 3 - exponent)); // 16: the first of the next
+    int code = (exponent + 6) * 8 + steps;
+    return Float.floatToRawIntBits(x) < 0 ? code | 0x80 : code;
   }
 
   /** The value that bits stand for; of four bits the lower four of them. */
@@ -62,5 +70,12 @@ public final class Quantization {
       }
       default -> throw new IllegalArgumentException(type + " is not quantized");
     };
+  }
+
+  /** The bits of a column of a row whose elements begin at {@code at}. */
+  public static int read(DType type, float[] elements, int at, int column) {
+    return type == DType.INT4X2
+        ? (int) elements[at + column / 2] >> column % 2 * 4 & 0xf
+        : (int) elements[at + column] & 0xff;
   }
 }

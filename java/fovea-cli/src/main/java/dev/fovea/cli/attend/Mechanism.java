@@ -2,6 +2,7 @@ package dev.fovea.cli.attend;
 
 import dev.fovea.ffi.NativeActivation;
 import dev.fovea.ffi.NativeAdditive;
+import dev.fovea.ffi.NativeAppend;
 import dev.fovea.ffi.NativeAttention;
 import dev.fovea.ffi.NativeChannel;
 import dev.fovea.ffi.NativeCrossEntropy;
@@ -74,6 +75,12 @@ public enum Mechanism {
       NativeRotary.OPERATION,
       "pairs (a, b) of x become (cosines a - sines b, cosines b + sines a)",
       RotaryBinding::new),
+
+  /** Of new keys and values to those of a cache. */
+  APPEND(
+      NativeAppend.OPERATION,
+      "rows starts + s of key-cache and value-cache become rows s of key, rotated, and of value",
+      AppendBinding::new),
 
   /** That of layers, or by the root mean square. */
   NORM(

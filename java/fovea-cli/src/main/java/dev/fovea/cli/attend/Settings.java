@@ -21,7 +21,7 @@ import java.util.Locale;
  * @param normalised whether its out is divided by the sum of its weights
  * @param localLinear whether distance attention fits a plane
  * @param ridge of that plane
- * @param interleaved whether the elements that rotary turns together are neighbours
+ * @param interleaved whether the elements that are rotated together are neighbours
  * @param step of an optimizer
  * @param centered whether the mean is subtracted by norm
  * @param epsilon added to a mean of squares, or to its root; null: the operation's own

@@ -297,7 +297,9 @@ public record Cache(
       for (int d = 0; d < width; d++) {
         float wanted = scale == 0 ? 0 : from[row + d] / scale;
         if (isQuantized()) {
-          bits[d] = Quantization.quantize(type, wanted);
+          // Below the least that quantizing gives there is one more whole number, which must read.
+          boolean below = type != DType.FLOAT8_E4M3 && wanted < -Quantization.most(type) - 0.5f;
+          bits[d] = Quantization.quantize(type, wanted) - (below ? 1 : 0);
           from[row + d] = scale * Quantization.value(type, bits[d]);
         } else {
           float element = Rounding.round(type, scaleOf == null ? from[row + d] : coarse(wanted));

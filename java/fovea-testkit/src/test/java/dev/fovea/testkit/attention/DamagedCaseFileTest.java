@@ -142,7 +142,7 @@ class DamagedCaseFileTest {
         NativeAttention.OPERATION.operands(Abi.FORWARD).stream().map(Operand::name).toList();
     int absent = operands.indexOf("out") - 3; // beside query, key and value
     int out = query + 20 + 32 + 2 * (20 + 48) + absent * 4;
-    assertRefused("out is of dtype 9, expected 1 to 3", with(file, out + 4, 9));
+    assertRefused("out is of dtype 9, expected 1 to 6", with(file, out + 4, 9));
     assertRefused("out begins at byte 64 of 32", with(file, out + 12, 64L));
     assertRefused("out has a size of -1", with(file, out + 20, -1L));
     assertRefused("file ends inside a case", with(file, out + 20, Long.MAX_VALUE / 4 + 2));

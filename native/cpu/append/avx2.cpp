@@ -1,0 +1,2 @@
+#define FOVEA_TIER avx2
+#include "cpu/append/store.h"

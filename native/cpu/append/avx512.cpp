@@ -1,0 +1,2 @@
+#define FOVEA_TIER avx512
+#include "cpu/append/store.h"

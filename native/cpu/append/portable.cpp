@@ -1,0 +1,2 @@
+#define FOVEA_TIER portable
+#include "cpu/append/store.h"
