@@ -102,7 +102,8 @@ final class SpecFiller {
         if (!cacheDType.isQuantized()) {
           Check.floating(name, tensor);
         }
-        operation.cacheDType().set(spec, cacheDType.code());
+        // As a shape has it, which names no type of a cache: zero is that of query.
+        operation.cacheDType().set(spec, cacheDType == dtype ? 0 : cacheDType.code());
       }
       case OUT -> Check.dtype(name, tensor, outDType);
       case GRADIENT -> {

@@ -94,6 +94,7 @@ class ForwardRunTest {
             "alibiSlopes",
             "bias",
             "blockMask",
+            "cacheScales",
             "contentBias",
             "cuSeqlens",
             "gaussianCenters",
@@ -104,12 +105,14 @@ class ForwardRunTest {
             "modifierTable",
             "out",
             "outputGates",
+            "pages",
             "positionBias",
             "positionKeys",
             "queryLengths",
             "relativeBias",
             "sinks",
             "spans",
+            "treeMask",
             "ungated"),
         asking);
     assertEquals(
@@ -121,9 +124,12 @@ class ForwardRunTest {
     return switch (setter.getName()) {
       case "cuSeqlens" -> {
         Tensor offsets = scope.allocate(DType.INT32, 2);
-        yield new Object[] {offsets, offsets, 1L, 1L};
+        yield setter.getParameterCount() == 2
+            ? new Object[] {offsets, 1L}
+            : new Object[] {offsets, offsets, 1L, 1L};
       }
-      case "blockMask", "relativeBias", "topWeights" -> new Object[2];
+      case "blockMask", "cacheScales", "relativeBias", "topWeights" -> new Object[2];
+      case "pages" -> new Object[] {null, 1L};
       case "out" -> new Object[] {floats(1, 128, 4, 64)};
       case "lse" -> new Object[] {floats(1, 4, 128)};
       case "dropoutSeed" -> new Object[] {1L, 2};

@@ -278,8 +278,6 @@ class SpecFillerTest {
         of(ints(2, 3, 4, 8), ints(2, 5, 2, 8), ints(2, 5, 2, 8), ints(2, 3, 4, 8)));
     Tensor half = tensor(DType.FLOAT16, 2, 5, 2, 8);
     assertRefused(
-        "key is FLOAT16, expected FLOAT32", of(floats(2, 3, 4, 8), half, half, floats(2, 3, 4, 8)));
-    assertRefused(
         "value is FLOAT16, expected FLOAT32",
         of(floats(2, 3, 4, 8), floats(2, 5, 2, 8), half, floats(2, 3, 4, 8)));
     assertDenseRefused(
@@ -339,7 +337,14 @@ class SpecFillerTest {
   }
 
   @Test
-  void keysHaveTheTypeOfQueryBeforeAnyOther() {
-    assertDenseRefused("key is INT32, expected FLOAT32", o -> o.set("key", ints(2, 5, 2, 8)));
+  void keysHaveATypeOfCaches() {
+    assertDenseRefused(
+        "key is INT32, expected a floating type", o -> o.set("key", ints(2, 5, 2, 8)));
+    Bindings operands =
+        dense()
+            .set("key", tensor(DType.FLOAT16, 2, 5, 2, 8))
+            .set("value", tensor(DType.FLOAT16, 2, 5, 2, 6));
+    assertEquals(DType.FLOAT16.code(), FoveaAttentionSpec.CACHE_DTYPE.get(Specs.forward(operands)));
+    plan(operands);
   }
 }
