@@ -33,7 +33,10 @@ class FeatureSurveyTest {
   void theCpuPlansEveryFeatureOfTheDeclaration(NativeOperation operation) {
     FeatureSurvey survey = new FeatureSurvey(operation, Device.cpu());
     for (Answer answer : survey.answers()) {
-      assertTrue(answer.isPlanned(), answer::toString);
+      // What only a forward pass has is declared for both, of which one says so.
+      boolean ofForward =
+          (answer.feature() + " has no part in a backward pass").equals(answer.refusal());
+      assertTrue(answer.isPlanned() || ofForward, answer::toString);
     }
     String features = " " + String.join(" ", survey.features()).replace(",", "") + " ";
     Stream.concat(
