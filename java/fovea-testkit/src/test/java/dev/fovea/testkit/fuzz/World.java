@@ -8,6 +8,7 @@ import dev.fovea.FoveaException;
 import dev.fovea.Scope;
 import dev.fovea.Status;
 import dev.fovea.Tensor;
+import dev.fovea.testkit.Quantization;
 import dev.fovea.testkit.fuzz.Shapes.Role;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -174,6 +175,10 @@ final class World implements AutoCloseable {
       for (int i = 0; i < count; i++) {
         values[i] = random.nextBoolean();
       }
+      tensor.copyFrom(values);
+    } else if (Quantization.isQuantized(tensor.dtype())) {
+      byte[] values = new byte[count];
+      random.nextBytes(values);
       tensor.copyFrom(values);
     } else {
       float[] values = new float[count];
