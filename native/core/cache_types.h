@@ -1,7 +1,7 @@
 // The types that caches of keys and values have beside those of half.h.
 #pragma once
 
-#include "core/everywhere.h"
+#include "core/dtype.h"
 #include "core/half.h"
 
 namespace fovea {
@@ -31,11 +31,15 @@ constexpr float kMostOf<int4x2> = 7;
 template <>
 constexpr float kMostOf<float8_e4m3> = 448;
 
+FOVEA_EVERYWHERE constexpr float most_of(int32_t dtype) {
+  return dtype == FOVEA_INT8 ? kMostOf<int8_t> : dtype == FOVEA_INT4X2 ? kMostOf<int4x2> : kMostOf<float8_e4m3>;
+}
+
 FOVEA_EVERYWHERE inline float to_float(float8_e4m3 x) {
-  const uint32_t magnitude = x.bits & 0x7f;
-  const float value = magnitude == 0x7f ? __builtin_bit_cast(float, 0x7fc00000)
-                                        : __builtin_bit_cast(float, magnitude << 20) * 0x1p120f;
-  return x.bits < 0x80 ? value : -value;
+  const uint32_t magnitude = x.bits & 0x7f, sign = uint32_t(x.bits & 0x80) << 24;
+  // What has too few bits for a float is one of its subnormal numbers until it is multiplied.
+  return magnitude == 0x7f ? __builtin_bit_cast(float, 0x7fc00000)
+                           : __builtin_bit_cast(float, sign | magnitude << 20) * 0x1p120f;
 }
 
 // The value of an even column, or of the odd one beside it.

@@ -7,19 +7,13 @@
 #include <cstring>
 #include <limits>
 
-#include "fovea.h"
+#include "core/dtype.h"
 
 namespace fovea {
 
 constexpr int64_t kMaxLength = std::numeric_limits<int32_t>::max();
 constexpr int kMaxRank = 5;
 constexpr size_t kMostOperands = 64;  // of a pass: fovea_plan has a bit for each
-
-// Of an element of a FOVEA_* type; one of FOVEA_INT4X2 holds two values.
-constexpr int element_bytes(int32_t dtype) {
-  return dtype == FOVEA_FLOAT32 ? 4 : dtype <= FOVEA_BFLOAT16 ? 2 : 1;
-}
-constexpr int element_values(int32_t dtype) { return dtype == FOVEA_INT4X2 ? 2 : 1; }
 
 // What every spec begins with.
 struct SpecHead {

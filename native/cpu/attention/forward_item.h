@@ -62,11 +62,9 @@ class ForwardItem : public ForwardResults {
 
   // Those of few rows stay where they are.
   void load_keys(int64_t j, int count) {
-    const int32_t type = spec_.cache_dtype;
-    key_rows_.find(operands_.key, spec_.key_stride, element_bytes(type), j, first_, count, plan_.tile_keys,
-                   keys_at_);
+    key_rows_.find(operands_.key, spec_.key_stride, j, first_, count, plan_.tile_keys, keys_at_);
     if (!few_) {
-      with_cache_type(type, [&](auto zero) {
+      with_cache_type(spec_.cache_dtype, [&](auto zero) {
         pack_keys<decltype(zero)>(keys_at_, count, spec_.head_dim, keys());
       });
     }
@@ -76,16 +74,13 @@ class ForwardItem : public ForwardResults {
     for (int64_t band = 0; band < positions_.bands(); ++band) positions_.load_columns(band, band);
   }
   void load_values(int64_t j, int count) {
-    const int32_t type = spec_.cache_dtype;
-    key_rows_.find(operands_.value, spec_.value_stride, element_bytes(type), j, first_, count,
-                   plan_.tile_keys, values_at_);
+    key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
     if (few_) {
       const int64_t next = j + plan_.tile_keys;
       const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
-      key_rows_.find(operands_.key, spec_.key_stride, element_bytes(type), next, first_, there,
-                     plan_.tile_keys, ahead_);
+      key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);
     } else {
-      with_cache_type(type, [&](auto zero) {
+      with_cache_type(spec_.cache_dtype, [&](auto zero) {
         pack_values<decltype(zero)>(values_at_, count, spec_.value_head_dim, plan_.tile_keys, values());
       });
     }

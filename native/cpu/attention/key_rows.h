@@ -18,11 +18,12 @@ class KeyRows {
     shift_ = std::countr_zero(uint64_t(spec_.page_size));
   }
 
-  // Rows [j, j + count) of a tensor like key, of elements of so many bytes. Those before key `low`, which
-  // nobody sees, whose page may be gone, and those up to `filled` are rows of zeros.
-  void find(const void* tensor, const int64_t (&stride)[3], int bytes, int64_t j, int64_t low,
-            int count, int filled, const char** to) const {
+  // Rows [j, j + count) of a tensor like key. Those before key `low`, which nobody sees, whose page may be
+  // gone, and those up to `filled` are rows of zeros.
+  void find(const void* tensor, const int64_t (&stride)[3], int64_t j, int64_t low, int count, int filled,
+            const char** to) const {
     const char* const base = static_cast<const char*>(tensor);
+    const int bytes = element_bytes(spec_.cache_dtype);
     const int begin = int(std::clamp<int64_t>(low - j, 0, count));
     std::fill(to, to + begin, kZeroRow);
     const int64_t step = stride[1] * bytes;

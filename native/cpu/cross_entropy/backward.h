@@ -131,7 +131,7 @@ class Backward {
     return v;
   }
   vfloat without_target(vfloat x, vfloat weight) const {
-    const vfloat power = exp2((x - lse_) * splat(kLog2E));
+    const vfloat power = exp2((x - lse_) * splat(kLog2e));
     return power * of_power_ - (kWeighs ? of_class_ * weight : of_class_);
   }
   [[gnu::noinline]] vfloat less(vfloat v, int64_t at) const {

@@ -79,7 +79,7 @@ class Forward {
         for (int64_t c = part; c < part_end; c += kLanes) {
           const vfloat v = load_vector(x + c);
           most = max(v, most);
-          powers += exp2((v - reference) * splat(kLog2E));
+          powers += exp2((v - reference) * splat(kLog2e));
           if constexpr (Smoothing::kWeighs) {
             smooth += weighed(v, load_vector(operands_.class_weight + c));
           } else if constexpr (Smoothing::kSmooths) {
@@ -102,7 +102,7 @@ class Forward {
     };
     const vfloat v = load_last(x), last = select(there, v, splat(-kInfinity));
     raise(max(last, splat(-kInfinity)));
-    powers_ += exp2((last - splat(reference_)) * splat(kLog2E));
+    powers_ += exp2((last - splat(reference_)) * splat(kLog2e));
     if constexpr (Smoothing::kWeighs) {
       smooth_ += select(there, weighed(v, load_last(operands_.class_weight)), splat(0.0f));
     } else if constexpr (Smoothing::kSmooths) {
@@ -119,7 +119,7 @@ class Forward {
   bool raise(vfloat most) {
     if (!any(most > splat(reference_ + kAbove))) return false;
     const float largest = max_of(most);
-    powers_ *= exp2(splat((reference_ - largest) * kLog2E));
+    powers_ *= exp2(splat((reference_ - largest) * kLog2e));
     reference_ = largest;
     return true;
   }

@@ -1,14 +1,13 @@
 // What both passes know of a row.
 #pragma once
 
+#include "core/constants.h"
 #include "cpu/cross_entropy/kernels.h"
 #include "cpu/vectors.h"
 
 namespace fovea::cross_entropy::cpu::FOVEA_TIER {
 
 using namespace fovea::cpu::FOVEA_TIER;
-
-constexpr float kLog2E = 1.44269504f;
 
 struct Row {
   int64_t batch, row;

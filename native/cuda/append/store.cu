@@ -10,16 +10,10 @@
 namespace fovea::append::cuda {
 namespace {
 
-FOVEA_DEVICE float most_of(int32_t dtype) {
-  return dtype == FOVEA_INT8 ? 127.0f : dtype == FOVEA_INT4X2 ? 7.0f : 448.0f;
-}
-
-FOVEA_DEVICE bool is_quantized(int32_t dtype) { return dtype > FOVEA_BFLOAT16; }
-
 // The bits of an element, of 4 or 8 of them.
 FOVEA_DEVICE uint32_t code_of(int32_t dtype, float x) {
   if (dtype == FOVEA_FLOAT8_E4M3) return round_to_e4m3(x);
-  return dtype == FOVEA_INT8 ? uint32_t(round_within(x, 127)) & 0xff : uint32_t(round_within(x, 7)) & 0xf;
+  return uint32_t(round_within(x, most_of(dtype))) & (dtype == FOVEA_INT8 ? 0xff : 0xf);
 }
 
 // A byte of a cache with what it holds multiplied by `ratio`.
@@ -142,7 +136,7 @@ struct Store {
   }
 
   FOVEA_DEVICE void scale_rows(int32_t page, int32_t first, int32_t end, float ratio) const {
-    const int32_t bytes = p.cache_dtype == FOVEA_INT4X2 ? r.columns / 2 : r.columns;
+    const int32_t bytes = r.columns / element_values(p.cache_dtype);
     FOVEA_NO_UNROLL
     for (int32_t row = first; row < end; ++row) {
       auto* const to = reinterpret_cast<uint8_t*>(cache_row(page, row));

@@ -163,17 +163,6 @@ class CacheRing {
     return shift;
   }
 
-  FOVEA_DEVICE int row_bytes(int width) const {
-    if (p.spec.cache_dtype == FOVEA_INT4X2) return width / 2;
-    if (p.spec.cache_dtype == FOVEA_FLOAT32) return 4 * width;
-    return p.spec.cache_dtype == FOVEA_FLOAT16 || p.spec.cache_dtype == FOVEA_BFLOAT16 ? 2 * width
-                                                                                      : width;
-  }
-  // Of an element of a stride.
-  FOVEA_DEVICE int element_bytes() const {
-    return p.spec.cache_dtype == FOVEA_INT4X2 ? 1 : row_bytes(1);
-  }
-
   FOVEA_DEVICE int32_t first_key(int32_t tile) const {
     return place_of<true>(p.lists, tile, shared) * kKeys;
   }
@@ -184,7 +173,8 @@ class CacheRing {
     using Swizzle = tile::Swizzle<kRowChunks<kWidth>>;
     const CacheRows<kPositions> rows(p, strides, shared);
     const int32_t first = first_key(tile);
-    const int shift = widening(), bytes = row_bytes(width), each = element_bytes();
+    const int shift = widening(), each = element_bytes(p.spec.cache_dtype);
+    const int bytes = width / element_values(p.spec.cache_dtype) * each;
     const int log_chunks = kLog2<kRowChunks<kWidth>> - shift;
     const uint32_t count = kKeys << log_chunks;
     FOVEA_NO_UNROLL

@@ -26,10 +26,7 @@ FOVEA_DEVICE float cache_value(const uint32_t (&words)[4], int index) {
       return tile::as_float((bits ^ 0x80) | 0x4b000000) - (0x1p23f + 128);
     } else {
       static_assert(std::is_same_v<Raw, float8_e4m3>);
-      const uint32_t magnitude = bits & 0x7f, sign = (bits & 0x80) << 24;
-      // What has too few bits for a float is one of its subnormal numbers until it is multiplied.
-      return magnitude == 0x7f ? tile::as_float(0x7fc00000)
-                               : tile::as_float(sign | magnitude << 20) * 0x1p120f;
+      return to_float(float8_e4m3{uint8_t(bits)});
     }
   } else {
     return tile::element<Raw>(words, index);

@@ -95,7 +95,7 @@ struct Block {
       FOVEA_UNROLL
       for (int e = 0; e < kPacket; ++e) {
         const float weight = weighs ? tile::load_global(p.class_weight + column + e) : 1.0f;
-        const float power = tile::exp2_approx((x[e] - factors.lse) * kLog2E);
+        const float power = tile::exp2_approx((x[e] - factors.lse) * kLog2e);
         x[e] = power * factors.power - factors.weight * weight;
         if (column + e == row.target) x[e] -= factors.target;
       }

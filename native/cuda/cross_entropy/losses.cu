@@ -13,7 +13,7 @@ struct Sums {
 
   // Of the threads of a warp, or of the warps of a block: the largest of their references is that of all.
   FOVEA_DEVICE void refer_to(float other) {
-    powers *= tile::exp2_approx((reference - other) * kLog2E);
+    powers *= tile::exp2_approx((reference - other) * kLog2e);
     reference = other;
   }
   FOVEA_DEVICE void add_warp() {
@@ -90,7 +90,7 @@ struct Losses {
       widen_packet<kBytes, kPacket>(p.logits, words[k], x);
       FOVEA_UNROLL
       for (int e = 0; e < kPacket; ++e) {
-        powers += tile::exp2_approx((x[e] - sums.reference) * kLog2E);
+        powers += tile::exp2_approx((x[e] - sums.reference) * kLog2e);
       }
       if (!smooths) continue;
       FOVEA_UNROLL

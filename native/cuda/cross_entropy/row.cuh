@@ -1,12 +1,11 @@
 // What the threads of both passes know of a row.
 #pragma once
 
+#include "core/constants.h"
 #include "cuda/cross_entropy/params.h"
 #include "tile/memory.cuh"
 
 namespace fovea::cross_entropy::cuda {
-
-constexpr float kLog2E = 1.44269504f;
 
 struct Row {
   int64_t batch;

@@ -48,6 +48,4 @@ inline bool shares_scale(const Spec& spec) {
   return keys_of(spec, {}).shares_scale() || values_of(spec, {}).shares_scale();
 }
 
-inline bool is_quantized(int32_t dtype) { return dtype > FOVEA_BFLOAT16; }
-
 }  // namespace fovea::append
