@@ -108,8 +108,7 @@ record DecodeProblem(
       double pairs = (double) batch * keyHeads * group * queries * (keys - (queries - 1) / 2.0);
       return Floor.products(Pass.FORWARD, headDim, pairs);
     }
-    double bytes = cache == DType.INT4X2 ? 0.5 : cache.byteSize();
-    return Floor.reads(bytes * elements());
+    return Floor.reads(elements() / cache.packedValues() * cache.byteSize());
   }
 
   /** Scores and weights of all queries. */

@@ -42,7 +42,7 @@ final class FoveaDecode extends ComposedSide<DecodeProblem> {
     table = problem.pageSize() == 0 ? null : shuffled();
     cachedKey = cached(key, 2);
     cachedValue = cached(value, 3);
-    boolean quantized = Quantization.isQuantized(problem.cache());
+    boolean quantized = problem.cache().isQuantized();
     long outer = table == null ? problem.batch() : pages();
     scales =
         quantized
@@ -57,7 +57,7 @@ final class FoveaDecode extends ComposedSide<DecodeProblem> {
   }
 
   private long width(DType type) {
-    return problem().headDim() / Quantization.packed(type);
+    return problem().headDim() / type.packedValues();
   }
 
   /** [B, Sk, Hk, D], each head without gaps. */
@@ -87,9 +87,9 @@ final class FoveaDecode extends ComposedSide<DecodeProblem> {
   private Tensor cached(Tensor plain, long seed) {
     DType type = problem().cache();
     Tensor rows = rows(type);
-    if (Quantization.isQuantized(type)) {
+    if (type.isQuantized()) {
       byte[] bits = new byte[(int) rows.elements()];
-      int packed = Quantization.packed(type);
+      int packed = type.packedValues();
       float[] values = new float[bits.length * packed];
       Gaussian random = new Gaussian(seed);
       float spread = type == DType.INT4X2 ? 3 : 32;

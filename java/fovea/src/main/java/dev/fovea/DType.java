@@ -67,12 +67,12 @@ public enum DType {
   }
 
   /** True for those whose elements are bytes to a tensor, which only caches know how to read. */
-  boolean isQuantized() {
+  public boolean isQuantized() {
     return this == INT8 || this == INT4X2 || this == FLOAT8_E4M3;
   }
 
-  /** Values that an element holds. */
-  int packedValues() {
+  /** Values that an element holds: 2 of {@link #INT4X2}, 1 of all others. */
+  public int packedValues() {
     return this == INT4X2 ? 2 : 1;
   }
 

@@ -29,6 +29,7 @@ class CudaMemoryTest {
         switch (type) {
           case INT32 -> assertArrayEquals(new int[21], tensor.toIntArray());
           case BOOL -> assertArrayEquals(new boolean[21], tensor.toBooleanArray());
+          case INT8, INT4X2, FLOAT8_E4M3 -> assertArrayEquals(new byte[21], tensor.toByteArray());
           default -> assertArrayEquals(new float[21], tensor.toFloatArray());
         }
       }

@@ -28,13 +28,18 @@ import java.util.Objects;
 public final class KvBatch implements AutoCloseable {
   private final KvCache cache;
   private final Scope scope;
-  private final Scope memory; // of the host
   private final KvSequence[] slots;
   private final int[] added; // by slot, not yet committed
+  private final int[] copies; // by slot the page with a copy of its last one; NONE where not needed
   private final int columns;
+  private final Scope memory; // of the host
   private final MemorySegment host; // starts, counts, lengths and table, one behind another
   private final Tensor onHost;
   private final Tensor all;
+  private final Tensor starts;
+  private final Tensor counts;
+  private final Tensor lengths;
+  private final Tensor table;
   private boolean adds;
   private boolean closed;
 
@@ -42,18 +47,32 @@ public final class KvBatch implements AutoCloseable {
     this.cache = cache;
     slots = new KvSequence[size];
     added = new int[size];
-    columns = cache.pageColumns();
+    copies = new int[size];
+    columns = cache.pagesOf(cache.longest());
     scope = Scope.open(cache.device());
-    long elements = Math.multiplyExact((long) size, 3 + columns);
     boolean cpu = cache.device().equals(Device.cpu());
     memory = cpu ? scope : Scope.open();
-    onHost = memory.allocate(DType.INT32, elements);
-    host = onHost.segment();
-    all = cpu ? onHost : scope.allocate(DType.INT32, elements);
-    for (int slot = 0; slot < size; slot++) {
-      write(slot);
+    boolean made = false;
+    try {
+      long elements = Math.multiplyExact((long) size, 3L + columns);
+      onHost = memory.allocate(DType.INT32, elements);
+      host = onHost.segment();
+      all = cpu ? onHost : scope.allocate(DType.INT32, elements);
+      starts = all.slice(0, 0, size);
+      counts = all.slice(0, size, 2L * size);
+      lengths = all.slice(0, 2L * size, 3L * size);
+      table = all.slice(0, 3L * size, elements).reshape(size, columns);
+      for (int slot = 0; slot < size; slot++) {
+        write(slot);
+      }
+      upload();
+      made = true;
+    } finally {
+      if (!made) {
+        scope.close();
+        memory.close();
+      }
     }
-    upload();
   }
 
   /** Slots. */
@@ -63,22 +82,22 @@ public final class KvBatch implements AutoCloseable {
 
   /** Tokens of each slot before those that are being added: [slots] {@link DType#INT32}. */
   public Tensor starts() {
-    return all.slice(0, 0, slots.length);
+    return starts;
   }
 
   /** Tokens that are being added to each slot: [slots] {@link DType#INT32}. */
   public Tensor counts() {
-    return all.slice(0, slots.length, 2L * slots.length);
+    return counts;
   }
 
   /** Tokens of each slot with those that are being added: [slots] {@link DType#INT32}. */
   public Tensor lengths() {
-    return all.slice(0, 2L * slots.length, 3L * slots.length);
+    return lengths;
   }
 
   /** The pages of each slot: [slots, columns] {@link DType#INT32}. */
   public Tensor table() {
-    return all.slice(0, 3L * slots.length, all.size(0)).reshape(slots.length, columns);
+    return table;
   }
 
   /** The sequence in a slot; null for none. */
@@ -143,9 +162,9 @@ public final class KvBatch implements AutoCloseable {
       requireSettled();
       int needed = needs(tokens);
       cache.pool().require(needed);
-      int[] copies = copyLastPages(tokens);
+      copyLastPages(tokens);
       for (int slot = 0; slot < slots.length; slot++) {
-        if (copies[slot] >= 0) {
+        if (copies[slot] != KvSequence.NONE) {
           slots[slot].replaceLast(copies[slot]);
         }
         added[slot] = tokens[slot];
@@ -178,10 +197,8 @@ public final class KvBatch implements AutoCloseable {
     return needed;
   }
 
-  /** By slot the page with a copy of its last one; -1 where none is needed. */
-  private int[] copyLastPages(int[] tokens) {
-    int[] copies = new int[slots.length];
-    Arrays.fill(copies, -1);
+  private void copyLastPages(int[] tokens) {
+    Arrays.fill(copies, KvSequence.NONE);
     boolean done = false;
     try {
       for (int slot = 0; slot < slots.length; slot++) {
@@ -192,10 +209,9 @@ public final class KvBatch implements AutoCloseable {
         }
       }
       done = true;
-      return copies;
     } finally {
       for (int slot = 0; !done && slot < slots.length; slot++) {
-        if (copies[slot] >= 0) {
+        if (copies[slot] != KvSequence.NONE) {
           cache.pool().release(copies[slot]);
         }
       }

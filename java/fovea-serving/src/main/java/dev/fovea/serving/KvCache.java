@@ -72,7 +72,7 @@ public final class KvCache implements AutoCloseable {
         keys[layer] = pages(shape.headDim);
         values[layer] =
             shape.latent
-                ? keys[layer].slice(3, 0, packed(shape.valueHeadDim))
+                ? keys[layer].slice(3, 0, elements(shape.valueHeadDim))
                 : pages(shape.valueHeadDim);
         keyScales[layer] = scales();
         valueScales[layer] = shape.latent ? keyScales[layer] : scales();
@@ -85,14 +85,14 @@ public final class KvCache implements AutoCloseable {
     }
   }
 
-  private int packed(int width) {
-    return shape.type == DType.INT4X2 ? width / 2 : width;
+  private int elements(int width) {
+    return width / shape.type.packedValues();
   }
 
   /** Heads before rows: what a head reads lies without gaps. */
   private Tensor pages(int width) {
     return scope
-        .allocate(shape.type, shape.pages, shape.keyHeads, shape.pageSize, packed(width))
+        .allocate(shape.type, shape.pages, shape.keyHeads, shape.pageSize, elements(width))
         .permute(0, 2, 1, 3);
   }
 
@@ -258,8 +258,9 @@ public final class KvCache implements AutoCloseable {
     return shape;
   }
 
-  int pageColumns() {
-    return (shape.longest + shape.pageSize - 1) / shape.pageSize;
+  /** Pages that so many tokens of a sequence take. */
+  int pagesOf(int tokens) {
+    return Math.ceilDiv(tokens, shape.pageSize);
   }
 
   void requireOpen() {

@@ -33,7 +33,7 @@ final class KvFile {
         throw new IllegalArgumentException("a sequence is of another cache");
       }
       it.requireOpen();
-      int count = (it.committed() + cache.pageSize() - 1) / cache.pageSize();
+      int count = cache.pagesOf(it.committed());
       StringBuilder line = new StringBuilder(it.committed() + " " + it.begin());
       for (int i = 0; i < count; i++) {
         line.append(' ').append(it.page(i));
@@ -122,7 +122,7 @@ final class KvFile {
               && line[1] >= 0
               && line[1] <= line[0]
               && line[0] <= cache.longest()
-              && line.length - 2 == (line[0] + size - 1) / size;
+              && line.length - 2 == cache.pagesOf(line[0]);
       for (int i = 2; fits && i < line.length; i++) {
         boolean forgotten = (long) (i - 1) * size <= line[1];
         fits = forgotten ? line[i] == KvSequence.NONE : line[i] >= 0 && line[i] < end;

@@ -47,8 +47,8 @@ public final class KvSequence implements AutoCloseable {
     synchronized (cache.lock()) {
       requireOpen();
       KvSequence fork = new KvSequence(cache);
-      fork.pages = Arrays.copyOf(pages, Math.max(4, pagesOf(length)));
-      fork.count = pagesOf(length);
+      fork.pages = Arrays.copyOf(pages, Math.max(4, cache.pagesOf(length)));
+      fork.count = cache.pagesOf(length);
       fork.length = length;
       fork.begin = begin;
       for (int i = 0; i < fork.count; i++) {
@@ -77,7 +77,7 @@ public final class KvSequence implements AutoCloseable {
             "tokens is %d, expected %d to %d".formatted(tokens, begin, length));
       }
       length = tokens;
-      releaseFrom(pagesOf(length));
+      releaseFrom(cache.pagesOf(length));
     }
   }
 
@@ -128,10 +128,6 @@ public final class KvSequence implements AutoCloseable {
 
   // ---- for the cache and its batches, under its lock
 
-  private int pagesOf(int tokens) {
-    return (tokens + cache.pageSize() - 1) / cache.pageSize();
-  }
-
   void requireOpen() {
     cache.requireOpen();
     if (closed) {
@@ -180,7 +176,7 @@ public final class KvSequence implements AutoCloseable {
 
   /** Pages that so many more tokens need, a copy of the last one included. */
   int needs(int tokens) {
-    int more = pagesOf(length + tokens) - count;
+    int more = cache.pagesOf(length + tokens) - count;
     return tokens > 0 && endsInSharedPage() ? more + 1 : more;
   }
 
@@ -191,7 +187,7 @@ public final class KvSequence implements AutoCloseable {
   }
 
   void addPages(int tokens) {
-    int wanted = pagesOf(length + tokens);
+    int wanted = cache.pagesOf(length + tokens);
     if (wanted > pages.length) {
       pages = Arrays.copyOf(pages, Math.max(wanted, 2 * pages.length));
     }
@@ -205,7 +201,7 @@ public final class KvSequence implements AutoCloseable {
   }
 
   void cancel() {
-    releaseFrom(pagesOf(length));
+    releaseFrom(cache.pagesOf(length));
   }
 
   /** What was read of a file. */

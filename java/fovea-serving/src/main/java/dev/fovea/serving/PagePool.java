@@ -21,19 +21,6 @@ final class PagePool {
     return count;
   }
 
-  int pages() {
-    return holders.length;
-  }
-
-  /** One behind the last page that somebody holds. */
-  int end() {
-    int end = holders.length;
-    while (end > 0 && holders[end - 1] == 0) {
-      end--;
-    }
-    return end;
-  }
-
   void require(int pages) {
     if (pages > count) {
       throw new OutOfPagesException(pages, count);

@@ -70,6 +70,9 @@ public interface OperationCase extends CheckedCase {
   /** Sets options in the block of fovea.h: all numbers but types, sizes and what is there. */
   void fill(MemorySegment spec);
 
+  /** What its operands are drawn from. */
+  long dataSeed();
+
   /** Key of the dropout's random numbers. */
   default long seed() {
     return 0;
@@ -113,6 +116,11 @@ public interface OperationCase extends CheckedCase {
   /** True if the case has that operand. */
   default boolean has(String operand) {
     return layout(operand) != null;
+  }
+
+  /** Index {@code i} in the first dimension of an operand, of which it may have one for all. */
+  default int own(String operand, int i) {
+    return layout(operand).size()[0] == 1 ? 0 : i;
   }
 
   /** The type of an operand's elements. */

@@ -7,19 +7,6 @@ public final class Quantization {
 
   private Quantization() {}
 
-  /** True for types that only caches have. */
-  public static boolean isQuantized(DType type) {
-    return switch (type) {
-      case INT8, INT4X2, FLOAT8_E4M3 -> true;
-      default -> false;
-    };
-  }
-
-  /** Values that an element holds. */
-  public static int packed(DType type) {
-    return type == DType.INT4X2 ? 2 : 1;
-  }
-
   /** The largest value, which scales are made for. */
   public static float most(DType type) {
     return switch (type) {

@@ -102,7 +102,7 @@ public record AppendCase(
 
   /** True if elements are not of a floating type in the cache. */
   boolean isQuantized() {
-    return cacheDType.byteSize() == 1;
+    return cacheDType.isQuantized();
   }
 
   /** Whether rows of a page, or of a sequence without pages, have one scale. */
@@ -117,7 +117,7 @@ public record AppendCase(
 
   /** Bytes, or elements, of one of their rows in the cache. */
   int cacheColumns(String of) {
-    return cacheDType == DType.INT4X2 ? columns(of) / 2 : columns(of);
+    return columns(of) / cacheDType.packedValues();
   }
 
   /** Where a new row begins. */
@@ -168,10 +168,6 @@ public record AppendCase(
   /** Where the row of a table begins that a sequence has at a position. */
   int tableAt(String table, int b, int position) {
     return layout(table).at(new long[] {own(table, b), position});
-  }
-
-  private long own(String operand, int b) {
-    return layout(operand).size()[0] == 1 ? 0 : b;
   }
 
   @Override

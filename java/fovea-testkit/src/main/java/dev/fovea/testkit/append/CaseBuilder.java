@@ -212,7 +212,7 @@ public final class CaseBuilder {
     }
     long blocks = s.paged() ? s.pageCount() : s.batch();
     long rowsOfBlock = s.paged() ? s.pageSize() : s.cacheLength();
-    int each = cacheType == DType.INT4X2 ? 2 : 1;
+    int each = cacheType.packedValues();
     cache(layouts, "key_cache", blocks, rowsOfBlock, s.headDim() / each);
     if (s.valueHeadDim() > 0) {
       cache(layouts, "value_cache", blocks, rowsOfBlock, s.valueHeadDim() / each);

@@ -164,7 +164,7 @@ public final class Oracle {
 
   private double code(Expected cache, int at, int column) {
     DType type = c.cacheDType();
-    int each = type == DType.INT4X2 ? 2 : 1;
+    int each = type.packedValues();
     int bits = (int) cache.value(at + column / each);
     return Quantization.value(type, each == 1 ? bits : bits >> column % 2 * 4 & 0xf);
   }

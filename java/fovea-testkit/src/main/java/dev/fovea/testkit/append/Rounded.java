@@ -86,7 +86,7 @@ public final class Rounded {
 
   private void put(Expected cache, int at, float[] values) {
     DType type = c.cacheDType();
-    int each = type.equals(DType.INT4X2) ? 2 : 1;
+    int each = type.packedValues();
     for (int i = 0; i < values.length; i += each) {
       int code = Quantization.quantize(type, values[i]);
       cache.expect(

@@ -72,7 +72,7 @@ public record Cache(
   }
 
   boolean isQuantized() {
-    return Quantization.isQuantized(type);
+    return type.isQuantized();
   }
 
   private int pages(Geometry g, int b) {
@@ -100,7 +100,7 @@ public record Cache(
   }
 
   private Layout layout(Style style, Geometry g, int width) {
-    int elements = width / Quantization.packed(type);
+    int elements = width / type.packedValues();
     return hasPages()
         ? style.layout(pageCount(g), pageSize, g.keyHeads(), elements)
         : style.layout(g.outerBatch(), g.keyRows(), g.keyHeads(), elements);
@@ -310,7 +310,7 @@ public record Cache(
         }
       }
       if (at != null && isQuantized()) {
-        int packed = Quantization.packed(type);
+        int packed = type.packedValues();
         for (int d = 0; d < width; d += packed) {
           int element = packed == 1 ? bits[d] : bits[d] & 15 | (bits[d + 1] & 15) << 4;
           to[layout.at(at[0], at[1], h) + d / packed] = element;

@@ -49,8 +49,7 @@ public final class DecodeGenerator {
       c.headDim += c.headDim % 2;
       c.valueHeadDim += c.valueHeadDim % 2;
     }
-    boolean exact = type == DType.INT8 || type == DType.INT4X2 || type == DType.FLOAT8_E4M3;
-    if (exact && c.content.name().startsWith("NAN")) {
+    if (type.isQuantized() && c.content.name().startsWith("NAN")) {
       c.content = Content.NORMAL;
     }
     c.key = Style.DENSE;
@@ -65,7 +64,7 @@ public final class DecodeGenerator {
             pageSize,
             random.among(0, 0, 1, 5),
             random.among(0, 0, 1, 3),
-            exact
+            type.isQuantized()
                 ? random.pick(Scales.ROW, Scales.PAGE, Scales.PAGE, Scales.NONE)
                 : random.pick(Scales.NONE, Scales.NONE, Scales.NONE, Scales.ROW, Scales.PAGE),
             random.chance(0.25),

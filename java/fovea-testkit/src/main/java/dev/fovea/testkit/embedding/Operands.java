@@ -37,8 +37,8 @@ public record Operands(Map<String, float[]> all) {
     if (!c.has("position_ids")) {
       return s;
     }
-    int own = c.layout("position_ids").size()[0] == 1 ? 0 : b;
-    return Float.floatToRawIntBits(get("position_ids")[c.rowAt("position_ids", own) + s]);
+    int at = c.rowAt("position_ids", c.own("position_ids", b)) + s;
+    return Float.floatToRawIntBits(get("position_ids")[at]);
   }
 
   /** Draws the operands of a case: a pure function of it. */

@@ -88,8 +88,7 @@ public record NormCase(
 
   /** Where the row of a head begins in weight, bias or a gradient of one. */
   int headAt(String operand, int head) {
-    Layout layout = layout(operand);
-    return layout.at(new long[] {layout.size()[0] == 1 ? 0 : head});
+    return layout(operand).at(new long[] {own(operand, head)});
   }
 
   @Override

@@ -131,7 +131,7 @@ public record Operands(Map<String, float[]> all) {
         case INFINITY_IN_X -> all.get("x")[x] = sign * Float.POSITIVE_INFINITY;
         case NAN_IN_X -> all.get("x")[x] = Float.NaN;
         case NAN_IN_WEIGHT -> {
-          long[] row = {c.weightHead("weight", h), random.nextInt(s.rank())};
+          long[] row = {c.own("weight", h), random.nextInt(s.rank())};
           all.get("weight")[c.layout("weight").at(row) + j] = Float.NaN;
         }
         case NAN_IN_DOUT -> {

@@ -75,7 +75,7 @@ public final class Oracle {
   }
 
   private int weightAt(String name, int head, int row) {
-    return c.layout(name).at(new long[] {c.weightHead(name, head), row});
+    return c.layout(name).at(new long[] {c.own(name, head), row});
   }
 
   /** Sums of products, one for each column of a row. */

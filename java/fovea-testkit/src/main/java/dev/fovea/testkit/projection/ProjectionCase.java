@@ -76,11 +76,6 @@ public record ProjectionCase(
     return sizes;
   }
 
-  /** The weight of a head: that of all heads where they share one. */
-  int weightHead(String operand, int head) {
-    return layout(operand).size()[0] == 1 ? 0 : head;
-  }
-
   @Override
   public Map<String, Integer> sizes(int tileQueries, int tileKeys) {
     Map<String, Integer> all = new LinkedHashMap<>();

@@ -113,10 +113,6 @@ public record RotaryCase(
     return layout(table).at(new long[] {own(table, b), position});
   }
 
-  private long own(String operand, int b) {
-    return layout(operand).size()[0] == 1 ? 0 : b;
-  }
-
   @Override
   public Map<String, Integer> sizes(int tileQueries, int tileKeys) {
     Map<String, Integer> all = new LinkedHashMap<>();

@@ -8,7 +8,6 @@ import dev.fovea.FoveaException;
 import dev.fovea.Scope;
 import dev.fovea.Status;
 import dev.fovea.Tensor;
-import dev.fovea.testkit.Quantization;
 import dev.fovea.testkit.fuzz.Shapes.Role;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -176,7 +175,7 @@ final class World implements AutoCloseable {
         values[i] = random.nextBoolean();
       }
       tensor.copyFrom(values);
-    } else if (Quantization.isQuantized(tensor.dtype())) {
+    } else if (tensor.dtype().isQuantized()) {
       byte[] values = new byte[count];
       random.nextBytes(values);
       tensor.copyFrom(values);

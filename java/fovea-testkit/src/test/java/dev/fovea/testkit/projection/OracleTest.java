@@ -192,7 +192,7 @@ class OracleTest {
   /** A float32 sum in the order of positions, of those from {@code first} on. */
   private static float sum(ProjectionCase c, Operands data, int b, int r, int h, int d, int first) {
     float sum = 0;
-    int weight = c.layout("weight").at(new long[] {c.weightHead("weight", h), r});
+    int weight = c.layout("weight").at(new long[] {c.own("weight", h), r});
     for (int j = first; j < c.sizes().length(b); j++) {
       float x = data.get("x")[c.layout("x").at(b, j, h) + d];
       sum += data.get("weight")[weight + j] * x;
