@@ -3,6 +3,7 @@
 // every time, not now and then.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -108,7 +109,11 @@ class Machine {
   size_t used(int device) const;
   // The block that holds all these bytes, or null.
   const Block* block(const void* address, size_t bytes) const;
-  size_t live_blocks() const { return blocks_.size(); }
+  // Blocks of so many bytes.
+  size_t live_blocks(size_t bytes) const {
+    return std::count_if(blocks_.begin(), blocks_.end(),
+                         [&](const auto& it) { return it.second.bytes == bytes; });
+  }
 
   bool initialized = false;
   // Sticky: what every call returns from now on, 0 = nothing.

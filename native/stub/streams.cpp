@@ -227,10 +227,10 @@ FOVEA_STUB long fovea_stub_calls(const char* function) {
   return machine().calls[function];
 }
 
-// Blocks of memory, device's and pinned, that are not freed.
-FOVEA_STUB long fovea_stub_blocks() {
+// Blocks of so many bytes, device's and pinned, that are not freed.
+FOVEA_STUB long fovea_stub_blocks(size_t bytes) {
   const std::lock_guard lock(machine().mutex);
-  return long(machine().live_blocks());
+  return long(machine().live_blocks(bytes));
 }
 
 // Pieces of work in a stream that nobody has waited for.

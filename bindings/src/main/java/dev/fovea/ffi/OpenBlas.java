@@ -58,6 +58,21 @@ public final class OpenBlas {
           ADDRESS,
           JAVA_INT); // c, ldc
 
+  private static final FunctionDescriptor SGEMV_TYPE =
+      FunctionDescriptor.ofVoid(
+          JAVA_INT,
+          JAVA_INT, // order, transpose a
+          JAVA_INT,
+          JAVA_INT, // m, n
+          JAVA_FLOAT, // alpha
+          ADDRESS,
+          JAVA_INT, // a, lda
+          ADDRESS,
+          JAVA_INT, // x, its step
+          JAVA_FLOAT, // beta
+          ADDRESS,
+          JAVA_INT); // y, its step
+
   private static final FunctionDescriptor DSDOT_TYPE =
       FunctionDescriptor.of(JAVA_DOUBLE, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT);
 
@@ -67,6 +82,7 @@ public final class OpenBlas {
   @SuppressWarnings("restricted")
   private static final class Functions {
     static final MethodHandle SGEMM;
+    static final MethodHandle SGEMV;
     static final MethodHandle DSDOT;
     static final MethodHandle SET_NUM_THREADS;
     static final String CONFIG;
@@ -74,6 +90,7 @@ public final class OpenBlas {
 
     static {
       MethodHandle sgemm = null;
+      MethodHandle sgemv = null;
       MethodHandle dsdot = null;
       MethodHandle setNumThreads = null;
       String config = null;
@@ -81,6 +98,7 @@ public final class OpenBlas {
       try {
         SymbolLookup library = open();
         sgemm = function(library, "cblas_sgemm", SGEMM_TYPE);
+        sgemv = function(library, "cblas_sgemv", SGEMV_TYPE);
         dsdot = function(library, "cblas_dsdot", DSDOT_TYPE);
         setNumThreads =
             function(library, "openblas_set_num_threads", FunctionDescriptor.ofVoid(JAVA_INT));
@@ -92,6 +110,7 @@ public final class OpenBlas {
         failure = e;
       }
       SGEMM = sgemm;
+      SGEMV = sgemv;
       DSDOT = dsdot;
       SET_NUM_THREADS = setNumThreads;
       CONFIG = config;
@@ -204,6 +223,25 @@ public final class OpenBlas {
           beta,
           c,
           ldc);
+    } catch (Throwable e) {
+      throw Handles.unchecked(e);
+    }
+  }
+
+  /**
+   * {@code y = A x + beta * y} for a row-major matrix A, m x n, whose rows start {@code lda}
+   * elements apart, and vectors without gaps.
+   *
+   * @throws IndexOutOfBoundsException if one does not lie inside its segment
+   */
+  public static void sgemv(
+      int m, int n, MemorySegment a, int lda, MemorySegment x, float beta, MemorySegment y) {
+    check("a", a, m, n, lda);
+    check("x", x, 1, n, n);
+    check("y", y, 1, m, m);
+    Functions.check();
+    try {
+      Functions.SGEMV.invokeExact(ROW_MAJOR, NO_TRANSPOSE, m, n, 1f, a, lda, x, 1, beta, y, 1);
     } catch (Throwable e) {
       throw Handles.unchecked(e);
     }

@@ -29,6 +29,22 @@ class OpenBlasTest {
   }
 
   @Test
+  void multipliesVectors() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment a = matrix(arena, 1, 2, 9, 3, 4, 9, 5, 6); // 3 x 2 with gaps
+      MemorySegment x = matrix(arena, 1, 10);
+      MemorySegment y = matrix(arena, 1, 1, 1);
+      OpenBlas.sgemv(3, 2, a, 3, x, 1, y);
+      assertMatrix(y, 22, 44, 66);
+      OpenBlas.sgemv(3, 2, a, 3, x, 0, y);
+      assertMatrix(y, 21, 43, 65);
+      assertThrows(
+          IndexOutOfBoundsException.class, () -> OpenBlas.sgemv(3, 2, a, 3, x, 0, y.asSlice(4)));
+      assertThrows(IndexOutOfBoundsException.class, () -> OpenBlas.sgemv(3, 2, a, 4, x, 0, y));
+    }
+  }
+
+  @Test
   void sumsProductsInFloat64() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment x = matrix(arena, 3e4f, 1, 2, 3);

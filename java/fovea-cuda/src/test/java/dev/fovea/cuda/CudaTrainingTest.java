@@ -194,4 +194,10 @@ class CudaTrainingTest {
       }
     }
   }
+
+  /** Products of cuBLASLt promise nothing about the bits of a row. */
+  @Test
+  void noTapeIsBatchInvariant() {
+    assertThrows(IllegalArgumentException.class, () -> Tape.batchInvariant(Samples.FIRST, 1));
+  }
 }

@@ -28,7 +28,7 @@ final class Stub {
   private static final MethodHandle FAIL = function("fovea_stub_fail", null, ADDRESS, JAVA_INT);
   private static final MethodHandle LOSE = function("fovea_stub_lose", null, JAVA_INT);
   private static final MethodHandle CALLS = function("fovea_stub_calls", JAVA_LONG, ADDRESS);
-  private static final MethodHandle BLOCKS = function("fovea_stub_blocks", JAVA_LONG);
+  private static final MethodHandle BLOCKS = function("fovea_stub_blocks", JAVA_LONG, JAVA_LONG);
   private static final MethodHandle PRODUCTS = function("fovea_stub_cublaslt", JAVA_LONG);
   private static final MethodHandle PENDING = function("fovea_stub_pending", JAVA_LONG, ADDRESS);
 
@@ -61,10 +61,13 @@ final class Stub {
     }
   }
 
-  /** Blocks of memory that are not freed. */
-  static long blocks() {
+  /**
+   * Blocks of so many bytes that are not freed: a size that nothing else has, since the collector
+   * frees at any time what calls of other tests had.
+   */
+  static long blocks(long bytes) {
     try {
-      return (long) BLOCKS.invokeExact();
+      return (long) BLOCKS.invokeExact(bytes);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

@@ -80,9 +80,13 @@ public final class Embedding extends Module {
   }
 
   private void requireNone() {
-    if (learned != null || sines > 0) {
+    if (hasPositions()) {
       throw new IllegalStateException("there are positions already");
     }
+  }
+
+  boolean hasPositions() {
+    return learned != null || sines > 0;
   }
 
   /** The table, [V, D], to be shared with the last layer, for example. */

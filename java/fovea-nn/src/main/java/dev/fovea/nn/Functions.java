@@ -4,6 +4,7 @@ import dev.fovea.Activation;
 import dev.fovea.ActivationCall;
 import dev.fovea.AdditiveAttention;
 import dev.fovea.Attention;
+import dev.fovea.AttentionCall;
 import dev.fovea.CrossEntropy;
 import dev.fovea.CrossEntropyCall;
 import dev.fovea.DType;
@@ -97,13 +98,35 @@ public final class Functions {
         names,
         List.of(query, key, value),
         more,
-        () ->
-            what.of(
-                attention.call(query.value(), key.value(), value.value()),
-                names,
-                query,
-                key,
-                more));
+        () -> what.of(call(attention, query, key, value, more), names, query, key, more));
+  }
+
+  private static AttentionCall call(
+      Attention attention, Variable query, Variable key, Variable value, Operands more) {
+    AttentionCall call = attention.call(query.value(), key.value(), value.value());
+    Variable table = more.get("block_table");
+    if (table != null) {
+      call.pages(table.value(), more.longestKey());
+    }
+    if (more.isPacked() && more.get("cu_seqlens_k") == null) {
+      call.cuSeqlens(more.get("cu_seqlens_q").value(), more.longestQuery());
+    }
+    return call;
+  }
+
+  /**
+   * Appends keys and values to those that a cache has, in place. Not differentiable.
+   *
+   * @param key [B, S, Hk, D], or packed [T, Hk, D]
+   * @param value [B, S, Hk, Dv], or packed [T, Hk, Dv]
+   * @param rows where they belong
+   * @param layer of the cache
+   */
+  static void append(Variable key, Variable value, CachedRows rows, int layer) {
+    record Append(CachedRows rows, int layer) {}
+    Append what = new Append(rows, layer);
+    List<Variable> inputs = List.of(key, value);
+    key.tape().record(what, inputs, () -> new AppendNode(what, inputs, rows, layer));
   }
 
   /**
@@ -334,6 +357,29 @@ public final class Functions {
               return new Recipe(call, names, rows.dtype(), call::gradients).addingAll();
             })
         .getFirst();
+  }
+
+  /**
+   * Some rows of a matrix, as {@code index_select} of PyTorch: copies. Not differentiable.
+   *
+   * @param matrix [N, D]
+   * @param ids int32 [n], each from 0 to N - 1
+   * @return [n, D]
+   */
+  public static Variable select(Variable matrix, Variable ids) {
+    Variable row = ids.reshape(1, -1);
+    List<String> names = List.of("table", "ids");
+    return operation(
+            EmbeddingLookup.create(),
+            names,
+            List.of(matrix, row),
+            Operands.none(),
+            () -> {
+              EmbeddingLookupCall call = EmbeddingLookup.create().call(matrix.value(), row.value());
+              return new Recipe(call, names, matrix.dtype(), call::gradients).addingAll();
+            })
+        .getFirst()
+        .reshape(-1, matrix.size(-1));
   }
 
   /**

@@ -31,6 +31,7 @@ final class HostProducts implements Products {
 
   private final Scope scope;
   private final int parallelism;
+  private final boolean rowByRow;
   private final Map<Role, Tensor> widened = new EnumMap<>(Role.class); // the largest so far
 
   /** What is widened for a product. */
@@ -41,9 +42,16 @@ final class HostProducts implements Products {
     RESULT
   }
 
-  /** By so many threads at most, those of the common pool and the caller. */
-  HostProducts(Scope scope, int parallelism) {
+  /**
+   * By so many threads at most, those of the common pool and the caller.
+   *
+   * @param rowByRow whether rows of a result are computed one by one where that can be. A product
+   *     of matrices rounds a row by how many there are and by its place among them: kernels for few
+   *     rows, and for the last ones, sum in another order
+   */
+  HostProducts(Scope scope, int parallelism, boolean rowByRow) {
     this.scope = scope;
+    this.rowByRow = rowByRow;
     this.parallelism = Math.min(parallelism, ForkJoinPool.getCommonPoolParallelism() + 1);
   }
 
@@ -58,7 +66,8 @@ final class HostProducts implements Products {
             wide,
             bias == null ? null : widen(Role.BIAS, bias, before),
             isAdded,
-            parallelism);
+            parallelism,
+            rowByRow && b.isTransposed() && !a.isTransposed());
     if (wide != to && isAdded) {
       before.add(Transfer.copy(to, wide, parallelism));
     }
@@ -122,28 +131,37 @@ final class HostProducts implements Products {
     return Math.sqrt(squares);
   }
 
-  /** By rows of the result, or by its columns where it has more of these. */
+  /** By rows of the result, or by its columns where it has more of these or rows are alone. */
   private static final class Bound implements Product {
     private final Factor a;
     private final Factor b;
     private final Tensor to;
     private final Tensor bias;
     private final boolean isAdded;
+    private final boolean rowByRow;
     private final int rows;
     private final int columns;
     private final boolean byRows;
     private final int step;
     private final int parts;
 
-    Bound(Factor a, Factor b, Tensor to, Tensor bias, boolean isAdded, int parallelism) {
+    Bound(
+        Factor a,
+        Factor b,
+        Tensor to,
+        Tensor bias,
+        boolean isAdded,
+        int parallelism,
+        boolean rowByRow) {
       this.a = a;
       this.b = b;
       this.to = to;
       this.bias = bias;
       this.isAdded = isAdded;
+      this.rowByRow = rowByRow;
       rows = a.rows();
       columns = b.columns();
-      byRows = rows >= columns;
+      byRows = !rowByRow && rows >= columns;
       int most = byRows ? rows : columns;
       double work = (double) rows * columns * a.columns();
       int threads = (int) Math.min(parallelism, work / WORTH_A_THREAD);
@@ -181,6 +199,11 @@ final class HostProducts implements Products {
           MemorySegment.copy(values, 0, c, 4L * i * to.stride(0), 4L * n);
         }
       }
+      float beta = bias != null || isAdded ? 1 : 0;
+      if (rowByRow) {
+        vectors(row, m, column, n, beta);
+        return;
+      }
       OpenBlas.sgemm(
           a.isTransposed(),
           b.isTransposed(),
@@ -192,9 +215,23 @@ final class HostProducts implements Products {
           stride(a.matrix()),
           b.isTransposed() ? at(b.matrix(), column, 0) : at(b.matrix(), 0, column),
           stride(b.matrix()),
-          bias != null || isAdded ? 1 : 0,
+          beta,
           c,
           stride(to));
+    }
+
+    /**
+     * A few columns for all rows, and then the next: what they are products with stays in cache.
+     */
+    private void vectors(int row, int m, int column, int n, float beta) {
+      for (int from = column; from < column + n; from += ROWS) {
+        int count = Math.min(ROWS, column + n - from);
+        MemorySegment weights = at(b.matrix(), from, 0);
+        for (int i = row; i < row + m; i++) {
+          MemorySegment x = at(a.matrix(), i, 0);
+          OpenBlas.sgemv(count, a.columns(), weights, stride(b.matrix()), x, beta, at(to, i, from));
+        }
+      }
     }
 
     private static MemorySegment at(Tensor matrix, int row, int column) {

@@ -57,6 +57,7 @@ public final class MultiHeadAttention extends Module {
   private final Sizes sizes;
   private final boolean isCross;
   private final Attention attention;
+  private final Attention cached; // the same where queries are the last rows
   private final Linear in; // to queries, keys and values, or to queries alone
   private final Linear keyValue; // null where `in` has them
   private final Linear out;
@@ -67,6 +68,7 @@ public final class MultiHeadAttention extends Module {
     this.sizes = sizes;
     this.isCross = isCross;
     this.attention = Objects.requireNonNull(attention, "attention");
+    cached = attention.toBuilder().alignment(Attention.Alignment.BOTTOM_RIGHT).build();
     int queries = sizes.heads * sizes.headDim;
     int pairs = 2 * sizes.keyHeads * sizes.headDim;
     if (isCross) {
@@ -149,6 +151,14 @@ public final class MultiHeadAttention extends Module {
   }
 
   private Variable attended(Variable x, Operands more) {
+    Projected it = project(x, more);
+    return attend(x, it.query, it.key, it.value, it.more);
+  }
+
+  /** Heads, at their positions. */
+  private record Projected(Variable query, Variable key, Variable value, Operands more) {}
+
+  private Projected project(Variable x, Operands more) {
     if (isCross) {
       throw new IllegalStateException("this is cross-attention: it needs a memory too");
     }
@@ -156,12 +166,57 @@ public final class MultiHeadAttention extends Module {
         heads(in.forward(x), sizes.heads + 2L * sizes.keyHeads)
             .split(x.shape().length - 1, sizes.heads, sizes.keyHeads, sizes.keyHeads);
     if (positions == null) {
-      return attend(x, parts[0], parts[1], parts[2], more);
+      return new Projected(parts[0], parts[1], parts[2], more);
     }
     Operands all = more.without(POSITION_IDS);
     positions.add(x.tape(), all);
     Variable at = more.get(POSITION_IDS);
-    return attend(x, positions.turn(parts[0], at), positions.turn(parts[1], at), parts[2], all);
+    return new Projected(positions.turn(parts[0], at), positions.turn(parts[1], at), parts[2], all);
+  }
+
+  /**
+   * Self-attention of new rows and those before them, whose keys and values a cache has; it gets
+   * those of the new ones. For inference.
+   *
+   * @param x [B, S, width], or packed [T, width]
+   * @param more what attention takes beside; {@code "position_ids"} int32 [B or 1, S], packed [1,
+   *     T], for the places of the new rows in their sequences: to be given where there are {@link
+   *     #positions}
+   * @param cache where rows belong
+   * @param layer of the cache, from 0
+   * @throws IllegalStateException if the tape differentiates, or weights are to be observed
+   */
+  public Variable forward(Variable x, Operands more, CachedRows cache, int layer) {
+    return out.forward(attended(x, more, cache, layer));
+  }
+
+  /** Added to {@code residual}, what {@code dropout} leaves of it. */
+  Variable addTo(
+      Variable residual,
+      Variable x,
+      Operands more,
+      CachedRows cache,
+      int layer,
+      Activation dropout) {
+    return out.addTo(residual, attended(x, more, cache, layer), dropout);
+  }
+
+  private Variable attended(Variable x, Operands more, CachedRows cache, int layer) {
+    if (observer != null) {
+      throw new IllegalStateException("weights over a cache are not shown: observe(null) first");
+    }
+    if (positions != null && more.get(POSITION_IDS) == null) {
+      throw new IllegalArgumentException(
+          POSITION_IDS + " are missing: rows behind those of a cache are not at 0 and on");
+    }
+    Projected it = project(x, positions == null ? more.without(POSITION_IDS) : more);
+    Functions.append(it.key, it.value, cache, layer);
+    Tape tape = x.tape();
+    Operands all = cache.addTo(it.more, tape, layer, x.shape().length == 2 ? x.size(0) : -1);
+    Attention spec = isTraining() ? cached : cached.eval();
+    return Functions.attention(
+            spec, it.query, cache.key(tape, layer), cache.value(tape, layer), all)
+        .reshape(rows(x));
   }
 
   /**
@@ -209,8 +264,13 @@ public final class MultiHeadAttention extends Module {
       observer.accept(both.getLast());
       attended = both.getFirst();
     }
+    return attended.reshape(rows(x));
+  }
+
+  /** [..., what all heads have]. */
+  private long[] rows(Variable x) {
     long[] shape = x.shape();
     shape[shape.length - 1] = (long) sizes.heads * sizes.headDim;
-    return attended.reshape(shape);
+    return shape;
   }
 }

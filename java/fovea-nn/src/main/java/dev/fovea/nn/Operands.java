@@ -51,6 +51,28 @@ public final class Operands {
     return with("cu_seqlens_q", query).with("cu_seqlens_k", key);
   }
 
+  /**
+   * Packed queries, of keys that are not: where these are {@link #paged}.
+   *
+   * @param query where each sequence begins and the last one ends, int32 [B + 1]
+   * @param longestQuery at least the length of the longest
+   */
+  public Operands packed(Variable query, long longestQuery) {
+    this.longestQuery = longestQuery;
+    return with("cu_seqlens_q", query);
+  }
+
+  /**
+   * Keys and values in pages of a cache.
+   *
+   * @param table int32 [B, E], as {@link dev.fovea.AttentionCall#pages}
+   * @param longestKey at least the length of the longest sequence of keys
+   */
+  public Operands paged(Variable table, long longestKey) {
+    this.longestKey = longestKey;
+    return with("block_table", table);
+  }
+
   /** A copy that has no operand of that name. */
   Operands without(String name) {
     Operands copy = none();

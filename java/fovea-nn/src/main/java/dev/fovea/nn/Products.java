@@ -53,17 +53,18 @@ interface Products {
 
   /** Those of a device, with memory of {@code scope}, by all processors. */
   static Products of(Scope scope) {
-    return of(scope, Runtime.getRuntime().availableProcessors());
+    return of(scope, Runtime.getRuntime().availableProcessors(), false);
   }
 
   /**
    * Likewise.
    *
    * @param parallelism threads of one of the CPU
+   * @param rowByRow of the CPU: bits of a row {@code x W^T} depend on nothing beside x and W
    */
-  static Products of(Scope scope, int parallelism) {
+  static Products of(Scope scope, int parallelism, boolean rowByRow) {
     return Devices.backend(scope.device()).hostMemory()
-        ? new HostProducts(scope, parallelism)
+        ? new HostProducts(scope, parallelism, rowByRow)
         : new DeviceProducts(scope);
   }
 }

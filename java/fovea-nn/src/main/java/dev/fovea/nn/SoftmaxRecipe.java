@@ -15,7 +15,7 @@ import java.util.List;
 record SoftmaxRecipe(Object spec, boolean hasDropout, boolean hasWeights) {
   /** Of a call whose first operands are bound. */
   Recipe of(SoftmaxCall<?> call, List<String> names, Variable query, Variable key, Operands more) {
-    if (more.isPacked()) {
+    if (more.isPacked() && more.get("cu_seqlens_k") != null) {
       call.cuSeqlens(
           more.get("cu_seqlens_q").value(),
           more.get("cu_seqlens_k").value(),
@@ -41,7 +41,7 @@ record SoftmaxRecipe(Object spec, boolean hasDropout, boolean hasWeights) {
 
   private static long[] weights(long[] lse, Variable key, Operands more) {
     long[] shape = Arrays.copyOf(lse, lse.length + 1);
-    shape[lse.length] = more.isPacked() ? more.longestKey() : key.size(1);
+    shape[lse.length] = more.longestKey() >= 0 ? more.longestKey() : key.size(1);
     return shape;
   }
 }

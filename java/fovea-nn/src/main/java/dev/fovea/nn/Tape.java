@@ -52,6 +52,7 @@ public final class Tape implements AutoCloseable {
   private final Buffers buffers;
   private final boolean differentiates;
   private final int parallelism;
+  private final boolean batchInvariant;
   private final long seed;
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Variable> parameters = new IdentityHashMap<>();
@@ -64,11 +65,13 @@ public final class Tape implements AutoCloseable {
   private Step step;
   private Gradients gradients; // of the last backward pass; null: what it was of has changed
 
-  private Tape(Device device, boolean differentiates, long seed, int parallelism) {
+  private Tape(
+      Device device, boolean differentiates, long seed, int parallelism, boolean batchInvariant) {
     scope = Scope.open(device);
     buffers = new Buffers(scope::allocate);
     this.differentiates = differentiates;
     this.parallelism = parallelism;
+    this.batchInvariant = batchInvariant;
     this.seed = seed;
     step = new Step(seed, 0);
   }
@@ -84,7 +87,7 @@ public final class Tape implements AutoCloseable {
    * @param seed what dropout draws from, beside the number of the step and the place in it
    */
   public static Tape open(Device device, long seed) {
-    return new Tape(device, true, seed, Runtime.getRuntime().availableProcessors());
+    return new Tape(device, true, seed, Runtime.getRuntime().availableProcessors(), false);
   }
 
   /**
@@ -101,10 +104,30 @@ public final class Tape implements AutoCloseable {
    *     {@link OperationCall#parallelism}
    */
   public static Tape inference(Device device, int parallelism) {
+    return inference(device, parallelism, false);
+  }
+
+  /**
+   * The same, where what comes out of a row has the same bits whatever is computed beside it, and
+   * in however many steps a sequence is computed: {@link Functions#linear} goes row by row. For a
+   * few rows, as where tokens are generated, that costs little or nothing; for many it takes
+   * several times as long.
+   *
+   * @throws IllegalArgumentException on a CUDA device: products of cuBLASLt promise no such thing
+   */
+  public static Tape batchInvariant(Device device, int parallelism) {
+    if (!Devices.backend(device).hostMemory()) {
+      throw new IllegalArgumentException(
+          "device is " + device + ": bits are independent of the batch on the CPU alone");
+    }
+    return inference(device, parallelism, true);
+  }
+
+  private static Tape inference(Device device, int parallelism, boolean batchInvariant) {
     if (parallelism < 1) {
       throw new IllegalArgumentException("parallelism is " + parallelism + ", expected at least 1");
     }
-    return new Tape(device, false, 0, parallelism);
+    return new Tape(device, false, 0, parallelism, batchInvariant);
   }
 
   /** Where it computes. */
@@ -264,7 +287,7 @@ public final class Tape implements AutoCloseable {
   /** How matrices are multiplied here. */
   Products products() {
     if (products == null) {
-      products = Products.of(scope, parallelism);
+      products = Products.of(scope, parallelism, batchInvariant);
     }
     return products;
   }

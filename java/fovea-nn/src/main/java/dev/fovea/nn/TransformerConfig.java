@@ -113,6 +113,11 @@ public final class TransformerConfig implements Cloneable {
     return with(it -> it.attention = attention);
   }
 
+  /** Self-attention sees no token behind its own. */
+  TransformerConfig causal() {
+    return attention(attention.toBuilder().causal().build());
+  }
+
   /** How self-attention knows positions. */
   public TransformerConfig positions(Positions positions) {
     return with(it -> it.positions = positions);
@@ -134,10 +139,7 @@ public final class TransformerConfig implements Cloneable {
   }
 
   MultiHeadAttention selfAttention(boolean causal) {
-    Attention.Builder builder = attention.toBuilder();
-    if (causal) {
-      builder.causal();
-    }
+    Attention.Builder builder = (causal ? causal() : this).attention.toBuilder();
     MultiHeadAttention self = MultiHeadAttention.self(sizes(), dropped(builder));
     return positions == null ? self : self.positions(positions);
   }

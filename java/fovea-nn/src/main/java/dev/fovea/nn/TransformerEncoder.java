@@ -26,4 +26,17 @@ public final class TransformerEncoder extends TransformerStack<TransformerEncode
   public Variable forward(Variable x, Operands more) {
     return through(x, (layer, stream) -> layer.forward(stream, more));
   }
+
+  /**
+   * New rows of sequences whose earlier ones are in a cache, which has as many layers as this: as
+   * {@link MultiHeadAttention#forward(Variable, Operands, CachedRows, int)}.
+   */
+  public Variable forward(Variable x, Operands more, CachedRows cache) {
+    if (cache.layers().size() != layers().size()) {
+      throw new IllegalArgumentException(
+          "the cache has %d layers, expected %d".formatted(cache.layers().size(), layers().size()));
+    }
+    int[] next = {0};
+    return through(x, (layer, stream) -> layer.forward(stream, more, cache, next[0]++));
+  }
 }

@@ -36,4 +36,15 @@ public final class TransformerEncoderLayer extends TransformerLayer {
         behind(x, attentionNorm, (in, dropout) -> attention.addTo(x, in, more, dropout));
     return fed(stream, feedForwardNorm, feedForward);
   }
+
+  /**
+   * New rows of sequences whose earlier ones are in a cache, as {@link
+   * MultiHeadAttention#forward(Variable, Operands, CachedRows, int)}.
+   */
+  public Variable forward(Variable x, Operands more, CachedRows cache, int layer) {
+    Variable stream =
+        behind(
+            x, attentionNorm, (in, dropout) -> attention.addTo(x, in, more, cache, layer, dropout));
+    return fed(stream, feedForwardNorm, feedForward);
+  }
 }

@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.nn.CachedRows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -39,7 +40,9 @@ public final class KvBatch implements AutoCloseable {
   private final Tensor starts;
   private final Tensor counts;
   private final Tensor lengths;
+  private final Tensor offsets;
   private final Tensor table;
+  private final CachedRows rows;
   private boolean adds;
   private boolean closed;
 
@@ -54,14 +57,16 @@ public final class KvBatch implements AutoCloseable {
     memory = cpu ? scope : Scope.open();
     boolean made = false;
     try {
-      long elements = Math.multiplyExact((long) size, 3L + columns);
+      long elements = Math.addExact(Math.multiplyExact((long) size, 4L + columns), 1);
       onHost = memory.allocate(DType.INT32, elements);
       host = onHost.segment();
       all = cpu ? onHost : scope.allocate(DType.INT32, elements);
       starts = all.slice(0, 0, size);
       counts = all.slice(0, size, 2L * size);
       lengths = all.slice(0, 2L * size, 3L * size);
-      table = all.slice(0, 3L * size, elements).reshape(size, columns);
+      offsets = all.slice(0, 3L * size, 4L * size + 1);
+      table = all.slice(0, 4L * size + 1, elements).reshape(size, columns);
+      rows = new CachedRows(cache.rows(), table, cache.longest(), starts, counts, lengths, offsets);
       for (int slot = 0; slot < size; slot++) {
         write(slot);
       }
@@ -93,6 +98,19 @@ public final class KvBatch implements AutoCloseable {
   /** Tokens of each slot with those that are being added: [slots] {@link DType#INT32}. */
   public Tensor lengths() {
     return lengths;
+  }
+
+  /**
+   * Where the new tokens of each slot begin, and the last ones end, if they are packed: [slots + 1]
+   * {@link DType#INT32}.
+   */
+  public Tensor offsets() {
+    return offsets;
+  }
+
+  /** All of these, and the layers of the cache, as layers of a model take them. */
+  public CachedRows rows() {
+    return rows;
   }
 
   /** The pages of each slot: [slots, columns] {@link DType#INT32}. */
@@ -343,8 +361,17 @@ public final class KvBatch implements AutoCloseable {
     put(2 * slots.length + slot, start + added[slot]);
   }
 
+  private void writeOffsets() {
+    int offset = 0;
+    for (int slot = 0; slot < slots.length; slot++) {
+      put(3 * slots.length + slot, offset);
+      offset += added[slot];
+    }
+    put(4 * slots.length, offset);
+  }
+
   private void writePages(int slot, int from, int to) {
-    int row = 3 * slots.length + slot * columns;
+    int row = 4 * slots.length + 1 + slot * columns;
     int count = slots[slot] == null ? 0 : slots[slot].count();
     for (int i = from; i < to; i++) {
       put(row + i, i < count ? slots[slot].page(i) : KvSequence.NONE);
@@ -356,6 +383,7 @@ public final class KvBatch implements AutoCloseable {
   }
 
   private void upload() {
+    writeOffsets();
     if (all != onHost) {
       all.copyFrom(onHost);
     }

@@ -4,12 +4,14 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
+import dev.fovea.nn.CachedRows;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -147,6 +149,13 @@ public final class KvCache implements AutoCloseable {
   /** Scales of values, likewise. */
   public Tensor valueScales(int layer) {
     return valueScales[layer];
+  }
+
+  /** The same of all layers. */
+  List<CachedRows.Layer> rows() {
+    return IntStream.range(0, shape.layers)
+        .mapToObj(i -> new CachedRows.Layer(keys[i], values[i], keyScales[i], valueScales[i]))
+        .toList();
   }
 
   /** Pages that no sequence has. */

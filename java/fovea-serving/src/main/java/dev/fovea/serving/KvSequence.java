@@ -78,6 +78,9 @@ public final class KvSequence implements AutoCloseable {
       }
       length = tokens;
       releaseFrom(cache.pagesOf(length));
+      if (batch != null) {
+        batch.changed(this);
+      }
     }
   }
 

@@ -149,6 +149,13 @@ class SamplingTest {
   }
 
   @Test
+  void greedyTakesTheFirstOfTheLikeliest() {
+    assertArrayEquals(new int[] {0, 100, 0, 0}, counts(Sampling.greedy(), 100, 1, 3, 3, NEVER));
+    assertThrows(
+        IllegalStateException.class, () -> Sampling.greedy().draw(new float[] {0, Float.NaN}, 0));
+  }
+
+  @Test
   void withoutATemperatureToSpeakOfTheLikeliestIsDrawn() {
     for (double cold : new double[] {1e-6, 1e-30, 1e-45, 1e-300, Double.MIN_VALUE}) {
       Sampling sampling = new Sampling(cold, 0, 1);
@@ -215,7 +222,8 @@ class SamplingTest {
 
   @Test
   void whatIsNoTemperatureOrNoCutIsRefused() {
-    for (double wrong : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+    for (double wrong :
+        new double[] {-1, -Double.MIN_VALUE, Double.NaN, Double.POSITIVE_INFINITY}) {
       assertThrows(IllegalArgumentException.class, () -> new Sampling(wrong, 0, 1));
     }
     for (double wrong : new double[] {0, -0.5, Math.nextUp(1.0), Double.NaN}) {
