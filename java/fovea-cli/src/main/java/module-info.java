@@ -8,6 +8,7 @@ module dev.fovea.cli {
   requires dev.fovea.ffi;
   requires dev.fovea.nn;
   requires dev.fovea.pictures;
+  requires dev.fovea.serving;
   requires dev.fovea.testkit;
   requires info.picocli;
   requires java.desktop;

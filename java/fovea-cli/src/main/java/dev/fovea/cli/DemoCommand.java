@@ -2,6 +2,7 @@ package dev.fovea.cli;
 
 import com.google.gson.JsonObject;
 import dev.fovea.cli.demo.Demo;
+import dev.fovea.cli.generate.GenerateDemo;
 import dev.fovea.cli.train.TrainDemo;
 import dev.fovea.cli.translate.TranslateDemo;
 import java.io.IOException;
@@ -21,7 +22,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "demo",
     description = {
-      "Search questions and answers by meaning, with a real encoder; or train a model.",
+      "Search questions and answers by meaning, with a real encoder; or generate text, or train.",
       "Embeds questions and answers about machine learning on the JVM with all-MiniLM-L6-v2, whose"
           + " attention is Fovea's, finds the best answers, and compares numbers and speed with"
           + " ONNX Runtime in the same run."
@@ -41,6 +42,18 @@ final class DemoCommand extends CliCommand {
           "--alignment",
           "--json");
 
+  private static final Set<String> WITH_GENERATE =
+      Set.of(
+          "--generate",
+          "--tokens",
+          "--temperature",
+          "--text",
+          "--steps",
+          "--seed",
+          "--checkpoint",
+          "--plot",
+          "--json");
+
   private static final int LAYER = 5;
   private static final int HEAD = 9;
 
@@ -55,7 +68,8 @@ final class DemoCommand extends CliCommand {
   @Option(
       names = "--text",
       paramLabel = "FILE",
-      description = "Embed, and search, the lines of this file instead.")
+      description =
+          "Embed, and search, the lines of this file instead; with --generate learn from it.")
   private Path text;
 
   @Option(
@@ -108,11 +122,17 @@ final class DemoCommand extends CliCommand {
       description = "Rounds of timing beside ONNX Runtime, 0 for none; default ${DEFAULT-VALUE}.")
   private int rounds;
 
+  @ArgGroup(validate = false, heading = "%nGenerating:%n")
+  private GenerateOptions generating; // null: none of them is given
+
   @ArgGroup(validate = false, heading = "%nTraining:%n")
   private TrainOptions training; // null: none of them is given
 
   @Override
   public Integer call() throws Exception {
+    if (generating != null) {
+      return generate();
+    }
     if (training != null) {
       return train();
     }
@@ -142,6 +162,20 @@ final class DemoCommand extends CliCommand {
     JsonObject document = new Demo(settings, text(), err()).run();
     document(document);
     return document.get("agrees").getAsBoolean() ? 0 : Main.FAILED;
+  }
+
+  private int generate() throws IOException, InterruptedException {
+    TrainOptions learning = training == null ? new TrainOptions() : training;
+    GenerateDemo.Settings settings = generating.settings(questions, text, learning);
+    if (!goWith(WITH_GENERATE)) {
+      throw new IllegalArgumentException(
+          "--generate goes with texts to go on with, --tokens, --temperature, --text, --steps,"
+              + " --seed, --checkpoint and --plot alone");
+    }
+    Devices.cpu();
+    JsonObject document = new GenerateDemo(settings, text()).run();
+    document(document);
+    return document.get("equal").getAsBoolean() ? 0 : Main.FAILED;
   }
 
   private int train() throws IOException {

@@ -1,6 +1,7 @@
 package dev.fovea.cli;
 
 import dev.fovea.cli.files.DemoPicture;
+import dev.fovea.cli.generate.GenerateDemo;
 import dev.fovea.cli.train.TrainDemo;
 import dev.fovea.cli.translate.TranslateDemo;
 import java.nio.file.Path;
@@ -36,6 +37,8 @@ final class TrainOptions {
               + TrainDemo.STEPS
               + ", with --translate "
               + TranslateDemo.STEPS
+              + ", with --generate --text "
+              + GenerateDemo.STEPS
               + ".")
   private Integer steps; // null: the default
 
@@ -53,7 +56,8 @@ final class TrainOptions {
       names = "--checkpoint",
       paramLabel = "FILE",
       description =
-          "With --translate: a safetensors file to go on from, if it is there, and to write to.")
+          "With --translate: a safetensors file to go on from, if it is there, and to write to."
+              + " With --generate: one with a model to read, or with --text to write.")
   private Path checkpoint; // null: none
 
   @Option(
@@ -91,7 +95,8 @@ final class TrainOptions {
   TrainDemo.Settings settings() {
     if (!train) {
       throw new IllegalArgumentException(
-          "--steps, --seed and --plot need --train or --translate, the other options --translate");
+          "--steps, --seed and --plot need --train, --translate or --generate, the other options"
+              + " --translate or --generate");
     }
     if (dictionary != null || checkpoint != null || alignment != null) {
       throw new IllegalArgumentException(
@@ -118,6 +123,23 @@ final class TrainOptions {
         checkpoint,
         plot,
         alignment);
+  }
+
+  /**
+   * What to generate.
+   *
+   * @param text to learn from first; null for none
+   * @throws IllegalArgumentException if they do not go together
+   */
+  GenerateDemo.Settings generation(List<String> texts, int tokens, double temperature, Path text) {
+    if (train || translate) {
+      throw new IllegalArgumentException("--generate is a demo of its own");
+    }
+    if (text == null && (steps != null || plot != null)) {
+      throw new IllegalArgumentException("--steps and --plot need a --text to learn from");
+    }
+    return new GenerateDemo.Settings(
+        texts, tokens, temperature, text, steps(GenerateDemo.STEPS), seed, checkpoint, plot);
   }
 
   private int steps(int usual) {

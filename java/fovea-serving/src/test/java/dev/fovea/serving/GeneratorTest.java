@@ -7,24 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.fovea.DType;
-import dev.fovea.Device;
 import dev.fovea.nn.CachedRows;
-import dev.fovea.nn.Embedding;
-import dev.fovea.nn.Parameters;
-import dev.fovea.nn.Positions;
-import dev.fovea.nn.Tape;
-import dev.fovea.nn.TransformerConfig;
 import dev.fovea.nn.TransformerLm;
 import dev.fovea.nn.Variable;
-import dev.fovea.nn.decode.Sampling;
 import dev.fovea.serving.Generation.State;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Random;
-import java.util.SplittableRandom;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -34,76 +25,24 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class GeneratorTest {
-  private static final int WORDS = 37;
-  private static final int WIDTH = 32;
-  private static final int LONGEST = 96;
-  private static final int PAGE = 4;
-
-  private final TransformerLm model = model();
-  private final Parameters parameters = Parameters.of(model, Device.cpu(), 5);
-  private final Tape alone = Tape.batchInvariant(Device.cpu(), 1);
+  private final TinyModel tiny = new TinyModel();
+  private final TransformerLm model = tiny.model;
 
   @AfterEach
   void close() {
-    alone.close();
-    parameters.close();
+    tiny.close();
   }
 
-  private static TransformerLm model() {
-    TransformerConfig config =
-        TransformerConfig.of(WIDTH, 4)
-            .keyHeads(2)
-            .rmsNorm()
-            .swiGlu(48)
-            .noBias()
-            .positions(Positions.rotary(LONGEST, 8));
-    TransformerLm model = new TransformerLm(new Embedding(WORDS, WIDTH), config, 2);
-    model.train(false);
-    return model;
+  private int[] expected(GenerationRequest request) {
+    return tiny.answer(request);
   }
 
   private static KvCache cache(int pages) {
-    return KvCache.on(Device.cpu())
-        .layers(2)
-        .keyHeads(2)
-        .headDim(8)
-        .pageSize(PAGE)
-        .pages(pages)
-        .longest(LONGEST)
-        .make();
+    return TinyModel.cache(pages);
   }
 
   private static int[] prompt(Random random, int length) {
-    return random.ints(length, 0, WORDS).toArray();
-  }
-
-  /** What the model says to the whole sequence, again for every token. */
-  private int[] expected(GenerationRequest request) {
-    int[] tokens = request.prompt();
-    SplittableRandom random = new SplittableRandom(request.seed());
-    while (tokens.length < request.longest()) {
-      alone.begin();
-      Variable ids = alone.input(DType.INT32, 1, tokens.length);
-      ids.value().copyFrom(tokens);
-      float[] all = model.forward(ids).value().toFloatArray();
-      float[] last = Arrays.copyOfRange(all, all.length - WORDS, all.length);
-      int next = request.sampling().draw(last, random.nextDouble());
-      tokens = Arrays.copyOf(tokens, tokens.length + 1);
-      tokens[tokens.length - 1] = next;
-      if (request.endsWith(next)) {
-        break;
-      }
-    }
-    return Arrays.copyOfRange(tokens, request.length(), tokens.length);
-  }
-
-  private static GenerationRequest random(Random random) {
-    GenerationRequest request =
-        GenerationRequest.of(prompt(random, 1 + random.nextInt(40)), 1 + random.nextInt(30));
-    if (random.nextBoolean()) {
-      request = request.sampling(new Sampling(1.5, 0, 0.95), random.nextLong());
-    }
-    return random.nextBoolean() ? request.endAt(3, 5) : request;
+    return TinyModel.prompt(random, length);
   }
 
   @Test
@@ -114,7 +53,7 @@ class GeneratorTest {
             Generator.of(cache, model::forward).slots(5).chunk(7).batchInvariant().start()) {
       List<Generation> all = new ArrayList<>();
       for (int i = 0; i < 40; i++) {
-        all.add(generator.submit(random(random)));
+        all.add(generator.submit(TinyModel.request(random)));
       }
       for (Generation it : all) {
         assertArrayEquals(
@@ -147,7 +86,7 @@ class GeneratorTest {
         int[] answer = generator.submit(request).await();
         assertArrayEquals(expected(request), answer);
         // All but the last token of the last answer are in the cache; shared are whole pages.
-        int known = turn == 0 ? 0 : (said.length - 5 - 1) / PAGE * PAGE;
+        int known = turn == 0 ? 0 : (said.length - 5 - 1) / TinyModel.PAGE * TinyModel.PAGE;
         assertEquals(known, generator.metrics().sharedTokens() - before, "turn " + turn);
         int[] more = Arrays.copyOf(said, said.length + answer.length + 5);
         System.arraycopy(answer, 0, more, said.length, answer.length);
@@ -169,15 +108,15 @@ class GeneratorTest {
   @Test
   void fewPagesAreEnough() throws Exception {
     Random random = new Random(3);
-    try (KvCache cache = cache(LONGEST / PAGE);
+    try (KvCache cache = cache(TinyModel.LONGEST / TinyModel.PAGE);
         Generator generator =
             Generator.of(cache, model::forward).slots(8).chunk(16).batchInvariant().start()) {
       List<Generation> all = new ArrayList<>();
       for (int i = 0; i < 30; i++) {
-        all.add(generator.submit(random(random)));
+        all.add(generator.submit(TinyModel.request(random)));
       }
-      all.add(generator.submit(GenerationRequest.of(prompt(random, 60), LONGEST - 60)));
-      all.add(generator.submit(random(random)));
+      all.add(generator.submit(GenerationRequest.of(prompt(random, 60), TinyModel.LONGEST - 60)));
+      all.add(generator.submit(TinyModel.request(random)));
       for (Generation it : all) {
         assertArrayEquals(expected(it.request()), it.await());
       }
