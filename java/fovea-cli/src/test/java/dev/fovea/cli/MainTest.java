@@ -81,7 +81,17 @@ class MainTest {
         "demo --translate --dictionary . --steps 0",
         "demo --translate --dictionary .",
         "demo --translate --dictionary . --alignment a.txt",
-        "demo --translate --dictionary . --top 2"
+        "demo --translate --dictionary . --top 2",
+        "demo --tokens 5",
+        "demo --generate --translate",
+        "demo --generate --train",
+        "demo --generate --tokens 0",
+        "demo --generate --tokens 4096",
+        "demo --generate --temperature -1",
+        "demo --generate --temperature NaN",
+        "demo --generate --steps 3",
+        "demo --generate --plot p.png",
+        "demo --generate --top 2"
       })
   void mistakesGiveOneSentenceAndCode2(String line) {
     Cli cli = Cli.run(line.split(" "));

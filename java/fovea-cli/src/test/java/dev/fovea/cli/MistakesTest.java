@@ -236,6 +236,12 @@ class MistakesTest {
         "demo --translate --dictionary @no.txt | --dictionary @no.txt cannot be read: there is no",
         "demo --translate --dictionary @latin.txt | has 0 words such as \"ATTENTION",
         "demo --translate | --translate needs a --dictionary, or npm's",
+        "demo --generate --text @no.txt | --text @no.txt cannot be read: there is no such file",
+        "demo --generate --text @folder | --text @folder is a folder",
+        "demo --generate --text @latin.txt | bytes, expected more than 256",
+        "demo --generate --checkpoint @no.txt | --checkpoint @no.txt cannot be read: there is no",
+        "demo --generate --checkpoint @latin.txt | --checkpoint @latin.txt cannot be read:",
+        "demo --generate --tokens 5 --temperature -2 | temperature is -2.0, expected a number",
         "atend | There is no command 'atend' here; did you mean attend?",
         "help | There is no command 'help' here. Try: fovea --help"
       })

@@ -194,6 +194,8 @@ class OptionFuzzTest {
           List.of("demo", "--train", "--plot", "/proc/no.png"),
           List.of("demo", "--translate", "--steps", "0"),
           List.of("demo", "--translate", "--dictionary", "/proc/no"),
+          List.of("demo", "--generate", "--tokens", "0"),
+          List.of("demo", "--generate", "--text", "/proc/no"),
           List.of("demo", "--layer", "1"),
           List.of("info", "more"),
           List.of("info", "--nonsense"),

@@ -153,13 +153,14 @@ final class ContinuousBatch implements AutoCloseable {
 
   /** All leave: what the cache has of them may be wrong, or is not wanted any more. */
   private void end(State how, Throwable why) {
+    for (int slot : order) {
+      slots[slot].generation().end(how, why);
+      slots[slot].sequence().close(); // leaves its batch, with what was being added
+      slots[slot] = null;
+    }
+    order.clear();
     if (batch.adds()) {
       batch.cancel();
-    }
-    while (!order.isEmpty()) {
-      RunningSequence it = remove(order.size() - 1);
-      it.generation().end(how, why);
-      it.sequence().close();
     }
   }
 
@@ -167,9 +168,9 @@ final class ContinuousBatch implements AutoCloseable {
 
   /**
    * Computes the next token of each sequence whose prompt has been computed, and some tokens of
-   * prompts.
+   * prompts. If the model throws, all sequences have failed and are gone.
    *
-   * @throws RuntimeException of the model: all sequences have failed by then, and are gone
+   * @throws Error of the model
    */
   void step() {
     leave(); // those that were cancelled
@@ -179,11 +180,12 @@ final class ContinuousBatch implements AutoCloseable {
     int total = share();
     try {
       batch.extend(added);
-      Variable scores = compute(total);
-      choose(scores.value());
-    } catch (Throwable t) {
-      end(State.FAILED, t);
-      throw t;
+      choose(compute(total).value());
+    } catch (RuntimeException e) {
+      end(State.FAILED, e);
+    } catch (Error e) {
+      end(State.FAILED, e);
+      throw e;
     }
     leave();
   }
@@ -260,9 +262,12 @@ final class ContinuousBatch implements AutoCloseable {
 
   @Override
   public void close() {
-    end(State.CANCELLED, null);
-    kept.close();
-    batch.close();
-    tape.close();
+    try {
+      end(State.CANCELLED, null);
+      kept.close();
+      batch.close();
+    } finally {
+      tape.close();
+    }
   }
 }

@@ -136,11 +136,7 @@ public final class Generator implements AutoCloseable {
     Throwable why = null;
     try {
       while (await()) {
-        try {
-          batch.step();
-        } catch (RuntimeException ofTheModel) {
-          // The requests that were running have it; those that wait may fare better.
-        }
+        batch.step();
       }
     } catch (Throwable t) {
       why = t;

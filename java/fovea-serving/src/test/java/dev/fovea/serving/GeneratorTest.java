@@ -286,6 +286,24 @@ class GeneratorTest {
     }
   }
 
+  /** That is a mistake, of which everybody hears. */
+  @Test
+  void aCacheThatIsClosedTooEarlyEndsTheGenerator() throws Exception {
+    Gate gate = new Gate(model::forward);
+    KvCache cache = cache(60);
+    try (Generator generator = Generator.of(cache, gate).slots(1).start()) {
+      Generation one = generator.submit(GenerationRequest.of(new int[] {1}, 50));
+      Generation two = generator.submit(GenerationRequest.of(new int[] {1}, 50));
+      gate.begun.await();
+      cache.close();
+      gate.open();
+      for (Generation it : List.of(one, two)) {
+        ExecutionException thrown = assertThrows(ExecutionException.class, it::await);
+        assertInstanceOf(IllegalStateException.class, thrown.getCause());
+      }
+    }
+  }
+
   @Test
   void whatCannotBe() {
     assertThrows(IllegalArgumentException.class, () -> GenerationRequest.of(new int[0], 1));

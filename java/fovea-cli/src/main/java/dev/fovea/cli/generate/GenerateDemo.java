@@ -6,6 +6,8 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.cli.files.CommandFiles;
 import dev.fovea.cli.files.DemoPicture;
+import dev.fovea.cli.files.Reason;
+import dev.fovea.cli.files.TextFile;
 import dev.fovea.nn.Parameters;
 import dev.fovea.nn.Tape;
 import dev.fovea.nn.TransformerLm;
@@ -19,7 +21,6 @@ import dev.fovea.serving.GeneratorMetrics;
 import dev.fovea.serving.KvCache;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -109,7 +110,7 @@ public final class GenerateDemo {
         if (settings.text() != null) {
           train(parameters, files);
         } else if (settings.checkpoint() != null) {
-          TextModel.read(settings.checkpoint(), parameters);
+          read(parameters);
         } else {
           TextModel.readOwn(parameters);
         }
@@ -120,6 +121,15 @@ public final class GenerateDemo {
       files.commit();
     }
     return document;
+  }
+
+  private void read(Parameters parameters) throws IOException {
+    Path file = settings.checkpoint();
+    try {
+      TextModel.read(file, parameters);
+    } catch (IOException e) {
+      throw new IOException("--checkpoint %s cannot be read: %s".formatted(file, Reason.of(e)), e);
+    }
   }
 
   private List<GenerationRequest> requests() {
@@ -145,7 +155,7 @@ public final class GenerateDemo {
   private void train(Parameters parameters, CommandFiles files) throws IOException {
     DemoPicture picture =
         DemoPicture.of("--plot", settings.plot(), DemoPicture.LOSSES, files, text);
-    byte[] all = Files.readAllBytes(settings.text());
+    byte[] all = TextFile.bytes("--text", settings.text());
     if (all.length <= TextTraining.LENGTH) {
       throw new IllegalArgumentException(
           "--text %s has %d bytes, expected more than %d"
@@ -155,7 +165,8 @@ public final class GenerateDemo {
     double[] losses;
     long start = System.nanoTime();
     try (TextTraining training =
-        new TextTraining(all, model, parameters, settings.steps(), settings.seed())) {
+        new TextTraining(
+            all, model, parameters, TextTraining.BATCH, settings.steps(), settings.seed())) {
       double[] sum = {0};
       int[] since = {0};
       losses =

@@ -23,10 +23,11 @@ final class TextTraining implements AutoCloseable {
 
   private static final double RATE = 4e-3; // the highest learning rate
   private static final double LAST_RATE = 0.02; // of it
-  private static final int WARM_UP = 100; // steps until it is reached
+  private static final double WARM_UP = 0.05; // of the steps, until it is reached
 
   private final byte[] text;
   private final TransformerLm model;
+  private final int batch;
   private final long seed;
   private final Optimizer optimizer;
   private final Tape tape;
@@ -35,13 +36,17 @@ final class TextTraining implements AutoCloseable {
    * Of a model with first values.
    *
    * @param text of more than {@link #LENGTH} bytes
+   * @param batch parts of the text in a step
    * @param steps to be made: the learning rate falls towards the last
    */
-  TextTraining(byte[] text, TransformerLm model, Parameters parameters, int steps, long seed) {
+  TextTraining(
+      byte[] text, TransformerLm model, Parameters parameters, int batch, int steps, long seed) {
     this.text = text;
     this.model = model;
+    this.batch = batch;
     this.seed = seed;
-    Schedule schedule = Schedule.cosine(RATE, LAST_RATE * RATE, steps).warmUp(WARM_UP);
+    Schedule schedule =
+        Schedule.cosine(RATE, LAST_RATE * RATE, steps).warmUp((int) Math.ceil(WARM_UP * steps));
     optimizer = new Optimizer(parameters, OptimizerStep.adamw(0.9, 0.98, 1e-9), schedule).clip(1);
     tape = Tape.open(Device.cpu(), seed);
   }
@@ -56,18 +61,18 @@ final class TextTraining implements AutoCloseable {
 
   /** The loss of the next byte, over parts of the text that begin anywhere. */
   private Loss loss(int step) {
-    int[] here = new int[BATCH * LENGTH];
-    int[] next = new int[BATCH * LENGTH];
+    int[] here = new int[batch * LENGTH];
+    int[] next = new int[batch * LENGTH];
     SplittableRandom random = new SplittableRandom(seed * 1_000_003 + step);
-    for (int part = 0; part < BATCH; part++) {
+    for (int part = 0; part < batch; part++) {
       int from = random.nextInt(text.length - LENGTH);
       for (int i = 0; i < LENGTH; i++) {
         here[part * LENGTH + i] = Byte.toUnsignedInt(text[from + i]);
         next[part * LENGTH + i] = Byte.toUnsignedInt(text[from + i + 1]);
       }
     }
-    Variable tokens = tape.input(DType.INT32, BATCH, LENGTH);
-    Variable targets = tape.input(DType.INT32, BATCH, LENGTH);
+    Variable tokens = tape.input(DType.INT32, batch, LENGTH);
+    Variable targets = tape.input(DType.INT32, batch, LENGTH);
     tokens.value().copyFrom(here);
     targets.value().copyFrom(next);
     return Loss.crossEntropy(model.forward(tokens), targets);
