@@ -29,7 +29,7 @@ interface Place {
 
   void commit();
 
-  /** Slots of a batch, with garbage in all entries of its table that no token needs. */
+  /** Slots of a batch, with garbage in all entries of its table but those of pages that it has. */
   record Paged(KvCache cache, KvBatch batch) implements Place {
     private static final int[] GARBAGE = {-7, Integer.MAX_VALUE, Integer.MIN_VALUE, 1 << 30};
 
@@ -93,8 +93,10 @@ interface Place {
       batch.extend(tokens);
       for (int slot = 0; slot < batch.size(); slot++) {
         int used = Math.ceilDiv(batch.lengths().getInt(slot), cache.pageSize());
-        for (int i = used; i < batch.table().size(1); i++) {
-          batch.table().setInt(GARBAGE[(slot + i) % GARBAGE.length], slot, i);
+        for (int i = 0; i < batch.table().size(1); i++) {
+          if (i >= used || batch.table().getInt(slot, i) < 0) {
+            batch.table().setInt(GARBAGE[(slot + i) % GARBAGE.length], slot, i);
+          }
         }
       }
     }

@@ -17,7 +17,8 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Threads that decode, fork, truncate, forget and close sequences of one cache, which has too few
- * pages for all of them. Every result is that of the sequence's own tokens, in float64.
+ * pages for all of them. Every result is that of the sequence's own tokens, in float64. What a
+ * thread does follows from the seed, but for what it does about pages that others have.
  */
 class SoakTest {
   private static final long SEED = Long.getLong("fovea.test.soak.seed", 1);
