@@ -265,7 +265,7 @@ public final class Oracle {
    */
   private double[] onlyWeight() {
     int key = precision.weightUnit(options) > 0 ? row.onlyKey() : -1;
-    if (key < 0) {
+    if (key < 0 || row.gateError(key) >= row.dropped(key)) {
       return new double[0];
     }
     double weight = row.dropped(key) / row.weight(key);
@@ -282,7 +282,8 @@ public final class Oracle {
   private double byRounding(double weight) {
     // Below the normal numbers of float16 it is a larger one that is rounded.
     double times = weight < 0x1p-14 ? Precision.FORWARD_WEIGHTS : 1;
-    return Rounding.round(options.dtype(), times * weight) / (times * weight);
+    double rounded = Rounding.round(options.dtype(), times * weight) / (times * weight);
+    return Double.isInfinite(rounded) ? 1 : rounded; // what has no number is multiplied elsewhere
   }
 
   private void expectOut(int b, int h, int i, boolean free) {
