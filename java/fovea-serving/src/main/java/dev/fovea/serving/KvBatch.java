@@ -31,7 +31,8 @@ public final class KvBatch implements AutoCloseable {
   private final Scope scope;
   private final KvSequence[] slots;
   private final int[] added; // by slot, not yet committed
-  private final int[] copies; // by slot the page with a copy of its last one; NONE where not needed
+  private final int[] shared; // by slot its last page, if that must be copied; else NONE
+  private final int[] copies; // by slot the page with that copy
   private final int columns;
   private final Scope memory; // of the host
   private final MemorySegment host; // starts, counts, lengths and table, one behind another
@@ -50,6 +51,7 @@ public final class KvBatch implements AutoCloseable {
     this.cache = cache;
     slots = new KvSequence[size];
     added = new int[size];
+    shared = new int[size];
     copies = new int[size];
     columns = cache.pagesOf(cache.longest());
     scope = Scope.open(cache.device());
@@ -179,8 +181,8 @@ public final class KvBatch implements AutoCloseable {
     synchronized (cache.lock()) {
       requireSettled();
       int needed = needs(tokens);
-      cache.pool().require(needed);
-      copyLastPages(tokens);
+      cache.pool().require(needed + markShared(tokens));
+      copyShared();
       for (int slot = 0; slot < slots.length; slot++) {
         if (copies[slot] != KvSequence.NONE) {
           slots[slot].replaceLast(copies[slot]);
@@ -215,15 +217,39 @@ public final class KvBatch implements AutoCloseable {
     return needed;
   }
 
-  private void copyLastPages(int[] tokens) {
+  /**
+   * Finds the last pages that would be written to while others hold them. Where all that hold one
+   * go on, the last of them keeps it.
+   *
+   * @return how many must be copied
+   */
+  private int markShared(int[] tokens) {
+    int count = 0;
+    for (int slot = 0; slot < slots.length; slot++) {
+      KvSequence sequence = slots[slot];
+      shared[slot] = KvSequence.NONE;
+      if (sequence != null && tokens[slot] > 0 && sequence.endsInSharedPage()) {
+        shared[slot] = sequence.page(sequence.count() - 1);
+        cache.pool().release(shared[slot]); // for as long as this counts
+        count++;
+      }
+    }
+    for (int page : shared) {
+      if (page != KvSequence.NONE) {
+        cache.pool().share(page);
+      }
+    }
+    return count;
+  }
+
+  private void copyShared() {
     Arrays.fill(copies, KvSequence.NONE);
     boolean done = false;
     try {
       for (int slot = 0; slot < slots.length; slot++) {
-        KvSequence sequence = slots[slot];
-        if (sequence != null && tokens[slot] > 0 && sequence.endsInSharedPage()) {
+        if (shared[slot] != KvSequence.NONE) {
           copies[slot] = cache.pool().take();
-          cache.copyPage(sequence.page(sequence.count() - 1), copies[slot]);
+          cache.copyPage(shared[slot], copies[slot]);
         }
       }
       done = true;

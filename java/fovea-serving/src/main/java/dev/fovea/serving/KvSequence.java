@@ -177,10 +177,9 @@ public final class KvSequence implements AutoCloseable {
     return length % cache.pageSize() != 0 && cache.pool().isShared(pages[count - 1]);
   }
 
-  /** Pages that so many more tokens need, a copy of the last one included. */
+  /** Pages that so many more tokens need behind the last one. */
   int needs(int tokens) {
-    int more = cache.pagesOf(length + tokens) - count;
-    return tokens > 0 && endsInSharedPage() ? more + 1 : more;
+    return cache.pagesOf(length + tokens) - count;
   }
 
   /** The last page becomes another one, which has a copy of it. */

@@ -30,6 +30,10 @@ public final class Expected {
   private double outputVariance;
   private double roundingVariance;
   private double arithmeticSquares;
+  private double knownWeights;
+  private double knownOutput;
+  private double knownRounding;
+  private double knownSquares;
   private long counted;
 
   /** An output of {@code elements} elements of which none is written. */
@@ -131,6 +135,21 @@ public final class Expected {
   }
 
   /**
+   * Counts one element as {@link #count} does, whose error is no matter of chance: it is known what
+   * becomes of its weights if they are rounded.
+   *
+   * @param error what that makes of the element
+   */
+  public void countKnown(
+      double weights, double output, double rounding, double arithmetic, double error) {
+    count(weights, output, rounding, arithmetic);
+    knownWeights += weights;
+    knownOutput += output;
+    knownRounding += rounding * rounding;
+    knownSquares += error * error;
+  }
+
+  /**
    * The bound of the root mean square error; infinite where there are too few elements.
    *
    * <p>With rounded weights it is the specification's, 1.3 sqrt(mean(u^2/6 (...))) plus the float32
@@ -146,6 +165,9 @@ public final class Expected {
    * the room above them is that of chance: the sum of squared errors of a row is a quadratic form
    * in independent errors, whose variance is at most 2 E_r^2, rows are independent of each other,
    * and four standard deviations are allowed.
+   *
+   * <p>Elements whose errors are known are no sample of anything: if their squares instead of their
+   * variances give a larger bound, it is that.
    */
   public double allowedRmse() {
     if (counted < RMSE_MINIMUM) {
@@ -155,9 +177,18 @@ public final class Expected {
     if (weightVariance == 0) {
       return Math.sqrt(roundingVariance / counted) + 2 * arithmetic;
     }
-    double output = Math.max(1.69 * outputVariance, roundingVariance);
-    double weights =
-        rowSquares == 0 ? 1.69 * weightVariance : weightVariance + 4 * Math.sqrt(2 * rowSquares);
-    return Math.sqrt((weights + output) / counted) + arithmetic;
+    double model = squares(weightVariance, outputVariance, roundingVariance);
+    double known =
+        knownSquares
+            + squares(
+                weightVariance - knownWeights,
+                outputVariance - knownOutput,
+                roundingVariance - knownRounding);
+    return Math.sqrt(Math.max(model, known) / counted) + arithmetic;
+  }
+
+  private double squares(double weights, double output, double rounding) {
+    double room = rowSquares == 0 ? 0.69 * weights : 4 * Math.sqrt(2 * rowSquares);
+    return weights + room + Math.max(1.69 * output, rounding);
   }
 }

@@ -43,6 +43,14 @@ import java.util.List;
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}.
+ *   <li>The root mean square counts errors as independent ones, of weights with a variance of u^2/6
+ *       w^2. A row with one weight has one such error, whatever the number of its columns, and rows
+ *       that see the same key the same; where cached values are of few kinds, so are the errors of
+ *       its results. None of it is left to chance: the largest weight of a row is 1 before its gate
+ *       and dropout's factor, by its maximum, and the product takes round(w) for w = gate * factor,
+ *       or round(gate) times the factor. An element is then round(round(w) / w * ref), which is
+ *       known, and counted as {@link Expected#countKnown}. A bound of 1.3 breaks for w just above a
+ *       power of two, whose error is u w: six times its variance.
  *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
  *   <li>A gate of a key multiplies its weight in the product and adds its own error times p_ij
  *       |v_j|; one of out multiplies the sum, error and all, and adds its own times |sum|, see
@@ -112,6 +120,7 @@ public final class Oracle {
   private final OracleHead head;
   private final RoundedFactors rounded; // null: products take their factors as they are
   private OracleRow row;
+  private double[] onlyWeight; // see onlyWeight()
 
   /** Expected outputs; all but out are null where the case does not ask for them. */
   public record Outputs(
@@ -236,6 +245,7 @@ public final class Oracle {
     if (rounded != null) {
       rounded.weigh(row, values, begin);
     }
+    onlyWeight = onlyWeight();
     // A NaN that this row does not see may or may not have been multiplied by zero.
     boolean hidNaN = head.hidNaN();
     boolean free = (poisoned || hidNaN) && !row.sawNaN(values, begin, geometry.valueHeadDim());
@@ -247,6 +257,33 @@ public final class Oracle {
     if (weights != null) {
       expectWeights(weightsRow(b, h, i), begin, geometry.lenK(b), scoresFree);
     }
+  }
+
+  /**
+   * What rounding may multiply the weight of the row by, if it has only one; else nothing. With the
+   * kept weights' factor or before that, and on either side of what its gate may err by.
+   */
+  private double[] onlyWeight() {
+    int key = precision.weightUnit(options) > 0 ? row.onlyKey() : -1;
+    if (key < 0 || row.gateError(key) >= row.dropped(key)) {
+      return new double[0];
+    }
+    double weight = row.dropped(key) / row.weight(key);
+    double error = row.gateError(key) / row.weight(key);
+    double factor = options.dropout() > 0 ? dropFactor : 1;
+    return new double[] {
+      byRounding(weight - error),
+      byRounding(weight + error),
+      byRounding((weight - error) / factor),
+      byRounding((weight + error) / factor)
+    };
+  }
+
+  private double byRounding(double weight) {
+    // Below the normal numbers of float16 it is a larger one that is rounded.
+    double times = weight < 0x1p-14 ? Precision.FORWARD_WEIGHTS : 1;
+    double rounded = Rounding.round(options.dtype(), times * weight) / (times * weight);
+    return Double.isInfinite(rounded) ? 1 : rounded; // what has no number is multiplied elsewhere
   }
 
   private void expectOut(int b, int h, int i, boolean free) {
@@ -321,7 +358,17 @@ public final class Oracle {
     weight *= gate;
     out.expect(index, exact, weight + output + arithmetic);
     double rounding = Rounding.round(outType, exact) - exact;
-    out.count(gate * gate * weightVariance, unit * unit / 6 * exact * exact, rounding, arithmetic);
+    double outputVariance = unit * unit / 6 * exact * exact;
+    weightVariance *= gate * gate;
+    if (onlyWeight.length == 0) {
+      out.count(weightVariance, outputVariance, rounding, arithmetic);
+      return;
+    }
+    double known = 0;
+    for (double factor : onlyWeight) {
+      known = Math.max(known, Math.abs(Rounding.round(outType, factor * exact) - exact));
+    }
+    out.countKnown(weightVariance, outputVariance, rounding, arithmetic, known);
   }
 
   private int weightsRow(int b, int h, int i) {

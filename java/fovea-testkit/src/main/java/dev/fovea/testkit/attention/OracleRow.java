@@ -289,6 +289,20 @@ final class OracleRow {
     }
   }
 
+  /**
+   * The visible key that has the largest weight, and in the product all but 2^-12 of their sum; -1
+   * if there is none.
+   */
+  int onlyKey() {
+    int most = 0;
+    double sum = 0;
+    for (int j = 0; j < count; j++) {
+      most = weights[j] > weights[most] ? j : most;
+      sum += dropped[j];
+    }
+    return count > 0 && sum > 0 && sum - dropped[most] <= 0x1p-12 * sum ? most : -1;
+  }
+
   /** True if a visible key or value has a NaN. */
   boolean sawNaN(double[] values, int begin, int width) {
     for (int j = 0; j < count; j++) {

@@ -9,6 +9,9 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Comparison;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.Sigmoid;
+import dev.fovea.testkit.attention.AttentionCase.Content;
+import dev.fovea.testkit.attention.Options.Bias;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,18 +31,21 @@ class BoundsTest {
 
   /** What comparing gives for the exact result of {@code actual} where {@code c} is expected. */
   private static String verdict(AttentionCase c, AttentionCase actual, UnaryOperator<Double> bug) {
-    Oracle.Outputs expected = Oracle.run(c, Operands.of(c), Precision.CPU);
-    Oracle.Outputs played = Oracle.run(actual, Operands.of(actual), Precision.CPU);
-    DType type = c.options().outDType();
+    Expected expected = Oracle.run(c, Operands.of(c), Precision.CPU).out();
+    return verdict(expected, Oracle.run(actual, Operands.of(actual), Precision.CPU).out(), bug);
+  }
+
+  private static String verdict(Expected expected, Expected played, UnaryOperator<Double> bug) {
+    DType type = expected.dtype();
     try (Arena arena = Arena.ofConfined()) {
-      int n = expected.out().elements();
+      int n = expected.elements();
       MemorySegment memory = arena.allocate((long) n * Rounding.bytes(type), 4);
       float[] values = new float[n];
       for (int i = 0; i < n; i++) {
-        values[i] = Rounding.round(type, bug.apply(played.out().value(i)));
+        values[i] = Rounding.round(type, bug.apply(played.value(i)));
       }
       Rounding.write(memory, type, values);
-      return Comparison.compare("out", memory, expected.out());
+      return Comparison.compare("out", memory, expected);
     }
   }
 
@@ -99,6 +105,41 @@ class BoundsTest {
       assertNotNull(verdict);
       assertTrue(verdict.contains("root mean square"), verdict);
     }
+  }
+
+  /**
+   * Rows of one key have the error of its gate, which a kernel that rounds weights makes alike in
+   * all columns; by the model of independent errors the worst gates fail, and with an error of one
+   * more unit all do.
+   */
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT16", "BFLOAT16"})
+  void theOnlyWeightOfARowIsNoSample(DType type) {
+    int unlucky = 0;
+    for (int seed = 0; seed < 60; seed++) {
+      AttentionCase c =
+          new CaseBuilder()
+              .dtype(type)
+              .content(Content.NORMAL, seed)
+              .lengths(1, 8, 1)
+              .heads(1, 1)
+              .headDim(128)
+              .gates(Gates.ofKeys(Bias.KEY_ONLY))
+              .build();
+      Operands data = Operands.of(c);
+      Expected expected = Oracle.run(c, data, Precision.TENSOR_CORE).out();
+      double gate = Sigmoid.of(data.keyGates()[c.layouts().keyGates().at(0, 0, 0)]);
+      if (gate < 0x1p-6) {
+        continue; // results are to be normal numbers of float16
+      }
+      double rounded = Rounding.round(type, gate) / gate;
+      assertNull(verdict(expected, expected, x -> x * rounded), "gate " + gate);
+      double unit = Rounding.unit(type);
+      assertNotNull(verdict(expected, expected, x -> x * rounded + 2 * unit * x), "gate " + gate);
+      double model = 1.3 * unit * Math.sqrt(2 / 6.0);
+      unlucky += Math.abs(rounded - 1) > model ? 1 : 0;
+    }
+    assertTrue(unlucky > 0, "the model held for all gates");
   }
 
   @Test

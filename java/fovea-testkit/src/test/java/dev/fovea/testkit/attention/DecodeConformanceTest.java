@@ -16,6 +16,7 @@ import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.CheckRunner;
 import dev.fovea.testkit.Failed;
 import dev.fovea.testkit.Gaussian;
+import dev.fovea.testkit.Limits;
 import dev.fovea.testkit.OnEveryDevice;
 import dev.fovea.testkit.OnEveryGroup;
 import dev.fovea.testkit.Operations;
@@ -36,6 +37,14 @@ class DecodeConformanceTest {
     for (int i = 0; i < on.size(150, 12); i++) {
       failed.check(DecodeGenerator.generate(on.seed(), i, on.limits()));
     }
+    failed.orPass();
+  }
+
+  /** A row of a tree sees one key, whose gate's rounding error all its columns have. */
+  @OnEveryGroup
+  void aRowOfOneKey(TestGroup on) {
+    Failed failed = new Failed(on.present(), 1);
+    failed.check(DecodeGenerator.generate(11, 163, Limits.SIM));
     failed.orPass();
   }
 
