@@ -50,7 +50,11 @@ void Block::launch(const Launch& launch, const std::function<void()>& body) {
   launch_ = &launch;
   body_ = &body;
   fibers_.reserve(launch.threads);
-  shared_.reserve(launch.shared_bytes, launch.threads / kWarp);
+  if (launch.has_engine && launch.threads == kMaxThreads) {
+    fail("a block of 1024 threads with bulk copies: expected up to 992", {});
+  }
+  shared_.reserve(launch.shared_bytes, launch.threads / kWarp + launch.has_engine);
+  waits_.assign(launch.threads, {});
   global_.start(launch.memory);
   if (copies_.size() < launch.threads) copies_.resize(launch.threads);
   struct Current {
@@ -76,6 +80,8 @@ void Block::run(uint32_t index) {
   random_ = Random(Random(launch_->options.seed + index).next());
   shared_.start();
   for (Barrier& barrier : barriers_) barrier = {};
+  mbarriers_.start();
+  engine_.start();
   alive_ = threads();
   for (uint32_t t = 0; t < alive_; ++t) {
     copies_[t].start();
@@ -87,6 +93,9 @@ void Block::run(uint32_t index) {
     make_ready(w);
   }
   while (alive_ > 0) {
+    if (schedule() == Schedule::kRandom) land_some();
+    while (ready_ == 0 && land_one()) {
+    }
     if (ready_ == 0) {
       const Error error(place({}) + deadlock());
       abandon();
@@ -104,6 +113,7 @@ void Block::run(uint32_t index) {
       std::rethrow_exception(std::exchange(error_, nullptr));
     }
   }
+  check_phases();
   if (traffic() != nullptr) traffic()->end();
 }
 
@@ -244,6 +254,10 @@ void Block::barrier(uint32_t number, uint32_t count, bool waits, Where where) {
 std::string Block::state(uint32_t thread) const {
   const Warp& warp = warps_[thread / kWarp];
   if ((warp.exited >> thread % kWarp & 1) != 0) return "exited";
+  if (waits_[thread].waits) return waiting(waits_[thread]);
+  if (warp.barrier < 0) {
+    return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", for other lanes";
+  }
   const uint32_t number = uint32_t(warp.barrier);
   return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", barrier " +
          std::to_string(number) + " with " + std::to_string(barriers_[number].arrived) + " of " +

@@ -10,8 +10,10 @@
 
 #include "sim/clocks.h"
 #include "sim/copy.h"
+#include "sim/engine.h"
 #include "sim/fiber.h"
 #include "sim/global_memory.h"
+#include "sim/phases.h"
 #include "sim/random.h"
 #include "sim/shared_memory.h"
 #include "sim/sim.h"
@@ -89,6 +91,14 @@ class Block {
   // The whole warp arrives at a barrier, and waits for it to complete if `waits`.
   void barrier(uint32_t barrier, uint32_t threads, bool waits, Where where);
 
+  // mbarriers and what they wait for, as in sim.h.
+  Phases& mbarrier(uint32_t address, const char* primitive, Where where);
+  void init_mbarrier(uint32_t address, uint32_t arrivals, Where where);
+  void publish_mbarriers(Where where);
+  void arrive_at_mbarrier(uint32_t address, uint32_t bytes, Where where);
+  void wait_for_mbarrier(uint32_t address, uint32_t parity, Where where);
+  void issue(BulkLoad load);
+
   // "attention, block 2, thread 37, mma.cuh:12: "
   std::string place(Where where) const;
 
@@ -115,8 +125,23 @@ class Block {
     Clock clock;       // what happened before it
   };
 
+  // A thread that waits for a phase.
+  struct Wait {
+    bool waits;
+    uint32_t mbarrier, parity;
+    Where where;
+  };
+
   // Thrown where a fiber is suspended, to clear its stack when another one has failed.
   struct Abandoned {};
+
+  // The copy engine has a clock of its own, behind those of the warps.
+  uint32_t engine_party() const { return threads() / kWarp; }
+  bool land_one();
+  void land_some();
+  void land(BulkLoad load);
+  void check_phases();
+  void end_phase(Phases& phases);
 
   static void thread_main(void* block);
   void run(uint32_t index);
@@ -170,6 +195,7 @@ class Block {
   [[noreturn]] static void refuse_alone(const Warp& warp, Primitive primitive, Where where);
   [[noreturn]] void diverged(const Warp& warp, const std::string& lane, Where where) const;
   std::string deadlock() const;
+  std::string waiting(const Wait& wait) const;
   std::string state(uint32_t thread) const;
 
   const Launch* launch_ = nullptr;
@@ -191,6 +217,9 @@ class Block {
   Warp warps_[kMaxWarps];
   Barrier barriers_[kBarriers];
   std::vector<Copies> copies_;
+  Mbarriers mbarriers_;
+  Engine engine_;
+  std::vector<Wait> waits_;  // by thread
 };
 
 }  // namespace fovea::sim

@@ -65,6 +65,7 @@ struct Launch {
   size_t shared_bytes;  // dynamic shared memory of a block
   std::vector<Extent> memory;
   Options options;
+  bool has_engine = false;  // blocks of up to 992 threads may copy in bulk
 };
 
 // Runs body() once per thread of every block. Throws the first Error; the other blocks are given up.
@@ -112,6 +113,29 @@ void sync_warp(Where where);
 void sync_block(Where where);
 void barrier_sync(uint32_t barrier, uint32_t threads, Where where);
 void barrier_arrive(uint32_t barrier, uint32_t threads, Where where);
+
+// An mbarrier, 8 bytes of shared memory. Init by one thread; publish makes it known to the copy engine; the others
+// use it behind a barrier. Arrive counts one of the arrivals of the phase, which then waits for `bytes` more. Wait
+// returns when the phase of this parity is over: 0 for the first.
+void mbarrier_init(uint32_t address, uint32_t arrivals, Where where);
+void mbarrier_publish(Where where);
+void mbarrier_arrive(uint32_t address, uint32_t bytes, Where where);
+void mbarrier_wait(uint32_t address, uint32_t parity, Where where);
+
+// A tensor in global memory as the copy engine sees it, dimension 0 innermost and contiguous.
+struct TensorMap {
+  const void* base;
+  uint32_t rank;           // 1 to 5
+  uint32_t element_bytes;  // 1, 2 or 4
+  uint64_t size[5];
+  uint64_t stride[5];     // bytes; of dimension 0 element_bytes
+  uint32_t box[5];        // elements that a copy moves
+  uint32_t swizzle_bytes;  // 0 or 128: the span in which 16-byte chunks are permuted
+};
+
+// Copies the box at `start` (elements, rank of them, inside the tensor or not: what lies outside is zero) to
+// shared memory, where it lies densely but for the swizzle; its bytes go to the mbarrier.
+void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where);
 
 // ldmatrix: 4 * count registers per thread from 4 * count matrices of 8 rows of 16 bytes; the row
 // addresses of matrices 4 i to 4 i + 3 are the addresses[i] of the 32 threads in turn. Transposed: in
