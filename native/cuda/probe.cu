@@ -106,12 +106,12 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
   for (int i = 0; i < kK / kStep; ++i) {
     if constexpr (kScores) {
       const std::uint32_t step = i * kStep * 2;  // along the rows
-      tile::wgmma<Major::kK>(sums, tile::descriptor(a_tile + step, 0, 8 * kRowBytes),
-                             tile::descriptor(b_tile + step, 0, 8 * kRowBytes));
+      tile::wgmma<bfloat16, Major::kK, Major::kK>(sums, tile::descriptor(a_tile + step, 0, 8 * kRowBytes),
+                                                  tile::descriptor(b_tile + step, 0, 8 * kRowBytes), true);
     } else {
       const std::uint32_t step = i * kStep * kRowBytes;  // down the rows
-      tile::wgmma<Major::kMN>(sums, operand[i],
-                              tile::descriptor(b_tile + step, kBBytes / 2, 8 * kRowBytes));
+      tile::wgmma<bfloat16, Major::kMN>(sums, operand[i],
+                                        tile::descriptor(b_tile + step, kBBytes / 2, 8 * kRowBytes), true);
     }
   }
   tile::wgmma_commit();

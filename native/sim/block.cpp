@@ -25,6 +25,8 @@ const char* name(Primitive primitive) {
       return "load_matrices";
     case Primitive::kMma:
       return "mma";
+    case Primitive::kWgmma:
+      return "wgmma";
   }
   __builtin_unreachable();
 }
@@ -53,8 +55,9 @@ void Block::launch(const Launch& launch, const std::function<void()>& body) {
   if (launch.has_engine && launch.threads == kMaxThreads) {
     fail("a block of 1024 threads with bulk copies: expected up to 992", {});
   }
-  shared_.reserve(launch.shared_bytes, launch.threads / kWarp + launch.has_engine);
+  shared_.reserve(launch.shared_bytes, launch.threads / kWarp, launch.has_engine);
   waits_.assign(launch.threads, {});
+  if (products_.size() < launch.threads / kWarp) products_.resize(launch.threads / kWarp);
   global_.start(launch.memory);
   if (copies_.size() < launch.threads) copies_.resize(launch.threads);
   struct Current {
@@ -90,6 +93,7 @@ void Block::run(uint32_t index) {
   for (uint32_t w = 0; w < alive_ / kWarp; ++w) {
     warps_[w].arrived = warps_[w].exited = warps_[w].begun = 0;
     warps_[w].barrier = -1;
+    products_[w].start();
     make_ready(w);
   }
   while (alive_ > 0) {
@@ -127,6 +131,8 @@ void Block::turn(uint32_t warp) {
     for (; lanes != 0; lanes &= lanes - 1) {
       copies_[warp * kWarp + uint32_t(__builtin_ctz(lanes))].land_some(random_);
     }
+    thread_ = warp * kWarp;
+    if (products_[warp].in_flight()) products_[warp].advance(*this, random_.below(4));
   }
   for (turn_ = 0; ready != 0; ready &= ready - 1) turn_ |= 1u << (__builtin_ctz(ready) ^ order_);
   thread_ = warp * kWarp;
@@ -166,6 +172,9 @@ void Block::thread_main(void* block) {
 void Block::exit_thread() {
   if (copies().in_flight()) {
     fail("the thread exits before it has waited for this copy", copies().oldest());
+  }
+  if (products().in_flight()) {
+    fail("the thread exits before it has waited for this product", products().oldest());
   }
   Warp& warp = warps_[thread_ / kWarp];
   if (warp.arrived != 0) {

@@ -14,6 +14,7 @@
 #include "sim/fiber.h"
 #include "sim/global_memory.h"
 #include "sim/phases.h"
+#include "sim/products.h"
 #include "sim/random.h"
 #include "sim/shared_memory.h"
 #include "sim/sim.h"
@@ -31,6 +32,7 @@ enum class Primitive : uint8_t {
   kBarrierArrive,
   kLoadMatrices,
   kMma,
+  kWgmma,
 };
 
 const char* name(Primitive primitive);
@@ -75,6 +77,7 @@ class Block {
   SharedMemory& shared() { return shared_; }
   GlobalMemory& global() { return global_; }
   Copies& copies() { return copies_[thread_]; }
+  Products& products() { return products_[thread_ / kWarp]; }
   Clocks& clocks() { return clocks_; }
 
   // All lanes of the warp meet here, each with its own `payload`; the last one to arrive runs
@@ -220,6 +223,7 @@ class Block {
   Mbarriers mbarriers_;
   Engine engine_;
   std::vector<Wait> waits_;  // by thread
+  std::vector<Products> products_;  // by warp
 };
 
 }  // namespace fovea::sim

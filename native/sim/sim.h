@@ -150,6 +150,23 @@ enum class Product { kFloat16, kBfloat16, kTf32 };
 void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
          uint32_t m, uint32_t n, Where where);
 
+// wgmma: sums[64 x columns] += first * second, or = without `adds`, for a step of 16 of k, by the four warps of a
+// group; each gets sums as mma has its c, tile behind tile. The first operand is in registers, as mma has its a, or in
+// shared memory. Asynchronous: sums belong to the threads again, and what was read may be written, behind the wait for
+// the group that commit closes. A fence must stand behind the last access of these registers.
+struct SharedMatrix {
+  uint64_t descriptor;
+  bool mn_major;
+};
+void wgmma(Product product, float* sums, uint32_t columns, const uint32_t* registers, SharedMatrix first,
+           SharedMatrix second, bool adds, Where where);
+void wgmma_fence(Where where);
+void wgmma_commit(Where where);
+void wgmma_wait(uint32_t pending, const float* sums, Where where);  // which must be done then
+
+// What this thread wrote to shared memory is there for wgmma and bulk copies that are ordered behind.
+void fence_async(Where where);
+
 // ex2.approx.ftz, within 2 ulps, and lg2.approx.ftz, within 2^-22, of which relative outside of
 // [0.5, 2]; exact where PTX gives a result.
 float exp2_approx(float x);
