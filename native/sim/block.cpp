@@ -23,6 +23,8 @@ const char* name(Primitive primitive) {
       return "barrier_arrive";
     case Primitive::kLoadMatrices:
       return "load_matrices";
+    case Primitive::kStoreMatrices:
+      return "store_matrices";
     case Primitive::kMma:
       return "mma";
     case Primitive::kWgmma:

@@ -31,6 +31,7 @@ enum class Primitive : uint8_t {
   kBarrierSync,
   kBarrierArrive,
   kLoadMatrices,
+  kStoreMatrices,
   kMma,
   kWgmma,
 };

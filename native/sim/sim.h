@@ -143,6 +143,10 @@ void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t
 void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
                    Where where);
 
+// stmatrix: the other way, of 16-bit elements.
+void store_matrices(const uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
+                    Where where);
+
 // mma.sync for m x n tiles: c[m][n][4] += a[m][4] * b[n][2]; `stride` is the distance, in tiles,
 // from c[i][0] to c[i + 1][0]. kBfloat16 and kFloat16 are m16n8k16, kTf32 is m16n8k8 and ignores the
 // low 13 bits of a and b. Sums are float32, added as the launch's TensorCore does.
