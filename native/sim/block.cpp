@@ -59,6 +59,7 @@ void Block::launch(const Launch& launch, const std::function<void()>& body) {
   }
   shared_.reserve(launch.shared_bytes, launch.threads / kWarp, launch.has_engine);
   waits_.assign(launch.threads, {});
+  if (stores_.size() < launch.threads) stores_.resize(launch.threads);
   if (products_.size() < launch.threads / kWarp) products_.resize(launch.threads / kWarp);
   global_.start(launch.memory);
   if (copies_.size() < launch.threads) copies_.resize(launch.threads);
@@ -90,6 +91,7 @@ void Block::run(uint32_t index) {
   alive_ = threads();
   for (uint32_t t = 0; t < alive_; ++t) {
     copies_[t].start();
+    stores_[t].start();
     fibers_.start(t, thread_main, this);
   }
   for (uint32_t w = 0; w < alive_ / kWarp; ++w) {
@@ -131,7 +133,9 @@ void Block::turn(uint32_t warp) {
     order_ = random_.below(kWarp);
     uint32_t lanes = uint32_t(random_.next() & random_.next() & random_.next());
     for (; lanes != 0; lanes &= lanes - 1) {
-      copies_[warp * kWarp + uint32_t(__builtin_ctz(lanes))].land_some(random_);
+      const uint32_t thread = warp * kWarp + uint32_t(__builtin_ctz(lanes));
+      copies_[thread].land_some(random_);
+      stores_[thread].land_some(random_, shared_);
     }
     thread_ = warp * kWarp;
     if (products_[warp].in_flight()) products_[warp].advance(*this, random_.below(4));
@@ -174,6 +178,9 @@ void Block::thread_main(void* block) {
 void Block::exit_thread() {
   if (copies().in_flight()) {
     fail("the thread exits before it has waited for this copy", copies().oldest());
+  }
+  if (stores().in_flight()) {
+    fail("the thread exits before it has waited for this store to read shared memory", stores().oldest());
   }
   if (products().in_flight()) {
     fail("the thread exits before it has waited for this product", products().oldest());

@@ -78,6 +78,7 @@ class Block {
   SharedMemory& shared() { return shared_; }
   GlobalMemory& global() { return global_; }
   Copies& copies() { return copies_[thread_]; }
+  BulkStores& stores() { return stores_[thread_]; }
   Products& products() { return products_[thread_ / kWarp]; }
   Clocks& clocks() { return clocks_; }
 
@@ -225,6 +226,7 @@ class Block {
   Engine engine_;
   std::vector<Wait> waits_;  // by thread
   std::vector<Products> products_;  // by warp
+  std::vector<BulkStores> stores_;  // by thread
 };
 
 }  // namespace fovea::sim

@@ -2,6 +2,7 @@
 
 #include "sim/engine.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "sim/block.h"
@@ -41,53 +42,119 @@ uint32_t swizzled(uint32_t address, uint32_t swizzle_bytes) {
   return swizzle_bytes == 0 ? address : address ^ (address >> 3 & 0x70);
 }
 
-}  // namespace
-
-void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where) {
-  Block& block = Block::running(where);
-  check(map, where);
-  const uint32_t alignment = map.swizzle_bytes == 0 ? 128 : 1024;
-  if (to % alignment != 0) {
-    fail("bulk_load to a shared address that is no multiple of " + std::to_string(alignment), where);
-  }
-  const Phases& phases = block.mbarrier(mbarrier, "bulk_load", where);
-  if (!phases.published) fail("bulk_load to an mbarrier that the copy engine does not know of", where);
-  BulkLoad load;
-  load.mbarrier = mbarrier;
-  load.where = where;
+// Calls packet(offset in the box, global address, bytes that exist) for each 16 bytes of a box.
+template <typename Packet>
+void walk(const TensorMap& map, const int32_t* start, const char* primitive, Where where, Packet packet) {
   const uint32_t row_bytes = map.box[0] * map.element_bytes;
+  const int64_t count = kPacket / map.element_bytes;
   uint64_t rows = 1;
   for (uint32_t d = 1; d < map.rank; ++d) rows *= map.box[d];
-  const auto inside = [&](int64_t index, uint32_t d) { return index >= 0 && uint64_t(index) < map.size[d]; };
   for (uint64_t row = 0; row < rows; ++row) {
-    const unsigned char* from = static_cast<const unsigned char*>(map.base);
+    const unsigned char* at = static_cast<const unsigned char*>(map.base);
     bool exists = true;
     uint64_t rest = row;
     for (uint32_t d = 1; d < map.rank; ++d) {
       const int64_t index = int64_t{start[d]} + int64_t(rest % map.box[d]);
       rest /= map.box[d];
-      exists = exists && inside(index, d);
-      if (exists) from += uint64_t(index) * map.stride[d];
+      exists = exists && index >= 0 && uint64_t(index) < map.size[d];
+      if (exists) at += uint64_t(index) * map.stride[d];
     }
-    for (uint32_t at = 0; at < row_bytes; at += kPacket) {
-      const int64_t first = int64_t{start[0]} + at / map.element_bytes;
-      const int64_t count = kPacket / map.element_bytes;
+    for (uint32_t column = 0; column < row_bytes; column += kPacket) {
+      const int64_t first = int64_t{start[0]} + column / map.element_bytes;
       if (exists && first < 0 && first + count > 0) {
-        fail("bulk_load of a box that begins within 16 bytes before its tensor", where);
+        fail(std::string(primitive) + " of a box that begins within 16 bytes before its tensor", where);
       }
-      Packet packet = {nullptr, from, 0};
-      if (exists && first >= 0) {
-        const int64_t there = std::clamp<int64_t>(int64_t(map.size[0]) - first, 0, count);
-        packet.valid = uint32_t(there) * map.element_bytes;
-        packet.from = from + uint64_t(first) * map.element_bytes;
-      }
-      if (packet.valid > 0) block.global().check(packet.from, packet.valid, false, "bulk_load", where);
-      const uint32_t place = swizzled(to + uint32_t(row) * row_bytes + at, map.swizzle_bytes);
-      packet.to = block.shared().begin_copy(place, kPacket, block.accessor(), "bulk_load", where);
-      load.packets.push_back(packet);
+      const int64_t there = exists && first >= 0 ? std::clamp<int64_t>(int64_t(map.size[0]) - first, 0, count) : 0;
+      packet(uint32_t(row) * row_bytes + column, there > 0 ? at + uint64_t(first) * map.element_bytes : at,
+             uint32_t(there) * map.element_bytes);
     }
   }
+}
+
+void check_shared(uint32_t address, const TensorMap& map, const char* primitive, Where where) {
+  const uint32_t alignment = map.swizzle_bytes == 0 ? 128 : 1024;
+  if (address % alignment != 0) {
+    fail(std::string(primitive) + " at a shared address that is no multiple of " + std::to_string(alignment), where);
+  }
+}
+
+}  // namespace
+
+void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where) {
+  Block& block = Block::running(where);
+  check(map, where);
+  check_shared(to, map, "bulk_load", where);
+  if (!block.mbarrier(mbarrier, "bulk_load", where).published) {
+    fail("bulk_load to an mbarrier that the copy engine does not know of", where);
+  }
+  BulkLoad load;
+  load.mbarrier = mbarrier;
+  load.where = where;
+  walk(map, start, "bulk_load", where, [&](uint32_t offset, const unsigned char* from, uint32_t valid) {
+    if (valid > 0) block.global().check(from, valid, false, "bulk_load", where);
+    const uint32_t place = swizzled(to + offset, map.swizzle_bytes);
+    unsigned char* const memory = block.shared().begin_copy(place, kPacket, block.accessor(), "bulk_load", where);
+    load.packets.push_back({memory, from, valid});
+  });
   block.issue(std::move(load));
+}
+
+void bulk_store(const TensorMap& map, const int32_t* start, uint32_t from, bool adds, Where where) {
+  Block& block = Block::running(where);
+  check(map, where);
+  check_shared(from, map, "bulk_store", where);
+  if (adds && map.element_bytes != 4) fail("bulk_store that adds elements that are not float32", where);
+  BulkStore store = {{}, adds, 0, false, where};
+  walk(map, start, "bulk_store", where, [&](uint32_t offset, const unsigned char* to, uint32_t valid) {
+    if (valid > 0) block.global().check(to, valid, true, "bulk_store", where);
+    const uint32_t place = swizzled(from + offset, map.swizzle_bytes);
+    block.shared().begin_read(place, kPacket, block.accessor().warp, "bulk_store", where);
+    store.packets.push_back({place, const_cast<unsigned char*>(to), valid});
+  });
+  block.stores().issue(std::move(store));
+  if (block.schedule() == Schedule::kEager) block.stores().land_latest(block.shared());
+}
+
+void bulk_store_commit(Where where) { Block::running(where).stores().commit(); }
+
+void bulk_store_wait(uint32_t pending, Where where) {
+  Block& block = Block::running(where);
+  block.stores().wait(pending, block.accessor().warp, block.shared());
+}
+
+void BulkStores::land(BulkStore& store, const SharedMemory& shared) {
+  if (store.landed) return;
+  store.landed = true;
+  for (const BulkStore::Packet& it : store.packets) {
+    const unsigned char* const from = shared.peek(it.from);
+    if (!store.adds) {
+      std::memcpy(it.to, from, it.valid);
+      continue;
+    }
+    for (uint32_t i = 0; i < it.valid; i += 4) {
+      float sum, value;
+      std::memcpy(&sum, it.to + i, 4);
+      std::memcpy(&value, from + i, 4);
+      sum += value;
+      std::memcpy(it.to + i, &sum, 4);
+    }
+  }
+}
+
+void BulkStores::wait(uint32_t pending, uint32_t warp, SharedMemory& shared) {
+  size_t done = 0;
+  for (; done < stores_.size() && stores_[done].group + pending < group_; ++done) {
+    land(stores_[done], shared);
+    for (const BulkStore::Packet& it : stores_[done].packets) shared.end_read(it.from, kPacket, warp);
+  }
+  stores_.erase(stores_.begin(), stores_.begin() + ptrdiff_t(done));
+  for (const BulkStore& store : stores_)
+    for (const BulkStore::Packet& it : store.packets) shared.go_on_reading(it.from, kPacket, warp);
+}
+
+void BulkStores::land_some(Random& random, const SharedMemory& shared) {
+  for (BulkStore& store : stores_)
+    if (random.below(2) == 0) land(store, shared);
 }
 
 void Block::issue(BulkLoad load) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/random.h"
+#include "sim/shared_memory.h"
 #include "sim/sim.h"
 
 namespace fovea::sim {
@@ -22,6 +23,46 @@ struct BulkLoad {
   Where where;
 
   uint32_t bytes() const { return uint32_t(packets.size()) * 16; }
+};
+
+struct BulkStore {
+  struct Packet {
+    uint32_t from;  // shared address of 16 bytes
+    unsigned char* to;
+    uint32_t valid;
+  };
+  std::vector<Packet> packets;
+  bool adds;
+  uint64_t group;
+  bool landed;
+  Where where;
+};
+
+// The bulk stores of one thread, from issue to the wait that proves that shared memory was read.
+class BulkStores {
+ public:
+  void start() {
+    stores_.clear();
+    group_ = 0;
+  }
+  void issue(BulkStore store) {
+    store.group = group_;
+    stores_.push_back(std::move(store));
+  }
+  void commit() { ++group_; }
+  void wait(uint32_t pending, uint32_t warp, SharedMemory& shared);
+  // Lets some land, as hardware may at any time.
+  void land_some(Random& random, const SharedMemory& shared);
+  void land_latest(const SharedMemory& shared) { land(stores_.back(), shared); }
+
+  bool in_flight() const { return !stores_.empty(); }
+  Where oldest() const { return stores_.front().where; }
+
+ private:
+  static void land(BulkStore& store, const SharedMemory& shared);
+
+  std::vector<BulkStore> stores_;  // by age
+  uint64_t group_ = 0;             // that is open
 };
 
 class Engine {

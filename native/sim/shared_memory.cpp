@@ -203,7 +203,7 @@ void SharedMemory::check_marks(uint32_t first, uint32_t count, Accessor who, con
       if (marks[i] <= last_seen) continue;
       if (marks[i] == kReading) {
         fail(std::string(primitive) + " overwrites shared address " + hex(kWindow + (first + i) * kGranule) +
-                 " while a product of warp " + std::to_string(w) + " reads it",
+                 " while warp " + std::to_string(w) + " still reads it",
              where);
       }
       const uint32_t lane = marks[i] % (1u << kLaneBits);

@@ -137,6 +137,12 @@ struct TensorMap {
 // shared memory, where it lies densely but for the swizzle; its bytes go to the mbarrier.
 void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where);
 
+// The other way, by the calling thread; what lies outside of the tensor is left out. With `adds`, float32 elements are
+// added to what is there. Wait returns when of at most `pending` groups shared memory is still to be read.
+void bulk_store(const TensorMap& map, const int32_t* start, uint32_t from, bool adds, Where where);
+void bulk_store_commit(Where where);
+void bulk_store_wait(uint32_t pending, Where where);
+
 // ldmatrix: 4 * count registers per thread from 4 * count matrices of 8 rows of 16 bytes; the row
 // addresses of matrices 4 i to 4 i + 3 are the addresses[i] of the 32 threads in turn. Transposed: in
 // units of 16 bits.

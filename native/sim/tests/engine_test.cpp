@@ -5,6 +5,7 @@
 #include "sim/tests/check.h"
 #include "sim/tests/kernels.cuh"
 #include "tile/tma.cuh"
+#include "tile/wgmma.cuh"
 
 namespace fovea::test {
 namespace {
@@ -251,6 +252,64 @@ TEST(misuse_of_bulk_copies) {
     begin(1);
     if (thread_index() == 0) load(0, 0);
   });
+}
+
+// ---- stores
+
+struct WrongStore {
+  bool publishes = true, syncs = true, waits = true, overwrites = false;
+};
+
+// All threads write a box, one stores it to rows 3 and on of a tensor of 8, and adds it once more.
+void stored(std::vector<float>& out, const WrongStore& wrong) {
+  const TensorMap map = {out.data(), 2, 4, {30, 8}, {4, 128}, {32, 8}, 128};
+  for (uint32_t i = thread_index(); i < kBox / 4; i += 64) {
+    const float value = float(i);
+    const uint32_t plain = stage(0) + 4 * i;
+    sim::shared_write(plain ^ (plain >> 3 & 0x70), &value, 4, Where::current());
+  }
+  if (wrong.publishes) tile::fence_async();
+  if (wrong.syncs) sync_block();
+  if (thread_index() == 0) {
+    tile::tma_store(map, {0, 3}, stage(0));
+    tile::tma_commit();
+    tile::tma_wait_read<0>();
+    tile::tma_add(map, {0, 3}, stage(0));
+    tile::tma_commit();
+    if (wrong.overwrites) sim::shared_write(stage(0), "zero", 4, Where::current());
+    if (wrong.waits) tile::tma_wait_read<0>();
+  }
+}
+
+TEST(stores_and_sums_of_boxes) {
+  std::vector<float> out(8 * 32);
+  std::fill(out.begin(), out.end(), -1.0f);
+  sim::Launch launch = launch_of(2, {output(out, "out")});
+  launch.blocks = 1;
+  run(
+      launch, [&] { stored(out, {}); },
+      [&] {
+        for (uint32_t row = 0; row < 8; ++row) {
+          for (uint32_t column = 0; column < 32; ++column) {
+            const bool inside = row >= 3 && column < 30;
+            CHECK_EQUAL(out[row * 32 + column], inside ? 2 * float((row - 3) * 32 + column) : -1.0f);
+          }
+        }
+      });
+}
+
+TEST(misuse_of_stores) {
+  std::vector<float> out(8 * 32);
+  const auto expect = [&](std::initializer_list<std::string> parts, auto change, Where where = Where::current()) {
+    WrongStore wrong;
+    change(wrong);
+    expect_error(launch_of(2, {output(out, "out")}), parts, [&] { stored(out, wrong); }, where);
+  };
+  expect({"bulk_store reads shared address 0x", "without a fence_async"}, [](WrongStore& it) { it.publishes = false; });
+  expect({"bulk_store reads shared address 0x", "without a barrier|never written"},
+         [](WrongStore& it) { it.syncs = false; });
+  expect({"exits before it has waited for this store"}, [](WrongStore& it) { it.waits = false; });
+  expect({"overwrites shared address 0x", "still reads it"}, [](WrongStore& it) { it.overwrites = true; });
 }
 
 }  // namespace

@@ -203,9 +203,9 @@ TEST(misuse_of_products) {
   expect_wrong({"wgmma reads shared address 0x", "without a fence_async behind its write by thread"},
                [](Wrong& it) { it.publishes = false; });
   expect_wrong({"a thread writes sums of a wgmma that is in flight"}, [](Wrong& it) { it.scales = true; });
-  expect_wrong({"overwrites shared address 0x", "while a product of warp |without a barrier after its read by warp"},
+  expect_wrong({"overwrites shared address 0x", "while warp |without a barrier after its read by warp"},
                [](Wrong& it) { it.writes_early = true; });
-  expect_wrong({"overwrites shared address 0x", "while a product of warp "}, [](Wrong& it) { it.pending = 2; });
+  expect_wrong({"overwrites shared address 0x", "while warp "}, [](Wrong& it) { it.pending = 2; });
   expect_wrong({"exits before it has waited for this product"}, [](Wrong& it) { it.exits = true; });
 }
 
