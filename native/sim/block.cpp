@@ -29,6 +29,10 @@ const char* name(Primitive primitive) {
       return "mma";
     case Primitive::kWgmma:
       return "wgmma";
+    case Primitive::kGiveRegisters:
+      return "give_registers";
+    case Primitive::kTakeRegisters:
+      return "take_registers";
   }
   __builtin_unreachable();
 }
@@ -86,6 +90,7 @@ void Block::run(uint32_t index) {
   random_ = Random(Random(launch_->options.seed + index).next());
   shared_.start();
   for (Barrier& barrier : barriers_) barrier = {};
+  start_registers();
   mbarriers_.start();
   engine_.start();
   alive_ = threads();
@@ -273,6 +278,11 @@ std::string Block::state(uint32_t thread) const {
   const Warp& warp = warps_[thread / kWarp];
   if ((warp.exited >> thread % kWarp & 1) != 0) return "exited";
   if (waits_[thread].waits) return waiting(waits_[thread]);
+  if (const Registers& own = registers_[thread / kWarp]; own.wanted != 0) {
+    return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", with " + std::to_string(own.held) +
+           " of " + std::to_string(own.wanted) + " registers and " + std::to_string(free_registers_) +
+           " free for a warp";
+  }
   if (warp.barrier < 0) {
     return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", for other lanes";
   }

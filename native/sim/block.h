@@ -34,6 +34,8 @@ enum class Primitive : uint8_t {
   kStoreMatrices,
   kMma,
   kWgmma,
+  kGiveRegisters,
+  kTakeRegisters,
 };
 
 const char* name(Primitive primitive);
@@ -96,6 +98,9 @@ class Block {
   // The whole warp arrives at a barrier, and waits for it to complete if `waits`.
   void barrier(uint32_t barrier, uint32_t threads, bool waits, Where where);
 
+  // As in sim.h.
+  void set_registers(uint32_t count, bool takes, Where where);
+
   // mbarriers and what they wait for, as in sim.h.
   Phases& mbarrier(uint32_t address, const char* primitive, Where where);
   void init_mbarrier(uint32_t address, uint32_t arrivals, Where where);
@@ -130,6 +135,12 @@ class Block {
     Clock clock;       // what happened before it
   };
 
+  // Of each thread of a warp.
+  struct Registers {
+    uint32_t held;
+    uint32_t wanted;  // 0: no more
+  };
+
   // A thread that waits for a phase.
   struct Wait {
     bool waits;
@@ -142,6 +153,7 @@ class Block {
 
   // The copy engine has a clock of its own, behind those of the warps.
   uint32_t engine_party() const { return threads() / kWarp; }
+  void start_registers();
   bool land_one();
   void land_some();
   void land(BulkLoad load);
@@ -227,6 +239,8 @@ class Block {
   std::vector<Wait> waits_;  // by thread
   std::vector<Products> products_;  // by warp
   std::vector<BulkStores> stores_;  // by thread
+  Registers registers_[kMaxWarps];
+  uint32_t free_registers_ = 0;  // of a thread, times warps
 };
 
 }  // namespace fovea::sim

@@ -174,6 +174,10 @@ void wgmma_fence(Where where);
 void wgmma_commit(Where where);
 void wgmma_wait(uint32_t pending, const float* sums, Where where);  // which must be done then
 
+// setmaxnreg: the threads of the warp have so many registers from now on, fewer or more than before; taking waits until
+// there are as many free. A block is alone on its multiprocessor.
+void set_registers(uint32_t count, bool takes, Where where);
+
 // What this thread wrote to shared memory is there for wgmma and bulk copies that are ordered behind.
 void fence_async(Where where);
 

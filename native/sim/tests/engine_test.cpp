@@ -4,6 +4,7 @@
 
 #include "sim/tests/check.h"
 #include "sim/tests/kernels.cuh"
+#include "tile/registers.cuh"
 #include "tile/tma.cuh"
 #include "tile/wgmma.cuh"
 
@@ -310,6 +311,28 @@ TEST(misuse_of_stores) {
          [](WrongStore& it) { it.syncs = false; });
   expect({"exits before it has waited for this store"}, [](WrongStore& it) { it.waits = false; });
   expect({"overwrites shared address 0x", "still reads it"}, [](WrongStore& it) { it.overwrites = true; });
+}
+
+// ---- registers
+
+// 384 threads have 168 each; the first group gives most of them to the others.
+template <int kGiven, int kTaken>
+void exchange() {
+  if (thread_index() < 128) {
+    tile::give_registers<kGiven>();
+  } else {
+    tile::take_registers<kTaken>();
+  }
+  sync_block();
+}
+
+TEST(registers_go_to_other_groups) {
+  const sim::Launch launch = {"registers", 1, 384, 64, {}, {}};
+  run(launch, [] { exchange<24, 240>(); }, [] {});
+  run(launch, [] { exchange<40, 232>(); }, [] {});
+  expect_error(launch, {"deadlock", "with 168 of 240 registers"}, [] { exchange<40, 240>(); });
+  expect_error(launch, {"give_registers of 176, where a thread has 168"}, [] { tile::give_registers<176>(); });
+  expect_error(launch, {"take_registers of 160, where a thread has 168"}, [] { tile::take_registers<160>(); });
 }
 
 }  // namespace
