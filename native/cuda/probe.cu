@@ -68,7 +68,7 @@ constexpr int kM = 64, kN = 128, kK = 64;  // of the wgmma products
 constexpr std::uint32_t kRowBytes = 128;   // of a box: 64 columns
 constexpr std::uint32_t kABytes = kM * kRowBytes;
 constexpr std::uint32_t kBBytes = kN * kK * 2;
-constexpr std::uint32_t kSharedBytes = kABytes + kBBytes + sizeof(tile::Barrier);
+constexpr std::uint32_t kSharedBytes = kABytes + kBBytes + sizeof(std::uint64_t);  // and a barrier
 
 template <int Product>
 __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUtensorMap a_map,
@@ -76,19 +76,18 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
                                                     const std::uint16_t* a, float* c) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL  // the host launches it nowhere else
   constexpr bool kScores = Product == FOVEA_PROBE_SCORES;
-  unsigned char* a_tile = tile::dynamic_shared();
-  unsigned char* b_tile = a_tile + kABytes;
-  auto& loaded = *reinterpret_cast<tile::Barrier*>(b_tile + kBBytes);
+  const std::uint32_t a_tile = tile::shared_base(), b_tile = a_tile + kABytes;
+  const tile::Barrier loaded = {b_tile + kBBytes};
 
   if (threadIdx.x == 0) {
     loaded.init(1);
     tile::Barrier::publish();
     loaded.arrive_expecting(kScores ? kABytes + kBBytes : kBBytes);
-    tile::tma_load(b_tile, b_map, loaded, 0, 0);
+    tile::tma_load(b_tile, b_map, loaded, {0, 0});
     if constexpr (kScores) {
-      tile::tma_load(a_tile, a_map, loaded, 0, 0);
+      tile::tma_load(a_tile, a_map, loaded, {0, 0});
     } else {
-      tile::tma_load(b_tile + kBBytes / 2, b_map, loaded, 64, 0);  // the other half of the columns
+      tile::tma_load(b_tile + kBBytes / 2, b_map, loaded, {64, 0});  // the other half of the columns
     }
   }
   __syncthreads();  // nobody waits on a barrier that is not initialised
@@ -96,8 +95,6 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
 
   constexpr int kStep = 16;  // of k, in one instruction
   const int row = threadIdx.x / 32 * 16;
-  const std::uint32_t a_address = tile::shared_address(a_tile);
-  const std::uint32_t b_address = tile::shared_address(b_tile);
   float sums[kM * kN / 128] = {};
   std::uint32_t operand[kK / kStep][4];
   if constexpr (!kScores) {
@@ -109,12 +106,12 @@ __global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUte
   for (int i = 0; i < kK / kStep; ++i) {
     if constexpr (kScores) {
       const std::uint32_t step = i * kStep * 2;  // along the rows
-      tile::wgmma<Major::kK>(sums, tile::descriptor(a_address + step, 0, 8 * kRowBytes),
-                             tile::descriptor(b_address + step, 0, 8 * kRowBytes));
+      tile::wgmma<bfloat16, Major::kK, Major::kK>(sums, tile::descriptor(a_tile + step, 0, 8 * kRowBytes),
+                                                  tile::descriptor(b_tile + step, 0, 8 * kRowBytes), true);
     } else {
       const std::uint32_t step = i * kStep * kRowBytes;  // down the rows
-      tile::wgmma<Major::kMN>(sums, operand[i],
-                              tile::descriptor(b_address + step, kBBytes / 2, 8 * kRowBytes));
+      tile::wgmma<bfloat16, Major::kMN>(sums, operand[i],
+                                        tile::descriptor(b_tile + step, kBBytes / 2, 8 * kRowBytes), true);
     }
   }
   tile::wgmma_commit();

@@ -23,8 +23,16 @@ const char* name(Primitive primitive) {
       return "barrier_arrive";
     case Primitive::kLoadMatrices:
       return "load_matrices";
+    case Primitive::kStoreMatrices:
+      return "store_matrices";
     case Primitive::kMma:
       return "mma";
+    case Primitive::kWgmma:
+      return "wgmma";
+    case Primitive::kGiveRegisters:
+      return "give_registers";
+    case Primitive::kTakeRegisters:
+      return "take_registers";
   }
   __builtin_unreachable();
 }
@@ -50,7 +58,13 @@ void Block::launch(const Launch& launch, const std::function<void()>& body) {
   launch_ = &launch;
   body_ = &body;
   fibers_.reserve(launch.threads);
-  shared_.reserve(launch.shared_bytes, launch.threads / kWarp);
+  if (launch.has_engine && launch.threads == kMaxThreads) {
+    fail("a block of 1024 threads with bulk copies: expected up to 992", {});
+  }
+  shared_.reserve(launch.shared_bytes, launch.threads / kWarp, launch.has_engine);
+  waits_.assign(launch.threads, {});
+  if (stores_.size() < launch.threads) stores_.resize(launch.threads);
+  if (products_.size() < launch.threads / kWarp) products_.resize(launch.threads / kWarp);
   global_.start(launch.memory);
   if (copies_.size() < launch.threads) copies_.resize(launch.threads);
   struct Current {
@@ -76,17 +90,25 @@ void Block::run(uint32_t index) {
   random_ = Random(Random(launch_->options.seed + index).next());
   shared_.start();
   for (Barrier& barrier : barriers_) barrier = {};
+  start_registers();
+  mbarriers_.start();
+  engine_.start();
   alive_ = threads();
   for (uint32_t t = 0; t < alive_; ++t) {
     copies_[t].start();
+    stores_[t].start();
     fibers_.start(t, thread_main, this);
   }
   for (uint32_t w = 0; w < alive_ / kWarp; ++w) {
     warps_[w].arrived = warps_[w].exited = warps_[w].begun = 0;
     warps_[w].barrier = -1;
+    products_[w].start();
     make_ready(w);
   }
   while (alive_ > 0) {
+    if (schedule() == Schedule::kRandom) land_some();
+    while (ready_ == 0 && land_one()) {
+    }
     if (ready_ == 0) {
       const Error error(place({}) + deadlock());
       abandon();
@@ -104,6 +126,7 @@ void Block::run(uint32_t index) {
       std::rethrow_exception(std::exchange(error_, nullptr));
     }
   }
+  check_phases();
   if (traffic() != nullptr) traffic()->end();
 }
 
@@ -115,8 +138,12 @@ void Block::turn(uint32_t warp) {
     order_ = random_.below(kWarp);
     uint32_t lanes = uint32_t(random_.next() & random_.next() & random_.next());
     for (; lanes != 0; lanes &= lanes - 1) {
-      copies_[warp * kWarp + uint32_t(__builtin_ctz(lanes))].land_some(random_);
+      const uint32_t thread = warp * kWarp + uint32_t(__builtin_ctz(lanes));
+      copies_[thread].land_some(random_);
+      stores_[thread].land_some(random_, shared_);
     }
+    thread_ = warp * kWarp;
+    if (products_[warp].in_flight()) products_[warp].advance(*this, random_.below(4));
   }
   for (turn_ = 0; ready != 0; ready &= ready - 1) turn_ |= 1u << (__builtin_ctz(ready) ^ order_);
   thread_ = warp * kWarp;
@@ -156,6 +183,12 @@ void Block::thread_main(void* block) {
 void Block::exit_thread() {
   if (copies().in_flight()) {
     fail("the thread exits before it has waited for this copy", copies().oldest());
+  }
+  if (stores().in_flight()) {
+    fail("the thread exits before it has waited for this store to read shared memory", stores().oldest());
+  }
+  if (products().in_flight()) {
+    fail("the thread exits before it has waited for this product", products().oldest());
   }
   Warp& warp = warps_[thread_ / kWarp];
   if (warp.arrived != 0) {
@@ -244,6 +277,15 @@ void Block::barrier(uint32_t number, uint32_t count, bool waits, Where where) {
 std::string Block::state(uint32_t thread) const {
   const Warp& warp = warps_[thread / kWarp];
   if ((warp.exited >> thread % kWarp & 1) != 0) return "exited";
+  if (waits_[thread].waits) return waiting(waits_[thread]);
+  if (const Registers& own = registers_[thread / kWarp]; own.wanted != 0) {
+    return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", with " + std::to_string(own.held) +
+           " of " + std::to_string(own.wanted) + " registers and " + std::to_string(free_registers_) +
+           " free for a warp";
+  }
+  if (warp.barrier < 0) {
+    return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", for other lanes";
+  }
   const uint32_t number = uint32_t(warp.barrier);
   return "at " + std::string(name(warp.primitive)) + ", " + name(warp.where) + ", barrier " +
          std::to_string(number) + " with " + std::to_string(barriers_[number].arrived) + " of " +

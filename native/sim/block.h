@@ -10,8 +10,11 @@
 
 #include "sim/clocks.h"
 #include "sim/copy.h"
+#include "sim/engine.h"
 #include "sim/fiber.h"
 #include "sim/global_memory.h"
+#include "sim/phases.h"
+#include "sim/products.h"
 #include "sim/random.h"
 #include "sim/shared_memory.h"
 #include "sim/sim.h"
@@ -28,7 +31,11 @@ enum class Primitive : uint8_t {
   kBarrierSync,
   kBarrierArrive,
   kLoadMatrices,
+  kStoreMatrices,
   kMma,
+  kWgmma,
+  kGiveRegisters,
+  kTakeRegisters,
 };
 
 const char* name(Primitive primitive);
@@ -73,6 +80,8 @@ class Block {
   SharedMemory& shared() { return shared_; }
   GlobalMemory& global() { return global_; }
   Copies& copies() { return copies_[thread_]; }
+  BulkStores& stores() { return stores_[thread_]; }
+  Products& products() { return products_[thread_ / kWarp]; }
   Clocks& clocks() { return clocks_; }
 
   // All lanes of the warp meet here, each with its own `payload`; the last one to arrive runs
@@ -88,6 +97,17 @@ class Block {
 
   // The whole warp arrives at a barrier, and waits for it to complete if `waits`.
   void barrier(uint32_t barrier, uint32_t threads, bool waits, Where where);
+
+  // As in sim.h.
+  void set_registers(uint32_t count, bool takes, Where where);
+
+  // mbarriers and what they wait for, as in sim.h.
+  Phases& mbarrier(uint32_t address, const char* primitive, Where where);
+  void init_mbarrier(uint32_t address, uint32_t arrivals, Where where);
+  void publish_mbarriers(Where where);
+  void arrive_at_mbarrier(uint32_t address, uint32_t bytes, Where where);
+  void wait_for_mbarrier(uint32_t address, uint32_t parity, Where where);
+  void issue(BulkLoad load);
 
   // "attention, block 2, thread 37, mma.cuh:12: "
   std::string place(Where where) const;
@@ -115,8 +135,30 @@ class Block {
     Clock clock;       // what happened before it
   };
 
+  // Of each thread of a warp.
+  struct Registers {
+    uint32_t held;
+    uint32_t wanted;  // 0: no more
+  };
+
+  // A thread that waits for a phase.
+  struct Wait {
+    bool waits;
+    uint32_t mbarrier, parity;
+    Where where;
+  };
+
   // Thrown where a fiber is suspended, to clear its stack when another one has failed.
   struct Abandoned {};
+
+  // The copy engine has a clock of its own, behind those of the warps.
+  uint32_t engine_party() const { return threads() / kWarp; }
+  void start_registers();
+  bool land_one();
+  void land_some();
+  void land(BulkLoad load);
+  void check_phases();
+  void end_phase(Phases& phases);
 
   static void thread_main(void* block);
   void run(uint32_t index);
@@ -170,6 +212,7 @@ class Block {
   [[noreturn]] static void refuse_alone(const Warp& warp, Primitive primitive, Where where);
   [[noreturn]] void diverged(const Warp& warp, const std::string& lane, Where where) const;
   std::string deadlock() const;
+  std::string waiting(const Wait& wait) const;
   std::string state(uint32_t thread) const;
 
   const Launch* launch_ = nullptr;
@@ -191,6 +234,13 @@ class Block {
   Warp warps_[kMaxWarps];
   Barrier barriers_[kBarriers];
   std::vector<Copies> copies_;
+  Mbarriers mbarriers_;
+  Engine engine_;
+  std::vector<Wait> waits_;  // by thread
+  std::vector<Products> products_;  // by warp
+  std::vector<BulkStores> stores_;  // by thread
+  Registers registers_[kMaxWarps];
+  uint32_t free_registers_ = 0;  // of a thread, times warps
 };
 
 }  // namespace fovea::sim

@@ -15,9 +15,13 @@ constexpr uint32_t kMaxWarps = kMaxThreads / kWarp;
 // lanes of one warp see each other's accesses of the epochs up to it.
 struct Clock {
   uint32_t seen[kMaxWarps];
+  uint32_t async[kMaxWarps];  // likewise, of accesses that the asynchronous proxy knows of: a fence stood behind them
 
   void join(const Clock& other, uint32_t warps) {
-    for (uint32_t w = 0; w < warps; ++w) seen[w] = std::max(seen[w], other.seen[w]);
+    for (uint32_t w = 0; w < warps; ++w) {
+      seen[w] = std::max(seen[w], other.seen[w]);
+      async[w] = std::max(async[w], other.async[w]);
+    }
   }
 };
 
@@ -34,6 +38,7 @@ class Clocks {
     for (uint32_t w = 0; w < kMaxWarps; ++w) {
       now_[w] = begin_;
       std::fill_n(clock_[w].seen, kMaxWarps, last);
+      std::fill_n(clock_[w].async, kMaxWarps, last);
     }
     return begin_ < kEpochs / 2;
   }
@@ -54,6 +59,12 @@ class Clocks {
   void release(uint32_t warp, Clock& to) {
     to.join(clock_[warp], warps_);
     to.seen[warp] = now_[warp]++;
+  }
+  // The asynchronous proxy knows of all that is over for this warp.
+  void publish(uint32_t warp) {
+    Clock& own = clock_[warp];
+    for (uint32_t w = 0; w < warps_; ++w) own.async[w] = std::max(own.async[w], own.seen[w]);
+    own.async[warp] = now_[warp]++;
   }
   void acquire(uint32_t warp, const Clock& from) { clock_[warp].join(from, warps_); }
 

@@ -20,6 +20,13 @@ struct Load {
   bool transposed;
 };
 
+struct Store {
+  const uint32_t* registers;
+  const uint32_t* addresses;
+  uint32_t count;
+  bool transposed;
+};
+
 struct Mma {
   Product product;
   float* c;
@@ -47,7 +54,52 @@ void scatter(uint32_t* const (&registers)[kWarp], uint32_t first,
   }
 }
 
+void gather(const uint32_t* const (&registers)[kWarp], uint32_t first, unsigned char* const (&rows)[kWarp],
+            bool transposed) {
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    const uint32_t g = lane / 4, t = lane % 4;
+    for (uint32_t matrix = 0; matrix < kMatrices; ++matrix) {
+      unsigned char* const* const row = rows + matrix * kRows;
+      const uint32_t from = registers[lane][first + matrix];
+      if (transposed) {
+        const uint16_t halves[2] = {uint16_t(from), uint16_t(from >> 16)};
+        std::memcpy(row[2 * t] + 2 * g, &halves[0], 2);
+        std::memcpy(row[2 * t + 1] + 2 * g, &halves[1], 2);
+      } else {
+        std::memcpy(row[g] + 4 * t, &from, 4);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+void store_matrices(const uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
+                    Where where) {
+  Block& block = Block::running(where);
+  Store store = {registers, addresses, count, transposed};
+  block.meet(Primitive::kStoreMatrices, store, where, [&](Lanes<Store> lanes) {
+    const uint32_t* from[kWarp];
+    for (uint32_t lane = 0; lane < kWarp; ++lane) {
+      from[lane] = lanes[lane].registers;
+      if (lanes[lane].count != count || lanes[lane].transposed != transposed) {
+        fail("store_matrices of lane " + std::to_string(lane) + " has another shape", where);
+      }
+    }
+    const uint32_t warp = block.accessor().warp;
+    for (uint32_t i = 0; i < count; ++i) {
+      uint32_t to[kWarp];
+      unsigned char* rows[kWarp];
+      for (uint32_t lane = 0; lane < kWarp; ++lane) {
+        to[lane] = lanes[lane].addresses[i];
+        // Four lanes write a row: to the shadow it is the one that gave its address.
+        rows[lane] = block.shared().write(to[lane], kRow, {warp, lane}, "store_matrices", where);
+      }
+      if (block.traffic() != nullptr) block.traffic()->access(Request::kMatrices, to, kRow, where);
+      gather(from, i * kMatrices, rows, transposed);
+    }
+  });
+}
 
 void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
                    Where where) {

@@ -26,7 +26,9 @@ void SharedMemory::unmap() {
   memory_ = nullptr;
 }
 
-void SharedMemory::reserve(size_t bytes, uint32_t warps) {
+void SharedMemory::reserve(size_t bytes, uint32_t warps, bool has_engine) {
+  has_engine_ = has_engine;
+  warps += has_engine;
   const size_t granules = (bytes + kGranule - 1) / kGranule;
   if (bytes > mapped_ || memory_ == nullptr) {
     unmap();
@@ -55,6 +57,8 @@ void SharedMemory::start() {
     std::fill_n(stamps_.get(), granules_, Stamp{0});
     std::fill_n(marks_.get(), mark_count_, Mark{0});
   }
+  if (reading_ != 0) std::fill_n(marks_.get(), mark_count_, Mark{0});  // of a block that was given up
+  reading_ = 0;
   std::memset(memory_, 0xff, bytes_);
 }
 
@@ -157,6 +161,36 @@ const unsigned char* SharedMemory::read(uint32_t address, uint32_t bytes, Access
   return memory_ + offset;
 }
 
+void SharedMemory::begin_read(uint32_t address, uint32_t bytes, uint32_t warp, const char* primitive, Where where) {
+  const uint32_t first = locate(address, bytes, primitive, where) / kGranule;
+  for (uint32_t i = first; i < first + bytes / kGranule; ++i) {
+    const Stamp last = stamps_[i];
+    if (epoch(last) < clocks_.begin() || !ordered(last, {warp, kWarp})) refuse(last, true, i, primitive, where);
+    const uint32_t writer = thread(last) / kWarp;
+    const bool by_engine = writer == clocks_.warps() - 1 && has_engine_;
+    if (!by_engine && epoch(last) > clocks_.of(warp).async[writer]) {
+      fail(std::string(primitive) + " reads shared address " + hex(kWindow + i * kGranule) +
+               " without a fence_async behind its write by thread " + std::to_string(thread(last)),
+           where);
+    }
+  }
+  mark(address, bytes, warp, kReading);
+  ++reading_;
+}
+
+void SharedMemory::end_read(uint32_t address, uint32_t bytes, uint32_t warp) {
+  --reading_;
+  mark(address, bytes, warp, clocks_.now(warp) << kLaneBits | kWarp);
+}
+
+void SharedMemory::go_on_reading(uint32_t address, uint32_t bytes, uint32_t warp) {
+  mark(address, bytes, warp, kReading);
+}
+
+void SharedMemory::mark(uint32_t address, uint32_t bytes, uint32_t warp, Mark mark) {
+  std::fill_n(marks_.get() + warp * granules_ + (address - kWindow) / kGranule, bytes / kGranule, mark);
+}
+
 void SharedMemory::check_marks(uint32_t first, uint32_t count, Accessor who, const char* primitive,
                                Where where) const {
   for (uint32_t w = 0; w < warps_; ++w) {
@@ -167,6 +201,11 @@ void SharedMemory::check_marks(uint32_t first, uint32_t count, Accessor who, con
     if (latest <= last_seen) continue;
     for (uint32_t i = 0; i < count; ++i) {
       if (marks[i] <= last_seen) continue;
+      if (marks[i] == kReading) {
+        fail(std::string(primitive) + " overwrites shared address " + hex(kWindow + (first + i) * kGranule) +
+                 " while warp " + std::to_string(w) + " still reads it",
+             where);
+      }
       const uint32_t lane = marks[i] % (1u << kLaneBits);
       if (w == who.warp && lane == who.lane) continue;
       const std::string reader = lane >= kWarp ? "warp " + std::to_string(w)

@@ -27,8 +27,8 @@ class SharedMemory {
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
 
-  // Makes room for launches of this size.
-  void reserve(size_t bytes, uint32_t warps);
+  // Makes room for launches of this size; a copy engine counts as one more warp, behind the others.
+  void reserve(size_t bytes, uint32_t warps, bool has_engine);
   // A new block; the clocks have started. All bytes are 0xff, a NaN, and count as never written.
   void start();
 
@@ -41,6 +41,14 @@ class SharedMemory {
   // A copy that is written behind the computation: until end_copy(), any access is an error.
   unsigned char* begin_copy(uint32_t address, uint32_t bytes, Accessor who, const char* primitive,
                             Where where);
+  // A warp's read of 16 bytes that goes on behind the computation, by the asynchronous proxy: until end_read() a write
+  // is an error. Where the same bytes are read by several, go_on_reading() follows the end of one.
+  void begin_read(uint32_t address, uint32_t bytes, uint32_t warp, const char* primitive, Where where);
+  void end_read(uint32_t address, uint32_t bytes, uint32_t warp);
+  void go_on_reading(uint32_t address, uint32_t bytes, uint32_t warp);
+  // What is there, unchecked.
+  const unsigned char* peek(uint32_t address) const { return memory_ + (address - kWindow); }
+
   // To the accessor it is as if it had written now; where: of the copy.
   void end_copy(const unsigned char* to, uint32_t bytes, Accessor who, Where where);
 
@@ -58,6 +66,8 @@ class SharedMemory {
   // The last read of a granule by a warp: epoch (26 bits), lane or kWarp (6).
   using Mark = uint32_t;
   static constexpr uint32_t kLaneBits = 6;
+  static constexpr Mark kReading = ~Mark{0};  // and still goes on
+  void mark(uint32_t address, uint32_t bytes, uint32_t warp, Mark mark);
 
   uint32_t locate(uint32_t address, uint32_t bytes, const char* primitive, Where where) const;
   [[noreturn]] void refuse_place(uint32_t address, uint32_t bytes, bool legal, bool inside,
@@ -79,6 +89,8 @@ class SharedMemory {
   size_t mapped_ = 0;
   size_t bytes_ = 0;
   uint32_t warps_ = 0;
+  bool has_engine_ = false;
+  uint64_t reading_ = 0;  // reads that have begun and not ended
   size_t granules_ = 0;    // that the shadow has room for
   size_t mark_count_ = 0;  // likewise, of all warps
   std::unique_ptr<Stamp[]> stamps_;

@@ -65,6 +65,7 @@ struct Launch {
   size_t shared_bytes;  // dynamic shared memory of a block
   std::vector<Extent> memory;
   Options options;
+  bool has_engine = false;  // blocks of up to 992 threads may copy in bulk
 };
 
 // Runs body() once per thread of every block. Throws the first Error; the other blocks are given up.
@@ -113,11 +114,44 @@ void sync_block(Where where);
 void barrier_sync(uint32_t barrier, uint32_t threads, Where where);
 void barrier_arrive(uint32_t barrier, uint32_t threads, Where where);
 
+// An mbarrier, 8 bytes of shared memory. Init by one thread; publish makes it known to the copy engine; the others
+// use it behind a barrier. Arrive counts one of the arrivals of the phase, which then waits for `bytes` more. Wait
+// returns when the phase of this parity is over: 0 for the first.
+void mbarrier_init(uint32_t address, uint32_t arrivals, Where where);
+void mbarrier_publish(Where where);
+void mbarrier_arrive(uint32_t address, uint32_t bytes, Where where);
+void mbarrier_wait(uint32_t address, uint32_t parity, Where where);
+
+// A tensor in global memory as the copy engine sees it, dimension 0 innermost and contiguous.
+struct TensorMap {
+  const void* base;
+  uint32_t rank;           // 1 to 5
+  uint32_t element_bytes;  // 1, 2 or 4
+  uint64_t size[5];
+  uint64_t stride[5];     // bytes; of dimension 0 element_bytes
+  uint32_t box[5];        // elements that a copy moves
+  uint32_t swizzle_bytes;  // 0 or 128: the span in which 16-byte chunks are permuted
+};
+
+// Copies the box at `start` (elements, rank of them, inside the tensor or not: what lies outside is zero) to
+// shared memory, where it lies densely but for the swizzle; its bytes go to the mbarrier.
+void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where);
+
+// The other way, by the calling thread; what lies outside of the tensor is left out. With `adds`, float32 elements are
+// added to what is there. Wait returns when of at most `pending` groups shared memory is still to be read.
+void bulk_store(const TensorMap& map, const int32_t* start, uint32_t from, bool adds, Where where);
+void bulk_store_commit(Where where);
+void bulk_store_wait(uint32_t pending, Where where);
+
 // ldmatrix: 4 * count registers per thread from 4 * count matrices of 8 rows of 16 bytes; the row
 // addresses of matrices 4 i to 4 i + 3 are the addresses[i] of the 32 threads in turn. Transposed: in
 // units of 16 bits.
 void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
                    Where where);
+
+// stmatrix: the other way, of 16-bit elements.
+void store_matrices(const uint32_t* registers, const uint32_t* addresses, uint32_t count, bool transposed,
+                    Where where);
 
 // mma.sync for m x n tiles: c[m][n][4] += a[m][4] * b[n][2]; `stride` is the distance, in tiles,
 // from c[i][0] to c[i + 1][0]. kBfloat16 and kFloat16 are m16n8k16, kTf32 is m16n8k8 and ignores the
@@ -125,6 +159,27 @@ void load_matrices(uint32_t* registers, const uint32_t* addresses, uint32_t coun
 enum class Product { kFloat16, kBfloat16, kTf32 };
 void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
          uint32_t m, uint32_t n, Where where);
+
+// wgmma: sums[64 x columns] += first * second, or = without `adds`, for a step of 16 of k, by the four warps of a
+// group; each gets sums as mma has its c, tile behind tile. The first operand is in registers, as mma has its a, or in
+// shared memory. Asynchronous: sums belong to the threads again, and what was read may be written, behind the wait for
+// the group that commit closes. A fence must stand behind the last access of these registers.
+struct SharedMatrix {
+  uint64_t descriptor;
+  bool mn_major;
+};
+void wgmma(Product product, float* sums, uint32_t columns, const uint32_t* registers, SharedMatrix first,
+           SharedMatrix second, bool adds, Where where);
+void wgmma_fence(Where where);
+void wgmma_commit(Where where);
+void wgmma_wait(uint32_t pending, const float* sums, Where where);  // which must be done then
+
+// setmaxnreg: the threads of the warp have so many registers from now on, fewer or more than before; taking waits until
+// there are as many free. A block is alone on its multiprocessor.
+void set_registers(uint32_t count, bool takes, Where where);
+
+// What this thread wrote to shared memory is there for wgmma and bulk copies that are ordered behind.
+void fence_async(Where where);
 
 // ex2.approx.ftz, within 2 ulps, and lg2.approx.ftz, within 2^-22, of which relative outside of
 // [0.5, 2]; exact where PTX gives a result.

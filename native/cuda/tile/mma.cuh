@@ -43,6 +43,31 @@ FOVEA_DEVICE void load_matrices(uint32_t (&registers)[4 * kCount],
 #endif
 }
 
+// stmatrix, sm_90: the other way, of 16-bit elements.
+template <int kCount, bool kTransposed = false>
+FOVEA_DEVICE void store_matrices(const uint32_t (&registers)[4 * kCount],
+                                 const uint32_t (&addresses)[kCount] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+#define FOVEA_STMATRIX(transposed)                                                                   \
+  asm volatile("stmatrix.sync.aligned.m8n8.x4" transposed ".shared.b16 [%4], {%0, %1, %2, %3};" ::"r"( \
+                   registers[4 * i]),                                                                \
+               "r"(registers[4 * i + 1]), "r"(registers[4 * i + 2]), "r"(registers[4 * i + 3]),      \
+               "r"(addresses[i])                                                                     \
+               : "memory")
+  FOVEA_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    if constexpr (kTransposed) {
+      FOVEA_STMATRIX(".trans");
+    } else {
+      FOVEA_STMATRIX("");
+    }
+  }
+#undef FOVEA_STMATRIX
+#else
+  sim::store_matrices(registers, addresses, kCount, kTransposed, where);
+#endif
+}
+
 // The factors of a product: 16-bit ones have 16 columns of k to a step, TF32 eight.
 struct Tf32 {};
 

@@ -418,5 +418,40 @@ TEST(shared_window) {
       [] {});
 }
 
+// What is stored is loaded again, the same way.
+template <bool kTransposed>
+void store_and_load(std::vector<uint32_t>& out) {
+  const uint32_t t = thread_index();
+  const uint32_t registers[4] = {t, 100 + t, 200 + t, (300 + t) | 7u << 16};
+  const uint32_t address[1] = {shared_base() + t * 16};
+  store_matrices<1, kTransposed>(registers, address);
+  sync_warp();
+  uint32_t loaded[4];
+  load_matrices<1, kTransposed>(loaded, address);
+  for (uint32_t i = 0; i < 4; ++i) store_global(&out[4 * t + i], loaded[i]);
+  if (kTransposed) return;
+  // Matrix t / 8, row t % 8: its first pair is that of lane 4 (t % 8).
+  store_global(&out[128 + t], load_shared(address[0]));
+}
+
+TEST(store_matrices_is_load_matrices_the_other_way) {
+  std::vector<uint32_t> out(128 + 32);
+  const sim::Launch launch = {"store", 1, 32, 512, {output(out, "out")}, {}};
+  const auto check = [&] {
+    for (uint32_t t = 0; t < 32; ++t) {
+      for (uint32_t i = 0; i < 4; ++i) CHECK_EQUAL(out[4 * t + i], (100 * i + t) | (i == 3 ? 7u << 16 : 0));
+    }
+  };
+  run(launch, [&] { store_and_load<true>(out); }, check);
+  run(
+      launch, [&] { store_and_load<false>(out); },
+      [&] {
+        check();
+        for (uint32_t t = 0; t < 32; ++t) {
+          CHECK_EQUAL(out[128 + t], (100 * (t / 8) + t % 8 * 4) | (t >= 24 ? 7u << 16 : 0));
+        }
+      });
+}
+
 }  // namespace
 }  // namespace fovea::test
