@@ -2,6 +2,7 @@ package dev.fovea;
 
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.ffi.HugePages;
 import dev.fovea.ffi.NativeLibrary;
 import dev.fovea.ffi.NativeLoader;
 import dev.fovea.ffi.report.LoadReport;
@@ -114,7 +115,9 @@ final class CpuBackend implements DeviceBackend {
 
   @Override
   public MemorySegment allocate(long bytes, Arena arena) {
-    return arena.allocate(bytes, Abi.ALIGNMENT);
+    return bytes < HugePages.LEAST
+        ? arena.allocate(bytes, Abi.ALIGNMENT)
+        : HugePages.allocate(bytes, arena);
   }
 
   @Override
