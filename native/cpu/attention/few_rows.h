@@ -29,10 +29,38 @@ inline void with_few_rows(int rows, Body body) {
   }
 }
 
-// Columns of a line of the caches. Memory is to read all the time: while keys of a tile are multiplied its values
-// are brought into L2, and meanwhile the keys of the next.
+// Vectors of a line of the caches.
 template <typename C>
-constexpr int kLineColumns = 64 * kValuesOf<C> / int(sizeof(C));
+constexpr int kLineVectors = 64 * kValuesOf<C> / int(sizeof(C)) / kLanes;
+
+// Brings rows into L2, line after line as they lie in memory.
+class Fetcher {
+ public:
+  Fetcher(const char* const* rows, int64_t bytes, int begin, int end)
+      : rows_(rows), bytes_(bytes), row_(begin), end_(end) {}
+
+  // One line.
+  void next() {
+    if (row_ >= end_) return;
+    __builtin_prefetch(rows_[row_] + at_, 0, 2);
+    at_ += 64;
+    if (at_ < bytes_) return;
+    at_ = 0;
+    ++row_;
+  }
+
+  // What is left.
+  void rest() {
+    while (row_ < end_) next();
+  }
+
+ private:
+  const char* const* const rows_;
+  const int64_t bytes_;
+  int64_t at_ = 0;
+  int row_;
+  const int end_;
+};
 
 // Writes scores of kLanes keys, a vector of them for each row, as s[key][lane]: lanes behind the rows repeat some.
 template <int kRows>
@@ -64,9 +92,9 @@ inline void store_scores(const vfloat (&rows)[kRows], float* s) {
 }
 
 // Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys. `queries` has kLanes rows,
-// transposed; `ahead` are rows that are read next.
+// transposed; `ahead` are rows of so many bytes that are read next.
 template <int kRows, typename C>
-[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead,
+[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
                                   const float* queries, int64_t head_dim, int begin, int end,
                                   float* s) {
   // Sums of one row wait for each other, four cycles for each column: those of other keys fill the time.
@@ -76,11 +104,8 @@ template <int kRows, typename C>
     vfloat sum[kSquares][kRows] = {};
     vfloat square[kLanes];
     int64_t c = 0;
+    Fetcher fetcher(ahead, ahead_bytes, j, j + kKeys);
     for (; c + kLanes <= head_dim; c += kLanes) {
-      if (c % kLineColumns<C> == 0) {
-#pragma GCC unroll 32
-        for (int r = 0; r < kKeys; ++r) __builtin_prefetch(column<C>(ahead[j + r], c), 0, 2);
-      }
 #pragma GCC unroll 2
       for (int n = 0; n < kSquares; ++n) {
         load_whole_square<C>(keys + j + n * kLanes, c, square);
@@ -89,9 +114,11 @@ template <int kRows, typename C>
           const float* const q = queries + (c + d) * kLanes;
 #pragma GCC unroll 8
           for (int r = 0; r < kRows; ++r) sum[n][r] = fma(square[d], broadcast(q + r), sum[n][r]);
+          if (d % kLineVectors<C> == 0) fetcher.next();
         }
       }
     }
+    fetcher.rest();
     for (int n = 0; c < head_dim && n < kSquares; ++n) {
       load_some_square<C>(keys + j + n * kLanes, c, int(head_dim - c), square);
       for (int d = 0; d < head_dim - c; ++d) {
@@ -108,23 +135,19 @@ template <int kRows, typename C>
 // weights p[key][lane]; `ahead` are rows that are read next.
 template <int kRows, typename C>
 [[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead,
-                                      int64_t columns, const float* p, int begin, int end,
+                                      int64_t ahead_bytes, int64_t columns, const float* p, int begin, int end,
                                       const float* alpha, float* out, int64_t out_row) {
   // As many sums as there are registers for, beside values and a weight.
   constexpr int kSums = kLanes == 16 ? 16 : 8, kVectors = kRows >= kSums / 2 ? 2
                                                           : kRows == 1       ? 8
                                                                              : kSums / kRows;
+  Fetcher fetcher(ahead, ahead_bytes, begin, end);
   const auto add = [&](int64_t c, auto vectors, auto load) {
     constexpr int kCount = vectors();
     vfloat sum[kRows][kCount] = {};
-    const bool fetches = c % kLineColumns<C> == 0;
     for (int j = begin; j < end; ++j) {
-      if (fetches) {
 #pragma GCC unroll 8
-        for (int at = 0; at < kCount * kLanes; at += kLineColumns<C>) {
-          __builtin_prefetch(column<C>(ahead[j], c + at), 0, 2);
-        }
-      }
+      for (int v = 0; v < kCount; v += kLineVectors<C>) fetcher.next();
       vfloat value[kCount];
 #pragma GCC unroll 8
       for (int v = 0; v < kCount; ++v) {
@@ -156,6 +179,7 @@ template <int kRows, typename C>
     add(c, std::integral_constant<int, 1>{},
         [&](const char* row, int64_t at) { return load_some_lanes<C>(row, at, columns - at); });
   }
+  fetcher.rest();
 }
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

@@ -90,6 +90,10 @@ class ForwardItem : public ForwardResults {
     if (gates_) gates_.load_keys(j, count);
   }
 
+  int64_t row_bytes(int64_t columns) const {
+    return columns / element_values(spec_.cache_dtype) * element_bytes(spec_.cache_dtype);
+  }
+
   void load_scales(const float* scales, const int64_t (&stride)[2], int64_t j, int count, float* to) const {
     for (int k = 0; k < count; ++k) to[k] = j + k < first_ ? 0.0f : key_rows_.scale(scales, stride, j + k);
   }
@@ -195,7 +199,7 @@ class ForwardItem : public ForwardResults {
     if (kVectors == 1 && few_) {
       with_cache_type(spec_.cache_dtype, [&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_scores<rows(), decltype(zero)>(keys_at_, values_at_, queries(panel), spec_.head_dim, from, to, s);
+          few_scores<rows(), decltype(zero)>(keys_at_, values_at_, row_bytes(spec_.value_head_dim), queries(panel), spec_.head_dim, from, to, s);
         });
       });
     } else {
@@ -241,7 +245,7 @@ class ForwardItem : public ForwardResults {
     if (kVectors == 1 && few_) {
       with_cache_type(spec_.cache_dtype, [&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_accumulate<rows(), decltype(zero)>(values_at_, ahead_, spec_.value_head_dim, s, begin, end, alpha(),
+          few_accumulate<rows(), decltype(zero)>(values_at_, ahead_, row_bytes(spec_.head_dim), spec_.value_head_dim, s, begin, end, alpha(),
                                                  few_outputs(), few_row());
         });
       });
