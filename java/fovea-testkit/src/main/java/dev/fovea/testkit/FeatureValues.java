@@ -36,6 +36,9 @@ public final class FeatureValues {
 
   /** Columns of a head. */
   public static String headDim(int d) {
+    if (d > 512) {
+      return "513+";
+    }
     if (d < 8) {
       return "1-7";
     }

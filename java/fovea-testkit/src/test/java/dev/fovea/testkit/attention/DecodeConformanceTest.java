@@ -56,6 +56,7 @@ class DecodeConformanceTest {
         Scales.NONE,
         false,
         false,
+        false,
         Style.DENSE,
         Style.DENSE,
         Style.DENSE,
