@@ -20,7 +20,7 @@ public final class FeatureValues {
 
   /** Query heads of a key head. */
   public static String group(Geometry g) {
-    return g.group() == 1 ? "1" : g.group() <= 3 ? "2-3" : "4-8";
+    return g.group() == 1 ? "1" : g.group() <= 3 ? "2-3" : g.group() <= 8 ? "4-8" : "9+";
   }
 
   /** How the lengths of sequences are given. */

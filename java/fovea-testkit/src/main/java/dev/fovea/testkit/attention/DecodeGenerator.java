@@ -33,13 +33,18 @@ public final class DecodeGenerator {
     {64, 512}
   };
 
+  /** Multiply-adds of the oracle that many heads may cost. */
+  private static final double HEAD_BUDGET = 5e8;
+
   private final Gaussian random;
+  private final Gaussian
+      apart; // of widths and what goes with them: other cases do not depend on it
   private final CaseBuilder c;
   private final int[] widths; // or null
   private final boolean latent;
 
   private DecodeGenerator(long seed, long index, Limits limits) {
-    Gaussian apart = new Gaussian(Gaussian.mix(Gaussian.mix(seed + 2) + index));
+    apart = new Gaussian(Gaussian.mix(Gaussian.mix(seed + 2) + index));
     widths = apart.chance(0.2) ? apart.pick(WIDTHS) : null;
     latent = widths != null && widths[0] >= widths[1] && apart.chance(0.8);
     c = CaseGenerator.draw(Gaussian.mix(seed + 1), index, limits, 0.5, widths);
@@ -56,6 +61,9 @@ public final class DecodeGenerator {
     int few = random.among(1, 1, 1, 2, 3, 5, 8);
     if (random.chance(0.75)) {
       fewQueries(few);
+    }
+    if (widths != null) {
+      manyHeads();
     }
     DType type =
         random.pick(
@@ -122,8 +130,15 @@ public final class DecodeGenerator {
       c.top = 0;
       if (widths != null) {
         c.batch = Math.min(c.batch, 1);
-        c.queryHeads = Math.clamp(40 / Math.max(1, c.queryLength), 1, c.queryHeads);
       }
     }
+  }
+
+  /** One key head has all query heads, which are more than a tile of rows where that is cheap. */
+  private void manyHeads() {
+    double each =
+        (double) c.batch * c.queryLength * c.keyLength * (2 * c.headDim + 4 * c.valueHeadDim);
+    int wanted = apart.among(1, 5, 16, 17, 24, 40);
+    c.queryHeads = (int) Math.clamp(HEAD_BUDGET / Math.max(1, each), 1, wanted);
   }
 }

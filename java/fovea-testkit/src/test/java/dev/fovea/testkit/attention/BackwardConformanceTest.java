@@ -88,6 +88,7 @@ class BackwardConformanceTest {
       if (on.limits().keyDim() >= 576) {
         CaseBuilder forward = new CaseBuilder().dtype(type).lengths(2, 3, 67).heads(7, 1);
         failed.check(new BackwardBuilder(forward.headDim(576, 512)).build());
+        failed.check(new BackwardBuilder(forward.positions(Positions.all())).build());
       }
     }
     failed.orPass();
