@@ -84,9 +84,9 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
     return fail(error, FOVEA_UNSUPPORTED,
                 "head_dim is %lld and value_head_dim %lld, and CUDA kernels %s take up to %d each",
                 (long long)spec.head_dim, (long long)spec.value_head_dim,
-                positions                        ? "with content_bias or position_keys"
+                positions                     ? "with content_bias or position_keys"
                 : spec.pass == FOVEA_BACKWARD ? "of a backward pass"
-                                                 : "that write weights",
+                                              : "that write weights",
                 positions ? std::end(kPositionHalfTiles)[-1].head_dim : kWidest);
   }
   index = int32_t(found - all.begin());

@@ -87,8 +87,8 @@ constexpr PartTile kPartHalfTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 4, 4}, 512},
 constexpr PartTile kPartFloatTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 3, 4}, 512},
                                         {{128, 128, 4, 16, 64, 2, 1, 2, 4}, 256}};
 // Wider than all others, as multi-head latent attention in its absorbed form is (DeepSeek-V2, arXiv 2405.04434: a
-// latent of 512 and 64 columns of positions). Rows of any number have these, a block for each tile of them: with more
-// rows a block has no room for keys beside queries in the 99 KiB of sm_120. Of floats it has room for one slot.
+// latent of 512 and 64 columns of positions). Rows of any number have these, a block for each tile of them: twice as
+// many would leave no room for two slots of 32 keys in the 99 KiB of sm_120. Of floats there is room for one, of 16.
 constexpr PartTile kWideHalfTile = {{576, 512, 4, 16, 32, 2, 2, 2, 2}, 512};
 constexpr PartTile kWideFloatTile = {{576, 512, 4, 16, 16, 1, 4, 2, 1}, 256};
 

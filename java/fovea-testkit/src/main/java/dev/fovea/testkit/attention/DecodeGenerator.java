@@ -37,8 +37,7 @@ public final class DecodeGenerator {
   private static final double HEAD_BUDGET = 5e8;
 
   private final Gaussian random;
-  private final Gaussian
-      apart; // of widths and what goes with them: other cases do not depend on it
+  private final Gaussian apart; // of widths: other cases do not depend on them
   private final CaseBuilder c;
   private final int[] widths; // or null
   private final boolean latent;
