@@ -325,7 +325,7 @@ typedef struct fovea_attention_spec {
   int64_t key_length; /* Sk: packed: at least the longest key sequence */
   int64_t query_heads; /* Hq: a multiple of key_heads */
   int64_t key_heads; /* Hk */
-  int64_t head_dim; /* D */
+  int64_t head_dim; /* D: of query and key */
   int64_t value_head_dim; /* Dv */
   int64_t relative_width; /* W: distances that differ, from -(W - 1) / 2 on: W is odd */
   int64_t relative_count; /* N: columns of relative_table */
@@ -386,7 +386,10 @@ typedef struct fovea_attention_spec {
 /* end */
 
 /*
- * Scaled dot-product attention. Operands beside query, key, value, out and lse:
+ * Scaled dot-product attention. value may be the first columns of key, in the same memory, as multi-head latent
+ * attention in its absorbed form has them (DeepSeek-V2, arXiv 2405.04434: D 576, Dv 512). CUDA kernels take D and Dv
+ * beyond 256 in a forward pass without weights, content_bias and position_keys. Operands beside query, key, value,
+ * out and lse:
  *   content_bias  [Hq, D] float32: u (Dai et al., arXiv 1901.02860)
  *   position_bias [Hq, D] float32: w, with position_keys
  *   position_keys [P, Hq or 1, D] of dtype: r, a key for each distance, the first dimensions strided. Row

@@ -324,7 +324,9 @@ class Backward : fovea::cpu::BackwardItems<Op> {
     return FOVEA_OK;
   }
 
-  static constexpr int64_t kMostHeadDim = 512;
+  // As the declaration says.
+  static constexpr int64_t kMostHeadDim =
+      std::ranges::find(kSizes, offsetof(Spec, head_dim), &Size::offset)->high;
 
   const BackwardPieces pieces_;
   const PositionSums positions_;

@@ -68,7 +68,7 @@ class CacheRing {
   static constexpr int kWidest = kDim > kValueDim ? kDim : kValueDim;
   static constexpr int kTileBytes = kKeys * kWidest * int(sizeof(Element));
   static constexpr int kSlotBytes = kTileBytes + scale_bytes(kKeys);
-  static_assert(kSlots == 2 || kSlots == 3);
+  static_assert(kSlots >= 1 && kSlots <= 3);
 
   FOVEA_DEVICE CacheRing(const AttentionParams& params, const AttentionRows&, uint32_t base,
                          uint32_t shared_rows)
@@ -79,20 +79,30 @@ class CacheRing {
 
   FOVEA_DEVICE void start(int32_t, int32_t tiles) {
     slot = 0;
-    load_ahead<0>(tiles - 1, 0);
+    if constexpr (kSlots > 1) load_ahead<0>(tiles - 1, 0);
     if constexpr (kSlots == 3) load_ahead<1>(tiles - 1, 1);
   }
 
   // As that of TileRing, of keys and then values.
   template <RingItem kItem>
   FOVEA_DEVICE uint32_t next(int32_t tile) {
-    tile::copy_async_wait<kSlots - 2>();
-    const uint32_t address = ring + slot * kSlotBytes;
-    widen<kItem>(address);
-    tile::sync_block();
-    load_ahead<(kItem != RingItem::kKeys) + kSlots - 1>(tile, slot == 0 ? kSlots - 1 : slot - 1);
-    slot = slot == kSlots - 1 ? 0 : slot + 1;
-    return address;
+    if constexpr (kSlots == 1) {  // nothing is on its way while a product has the slot
+      tile::sync_block();         // its last readers are done
+      load<kItem>(tile, ring);
+      tile::copy_async_commit();
+      tile::copy_async_wait<0>();
+      widen<kItem>(ring);
+      tile::sync_block();
+      return ring;
+    } else {
+      tile::copy_async_wait<kSlots - 2>();
+      const uint32_t address = ring + slot * kSlotBytes;
+      widen<kItem>(address);
+      tile::sync_block();
+      load_ahead<(kItem != RingItem::kKeys) + kSlots - 1>(tile, slot == 0 ? kSlots - 1 : slot - 1);
+      slot = slot == kSlots - 1 ? 0 : slot + 1;
+      return address;
+    }
   }
 
   template <RingItem kItem>
@@ -175,15 +185,18 @@ class CacheRing {
     const int32_t first = first_key(tile);
     const int shift = widening(), each = element_bytes(p.spec.cache_dtype);
     const int bytes = width / element_values(p.spec.cache_dtype) * each;
-    const int log_chunks = kLog2<kRowChunks<kWidth>> - shift;
-    const uint32_t count = kKeys << log_chunks;
+    const uint32_t chunks = kRowChunks<kWidth> >> shift, count = kKeys * chunks;
+    const auto row_of = [&](uint32_t n) {
+      constexpr int kPower = kTwos<kRowChunks<kWidth>>;
+      return (n >> (kPower - shift)) / (kRowChunks<kWidth> >> kPower);
+    };
     FOVEA_NO_UNROLL
     for (uint32_t begin = tile::thread_anew(); begin < count; begin += kTogether * kThreads) {
       const char* from[kTogether];
       FOVEA_UNROLL
       for (int k = 0; k < kTogether; ++k) {
         const uint32_t n = begin + k * kThreads;
-        const int32_t key = first + int32_t(n >> log_chunks);
+        const int32_t key = first + int32_t(row_of(n));
         from[k] = nullptr;
         if (n < count && rows.has(key)) {
           from[k] = static_cast<const char*>(tensor) + rows.offset(key) * each;
@@ -193,9 +206,9 @@ class CacheRing {
       for (int k = 0; k < kTogether; ++k) {
         const uint32_t n = begin + k * kThreads;
         if (n >= count) break;
-        const uint32_t chunk = n & ((1u << log_chunks) - 1);
+        const uint32_t row = row_of(n), chunk = n - row * chunks;
         const int left = from[k] == nullptr ? 0 : bytes - int(chunk) * 16;
-        copy_chunk(to + Swizzle::offset(n >> log_chunks, chunk << shift),
+        copy_chunk(to + Swizzle::offset(row, chunk << shift),
                    left > 0 ? from[k] + chunk * 16 : static_cast<const char*>(tensor),
                    left < 0 ? 0 : left > 16 ? 16 : left, copy_bytes);
       }

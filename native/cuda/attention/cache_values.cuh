@@ -7,11 +7,11 @@
 
 namespace fovea::attention::cuda {
 
-// Of a power of two.
+// The power of two in a number.
 template <unsigned kNumber>
-constexpr int kLog2 = kNumber == 1 ? 0 : 1 + kLog2<kNumber / 2>;
+constexpr int kTwos = kNumber % 2 == 1 ? 0 : 1 + kTwos<kNumber / 2>;
 template <>
-inline constexpr int kLog2<0> = 0;
+inline constexpr int kTwos<0> = 0;
 
 // Of 16 bytes, element `index`. Integers become the last bits of a float whose last bit is worth 1: two
 // instructions, where a conversion takes one that a multiprocessor has a quarter as many of.
@@ -35,7 +35,7 @@ FOVEA_DEVICE float cache_value(const uint32_t (&words)[4], int index) {
 
 // Chunks of 16 bytes that one of elements in a cache comes to, as a power of two.
 template <typename Raw, typename Element>
-constexpr int kWidening = kLog2<kValuesOf<Raw> * unsigned(sizeof(Element) / sizeof(Raw))>;
+constexpr int kWidening = kTwos<kValuesOf<Raw> * unsigned(sizeof(Element) / sizeof(Raw))>;
 
 // Calls body with a null pointer of the type of a cache, unless it is that of the product. Types that a product of
 // 16 bits is not exact for do not meet it.

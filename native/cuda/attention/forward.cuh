@@ -113,19 +113,21 @@ struct AttentionForward {
     return (kIt.tile.shares * kIt.tile.key_shares == 1 ? warp() : warp() % kRowWarps) *
            kIt.tile.warp_rows;
   }
-  // Of this warp's share of a tile's keys.
-  static FOVEA_DEVICE uint32_t share_key() {
-    return kIt.tile.key_shares == 1 ? 0 : warp() / kRowWarps * kShareKeys;
+  // Which share of a tile's keys this warp has, and its first key.
+  static FOVEA_DEVICE uint32_t key_share() {
+    return kIt.tile.key_shares == 1 ? 0 : warp() / (kRowWarps * kIt.tile.shares);
   }
+  static FOVEA_DEVICE uint32_t share_key() { return key_share() * kShareKeys; }
   // Of this warp's share of the value columns, in pieces of eight.
   static FOVEA_DEVICE uint32_t first_column() {
-    return kIt.tile.shares == 1 ? 0 : warp() / kRowWarps * kOutColumns;
+    if (kIt.tile.shares == 1) return 0;
+    const uint32_t share = warp() / kRowWarps;
+    return (kIt.tile.key_shares == 1 ? share : share % kIt.tile.shares) * kOutColumns;
   }
 
-  // Blocks of few rows have a part of the keys each, in the place of a tile of rows.
   static FOVEA_DEVICE AttentionRows locate(const AttentionParams& params) {
     if constexpr (!kHasParts) return locate_rows<kRows, kIt.cached>(params);
-    return locate_few_rows(params, locate_item(params));
+    return PartItem(params).locate(params);
   }
 
   FOVEA_DEVICE AttentionForward(const AttentionParams& params, AttentionRows rows)
@@ -136,7 +138,7 @@ struct AttentionForward {
         ring(params, rows_of_keys<kIt.positions>(params, rows), queries + kRingOffset,
              shared_rows) {
     tiles = set_visible_tiles<kKeys>(rows, p);
-    if constexpr (kHasParts) tiles = restrict_to_part<kIt.part_keys / kKeys>(rows, tiles, part_of(p));
+    if constexpr (kHasParts) tiles = restrict_to_part<kIt.part_keys / kKeys>(rows, tiles, PartItem(p).part);
     if constexpr (kIt.general) {
       tiles = restrict_to_list(p.lists, rows, tiles, tile_of<kRows>(rows));
     }
@@ -268,14 +270,14 @@ struct AttentionForward {
     const uint32_t stage = queries + kRingOffset;
     tile::sync_block();  // the ring's last readers are done: the sums take its place
     const SharedSums<kIt> sums{stage};
-    sums.put(warp(), out, softmax, rows.count);
+    sums.put(key_share(), first_column(), out, softmax, rows.count);
     tile::sync_block();
     if (p.parts != nullptr) {
       constexpr int kPieces = PartShape<kIt>::kWarpPieces;
       tile::Fragment<1, kPieces> own;
-      const Softmax folded = fold<Softmax>(sums, kIt.tile.warps, p.softmax_scale, warp() * kPieces, own);
-      const AttentionItem at = locate_item(p);
-      GlobalSums<kIt>(p, at).put(int32_t(at.tile), warp() * kPieces, own, folded);
+      const Softmax folded = fold<Softmax>(sums, kIt.tile.key_shares, p.softmax_scale, warp() * kPieces, own);
+      const PartItem at(p);
+      GlobalSums<kIt>(p, at).put(at.part, warp() * kPieces, own, folded);
       return;
     }
     constexpr int kPieces = PartShape<kIt>::kFoldPieces;
@@ -283,7 +285,7 @@ struct AttentionForward {
     Softmax folded;
     folded.start();
     const bool is_mine = warp() < PartShape<kIt>::kFoldWarps;
-    if (is_mine) folded = fold<Softmax>(sums, kIt.tile.warps, p.softmax_scale, warp() * kPieces, own);
+    if (is_mine) folded = fold<Softmax>(sums, kIt.tile.key_shares, p.softmax_scale, warp() * kPieces, own);
     tile::sync_block();
     if (is_mine) {
       store_folded(own, folded, int(warp() * kPieces), stage + warp() * kStagedBytes, p, rows);

@@ -1,8 +1,11 @@
 // The lists of tiles that a mask with gaps gives: how many, how long, and what makes them.
 #pragma once
 
+#include <algorithm>
+
 #include "cuda/attention/backward_tiles.h"
 #include "cuda/attention/params.h"
+#include "cuda/plan.h"
 #include "ops/attention/attention.h"
 
 namespace fovea::attention::cuda {
@@ -33,15 +36,18 @@ inline int cache_bytes(int32_t dtype) {
 
 // The parts that blocks of few rows leave, before the lists in the workspace. One is folded where it is.
 struct PartLayout {
-  int64_t count = 1;  // of a pair of batch and key head
+  int64_t count = 1;  // of a tile of rows
+  int64_t row_tiles = 1;  // of a pair of batch and key head
   __int128 floats = 0;
 
   PartLayout(const Spec& spec, const AttentionVariant& variant) {
     if (variant.part_keys == 0) return;
     count = variant.parts_of(spec.key_length);
     const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
+    row_tiles = tiles_of(rows, variant.tile.rows());
     if (count > 1) {
-      floats = __int128{count} * spec.batch * spec.key_heads * rows * (2 + variant.value_head_dim());
+      floats = __int128{count} * spec.batch * spec.key_heads * row_tiles * std::min<int64_t>(rows, kFewRows) *
+               (2 + variant.value_head_dim());
     }
   }
   int64_t bytes() const { return int64_t(4 * floats); }

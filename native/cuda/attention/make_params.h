@@ -86,6 +86,7 @@ inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOpe
   static_cast<ForwardOperands&>(p) = operands;
   const PartLayout parts(p.spec, variant);
   p.part_count = int32_t(parts.count);
+  p.row_tiles = int32_t(parts.row_tiles);
   if (parts.count > 1) p.parts = static_cast<float*>(workspace);
   p.lists = ListLayout(p.spec, variant.tile).at(static_cast<char*>(workspace) + parts.bytes());
   return p;

@@ -33,6 +33,7 @@ struct AttentionParams : ForwardOperands, PairParams {
   int32_t page_shift;   // of a cache in pages, the logarithm of their rows
   float* parts;         // of few rows, what blocks leave to be folded; null where each has all keys
   int32_t part_count;   // of the longest sequence
+  int32_t row_tiles;    // of a pair, each of which has all parts
 };
 
 using AttentionKernel = void(AttentionParams);

@@ -1,6 +1,7 @@
-// Few rows with many keys: a block has a part of the keys, its warps shares of each tile of them. What a share comes
-// to is a reference, a sum and weighted sums for each row, which warps fold to those of the part, and a second
-// kernel to those of the row: in the order of keys, from parts that begin at multiples of a fixed number of them.
+// Few rows with many keys, or tiles of rows that are wide: a block has a part of the keys, its warps shares of each
+// tile of them. What a share comes to is a reference, a sum and weighted sums for each row, which warps fold to those
+// of the part, and a second kernel to those of the row: in the order of keys, from parts that begin at multiples of a
+// fixed number of them.
 #pragma once
 
 #include "cuda/attention/gates.cuh"
@@ -9,13 +10,27 @@
 
 namespace fovea::attention::cuda {
 
-FOVEA_DEVICE AttentionRows locate_few_rows(const AttentionParams& p, const AttentionItem& at) {
-  AttentionRows rows = locate_pair<true>(p, at.batch, at.key_head);
-  set_rows(rows, 0, kFewRows);
-  return rows;
-}
+// A tile of rows, and in the first phase the part of the keys that the block has: tiles that share a part are
+// neighbours, so that L2 has it for all of them.
+struct PartItem {
+  uint32_t batch, key_head, row_tile;
+  int32_t part;
 
-FOVEA_DEVICE int32_t part_of(const AttentionParams& p) { return int32_t(locate_item(p).tile); }
+  FOVEA_DEVICE explicit PartItem(const AttentionParams& p) {
+    const AttentionItem at = locate_item(p);
+    const uint32_t tiles = uint32_t(p.row_tiles);
+    batch = at.batch;
+    key_head = at.key_head;
+    part = int32_t(at.tile / tiles);
+    row_tile = at.tile - uint32_t(part) * tiles;
+  }
+
+  FOVEA_DEVICE AttentionRows locate(const AttentionParams& p) const {
+    AttentionRows rows = locate_pair<true>(p, batch, key_head);
+    set_rows(rows, row_tile, kFewRows);
+    return rows;
+  }
+};
 
 // Of visible tiles those of a part, which has kTiles of all.
 template <int kTiles>
@@ -36,51 +51,52 @@ struct PartShape {
   static constexpr int kWarpPieces = kIt.part_pieces() / kIt.tile.warps;
 };
 
-// Where the sums of several lie, each as two floats for each row, its reference and the sum of its weights, and then
-// pairs of columns as a warp's threads hold them. Of a row whose sum is 0 there are no columns.
+// Where the sums of shares of keys lie, each as two floats for each row, its reference and the sum of its weights, and
+// then pairs of columns as a warp's threads hold them. Of a row whose sum is 0 there are no columns.
 template <AttentionVariant kIt>
 struct SharedSums {
   static constexpr uint32_t kBytes = kIt.part_floats() * 4;
-  static_assert(kIt.tile.warps * kBytes <= uint32_t(kIt.tile.slots * kIt.slot_bytes()));
+  static_assert(kIt.tile.key_shares * kBytes <= uint32_t(kIt.tile.slots * kIt.slot_bytes()));
   uint32_t address;
 
+  // Columns of a share from a piece of eight on.
   template <int kColumns, typename Softmax>
-  FOVEA_DEVICE void put(uint32_t warp, const tile::Fragment<1, kColumns>& out, const Softmax& softmax,
-                        int32_t rows) const {
+  FOVEA_DEVICE void put(uint32_t share, uint32_t first_piece, const tile::Fragment<1, kColumns>& out,
+                        const Softmax& softmax, int32_t rows) const {
     const uint32_t lane = tile::thread_index() % tile::kWarp;
     FOVEA_UNROLL
     for (int h = 0; h < 2; ++h) {
       const bool present = int32_t(lane / 4) + 8 * h < rows;
-      if (lane % 4 == 0) {
-        tile::store_shared_pair(row(warp, h), tile::as_bits(softmax.reference[0][h]),
+      if (first_piece == 0 && lane % 4 == 0) {
+        tile::store_shared_pair(row(share, h), tile::as_bits(softmax.reference[0][h]),
                                 tile::as_bits(present ? softmax.sum[0][h] : 0.0f));
       }
       FOVEA_UNROLL
       for (int j = 0; j < kColumns; ++j) {
-        tile::store_shared_pair(columns(warp, j, h), tile::as_bits(out[0][j][2 * h]),
+        tile::store_shared_pair(columns(share, first_piece + j, h), tile::as_bits(out[0][j][2 * h]),
                                 tile::as_bits(out[0][j][2 * h + 1]));
       }
     }
   }
 
-  FOVEA_DEVICE void load_row(int32_t warp, int h, uint32_t& reference, uint32_t& sum) const {
-    tile::load_shared_pair(row(uint32_t(warp), h), reference, sum);
+  FOVEA_DEVICE void load_row(int32_t share, int h, uint32_t& reference, uint32_t& sum) const {
+    tile::load_shared_pair(row(uint32_t(share), h), reference, sum);
   }
-  FOVEA_DEVICE void load_columns(int32_t warp, uint32_t piece, int h, uint32_t& x, uint32_t& y) const {
-    tile::load_shared_pair(columns(uint32_t(warp), piece, h), x, y);
+  FOVEA_DEVICE void load_columns(int32_t share, uint32_t piece, int h, uint32_t& x, uint32_t& y) const {
+    tile::load_shared_pair(columns(uint32_t(share), piece, h), x, y);
   }
 
  private:
-  FOVEA_DEVICE uint32_t row(uint32_t warp, int h) const {
-    return address + warp * kBytes + (tile::thread_index() % tile::kWarp / 4 + 8 * uint32_t(h)) * 8;
+  FOVEA_DEVICE uint32_t row(uint32_t share, int h) const {
+    return address + share * kBytes + (tile::thread_index() % tile::kWarp / 4 + 8 * uint32_t(h)) * 8;
   }
-  FOVEA_DEVICE uint32_t columns(uint32_t warp, uint32_t piece, int h) const {
-    return address + warp * kBytes + 8 * kFewRows +
+  FOVEA_DEVICE uint32_t columns(uint32_t share, uint32_t piece, int h) const {
+    return address + share * kBytes + 8 * kFewRows +
            ((2 * piece + uint32_t(h)) * tile::kWarp + tile::thread_index() % tile::kWarp) * 8;
   }
 };
 
-// Those of a pair's parts in global memory, for rows that there may be and none else.
+// Those of the parts of a tile of rows in global memory, for rows that there may be and none else.
 template <AttentionVariant kIt>
 struct GlobalSums {
   static constexpr int kWidth = kIt.tile.value_head_dim;
@@ -88,10 +104,11 @@ struct GlobalSums {
   float* first;
   int32_t rows;
 
-  FOVEA_DEVICE GlobalSums(const AttentionParams& p, const AttentionItem& at)
-      : rows(p.query_length * int32_t(p.group.value)) {
+  FOVEA_DEVICE GlobalSums(const AttentionParams& p, const PartItem& at)
+      : rows(p.row_tiles > 1 ? kFewRows : p.query_length * int32_t(p.group.value)) {
     floats = rows * (2 + kWidth);
-    first = p.parts + (int64_t{at.batch} * p.key_heads + at.key_head) * p.part_count * floats;
+    const int64_t tile = (int64_t{at.batch} * p.key_heads + at.key_head) * p.row_tiles + at.row_tile;
+    first = p.parts + tile * p.part_count * floats;
   }
 
   template <int kColumns, typename Softmax>
@@ -187,13 +204,13 @@ FOVEA_DEVICE void store_folded(const tile::Fragment<1, kPieces>& out, const Soft
 
 struct NoSlots {};
 
-// The second phase: a block for each pair of batch and key head.
+// The second phase: a block for each tile of rows.
 template <AttentionVariant kIt>
 FOVEA_DEVICE void fold_parts(const AttentionParams& p) {
   using Softmax = tile::Softmax<1, kIt.precision == Precision::kFloat16, true, NoSlots>;
   constexpr int kPieces = PartShape<kIt>::kFoldPieces;
-  const AttentionItem at = locate_item(p);
-  const AttentionRows rows = locate_few_rows(p, at);
+  const PartItem at(p);
+  const AttentionRows rows = at.locate(p);
   const uint32_t warp = tile::thread_index() / tile::kWarp;
   const int32_t count = (rows.key_length + kIt.part_keys - 1) / kIt.part_keys;
   tile::Fragment<1, kPieces> out;

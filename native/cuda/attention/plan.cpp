@@ -38,17 +38,21 @@ Precision precision_of_cache(const Spec& spec) {
   return is_half(spec.dtype) ? precision_of(spec) : Precision::kFloat32;
 }
 
+// Beyond it there are those of parts alone.
+constexpr int kWidest = std::end(kHalfTiles)[-1].head_dim;
+static_assert(kWidest == std::end(kCacheFloatTiles)[-1].head_dim && kWidest == std::end(kCacheHalfTiles)[-1].head_dim);
+
 // Whether blocks have parts of the keys each. Weights of all keys need sums of all; and keys that lie as without a
 // cache are not worth it where they are few.
 bool takes_parts(const Spec& spec) {
   constexpr int64_t kManyKeys = 512;
-  const int widest = precision_of_cache(spec) == Precision::kFloat32
-                         ? std::end(kPartFloatTiles)[-1].tile.head_dim
-                         : std::end(kPartHalfTiles)[-1].tile.head_dim;
-  if (std::max(spec.head_dim, spec.value_head_dim) > widest) return false;
+  if (has_positions(spec) || spec.has_weights || spec.has_top_weights || spec.pass != FOVEA_FORWARD) return false;
+  const int64_t widest = std::max(spec.head_dim, spec.value_head_dim);
+  if (widest > kWidest) return true;
+  const int most = precision_of_cache(spec) == Precision::kFloat32 ? std::end(kPartFloatTiles)[-1].tile.head_dim
+                                                                   : std::end(kPartHalfTiles)[-1].tile.head_dim;
   const int64_t rows = spec.query_length * (spec.query_heads / spec.key_heads);
-  return rows <= kFewRows && !has_positions(spec) && !spec.has_weights && !spec.has_top_weights &&
-         spec.pass == FOVEA_FORWARD && (is_cache(spec) || spec.key_length > kManyKeys);
+  return widest <= most && rows <= kFewRows && (is_cache(spec) || spec.key_length > kManyKeys);
 }
 
 // Whether its keys and values come as from a cache: kernels of few rows have no other loader.
@@ -77,12 +81,13 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   });
   if (found == all.end()) {
     const bool positions = has_positions(spec);
-    return fail(
-        error, FOVEA_UNSUPPORTED,
-        "head_dim is %lld and value_head_dim %lld, and CUDA kernels%s take up to %d each",
-        (long long)spec.head_dim, (long long)spec.value_head_dim,
-        positions ? " with content_bias or position_keys" : "",
-        positions ? std::end(kPositionHalfTiles)[-1].head_dim : std::end(kHalfTiles)[-1].head_dim);
+    return fail(error, FOVEA_UNSUPPORTED,
+                "head_dim is %lld and value_head_dim %lld, and CUDA kernels %s take up to %d each",
+                (long long)spec.head_dim, (long long)spec.value_head_dim,
+                positions                     ? "with content_bias or position_keys"
+                : spec.pass == FOVEA_BACKWARD ? "of a backward pass"
+                                              : "that write weights",
+                positions ? std::end(kPositionHalfTiles)[-1].head_dim : kWidest);
   }
   index = int32_t(found - all.begin());
   while (!is_taken(all, size_t(index), device.shared_memory)) ++index;
@@ -118,7 +123,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.phases = 1;
   if (parts.count > 1) {
     plan.phases = 2;
-    plan.items[1] = rows > 0 ? spec.batch * spec.key_heads : 0;
+    plan.items[1] = parts.row_tiles * spec.batch * spec.key_heads;
   }
   plan.section = section_of(spec, device, variant.element_bytes());
   const ListLayout lists(spec, tile);

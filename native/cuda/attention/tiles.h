@@ -19,7 +19,7 @@ using tile::is_half, tile::kStagedBytes, tile::Precision;
 // A block of `warps` warps of `warp_rows` query rows each takes `keys` keys at a time; its ring of
 // `slots` holds that many tiles of keys or values. Where the sums of a row's values are too many for
 // one warp's registers, `shares` warps have the same rows and compute a share of the columns each. Where
-// rows are few, `key_shares` warps have the same rows, and a share of a tile's keys each.
+// rows are few, `key_shares` times as many have the same rows, and a share of a tile's keys.
 struct AttentionTile {
   int head_dim, value_head_dim;  // the largest it takes
   int warps, warp_rows;
@@ -80,12 +80,17 @@ struct PartTile {
   AttentionTile tile;
   int keys;  // of a part
 };
-constexpr int kFewRows = 16;
+constexpr int kFewRows = 16;  // of a tile
 constexpr PartTile kPartHalfTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 4, 4}, 512},
                                        {{128, 128, 4, 16, 64, 3, 1, 4, 4}, 512},
                                        {{256, 256, 4, 16, 64, 2, 1, 2, 4}, 256}};
 constexpr PartTile kPartFloatTiles[] = {{{64, 64, 4, 16, 64, 3, 1, 3, 4}, 512},
                                         {{128, 128, 4, 16, 64, 2, 1, 2, 4}, 256}};
+// Wider than all others, as multi-head latent attention in its absorbed form is (DeepSeek-V2, arXiv 2405.04434: a
+// latent of 512 and 64 columns of positions). Rows of any number have these, a block for each tile of them: twice as
+// many would leave no room for two slots of 32 keys in the 99 KiB of sm_120. Of floats there is room for one, of 16.
+constexpr PartTile kWideHalfTile = {{576, 512, 4, 16, 32, 2, 2, 2, 2}, 512};
+constexpr PartTile kWideFloatTile = {{576, 512, 4, 16, 16, 1, 4, 2, 1}, 256};
 
 // Behind a tile in a slot of the ring: what elements of each key or value are multiplied by.
 constexpr int scale_bytes(int keys) { return (4 * keys + 127) / 128 * 128; }
@@ -103,7 +108,7 @@ struct AttentionVariant {
   bool general;
   bool positions = false;  // with keys of distances and biases of queries, beside all else
   bool cached = false;     // keys and values as they lie in a cache: pages, other types, scales
-  int part_keys = 0;       // of few rows: keys of a block; 0: a block has all keys of its rows
+  int part_keys = 0;       // in parts: keys of a block; 0: a block has all keys of its rows
 
   constexpr int element_bytes() const { return is_half(precision) ? 2 : 4; }
   constexpr int query_bytes() const { return tile.rows() * tile.head_dim * element_bytes(); }
@@ -152,9 +157,9 @@ struct AttentionVariant {
 constexpr auto kAttentionVariants = [] {
   std::array<AttentionVariant, 2 * (std::size(kHalfTiles) + std::size(kGeneralHalfTiles) +
                                     2 * std::size(kPositionHalfTiles) + std::size(kCacheHalfTiles) +
-                                    std::size(kPartHalfTiles)) +
+                                    std::size(kPartHalfTiles) + 1) +
                                    std::size(kTf32Tiles) + std::size(kFloatTiles) + std::size(kCacheFloatTiles) +
-                                   2 * std::size(kPositionFloatTiles) + std::size(kPartFloatTiles)>
+                                   2 * std::size(kPositionFloatTiles) + std::size(kPartFloatTiles) + 1>
       all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
@@ -177,6 +182,7 @@ constexpr auto kAttentionVariants = [] {
     for (const PartTile& it : kPartHalfTiles) {
       all[count++] = {precision, it.tile, true, false, true, it.keys};
     }
+    all[count++] = {precision, kWideHalfTile.tile, true, false, true, kWideHalfTile.keys};
   }
   for (const AttentionTile& tile : kCacheFloatTiles) {
     all[count++] = {Precision::kFloat32, tile, true, false, true};
@@ -184,6 +190,7 @@ constexpr auto kAttentionVariants = [] {
   for (const PartTile& it : kPartFloatTiles) {
     all[count++] = {Precision::kFloat32, it.tile, true, false, true, it.keys};
   }
+  all[count++] = {Precision::kFloat32, kWideFloatTile.tile, true, false, true, kWideFloatTile.keys};
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
     for (const AttentionTile& tile : kPositionHalfTiles) {
       all[count++] = {precision, tile, true, true, true};

@@ -165,7 +165,7 @@ constexpr Size kSizes[] = {
         key_total)},
     {"query_heads", offsetof(Spec, query_heads), 1, kMaxLength, nullptr, 0},
     {"key_heads", offsetof(Spec, key_heads), 1, kMaxLength, nullptr, 0},
-    {"head_dim", offsetof(Spec, head_dim), 1, 512, nullptr, 0},
+    {"head_dim", offsetof(Spec, head_dim), 1, 576, nullptr, 0},
     {"value_head_dim", offsetof(Spec, value_head_dim), 1, 512, nullptr, 0},
     {"relative_width", offsetof(Spec, relative_width), 0, kMaxLength, nullptr, 0},
     {"relative_count", offsetof(Spec, relative_count), 0, kMaxLength, nullptr, 0},

@@ -195,14 +195,14 @@ class MistakesTest {
             + " of 1 or more; packed sequences need --cu-seqlens-q and --cu-seqlens-k",
         "attend @q.npy | There is no place for '@q.npy' here",
         "attend --query @wide.npy --key @wide.npy --value @wide.npy --out @o.npy | the last"
-            + " dimension of --query @wide.npy is 600, expected 1 to 512",
+            + " dimension of --query @wide.npy is 600, expected 1 to 576",
         "attend --query @tall.npy --key @tall.npy --value @tall.npy --out @o.npy --weights @w.npy |"
             + " 160.0 GB for --weights [1, 1, 200000, 200000]",
         "bench --heads 2147483647 | has 140737488289792 elements",
         "bench --query-length 2147483647 | elements, expected at most 2147483647 to be timed",
         "bench --batch 2147483647 --heads 2147483647 --head-dim 2147483647 | elements",
         "bench --query-length 1000000 | 4000.0 GB for the scores of unfused attention",
-        "bench --head-dim 600 | --head-dim is 600, expected 1 to 512",
+        "bench --head-dim 600 | --head-dim is 600, expected 1 to 576",
         "bench --heads 0 | --heads is 0, expected 1 or more",
         "bench --heads 8 --kv-heads 3 | --heads is 8, expected a multiple of --kv-heads, 3",
         "bench --threads 65 | --threads is 65, expected 1 to 64",

@@ -20,7 +20,7 @@ public final class FeatureValues {
 
   /** Query heads of a key head. */
   public static String group(Geometry g) {
-    return g.group() == 1 ? "1" : g.group() <= 3 ? "2-3" : "4-8";
+    return g.group() == 1 ? "1" : g.group() <= 3 ? "2-3" : g.group() <= 8 ? "4-8" : "9+";
   }
 
   /** How the lengths of sequences are given. */
@@ -36,6 +36,9 @@ public final class FeatureValues {
 
   /** Columns of a head. */
   public static String headDim(int d) {
+    if (d > 512) {
+      return "513+";
+    }
     if (d < 8) {
       return "1-7";
     }

@@ -50,7 +50,7 @@ class FeatureSurveyTest {
   @Test
   void limitsAreTheLargestSizesThatArePlanned() {
     Map<String, Long> attention = limits(NativeAttention.OPERATION);
-    assertEquals(Map.of("head_dim", 512L, "value_head_dim", 512L), attention);
+    assertEquals(Map.of("head_dim", 576L, "value_head_dim", 512L), attention);
     assertEquals(
         Map.of("channels", 65536L, "maps", 2L, "kernel_size", 31L),
         limits(NativeSpatial.OPERATION));

@@ -50,8 +50,8 @@ class WordingTest {
   @Test
   void sizesAreThoseOfFiles() {
     says(
-        "the last dimension of --query q.npy is 600, expected 1 to 512",
-        "head_dim is 600, expected 1 to 512");
+        "the last dimension of --query q.npy is 600, expected 1 to 576",
+        "head_dim is 600, expected 1 to 576");
     says(
         "the number of heads of --query q.npy is 4, expected a multiple of the number of heads of"
             + " --key k.npy, 3",

@@ -25,7 +25,7 @@ final class Features {
     f.put("starts", starts(s));
     f.put("room", full(s) ? "none" : "some");
     f.put("heads", s.heads() == 1 ? "1" : s.heads() < 8 ? "2-7" : "8+");
-    f.put("headDim", s.headDim() > 512 ? "513+" : FeatureValues.headDim(s.headDim()));
+    f.put("headDim", FeatureValues.headDim(s.headDim()));
     f.put("values", values(s));
     f.put("pages", pages(s.pageSize()));
     f.put("pairing", !c.has("cosines") ? "none" : c.interleaved() ? "interleaved" : "half-split");

@@ -26,6 +26,6 @@ public final class AttentionCases extends Operation {
 
   @Override
   public int widest(Limits limits) {
-    return limits.headDim();
+    return limits.keyDim();
   }
 }

@@ -27,7 +27,8 @@ final class BoundCase implements AutoCloseable {
     try {
       Options o = c.options();
       Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.query(), dims());
-      call = CaseRun.spec(c).call(query, key(data), value(data));
+      Tensor key = key(data);
+      call = CaseRun.spec(c).call(query, key, value(data, key));
       bindOptional(data);
       call.parallelism(c.parallelism());
       built = true;
@@ -46,8 +47,11 @@ final class BoundCase implements AutoCloseable {
             cache.type(), cache.keyLayout(c.geometry()), data.cache().key(), cacheDims());
   }
 
-  private Tensor value(Operands data) {
+  private Tensor value(Operands data, Tensor key) {
     Cache cache = c.cache();
+    if (cache != null && cache.latent()) {
+      return key.slice(key.rank() - 1, 0, cache.valueLayout(c.geometry()).size()[3]);
+    }
     return cache == null
         ? buffers.input(c.options().dtype(), c.layouts().value(), data.value(), dims())
         : buffers.input(

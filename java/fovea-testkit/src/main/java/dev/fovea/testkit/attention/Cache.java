@@ -20,6 +20,8 @@ import java.util.Map;
  * @param scales which elements are multiplied by one
  * @param tree whether queries see of each other what a tree says
  * @param treePerBatch whether sequences have trees of their own
+ * @param latent whether values are the first columns of keys, in the same memory, as multi-head
+ *     latent attention has them
  * @param keyStyle memory of keys
  * @param valueStyle memory of values
  * @param scaleStyle memory of scales
@@ -33,6 +35,7 @@ public record Cache(
     Scales scales,
     boolean tree,
     boolean treePerBatch,
+    boolean latent,
     Style keyStyle,
     Style valueStyle,
     Style scaleStyle,
@@ -96,7 +99,13 @@ public record Cache(
   }
 
   Layout valueLayout(Geometry g) {
-    return layout(valueStyle, g, g.valueHeadDim());
+    if (!latent) {
+      return layout(valueStyle, g, g.valueHeadDim());
+    }
+    Layout keys = keyLayout(g);
+    long[] size = keys.size().clone();
+    size[3] = g.valueHeadDim() / type.packedValues();
+    return Layout.withStrides(keys.offset(), keys.stride(), size);
   }
 
   private Layout layout(Style style, Geometry g, int width) {
@@ -162,11 +171,32 @@ public record Cache(
     Layout scaleLayout = scaleLayout(g);
     float[] keyScales = scaleLayout == null ? null : Operands.poisoned(scaleLayout);
     float[] valueScales = scaleLayout == null ? null : Operands.poisoned(scaleLayout);
-    Placed keys = new Placed(c, c.layouts().key(), keyLayout(g), key, keyScales, table, random);
-    Placed values =
-        new Placed(c, c.layouts().value(), valueLayout(g), value, valueScales, table, random);
-    return new Data(
-        keys.place(), values.place(), keyScales, valueScales, table, tree ? tree(c, random) : null);
+    float[] keys =
+        new Placed(c, c.layouts().key(), keyLayout(g), key, keyScales, table, random).place();
+    float[] values = keys;
+    if (latent) {
+      valueScales = keyScales;
+      copyColumns(c, key, value);
+    } else {
+      values =
+          new Placed(c, c.layouts().value(), valueLayout(g), value, valueScales, table, random)
+              .place();
+    }
+    return new Data(keys, values, keyScales, valueScales, table, tree ? tree(c, random) : null);
+  }
+
+  /** Makes values the first columns of keys. */
+  private static void copyColumns(AttentionCase c, float[] key, float[] value) {
+    Geometry g = c.geometry();
+    for (int b = 0; b < g.batch(); b++) {
+      for (int h = 0; h < g.keyHeads(); h++) {
+        for (int j = 0; j < g.lenK(b); j++) {
+          int from = c.rowIndex(c.layouts().key(), g.cuK(), b, j, h);
+          int to = c.rowIndex(c.layouts().value(), g.cuK(), b, j, h);
+          System.arraycopy(key, from, value, to, g.valueHeadDim());
+        }
+      }
+    }
   }
 
   /** Pages in no order. Of those that hold no key which a query sees, anything. */
@@ -338,16 +368,18 @@ public record Cache(
                 ? "1"
                 : cache.pageSize < 16 ? "2-8" : cache.pageSize < 128 ? "16-64" : "128+");
     to.put("scales", cache.scales.name());
+    to.put("latent", cache.latent ? "on" : "off");
     to.put("tree", !cache.tree ? "off" : cache.treePerBatch ? "batch" : "shared");
   }
 
   @Override
   public String toString() {
-    return " cache=%s/%s%s%s"
+    return " cache=%s/%s%s%s%s"
         .formatted(
             type,
             hasPages() ? "pages of " + pageSize : "rows",
             scales == Scales.NONE ? "" : " scales=" + scales,
-            tree ? " tree" : "");
+            tree ? " tree" : "",
+            latent ? " latent" : "");
   }
 }

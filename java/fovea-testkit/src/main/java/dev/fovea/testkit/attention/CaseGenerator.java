@@ -25,7 +25,8 @@ public final class CaseGenerator {
   private static final double LONG_BUDGET = 1e9;
 
   private static final int[] HEAD_DIMS = {
-    1, 2, 3, 7, 8, 16, 32, 40, 59, 64, 64, 64, 80, 96, 111, 128, 128, 128, 160, 192, 256, 333, 512
+    1, 2, 3, 7, 8, 16, 32, 40, 59, 64, 64, 64, 80, 96, 111, 128, 128, 128, 160, 192, 256, 333, 512,
+    576
   };
   private static final int[] GROUPS = {1, 1, 1, 2, 3, 4, 5, 8};
 
@@ -33,13 +34,15 @@ public final class CaseGenerator {
   private final SequenceDraws draws;
   private final Limits limits;
   private final double share; // of the usual cost
+  private final int[] widths; // D and Dv of one key head where they are given, or null
   private boolean isLong;
   private int top; // of the largest weights, where weights are wanted
   private final CaseBuilder c = new CaseBuilder();
 
-  private CaseGenerator(long seed, long index, Limits limits, double share) {
+  private CaseGenerator(long seed, long index, Limits limits, double share, int[] widths) {
     this.limits = limits;
     this.share = share;
+    this.widths = widths;
     random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
     draws = new SequenceDraws(random);
     c.repeat = "--seed " + seed + " --case " + index;
@@ -53,7 +56,12 @@ public final class CaseGenerator {
 
   /** The case before it is built, made to cost no more than a share of the usual. */
   static CaseBuilder draw(long seed, long index, Limits limits, double share) {
-    return new CaseGenerator(seed, index, limits, share).draw();
+    return draw(seed, index, limits, share, null);
+  }
+
+  /** The same of one key head of those widths, D and Dv; null for any. */
+  static CaseBuilder draw(long seed, long index, Limits limits, double share, int[] widths) {
+    return new CaseGenerator(seed, index, limits, share, widths).draw();
   }
 
   private CaseBuilder draw() {
@@ -69,7 +77,11 @@ public final class CaseGenerator {
     memory();
     drawnApart();
     c.lse = random.chance(0.6);
-    c.weights = random.chance(0.2) && (long) c.batch * c.queryLength * c.keyLength < 60_000;
+    c.weights =
+        random.chance(0.2)
+            && (long) c.batch * c.queryLength * c.keyLength < 60_000
+            && c.headDim <= limits.keyDim()
+            && c.valueHeadDim <= limits.headDim();
     c.top = c.weights ? top : 0;
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
     c.parallelism = random.among(1, 1, 1, 2, 3);
@@ -81,9 +93,9 @@ public final class CaseGenerator {
     c.batch = random.among(1, 1, 1, 2, 2, 3, 4, 5);
     c.keyHeads = random.among(1, 1, 2, 2, 3, 4);
     c.queryHeads = c.keyHeads * random.among(GROUPS);
-    c.headDim = Math.min(random.among(HEAD_DIMS), limits.headDim());
+    c.headDim = Math.min(random.among(HEAD_DIMS), limits.keyDim());
     c.valueHeadDim =
-        random.chance(0.25) ? Math.min(random.among(HEAD_DIMS), limits.headDim()) : c.headDim;
+        Math.min(random.chance(0.25) ? random.among(HEAD_DIMS) : c.headDim, limits.headDim());
     double kind = random.nextDouble();
     if (kind < 0.12) {
       c.queryLength = draws.tiny();
@@ -103,6 +115,10 @@ public final class CaseGenerator {
       c.headDim = Math.min(c.headDim, 64);
       c.valueHeadDim = Math.min(c.valueHeadDim, 64);
       isLong = true;
+    }
+    if (widths != null) {
+      c.keyHeads = 1;
+      c.headDim(widths[0], widths[1]);
     }
     if (random.chance(0.03)) {
       switch (random.nextInt(3)) {
@@ -227,7 +243,7 @@ public final class CaseGenerator {
       } else if (c.queryHeads > 2) {
         c.keyHeads = 1;
         c.queryHeads--;
-      } else if (Math.max(c.headDim, c.valueHeadDim) > 128) {
+      } else if (widths == null && Math.max(c.headDim, c.valueHeadDim) > 128) {
         c.headDim = Math.min(c.headDim, random.among(64, 80, 111, 128));
         c.valueHeadDim = Math.min(c.valueHeadDim, random.among(64, 80, 111, 128));
       } else if (c.queryHeads == 2) {

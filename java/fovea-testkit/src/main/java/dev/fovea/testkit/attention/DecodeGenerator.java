@@ -9,16 +9,44 @@ import dev.fovea.testkit.attention.Cache.Scales;
 
 /**
  * Random cases of attention to a cache: those of {@link CaseGenerator} with keys and values in
- * pages, or quantized, or both, and mostly with few queries for many keys. Case (seed, index) is a
+ * pages, or quantized, or both, and mostly with few queries for many keys; some of widths that
+ * multi-head latent attention has, and then mostly with values within keys. Case (seed, index) is a
  * pure function of the two numbers and of the limits of the device's kind.
  */
 public final class DecodeGenerator {
 
+  /** The largest D, whatever the limits are. */
+  static final int WIDEST = 576;
+
+  /** D and Dv of latent attention, the widest ones as of DeepSeek-V2, and of keys beside values. */
+  private static final int[][] WIDTHS = {
+    {WIDEST, 512},
+    {WIDEST, 512},
+    {WIDEST, 512},
+    {320, 256},
+    {144, 128},
+    {72, 64},
+    {40, 32},
+    {575, 511},
+    {512, 512},
+    {300, 40},
+    {64, 512}
+  };
+
+  /** Multiply-adds of the oracle that many heads may cost. */
+  private static final double HEAD_BUDGET = 5e8;
+
   private final Gaussian random;
+  private final Gaussian apart; // of widths: other cases do not depend on them
   private final CaseBuilder c;
+  private final int[] widths; // or null
+  private final boolean latent;
 
   private DecodeGenerator(long seed, long index, Limits limits) {
-    c = CaseGenerator.draw(Gaussian.mix(seed + 1), index, limits, 0.5);
+    apart = new Gaussian(Gaussian.mix(Gaussian.mix(seed + 2) + index));
+    widths = apart.chance(0.2) ? apart.pick(WIDTHS) : null;
+    latent = widths != null && widths[0] >= widths[1] && apart.chance(0.8);
+    c = CaseGenerator.draw(Gaussian.mix(seed + 1), index, limits, 0.5, widths);
     c.repeat = "--op decode --seed " + seed + " --case " + index;
     random = new Gaussian(Gaussian.mix(Gaussian.mix(seed) + index));
   }
@@ -32,6 +60,9 @@ public final class DecodeGenerator {
     int few = random.among(1, 1, 1, 2, 3, 5, 8);
     if (random.chance(0.75)) {
       fewQueries(few);
+    }
+    if (widths != null) {
+      manyHeads();
     }
     DType type =
         random.pick(
@@ -69,6 +100,7 @@ public final class DecodeGenerator {
                 : random.pick(Scales.NONE, Scales.NONE, Scales.NONE, Scales.ROW, Scales.PAGE),
             random.chance(0.25),
             random.chance(0.5),
+            latent,
             random.chance(0.5) ? value : Style.draw(random),
             value,
             Style.draw(random),
@@ -95,6 +127,17 @@ public final class DecodeGenerator {
       c.keyLength = random.among(1000, 1023, 1024, 1025, 1500, 2047, 2048, 2049, 3100, 4097);
       c.weights = false;
       c.top = 0;
+      if (widths != null) {
+        c.batch = Math.min(c.batch, 1);
+      }
     }
+  }
+
+  /** One key head has all query heads, which are more than a tile of rows where that is cheap. */
+  private void manyHeads() {
+    double each =
+        (double) c.batch * c.queryLength * c.keyLength * (2 * c.headDim + 4 * c.valueHeadDim);
+    int wanted = apart.among(1, 5, 16, 17, 24, 40);
+    c.queryHeads = (int) Math.clamp(HEAD_BUDGET / Math.max(1, each), 1, wanted);
   }
 }

@@ -65,6 +65,7 @@ class DecodeConformanceTest {
         Scales.NONE,
         false,
         false,
+        false,
         Style.DENSE,
         Style.DENSE,
         Style.DENSE,

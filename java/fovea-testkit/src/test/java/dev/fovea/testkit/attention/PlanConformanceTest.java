@@ -141,16 +141,24 @@ class PlanConformanceTest {
   void headsTooWideAreRefusedByName() {
     for (Device device : gpus()) {
       for (DType type : TestDevice.TYPES) {
-        for (int d : new int[] {257, 333, 512}) {
-          AttentionShape.Builder shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, d);
-          String refusal = refusal(device, shape.valueHeadDim(64).build());
-          assertTrue(refusal.contains("headDim is " + d) && refusal.contains("256"), refusal);
-          shape = AttentionShape.dense(type, 1, 4, 4, 1, 1, 64).valueHeadDim(d);
-          refusal = refusal(device, shape.build());
-          assertTrue(refusal.contains("valueHeadDim " + d), refusal);
+        for (int[] widths : new int[][] {{257, 64}, {64, 257}, {333, 333}, {576, 512}}) {
+          String plain = plan(device, wide(type, widths).build()).kernel();
+          assertTrue(plain.endsWith("_d576_parts"), plain);
+          String said = "headDim is " + widths[0] + " and valueHeadDim " + widths[1];
+          String refusal = refusal(device, wide(type, widths).weights().build());
+          assertTrue(refusal.contains(said) && refusal.contains("weights take up to 256"), refusal);
+          refusal = refusal(device, wide(type, widths).lse().backward().build());
+          assertTrue(refusal.contains(said) && refusal.contains("pass take up to 256"), refusal);
+          refusal = refusal(device, wide(type, widths).contentBias().build());
+          assertTrue(
+              refusal.contains(said) && refusal.contains("positionKeys take up to 128"), refusal);
         }
       }
     }
+  }
+
+  private static AttentionShape.Builder wide(DType type, int[] widths) {
+    return AttentionShape.dense(type, 1, 40, 4, 1, 1, widths[0]).valueHeadDim(widths[1]);
   }
 
   @Test
