@@ -65,12 +65,14 @@ int32_t check_top_weights(const Spec& spec, Error& error) {
                     (long long)spec.top_count);
 }
 
-// `key_width`: key_length is also the width of an operand, and stays as it is.
+// `key_width`: key_length is also the width of an operand, and stays as it is. `query_choice`: query_length is what the
+// caller says alone, since a device chooses its kernel by it, and a sequence that decodes is to have the same bits alone
+// and beside one whose prompt is being read.
 template <typename Spec>
-void set_mask_defaults(Spec& spec, bool key_width) {
+void set_mask_defaults(Spec& spec, bool key_width, bool query_choice = false) {
   if (spec.packed) {
     // No sequence is longer than all.
-    spec.query_length = std::min(spec.query_length, spec.query_total);
+    if (!query_choice) spec.query_length = std::min(spec.query_length, spec.query_total);
     if (!key_width) spec.key_length = std::min(spec.key_length, spec.key_total);
   }
   // A window wider than any distance is the same window, and cannot overflow a position.

@@ -197,7 +197,8 @@ int32_t resolve(fovea_plan& plan) {
   if (int32_t status = check_blocks(spec, plan.error)) return status;
   if (int32_t status = check_gates(spec, plan.error)) return status;
   if (int32_t status = set_image_window(spec, plan.error)) return status;
-  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights || spec.has_block_table);
+  set_mask_defaults(spec, spec.bias_dtype != 0 || spec.has_mask || spec.has_weights || spec.has_block_table,
+                    spec.has_block_table);
   if (int32_t status = check_positions(spec, plan.error)) return status;
   if (!spec.has_scale) spec.scale = float(1.0 / std::sqrt(double(spec.head_dim)));
   // Five products in the backward pass where the forward has two; of keys of distances three and one.
