@@ -94,15 +94,14 @@ FOVEA_DEVICE void fence_async(FOVEA_WHERE) {
 #endif
 
 // Whether there is a product of so many sums of a thread: half as many as columns.
-constexpr bool has_product(int count) {
-  return count == 32 || count == 48 || count == 64 || count == 96 || count == 128;
-}
+template <int kCount>
+constexpr bool kHasProduct = kCount == 32 || kCount == 48 || kCount == 64 || kCount == 96 || kCount == 128;
 
 // sums[64 x 2 Count] = a[64 x 16] * b, or += where it `adds`, in bfloat16 or float16 with float32 sums, both operands
 // in shared memory. Warp w of the warpgroup holds rows 16w to 16w+15, each 8 columns as tile::mma holds its c.
 template <typename T, Major A, Major B, int Count>
 FOVEA_DEVICE void wgmma(float (&sums)[Count], uint64_t first, uint64_t second, bool adds FOVEA_AND_WHERE) {
-  static_assert(has_product(Count));
+  static_assert(kHasProduct<Count>);
 #ifdef __CUDACC__
   if constexpr (Count == 32) {
     if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_SHARED("bf16", 64, 32, 32, 33, 34, 35, 36);
@@ -129,7 +128,7 @@ FOVEA_DEVICE void wgmma(float (&sums)[Count], uint64_t first, uint64_t second, b
 template <typename T, Major B, int Count>
 FOVEA_DEVICE void wgmma(float (&sums)[Count], const uint32_t (&first)[4], uint64_t second, bool adds
                         FOVEA_AND_WHERE) {
-  static_assert(has_product(Count));
+  static_assert(kHasProduct<Count>);
 #ifdef __CUDACC__
   if constexpr (Count == 32) {
     if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_REGISTERS("bf16", 64, 32, 32, 33, 34, 35, 36, 37, 38);

@@ -166,12 +166,13 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
-   * Makes queries packed where keys are not, as where these lie in {@link #pages}: sequence b has
-   * queries {@code offsets[b]} to {@code offsets[b + 1] - 1}. Query is [Tq, Hq, D], out [Tq, Hq,
-   * Dv].
+   * Makes queries packed where keys lie in {@link #pages}, and are not: sequence b has queries
+   * {@code offsets[b]} to {@code offsets[b + 1] - 1}. Query is [Tq, Hq, D], out [Tq, Hq, Dv].
    *
    * @param query offsets, [B + 1] {@link DType#INT32}, rising from 0 to Tq; in messages cuSeqlensQ
-   * @param longestQuery at least the length of the longest query sequence; the plan depends on it
+   * @param longestQuery at least the length of the longest query sequence; the plan depends on it,
+   *     and on a device which kernel runs: there a sequence has the same bits in any batch of the
+   *     same longestQuery
    */
   public AttentionCall cuSeqlens(Tensor query, long longestQuery) {
     Objects.requireNonNull(query, "query");
