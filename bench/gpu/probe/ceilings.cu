@@ -201,7 +201,7 @@ class Ceilings {
       }
       return sum;
     };
-    const size_t shared_bytes = kStages * (box_words * 4 + sizeof(tile::Barrier));
+    const size_t shared_bytes = kStages * (box_words * 4 + sizeof(std::uint64_t));
     measure(name, kStages == 1 ? "load" : "B", kStages == 1 ? rounds : 4.0 * box_words * rounds,
             blocks_sum_to(last), tma_kernel<kStages>, kThreads, shared_bytes, rounds, box_rows,
             step, map);

@@ -203,22 +203,25 @@ __global__ __launch_bounds__(kThreads) void tma_kernel(int rounds, int box_rows,
                                                        Out out) {
   unsigned char* const tiles = tile::dynamic_shared();
   const std::uint32_t bytes = box_rows * kRowBytes;
-  auto* const arrived = reinterpret_cast<tile::Barrier*>(tiles + kStages * bytes);
+  const std::uint32_t base = tile::shared_base();
+  const auto arrived = [&](int stage) {
+    return tile::Barrier{base + kStages * bytes + static_cast<std::uint32_t>(stage) * 8};
+  };
   const auto begin = [&](int round) {
-    tile::Barrier& barrier = arrived[round % kStages];
-    barrier.arrive_expecting(bytes);
-    tile::tma_load(tiles + round % kStages * bytes, map, barrier, 0,
-                   (static_cast<int>(blockIdx.x) + round * step) * box_rows);
+    const std::uint32_t stage = round % kStages;
+    arrived(stage).arrive_expecting(bytes);
+    tile::tma_load(base + stage * bytes, map, arrived(stage),
+                   {0, (static_cast<int>(blockIdx.x) + round * step) * box_rows});
   };
   if (threadIdx.x == 0) {
-    for (int stage = 0; stage < kStages; ++stage) arrived[stage].init(1);
+    for (int stage = 0; stage < kStages; ++stage) arrived(stage).init(1);
     tile::Barrier::publish();
   }
   const Timer timer;
   if (threadIdx.x == 0) {
     for (int round = 0; round < kStages; ++round) begin(round);
     for (int round = 0; round < rounds; ++round) {
-      arrived[round % kStages].wait(round / kStages % 2);
+      arrived(round % kStages).wait(round / kStages % 2);
       if (round + kStages < rounds) begin(round + kStages);
     }
   }
