@@ -2,7 +2,6 @@
 // sm_90a.
 #pragma once
 
-#include "tile/convert.cuh"
 #include "tile/mma.cuh"
 #include "tile/shared.cuh"
 
