@@ -131,8 +131,10 @@ final class Operands {
         };
     tensors.put(operand.name(), operand.inPlace() ? copy(option, tensor) : tensor);
     if (pages != null && operand.present() == pages.present() && tensor.rank() > 0) {
-      long most = tensor.size(tensor.rank() - 1) * sizes.get(pages.rows().symbol());
-      sizes.put(pages.of().symbol(), most);
+      Long rows = sizes.get(pages.rows().symbol());
+      if (rows != null) { // else the cache comes later, and nothing is shaped after it
+        sizes.put(pages.of().symbol(), tensor.size(tensor.rank() - 1) * rows);
+      }
     }
     if (operand.present() == null && !mechanism.isGradient(operand)) {
       measure(operand, tensor);
