@@ -37,9 +37,9 @@ void check(const TensorMap& map, Where where) {
   }
 }
 
-// Of rows of 128 bytes, eight at a time: chunk c of row r lies where chunk c ^ r would, by their addresses.
-uint32_t swizzled(uint32_t address, uint32_t swizzle_bytes) {
-  return swizzle_bytes == 0 ? address : address ^ (address >> 3 & 0x70);
+// Of a byte of a box that begins at `base`.
+uint32_t place_of(const TensorMap& map, uint32_t base, uint32_t offset) {
+  return map.swizzle_bytes == 0 ? base + offset : swizzled(base + offset);
 }
 
 // Calls packet(offset in the box, global address, bytes that exist) for each 16 bytes of a box.
@@ -92,7 +92,7 @@ void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t
   load.where = where;
   walk(map, start, "bulk_load", where, [&](uint32_t offset, const unsigned char* from, uint32_t valid) {
     if (valid > 0) block.global().check(from, valid, false, "bulk_load", where);
-    const uint32_t place = swizzled(to + offset, map.swizzle_bytes);
+    const uint32_t place = place_of(map, to, offset);
     unsigned char* const memory = block.shared().begin_copy(place, kPacket, block.accessor(), "bulk_load", where);
     load.packets.push_back({memory, from, valid});
   });
@@ -107,7 +107,7 @@ void bulk_store(const TensorMap& map, const int32_t* start, uint32_t from, bool 
   BulkStore store = {{}, adds, 0, false, where};
   walk(map, start, "bulk_store", where, [&](uint32_t offset, const unsigned char* to, uint32_t valid) {
     if (valid > 0) block.global().check(to, valid, true, "bulk_store", where);
-    const uint32_t place = swizzled(from + offset, map.swizzle_bytes);
+    const uint32_t place = place_of(map, from, offset);
     block.shared().begin_read(place, kPacket, block.accessor().warp, "bulk_store", where);
     store.packets.push_back({place, const_cast<unsigned char*>(to), valid});
   });

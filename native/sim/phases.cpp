@@ -5,16 +5,6 @@
 #include "sim/block.h"
 
 namespace fovea::sim {
-namespace {
-
-std::string hex(uint32_t address) {
-  char text[16];
-  std::snprintf(text, sizeof text, "0x%x", address);
-  return text;
-}
-
-}  // namespace
-
 // The thread must know of its initialization.
 Phases& Block::mbarrier(uint32_t address, const char* primitive, Where where) {
   shared_.read(address, 8, accessor(), primitive, where);

@@ -29,8 +29,7 @@ struct Place {
   uint32_t address(uint32_t mn, uint32_t k) const {
     const uint32_t row = mn_major ? k : mn, column = mn_major ? mn : k;  // of 128 bytes, 64 elements
     const uint32_t blocks = mn_major ? column / 64 * leading : 0;
-    const uint32_t plain = start + blocks + row / 8 * stride + row % 8 * 128 + (mn_major ? column % 64 : column) * 2;
-    return plain ^ (plain >> 3 & 0x70);
+    return swizzled(start + blocks + row / 8 * stride + row % 8 * 128 + (mn_major ? column % 64 : column) * 2);
   }
 };
 
@@ -130,12 +129,12 @@ void Products::compute(Block& block, Flight& flight) {
   uint32_t a[kWarp][4];
   Fragments fragments;
   const Place second = place(call.second, flight.where);
+  const Place first = call.registers == nullptr ? place(call.first, flight.where) : Place{};
   for (uint32_t lane = 0; lane < kWarp; ++lane) {
     const uint32_t g = lane / 4, t = lane % 4;
     if (call.registers != nullptr) {
       std::copy_n(flight.registers[lane], 4, a[lane]);
     } else {
-      const Place first = place(call.first, flight.where);
       const uint32_t row = warp % 4 * kRows + g;
       a[lane][0] = pair(first, row, 2 * t);
       a[lane][1] = pair(first, row + 8, 2 * t);

@@ -11,13 +11,13 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
-std::string hex(uint32_t x) {
+}  // namespace
+
+std::string hex(uint32_t address) {
   char text[16];
-  std::snprintf(text, sizeof text, "0x%x", x);
+  std::snprintf(text, sizeof text, "0x%x", address);
   return text;
 }
-
-}  // namespace
 
 SharedMemory::~SharedMemory() { unmap(); }
 

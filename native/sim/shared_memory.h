@@ -4,11 +4,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "sim/clocks.h"
 #include "sim/sites.h"
 
 namespace fovea::sim {
+
+// A shared address, for errors.
+std::string hex(uint32_t address);
+
+// Where the 128-byte swizzle puts what would lie at an address: of rows of 128 bytes, eight at a time, chunk c of row r
+// lies where chunk c ^ r would.
+inline uint32_t swizzled(uint32_t address) { return address ^ (address >> 3 & 0x70); }
 
 // Who touches memory: a thread, or all lanes of its warp together.
 struct Accessor {

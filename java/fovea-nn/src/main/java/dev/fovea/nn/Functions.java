@@ -345,16 +345,20 @@ public final class Functions {
    */
   public static Variable embedding(
       EmbeddingLookup lookup, Parameter table, Variable ids, Operands more) {
-    Variable rows = ids.tape().parameter(table);
+    return embedding(lookup, ids.tape().parameter(table), ids, more);
+  }
+
+  private static Variable embedding(
+      EmbeddingLookup lookup, Variable table, Variable ids, Operands more) {
     List<String> names = names(List.of("table", "ids"), more);
     return operation(
             lookup,
             names,
-            List.of(rows, ids),
+            List.of(table, ids),
             more,
             () -> {
-              EmbeddingLookupCall call = lookup.call(rows.value(), ids.value());
-              return new Recipe(call, names, rows.dtype(), call::gradients).addingAll();
+              EmbeddingLookupCall call = lookup.call(table.value(), ids.value());
+              return new Recipe(call, names, table.dtype(), call::gradients).addingAll();
             })
         .getFirst();
   }
@@ -367,18 +371,7 @@ public final class Functions {
    * @return [n, D]
    */
   public static Variable select(Variable matrix, Variable ids) {
-    Variable row = ids.reshape(1, -1);
-    List<String> names = List.of("table", "ids");
-    return operation(
-            EmbeddingLookup.create(),
-            names,
-            List.of(matrix, row),
-            Operands.none(),
-            () -> {
-              EmbeddingLookupCall call = EmbeddingLookup.create().call(matrix.value(), row.value());
-              return new Recipe(call, names, matrix.dtype(), call::gradients).addingAll();
-            })
-        .getFirst()
+    return embedding(EmbeddingLookup.create(), matrix, ids.reshape(1, -1), Operands.none())
         .reshape(-1, matrix.size(-1));
   }
 

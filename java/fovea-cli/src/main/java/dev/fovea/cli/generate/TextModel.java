@@ -6,7 +6,6 @@ import dev.fovea.Device;
 import dev.fovea.Scope;
 import dev.fovea.Tensor;
 import dev.fovea.nn.Embedding;
-import dev.fovea.nn.Parameter;
 import dev.fovea.nn.Parameters;
 import dev.fovea.nn.Positions;
 import dev.fovea.nn.TransformerConfig;
@@ -86,14 +85,7 @@ final class TextModel {
   /** Reads parameters of {@link #create a model}. */
   static void read(Path file, Parameters parameters) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      Safetensors found = Safetensors.read(file, arena);
-      Map<Tensor, Tensor> copies = new LinkedHashMap<>();
-      for (Map.Entry<String, Parameter> each : parameters.named().entrySet()) {
-        Tensor to = each.getValue().value();
-        copies.put(to, found.tensor(each.getKey(), to.shape()));
-      }
-      copies.forEach(Tensor::copyFrom);
-      parameters.changed();
+      Safetensors.read(file, arena).copyTo(parameters);
     }
   }
 

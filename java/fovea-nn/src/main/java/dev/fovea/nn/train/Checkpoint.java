@@ -1,7 +1,6 @@
 package dev.fovea.nn.train;
 
 import dev.fovea.Tensor;
-import dev.fovea.nn.Parameter;
 import dev.fovea.nn.Parameters;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -39,12 +38,8 @@ final class Checkpoint {
   static Map<String, String> read(Path path, Optimizer optimizer) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       Safetensors file = Safetensors.read(path, arena);
-      Map<Tensor, Tensor> copies = new LinkedHashMap<>();
       Parameters parameters = optimizer.parameters();
-      for (Map.Entry<String, Parameter> each : parameters.named().entrySet()) {
-        Tensor to = each.getValue().value();
-        copies.put(to, file.tensor(each.getKey(), to.shape()));
-      }
+      Map<Tensor, Tensor> copies = file.copies(parameters);
       for (Map.Entry<String, Tensor> each : optimizer.state().entrySet()) {
         Tensor to = each.getValue();
         copies.put(to, file.tensor(STATE + each.getKey(), to.shape()));

@@ -4,6 +4,8 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.fovea.DType;
 import dev.fovea.Tensor;
+import dev.fovea.nn.Parameter;
+import dev.fovea.nn.Parameters;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -297,6 +299,26 @@ public final class Safetensors {
               .formatted(path, name, Arrays.toString(tensor.shape()), Arrays.toString(shape)));
     }
     return tensor;
+  }
+
+  /**
+   * Copies tensors into the parameters of their names, in whatever type they are.
+   *
+   * @throws IOException if one is missing or of another shape; then none has changed
+   */
+  public void copyTo(Parameters parameters) throws IOException {
+    copies(parameters).forEach(Tensor::copyFrom);
+    parameters.changed();
+  }
+
+  /** From the values of parameters to what they are to be. */
+  Map<Tensor, Tensor> copies(Parameters parameters) throws IOException {
+    Map<Tensor, Tensor> copies = new LinkedHashMap<>();
+    for (Map.Entry<String, Parameter> each : parameters.named().entrySet()) {
+      Tensor to = each.getValue().value();
+      copies.put(to, tensor(each.getKey(), to.shape()));
+    }
+    return copies;
   }
 
   /** What else the file says, without the checksum. Unmodifiable. */
