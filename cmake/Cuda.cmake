@@ -51,6 +51,8 @@ if(FOVEA_CUDA)
   string(REGEX REPLACE "([0-9]+[af]?)-virtual" "compute_\\1" targets "${CMAKE_CUDA_ARCHITECTURES}")
   string(REGEX REPLACE "(^|;)([0-9]+[af]?)(-real)?" "\\1sm_\\2" targets "${targets}")
   string(REPLACE ";" " " targets "${targets}")
+  string(REGEX MATCHALL "sm_90a" has_90a "${targets}")
+  list(LENGTH has_90a FOVEA_CUDA_HAS_90A)
   set_source_files_properties(cuda/device.cpp PROPERTIES
     INCLUDE_DIRECTORIES "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}"
     COMPILE_DEFINITIONS

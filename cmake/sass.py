@@ -17,20 +17,20 @@ import tempfile
 # memory. By bytes, so that one of four sums is as much work as four of one. A load that is no copy is of a
 # feature (a bias, a slope) which the plain round has none of, whatever is stored because of it.
 WORK = [
-    (r"[HI]MMA\.", lambda op: 16),
+    (r"(HG?|I)MMA\.", lambda op: 16),
     (r"LDGSTS|STS(\.64|\.128)?$", lambda op: 16 if ".128" in op else 8 if ".64" in op else 4),
     (r"REDG?\.", lambda op: 4 * int((re.search(r"x([24])\b", op) or "01")[1])),
     (r"LDG\.", lambda op: -16),
 ]
 # What a reader can do about an instruction.
 CLASSES = [
-    ("product", r"[HI]MMA"), ("ldmatrix", r"LDSM"), ("shared", r"LDS|STS|ATOMS"),
+    ("product", r"(HG?|I)MMA|WARPGROUP"), ("ldmatrix", r"LDSM"), ("shared", r"LDS|STS|ATOMS"),
     ("copy", r"LDGSTS|LDGDEPBAR|DEPBAR"), ("global", r"LDG|STG|LD|ST|LDC|ULDC"), ("reduce", r"REDG?|ATOMG?"),
     ("mufu", r"MUFU"), ("float", r"FFMA|FMUL|FADD|HADD2|HMUL2|HFMA2|HMNMX2|FFMA32I"), ("max", r"FMNMX\d?|FSETP|FSEL"),
     ("convert", r"F2FP|F2F|F2I|I2F|I2FP|PRMT|UPRMT"), ("move", r"MOV|UMOV|CS2R|S2R|S2UR|R2UR|P2R|R2P"),
     ("integer", r"IMAD|IADD3|VIADD|LOP3|SHF|LEA|UIADD3|ULOP3|USHF|ULEA|UIMAD|IABS|IMNMX|VIMNMX|VIADDMNMX|POPC|FLO"),
     ("predicate", r"ISETP|SEL|PLOP3|UISETP|USEL|UPLOP3"), ("shuffle", r"SHFL|VOTE\w*|REDUX"),
-    ("control", r"BRA|BSSY|BSYNC|BREAK|EXIT|CALL|RET|BRX|WARPSYNC|NOP|YIELD"), ("barrier", r"BAR"),
+    ("control", r"BRA|BSSY|BSYNC|BREAK|EXIT|CALL|RET|BRX|WARPSYNC|NOP|YIELD"), ("barrier", r"BAR|SYNCS"),
 ]
 CLASSES = [(name, re.compile(rf"(?:{pattern})(?:\.|$)")) for name, pattern in CLASSES]
 CLASS_NAMES = [name for name, _ in CLASSES] + ["other"]
@@ -149,6 +149,8 @@ class Graph:
 
     def __init__(self, code):
         self.code = code
+        # Of warpgroups work is products and exponentials: what clears a tile, which is rare, would else be some.
+        self.only_products = any(it.op.startswith("HGMMA") for it in code.values())
         self.reconvergence = {to for it in code.values() if it.op.startswith("BSSY") for to in it.targets}
         self.calls = {}  # the cheapest way through a subroutine, by its first address
         self.next = {}
@@ -205,6 +207,11 @@ class Graph:
                 end = previous[end]
             self.calls[start] = way or None
         return self.calls[start] is not None
+
+    def work(self, step):
+        if not self.only_products:
+            return step.work()
+        return 16 if step.op.startswith("HGMMA") else 4 if step.op.startswith("MUFU.EX2") else 0
 
     def close(self, at, to):
         """Takes an edge away."""
@@ -265,13 +272,16 @@ def find_loops(graph, entry=0):
 
 
 def main_loop(graph, loops):
-    """The innermost of the loops with the most products that also bring or add something."""
+    """The innermost of the loops with the most products that also bring or add something. What warpgroups multiply,
+    other warps bring, and a loop around theirs has products before and behind it."""
 
     def count(loop, pattern):
         return sum(1 for at in loop.body if re.match(pattern, graph.code[at].op))
 
-    loops = [l for l in loops if count(l, r"LDGSTS|RED|UBLKCP|UTMA")]
-    best = max(loops, key=lambda l: count(l, "HMMA"), default=None)
-    if best is None or not count(best, "HMMA"):
+    loops = [l for l in loops if count(l, r"LDGSTS|RED|HGMMA")]
+    groups = [l for l in loops if count(l, "HGMMA")]
+    loops = [l for l in groups if not any(other.body < l.body for other in groups)] or loops
+    best = max(loops, key=lambda l: count(l, "HG?MMA"), default=None)
+    if best is None or not count(best, "HG?MMA"):
         raise Unreadable("no loop has both matrix products and copies")
     return best

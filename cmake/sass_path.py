@@ -71,7 +71,7 @@ class Solved:
                     self._reach[at] = (work + w, cost + c, origin)
         else:
             steps = self.graph.steps(node)
-            self._reach[node] = (work + sum(s.work() for s in steps), cost - len(steps), origin)
+            self._reach[node] = (work + sum(self.graph.work(s) for s in steps), cost - len(steps), origin)
         for at, to in self._steps_out(node):
             if at in self._reach:
                 w, c, _ = self._reach[at]

@@ -10,6 +10,7 @@
 
 #include "core/block.h"
 #include "cuda/cuda_error.h"
+#include "cuda/tensor_map.h"
 
 namespace fovea::device {
 
@@ -158,6 +159,10 @@ int32_t capability() {
     return 0;
   }
   return 10 * major + minor;
+}
+
+int32_t encode(const TensorBoxes& boxes, TensorMap& map, Error& error) {
+  return encode_boxes(boxes, map, error, sizeof error);
 }
 
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/backend.h"
+#include "core/tensor_map.h"
 
 namespace fovea::device {
 
@@ -19,11 +20,12 @@ struct Kernel {
   int32_t threads;
   int32_t shared_bytes;  // dynamic
   int32_t blocks;        // that its tile counts on at the same time on a multiprocessor
+  bool has_engine;       // it copies in bulk
 };
 
 template <typename Params>
 Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
-                   int32_t shared_bytes, int32_t blocks = 1) {
+                   int32_t shared_bytes, int32_t blocks = 1, bool has_engine = false) {
   return {name,
           reinterpret_cast<const void*>(function),
           [](const void* address, const void* params) {
@@ -33,7 +35,8 @@ Kernel make_kernel(const char* name, void (*function)(Params), int32_t threads,
           sizeof(Params),
           threads,
           shared_bytes,
-          blocks};
+          blocks,
+          has_engine};
 }
 
 // Allows the kernel its shared memory on the current device. With FOVEA_REQUIRE_OCCUPANCY in the
@@ -61,6 +64,9 @@ int32_t find_kernel(const Image& image, const char* name, const void*& function,
                     char (&error)[FOVEA_ERROR_LENGTH]);
 // Of the current device, 10 * major + minor; 0 if there is none.
 int32_t capability();
+
+// What the copy engine reads of a tensor, on any device.
+int32_t encode(const TensorBoxes& boxes, TensorMap& map, char (&error)[FOVEA_ERROR_LENGTH]);
 
 // Launches a block for each item of the call, of which there are some. `params` is read before it returns.
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);

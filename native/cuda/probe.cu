@@ -71,8 +71,8 @@ constexpr std::uint32_t kBBytes = kN * kK * 2;
 constexpr std::uint32_t kSharedBytes = kABytes + kBBytes + sizeof(std::uint64_t);  // and a barrier
 
 template <int Product>
-__global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ CUtensorMap a_map,
-                                                    const __grid_constant__ CUtensorMap b_map,
+__global__ __launch_bounds__(128) void wgmma_kernel(const __grid_constant__ TensorMap a_map,
+                                                    const __grid_constant__ TensorMap b_map,
                                                     const std::uint16_t* a, float* c) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL  // the host launches it nowhere else
   constexpr bool kScores = Product == FOVEA_PROBE_SCORES;
@@ -199,11 +199,11 @@ int fovea_cuda_probe_wgmma(int product, const void* a, const void* b, void* c, v
     return FOVEA_UNSUPPORTED;
   }
 
-  CUtensorMap a_map, b_map;
-  if (const int status = encode_matrix(&a_map, a, kM, kK, kM, error, error_size)) return status;
+  TensorMap a_map, b_map;
+  if (const int status = encode_matrix(a_map, a, kM, kK, kM, error, error_size)) return status;
   const int b_rows = scores ? kN : kK;
   if (const int status =
-          encode_matrix(&b_map, b, b_rows, kN * kK / b_rows, b_rows, error, error_size))
+          encode_matrix(b_map, b, b_rows, kN * kK / b_rows, b_rows, error, error_size))
     return status;
   FOVEA_CHECK_CUDA(
       launch(scores ? wgmma_kernel<FOVEA_PROBE_SCORES> : wgmma_kernel<FOVEA_PROBE_VALUES>, 1, 128,

@@ -148,6 +148,15 @@ int32_t find_kernel(const Image&, const char*, const void*&, char (&error)[FOVEA
 }
 int32_t capability() { return 0; }
 
+int32_t encode(const TensorBoxes& boxes, TensorMap& map, char (&error)[FOVEA_ERROR_LENGTH]) {
+  char why[120];
+  if (!check_boxes(boxes, why, sizeof why)) {
+    return fail(error, FOVEA_INVALID_ARGUMENT, "a tensor map %s", why);
+  }
+  map = sim::encode(boxes);
+  return FOVEA_OK;
+}
+
 int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
   if (int32_t status = prepare(kernel, call.error)) return status;
   const auto blocks = uint32_t(call.end - call.begin);
@@ -176,7 +185,7 @@ int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run
     const char* const bytes = static_cast<const char*>(params);
     auto queued =
         std::make_unique<Queued>(Queued{{kernel.name, blocks, uint32_t(kernel.threads),
-                                         size_t(kernel.shared_bytes), sim::reach(run), options},
+                                         size_t(kernel.shared_bytes), sim::reach(run), options, kernel.has_engine},
                                         kernel,
                                         {bytes, bytes + kernel.params_bytes},
                                         {}});

@@ -12,39 +12,23 @@ namespace {
 
 constexpr uint32_t kPacket = 16;
 
-// What cuTensorMapEncodeTiled and the instruction ask for (CUDA driver API, "Tensor Map Object Management"; PTX ISA,
-// "cp.async.bulk.tensor").
-void check(const TensorMap& map, Where where) {
-  const auto refuse = [&](const std::string& what) { fail("bulk copy by a tensor map " + what, where); };
-  if (map.rank < 1 || map.rank > 5) refuse("of rank " + std::to_string(map.rank) + ": expected 1 to 5");
-  if (map.element_bytes != 1 && map.element_bytes != 2 && map.element_bytes != 4) {
-    refuse("of elements of " + std::to_string(map.element_bytes) + " bytes: expected 1, 2 or 4");
-  }
-  if (reinterpret_cast<uintptr_t>(map.base) % kPacket != 0) refuse("whose tensor is misaligned");
-  for (uint32_t d = 0; d < map.rank; ++d) {
-    const std::string which = " of dimension " + std::to_string(d);
-    if (map.size[d] == 0 || map.size[d] > uint64_t{1} << 32) refuse("whose size" + which + " is none");
-    if (map.box[d] == 0 || map.box[d] > 256) refuse("whose box" + which + " is not 1 to 256");
-    if (d > 0 && (map.stride[d] % kPacket != 0 || map.stride[d] >= uint64_t{1} << 40)) {
-      refuse("whose stride" + which + " is no multiple of 16 below 2^40");
-    }
-  }
-  const uint32_t row = map.box[0] * map.element_bytes;
-  if (row % kPacket != 0) refuse("whose box has rows of " + std::to_string(row) + " bytes: expected a multiple of 16");
-  if (map.swizzle_bytes != 0 && map.swizzle_bytes != 128) refuse("with a swizzle that is not 0 or 128 bytes");
-  if (map.swizzle_bytes != 0 && row > map.swizzle_bytes) {
-    refuse("whose box has rows of " + std::to_string(row) + " bytes, wider than its swizzle");
-  }
+// What an instruction finds where its map lies.
+TensorBoxes read(const TensorMap& map, Where where) {
+  TensorBoxes boxes;
+  std::memcpy(&boxes, map.bytes, sizeof boxes);
+  char why[120];
+  if (!check_boxes(boxes, why, sizeof why)) fail(std::string("bulk copy by a tensor map ") + why, where);
+  return boxes;
 }
 
 // Of a byte of a box that begins at `base`.
-uint32_t place_of(const TensorMap& map, uint32_t base, uint32_t offset) {
+uint32_t place_of(const TensorBoxes& map, uint32_t base, uint32_t offset) {
   return map.swizzle_bytes == 0 ? base + offset : swizzled(base + offset);
 }
 
 // Calls packet(offset in the box, global address, bytes that exist) for each 16 bytes of a box.
 template <typename Packet>
-void walk(const TensorMap& map, const int32_t* start, const char* primitive, Where where, Packet packet) {
+void walk(const TensorBoxes& map, const int32_t* start, const char* primitive, Where where, Packet packet) {
   const uint32_t row_bytes = map.box[0] * map.element_bytes;
   const int64_t count = kPacket / map.element_bytes;
   uint64_t rows = 1;
@@ -71,7 +55,7 @@ void walk(const TensorMap& map, const int32_t* start, const char* primitive, Whe
   }
 }
 
-void check_shared(uint32_t address, const TensorMap& map, const char* primitive, Where where) {
+void check_shared(uint32_t address, const TensorBoxes& map, const char* primitive, Where where) {
   const uint32_t alignment = map.swizzle_bytes == 0 ? 128 : 1024;
   if (address % alignment != 0) {
     fail(std::string(primitive) + " at a shared address that is no multiple of " + std::to_string(alignment), where);
@@ -80,39 +64,91 @@ void check_shared(uint32_t address, const TensorMap& map, const char* primitive,
 
 }  // namespace
 
-void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where) {
+TensorMap encode(const TensorBoxes& boxes) {
+  TensorMap map = {};
+  std::memcpy(map.bytes, &boxes, sizeof boxes);
+  return map;
+}
+
+namespace {
+
+// Of copies without a tensor.
+void check_range(const void* global, uint32_t shared, uint32_t bytes, const char* primitive, Where where) {
+  if (reinterpret_cast<uintptr_t>(global) % kPacket == 0 && shared % kPacket == 0 && bytes % kPacket == 0 && bytes > 0) {
+    return;
+  }
+  fail(std::string(primitive) + " of addresses or bytes that are no multiples of 16", where);
+}
+
+// A copy to shared memory of packets that each_packet(take) hands to take(shared address, from, bytes that exist).
+template <typename EachPacket>
+void load(uint32_t mbarrier, Where where, EachPacket each_packet) {
   Block& block = Block::running(where);
-  check(map, where);
-  check_shared(to, map, "bulk_load", where);
   if (!block.mbarrier(mbarrier, "bulk_load", where).published) {
     fail("bulk_load to an mbarrier that the copy engine does not know of", where);
   }
   BulkLoad load;
   load.mbarrier = mbarrier;
   load.where = where;
-  walk(map, start, "bulk_load", where, [&](uint32_t offset, const unsigned char* from, uint32_t valid) {
+  each_packet([&](uint32_t place, const unsigned char* from, uint32_t valid) {
     if (valid > 0) block.global().check(from, valid, false, "bulk_load", where);
-    const uint32_t place = place_of(map, to, offset);
     unsigned char* const memory = block.shared().begin_copy(place, kPacket, block.accessor(), "bulk_load", where);
     load.packets.push_back({memory, from, valid});
   });
   block.issue(std::move(load));
 }
 
-void bulk_store(const TensorMap& map, const int32_t* start, uint32_t from, bool adds, Where where) {
+// The other way.
+template <typename EachPacket>
+void store(bool adds, Where where, EachPacket each_packet) {
   Block& block = Block::running(where);
-  check(map, where);
-  check_shared(from, map, "bulk_store", where);
-  if (adds && map.element_bytes != 4) fail("bulk_store that adds elements that are not float32", where);
   BulkStore store = {{}, adds, 0, false, where};
-  walk(map, start, "bulk_store", where, [&](uint32_t offset, const unsigned char* to, uint32_t valid) {
+  each_packet([&](uint32_t place, const unsigned char* to, uint32_t valid) {
     if (valid > 0) block.global().check(to, valid, true, "bulk_store", where);
-    const uint32_t place = place_of(map, from, offset);
     block.shared().begin_read(place, kPacket, block.accessor().warp, "bulk_store", where);
     store.packets.push_back({place, const_cast<unsigned char*>(to), valid});
   });
   block.stores().issue(std::move(store));
   if (block.schedule() == Schedule::kEager) block.stores().land_latest(block.shared());
+}
+
+}  // namespace
+
+void bulk_load(uint32_t to, const TensorMap& encoded, const int32_t* start, uint32_t mbarrier, Where where) {
+  const TensorBoxes map = read(encoded, where);
+  check_shared(to, map, "bulk_load", where);
+  load(mbarrier, where, [&](auto take) {
+    walk(map, start, "bulk_load", where, [&](uint32_t offset, const unsigned char* from, uint32_t valid) {
+      take(place_of(map, to, offset), from, valid);
+    });
+  });
+}
+
+void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t mbarrier, Where where) {
+  check_range(from, to, bytes, "bulk_load", where);
+  load(mbarrier, where, [&](auto take) {
+    for (uint32_t i = 0; i < bytes; i += kPacket) take(to + i, static_cast<const unsigned char*>(from) + i, kPacket);
+  });
+}
+
+void bulk_store(const TensorMap& encoded, const int32_t* start, uint32_t from, bool adds, Where where) {
+  const TensorBoxes map = read(encoded, where);
+  check_shared(from, map, "bulk_store", where);
+  if (adds && map.element_bytes != 4) fail("bulk_store that adds elements that are not float32", where);
+  store(adds, where, [&](auto take) {
+    walk(map, start, "bulk_store", where, [&](uint32_t offset, const unsigned char* to, uint32_t valid) {
+      take(place_of(map, from, offset), to, valid);
+    });
+  });
+}
+
+void bulk_add(float* to, uint32_t from, uint32_t bytes, Where where) {
+  check_range(to, from, bytes, "bulk_add", where);
+  store(true, where, [&](auto take) {
+    for (uint32_t i = 0; i < bytes; i += kPacket) {
+      take(from + i, reinterpret_cast<const unsigned char*>(to) + i, kPacket);
+    }
+  });
 }
 
 void bulk_store_commit(Where where) { Block::running(where).stores().commit(); }

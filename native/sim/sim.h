@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor_map.h"
+
 namespace fovea::sim {
 
 using Where = std::source_location;
@@ -122,20 +124,17 @@ void mbarrier_publish(Where where);
 void mbarrier_arrive(uint32_t address, uint32_t bytes, Where where);
 void mbarrier_wait(uint32_t address, uint32_t parity, Where where);
 
-// A tensor in global memory as the copy engine sees it, dimension 0 innermost and contiguous.
-struct TensorMap {
-  const void* base;
-  uint32_t rank;           // 1 to 5
-  uint32_t element_bytes;  // 1, 2 or 4
-  uint64_t size[5];
-  uint64_t stride[5];     // bytes; of dimension 0 element_bytes
-  uint32_t box[5];        // elements that a copy moves
-  uint32_t swizzle_bytes;  // 0 or 128: the span in which 16-byte chunks are permuted
-};
+// What the engine is given instead of a CUtensorMap; not checked yet.
+TensorMap encode(const TensorBoxes& boxes);
 
 // Copies the box at `start` (elements, rank of them, inside the tensor or not: what lies outside is zero) to
 // shared memory, where it lies densely but for the swizzle; its bytes go to the mbarrier.
 void bulk_load(uint32_t to, const TensorMap& map, const int32_t* start, uint32_t mbarrier, Where where);
+
+// Without a tensor: `bytes`, a multiple of 16, between addresses that are multiples of it. To be committed and waited
+// for as bulk_store is.
+void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t mbarrier, Where where);
+void bulk_add(float* to, uint32_t from, uint32_t bytes, Where where);
 
 // The other way, by the calling thread; what lies outside of the tensor is left out. With `adds`, float32 elements are
 // added to what is there. Wait returns when of at most `pending` groups shared memory is still to be read.

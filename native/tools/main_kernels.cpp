@@ -32,6 +32,20 @@ void print_all() {
     print(name, "attention_forward", i, 4L * it.tile.rows() * it.tile.keys * it.head_dim(),
           it.tile.warps);
   }
+  for (int i = 0; i < int(kWarpgroupVariants.size()); ++i) {
+    const WarpgroupVariant& it = kWarpgroupVariants[i];
+    if (it.precision != Precision::kBfloat16) continue;
+    write_name(name, it);
+    const WarpgroupTile& tile = it.tile;
+    const int widths = tile.head_dim + tile.value_head_dim;
+    print(name, "warpgroup_forward", i, 2L * tile.rows() * tile.keys * widths, it.warps());
+  }
+  for (int i = 0; i < int(kWarpgroupKeysVariants.size()); ++i) {
+    const WarpgroupKeysVariant& it = kWarpgroupKeysVariants[i];
+    if (it.precision != Precision::kBfloat16) continue;
+    write_name(name, it, false);
+    print(name, "warpgroup_backward_keys", i, 10L * it.tile.rows * it.tile.kKeys * it.tile.head_dim, it.warps());
+  }
   for (int i = 0; i < int(kBackwardVariants.size()); ++i) {
     const BackwardVariant& it = kBackwardVariants[i];
     if (!is_main(it)) continue;

@@ -30,7 +30,7 @@ namespace {
 using sim::Request;
 using sim::Wavefronts;
 
-constexpr int32_t kDevice = 2;    // with shared memory for all of them
+constexpr int32_t kDevice = 3;    // with shared memory for all of them, and no kernels of warpgroups
 constexpr int64_t kShortest = 4;  // tiles: enough to fill every ring
 constexpr std::pair<Request, const char*> kRequests[] = {
     {Request::kCopy, "copy"}, {Request::kMatrices, "ldmatrix"}, {Request::kPlain, "plain"}};

@@ -188,8 +188,8 @@ class Ceilings {
     const int box_words = box_rows * kRowBytes / 4;
     const int rounds = kStages == 1 ? 1024 : int(words.count / box_words / blocks_);
     char error[FOVEA_ERROR_LENGTH];
-    CUtensorMap map;
-    if (encode_matrix(&map, words.data, words.count * 4 / kRowBytes, kRowBytes / 2, box_rows, error,
+    TensorMap map;
+    if (encode_matrix(map, words.data, words.count * 4 / kRowBytes, kRowBytes / 2, box_rows, error,
                       sizeof error)) {
       std::fprintf(stderr, "%s\n", error);
       std::exit(2);

@@ -31,6 +31,46 @@ struct RowFacts {
   static FOVEA_DEVICE uint32_t row_column(int j, int e) { return uint32_t(tile::fragment_column(j, e)); }
 };
 
+// As set_visible_tiles, in tiles of rows that see any of kKeys keys. Both bounds of what a row sees rise with its
+// position, so the rows that see a key are a range, and so are those that see all of the tile.
+template <int kRows, int kKeys>
+FOVEA_DEVICE int32_t set_seeing_tiles(const AttentionParams& p, AttentionRows& rows, int32_t first_key) {
+  const auto maximum = [](int64_t x, int64_t y) { return x > y ? x : y; };
+  const auto minimum = [](int64_t x, int64_t y) { return x < y ? x : y; };
+  rows.begin = rows.full_begin = rows.full_end = 0;
+  if (first_key >= rows.key_length || rows.query_length == 0) return 0;
+  const int64_t last_key = first_key + kKeys - 1, shift = rows.shift(p);
+  int64_t from = 0, to = rows.query_length;            // positions that see any
+  int64_t full_from = 0, full_to = rows.query_length;  // positions that see all
+  if (last_key >= rows.key_length) full_to = 0;
+  if (p.spec.causal) {
+    from = first_key - shift;
+    full_from = last_key - shift;
+  }
+  if (p.spec.has_window_right) {
+    const int64_t right = shift + p.spec.window_right;
+    from = maximum(from, first_key - right);
+    full_from = maximum(full_from, last_key - right);
+  }
+  if (p.spec.has_window_left) {
+    const int64_t left = shift - p.spec.window_left;
+    to = minimum(to, last_key - left + 1);
+    full_to = minimum(full_to, first_key - left + 1);
+  }
+  const int64_t group = rows.group.value;
+  from = maximum(from, 0);
+  full_from = maximum(full_from, 0);
+  if (from >= to) return 0;
+  rows.begin = int32_t(from * group / kRows);
+  const int32_t end = int32_t((to * group + kRows - 1) / kRows);
+  rows.full_begin = int32_t((full_from * group + kRows - 1) / kRows) - rows.begin;
+  // Rows that are not there have weights of zero without a mask.
+  const int32_t full_end =
+      full_to >= rows.query_length ? end : int32_t(maximum(full_to, 0) * group / kRows);
+  rows.full_end = full_end - rows.begin;
+  return end - rows.begin;
+}
+
 // Keys of a thread: 16 i + 8 h + lane / 4 after the first of its warp.
 struct ThreadKeys {
   int32_t first;

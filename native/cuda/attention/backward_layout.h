@@ -89,7 +89,8 @@ struct BackwardLayout {
   BackwardLayout(const fovea_plan& plan, const BackwardVariant& variant) {
     const Spec spec = spec_of_kernels(spec_of(plan));
     const int64_t queries = spec.packed ? spec.query_total : spec.batch * spec.query_length;
-    head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * variant.padding();
+    head_rows = queries * (spec.query_heads / spec.key_heads) + spec.batch * (variant.padding() + kRowAlignment);
+    head_rows = (head_rows + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
     const __int128 rows = __int128{head_rows} * spec.key_heads;
     bytes = 0;
     lse2 = add(rows * 4);

@@ -24,14 +24,16 @@ FOVEA_DEVICE bool is_large_lse(float lse2) {
 FOVEA_DEVICE bool is_split(float lse2) { return tile::as_bits(lse2) == tile::as_bits(kSplitLse); }
 
 // The workspace's row of a query of a sequence. Rows of a key head lie side by side, those of one
-// position together, with `padding` rows behind each sequence, so that a tile never meets the next.
+// position together, with `padding` rows and more behind each sequence, so that a tile never meets the next.
+// Sequences begin at multiples of kRowAlignment: the copy engine takes facts of rows by 16 bytes.
 FOVEA_DEVICE int64_t workspace_row(const BackwardParams& b, const AttentionRows& rows,
                                    int32_t position, int32_t head) {
   const AttentionParams& p = b.forward;
   const int32_t group = int32_t(p.group.value);
   const int64_t start = p.spec.packed ? int64_t{rows.query_start} : int64_t{rows.batch} * p.query_length;
-  return rows.key_head * b.head_rows + int64_t{rows.batch} * b.padding +
-         (start + position) * group + (head - rows.key_head * group);
+  const int64_t first = start * group + int64_t{rows.batch} * (b.padding + kRowAlignment);
+  return rows.key_head * b.head_rows + (first & -int64_t{kRowAlignment}) + int64_t{position} * group +
+         (head - rows.key_head * group);
 }
 
 // Products of float16 take weights times 2^15, of which float16 holds all but 2^-40 of one; every lse is

@@ -61,6 +61,9 @@ constexpr BackwardTile kPositionFloatBackwardTiles[] = {
 // Of a block of the kernels that go by rows alone.
 constexpr int kRowThreads = 128;
 
+// Of the first row of a sequence in the workspace.
+constexpr int kRowAlignment = 4;
+
 // Launches, in this order; those without work are left out.
 enum BackwardPhase {
   kRowsPhase,

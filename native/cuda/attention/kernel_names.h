@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/warpgroup_tiles.h"
 
 namespace fovea::attention::cuda {
 
@@ -32,6 +33,21 @@ void write_name(char (&name)[kLength], const AttentionVariant& variant) {
   std::snprintf(name, kLength, "flash_cuda_sm80_%s_%dx%d_d%d%s", name_of(variant.precision),
                 variant.tile.rows(), variant.tile.keys, variant.tile.head_dim,
                 features_of(variant));
+}
+
+template <size_t kLength>
+void write_name(char (&name)[kLength], const WarpgroupVariant& variant) {
+  const WarpgroupTile& tile = variant.tile;
+  char values[8] = "";
+  if (tile.value_head_dim != tile.head_dim) std::snprintf(values, sizeof values, "_%d", tile.value_head_dim);
+  std::snprintf(name, kLength, "flash_cuda_sm90_%s_%dx%d_d%d%s", name_of(variant.precision), tile.rows(), tile.keys,
+                tile.head_dim, values);
+}
+
+template <size_t kLength>
+void write_name(char (&name)[kLength], const WarpgroupKeysVariant& variant, bool deterministic) {
+  std::snprintf(name, kLength, "flash_cuda_sm90_backward_%s_%dx%d_d%d%s", name_of(variant.precision),
+                variant.tile.rows, variant.tile.kKeys, variant.tile.head_dim, deterministic ? "_deterministic" : "");
 }
 
 // The keys kernel of a backward pass, or the queries kernel if it is `deterministic`.

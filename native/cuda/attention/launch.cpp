@@ -29,6 +29,10 @@ AttentionKernel* const* cache_position_kernels_f32();
 AttentionKernel* const* fold_kernels_f16();
 AttentionKernel* const* fold_kernels_bf16();
 AttentionKernel* const* fold_kernels_f32();
+WarpgroupKernel* const* warpgroup_kernels_f16();
+WarpgroupKernel* const* warpgroup_kernels_bf16();
+WarpgroupBackwardKernel* const* warpgroup_keys_kernels_f16();
+WarpgroupBackwardKernel* const* warpgroup_keys_kernels_bf16();
 
 namespace {
 
@@ -99,6 +103,47 @@ device::Kernel kernel_of(const fovea_plan& plan) {
   const AttentionVariant& variant = kAttentionVariants[plan.variant];
   return device::make_kernel(plan.kernel, forward_function(plan), variant.tile.threads(),
                              variant.shared_bytes(), variant.tile.blocks);
+}
+
+// Whether the plan's kernel is one of warpgroups; of a backward pass, that of keys.
+bool has_warpgroups(const fovea_plan& plan) { return plan.isa == 90; }
+
+device::Kernel warpgroup_kernel_of(const fovea_plan& plan) {
+  const WarpgroupVariant& variant = kWarpgroupVariants[plan.variant];
+  const auto first = int32_t(std::size(kWarpgroupTiles));
+  WarpgroupKernel* const function = variant.precision == Precision::kFloat16
+                                        ? warpgroup_kernels_f16()[plan.variant]
+                                        : warpgroup_kernels_bf16()[plan.variant - first];
+  return device::make_kernel(plan.kernel, function, variant.tile.threads(), variant.shared_bytes(), 1, true);
+}
+
+// Which of kWarpgroupKeysVariants a backward plan has.
+int32_t warpgroup_keys_of(const fovea_plan& plan) {
+  const BackwardVariant& variant = kBackwardVariants[plan.variant];
+  int32_t index = 0;
+  while (kWarpgroupKeysVariants[index].precision != variant.precision ||
+         kWarpgroupKeysVariants[index].tile.head_dim != variant.head_dim()) {
+    ++index;
+  }
+  return index;
+}
+
+device::Kernel warpgroup_keys_kernel_of(const fovea_plan& plan) {
+  const int32_t index = warpgroup_keys_of(plan), first = int32_t(std::size(kWarpgroupKeysTiles));
+  const WarpgroupKeysVariant& variant = kWarpgroupKeysVariants[index];
+  WarpgroupBackwardKernel* const function = variant.precision == Precision::kFloat16
+                                                ? warpgroup_keys_kernels_f16()[index]
+                                                : warpgroup_keys_kernels_bf16()[index - first];
+  return device::make_kernel(plan.kernel, function, variant.tile.threads(), variant.shared_bytes(), 1, true);
+}
+
+// What runs where a tensor's address is not one that the copy engine takes.
+int32_t make_portable(fovea_plan& plan) {
+  fovea_device_info device = {};
+  device.compute_capability = plan.isa;
+  device.shared_memory = kWarpgroupShared;
+  device.cache_bytes = int64_t{50} << 20;
+  return plan_portable(device, plan);
 }
 
 // Of the second phase of few rows.
@@ -207,6 +252,12 @@ int32_t prepare(fovea_plan& plan) {
   if (is_sparse(spec_of(plan))) {
     if (int32_t status = device::prepare(lists_kernel(), plan.error)) return status;
   }
+  if (has_warpgroups(plan) && plan.pass == FOVEA_FORWARD) {
+    fovea_plan portable = plan;
+    if (int32_t status = make_portable(portable)) return status;
+    if (int32_t status = device::prepare(kernel_of(portable), plan.error)) return status;
+    return device::prepare(warpgroup_kernel_of(plan), plan.error);
+  }
   if (plan.pass == FOVEA_FORWARD) {
     if (plan.phases > 1) {
       if (int32_t status = device::prepare(fold_kernel_of(plan), plan.error)) return status;
@@ -214,6 +265,9 @@ int32_t prepare(fovea_plan& plan) {
     return device::prepare(kernel_of(plan), plan.error);
   }
   if (int32_t status = device::prepare_phases(plan, backward_kernel_of)) return status;
+  if (has_warpgroups(plan)) {
+    if (int32_t status = device::prepare(warpgroup_keys_kernel_of(plan), plan.error)) return status;
+  }
   if (kBackwardVariants[plan.variant].positions) {
     if (int32_t status = device::prepare(positions_kernel_of(plan), plan.error)) return status;
     if (int32_t status = device::prepare(query_biases_kernel(), plan.error)) return status;
@@ -228,9 +282,43 @@ int32_t check_modifier(const fovea_plan& plan, const Operands& operands, fovea_c
                                : check_loaded(plan, call.error);
 }
 
+int32_t encode_all(std::initializer_list<std::pair<const TensorBoxes*, TensorMap*>> maps, fovea_call& call) {
+  for (const auto& [from, to] : maps) {
+    if (int32_t status = device::encode(*from, *to, call.error)) return status;
+  }
+  return FOVEA_OK;
+}
+
+// Launches the plan's kernel of warpgroups, or where an address is not a multiple of 16 bytes another one.
+int32_t run_warpgroups(const ForwardOperands& operands, const backend::Run& run, fovea_call& call) {
+  const AttentionBoxes boxes(spec_of(run.plan), operands.query, operands.key, operands.value,
+                             kWarpgroupVariants[run.plan.variant].tile);
+  if (!boxes.are_taken()) {
+    fovea_plan portable = run.plan;
+    if (int32_t status = make_portable(portable)) {
+      return fail(call.error, status, "%s", portable.error);
+    }
+    call.end = portable.items[0];
+    const AttentionParams params =
+        attention_params(portable, operands, call, nullptr, kAttentionVariants[portable.variant]);
+    const int32_t status = device::launch(kernel_of(portable), &params, run, call);
+    call.end = run.plan.items[0];
+    return status;
+  }
+  WarpgroupParams params = warpgroup_params(run.plan, operands, call);
+  if (int32_t status = encode_all({{&boxes.query, &params.query_map},
+                                   {&boxes.key, &params.key_map},
+                                   {&boxes.value, &params.value_map}},
+                                  call)) {
+    return status;
+  }
+  return device::launch(warpgroup_kernel_of(run.plan), &params, run, call);
+}
+
 int32_t run_forward(const backend::Run& run, fovea_call& call) {
   const auto& operands = *static_cast<const ForwardOperands*>(run.operands);
   if (int32_t status = check_modifier(run.plan, operands, call)) return status;
+  if (has_warpgroups(run.plan)) return run_warpgroups(operands, run, call);
   const AttentionParams params = attention_params(run.plan, operands, call, run.workspace,
                                                   kAttentionVariants[run.plan.variant]);
   if (call.phase == 1) return device::launch(fold_kernel_of(run.plan), &params, run, call);
@@ -269,6 +357,21 @@ int32_t run_row_operands(BackwardParams& params, const backend::Run& run, fovea_
                        call);
 }
 
+// The keys kernel of warpgroups, or where an address is not a multiple of 16 bytes the variant's.
+int32_t run_warpgroup_keys(const BackwardParams& params, const backend::Run& run, fovea_call& call) {
+  const BackwardBoxes boxes(spec_of(run.plan), params, kWarpgroupKeysVariants[warpgroup_keys_of(run.plan)].tile);
+  if (!boxes.are_taken()) return device::launch(backward_kernel_of(run.plan, kKeysPhase), &params, run, call);
+  WarpgroupBackwardParams all = {params, {}, {}, {}, {}};
+  if (int32_t status = encode_all({{&boxes.query, &all.query_map},
+                                   {&boxes.dout, &all.dout_map},
+                                   {&boxes.key, &all.key_map},
+                                   {&boxes.value, &all.value_map}},
+                                  call)) {
+    return status;
+  }
+  return device::launch(warpgroup_keys_kernel_of(run.plan), &all, run, call);
+}
+
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
   const auto& operands = *static_cast<const BackwardOperands*>(run.operands);
   if (int32_t status = check_modifier(run.plan, operands, call)) return status;
@@ -282,6 +385,7 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
     if (int32_t status = make_lists(of_keys, p, params.key_lists, run, call)) return status;
   }
   if (call.phase == kRowOperandsPhase) return run_row_operands(params, run, call);
+  if (call.phase == kKeysPhase && has_warpgroups(run.plan)) return run_warpgroup_keys(params, run, call);
   const int32_t status =
       device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
   if (status != FOVEA_OK || call.phase != kRowsPhase) return status;

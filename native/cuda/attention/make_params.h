@@ -12,6 +12,8 @@
 #include "cuda/attention/list_layout.h"
 #include "cuda/attention/params.h"
 #include "cuda/attention/tiles.h"
+#include "cuda/attention/warpgroup_boxes.h"
+#include "cuda/attention/warpgroup_params.h"
 #include "cuda/softmax/make_params.h"
 #include "ops/attention/attention.h"
 
@@ -89,6 +91,27 @@ inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOpe
   p.row_tiles = int32_t(parts.row_tiles);
   if (parts.count > 1) p.parts = static_cast<float*>(workspace);
   p.lists = ListLayout(p.spec, variant.tile).at(static_cast<char*>(workspace) + parts.bytes());
+  return p;
+}
+
+// But for the maps, which are the device's to make.
+inline WarpgroupParams warpgroup_params(const fovea_plan& plan, const ForwardOperands& operands,
+                                        const fovea_call& call) {
+  const WarpgroupTile& tile = kWarpgroupVariants[plan.variant].tile;
+  AttentionTile widths = {};
+  widths.head_dim = tile.head_dim;
+  widths.value_head_dim = tile.value_head_dim;
+  WarpgroupParams p = {};
+  static_cast<AttentionParams&>(p) = input_params(plan, operands, call, widths, false);
+  static_cast<ForwardOperands&>(p) = operands;
+  const int64_t group = shared_heads(p.spec), groups = p.spec.query_heads / group;
+  p.group = Divisor::of(uint32_t(group));
+  p.key_group = Divisor::of(uint32_t(groups / p.spec.key_heads));
+  p.key_heads = int32_t(groups);
+  p.pairs = p.spec.batch * groups;
+  p.tiles = int32_t((p.spec.query_length * group + tile.rows() - 1) / tile.rows());
+  p.items = int32_t(p.pairs * p.tiles);
+  p.blocks = int32_t(plan.items[0]);
   return p;
 }
 

@@ -6,6 +6,7 @@
 #include "cuda/attention/backward_layout.h"
 #include "cuda/attention/kernel_names.h"
 #include "cuda/attention/plan.h"
+#include "cuda/attention/warpgroup_boxes.h"
 #include "cuda/softmax/plan.h"
 
 namespace fovea::attention::cuda {
@@ -94,9 +95,73 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   return FOVEA_OK;
 }
 
+constexpr int kWarpgroupCapability = 90;  // sm_90a, and no other
+
+// Whether device and library have kernels of warpgroups, and a problem nothing that is the general kernel's. Rows that
+// lie densely are to be taken by the copy engine whatever their number, or never.
+bool may_take_warpgroups(const fovea_device_info& device, const Spec& spec) {
+  constexpr bool kAreBuilt = FOVEA_WARPGROUPS;
+  return kAreBuilt && device.compute_capability == kWarpgroupCapability && is_half(spec.dtype) && !has_positions(spec) &&
+         !needs_general(spec) && !loads_cache(spec) && spec.head_dim % 8 == 0 && spec.value_head_dim % 8 == 0;
+}
+
+// The kernel of warpgroups that takes a problem, or -1.
+int32_t find_warpgroups(const fovea_device_info& device, const Spec& spec) {
+  if (!may_take_warpgroups(device, spec)) return -1;
+  const Precision precision = precision_of(spec);
+  const auto found = std::find_if(kWarpgroupVariants.begin(), kWarpgroupVariants.end(), [&](const auto& it) {
+    return it.precision == precision && spec.head_dim <= it.tile.head_dim &&
+           spec.value_head_dim <= it.tile.value_head_dim;
+  });
+  if (found == kWarpgroupVariants.end()) return -1;
+  if (!AttentionBoxes(spec, nullptr, nullptr, nullptr, found->tile).are_taken()) return -1;
+  return int32_t(found - kWarpgroupVariants.begin());
+}
+
+// The same of a backward pass, whose variant says its widths. dout is seen when it runs, and may be a copy.
+const WarpgroupKeysVariant* find_warpgroup_keys(const fovea_device_info& device, const Spec& spec,
+                                                const BackwardVariant& variant) {
+  if (!may_take_warpgroups(device, spec) || shared_heads(spec) != spec.query_heads / spec.key_heads) return nullptr;
+  const auto found = std::find_if(kWarpgroupKeysVariants.begin(), kWarpgroupKeysVariants.end(), [&](const auto& it) {
+    return it.precision == variant.precision && it.tile.head_dim == variant.head_dim();
+  });
+  if (found == kWarpgroupKeysVariants.end()) return nullptr;
+  BackwardParams b = {};
+  std::copy_n(spec.query_stride, 3, b.dout_factor_stride);
+  return BackwardBoxes(spec, b, found->tile).are_taken() ? &*found : nullptr;
+}
+
+// Blocks stay, and take one tile of rows after another.
+int32_t plan_warpgroups(const fovea_device_info& device, const Spec& spec, fovea_plan& plan) {
+  const WarpgroupVariant& variant = kWarpgroupVariants[plan.variant];
+  const int64_t group = shared_heads(spec);
+  if (int32_t status = count_items("tiles of queries for each pair of batch and query head",
+                                   {tiles_of(spec.query_length * group, variant.tile.rows()), spec.batch,
+                                    spec.query_heads / group},
+                                   plan.items[0], plan.error)) {
+    return status;
+  }
+  plan.items[0] = std::min<int64_t>(plan.items[0], device.multiprocessors);
+  plan.isa = kWarpgroupCapability;
+  plan.tile_queries = variant.tile.rows();
+  plan.tile_keys = variant.tile.keys;
+  plan.section *= spec.query_heads / group / spec.key_heads;
+  write_name(plan.kernel, variant);
+  return FOVEA_OK;
+}
+
 }  // namespace
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
+  if (int32_t status = plan_portable(device, plan)) return status;
+  const Spec spec = spec_of_kernels(spec_of(plan));
+  const int32_t warpgroups = find_warpgroups(device, spec);
+  if (warpgroups < 0) return FOVEA_OK;
+  plan.variant = warpgroups;
+  return plan_warpgroups(device, spec, plan);
+}
+
+int32_t plan_portable(const fovea_device_info& device, fovea_plan& plan) {
   const Spec spec = spec_of_kernels(spec_of(plan));
   if (int32_t status = check_device(device, spec, plan.error)) return status;
   const Precision precision = loads_cache(spec) ? precision_of_cache(spec) : precision_of(spec);
@@ -188,6 +253,13 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   // No more rows than a grid's tiles have.
   plan.workspace_bytes = int64_t(BackwardLayout(plan).bytes);
   write_name(plan.kernel, variant, deterministic);
+  if (const WarpgroupKeysVariant* const it = find_warpgroup_keys(device, spec, variant)) {
+    // Its keys are as many as the variant's, whose other kernels stay.
+    if (it->tile.kKeys != keys.keys() || variant.padding() % it->tile.rows != 0) return FOVEA_OK;
+    plan.isa = kWarpgroupCapability;
+    plan.tile_queries = it->tile.rows;
+    write_name(plan.kernel, *it, deterministic);
+  }
   return FOVEA_OK;
 }
 

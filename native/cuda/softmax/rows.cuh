@@ -116,11 +116,10 @@ struct AttentionItem {
   uint32_t batch, key_head, tile;
 };
 
-// What this block does. Within a section of pairs the first tiles of all pairs come first; all pairs
+// What an item is. Within a section of pairs the first tiles of all pairs come first; all pairs
 // of a section share the L2 cache. A grid has fewer than 2^31 blocks: 32 bits are enough.
 template <typename Params>
-FOVEA_DEVICE AttentionItem locate_item(const Params& p) {
-  const uint32_t item = uint32_t(p.first_item) + tile::block_index();
+FOVEA_DEVICE AttentionItem locate_item(const Params& p, uint32_t item) {
   const uint32_t all = uint32_t(p.pairs), most = uint32_t(p.section), tiles = uint32_t(p.tiles);
   const uint32_t first = item / (most * tiles) * most;
   const uint32_t pairs = all - first < most ? all - first : most;
@@ -134,6 +133,12 @@ template <bool kPages, typename Params>
 FOVEA_DEVICE bool is_in_pages(const Params& p) {
   if constexpr (kPages) return p.spec.has_block_table;
   return false;
+}
+
+// What this block does.
+template <typename Params>
+FOVEA_DEVICE AttentionItem locate_item(const Params& p) {
+  return locate_item(p, uint32_t(p.first_item) + tile::block_index());
 }
 
 // A sequence and the heads that share a key head; set_rows() follows. kPages: keys may be in pages, which lie apart

@@ -121,7 +121,7 @@ FOVEA_DEVICE void store_shared_pair(uint32_t address, uint32_t first,
 #endif
 }
 
-// Four words from an address that is a multiple of 16.
+// Four words from or to an address that is a multiple of 16.
 FOVEA_DEVICE void load_shared_quad(uint32_t address, uint32_t (&quad)[4] FOVEA_AND_WHERE) {
 #ifdef __CUDACC__
   asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
@@ -130,6 +130,16 @@ FOVEA_DEVICE void load_shared_quad(uint32_t address, uint32_t (&quad)[4] FOVEA_A
                : "memory");
 #else
   sim::shared_read(address, quad, sizeof quad, where);
+#endif
+}
+
+FOVEA_DEVICE void store_shared_quad(uint32_t address, const uint32_t (&quad)[4] FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(quad[0]), "r"(quad[1]), "r"(quad[2]),
+               "r"(quad[3])
+               : "memory");
+#else
+  sim::shared_write(address, quad, sizeof quad, where);
 #endif
 }
 

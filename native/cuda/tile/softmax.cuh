@@ -72,6 +72,13 @@ struct Softmax {
   // reference, and brings `out`, the weighted sums so far, to it where it moves.
   template <int kColumns, int kOutColumns>
   FOVEA_DEVICE void step(Fragment<kM, kColumns>& s, float scale, Fragment<kM, kOutColumns>& out) {
+    step_with(s, scale, [&](int i, int h, float decay) { scale_row(out, i, h, decay); });
+  }
+
+  // The same, where decay_row(i, h, decay) says by what those of a row are to be multiplied, if at all; whether any
+  // of the warp's are.
+  template <int kColumns, typename DecayRow>
+  FOVEA_DEVICE bool step_with(Fragment<kM, kColumns>& s, float scale, DecayRow decay_row) {
     float highest[kM][2];
     bool beyond = false;
     each_row<kM>([&](int i, int h) {
@@ -79,12 +86,13 @@ struct Softmax {
       beyond |= exponent(highest[i][h], i, h, kScores ? reference[i][h] : kNoReference, scale) > kMost;
     });
     const bool moves = any(beyond);
-    if (moves) move(highest, scale, out);
+    if (moves) move(highest, scale, decay_row);
     if (kScores || moves) {
       weigh<true>(s, scale);
     } else {
       weigh<false>(s, scale);
     }
+    return moves;
   }
 
   // Sums over whole rows.
@@ -102,9 +110,8 @@ struct Softmax {
 
   // Rows whose maximum is beyond the headroom take it as their reference. For the others the factor is
   // exactly one: no row feels what its neighbours do.
-  template <int kOutColumns>
-  FOVEA_DEVICE void move(const float (&highest)[kM][2], float scale,
-                         Fragment<kM, kOutColumns>& out) {
+  template <typename DecayRow>
+  FOVEA_DEVICE void move(const float (&highest)[kM][2], float scale, DecayRow decay_row) {
     float base[kM][2];
     each_row<kM>([&](int i, int h) { base[i][h] = reference_score(i, h); });
     if constexpr (!kScores) sync_warp();  // all have read
@@ -127,7 +134,7 @@ struct Softmax {
                      : before - reference[i][h];
       const float decay = exp2_approx(change);
       sum[i][h] *= decay;
-      scale_row(out, i, h, decay);
+      decay_row(i, h, decay);
     });
     if constexpr (!kScores) sync_warp();
   }

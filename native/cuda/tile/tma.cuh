@@ -1,20 +1,15 @@
 // Tiles by the bulk tensor copy engine (TMA). sm_90.
 #pragma once
 
-#ifdef __CUDACC__
-#include <cuda.h>
-#endif
-
+#include "core/tensor_map.h"
 #include "tile/barrier.cuh"
 
 namespace fovea::tile {
 
 // A parameter of a kernel that is FOVEA_GRID_CONSTANT: the engine reads it from where it lies.
 #ifdef __CUDACC__
-using TensorMap = CUtensorMap;
 #define FOVEA_GRID_CONSTANT const __grid_constant__
 #else
-using TensorMap = sim::TensorMap;
 #define FOVEA_GRID_CONSTANT const
 #endif
 
@@ -23,7 +18,7 @@ using TensorMap = sim::TensorMap;
 template <int kRank>
 FOVEA_DEVICE void tma_load(uint32_t to, const TensorMap& map, Barrier barrier, const int32_t (&start)[kRank]
                            FOVEA_AND_WHERE) {
-  static_assert(kRank >= 2 && kRank <= 4);
+  static_assert(kRank >= 2 && kRank <= 5);
 #ifdef __CUDACC__
 #define FOVEA_TMA_LOAD(dimensions, coordinates)                                                              \
   "cp.async.bulk.tensor." dimensions ".shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {" \
@@ -36,14 +31,41 @@ FOVEA_DEVICE void tma_load(uint32_t to, const TensorMap& map, Barrier barrier, c
     asm volatile(FOVEA_TMA_LOAD("3d", "%3, %4, %5")::"r"(to), "l"(&map), "r"(barrier.address), "r"(start[0]),
                  "r"(start[1]), "r"(start[2])
                  : "memory");
-  } else {
+  } else if constexpr (kRank == 4) {
     asm volatile(FOVEA_TMA_LOAD("4d", "%3, %4, %5, %6")::"r"(to), "l"(&map), "r"(barrier.address), "r"(start[0]),
                  "r"(start[1]), "r"(start[2]), "r"(start[3])
+                 : "memory");
+  } else {
+    asm volatile(FOVEA_TMA_LOAD("5d", "%3, %4, %5, %6, %7")::"r"(to), "l"(&map), "r"(barrier.address),
+                 "r"(start[0]), "r"(start[1]), "r"(start[2]), "r"(start[3]), "r"(start[4])
                  : "memory");
   }
 #undef FOVEA_TMA_LOAD
 #else
   sim::bulk_load(to, map, start, barrier.address, where);
+#endif
+}
+
+// Copies `bytes`, a multiple of 16, from one address to the other, multiples of 16. By one thread.
+FOVEA_DEVICE void bulk_load(uint32_t to, const void* from, uint32_t bytes, Barrier barrier FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(barrier.address)
+               : "memory");
+#else
+  sim::bulk_load(to, from, bytes, barrier.address, where);
+#endif
+}
+
+// Adds float32 elements of shared memory, which were written before a fence_async(), to what is there. As bulk_load();
+// the thread commits and waits.
+FOVEA_DEVICE void bulk_add(float* to, uint32_t from, uint32_t bytes FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(to), "r"(from),
+               "r"(bytes)
+               : "memory");
+#else
+  sim::bulk_add(to, from, bytes, where);
 #endif
 }
 

@@ -117,4 +117,22 @@ FOVEA_DEVICE void sync_block(FOVEA_WHERE) {
 #endif
 }
 
+// The same for `threads` of it that meet at one of the barriers 1 to 15: whole warps, those that only arrive included.
+FOVEA_DEVICE void sync_threads(uint32_t barrier, uint32_t threads FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+#else
+  sim::barrier_sync(barrier, threads, where);
+#endif
+}
+
+// Without waiting for the others.
+FOVEA_DEVICE void arrive_threads(uint32_t barrier, uint32_t threads FOVEA_AND_WHERE) {
+#ifdef __CUDACC__
+  asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+#else
+  sim::barrier_arrive(barrier, threads, where);
+#endif
+}
+
 }  // namespace fovea::tile

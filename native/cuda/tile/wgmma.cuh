@@ -22,6 +22,9 @@ FOVEA_DEVICE uint64_t descriptor(uint32_t address, uint32_t leading_bytes, uint3
          (address & 0x3FFFF) >> 4;
 }
 
+// Of an operand that begins so many bytes further, within the same rows of eight or with them.
+FOVEA_DEVICE uint64_t advance(uint64_t descriptor, uint32_t bytes) { return descriptor + (bytes >> 4); }
+
 // Before the first product, and before the next after a wait: orders it behind this thread's earlier accesses of its
 // registers.
 FOVEA_DEVICE void wgmma_fence(FOVEA_WHERE) {

@@ -11,7 +11,6 @@
 namespace fovea::test {
 namespace {
 
-using sim::TensorMap;
 using sim::Where;
 using tile::Barrier;
 
@@ -26,10 +25,10 @@ std::vector<uint16_t> numbers() {
 }
 const std::vector<uint16_t> kNumbers = numbers();
 
-TensorMap map_of(const void* base, uint64_t rows, uint32_t swizzle) {
+TensorBoxes map_of(const void* base, uint64_t rows, uint32_t swizzle) {
   return {base, 2, 2, {kRowBytes / 2, rows}, {2, kRowBytes}, {kRowBytes / 2, kRows}, swizzle};
 }
-const TensorMap kMap = map_of(kNumbers.data(), kTiles * kRows, 128);
+const TensorBoxes kMap = map_of(kNumbers.data(), kTiles * kRows, 128);
 
 sim::Launch launch_of(uint32_t warps, std::vector<sim::Extent> memory) {
   sim::Launch launch = {"engine", 2, 32 * warps, 4096 + 64, std::move(memory), {}};
@@ -42,7 +41,7 @@ Barrier full(int i) { return {stage(kStages) + uint32_t(i) * 16}; }
 Barrier empty(int i) { return {full(i).address + 8}; }
 
 void load(int tile, int to, Where where = Where::current()) {
-  tile::tma_load(stage(to), kMap, full(to), {0, tile * int32_t(kRows)}, where);
+  tile::tma_load(stage(to), sim::encode(kMap), full(to), {0, tile * int32_t(kRows)}, where);
 }
 
 void begin(uint32_t consumers) {
@@ -138,7 +137,7 @@ TEST(a_wrong_parity) {
 TEST(what_lies_outside_is_zero) {
   std::vector<uint16_t> out(kBox / 2);
   // 60 columns and 5 rows of a tensor whose rows are 128 bytes apart; the box begins at row -2, column 8.
-  TensorMap map = map_of(kNumbers.data(), 5, 0);
+  TensorBoxes map = map_of(kNumbers.data(), 5, 0);
   map.size[0] = 60;
   run(
       launch_of(1, {input(kNumbers, "numbers"), output(out, "out")}),
@@ -146,7 +145,7 @@ TEST(what_lies_outside_is_zero) {
         begin(1);
         if (thread_index() == 0) {
           full(0).arrive_expecting(kBox);
-          tile::tma_load(stage(0), map, full(0), {8, -2});
+          tile::tma_load(stage(0), sim::encode(map), full(0), {8, -2});
         }
         full(0).wait(0);
         for (uint32_t i = thread_index(); i < kBox / 4; i += 32) {
@@ -223,30 +222,30 @@ TEST(misuse_of_bulk_copies) {
         [&] {
           begin(1);
           if (thread_index() != 0) return;
-          TensorMap map = kMap;
+          TensorBoxes map = kMap;
           int32_t start[] = {0, 0};
           uint32_t to = stage(0);
           change(map, start, to);
           full(0).arrive_expecting(kBox);
-          sim::bulk_load(to, map, start, full(0).address, Where::current());
+          sim::bulk_load(to, sim::encode(map), start, full(0).address, Where::current());
           full(0).wait(0);
         },
         where);
   };
-  refused("no multiple of 1024", [](TensorMap&, int32_t*, uint32_t& to) { to += 128; });
-  refused("no multiple of 128", [](TensorMap& map, int32_t*, uint32_t& to) { map.swizzle_bytes = 0, to += 64; });
-  refused("of rank 0", [](TensorMap& map, int32_t*, uint32_t&) { map.rank = 0; });
-  refused("whose tensor is misaligned", [](TensorMap& map, int32_t*, uint32_t&) {
+  refused("no multiple of 1024", [](TensorBoxes&, int32_t*, uint32_t& to) { to += 128; });
+  refused("no multiple of 128", [](TensorBoxes& map, int32_t*, uint32_t& to) { map.swizzle_bytes = 0, to += 64; });
+  refused("of rank 0", [](TensorBoxes& map, int32_t*, uint32_t&) { map.rank = 0; });
+  refused("whose tensor is misaligned", [](TensorBoxes& map, int32_t*, uint32_t&) {
     map.base = static_cast<const char*>(map.base) + 2;
   });
-  refused("no multiple of 16", [](TensorMap& map, int32_t*, uint32_t&) { map.stride[1] = 120; });
-  refused("is not 1 to 256", [](TensorMap& map, int32_t*, uint32_t&) { map.box[1] = 257; });
-  refused("wider than its swizzle", [](TensorMap& map, int32_t*, uint32_t&) { map.box[0] = 72; });
-  refused("out of bounds", [](TensorMap& map, int32_t* start, uint32_t&) {
+  refused("no multiple of 16", [](TensorBoxes& map, int32_t*, uint32_t&) { map.stride[1] = 120; });
+  refused("is not 1 to 256", [](TensorBoxes& map, int32_t*, uint32_t&) { map.box[1] = 257; });
+  refused("wider than its swizzle", [](TensorBoxes& map, int32_t*, uint32_t&) { map.box[0] = 72; });
+  refused("out of bounds", [](TensorBoxes& map, int32_t* start, uint32_t&) {
     map.size[1] += 8;
     start[1] = kTiles * int32_t(kRows);
   });
-  refused("out of bounds", [](TensorMap&, int32_t*, uint32_t& to) { to = stage(4); });
+  refused("out of bounds", [](TensorBoxes&, int32_t*, uint32_t& to) { to = stage(4); });
   sim::Launch without = launch_of(1, {input(kNumbers, "numbers")});
   without.has_engine = false;
   expect_error(without, {"in a launch that has none"}, [] {
@@ -263,7 +262,7 @@ struct WrongStore {
 
 // All threads write a box, one stores it to rows 3 and on of a tensor of 8, and adds it once more.
 void stored(std::vector<float>& out, const WrongStore& wrong) {
-  const TensorMap map = {out.data(), 2, 4, {30, 8}, {4, 128}, {32, 8}, 128};
+  const TensorBoxes map = {out.data(), 2, 4, {30, 8}, {4, 128}, {32, 8}, 128};
   for (uint32_t i = thread_index(); i < kBox / 4; i += 64) {
     const float value = float(i);
     const uint32_t plain = stage(0) + 4 * i;
@@ -272,10 +271,10 @@ void stored(std::vector<float>& out, const WrongStore& wrong) {
   if (wrong.publishes) tile::fence_async();
   if (wrong.syncs) sync_block();
   if (thread_index() == 0) {
-    tile::tma_store(map, {0, 3}, stage(0));
+    tile::tma_store(sim::encode(map), {0, 3}, stage(0));
     tile::tma_commit();
     tile::tma_wait_read<0>();
-    tile::tma_add(map, {0, 3}, stage(0));
+    tile::tma_add(sim::encode(map), {0, 3}, stage(0));
     tile::tma_commit();
     if (wrong.overwrites) sim::shared_write(stage(0), "zero", 4, Where::current());
     if (wrong.waits) tile::tma_wait_read<0>();
@@ -311,6 +310,60 @@ TEST(misuse_of_stores) {
          [](WrongStore& it) { it.syncs = false; });
   expect({"exits before it has waited for this store"}, [](WrongStore& it) { it.waits = false; });
   expect({"overwrites shared address 0x", "still reads it"}, [](WrongStore& it) { it.overwrites = true; });
+}
+
+// ---- without a tensor
+
+// One thread copies a box's bytes, all add 1 to them, one adds them to what is in memory.
+TEST(copies_and_sums_without_a_tensor) {
+  std::vector<float> in(kBox / 4), out(kBox / 4, 0.5f);
+  for (size_t i = 0; i < in.size(); ++i) in[i] = float(i);
+  sim::Launch launch = launch_of(2, {input(in, "in"), output(out, "out")});
+  launch.blocks = 1;
+  run(
+      launch,
+      [&] {
+        std::fill(out.begin(), out.end(), 0.5f);
+        begin(1);
+        if (thread_index() == 0) {
+          full(0).arrive_expecting(kBox);
+          tile::bulk_load(stage(0), in.data(), kBox, full(0));
+        }
+        full(0).wait(0);
+        for (uint32_t i = thread_index(); i < kBox / 4; i += 64) {
+          const uint32_t at = stage(0) + 4 * i;
+          store_shared(at, tile::as_bits(tile::as_float(load_shared(at)) + 1));
+        }
+        tile::fence_async();
+        sync_block();
+        if (thread_index() != 0) return;
+        tile::bulk_add(out.data(), stage(0), kBox);
+        tile::tma_commit();
+        tile::tma_wait_read<0>();
+      },
+      [&] {
+        for (size_t i = 0; i < out.size(); ++i) CHECK_EQUAL(out[i], float(i) + 1.5f);
+      });
+}
+
+TEST(misuse_of_copies_without_a_tensor) {
+  const auto refused = [](std::initializer_list<std::string> parts, uint32_t from, uint32_t to, uint32_t bytes,
+                          Where where = Where::current()) {
+    expect_error(
+        launch_of(1, {input(kNumbers, "numbers")}), parts,
+        [=] {
+          begin(1);
+          if (thread_index() != 0) return;
+          full(0).arrive_expecting(bytes);
+          tile::bulk_load(stage(0) + to, kNumbers.data() + from, bytes, full(0));
+          full(0).wait(0);
+        },
+        where);
+  };
+  refused({"bulk_load of addresses or bytes that are no multiples of 16"}, 4, 0, 64);
+  refused({"no multiples of 16"}, 0, 8, 64);
+  refused({"no multiples of 16"}, 0, 0, 24);
+  refused({"out of bounds"}, uint32_t(kNumbers.size()) - 8, 0, 32);
 }
 
 // ---- registers

@@ -147,6 +147,9 @@ final class CheckCommand extends CliCommand {
     json.addProperty("bits", "%016x".formatted(report.bits()));
     json.addProperty("seconds", report.seconds());
     json.addProperty("worstErrorOfAllowed", report.worstError());
+    JsonObject kernels = new JsonObject();
+    report.kernels().forEach(kernels::addProperty);
+    json.add("kernels", kernels);
     JsonArray failures = new JsonArray();
     for (CheckReport.Failure failure : report.failures()) {
       JsonObject one = new JsonObject();

@@ -15,8 +15,8 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <pre>
  * @@S index                              started
- * @@P index worst bits rows keys         passed; worst error in units of what is allowed, {@link Bits},
- *                                        and the tile
+ * @@P index worst bits rows keys kernel  passed; worst error in units of what is allowed, {@link Bits},
+ *                                        the tile, and what ran
  * @@F index kind message                 failed
  * </pre>
  *
@@ -101,8 +101,14 @@ public final class CheckChild {
       }
       AttentionPlan plan = result.plan();
       String bits = Long.toHexString(Bits.of(index, result.outputs()));
-      return "P %d %.4f %s %d %d"
-          .formatted(index, result.worst(), bits, plan.tileQueries(), plan.tileKeys());
+      return "P %d %.4f %s %d %d %s"
+          .formatted(
+              index,
+              result.worst(),
+              bits,
+              plan.tileQueries(),
+              plan.tileKeys(),
+              plan.kernel().replace(' ', '_'));
     } catch (Throwable failure) {
       StackTraceElement[] trace = failure.getStackTrace();
       String at = trace.length == 0 ? "" : " at " + trace[0];

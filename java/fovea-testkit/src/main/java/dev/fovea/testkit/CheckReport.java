@@ -17,6 +17,7 @@ import java.util.Map;
  * @param worstError largest error of a passed case in units of what is allowed
  * @param bits a digest of the outputs of all cases that passed, bit by bit: {@link Bits}
  * @param seconds wall time
+ * @param kernels that ran, and of how many cases that passed
  * @param coverage of features, by feature and value
  * @param rarestPairs the pairs of feature values that were met least often
  * @param pairs number of different pairs of feature values that were met
@@ -37,6 +38,7 @@ public record CheckReport(
     double worstError,
     long bits,
     double seconds,
+    Map<String, Integer> kernels,
     Map<String, Map<String, Integer>> coverage,
     List<PairCount> rarestPairs,
     int pairs,
@@ -93,6 +95,7 @@ public record CheckReport(
     if (passed + failed < cases) {
       text.append("  %d cases did not run%n".formatted(cases - passed - failed));
     }
+    kernels.forEach((name, count) -> text.append("  %s: %d%n".formatted(name, count)));
     sizes.forEach(
         (name, q) ->
             text.append(

@@ -22,6 +22,7 @@ public final class CheckRunner {
   private final Limits limits;
   private final Coverage coverage;
   private final SortedMap<Long, Failure> failures = new TreeMap<>();
+  private final SortedMap<String, Integer> kernels = new TreeMap<>();
   private long passed;
   private double worst;
   private long bits;
@@ -74,6 +75,7 @@ public final class CheckRunner {
         worst,
         bits,
         (System.nanoTime() - start) * 1e-9,
+        kernels,
         coverage.single(),
         coverage.rarestPairs(),
         coverage.pairs(),
@@ -157,6 +159,7 @@ public final class CheckRunner {
         String[] rest = words[3].split(" ");
         bits += Long.parseUnsignedLong(rest[0], 16);
         coverage.add(generate(index), Integer.parseInt(rest[1]), Integer.parseInt(rest[2]));
+        kernels.merge(rest[3], 1, Integer::sum);
       }
       case "F" -> {
         round.end(index, false);

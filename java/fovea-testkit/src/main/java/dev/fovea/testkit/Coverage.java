@@ -25,6 +25,7 @@ public final class Coverage {
   private final String width;
   private final int widest;
   private final Properties minima;
+  private final double featured; // share of the cases that may have every feature
   private long cases;
 
   /** Of no case yet. */
@@ -32,6 +33,7 @@ public final class Coverage {
     width = operation.width();
     widest = operation.widest(limits);
     minima = load(operation.minima(pass, limits));
+    featured = operation.toString().equals("attention") ? 1 - limits.plain() : 1;
   }
 
   /** Adds a finished case. */
@@ -132,7 +134,7 @@ public final class Coverage {
         case "value" -> {
           int met = single.getOrDefault(parts[1], Map.of()).getOrDefault(parts[2], 0);
           // Minima are per thousand cases.
-          if (met * 1000L < least * cases) {
+          if (met * 1000L < least * cases * featured) {
             short0.add("%s=%s: %d of %d cases".formatted(parts[1], parts[2], met, cases));
           }
         }

@@ -81,6 +81,22 @@ public record Style(
     return kind < 0.88 ? gaps : gaps.withAbsurd();
   }
 
+  /** One whose rows of {@code width} begin at multiples of 8 elements. */
+  public static Style drawAligned(Gaussian random, int width) {
+    if (random.chance(0.5) && width % 8 == 0) {
+      return ordered(random.pick(Order.DENSE, Order.SWAPPED));
+    }
+    Style gaps =
+        gaps(
+            random.pick(Order.values()),
+            8L * random.nextInt(3),
+            8L * random.nextInt(3),
+            8L * random.nextInt(3),
+            8L * random.nextInt(3),
+            8L * random.nextInt(2) + Math.floorMod(-width, 8));
+    return random.chance(0.8) ? gaps : gaps.withAbsurd();
+  }
+
   /** A random style for an operand that is read: its elements may share memory. */
   public static Style drawInput(Gaussian random) {
     Style style = draw(random);

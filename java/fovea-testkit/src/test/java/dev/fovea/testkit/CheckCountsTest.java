@@ -85,6 +85,7 @@ class CheckCountsTest {
         0,
         0,
         Map.of(),
+        Map.of(),
         List.of(),
         0,
         Map.of(),

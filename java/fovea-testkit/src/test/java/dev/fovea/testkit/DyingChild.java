@@ -26,7 +26,7 @@ final class DyingChild {
       if (i == 17) {
         Thread.sleep(60_000);
       }
-      say(i == 3 ? "F 3 wrong out: off by one" : "P " + i + " 0.25 f 24 64");
+      say(i == 3 ? "F 3 wrong out: off by one" : "P " + i + " 0.25 f 24 64 kernel");
     }
   }
 

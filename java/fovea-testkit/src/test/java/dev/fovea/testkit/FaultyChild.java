@@ -65,7 +65,7 @@ final class FaultyChild {
   }
 
   private static void pass(long index) {
-    say("P " + index + " 0.25 f 24 64");
+    say("P " + index + " 0.25 f 24 64 kernel");
   }
 
   private static void say(String line) {

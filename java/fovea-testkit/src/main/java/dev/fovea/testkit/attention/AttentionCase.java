@@ -105,7 +105,12 @@ public record AttentionCase(
     /** A NaN in one element of value. */
     NAN_IN_VALUE,
     /** A NaN in one query row: stays in its row. */
-    NAN_IN_QUERY
+    NAN_IN_QUERY;
+
+    /** Whether it needs a bias. */
+    boolean isOfBias() {
+      return this == BIAS_HOLES || this == BIAS_ALL_MASKED || this == BIAS_NAN_AT_MASKED;
+    }
   }
 
   /** Keys that the busiest query sees. */

@@ -33,6 +33,9 @@ public final class BackwardGenerator {
     c.accumulate = random.chance(0.25);
     c.gradients(random.chance(0.7), random.chance(0.7), random.chance(0.7));
     c.dout = Style.drawInput(random);
+    if (forward.plain && random.chance(0.9)) {
+      c.dout = Style.drawAligned(random, forward.valueHeadDim);
+    }
     c.dquery = Style.draw(random);
     c.dkey = Style.draw(random);
     c.dvalue = random.chance(0.5) ? c.dkey : Style.draw(random);

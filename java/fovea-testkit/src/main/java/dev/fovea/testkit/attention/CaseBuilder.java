@@ -64,6 +64,7 @@ public final class CaseBuilder {
   long dataSeed = 1;
   Side guard = Side.END;
   int parallelism = 1;
+  boolean plain; // of what the fastest kernels take
   String repeat = "hand-written case";
   Style query = Style.DENSE;
   Style key = Style.DENSE;

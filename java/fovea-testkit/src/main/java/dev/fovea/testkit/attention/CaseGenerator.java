@@ -24,6 +24,8 @@ public final class CaseGenerator {
   /** The same for the few long cases. */
   private static final double LONG_BUDGET = 1e9;
 
+  private static final long PLAIN_SALT = 0x706c61696eL; // "plain"
+
   private static final int[] HEAD_DIMS = {
     1, 2, 3, 7, 8, 16, 32, 40, 59, 64, 64, 64, 80, 96, 111, 128, 128, 128, 160, 192, 256, 333, 512,
     576
@@ -86,7 +88,43 @@ public final class CaseGenerator {
     c.guard = random.pick(Side.BEGIN, Side.END, Side.END);
     c.parallelism = random.among(1, 1, 1, 2, 3);
     c.allowTf32 = random.chance(0.4) && c.dtype == DType.FLOAT32;
+    if (widths == null) {
+      Gaussian apart = new Gaussian(Gaussian.mix(c.dataSeed + PLAIN_SALT));
+      if (apart.chance(limits.plain())) {
+        makePlain(apart);
+      }
+    }
     return c;
+  }
+
+  /** Leaves what kernels of few features take: in 16 bits, most rows at multiples of 16 bytes. */
+  private void makePlain(Gaussian random) {
+    c.plain = true;
+    c.dtype = random.pick(DType.FLOAT16, DType.BFLOAT16);
+    c.outDType = random.chance(0.2) ? DType.FLOAT32 : c.dtype;
+    c.allowTf32 = false;
+    if (random.chance(0.8)) {
+      c.headDim = (c.headDim + 7) / 8 * 8;
+      c.valueHeadDim = random.chance(0.8) ? c.headDim : (c.valueHeadDim + 7) / 8 * 8;
+    }
+    c.scale = c.scale == null || c.scale <= 0 ? null : c.scale;
+    c.softcap(0).bias(Bias.NONE, null).mask(Bias.NONE).relative(null).blocks(null);
+    c.imageWindow(null).modifier(null).alibi(Alibi.NONE).gates(Gates.NONE);
+    c.positions(Positions.NONE).dropout(0, 0, 0).outputs(c.lse, false);
+    c.rows.clear();
+    c.content = c.content.isOfBias() ? Content.NORMAL : c.content;
+    if (random.chance(0.9)) {
+      boolean slices = c.valueHeadDim == c.headDim && random.chance(0.3);
+      int d = c.headDim;
+      c.query = slices ? Style.slice(0, 2 * c.keyHeads, d) : Style.drawAligned(random, d);
+      c.key = slices ? Style.slice(c.queryHeads, c.keyHeads, d) : Style.drawAligned(random, d);
+      c.value =
+          slices
+              ? Style.slice(c.queryHeads + c.keyHeads, 0, d)
+              : Style.drawAligned(random, c.valueHeadDim);
+    } else {
+      c.query = c.key = c.value = Style.drawInput(random);
+    }
   }
 
   private void sizes() {

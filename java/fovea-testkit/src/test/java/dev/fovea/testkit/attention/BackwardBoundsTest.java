@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The bounds of gradients hold for an emulation of right kernels, and not for one with bugs. */
 class BackwardBoundsTest {
 
-  private static final Limits SMALL = new Limits(256, 256, 12, 256, true, Limits.SIM.minima());
+  private static final Limits SMALL = new Limits(256, 256, 12, 256, true, 0, Limits.SIM.minima());
   private static final int CASES = 100;
   private static final double MOST_PRODUCTS = 2e6;
 

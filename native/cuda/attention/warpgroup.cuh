@@ -1,0 +1,107 @@
+// What kernels of warpgroups share: rings of tiles that one thread fills, and products of tiles in shared memory.
+#pragma once
+
+#include "cuda/attention/warpgroup_tiles.h"
+#include "tile/convert.cuh"
+#include "tile/fragment.cuh"
+#include "tile/tma.cuh"
+#include "tile/wgmma.cuh"
+
+namespace fovea::attention::cuda {
+
+constexpr int kWarpgroup = 128;        // threads
+constexpr uint32_t kEightRows = 1024;  // bytes of eight rows of a piece
+constexpr int kPieceBytes = WarpgroupVariant::kPieceBytes;
+
+// Places of a tile that producer and consumers hand to each other: which one, and for the how many-th time.
+template <int kStages>
+struct RingStep {
+  uint32_t count = 0;
+  FOVEA_DEVICE uint32_t stage() const { return count % kStages; }
+  FOVEA_DEVICE uint32_t parity() const { return count / kStages % 2; }
+};
+
+// By one lane of a warp, behind the wait for what the warp reads there.
+FOVEA_DEVICE void release(tile::Barrier free) {
+  if (tile::thread_anew() % tile::kWarp == 0) free.arrive();
+}
+
+// Sums as products have them.
+template <int kColumns>
+FOVEA_DEVICE float (&flat(tile::Fragment<1, kColumns>& f))[4 * kColumns] {
+  return reinterpret_cast<float(&)[4 * kColumns]>(f);
+}
+
+// s = first * second^T for 64 rows and as many as s has columns, over kDim columns of both, in tiles whose pieces have
+// so many rows. A group of products that the caller waits for.
+template <typename Element, int kDim, int kFirstRows, int kSecondRows, int kColumns>
+FOVEA_DEVICE void issue_rows(tile::Fragment<1, kColumns>& s, uint32_t first, uint32_t second) {
+  using tile::Major;
+  const uint64_t a = tile::descriptor(first, 0, kEightRows), b = tile::descriptor(second, 0, kEightRows);
+  tile::wgmma_fence();
+  FOVEA_UNROLL
+  for (int k = 0; k < kDim / 16; ++k) {
+    const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
+    tile::wgmma<Element, Major::kK, Major::kK>(flat(s), tile::advance(a, piece * kFirstRows + column),
+                                               tile::advance(b, piece * kSecondRows + column), k > 0);
+  }
+  tile::wgmma_commit();
+}
+
+// sums += factors * tile, the factors in registers and as many columns of them as the tile has rows.
+template <typename Element, int kRows, int kColumns>
+FOVEA_DEVICE void issue_columns(tile::Fragment<1, kColumns>& sums, const uint32_t (&factors)[kRows / 16][4],
+                                uint32_t tile) {
+  const uint64_t b = tile::descriptor(tile, kRows * kPieceBytes, kEightRows);
+  tile::wgmma_fence();
+  FOVEA_UNROLL
+  for (int k = 0; k < kRows / 16; ++k) {
+    tile::wgmma<Element, tile::Major::kMN>(flat(sums), factors[k], tile::advance(b, k * 2 * kEightRows), true);
+  }
+  tile::wgmma_commit();
+}
+
+// sums = first^T * second, of a piece of 64 columns and of a tile, both of kRows rows.
+template <typename Element, int kRows, int kColumns>
+FOVEA_DEVICE void issue_transposed(tile::Fragment<1, kColumns>& sums, uint32_t first, uint32_t second) {
+  using tile::Major;
+  const uint64_t a = tile::descriptor(first, kRows * kPieceBytes, kEightRows);
+  const uint64_t b = tile::descriptor(second, kRows * kPieceBytes, kEightRows);
+  tile::wgmma_fence();
+  FOVEA_UNROLL
+  for (int k = 0; k < kRows / 16; ++k) {
+    tile::wgmma<Element, Major::kMN, Major::kMN>(flat(sums), tile::advance(a, k * 2 * kEightRows),
+                                                 tile::advance(b, k * 2 * kEightRows), k > 0);
+  }
+  tile::wgmma_commit();
+}
+
+// Fragments as factors of a product.
+template <typename Element, int kColumns>
+FOVEA_DEVICE void pack(uint32_t (&factors)[kColumns / 2][4], const tile::Fragment<1, kColumns>& f) {
+  FOVEA_UNROLL
+  for (int k = 0; k < kColumns / 2; ++k) {
+    FOVEA_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const float(&piece)[4] = f[0][2 * k + i / 2];
+      factors[k][i] = tile::pack<Element>(piece[i % 2 * 2], piece[i % 2 * 2 + 1]);
+    }
+  }
+}
+
+// Zeroes rows [from, kRows) of the kPieces pieces of a tile, by the kThreads threads from `thread` 0 on; threads must
+// meet behind it.
+template <int kPieces, int kRows, int kThreads>
+FOVEA_DEVICE void clear_rows(uint32_t tile, int32_t from, uint32_t thread) {
+  FOVEA_UNROLL
+  for (int i = 0; i < kPieces; ++i) {
+    const uint32_t piece = tile + i * kRows * kPieceBytes;
+    FOVEA_NO_UNROLL
+    for (uint32_t at = from * kPieceBytes + thread * 8; at < uint32_t(kRows * kPieceBytes); at += kThreads * 8) {
+      tile::store_shared_pair(piece + at, 0, 0);
+    }
+  }
+  tile::fence_async();
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,295 @@
+// Fused attention forward by warpgroups, for sm_90a (Shah et al., FlashAttention-3, arXiv 2407.08608): one thread asks
+// the copy engine for tiles of keys and values, warpgroups multiply them, and a multiprocessor's one block takes one
+// tile of query rows after another. While the weights of a tile of keys are multiplied with its values, the scores of
+// the next are made, and turned to weights; warpgroups take turns to give the tensor cores work, so that one computes
+// exponentials while those of another multiply.
+#pragma once
+
+#include "cuda/attention/block_lists.cuh"
+#include "cuda/attention/output.cuh"
+#include "cuda/attention/warpgroup.cuh"
+#include "cuda/attention/warpgroup_params.h"
+#include "tile/products.cuh"
+#include "tile/registers.cuh"
+
+namespace fovea::attention::cuda {
+
+// Barriers of threads: one for each consumer's turn, and one for all of them.
+constexpr uint32_t kTurnBarrier = 1, kConsumersBarrier = 5;
+
+// What all warps of a block know alike.
+template <WarpgroupVariant kIt>
+struct WarpgroupBlock {
+  static constexpr int kRows = kIt.tile.rows(), kKeys = kIt.tile.keys, kStages = kIt.tile.stages;
+  static constexpr int kConsumers = kIt.tile.consumers, kWarps = kIt.warps();
+  static constexpr int kDim = kIt.tile.head_dim, kValueDim = kIt.tile.value_head_dim;
+  static constexpr int kPieces = kIt.pieces(kDim), kValuePieces = kIt.pieces(kValueDim);
+  static constexpr int kQueryBytes = kIt.query_bytes(), kKeyBytes = kIt.key_bytes(), kValueBytes = kIt.value_bytes();
+  static constexpr int kKeysOffset = kIt.keys_offset(), kValuesOffset = kIt.values_offset();
+  static constexpr int kStagedOffset = kIt.staged_offset(), kRowsOffset = kIt.rows_offset();
+  static constexpr int kScoresOffset = kIt.scores_offset(), kBarriersOffset = kIt.barriers_offset();
+  using Step = RingStep<kStages>;
+
+  const WarpgroupParams& p;
+
+  // Every other round from the last block to the first, so that none has the longest item of each.
+  FOVEA_DEVICE uint32_t item(uint32_t round) const {
+    const uint32_t blocks = uint32_t(p.blocks), block = tile::block_index();
+    return round * blocks + (round % 2 == 0 ? block : blocks - 1 - block);
+  }
+
+  // Rows of an item, the last tile of queries first, and how many tiles of keys they see.
+  FOVEA_DEVICE AttentionRows locate(uint32_t item, int32_t& tiles) const {
+    const AttentionItem at = locate_item(p, item);
+    AttentionRows rows = locate_pair(p, at.batch, at.key_head);
+    set_rows(rows, uint32_t(p.tiles) - 1 - at.tile, kRows);
+    tiles = set_visible_tiles<kKeys>(rows, p);
+    return rows;
+  }
+
+  static FOVEA_DEVICE uint32_t queries() { return tile::shared_base(); }
+  static FOVEA_DEVICE uint32_t keys(Step step) {
+    return tile::shared_base() + kKeysOffset + step.stage() * kKeyBytes;
+  }
+  static FOVEA_DEVICE uint32_t values(Step step) {
+    return tile::shared_base() + kValuesOffset + step.stage() * kValueBytes;
+  }
+  static FOVEA_DEVICE tile::Barrier queries_full() { return barrier(0); }
+  static FOVEA_DEVICE tile::Barrier queries_free() { return barrier(1); }
+  static FOVEA_DEVICE tile::Barrier keys_full(Step step) { return barrier(2 + step.stage()); }
+  static FOVEA_DEVICE tile::Barrier keys_free(Step step) { return barrier(2 + kStages + step.stage()); }
+  static FOVEA_DEVICE tile::Barrier values_full(Step step) { return barrier(2 + 2 * kStages + step.stage()); }
+  static FOVEA_DEVICE tile::Barrier values_free(Step step) { return barrier(2 + 3 * kStages + step.stage()); }
+
+  // By one thread.
+  static FOVEA_DEVICE void start_barriers() {
+    queries_full().init(1);
+    queries_free().init(kWarps);
+    for (Step step; step.count < kStages; ++step.count) {
+      keys_full(step).init(1);
+      values_full(step).init(1);
+      keys_free(step).init(kWarps);
+      values_free(step).init(kWarps);
+    }
+    tile::Barrier::publish();
+  }
+
+ private:
+  static FOVEA_DEVICE tile::Barrier barrier(uint32_t index) {
+    return {tile::shared_base() + kBarriersOffset + 8 * index};
+  }
+};
+
+// One thread that keeps the rings full.
+template <WarpgroupVariant kIt>
+struct WarpgroupProducer : WarpgroupBlock<kIt> {
+  using Block = WarpgroupBlock<kIt>;
+  using Step = Block::Step;
+  using Block::p, Block::kRows, Block::kKeys;
+
+  FOVEA_DEVICE void run() const {
+    Step keys, values;
+    uint32_t loaded = 0;  // tiles of queries
+    FOVEA_NO_UNROLL
+    for (uint32_t round = 0; this->item(round) < uint32_t(p.items); ++round) {
+      int32_t tiles;
+      const AttentionRows rows = this->locate(this->item(round), tiles);
+      if (tiles == 0) continue;
+      const int32_t batch = p.spec.packed ? 0 : rows.batch;
+      const tile::Barrier full = Block::queries_full();
+      Block::queries_free().wait(loaded++ % 2 ^ 1);
+      full.arrive_expecting(Block::kQueryBytes);
+      FOVEA_UNROLL
+      for (int i = 0; i < Block::kPieces; ++i) {
+        tile::tma_load(Block::queries() + i * kRows * kPieceBytes, p.query_map, full,
+                       {64 * i, 0, rows.query_start + rows.position0, rows.key_head, batch});
+      }
+      // Values behind the keys of the next tile: asked for in the order in which they are needed.
+      const int32_t head = int32_t(divide(uint32_t(rows.key_head), p.key_group));
+      int32_t first = rows.key_start + (rows.begin + tiles - 1) * kKeys;
+      FOVEA_NO_UNROLL
+      for (int32_t tile = tiles; tile >= 0; --tile, first -= kKeys) {
+        if (tile > 0) {
+          Block::keys_free(keys).wait(keys.parity() ^ 1);
+          load<Block::kPieces>(Block::keys(keys), p.key_map, Block::keys_full(keys), first, head, batch);
+          ++keys.count;
+        }
+        if (tile < tiles) {
+          Block::values_free(values).wait(values.parity() ^ 1);
+          load<Block::kValuePieces>(Block::values(values), p.value_map, Block::values_full(values),
+                                                    first + kKeys, head, batch);
+          ++values.count;
+        }
+      }
+    }
+  }
+
+ private:
+  template <int kPieces>
+  static FOVEA_DEVICE void load(uint32_t to, const TensorMap& map, tile::Barrier full, int32_t key, int32_t head,
+                                int32_t batch) {
+    full.arrive_expecting(kPieces * kKeys * kPieceBytes);
+    FOVEA_UNROLL
+    for (int i = 0; i < kPieces; ++i) {
+      tile::tma_load(to + i * kKeys * kPieceBytes, map, full, {64 * i, key, head, batch});
+    }
+  }
+};
+
+// A warp of those that multiply: 16 of the 64 rows of its warpgroup, which issues products together.
+template <WarpgroupVariant kIt>
+struct WarpgroupConsumer : WarpgroupBlock<kIt> {
+  using Block = WarpgroupBlock<kIt>;
+  using Step = Block::Step;
+  using Block::p, Block::kRows, Block::kKeys, Block::kConsumers, Block::kDim, Block::kValueDim;
+  using Element = typename tile::PrecisionTypes<kIt.precision>::Element;
+
+  using Scores = tile::Fragment<1, kKeys / 8>;
+  using Sums = tile::Fragment<1, kValueDim / 8>;
+  using Weights = uint32_t[kKeys / 16][4];
+  struct ScoreSlots {
+    static FOVEA_DEVICE uint32_t address() {
+      const uint32_t thread = tile::thread_anew() - kWarpgroup;
+      return tile::shared_base() + Block::kScoresOffset +
+             4 * (thread / tile::kWarp * 16 + thread % tile::kWarp / 4);
+    }
+  };
+  using Softmax = tile::Softmax<1, kIt.precision == Precision::kFloat16, false, ScoreSlots>;
+
+  FOVEA_DEVICE void run() const {
+    Step step;
+    uint32_t loaded = 0;  // tiles of queries
+    if (group() == kConsumers - 1) pass_turn();  // the first is the first
+    FOVEA_NO_UNROLL
+    for (uint32_t round = 0; this->item(round) < uint32_t(p.items); ++round) {
+      int32_t tiles;
+      {
+        const AttentionRows rows = this->locate(this->item(round), tiles);
+        tile::sync_warp();  // those of the last item have been read
+        if (is_leader()) store_rows(shared_rows(), rows);
+        tile::sync_warp();
+      }
+      Softmax softmax;
+      softmax.start();
+      Sums out = {};
+      if (tiles > 0) {
+        Block::queries_full().wait(loaded++ % 2);
+        walk(out, softmax, step, tiles);
+      }
+      softmax.finish();
+      store(out, softmax);
+    }
+  }
+
+ private:
+  static FOVEA_DEVICE uint32_t group() { return tile::thread_index() / kWarpgroup - 1; }
+  static FOVEA_DEVICE uint32_t warp() { return tile::thread_anew() / tile::kWarp - 4; }
+  static FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }
+  static FOVEA_DEVICE uint32_t shared_rows() {
+    return tile::shared_base() + Block::kRowsOffset + warp() * kAttentionRowsBytes;
+  }
+
+  static FOVEA_DEVICE void take_turn() { tile::sync_threads(kTurnBarrier + group(), 2 * kWarpgroup); }
+  static FOVEA_DEVICE void pass_turn() {
+    const uint32_t next = group() == kConsumers - 1 ? 0 : group() + 1;
+    tile::arrive_threads(kTurnBarrier + next, 2 * kWarpgroup);
+  }
+  FOVEA_DEVICE void walk(Sums& out, Softmax& softmax, Step& step, int32_t tiles) const {
+    Scores s;
+    Weights weights;
+    take_turn();
+    issue_scores(s, step);
+    pass_turn();
+    tile::wgmma_wait<0>(flat(s));
+    release(Block::keys_free(step));
+    mask(s, tiles - 1);
+    softmax.step_with(s, p.softmax_scale, [](int, int, float) {});  // there are no sums yet
+    pack<Element>(weights, s);
+    clear_missing(step, tiles - 1);
+    FOVEA_NO_UNROLL
+    for (int32_t tile = tiles - 2; tile >= 0; --tile) {
+      const Step next = {step.count + 1};
+      take_turn();
+      issue_scores(s, next);
+      issue_sums(out, weights, step);
+      pass_turn();
+      tile::wgmma_wait<1>(flat(s));
+      release(Block::keys_free(next));
+      mask(s, tile);
+      float decay[2] = {1, 1};
+      const bool moves = softmax.step_with(s, p.softmax_scale, [&](int, int h, float by) { decay[h] = by; });
+      tile::wgmma_wait<0>(flat(out));
+      release(Block::values_free(step));
+      if (moves) tile::each_row<1>([&](int i, int h) { tile::scale_row(out, i, h, decay[h]); });
+      pack<Element>(weights, s);
+      step = next;
+    }
+    release(Block::queries_free());
+    issue_sums(out, weights, step);
+    tile::wgmma_wait<0>(flat(out));
+    release(Block::values_free(step));
+    ++step.count;
+  }
+
+  static FOVEA_DEVICE void issue_scores(Scores& s, Step step) {
+    Block::keys_full(step).wait(step.parity());
+    issue_rows<Element, kDim, kRows, kKeys>(s, Block::queries() + group() * 64 * kPieceBytes, Block::keys(step));
+  }
+
+  static FOVEA_DEVICE void issue_sums(Sums& out, const Weights& weights, Step step) {
+    Block::values_full(step).wait(step.parity());
+    issue_columns<Element, kKeys>(out, weights, Block::values(step));
+  }
+
+  // Rows of the last tile of values that the sequence does not have may hold anything, and zero times a NaN is one.
+  FOVEA_DEVICE void clear_missing(Step step, int32_t tile) const {
+    const int32_t length = load_rows_field<offsetof(AttentionRows, key_length)>(shared_rows());
+    const int32_t first = first_key(tile), missing = first + kKeys - length;
+    if (missing <= 0) return;
+    Block::values_full(step).wait(step.parity());
+    clear_rows<Block::kValuePieces, kKeys, kConsumers * kWarpgroup>(Block::values(step), kKeys - missing,
+                                                                    tile::thread_anew() - kWarpgroup);
+    tile::sync_threads(kConsumersBarrier, kConsumers * kWarpgroup);
+  }
+
+  static FOVEA_DEVICE int32_t first_key(int32_t tile) { return fovea::cuda::first_key_of<kKeys>(tile, shared_rows()); }
+
+  FOVEA_DEVICE void mask(Scores& s, int32_t tile) const {
+    if (!fovea::cuda::is_masked(tile, shared_rows())) return;
+    const ThreadRows mine(warp() * 16);
+    mask_scores(p, RowPlaces{p, shared_rows(), mine, first_key(tile)}, s);
+  }
+
+  FOVEA_DEVICE void store(const Sums& out, const Softmax& softmax) const {
+    const AttentionRows rows = load_rows(shared_rows());
+    const ThreadRows mine(warp() * 16);
+    const RowResults<1> results(softmax, p.spec.scale, p, rows, mine);
+    store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
+                     tile::shared_base() + Block::kStagedOffset + warp() * kStagedBytes, out, 0, results.factor, true,
+                     p, rows, warp() * 16);
+    store_lse(results, p, rows, mine);
+  }
+};
+
+// By index: nvcc's host code does not take a kernel whose template argument is a struct.
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupVariant<kVariant>.tile.threads(), 1) void warpgroup_forward(
+    FOVEA_GRID_CONSTANT WarpgroupParams p) {
+#if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  constexpr WarpgroupVariant kIt = kWarpgroupVariant<kVariant>;
+  const WarpgroupProducer<kIt> producer{p};
+  if (tile::thread_index() == 0) producer.start_barriers();
+  tile::sync_block();
+  if (tile::thread_index() < kWarpgroup) {
+    tile::give_registers<kIt.tile.producer_registers>();
+    if (tile::thread_index() == 0) producer.run();
+  } else {
+    tile::take_registers<kIt.tile.consumer_registers>();
+    WarpgroupConsumer<kIt>{p}.run();
+  }
+#else
+  tile::trap();  // the planner gives it to no other device
+#endif
+}
+
+}  // namespace fovea::attention::cuda

@@ -1,0 +1,139 @@
+// Which forward kernels of warpgroups exist, for sm_90a, and how each cuts its work: the planner picks from this table,
+// the kernels are instantiated from it. Why these numbers: cuda/README.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <iterator>
+
+#include "cuda/attention/backward_tiles.h"
+
+namespace fovea::attention::cuda {
+
+// A block has `consumers` warpgroups of 64 query rows each, and one more, whose first thread asks the copy engine for
+// queries, and for tiles of `keys` keys and values in two rings of `stages`. It is alone on its multiprocessor, and its
+// warpgroups share out the registers.
+struct WarpgroupTile {
+  int head_dim, value_head_dim;  // the largest it takes
+  int consumers, keys, stages;
+  int producer_registers, consumer_registers;  // of a thread
+
+  constexpr int rows() const { return consumers * 64; }
+  constexpr int threads() const { return (consumers + 1) * 128; }
+};
+
+constexpr WarpgroupTile kWarpgroupTiles[] = {
+    {64, 64, 3, 128, 2, 32, 160},   {96, 96, 2, 128, 2, 24, 240},  {128, 128, 2, 128, 2, 24, 240},
+    {192, 128, 2, 96, 2, 24, 240},  {192, 192, 2, 96, 2, 24, 240}, {256, 256, 2, 64, 2, 24, 240},
+};
+
+// One kernel.
+struct WarpgroupVariant {
+  Precision precision;
+  WarpgroupTile tile;
+
+  // In shared memory tiles lie as boxes of the copy engine: pieces of 64 columns, 128 bytes, one behind the other.
+  static constexpr int kPieceBytes = 128;
+  static constexpr int pieces(int width) { return (width + 63) / 64; }
+  constexpr int query_bytes() const { return tile.rows() * pieces(tile.head_dim) * kPieceBytes; }
+  constexpr int key_bytes() const { return tile.keys * pieces(tile.head_dim) * kPieceBytes; }
+  constexpr int value_bytes() const { return tile.keys * pieces(tile.value_head_dim) * kPieceBytes; }
+
+  constexpr int warps() const { return 4 * tile.consumers; }  // that consume
+  constexpr int keys_offset() const { return query_bytes(); }
+  constexpr int values_offset() const { return keys_offset() + tile.stages * key_bytes(); }
+  // Of each warp, rows of out on their way, and what it knows of its block's rows.
+  constexpr int staged_offset() const { return values_offset() + tile.stages * value_bytes(); }
+  constexpr int rows_offset() const { return staged_offset() + warps() * kStagedBytes; }
+  // The scores that rows of large ones have for references.
+  constexpr int scores_offset() const { return rows_offset() + warps() * kAttentionRowsBytes; }
+  constexpr int barriers_offset() const { return scores_offset() + 4 * tile.rows(); }
+  constexpr int shared_bytes() const { return barriers_offset() + 8 * (2 + 4 * tile.stages); }
+};
+
+constexpr auto kWarpgroupVariants = [] {
+  std::array<WarpgroupVariant, 2 * std::size(kWarpgroupTiles)> all{};
+  size_t count = 0;
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const WarpgroupTile& tile : kWarpgroupTiles) all[count++] = {precision, tile};
+  }
+  return all;
+}();
+
+// One of them, for device code: it may not call the array's operator.
+template <int kIndex>
+constexpr WarpgroupVariant kWarpgroupVariant = kWarpgroupVariants[kIndex];
+
+// For dkey and dvalue, and sums of dquery: a block keeps 64 keys and values for each of two warpgroups; `rows` query rows
+// come at a time, in rings of `stages`.
+struct WarpgroupKeysTile {
+  int head_dim;  // and of values, the largest it takes
+  int rows, stages;
+  int producer_registers, consumer_registers;
+
+  static constexpr int kConsumers = 2, kKeys = 64 * kConsumers;
+  constexpr int threads() const { return (kConsumers + 1) * 128; }
+};
+
+// Of the widths of kHalfBackwardTiles, whose other kernels a backward pass has too.
+constexpr WarpgroupKeysTile kWarpgroupKeysTiles[] = {{64, 64, 2, 24, 240}, {128, 64, 2, 24, 240}};
+
+struct WarpgroupKeysVariant {
+  Precision precision;
+  WarpgroupKeysTile tile;
+
+  static constexpr int kPieceBytes = WarpgroupVariant::kPieceBytes;
+  constexpr int pieces() const { return WarpgroupVariant::pieces(tile.head_dim); }
+  constexpr int key_bytes() const { return tile.kKeys * pieces() * kPieceBytes; }  // of keys, or values
+  constexpr int row_bytes() const { return tile.rows * pieces() * kPieceBytes; }   // of queries, or dout
+  constexpr int gradient_bytes() const { return tile.kKeys * tile.rows * 2; }
+  constexpr int warps() const { return 4 * tile.kConsumers; }  // that consume
+
+  constexpr int values_offset() const { return key_bytes(); }
+  constexpr int queries_offset() const { return values_offset() + key_bytes(); }
+  constexpr int douts_offset() const { return queries_offset() + tile.stages * row_bytes(); }
+  // Two tiles of score gradients: one is multiplied while the next is written.
+  constexpr int gradients_offset() const { return douts_offset() + tile.stages * row_bytes(); }
+  // Of each warp, sums of dquery on their way, or rows of dkey and dvalue; and what it knows of its block's rows.
+  constexpr int staged_offset() const { return gradients_offset() + 2 * gradient_bytes(); }
+  constexpr int facts_offset() const { return staged_offset() + warps() * kStagedBytes; }
+  constexpr int facts_bytes() const { return (kFactNorm + 1) * 4 * tile.rows; }
+  constexpr int rows_offset() const { return facts_offset() + tile.stages * facts_bytes(); }
+  constexpr int norms_offset() const { return rows_offset() + warps() * kAttentionRowsBytes; }
+  constexpr int barriers_offset() const { return norms_offset() + 4 * warps(); }
+  constexpr int shared_bytes() const { return barriers_offset() + 8 * (1 + 4 * tile.stages); }
+};
+
+constexpr auto kWarpgroupKeysVariants = [] {
+  std::array<WarpgroupKeysVariant, 2 * std::size(kWarpgroupKeysTiles)> all{};
+  size_t count = 0;
+  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
+    for (const WarpgroupKeysTile& tile : kWarpgroupKeysTiles) all[count++] = {precision, tile};
+  }
+  return all;
+}();
+
+template <int kIndex>
+constexpr WarpgroupKeysVariant kWarpgroupKeysVariant = kWarpgroupKeysVariants[kIndex];
+
+// What a multiprocessor of compute capability 9.0 has.
+constexpr int kWarpgroupShared = 232448, kWarpgroupRegisters = 65536;
+static_assert([] {
+  for (const WarpgroupVariant& it : kWarpgroupVariants) {
+    const WarpgroupTile& tile = it.tile;
+    if (it.shared_bytes() > kWarpgroupShared) return false;
+    if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
+    // Sums, scores and weights of a consumer are what it cannot do without.
+    if (tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 > tile.consumer_registers) return false;
+  }
+  for (const WarpgroupKeysVariant& it : kWarpgroupKeysVariants) {
+    const WarpgroupKeysTile& tile = it.tile;
+    if (it.shared_bytes() > kWarpgroupShared) return false;
+    if (128 * (tile.producer_registers + tile.kConsumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
+    // Sums of dkey and dvalue, scores and their gradients.
+    if (tile.head_dim + tile.rows > tile.consumer_registers) return false;
+  }
+  return true;
+}());
+
+}  // namespace fovea::attention::cuda
