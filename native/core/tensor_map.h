@@ -19,7 +19,7 @@ struct TensorBoxes {
 };
 
 // The same as an engine reads it: a CUtensorMap, or in the simulator TensorBoxes.
-struct alignas(64) TensorMap {
+struct alignas(128) TensorMap {
   unsigned char bytes[128];
 };
 static_assert(sizeof(TensorBoxes) <= sizeof(TensorMap));

@@ -199,7 +199,7 @@ __global__ __launch_bounds__(kThreads) void red_kernel(int rounds, float* sums, 
 // each round, or always the first where the step is 0.
 template <int kStages>
 __global__ __launch_bounds__(kThreads) void tma_kernel(int rounds, int box_rows, int step,
-                                                       const __grid_constant__ CUtensorMap map,
+                                                       const __grid_constant__ TensorMap map,
                                                        Out out) {
   unsigned char* const tiles = tile::dynamic_shared();
   const std::uint32_t bytes = box_rows * kRowBytes;

@@ -178,6 +178,8 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   static_assert(kRows == 64 && (kTakesTurns || kDim == 128));
   using QueryPart = tile::Fragment<1, 8>;
 
+  const uint32_t group;  // which warpgroup
+
   FOVEA_DEVICE void run() const {
     int32_t first_key, tiles;
     {
@@ -196,7 +198,6 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
 
  private:
   static FOVEA_DEVICE uint32_t thread() { return tile::thread_anew() - kWarpgroup; }
-  static FOVEA_DEVICE uint32_t group() { return tile::thread_index() / kWarpgroup - 1; }
   static FOVEA_DEVICE uint32_t warp() { return thread() / tile::kWarp; }
   static FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }
   static FOVEA_DEVICE uint32_t shared_rows() {
@@ -220,25 +221,26 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     clear_missing_keys(first_key);
     const float norm = kHalfRange ? value_norm() : 0.0f;
     FOVEA_NO_UNROLL
-    for (Step step; step.count < uint32_t(tiles); ++step.count) {
-      const int32_t tile = tiles - 1 - int32_t(step.count);
+    for (uint32_t count = 0; count < uint32_t(tiles); ++count) {
+      const Step step = {tile::uniform(count)};
+      const int32_t tile = tiles - 1 - int32_t(count);
       const RowFacts<kRows> facts = Block::facts(step);
       Scores s, dp;
       Block::queries_full(step).wait(step.parity());
       if (step.count == 0) clear_missing_rows(step, tile);
       if constexpr (kHalfRange) lower(shift, dkey, facts, norm);
-      issue_rows<Element, kDim, kKeys, kRows>(s, Block::keys() + group() * 64 * kPieceBytes, Block::queries(step));
+      issue_rows<Element, kDim, kKeys, kRows>(s, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
       Block::douts_full(step).wait(step.parity());
       const bool special = any_special(facts);
       if (special) clear_dead(step, facts);
-      issue_rows<Element, kDim, kKeys, kRows>(dp, Block::values() + group() * 64 * kPieceBytes, Block::douts(step));
+      issue_rows<Element, kDim, kKeys, kRows>(dp, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
       differentiate(s, dp, tile, facts, special, tile::power_of_two(shift - kOffset), first_key);
       Factors weights, slopes;
       pack<Element>(weights, s);
       issue_columns<Element, kRows>(dvalue, weights, Block::douts(step));
       pack<Element>(slopes, dp);
       if (b.dquery_sums != nullptr) store_gradients(slopes, step);
-      if (b.dquery_sums != nullptr && (!kTakesTurns || group() == step.count % 2)) {
+      if (b.dquery_sums != nullptr && (!kTakesTurns || group == step.count % 2)) {
         QueryPart dquery;
         issue_queries(dquery, step);
         issue_columns<Element, kRows>(dkey, slopes, Block::queries(step));
@@ -385,8 +387,8 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     meet();
   }
 
-  FOVEA_DEVICE static void issue_queries(QueryPart& dquery, Step step) {
-    const uint32_t part = kTakesTurns ? 0 : group() * kKeys * kPieceBytes;
+  FOVEA_DEVICE void issue_queries(QueryPart& dquery, Step step) const {
+    const uint32_t part = kTakesTurns ? 0 : group * kKeys * kPieceBytes;
     issue_transposed<Element, kKeys>(dquery, gradients(step), Block::keys() + part);
   }
 
@@ -405,7 +407,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     tile::fence_async();
     tile::sync_warp();
     if (!is_leader()) return;
-    const uint32_t piece = warp() % 4 * (kDim / 8) + (kTakesTurns ? 0 : 8 * group());
+    const uint32_t piece = warp() % 4 * (kDim / 8) + (kTakesTurns ? 0 : 8 * group);
     const int64_t row = this->workspace_tile(load_rows(shared_rows()), tile);
     tile::bulk_add(b.dquery_sums + row * kDim + piece * 4 * tile::kWarp, staged(), kStagedBytes);
     tile::tma_commit();
@@ -441,7 +443,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupKeysVariant<kVariant>.tile.threads(),
     if (tile::thread_index() == 0) producer.run();
   } else {
     tile::take_registers<kIt.tile.consumer_registers>();
-    WarpgroupKeysConsumer<kIt>{b, b.forward}.run();
+    WarpgroupKeysConsumer<kIt>{{b, b.forward}, tile::uniform(tile::thread_index() / kWarpgroup - 1)}.run();
   }
 #else
   tile::trap();  // the planner gives it to no other device

@@ -154,12 +154,14 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
              4 * (thread / tile::kWarp * 16 + thread % tile::kWarp / 4);
     }
   };
+  const uint32_t group;  // which warpgroup
+
   using Softmax = tile::Softmax<1, kIt.precision == Precision::kFloat16, false, ScoreSlots>;
 
   FOVEA_DEVICE void run() const {
     Step step;
     uint32_t loaded = 0;  // tiles of queries
-    if (group() == kConsumers - 1) pass_turn();  // the first is the first
+    if (group == kConsumers - 1) pass_turn();  // the first is the first
     FOVEA_NO_UNROLL
     for (uint32_t round = 0; this->item(round) < uint32_t(p.items); ++round) {
       int32_t tiles;
@@ -182,16 +184,15 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   }
 
  private:
-  static FOVEA_DEVICE uint32_t group() { return tile::thread_index() / kWarpgroup - 1; }
   static FOVEA_DEVICE uint32_t warp() { return tile::thread_anew() / tile::kWarp - 4; }
   static FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }
   static FOVEA_DEVICE uint32_t shared_rows() {
     return tile::shared_base() + Block::kRowsOffset + warp() * kAttentionRowsBytes;
   }
 
-  static FOVEA_DEVICE void take_turn() { tile::sync_threads(kTurnBarrier + group(), 2 * kWarpgroup); }
-  static FOVEA_DEVICE void pass_turn() {
-    const uint32_t next = group() == kConsumers - 1 ? 0 : group() + 1;
+  FOVEA_DEVICE void take_turn() const { tile::sync_threads(kTurnBarrier + group, 2 * kWarpgroup); }
+  FOVEA_DEVICE void pass_turn() const {
+    const uint32_t next = group == kConsumers - 1 ? 0 : group + 1;
     tile::arrive_threads(kTurnBarrier + next, 2 * kWarpgroup);
   }
   FOVEA_DEVICE void walk(Sums& out, Softmax& softmax, Step& step, int32_t tiles) const {
@@ -208,7 +209,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     clear_missing(step, tiles - 1);
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 2; tile >= 0; --tile) {
-      const Step next = {step.count + 1};
+      const Step next = {tile::uniform(step.count + 1)};
       take_turn();
       issue_scores(s, next);
       issue_sums(out, weights, step);
@@ -231,9 +232,9 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     ++step.count;
   }
 
-  static FOVEA_DEVICE void issue_scores(Scores& s, Step step) {
+  FOVEA_DEVICE void issue_scores(Scores& s, Step step) const {
     Block::keys_full(step).wait(step.parity());
-    issue_rows<Element, kDim, kRows, kKeys>(s, Block::queries() + group() * 64 * kPieceBytes, Block::keys(step));
+    issue_rows<Element, kDim, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes, Block::keys(step));
   }
 
   static FOVEA_DEVICE void issue_sums(Sums& out, const Weights& weights, Step step) {
@@ -285,7 +286,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupVariant<kVariant>.tile.threads(), 1) 
     if (tile::thread_index() == 0) producer.run();
   } else {
     tile::take_registers<kIt.tile.consumer_registers>();
-    WarpgroupConsumer<kIt>{p}.run();
+    WarpgroupConsumer<kIt>{{p}, tile::uniform(tile::thread_index() / kWarpgroup - 1)}.run();
   }
 #else
   tile::trap();  // the planner gives it to no other device

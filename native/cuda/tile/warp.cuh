@@ -52,6 +52,15 @@ FOVEA_DEVICE float shuffle(float value, uint32_t lane FOVEA_AND_WHERE) {
 #endif
 }
 
+// x, which all lanes have alike, but the compiler does not know: what follows from it is computed once for a warp.
+FOVEA_DEVICE uint32_t uniform(uint32_t x) {
+#ifdef __CUDACC__
+  return __shfl_sync(0xffffffffu, x, 0);
+#else
+  return x;
+#endif
+}
+
 // Over the four threads that hold one row of a product's sums.
 FOVEA_DEVICE float quad_max(float value FOVEA_AND_WHERE) {
   value = maximum(value, shuffle_xor(value, 1 FOVEA_PASS_WHERE));

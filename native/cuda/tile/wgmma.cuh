@@ -23,7 +23,9 @@ FOVEA_DEVICE uint64_t descriptor(uint32_t address, uint32_t leading_bytes, uint3
 }
 
 // Of an operand that begins so many bytes further, within the same rows of eight or with them.
-FOVEA_DEVICE uint64_t advance(uint64_t descriptor, uint32_t bytes) { return descriptor + (bytes >> 4); }
+FOVEA_DEVICE uint64_t advance(uint64_t descriptor, uint32_t bytes) {
+  return (descriptor & ~uint64_t{UINT32_MAX}) | uint32_t(uint32_t(descriptor) + (bytes >> 4));
+}
 
 // Before the first product, and before the next after a wait: orders it behind this thread's earlier accesses of its
 // registers.
