@@ -38,6 +38,10 @@ struct WarpgroupBlock {
     return round * blocks + (round % 2 == 0 ? block : blocks - 1 - block);
   }
 
+  // Where rows of out take their place, queries of every item are asked for: of one that sees no key, too, they are
+  // where its zeros go.
+  static FOVEA_DEVICE bool has_queries(int32_t tiles) { return kIt.tile.out_over_queries || tiles > 0; }
+
   // Rows of an item, the last tile of queries first, and how many tiles of keys they see.
   FOVEA_DEVICE AttentionRows locate(uint32_t item, int32_t& tiles) const {
     const AttentionItem at = locate_item(p, item);
@@ -94,7 +98,7 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
     for (uint32_t round = 0; this->item(round) < uint32_t(p.items); ++round) {
       int32_t tiles;
       const AttentionRows rows = this->locate(this->item(round), tiles);
-      if (tiles == 0) continue;
+      if (!Block::has_queries(tiles)) continue;
       const int32_t batch = p.spec.packed ? 0 : rows.batch;
       const tile::Barrier full = Block::queries_full();
       Block::queries_free().wait(loaded++ % 2 ^ 1);
@@ -108,7 +112,7 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
       const int32_t head = int32_t(divide(uint32_t(rows.key_head), p.key_group));
       int32_t first = rows.key_start + (rows.begin + tiles - 1) * kKeys;
       FOVEA_NO_UNROLL
-      for (int32_t tile = tiles; tile >= 0; --tile, first -= kKeys) {
+      for (int32_t tile = tiles; tiles > 0 && tile >= 0; --tile, first -= kKeys) {
         if (tile > 0) {
           Block::keys_free(keys).wait(keys.parity() ^ 1);
           load<Block::kPieces>(Block::keys(keys), p.key_map, Block::keys_full(keys), first, head, batch);
@@ -174,12 +178,16 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       Softmax softmax;
       softmax.start();
       Sums out = {};
-      if (tiles > 0) {
-        Block::queries_full().wait(loaded++ % 2);
-        walk(out, softmax, step, tiles);
-      }
+      if (Block::has_queries(tiles)) Block::queries_full().wait(loaded++ % 2);
+      if (tiles > 0) walk(out, softmax, step, tiles);
       softmax.finish();
+      if (kIt.tile.out_over_queries) meet();  // all have read them
       store(out, softmax);
+      if (kIt.tile.out_over_queries) {
+        tile::fence_async();
+        tile::sync_warp();
+        release(Block::queries_free());
+      }
     }
   }
 
@@ -195,6 +203,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     const uint32_t next = group == kConsumers - 1 ? 0 : group + 1;
     tile::arrive_threads(kTurnBarrier + next, 2 * kWarpgroup);
   }
+  static FOVEA_DEVICE void meet() { tile::sync_threads(kConsumersBarrier, kConsumers * kWarpgroup); }
+
   FOVEA_DEVICE void walk(Sums& out, Softmax& softmax, Step& step, int32_t tiles) const {
     Scores s;
     Weights weights;
@@ -225,7 +235,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       pack<Element>(weights, s);
       step = next;
     }
-    release(Block::queries_free());
+    if (!kIt.tile.out_over_queries) release(Block::queries_free());
     issue_sums(out, weights, step);
     tile::wgmma_wait<0>(flat(out));
     release(Block::values_free(step));
@@ -250,7 +260,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     Block::values_full(step).wait(step.parity());
     clear_rows<Block::kValuePieces, kKeys, kConsumers * kWarpgroup>(Block::values(step), kKeys - missing,
                                                                     tile::thread_anew() - kWarpgroup);
-    tile::sync_threads(kConsumersBarrier, kConsumers * kWarpgroup);
+    meet();
   }
 
   static FOVEA_DEVICE int32_t first_key(int32_t tile) { return fovea::cuda::first_key_of<kKeys>(tile, shared_rows()); }

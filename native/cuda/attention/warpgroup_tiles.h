@@ -12,19 +12,20 @@ namespace fovea::attention::cuda {
 
 // A block has `consumers` warpgroups of 64 query rows each, and one more, whose first thread asks the copy engine for
 // queries, and for tiles of `keys` keys and values in two rings of `stages`. It is alone on its multiprocessor, and its
-// warpgroups share out the registers.
+// warpgroups share out the registers. Where there is no room else, rows of out take the place of the queries.
 struct WarpgroupTile {
   int head_dim, value_head_dim;  // the largest it takes
   int consumers, keys, stages;
   int producer_registers, consumer_registers;  // of a thread
+  bool out_over_queries = false;
 
   constexpr int rows() const { return consumers * 64; }
   constexpr int threads() const { return (consumers + 1) * 128; }
 };
 
 constexpr WarpgroupTile kWarpgroupTiles[] = {
-    {64, 64, 3, 128, 2, 32, 160},   {96, 96, 2, 128, 2, 24, 240},  {128, 128, 2, 128, 2, 24, 240},
-    {192, 128, 2, 96, 2, 24, 240},  {192, 192, 2, 96, 2, 24, 240}, {256, 256, 2, 64, 2, 24, 240},
+    {64, 64, 3, 128, 2, 32, 160},         {96, 96, 2, 128, 2, 24, 240},         {128, 128, 2, 128, 2, 24, 240},
+    {192, 128, 2, 128, 2, 24, 240, true}, {192, 192, 2, 112, 2, 24, 240, true}, {256, 256, 2, 80, 2, 24, 240, true},
 };
 
 // One kernel.
@@ -43,8 +44,9 @@ struct WarpgroupVariant {
   constexpr int keys_offset() const { return query_bytes(); }
   constexpr int values_offset() const { return keys_offset() + tile.stages * key_bytes(); }
   // Of each warp, rows of out on their way, and what it knows of its block's rows.
-  constexpr int staged_offset() const { return values_offset() + tile.stages * value_bytes(); }
-  constexpr int rows_offset() const { return staged_offset() + warps() * kStagedBytes; }
+  constexpr int values_end() const { return values_offset() + tile.stages * value_bytes(); }
+  constexpr int staged_offset() const { return tile.out_over_queries ? 0 : values_end(); }
+  constexpr int rows_offset() const { return values_end() + (tile.out_over_queries ? 0 : warps() * kStagedBytes); }
   // The scores that rows of large ones have for references.
   constexpr int scores_offset() const { return rows_offset() + warps() * kAttentionRowsBytes; }
   constexpr int barriers_offset() const { return scores_offset() + 4 * tile.rows(); }
@@ -122,6 +124,7 @@ static_assert([] {
   for (const WarpgroupVariant& it : kWarpgroupVariants) {
     const WarpgroupTile& tile = it.tile;
     if (it.shared_bytes() > kWarpgroupShared) return false;
+    if (tile.out_over_queries && it.warps() * kStagedBytes > it.query_bytes()) return false;
     if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
     // Sums, scores and weights of a consumer are what it cannot do without.
     if (tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 > tile.consumer_registers) return false;
