@@ -165,13 +165,18 @@ int32_t encode(const TensorBoxes& boxes, TensorMap& map, Error& error) {
   return encode_boxes(boxes, map, error, sizeof error);
 }
 
-int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call, bool overlaps) {
   const auto blocks = uint32_t(call.end - call.begin);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(blocks);
   config.blockDim = dim3(uint32_t(kernel.threads));
   config.dynamicSmemBytes = size_t(kernel.shared_bytes);
   config.stream = static_cast<cudaStream_t>(run.stream);
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &attribute;
+  config.numAttrs = overlaps ? 1 : 0;
   void* arguments[] = {const_cast<void*>(params)};
   // Its own code, not cudaGetLastError's: that may be an older one.
   if (cudaError_t code = cudaLaunchKernelExC(&config, kernel.function, arguments)) {

@@ -68,7 +68,10 @@ int32_t capability();
 // What the copy engine reads of a tensor, on any device.
 int32_t encode(const TensorBoxes& boxes, TensorMap& map, char (&error)[FOVEA_ERROR_LENGTH]);
 
-// Launches a block for each item of the call, of which there are some. `params` is read before it returns.
-int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call);
+// Launches a block for each item of the call, of which there are some. `params` is read before it returns. One that
+// `overlaps` may start before the kernel before it in the stream has ended, and must be made for that (tile/grid.cuh);
+// compute capability 9.0.
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call,
+               bool overlaps = false);
 
 }  // namespace fovea::device

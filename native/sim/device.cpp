@@ -157,7 +157,7 @@ int32_t encode(const TensorBoxes& boxes, TensorMap& map, char (&error)[FOVEA_ERR
   return FOVEA_OK;
 }
 
-int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call) {
+int32_t launch(const Kernel& kernel, const void* params, const backend::Run& run, fovea_call& call, bool) {
   if (int32_t status = prepare(kernel, call.error)) return status;
   const auto blocks = uint32_t(call.end - call.begin);
   static QueueFunction* const queue = find_queue();

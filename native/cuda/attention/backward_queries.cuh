@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/attention/backward_scores.cuh"
+#include "tile/grid.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -198,6 +199,7 @@ FOVEA_DEVICE void convert_sums(const BackwardParams& b) {
 
 template <int kVariant>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_convert(const BackwardParams b) {
+  tile::wait_for_last_kernel();
   convert_sums<kBackwardVariant<kVariant>>(b);
 }
 

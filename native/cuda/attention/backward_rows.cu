@@ -7,6 +7,7 @@
 #include "core/constants.h"
 #include "cuda/attention/backward_table.h"
 #include "cuda/attention/gates.cuh"
+#include "tile/grid.cuh"
 
 namespace fovea::attention::cuda {
 namespace {
@@ -33,6 +34,7 @@ FOVEA_DEVICE void clear_gate_gradients(const BackwardParams& b, const AttentionR
 // A tile of `padding` rows of a pair, a warp for each row. Gates of the output are in dout from here on.
 template <bool kGated>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_rows(const BackwardParams b) {
+  tile::let_next_kernel_start();
   const AttentionParams& p = b.forward;
   const AttentionItem at = locate_item(p);
   AttentionRows rows = locate_pair(p, at.batch, at.key_head);

@@ -9,6 +9,7 @@
 #include "cuda/attention/load.cuh"
 #include "cuda/attention/positions.cuh"
 #include "cuda/attention/scores.cuh"
+#include "tile/grid.cuh"
 #include "tile/products.cuh"
 
 namespace fovea::attention::cuda {
@@ -218,6 +219,8 @@ struct RowStatistics {
 
 template <Precision kPrecision, bool kPositions>
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads, 1) void backward_statistics(const BackwardParams b) {
+  tile::let_next_kernel_start();
+  tile::wait_for_last_kernel();
   RowStatistics<kPrecision, kPositions>(b).run();
 }
 

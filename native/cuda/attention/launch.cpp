@@ -369,7 +369,7 @@ int32_t run_warpgroup_keys(const BackwardParams& params, const backend::Run& run
                                   call)) {
     return status;
   }
-  return device::launch(warpgroup_keys_kernel_of(run.plan), &all, run, call);
+  return device::launch(warpgroup_keys_kernel_of(run.plan), &all, run, call, true);
 }
 
 int32_t run_backward(const backend::Run& run, fovea_call& call) {
@@ -386,10 +386,12 @@ int32_t run_backward(const backend::Run& run, fovea_call& call) {
   }
   if (call.phase == kRowOperandsPhase) return run_row_operands(params, run, call);
   if (call.phase == kKeysPhase && has_warpgroups(run.plan)) return run_warpgroup_keys(params, run, call);
-  const int32_t status =
-      device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call);
+  // Sums of dquery are converted behind the keys kernel.
+  const bool overlaps = has_warpgroups(run.plan), converts = params.dquery_sums != nullptr;
+  const int32_t status = device::launch(backward_kernel_of(run.plan, call.phase), &params, run, call,
+                                        overlaps && converts && call.phase == kQueriesPhase);
   if (status != FOVEA_OK || call.phase != kRowsPhase) return status;
-  return device::launch(statistics_kernel_of(run.plan), &params, run, call);
+  return device::launch(statistics_kernel_of(run.plan), &params, run, call, overlaps);
 }
 
 }  // namespace

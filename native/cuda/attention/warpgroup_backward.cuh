@@ -8,6 +8,7 @@
 #include "cuda/attention/backward_queries.cuh"
 #include "cuda/attention/warpgroup.cuh"
 #include "cuda/attention/warpgroup_params.h"
+#include "tile/grid.cuh"
 #include "tile/registers.cuh"
 
 namespace fovea::attention::cuda {
@@ -91,7 +92,7 @@ struct WarpgroupKeysProducer : WarpgroupKeysBlock<kIt> {
   FOVEA_DEVICE void run() const {
     int32_t first_key, tiles;
     AttentionRows rows = this->locate(first_key, tiles);
-    if (tiles == 0) return;
+    if (tiles == 0) return tile::wait_for_last_kernel();
     const int32_t batch = p.spec.packed ? 0 : rows.batch, key = rows.key_start + first_key;
     const tile::Barrier full = Block::keys_full();
     full.arrive_expecting(2 * Block::kKeyBytes);
@@ -103,6 +104,7 @@ struct WarpgroupKeysProducer : WarpgroupKeysBlock<kIt> {
     }
     const int64_t workspace = this->workspace_tile(rows, 0);
     const int32_t begin = rows.begin;
+    tile::wait_for_last_kernel();  // facts of rows, dout's copy and the zeros that dquery is added to are its work
     FOVEA_NO_UNROLL
     for (Step step; step.count < uint32_t(tiles); ++step.count) {
       const int32_t tile = tiles - 1 - int32_t(step.count);
@@ -436,6 +438,7 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupKeysVariant<kVariant>.tile.threads(),
 #if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
   constexpr WarpgroupKeysVariant kIt = kWarpgroupKeysVariant<kVariant>;
   const WarpgroupKeysProducer<kIt> producer{b, b.forward};
+  tile::let_next_kernel_start();
   if (tile::thread_index() == 0) producer.start_barriers();
   tile::sync_block();
   if (tile::thread_index() < kWarpgroup) {
