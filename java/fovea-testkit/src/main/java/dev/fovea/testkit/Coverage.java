@@ -19,8 +19,13 @@ public final class Coverage {
 
   private static final int RAREST = 20;
 
-  private final Map<String, Map<String, Integer>> single = new TreeMap<>();
-  private final Map<String, Map<String, Integer>> pairs = new HashMap<>();
+  // A number for each value of a feature that was met, and by it how often, with which others: a
+  // case has
+  // a thousand pairs and more.
+  private final Map<String, Map<String, Integer>> numbers = new HashMap<>();
+  private final List<String[]> values = new ArrayList<>(); // feature and value
+  private int[][] counts =
+      new int[0][0]; // of pairs, the first number the lower; of a value with itself: alone
   private final Map<String, List<Integer>> sizes = new TreeMap<>();
   private final String width;
   private final int widest;
@@ -39,20 +44,38 @@ public final class Coverage {
   /** Adds a finished case. */
   public void add(CheckedCase c, int tileQueries, int tileKeys) {
     cases++;
-    List<String> values = new ArrayList<>();
-    c.features()
-        .forEach(
-            (feature, value) -> {
-              single.computeIfAbsent(feature, f -> new TreeMap<>()).merge(value, 1, Integer::sum);
-              values.add(feature + "=" + value);
-            });
-    for (int i = 0; i < values.size(); i++) {
-      Map<String, Integer> others = pairs.computeIfAbsent(values.get(i), v -> new HashMap<>());
-      for (int j = i + 1; j < values.size(); j++) {
-        others.merge(values.get(j), 1, Integer::sum);
+    Map<String, String> features = c.features();
+    int[] met = new int[features.size()];
+    int at = 0;
+    for (Map.Entry<String, String> it : features.entrySet()) {
+      met[at++] = number(it.getKey(), it.getValue());
+    }
+    for (int i = 0; i < met.length; i++) {
+      int[] others = counts[met[i]];
+      for (int j = i; j < met.length; j++) {
+        others[met[j]]++;
       }
     }
     c.sizes(tileQueries, tileKeys).forEach(this::size);
+  }
+
+  private int number(String feature, String value) {
+    Map<String, Integer> known = numbers.computeIfAbsent(feature, f -> new HashMap<>());
+    Integer number = known.get(value);
+    if (number == null) {
+      number = values.size();
+      known.put(value, number);
+      values.add(new String[] {feature, value});
+      if (number == counts.length) {
+        int room = Math.max(64, 2 * number);
+        int[][] more = new int[room][];
+        for (int i = 0; i < room; i++) {
+          more[i] = i < number ? Arrays.copyOf(counts[i], room) : new int[room];
+        }
+        counts = more;
+      }
+    }
+    return number;
   }
 
   private void size(String name, int value) {
@@ -61,20 +84,38 @@ public final class Coverage {
 
   /** Cases by feature and value. */
   public Map<String, Map<String, Integer>> single() {
+    Map<String, Map<String, Integer>> single = new TreeMap<>();
+    for (int i = 0; i < values.size(); i++) {
+      single
+          .computeIfAbsent(values.get(i)[0], f -> new TreeMap<>())
+          .put(values.get(i)[1], counts[i][i]);
+    }
     return single;
   }
 
   /** Different pairs of feature values. */
   public int pairs() {
-    return pairs.values().stream().mapToInt(Map::size).sum();
+    return allPairs().size();
+  }
+
+  private List<PairCount> allPairs() {
+    List<PairCount> all = new ArrayList<>();
+    for (int i = 0; i < values.size(); i++) {
+      for (int j = 0; j < values.size(); j++) {
+        if (i != j && counts[i][j] > 0) {
+          all.add(new PairCount(name(i), name(j), counts[i][j]));
+        }
+      }
+    }
+    return all;
+  }
+
+  private String name(int number) {
+    return values.get(number)[0] + "=" + values.get(number)[1];
   }
 
   List<PairCount> rarestPairs() {
-    return pairs.entrySet().stream()
-        .flatMap(
-            one ->
-                one.getValue().entrySet().stream()
-                    .map(other -> new PairCount(one.getKey(), other.getKey(), other.getValue())))
+    return allPairs().stream()
         .sorted(
             Comparator.comparingInt(PairCount::count)
                 .thenComparing(PairCount::first)
@@ -127,6 +168,7 @@ public final class Coverage {
     if (widths.maximum() < widest) {
       short0.add("maximum of %s is %d, not %d".formatted(width, widths.maximum(), widest));
     }
+    Map<String, Map<String, Integer>> single = single();
     for (String key : minima.stringPropertyNames()) {
       int least = Integer.parseInt(minima.getProperty(key));
       String[] parts = key.split("\\.", 3);
