@@ -126,7 +126,9 @@ class BuildTest(unittest.TestCase):
     def refusal(self, code, errors):
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(build.subprocess, "run") as run:
             run.return_value = subprocess.CompletedProcess([], code, "", errors)
-            return build.build(Candidate(PackTest.BASELINE, "space", 128, 41024), pathlib.Path(folder), None).refusal
+            it = build.build(Candidate(PackTest.BASELINE, "space", 128, 41024), pathlib.Path(folder), None)
+            self.assertIn("-DNDEBUG", run.call_args.args[0])
+            return it.refusal
 
     def test_a_refusal_is_told_from_others(self):
         for refusal, errors in (
