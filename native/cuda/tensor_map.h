@@ -1,18 +1,15 @@
 // Tensor maps, by the driver. Host code.
 #pragma once
 
-#include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
 #include <cstdio>
 
-#include "core/tensor_map.h"
 #include "cuda_error.h"
+#include "encode_tiled.h"
 
 namespace fovea {
-
-static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) == alignof(CUtensorMap));
 
 // Returns a FOVEA_* status.
 inline int encode_boxes(const TensorBoxes& boxes, TensorMap& map, char* error, size_t error_size) {
@@ -31,22 +28,7 @@ inline int encode_boxes(const TensorBoxes& boxes, TensorMap& map, char* error, s
                   "the driver has no cuTensorMapEncodeTiled: it is older than CUDA 12");
     return FOVEA_UNSUPPORTED;
   }
-  cuuint64_t size[5], stride[5];
-  cuuint32_t box[5], step[5];
-  for (uint32_t d = 0; d < boxes.rank; ++d) {
-    size[d] = boxes.size[d];
-    if (d > 0) stride[d - 1] = boxes.stride[d];
-    box[d] = boxes.box[d];
-    step[d] = 1;
-  }
-  const CUtensorMapDataType type = boxes.element_bytes == 4   ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32
-                                   : boxes.element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
-                                                              : CU_TENSOR_MAP_DATA_TYPE_UINT8;
-  const CUresult result = reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(function)(
-      reinterpret_cast<CUtensorMap*>(map.bytes), type, boxes.rank, const_cast<void*>(boxes.base), size, stride,
-      box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-      boxes.swizzle_bytes == 0 ? CU_TENSOR_MAP_SWIZZLE_NONE : CU_TENSOR_MAP_SWIZZLE_128B,
-      CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encode_tiled(reinterpret_cast<EncodeTiled*>(function), boxes, map);
   if (result != CUDA_SUCCESS) {
     std::snprintf(error, error_size, "cuTensorMapEncodeTiled: CUresult %d", static_cast<int>(result));
     return FOVEA_INVALID_ARGUMENT;

@@ -4,6 +4,7 @@
 #include <cuda.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -19,6 +20,8 @@ FOVEA_FORWARD_VARIANT(forward_d64_4_32_64_3_1_2, 64, 4, 32, 64, 3, 1, 2)
 FOVEA_FORWARD_VARIANT(forward_d64_4_16_64_2_1_2, 64, 4, 16, 64, 2, 1, 2)
 FOVEA_BACKWARD_KEYS_VARIANT(backward_keys_d64_4_32_32_2_1_2, 64, 4, 32, 32, 2, 1, 2)
 FOVEA_BACKWARD_KEYS_VARIANT(backward_keys_d64_8_16_64_1_1_1, 64, 8, 16, 64, 1, 1, 1)
+FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_3_128_2_32_160_0, 64, 3, 128, 2, 32, 160, 0)
+FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_2_64_3_24_240_0, 64, 2, 64, 3, 24, 240, 0)
 
 namespace {
 
@@ -29,15 +32,19 @@ struct Entry {
   const char* name;
   AttentionKernel* forward;
   BackwardKernel *keys, *convert;
+  WarpgroupKernel* warpgroups;
 };
 
 constexpr Entry kEntries[] = {
-#define FOVEA_FORWARD(name) {#name, name, nullptr, nullptr}
-#define FOVEA_BACKWARD(name) {#name, nullptr, name, name##_convert}
+#define FOVEA_FORWARD(name) {#name, name, nullptr, nullptr, nullptr}
+#define FOVEA_BACKWARD(name) {#name, nullptr, name, name##_convert, nullptr}
+#define FOVEA_WARPGROUP_FORWARD(name) {#name, nullptr, nullptr, nullptr, name}
     FOVEA_FORWARD(forward_d64_4_32_64_3_1_2),
     FOVEA_FORWARD(forward_d64_4_16_64_2_1_2),
     FOVEA_BACKWARD(backward_keys_d64_4_32_32_2_1_2),
     FOVEA_BACKWARD(backward_keys_d64_8_16_64_1_1_1),
+    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_3_128_2_32_160_0),
+    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_2_64_3_24_240_0),
 };
 
 struct Function {
@@ -57,11 +64,25 @@ void spoil(AttentionParams& p, const std::string& fault) {
   if (fault == "key") --p.key_length;
 }
 
+// Its queries come by their map.
+void spoil(WarpgroupParams& p, const std::string& fault) {
+  spoil(static_cast<AttentionParams&>(p), fault);
+  if (fault != "stride") return;
+  fovea::TensorBoxes boxes;
+  std::memcpy(&boxes, p.query_map.bytes, sizeof boxes);
+  boxes.stride[1] = 16;
+  p.query_map = sim::encode(boxes);
+}
+
 void run(const Function& it, const void* params) {
   if (it.entry->forward != nullptr) {
     auto p = *static_cast<const AttentionParams*>(params);
     spoil(p, it.fault);
     it.entry->forward(p);
+  } else if (it.entry->warpgroups != nullptr) {
+    auto p = *static_cast<const WarpgroupParams*>(params);
+    spoil(p, it.fault);
+    it.entry->warpgroups(p);
   } else {
     auto b = *static_cast<const BackwardParams*>(params);
     spoil(b.forward, it.fault);
@@ -162,6 +183,26 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction, in
   return CUDA_SUCCESS;
 }
 
+CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank,
+                                void* base, const cuuint64_t* size, const cuuint64_t* stride,
+                                const cuuint32_t* box, const cuuint32_t*, CUtensorMapInterleave,
+                                CUtensorMapSwizzle swizzle, CUtensorMapL2promotion,
+                                CUtensorMapFloatOOBfill) {
+  if (type != CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 || rank < 1 || rank > 5) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  fovea::TensorBoxes boxes = {base, rank, 2, {}, {2}, {}, 0};
+  if (swizzle == CU_TENSOR_MAP_SWIZZLE_128B) boxes.swizzle_bytes = 128;
+  std::copy_n(size, rank, boxes.size);
+  std::copy_n(stride, rank - 1, boxes.stride + 1);
+  std::copy_n(box, rank, boxes.box);
+  char why[120];
+  if (!fovea::check_boxes(boxes, why, sizeof why)) return CUDA_ERROR_INVALID_VALUE;
+  const fovea::TensorMap encoded = sim::encode(boxes);
+  std::memcpy(map, &encoded, sizeof encoded);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned, unsigned, unsigned threads,
                         unsigned, unsigned, unsigned shared_bytes, CUstream, void** params,
                         void**) {
@@ -171,7 +212,8 @@ CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned, unsigned
   if (it.fault == "crash") std::abort();
   if (it.fault == "blocks") --blocks;
   try {
-    sim::launch({it.entry->name, blocks, threads, shared_bytes, memory, {}},
+    sim::launch({it.entry->name, blocks, threads, shared_bytes, memory, {},
+                 it.entry->warpgroups != nullptr},
                 [&] { run(it, params[0]); });
     return CUDA_SUCCESS;
   } catch (const std::exception& error) {

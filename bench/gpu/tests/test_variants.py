@@ -38,13 +38,16 @@ def load_pack():
 pack = load_pack()
 
 
+WARPGROUPS = dict(kind="warpgroup_forward")
+
+
 def variant(*values, kind="forward", head_dim=64):
     return Variant(kind, head_dim, values)
 
 
 def built(it, tflops=300.0, origin="space", refusal=None):
     count = tflops and {"instructions": 800, "hmma": 128, "per_hmma": 6.25, "limit": "issue", "tflops": tflops}
-    return Built(Candidate(it, origin, it.tile["warps"] * 32, 40 << 10), refusal, refusal, 200, count)
+    return Built(Candidate(it, origin, it.warps * 32, 40 << 10), refusal, refusal, 200, count)
 
 
 class SpaceTest(unittest.TestCase):
@@ -53,8 +56,8 @@ class SpaceTest(unittest.TestCase):
         self.assertEqual(len(set(names)), len(names))
         for kind, kernel in space.KERNELS.items():
             self.assertEqual(set(kernel.tiles), set(space.HEAD_DIMS))
-            for values in kernel.tiles.values():
-                self.assertEqual(len(values), len(kernel.fields), kind)
+            for tiles in kernel.tiles.values():
+                self.assertEqual({len(values) for values in tiles}, {len(kernel.fields)}, kind)
 
     def test_what_cannot_run_is_not_compiled(self):
         fitting = variant(4, 32, 64, 3, 1, 2)
@@ -66,6 +69,35 @@ class SpaceTest(unittest.TestCase):
         self.assertEqual(space.misfit(variant(4, 32, 128, 3, 1, 3), 41024), "too few registers for the sums")
         keys = variant(4, 32, 64, 2, 1, 2, kind="backward_keys", head_dim=128)
         self.assertEqual(space.misfit(keys, 41024), "too few registers for the sums")
+
+    def test_warpgroups_share_out_the_registers(self):
+        for values, shared_bytes, reason in (
+                ((2, 160, 2, 24, 240, 0), 230480, None),
+                ((2, 160, 2, 24, 240, 0), (227 << 10) + 1, "more shared memory than a block may have"),
+                ((3, 96, 2, 32, 160, 0), 199888, None),
+                ((3, 112, 2, 32, 160, 0), 216272, "too few registers for the sums"),
+                ((3, 96, 2, 24, 240, 0), 199888, "more registers than a multiprocessor has"),
+                ((2, 176, 2, 24, 240, 1), (227 << 10) - (32 << 10) + 1, None),
+                ((2, 160, 2, 24, 240, 1), (227 << 10) - (32 << 10), "room for rows of out of their own")):
+            self.assertEqual(space.misfit(variant(*values, head_dim=128, **WARPGROUPS), shared_bytes), reason, values)
+
+    @unittest.skipUnless(shutil.which("g++"), "there is no g++")
+    def test_the_headers_agree_on_warpgroups(self):
+        over, own = (variant(2, 112, 2, 24, 240, over, head_dim=128, **WARPGROUPS) for over in (1, 0))
+        with tempfile.TemporaryDirectory() as folder:
+            found = {it.variant: it for it in pack.facts(pathlib.Path(folder), [over, own])}
+        self.assertEqual({it.origin for it in found.values() if it.variant.kind == over.kind}, {"baseline", "space"})
+        self.assertEqual(found[own].shared_bytes, found[over].shared_bytes + over.warps * space.STAGED_BYTES)
+        for it in found.values():
+            if it.variant.kind == over.kind:
+                self.assertEqual(it.threads, it.variant.warps * 32 + 128)
+
+    def test_warpgroups_have_variants_of_every_head_dim(self):
+        for head_dim in space.HEAD_DIMS:
+            tiles = [it.tile for it in space.enumerated() if (it.kind, it.head_dim) == ("warpgroup_forward", head_dim)]
+            self.assertEqual({(it["consumers"], it["producer_registers"], it["consumer_registers"]) for it in tiles},
+                             {(2, 24, 240), (3, 32, 160)})
+            self.assertEqual({it["keys"] % 16 for it in tiles}, {0})
 
     def test_blocks_share_registers_and_shared_memory(self):
         self.assertEqual(space.resident(128, 255, 81984), 2)  # either would do for two, neither for three
@@ -121,12 +153,20 @@ class PackTest(unittest.TestCase):
         self.assertEqual(lines[3:5], ["| 8, 32, 64, 3, 1, 1 | 200 | 40 | 6.25 | issue | 320.5 |",
                                       "| 4, 32, 64, 3, 1, 2 (baseline) | 200 | 40 | 6.25 | issue | 300.5 |"])
 
+    def test_the_ranking_shows_the_table_however_low_it_is(self):
+        with mock.patch.object(pack, "SHOWN", 1):
+            lines = pack.ranking([built(self.BASELINE, 300, "baseline"), built(self.BEST, 320), built(self.WORST, 310)])
+        self.assertEqual([line.split(" |")[0] for line in lines[3:-1]],
+                         ["| 8, 32, 64, 3, 1, 1", "| 4, 32, 64, 3, 1, 2 (baseline)"])
+
 
 class BuildTest(unittest.TestCase):
     def refusal(self, code, errors):
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(build.subprocess, "run") as run:
             run.return_value = subprocess.CompletedProcess([], code, "", errors)
-            return build.build(Candidate(PackTest.BASELINE, "space", 128, 41024), pathlib.Path(folder), None).refusal
+            it = build.build(Candidate(PackTest.BASELINE, "space", 128, 41024), pathlib.Path(folder), None)
+            self.assertIn("-DNDEBUG", run.call_args.args[0])
+            return it.refusal
 
     def test_a_refusal_is_told_from_others(self):
         for refusal, errors in (
@@ -150,20 +190,47 @@ class BuildTest(unittest.TestCase):
             self.assertEqual(it.count["hmma"], 64)  # of 16 x 64 scores twice, at 64 columns
             self.assertGreater(it.tflops, 100)
 
+    @unittest.skipUnless(shutil.which("nvcc"), "there is no nvcc")
+    def test_products_of_warpgroups_are_counted(self):
+        small = Candidate(variant(2, 64, 2, 24, 240, 0, **WARPGROUPS), "space", 384, 83024)
+        tools = build.sass.find_disassembler()
+        with tempfile.TemporaryDirectory() as folder:
+            it = build.build(small, pathlib.Path(folder), tools)
+        self.assertEqual((it.refusal, it.registers), (None, 168))  # as 384 threads share them out at launch
+        if tools is not None:
+            self.assertEqual(it.count["hmma"], 8)  # of 64 columns, and of 64 keys, 16 at a time
+            self.assertGreater(it.tflops, 300)
+
 
 @unittest.skipUnless(PROGRAM.exists() and SIMULATED.exists(), f"{PROGRAM} is not there: run native/build.sh")
 class ProgramTest(unittest.TestCase):
     FORWARD, SMALL = variant(4, 32, 64, 3, 1, 2), variant(4, 16, 64, 2, 1, 2)
     KEYS, WIDE = (variant(*values, kind="backward_keys") for values in ((4, 32, 32, 2, 1, 2), (8, 16, 64, 1, 1, 1)))
 
+    GROUPS, NARROW = variant(3, 128, 2, 32, 160, 0, **WARPGROUPS), variant(2, 64, 3, 24, 240, 0, **WARPGROUPS)
+
     @staticmethod
     def twins(it, count):
-        """The same kernel, of which more blocks are expected: variants of names of their own."""
-        return [Variant(it.kind, it.head_dim, (*it.values[:-1], it.values[-1] + n)) for n in range(1, 1 + count)]
+        """The same kernel, of which more blocks are expected, or its producer to have more registers: variants of names
+        of their own, launched alike."""
+        at = ProgramTest.free_field(it)
+        return [Variant(it.kind, it.head_dim, (*it.values[:at], it.values[at] + n, *it.values[at + 1:]))
+                for n in range(1, 1 + count)]
+
+    @staticmethod
+    def free_field(it):
+        return it.kernel.fields.index("producer_registers" if it.kind == "warpgroup_forward" else "blocks")
+
+    @staticmethod
+    def launched(it):
+        """What a launch depends on."""
+        at = ProgramTest.free_field(it)
+        return it.kind, it.values[:at], it.values[at + 1:]
 
     def lines(self, baseline, *others, faults={}, **options):
         """What the program prints of these variants; `faults` says which go wrong, and how (sim_cuda.cpp)."""
-        kernels = {it.values[:-1]: it.name for it in (self.FORWARD, self.SMALL, self.KEYS, self.WIDE)}
+        kernels = {self.launched(it): it.name
+                   for it in (self.FORWARD, self.SMALL, self.KEYS, self.WIDE, self.GROUPS, self.NARROW)}
         settings = {"tokens": 64, "width": 64, "milliseconds": 1, "seconds": 500, "step_seconds": 60} | options
         with tempfile.TemporaryDirectory() as folder:
             index = pathlib.Path(folder) / pack.INDEX
@@ -171,7 +238,7 @@ class ProgramTest(unittest.TestCase):
                 for it in (baseline, *others):
                     line = pack.line(built(it, 330.0 if it in others else 300.0, "space" if it in others else "baseline"))
                     file.write(json.dumps(line | {"file": it.name}) + "\n")
-                    (index.parent / it.name).write_text(f"{kernels[it.values[:-1]]} {faults.get(it, '')}")
+                    (index.parent / it.name).write_text(f"{kernels[self.launched(it)]} {faults.get(it, '')}")
             done = subprocess.run(
                 [PROGRAM, folder, *(f"--{name.replace('_', '-')}={value}" for name, value in settings.items())],
                 capture_output=True, text=True, env=os.environ | {"LD_LIBRARY_PATH": str(SIMULATED)} | self.environment)
@@ -184,7 +251,7 @@ class ProgramTest(unittest.TestCase):
         return {name: line["status"] for name, line in self.lines(*variants, **more).items()}
 
     def test_right_kernels_are_timed_beside_their_baseline(self):
-        for baseline, other in ((self.FORWARD, self.SMALL), (self.KEYS, self.WIDE)):
+        for baseline, other in ((self.FORWARD, self.SMALL), (self.GROUPS, self.NARROW), (self.KEYS, self.WIDE)):
             lines = self.lines(baseline, other)
             self.assertEqual({line["status"] for line in lines.values()}, {"measured"}, lines)
             line = lines[other.name]
@@ -197,7 +264,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_a_wrong_block_of_parameters_or_launch_is_seen(self):
         faults = ("stride", "tiles", "scale", "mask", "key", "blocks")
-        for baseline, right in ((self.FORWARD, self.SMALL), (self.KEYS, self.WIDE)):
+        for baseline, right in ((self.FORWARD, self.SMALL), (self.GROUPS, self.NARROW), (self.KEYS, self.WIDE)):
             wrong = dict(zip(self.twins(right, len(faults)), faults))
             lines = self.lines(baseline, right, *wrong, faults=wrong)
             self.assertEqual([lines[it.name]["status"] for it in (baseline, right)], ["measured"] * 2)

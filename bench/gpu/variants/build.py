@@ -4,6 +4,7 @@ import dataclasses
 import importlib.machinery
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -27,6 +28,8 @@ def _kernel_model():
 kernel_model = _kernel_model()
 
 INCLUDES = [f"-I{folder}" for folder in (HERE, ROOT / "native", ROOT / "native/include", ROOT / "native/cuda")]
+# As the library is built: without NDEBUG waits for a barrier are other code.
+FLAGS = ["-std=c++20", "-DNDEBUG"]
 # What nvcc-strict says, and the filter it stands for.
 REFUSALS = (("(C75", "wgmma serialised or repaired"), ("spills registers", "spills"),
             ("an array in local memory", "stack frame"), ("", "does not compile"))
@@ -62,13 +65,13 @@ def build(candidate, folder, tools):
     source = cubin.with_suffix(".cu")
     source.write_text(variant.source)
     done = subprocess.run(
-        [ROOT / "cmake/nvcc-strict", "nvcc", "-cubin", f"-arch=sm_{space.ARCHITECTURE}", "-std=c++20", *INCLUDES,
+        [ROOT / "cmake/nvcc-strict", "nvcc", "-cubin", f"-arch=sm_{space.ARCHITECTURE}", *FLAGS, *INCLUDES,
          "-o", cubin, source], capture_output=True, text=True)
     if done.returncode != 0:
         refusal = next(refusal for said, refusal in REFUSALS if said in done.stderr)
         return Built(candidate, refusal, done.stderr)
     registers = registers_of(variant.kernel.main, (folder / f"{cubin.name}.kernels.tsv").read_text())
-    if space.resident(candidate.threads, registers, candidate.shared_bytes) < variant.tile["blocks"]:
+    if space.resident(candidate.threads, registers, candidate.shared_bytes) < variant.blocks:
         return Built(candidate, "fewer blocks than its tile counts on", registers=registers)
     built = Built(candidate, registers=registers)
     if tools is not None:
@@ -92,10 +95,10 @@ def counted(variant, cubin, tools):
     """Of one round of the main loop of a warp, and what the model makes of it."""
     kernels = sass.disassemble(tools, str(cubin), rf"^{variant.kernel.main}$")
     (code,) = kernels.values()
-    warps = variant.tile["warps"]
+    warps = variant.warps
     count = sass_kernels.Count(sass_kernels.Kernel(variant.name, variant.kernel.main, variant.tile_flops, warps),
                                f"sm_{space.ARCHITECTURE}", sass_path.plain_round(sass.Graph(code)).way())
-    done = sum(times * sass_kernels.hmma_flops(it.op) for times, it in count.way if it.op.startswith("HMMA"))
+    done = sum(times * sass_kernels.hmma_flops(it.op) for times, it in count.way if re.match("HG?MMA", it.op))
     if done * warps < variant.tile_flops:
         raise sass.Unreadable(f"a round of {count.hmma} matrix instructions is less than a tile")
     busy = kernel_model.cycles(count)

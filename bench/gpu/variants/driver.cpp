@@ -7,6 +7,8 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "cuda/encode_tiled.h"
+
 namespace fovea::attention::cuda::variants {
 namespace {
 
@@ -17,7 +19,7 @@ namespace {
   X(cuDevicePrimaryCtxRetain) X(cuCtxSetCurrent) X(cuCtxSynchronize) X(cuGetErrorName)         \
   X(cuMemAlloc) X(cuMemsetD8) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemcpyDtoD)                  \
   X(cuModuleLoadData) X(cuModuleGetFunction) X(cuFuncSetAttribute) X(cuLaunchKernel)           \
-  X(cuOccupancyMaxActiveBlocksPerMultiprocessor)                                               \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor) X(cuTensorMapEncodeTiled)                     \
   X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) X(cuEventElapsedTime)
 
 template <typename Function>
@@ -162,6 +164,12 @@ int Device::resident_blocks(const Launch& launch) const {
   FOVEA_CALL(cuOccupancyMaxActiveBlocksPerMultiprocessor, &blocks, launch.function,
              int(launch.threads), launch.shared_bytes);
   return blocks;
+}
+
+TensorMap Device::encode(const TensorBoxes& boxes) const {
+  TensorMap map;
+  check(encode_tiled(calls().cuTensorMapEncodeTiled, boxes, map), "cuTensorMapEncodeTiled");
+  return map;
 }
 
 void Device::run(const Launch& launch) const {

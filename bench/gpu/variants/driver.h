@@ -4,10 +4,11 @@
 
 #include <cuda.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "cuda/attention/backward_params.h"
+#include "cuda/attention/warpgroup_params.h"
 
 namespace fovea::attention::cuda::variants {
 
@@ -15,7 +16,8 @@ namespace fovea::attention::cuda::variants {
 struct Launch {
   CUfunction function;
   uint32_t blocks, threads, shared_bytes;
-  alignas(alignof(BackwardParams)) char params[sizeof(BackwardParams)];
+  alignas(BackwardParams) alignas(WarpgroupParams) char params[std::max(sizeof(BackwardParams),
+                                                                        sizeof(WarpgroupParams))];
 };
 
 class Device {
@@ -38,6 +40,7 @@ class Device {
   // A function of the module that may use so much dynamic shared memory.
   CUfunction function(CUmodule module, const char* name, uint32_t shared_bytes) const;
   int resident_blocks(const Launch& launch) const;
+  TensorMap encode(const TensorBoxes& boxes) const;
 
   void run(const Launch& launch) const;
   void synchronize() const;

@@ -20,6 +20,13 @@ void print(const char* origin, const BackwardVariant& it) {
               it.keys_shared_bytes());
 }
 
+void print(const char* origin, const WarpgroupVariant& it) {
+  const WarpgroupTile& t = it.tile;
+  std::printf("%s\twarpgroup_forward\t%d\t%d %d %d %d %d %d\t%d\t%d\n", origin, t.head_dim,
+              t.consumers, t.keys, t.stages, t.producer_registers, t.consumer_registers,
+              t.out_over_queries, t.threads(), it.shared_bytes());
+}
+
 void print_all() {
   for (int head_dim : {64, 128, 256}) {
     for (const auto& it : kAttentionVariants) {
@@ -28,10 +35,16 @@ void print_all() {
     for (const auto& it : kBackwardVariants) {
       if (is_base(it, head_dim)) print("table", it);
     }
+    for (const auto& it : kWarpgroupVariants) {
+      if (is_base(it, head_dim)) print("table", it);
+    }
   }
   const auto forward = [](auto... fields) { print("space", forward_variant(fields...)); };
   const auto backward_keys = [](auto... fields) {
     print("space", backward_keys_variant(fields...));
+  };
+  const auto warpgroup_forward = [](auto... fields) {
+    print("space", warpgroup_variant(fields...));
   };
 #include "variants.inc"
 }

@@ -49,6 +49,10 @@ Variant variant_of(const std::string& line) {
   } else if (kind == "backward_keys") {
     it.kind = Kind::kBackwardKeys;
     fields = {"warps", "warp_keys", "rows", "stages", "shares", "blocks"};
+  } else if (kind == "warpgroup_forward") {
+    it.kind = Kind::kWarpgroupForward;
+    fields = {"consumers",       "keys", "stages", "producer_registers", "consumer_registers",
+              "out_over_queries"};
   } else {
     throw std::runtime_error(it.name + " is of a kind that is not known: " + kind);
   }
@@ -114,11 +118,13 @@ void Operands::reserve_workspace(size_t bytes) {
 
 Kernel::Kernel(const Device& device, const Variant& it, const std::string& folder)
     : variant(it), device_(device), module_(device.load(folder + "/" + it.file)) {
-  if (it.kind == Kind::kForward) {
-    main_ = device.function(module_, kMain, forward().shared_bytes());
-  } else {
+  if (it.is_backward()) {
     main_ = device.function(module_, kMain, backward().keys_shared_bytes());
     convert_ = device.function(module_, kConvert, kRowThreads / 32 * kStagedBytes);
+  } else {
+    main_ = device.function(
+        module_, kMain,
+        it.kind == Kind::kForward ? forward().shared_bytes() : warpgroups().shared_bytes());
   }
 }
 
@@ -132,23 +138,39 @@ BackwardVariant Kernel::backward() const {
   return backward_keys_variant(variant.head_dim, t[0], t[1], t[2], t[3], t[4], t[5]);
 }
 
-double Kernel::flops(const Problem& problem) const {
-  return problem.plan(device_.info(), variant.kind == Kind::kBackwardKeys).flops;
+WarpgroupVariant Kernel::warpgroups() const {
+  const auto& t = variant.tile;
+  return warpgroup_variant(variant.head_dim, t[0], t[1], t[2], t[3], t[4], t[5]);
 }
 
-Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValues& values) const {
+double Kernel::flops(const Problem& problem) const {
+  return problem.plan(device_.info(), variant.is_backward()).flops;
+}
+
+Launch Kernel::forward_launch(const Problem& problem, const Operands& operands) const {
+  fovea_plan plan = problem.plan(device_.info(), false);
+  ForwardOperands all = {};
+  static_cast<Inputs&>(all) = inputs_of(problem, operands);
+  all.out = operands.out;
+  all.lse = operands.lse;
   if (variant.kind == Kind::kForward) {
     const AttentionVariant it = forward();
-    fovea_plan plan = problem.plan(device_.info(), false);
     const int64_t rows = problem.queries * (problem.heads / problem.key_heads);
     plan.items[0] = tiles_of(rows, it.tile.rows()) * problem.batch * problem.key_heads;
-    ForwardOperands all = {};
-    static_cast<Inputs&>(all) = inputs_of(problem, operands);
-    all.out = operands.out;
-    all.lse = operands.lse;
     return make_launch(main_, plan.items[0], it.tile.threads(), it.shared_bytes(),
                        attention_params(plan, all, {}, nullptr, it));
   }
+  const WarpgroupVariant it = warpgroups();
+  const AttentionBoxes boxes(spec_of(plan), all.query, all.key, all.value, it.tile);
+  WarpgroupParams p = warpgroup_params(plan, all, {}, it.tile, device_.info().multiprocessors);
+  p.query_map = device_.encode(boxes.query);
+  p.key_map = device_.encode(boxes.key);
+  p.value_map = device_.encode(boxes.value);
+  return make_launch(main_, p.blocks, it.tile.threads(), it.shared_bytes(), p);
+}
+
+Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValues& values) const {
+  if (!variant.is_backward()) return forward_launch(problem, operands);
   Launch launch = backward_launch(problem, operands, kKeysPhase);
   BackwardParams b;
   std::memcpy(&b, launch.params, sizeof b);
@@ -172,7 +194,7 @@ Launch Kernel::launch(const Problem& problem, Operands& operands, const RowValue
 }
 
 std::optional<Launch> Kernel::convert(const Problem& problem, Operands& operands) const {
-  if (variant.kind == Kind::kForward) return std::nullopt;
+  if (!variant.is_backward()) return std::nullopt;
   return backward_launch(problem, operands, kQueriesPhase);
 }
 

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/warpgroup_tiles.h"
 #include "driver.h"
 #include "problem.h"
 
 namespace fovea::attention::cuda::variants {
 
-enum class Kind { kForward, kBackwardKeys };
+enum class Kind { kForward, kBackwardKeys, kWarpgroupForward };
 
 struct Variant {
   std::string name, file, origin;
@@ -21,6 +21,7 @@ struct Variant {
   double model;  // TFLOP/s; 0 where there was no disassembler
 
   bool is_baseline() const { return origin == "baseline"; }
+  bool is_backward() const { return kind == Kind::kBackwardKeys; }
 };
 
 // Throws std::runtime_error where a line is not as the packer writes it.
@@ -60,12 +61,12 @@ class Kernel {
   // After it, of the backward pass: dquery from its sums.
   std::optional<Launch> convert(const Problem& problem, Operands& operands) const;
   double flops(const Problem& problem) const;
-  // Blocks on a multiprocessor that the tile counts on.
-  int blocks() const { return variant.tile[5]; }
 
  private:
   AttentionVariant forward() const;
   BackwardVariant backward() const;
+  WarpgroupVariant warpgroups() const;
+  Launch forward_launch(const Problem& problem, const Operands& operands) const;
   Launch backward_launch(const Problem& problem, Operands& operands, BackwardPhase phase) const;
 
   const Device& device_;

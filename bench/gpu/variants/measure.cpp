@@ -143,13 +143,13 @@ class Session {
     const auto also = [&](const Expected& expected, const char* name, const auto* at) {
       if (wrong.empty()) wrong = judge(device_, expected, name, at);
     };
-    if (kernel.variant.kind == Kind::kForward) {
-      also(it.out, "out", operands_.out);
-      also(it.lse, "lse", operands_.lse);
-    } else {
+    if (kernel.variant.is_backward()) {
       also(it.dkey, "dkey", operands_.dkey);
       also(it.dvalue, "dvalue", operands_.dvalue);
       also(it.dquery, "dquery", operands_.dquery);
+    } else {
+      also(it.out, "out", operands_.out);
+      also(it.lse, "lse", operands_.lse);
     }
     return wrong;
   }

@@ -3,6 +3,7 @@ struct, in its order, so that what is best can be written into the tile table as
 
 import dataclasses
 import itertools
+from operator import itemgetter
 from typing import Callable
 
 HEAD_DIMS = (64, 128, 256)
@@ -16,16 +17,31 @@ ARCHITECTURE = "90a"
 LEAST_WARPS = 8
 # Of a thread, beside its sums: addresses, operands, what a row remembers. With less the compiler has always spilled.
 LEAST_FREE_REGISTERS = 24
+# Of a warp, rows of out on their way to memory: kStagedBytes.
+STAGED_BYTES = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
     fields: tuple  # of its tile, as in its C++ struct
-    tiles: dict  # by head dim: the values of each field
+    tiles: dict  # by head dim: those that are tried
+    warps: Callable  # of a tile: those of a block that multiply
+    blocks: Callable  # of a tile: those that are to share a multiprocessor
+    registers: Callable  # of a tile: what a thread that multiplies may have
     sums: Callable  # of a tile and a head dim: the registers of a thread that hold sums and scores
     tile_flops: Callable  # of a tile and a head dim: what a block does in a round of its main loop
+    misfit: Callable  # of a tile and its bytes of shared memory: why else it need not be compiled, or None
     main: str  # the kernel's function in the cubin, whose instructions are counted
     macro: str  # of variants.cuh: defines the functions
+
+
+def _product(*choices):
+    """All tiles of these values of each field."""
+    return tuple(itertools.product(*choices))
+
+
+def _shared_out_registers(tile):
+    return min(MOST_REGISTERS, REGISTERS // (tile["warps"] * 32 * tile["blocks"]) // REGISTER_UNIT * REGISTER_UNIT)
 
 
 def _forward_sums(tile, head_dim):
@@ -44,24 +60,66 @@ def _keys_flops(tile, head_dim):
     return 10 * tile["warps"] // tile["shares"] * tile["warp_keys"] * tile["rows"] * head_dim
 
 
+# Of a thread of the producer's warpgroup and of one of the consumers', by the number of those.
+WARPGROUP_REGISTERS = {2: (24, 240), 3: (32, 160)}
+
+
+def _warpgroup_tiles(keys, out_over_queries=(0, 1)):
+    return tuple((consumers, *sizes, *registers, over) for consumers, registers in WARPGROUP_REGISTERS.items()
+                 for *sizes, over in _product(keys, (2, 3), out_over_queries))
+
+
+def _warpgroup_warps(tile):
+    return 4 * tile["consumers"]
+
+
+def _warpgroup_sums(tile, head_dim):
+    return head_dim // 2 + tile["keys"] // 2 + tile["keys"] // 4
+
+
+def _warpgroup_flops(tile, head_dim):
+    return 4 * 64 * tile["consumers"] * tile["keys"] * head_dim
+
+
+def _warpgroup_misfit(tile, shared_bytes):
+    if 128 * (tile["producer_registers"] + tile["consumers"] * tile["consumer_registers"]) > REGISTERS:
+        return "more registers than a multiprocessor has"
+    if tile["out_over_queries"] and shared_bytes + _warpgroup_warps(tile) * STAGED_BYTES <= BLOCK_SHARED:
+        return "room for rows of out of their own"
+    return None
+
+
+_MMA = dict(warps=itemgetter("warps"), blocks=itemgetter("blocks"), registers=_shared_out_registers,
+            misfit=lambda tile, shared_bytes: None, main="variant")
+
 KERNELS = {
     "forward": Kernel(
         fields=("warps", "warp_rows", "keys", "slots", "shares", "blocks"),
         # Warps that share rows compute scores twice: no such tile came to four fifths of the baseline in the model.
         tiles={
-            64: ((4, 8), (16, 32, 48), (32, 64, 96, 128), (2, 3, 4), (1,), (1, 2, 3)),
-            128: ((4, 8), (16, 32), (32, 64, 96, 128), (2, 3, 4), (1,), (1, 2)),
-            256: ((4, 8), (16,), (32, 64, 96), (2, 3, 4), (1,), (1, 2)),
+            64: _product((4, 8), (16, 32, 48), (32, 64, 96, 128), (2, 3, 4), (1,), (1, 2, 3)),
+            128: _product((4, 8), (16, 32), (32, 64, 96, 128), (2, 3, 4), (1,), (1, 2)),
+            256: _product((4, 8), (16,), (32, 64, 96), (2, 3, 4), (1,), (1, 2)),
         },
-        sums=_forward_sums, tile_flops=_forward_flops, main="variant", macro="FOVEA_FORWARD_VARIANT"),
+        sums=_forward_sums, tile_flops=_forward_flops, macro="FOVEA_FORWARD_VARIANT", **_MMA),
     "backward_keys": Kernel(
         fields=("warps", "warp_keys", "rows", "stages", "shares", "blocks"),
         tiles={
-            64: ((4, 8), (16, 32), (16, 32, 64), (1, 2, 3), (1,), (1, 2, 3)),
-            128: ((4, 8), (16, 32), (16, 32, 64), (1, 2, 3), (1, 2), (1, 2)),
-            256: ((8, 16), (16,), (16, 32, 64), (1, 2), (1, 2, 4), (1, 2)),
+            64: _product((4, 8), (16, 32), (16, 32, 64), (1, 2, 3), (1,), (1, 2, 3)),
+            128: _product((4, 8), (16, 32), (16, 32, 64), (1, 2, 3), (1, 2), (1, 2)),
+            256: _product((8, 16), (16,), (16, 32, 64), (1, 2), (1, 2, 4), (1, 2)),
         },
-        sums=_keys_sums, tile_flops=_keys_flops, main="variant", macro="FOVEA_BACKWARD_KEYS_VARIANT"),
+        sums=_keys_sums, tile_flops=_keys_flops, macro="FOVEA_BACKWARD_KEYS_VARIANT", **_MMA),
+    "warpgroup_forward": Kernel(
+        fields=("consumers", "keys", "stages", "producer_registers", "consumer_registers", "out_over_queries"),
+        tiles={
+            64: _warpgroup_tiles(range(64, 257, 16), (0,)),  # rows of out of a block are more than its queries
+            128: _warpgroup_tiles(range(64, 193, 16)),
+            256: _warpgroup_tiles(range(32, 97, 16)),
+        },
+        warps=_warpgroup_warps, blocks=lambda tile: 1, registers=itemgetter("consumer_registers"),
+        sums=_warpgroup_sums, tile_flops=_warpgroup_flops, misfit=_warpgroup_misfit, main="variant",
+        macro="FOVEA_WARPGROUP_VARIANT"),
 }
 
 
@@ -84,6 +142,14 @@ class Variant:
         return f"{self.kind}_d{self.head_dim}_" + "_".join(map(str, self.values))
 
     @property
+    def warps(self):
+        return self.kernel.warps(self.tile)
+
+    @property
+    def blocks(self):
+        return self.kernel.blocks(self.tile)
+
+    @property
     def tile_flops(self):
         return self.kernel.tile_flops(self.tile, self.head_dim)
 
@@ -95,23 +161,21 @@ class Variant:
 
 def enumerated():
     return [Variant(kind, head_dim, values) for kind, kernel in KERNELS.items()
-            for head_dim in HEAD_DIMS for values in itertools.product(*kernel.tiles[head_dim])]
+            for head_dim in HEAD_DIMS for values in kernel.tiles[head_dim]]
 
 
 def misfit(variant, shared_bytes):
     """Why a variant need not be compiled; None if it must."""
-    tile = variant.tile
-    threads, blocks = tile["warps"] * 32, tile["blocks"]
+    kernel, tile = variant.kernel, variant.tile
     if shared_bytes > BLOCK_SHARED:
         return "more shared memory than a block may have"
-    if resident_by_shared(shared_bytes) < blocks:
+    if resident_by_shared(shared_bytes) < variant.blocks:
         return "shared memory for fewer blocks"
-    if tile["warps"] * blocks < LEAST_WARPS:
+    if variant.warps * variant.blocks < LEAST_WARPS:
         return f"fewer than {LEAST_WARPS} warps"
-    registers = min(MOST_REGISTERS, REGISTERS // (threads * blocks) // REGISTER_UNIT * REGISTER_UNIT)
-    if variant.kernel.sums(tile, variant.head_dim) + LEAST_FREE_REGISTERS > registers:
+    if kernel.sums(tile, variant.head_dim) + LEAST_FREE_REGISTERS > kernel.registers(tile):
         return "too few registers for the sums"
-    return None
+    return kernel.misfit(tile, shared_bytes)
 
 
 def resident_by_shared(shared_bytes):

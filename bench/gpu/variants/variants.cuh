@@ -4,6 +4,7 @@
 
 #include "cuda/attention/backward_keys.cuh"
 #include "cuda/attention/forward.cuh"
+#include "cuda/attention/warpgroup_forward.cuh"
 #include "variants.h"
 
 #define FOVEA_FORWARD_VARIANT(function, ...)                                                    \
@@ -28,5 +29,15 @@
   extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kRowThreads,                                      \
                                               1) void function##_convert(const BackwardParams b) { \
     convert_sums<function##_tile>(b);                                                        \
+  }                                                                                             \
+  }
+
+#define FOVEA_WARPGROUP_VARIANT(function, ...)                                                  \
+  namespace fovea::attention::cuda {                                                            \
+  constexpr WarpgroupVariant function##_tile = warpgroup_variant(__VA_ARGS__);                  \
+  static_assert(fits(function##_tile));                                                         \
+  extern "C" FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(function##_tile.tile.threads(), 1) void function( \
+      FOVEA_GRID_CONSTANT WarpgroupParams p) {                                                  \
+    run_warpgroups<function##_tile>(p);                                                         \
   }                                                                                             \
   }

@@ -2,7 +2,7 @@
 // fields of its tile in their order.
 #pragma once
 
-#include "cuda/attention/backward_tiles.h"
+#include "cuda/attention/warpgroup_tiles.h"
 
 namespace fovea::attention::cuda {
 
@@ -10,6 +10,11 @@ namespace fovea::attention::cuda {
 constexpr bool is_base(const auto& it, int head_dim) {
   return it.precision == Precision::kBfloat16 && !it.general && it.head_dim() == head_dim &&
          it.value_head_dim() == head_dim;
+}
+
+constexpr bool is_base(const WarpgroupVariant& it, int head_dim) {
+  return it.precision == Precision::kBfloat16 && it.tile.head_dim == head_dim &&
+         it.tile.value_head_dim == head_dim;
 }
 
 constexpr AttentionVariant forward_variant(int head_dim, int warps, int warp_rows, int keys,
@@ -27,6 +32,14 @@ constexpr BackwardVariant backward_keys_variant(int head_dim, int warps, int war
     if (is_base(it, head_dim)) return {it.precision, {keys, it.tile.queries}, it.general};
   }
   return {};
+}
+
+constexpr WarpgroupVariant warpgroup_variant(int head_dim, int consumers, int keys, int stages,
+                                             int producer_registers, int consumer_registers,
+                                             bool out_over_queries) {
+  return {Precision::kBfloat16,
+          {head_dim, head_dim, consumers, keys, stages, producer_registers, consumer_registers,
+           out_over_queries}};
 }
 
 }  // namespace fovea::attention::cuda

@@ -291,8 +291,8 @@ int32_t encode_all(std::initializer_list<std::pair<const TensorBoxes*, TensorMap
 
 // Launches the plan's kernel of warpgroups, or where an address is not a multiple of 16 bytes another one.
 int32_t run_warpgroups(const ForwardOperands& operands, const backend::Run& run, fovea_call& call) {
-  const AttentionBoxes boxes(spec_of(run.plan), operands.query, operands.key, operands.value,
-                             kWarpgroupVariants[run.plan.variant].tile);
+  const WarpgroupTile& tile = kWarpgroupVariants[run.plan.variant].tile;
+  const AttentionBoxes boxes(spec_of(run.plan), operands.query, operands.key, operands.value, tile);
   if (!boxes.are_taken()) {
     fovea_plan portable = run.plan;
     if (int32_t status = make_portable(portable)) {
@@ -305,7 +305,7 @@ int32_t run_warpgroups(const ForwardOperands& operands, const backend::Run& run,
     call.end = run.plan.items[0];
     return status;
   }
-  WarpgroupParams params = warpgroup_params(run.plan, operands, call);
+  WarpgroupParams params = warpgroup_params(run.plan, operands, call, tile, run.plan.items[0]);
   if (int32_t status = encode_all({{&boxes.query, &params.query_map},
                                    {&boxes.key, &params.key_map},
                                    {&boxes.value, &params.value_map}},

@@ -94,10 +94,10 @@ inline AttentionParams attention_params(const fovea_plan& plan, const ForwardOpe
   return p;
 }
 
-// But for the maps, which are the device's to make.
+// For at most so many blocks. But for the maps, which are the device's to make.
 inline WarpgroupParams warpgroup_params(const fovea_plan& plan, const ForwardOperands& operands,
-                                        const fovea_call& call) {
-  const WarpgroupTile& tile = kWarpgroupVariants[plan.variant].tile;
+                                        const fovea_call& call, const WarpgroupTile& tile,
+                                        int64_t blocks) {
   AttentionTile widths = {};
   widths.head_dim = tile.head_dim;
   widths.value_head_dim = tile.value_head_dim;
@@ -111,7 +111,7 @@ inline WarpgroupParams warpgroup_params(const fovea_plan& plan, const ForwardOpe
   p.pairs = p.spec.batch * groups;
   p.tiles = int32_t((p.spec.query_length * group + tile.rows() - 1) / tile.rows());
   p.items = int32_t(p.pairs * p.tiles);
-  p.blocks = int32_t(plan.items[0]);
+  p.blocks = int32_t(std::min<int64_t>(p.items, blocks));
   return p;
 }
 

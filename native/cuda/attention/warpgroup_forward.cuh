@@ -282,12 +282,9 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   }
 };
 
-// By index: nvcc's host code does not take a kernel whose template argument is a struct.
-template <int kVariant>
-FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupVariant<kVariant>.tile.threads(), 1) void warpgroup_forward(
-    FOVEA_GRID_CONSTANT WarpgroupParams p) {
+template <WarpgroupVariant kIt>
+FOVEA_DEVICE void run_warpgroups(const WarpgroupParams& p) {
 #if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  constexpr WarpgroupVariant kIt = kWarpgroupVariant<kVariant>;
   const WarpgroupProducer<kIt> producer{p};
   if (tile::thread_index() == 0) producer.start_barriers();
   tile::sync_block();
@@ -301,6 +298,13 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupVariant<kVariant>.tile.threads(), 1) 
 #else
   tile::trap();  // the planner gives it to no other device
 #endif
+}
+
+// By index: nvcc's host code does not take a kernel whose template argument is a struct.
+template <int kVariant>
+FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupVariant<kVariant>.tile.threads(), 1) void warpgroup_forward(
+    FOVEA_GRID_CONSTANT WarpgroupParams p) {
+  run_warpgroups<kWarpgroupVariant<kVariant>>(p);
 }
 
 }  // namespace fovea::attention::cuda

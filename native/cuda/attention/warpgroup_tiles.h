@@ -120,14 +120,19 @@ constexpr WarpgroupKeysVariant kWarpgroupKeysVariant = kWarpgroupKeysVariants[kI
 
 // What a multiprocessor of compute capability 9.0 has.
 constexpr int kWarpgroupShared = 232448, kWarpgroupRegisters = 65536;
+
+constexpr bool fits(const WarpgroupVariant& it) {
+  const WarpgroupTile& tile = it.tile;
+  if (it.shared_bytes() > kWarpgroupShared) return false;
+  if (tile.out_over_queries && it.warps() * kStagedBytes > it.query_bytes()) return false;
+  if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
+  // Sums, scores and weights of a consumer are what it cannot do without.
+  return tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 <= tile.consumer_registers;
+}
+
 static_assert([] {
   for (const WarpgroupVariant& it : kWarpgroupVariants) {
-    const WarpgroupTile& tile = it.tile;
-    if (it.shared_bytes() > kWarpgroupShared) return false;
-    if (tile.out_over_queries && it.warps() * kStagedBytes > it.query_bytes()) return false;
-    if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
-    // Sums, scores and weights of a consumer are what it cannot do without.
-    if (tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 > tile.consumer_registers) return false;
+    if (!fits(it)) return false;
   }
   for (const WarpgroupKeysVariant& it : kWarpgroupKeysVariants) {
     const WarpgroupKeysTile& tile = it.tile;
