@@ -60,9 +60,8 @@ struct WarpgroupKeysBlock {
   }
   static FOVEA_DEVICE tile::Barrier keys_full() { return barrier(0); }
   static FOVEA_DEVICE tile::Barrier queries_full(Step step) { return barrier(1 + step.stage()); }
-  static FOVEA_DEVICE tile::Barrier queries_free(Step step) { return barrier(1 + kStages + step.stage()); }
-  static FOVEA_DEVICE tile::Barrier douts_full(Step step) { return barrier(1 + 2 * kStages + step.stage()); }
-  static FOVEA_DEVICE tile::Barrier douts_free(Step step) { return barrier(1 + 3 * kStages + step.stage()); }
+  static FOVEA_DEVICE tile::Barrier douts_full(Step step) { return barrier(1 + kStages + step.stage()); }
+  static FOVEA_DEVICE tile::Barrier stage_free(Step step) { return barrier(1 + 2 * kStages + step.stage()); }
 
   // By one thread.
   static FOVEA_DEVICE void start_barriers() {
@@ -70,8 +69,7 @@ struct WarpgroupKeysBlock {
     for (Step step; step.count < kStages; ++step.count) {
       queries_full(step).init(1);
       douts_full(step).init(1);
-      queries_free(step).init(kWarps);
-      douts_free(step).init(kWarps);
+      stage_free(step).init(kWarps);
     }
     tile::Barrier::publish();
   }
@@ -111,7 +109,7 @@ struct WarpgroupKeysProducer : WarpgroupKeysBlock<kIt> {
       set_rows(rows, uint32_t(begin + tile), kRows);
       const int32_t position = rows.query_start + rows.position0;
       const tile::Barrier queries = Block::queries_full(step), douts = Block::douts_full(step);
-      Block::queries_free(step).wait(step.parity() ^ 1);
+      Block::stage_free(step).wait(step.parity() ^ 1);
       queries.arrive_expecting(Block::kRowBytes + (kHalfRange ? 3 : 2) * 4 * kRows);
       load(Block::queries(step), b.query_map, queries, position, rows.key_head, batch);
       const int64_t row = workspace + int64_t{tile} * kRows;
@@ -119,7 +117,6 @@ struct WarpgroupKeysProducer : WarpgroupKeysBlock<kIt> {
       tile::bulk_load(facts.of(kFactLse, 0), b.lse2 + row, 4 * kRows, queries);
       tile::bulk_load(facts.of(kFactDelta, 0), b.delta + row, 4 * kRows, queries);
       if constexpr (kHalfRange) tile::bulk_load(facts.of(kFactNorm, 0), b.norm + row, 4 * kRows, queries);
-      Block::douts_free(step).wait(step.parity() ^ 1);
       douts.arrive_expecting(Block::kRowBytes);
       load(Block::douts(step), b.dout_map, douts, position, rows.key_head, batch);
     }
@@ -246,17 +243,14 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
         QueryPart dquery;
         issue_queries(dquery, step);
         issue_columns<Element, kRows>(dkey, slopes, Block::queries(step));
-        tile::wgmma_wait<2>(flat(dvalue));
-        release(Block::douts_free(step));
         tile::wgmma_wait<1>(flat(dquery));
         add_queries(dquery, tile, tile::power_of_two(-shift));
       } else {
         issue_columns<Element, kRows>(dkey, slopes, Block::queries(step));
-        tile::wgmma_wait<1>(flat(dvalue));
-        release(Block::douts_free(step));
       }
+      tile::wgmma_wait<0>(flat(dvalue));
       tile::wgmma_wait<0>(flat(dkey));
-      release(Block::queries_free(step));
+      release(Block::stage_free(step));
     }
     if (is_leader()) tile::tma_wait_read<0>();
     tile::sync_warp();  // what was on its way has been read: rows of gradients take its place

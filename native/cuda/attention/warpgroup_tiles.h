@@ -103,7 +103,7 @@ struct WarpgroupKeysVariant {
   constexpr int rows_offset() const { return facts_offset() + tile.stages * facts_bytes(); }
   constexpr int norms_offset() const { return rows_offset() + warps() * kAttentionRowsBytes; }
   constexpr int barriers_offset() const { return norms_offset() + 4 * warps(); }
-  constexpr int shared_bytes() const { return barriers_offset() + 8 * (1 + 4 * tile.stages); }
+  constexpr int shared_bytes() const { return barriers_offset() + 8 * (1 + 3 * tile.stages); }
 };
 
 constexpr auto kWarpgroupKeysVariants = [] {
