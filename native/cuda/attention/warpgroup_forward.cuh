@@ -219,10 +219,10 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     clear_missing(step, tiles - 1);
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 2; tile >= 0; --tile) {
-      const Step next = {tile::uniform(step.count + 1)};
+      const Step next = {tile::uniform(step.count + 1)}, now = {next.count - 1};
       take_turn();
       issue_scores(s, next);
-      issue_sums(out, weights, step);
+      issue_sums(out, weights, now);
       pass_turn();
       tile::wgmma_wait<1>(flat(s));
       release(Block::keys_free(next));
@@ -230,7 +230,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       float decay[2] = {1, 1};
       const bool moves = softmax.step_with(s, p.softmax_scale, [&](int, int h, float by) { decay[h] = by; });
       tile::wgmma_wait<0>(flat(out));
-      release(Block::values_free(step));
+      release(Block::values_free(now));
       if (moves) tile::each_row<1>([&](int i, int h) { tile::scale_row(out, i, h, decay[h]); });
       pack<Element>(weights, s);
       step = next;
