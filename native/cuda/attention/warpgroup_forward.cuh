@@ -171,7 +171,6 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       int32_t tiles;
       {
         const AttentionRows rows = this->locate(this->item(round), tiles);
-        tile::sync_warp();  // those of the last item have been read
         if (is_leader()) store_rows(shared_rows(), rows);
         tile::sync_warp();
       }
