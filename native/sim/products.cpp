@@ -101,9 +101,12 @@ void Products::issue(Block& block, const Call (&calls)[kWarp], Where where) {
       fail("wgmma of a lane has another shape, type or operand", where);
     }
   }
-  Flight flight = {call, {}, find(calls, where), {}, group_, false, where};
+  Flight flight = {call, {}, {}, find(calls, where), {}, group_, false, where};
   ++flight.sums->flying;
-  for (uint32_t lane = 0; lane < kWarp; ++lane) flight.registers[lane] = calls[lane].registers;
+  for (uint32_t lane = 0; lane < kWarp; ++lane) {
+    flight.registers[lane] = calls[lane].registers;
+    if (call.registers != nullptr) std::copy_n(calls[lane].registers, 4, flight.factors[lane]);
+  }
   const uint32_t warp = block.accessor().warp;
   if (call.registers == nullptr) add_chunks(place(call.first, where), warp % 4 * kRows, kRows, flight.reads);
   add_chunks(place(call.second, where), 0, call.columns, flight.reads);
@@ -169,6 +172,10 @@ void Products::wait(Block& block, uint32_t pending) {
   for (; done < flying_.size() && flying_[done].group + pending < group_; ++done) {
     Flight& flight = flying_[done];
     compute(block, flight);
+    for (uint32_t lane = 0; flight.call.registers != nullptr && lane < kWarp; ++lane) {
+      if (std::equal(flight.factors[lane], flight.factors[lane] + 4, flight.registers[lane])) continue;
+      fail("a thread writes factors of a wgmma that is in flight", flight.where);
+    }
     for (uint32_t address : flight.reads) block.shared().end_read(address, kChunk, warp);
     if (--flight.sums->flying > 0) continue;
     const uint32_t count = flight.call.columns / 2;

@@ -55,6 +55,7 @@ class Products {
   struct Flight {
     Call call;
     const uint32_t* registers[kWarp];
+    uint32_t factors[kWarp][4];  // that were there at the issue, and must be until the wait
     std::list<Sums>::iterator sums;
     std::vector<uint32_t> reads;  // shared addresses of 16 bytes each
     uint64_t group;

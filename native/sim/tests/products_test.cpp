@@ -230,6 +230,22 @@ TEST(sums_are_nothing_until_the_wait) {
       });
 }
 
+TEST(factors_stay_until_the_wait) {
+  std::vector<float> out(kM * 64);
+  expect_error(launch_of(out), {"a thread writes factors of a wgmma that is in flight"}, [&] {
+    fill<bfloat16>(base(), kM, a_of);
+    tile::fence_async();
+    sync_block();
+    float sums[32] = {};
+    uint32_t factors[4] = {};
+    tile::wgmma_fence();
+    tile::wgmma<bfloat16, Major::kMN>(sums, factors, tile::descriptor(base(), 0, kEight), true);
+    tile::wgmma_commit();
+    factors[0] = thread_index();
+    tile::wgmma_wait<0>(sums);
+  });
+}
+
 TEST(misuse_of_descriptors) {
   std::vector<float> out(kM * 64);
   const auto refused = [&](const char* message, auto operand, Where where = Where::current()) {
