@@ -106,7 +106,7 @@ device::Kernel kernel_of(const fovea_plan& plan) {
 }
 
 // Whether the plan's kernel is one of warpgroups; of a backward pass, that of keys.
-bool has_warpgroups(const fovea_plan& plan) { return plan.isa == 90; }
+bool has_warpgroups(const fovea_plan& plan) { return plan.isa == kWarpgroupCapability; }
 
 device::Kernel warpgroup_kernel_of(const fovea_plan& plan) {
   const WarpgroupVariant& variant = kWarpgroupVariants[plan.variant];

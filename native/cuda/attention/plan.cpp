@@ -95,8 +95,6 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   return FOVEA_OK;
 }
 
-constexpr int kWarpgroupCapability = 90;  // sm_90a, and no other
-
 // Whether device and library have kernels of warpgroups, and a problem nothing that is the general kernel's. Rows that
 // lie densely are to be taken by the copy engine whatever their number, or never.
 bool may_take_warpgroups(const fovea_device_info& device, const Spec& spec) {

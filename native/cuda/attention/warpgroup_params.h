@@ -1,4 +1,4 @@
-// What the forward kernels of warpgroups are given.
+// What the kernels of warpgroups are given.
 #pragma once
 
 #include "core/tensor_map.h"

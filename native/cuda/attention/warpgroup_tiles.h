@@ -1,4 +1,4 @@
-// Which forward kernels of warpgroups exist, for sm_90a, and how each cuts its work: the planner picks from this table,
+// Which kernels of warpgroups exist, for sm_90a, and how each cuts its work: the planner picks from this table,
 // the kernels are instantiated from it. Why these numbers: cuda/README.md.
 #pragma once
 
@@ -53,14 +53,18 @@ struct WarpgroupVariant {
   constexpr int shared_bytes() const { return barriers_offset() + 8 * (2 + 4 * tile.stages); }
 };
 
-constexpr auto kWarpgroupVariants = [] {
-  std::array<WarpgroupVariant, 2 * std::size(kWarpgroupTiles)> all{};
+// Every tile for float16, then every tile for bfloat16.
+template <class Variant, class Tile, size_t kCount>
+constexpr std::array<Variant, 2 * kCount> in_half_precisions(const Tile (&tiles)[kCount]) {
+  std::array<Variant, 2 * kCount> all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
-    for (const WarpgroupTile& tile : kWarpgroupTiles) all[count++] = {precision, tile};
+    for (const Tile& tile : tiles) all[count++] = {precision, tile};
   }
   return all;
-}();
+}
+
+constexpr auto kWarpgroupVariants = in_half_precisions<WarpgroupVariant>(kWarpgroupTiles);
 
 // One of them, for device code: it may not call the array's operator.
 template <int kIndex>
@@ -106,19 +110,14 @@ struct WarpgroupKeysVariant {
   constexpr int shared_bytes() const { return barriers_offset() + 8 * (1 + 3 * tile.stages); }
 };
 
-constexpr auto kWarpgroupKeysVariants = [] {
-  std::array<WarpgroupKeysVariant, 2 * std::size(kWarpgroupKeysTiles)> all{};
-  size_t count = 0;
-  for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
-    for (const WarpgroupKeysTile& tile : kWarpgroupKeysTiles) all[count++] = {precision, tile};
-  }
-  return all;
-}();
+constexpr auto kWarpgroupKeysVariants = in_half_precisions<WarpgroupKeysVariant>(kWarpgroupKeysTiles);
 
 template <int kIndex>
 constexpr WarpgroupKeysVariant kWarpgroupKeysVariant = kWarpgroupKeysVariants[kIndex];
 
-// What a multiprocessor of compute capability 9.0 has.
+constexpr int kWarpgroupCapability = 90;  // sm_90a, and no other
+
+// What a multiprocessor of it has.
 constexpr int kWarpgroupShared = 232448, kWarpgroupRegisters = 65536;
 
 constexpr bool fits(const WarpgroupVariant& it) {
@@ -130,16 +129,20 @@ constexpr bool fits(const WarpgroupVariant& it) {
   return tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 <= tile.consumer_registers;
 }
 
+constexpr bool fits(const WarpgroupKeysVariant& it) {
+  const WarpgroupKeysTile& tile = it.tile;
+  if (it.shared_bytes() > kWarpgroupShared) return false;
+  if (128 * (tile.producer_registers + tile.kConsumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
+  // Sums of dkey and dvalue, scores and their gradients.
+  return tile.head_dim + tile.rows <= tile.consumer_registers;
+}
+
 static_assert([] {
   for (const WarpgroupVariant& it : kWarpgroupVariants) {
     if (!fits(it)) return false;
   }
   for (const WarpgroupKeysVariant& it : kWarpgroupKeysVariants) {
-    const WarpgroupKeysTile& tile = it.tile;
-    if (it.shared_bytes() > kWarpgroupShared) return false;
-    if (128 * (tile.producer_registers + tile.kConsumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
-    // Sums of dkey and dvalue, scores and their gradients.
-    if (tile.head_dim + tile.rows > tile.consumer_registers) return false;
+    if (!fits(it)) return false;
   }
   return true;
 }());
