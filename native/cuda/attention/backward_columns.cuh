@@ -227,6 +227,24 @@ FOVEA_DEVICE float most_gradient(RowFacts<kRows> facts, float value_norm) {
   return tile::warp_max(most);
 }
 
+// Products of float16 take score gradients times two to the power of a shift, so that the largest that there may be is
+// near 2^15: the shift starts at kMostShift.
+constexpr int32_t kMostShift = 60, kLeastShift = -60;
+
+// Lowers `shift` to what the rows of the tile allow, and brings dkey to it.
+template <int kRows, int kM, int kColumns>
+FOVEA_DEVICE void lower_shift(int32_t& shift, tile::Fragment<kM, kColumns>& dkey, RowFacts<kRows> facts,
+                              float value_norm) {
+  // most < 2^(exponent - 126)
+  const int32_t exponent = int32_t(tile::as_bits(most_gradient(facts, value_norm)) >> 23);
+  int32_t allowed = 15 + 126 - exponent;
+  if (allowed >= shift) return;
+  if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
+  const float change = tile::power_of_two(allowed - shift);
+  shift = allowed;
+  tile::scale(dkey, change);
+}
+
 // Zeroes the rows of dout that see no key: a weight of zero times NaN is NaN.
 template <int kRows, int kRowBytes, int kThreads>
 FOVEA_DEVICE void clear_dead_rows(uint32_t dout_tile, RowFacts<kRows> facts) {

@@ -38,11 +38,9 @@ struct BackwardKeys {
   // Groups of copies to a stage: with only one stage, dout may come while query is multiplied.
   static constexpr int kGroups = kTile.stages == 1 ? 2 : 1;
   using Element = typename tile::PrecisionTypes<kPrecision>::Element;
-  // Products of float16 take score gradients times a power of two, so that the largest that there may be
-  // is near 2^15, and weights times another.
+  // Products of float16 take score gradients times a power of two, as lower_shift() says, and weights times another.
   static constexpr bool kHalfRange = kPrecision == Precision::kFloat16;
-  static constexpr int32_t kOffset = int32_t(kWeightOffset<kPrecision>), kMostShift = 60;
-  static constexpr int32_t kLeastShift = -60;
+  static constexpr int32_t kOffset = int32_t(kWeightOffset<kPrecision>);
 
   const BackwardParams& b;
   const AttentionParams& p;
@@ -228,7 +226,9 @@ struct BackwardKeys {
         tile::sync_block();
       }
       tile::multiply_rows<kPrecision, kValueBytes>(dp, values, warp_key(), dout_tile);
-      if constexpr (kHalfRange) lower(shift, dkey, stage_facts(stage));
+      if constexpr (kHalfRange) {
+        lower_shift(shift, dkey, stage_facts(stage), tile::as_float(uint32_t(load_fact(kValueNorm))));
+      }
       differentiate(s, dp, tile, stage_facts(stage), special, tile::power_of_two(shift - kOffset));
       if constexpr (kRunsPrograms && kHalfRange) {
         if (p.modifier_program != nullptr) lower_measured(shift, dkey, dp);
@@ -274,21 +274,7 @@ struct BackwardKeys {
     tile::sync_block();
   }
 
-  // Lowers `shift` to what the rows of a stage allow, and brings dkey to it.
-  FOVEA_DEVICE void lower(int32_t& shift, tile::Fragment<kM, kDimColumns>& dkey,
-                          RowFacts<kRows> row_facts) {
-    const float norm = tile::as_float(uint32_t(load_fact(kValueNorm)));
-    // most < 2^(exponent - 126)
-    const int32_t exponent = int32_t(tile::as_bits(most_gradient(row_facts, norm)) >> 23);
-    int32_t allowed = 15 + 126 - exponent;
-    if (allowed >= shift) return;
-    if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
-    const float change = tile::power_of_two(allowed - shift);
-    shift = allowed;
-    tile::scale(dkey, change);
-  }
-
-  // As lower(), where a program's slopes have no bound: what the gradients have become decides.
+  // As lower_shift(), where a program's slopes have no bound: what the gradients have become decides.
   FOVEA_DEVICE void lower_measured(int32_t& shift, tile::Fragment<kM, kDimColumns>& dkey,
                                    tile::Fragment<kM, kColumns>& ds) {
     float most = 0;

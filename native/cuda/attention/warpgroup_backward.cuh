@@ -165,7 +165,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   using Step = Block::Step;
   using Block::b, Block::p, Block::kRows, Block::kKeys, Block::kDim, Block::kPieces, Block::kHalfRange;
   using Block::kConsumerThreads;
-  static constexpr int32_t kOffset = int32_t(kWeightOffset<kIt.precision>), kMostShift = 60, kLeastShift = -60;
+  static constexpr int32_t kOffset = int32_t(kWeightOffset<kIt.precision>);
   static constexpr uint32_t kBarrier = 1;  // of all consumers
   using Element = typename tile::PrecisionTypes<kIt.precision>::Element;
   using Scores = tile::Fragment<1, kRows / 8>;
@@ -227,7 +227,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
       Scores s, dp;
       Block::queries_full(step).wait(step.parity());
       if (step.count == 0) clear_missing_rows(step, tile);
-      if constexpr (kHalfRange) lower(shift, dkey, facts, norm);
+      if constexpr (kHalfRange) lower_shift(shift, dkey, facts, norm);
       issue_rows<Element, kDim, kKeys, kRows>(s, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
       Block::douts_full(step).wait(step.parity());
       const bool special = any_special(facts);
@@ -309,18 +309,6 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
       squares = tile::maximum(squares, tile::as_float(tile::load_shared(norms + 4 * i)));
     }
     return tile::square_root(squares) * (1 + 0x1p-12f);
-  }
-
-  // Lowers `shift` to what the rows of a stage allow, and brings dkey to it.
-  FOVEA_DEVICE static void lower(int32_t& shift, Sums& dkey, RowFacts<kRows> facts, float norm) {
-    // most < 2^(exponent - 126)
-    const int32_t exponent = int32_t(tile::as_bits(most_gradient(facts, norm)) >> 23);
-    int32_t allowed = 15 + 126 - exponent;
-    if (allowed >= shift) return;
-    if (allowed < kLeastShift) allowed = kLeastShift;  // of what is no number, which stays none
-    const float change = tile::power_of_two(allowed - shift);
-    shift = allowed;
-    tile::scale(dkey, change);
   }
 
   // From scores and <value, dout> to weights and score gradients.
