@@ -81,6 +81,9 @@ def disassemble(tools, path, wanted):
 
 _NO_RESULT = re.compile(r"ST|RED|BAR|BRA|BRX|BSSY|BSYNC|LDGSTS|EXIT|DEPBAR|LDGDEPBAR|NOP|WARPSYNC|RET|CALL|BREAK|MEMBAR")
 _ONLY_PREDICATES = re.compile(r"\w*SETP|U?PLOP3|FCHK")
+PRODUCT = r"[HQ]G?MMA"  # of matrices, of 16 bits and TF32 or of 8
+GROUP_PRODUCT = r"[HQ]GMMA"  # of a warpgroup
+
 _WIDTHS = [(r"HMMA|LDSM\S*\.4|\S+\.128", 4), (r"CS2R(?!\.32)|U?IMAD\.WIDE|\S+\.64|LDSM\S*\.2", 2)]  # in registers
 
 
@@ -150,7 +153,7 @@ class Graph:
     def __init__(self, code):
         self.code = code
         # Of warpgroups work is products and exponentials: what clears a tile, which is rare, would else be some.
-        self.only_products = any(it.op.startswith("HGMMA") for it in code.values())
+        self.only_products = any(re.match(GROUP_PRODUCT, it.op) for it in code.values())
         self.reconvergence = {to for it in code.values() if it.op.startswith("BSSY") for to in it.targets}
         self.calls = {}  # the cheapest way through a subroutine, by its first address
         self.next = {}
@@ -211,7 +214,7 @@ class Graph:
     def work(self, step):
         if not self.only_products:
             return step.work()
-        return 16 if step.op.startswith("HGMMA") else 4 if step.op.startswith("MUFU.EX2") else 0
+        return 16 if re.match(GROUP_PRODUCT, step.op) else 4 if step.op.startswith("MUFU.EX2") else 0
 
     def close(self, at, to):
         """Takes an edge away."""
@@ -278,10 +281,10 @@ def main_loop(graph, loops):
     def count(loop, pattern):
         return sum(1 for at in loop.body if re.match(pattern, graph.code[at].op))
 
-    loops = [l for l in loops if count(l, r"LDGSTS|RED|HGMMA")]
-    groups = [l for l in loops if count(l, "HGMMA")]
+    loops = [l for l in loops if count(l, r"LDGSTS|RED|" + GROUP_PRODUCT)]
+    groups = [l for l in loops if count(l, GROUP_PRODUCT)]
     loops = [l for l in groups if not any(other.body < l.body for other in groups)] or loops
-    best = max(loops, key=lambda l: count(l, "HG?MMA"), default=None)
-    if best is None or not count(best, "HG?MMA"):
+    best = max(loops, key=lambda l: count(l, PRODUCT), default=None)
+    if best is None or not count(best, PRODUCT):
         raise Unreadable("no loop has both matrix products and copies")
     return best

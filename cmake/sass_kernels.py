@@ -11,7 +11,7 @@ import sass
 import sass_path
 
 # Counts where no table of main kernels is given.
-ANY_KERNEL = r"\b(attention_forward|warpgroup_forward|backward_keys|backward_queries)<[^>]*>"
+ANY_KERNEL = r"\b(attention_forward|warpgroup_forward|warpgroup_backward_keys|backward_keys|backward_queries)<[^>]*>"
 
 Kernel = collections.namedtuple("Kernel", "name function tile_flops warps")
 
@@ -22,7 +22,7 @@ class Count:
     def __init__(self, kernel, arch, way):
         self.kernel, self.arch, self.way = kernel, arch, way
         self.instructions = sum(times for times, _ in way)
-        self.hmma = self.of(r"HG?MMA")
+        self.hmma = self.of(sass.PRODUCT)
         self.per_hmma = self.instructions / self.hmma
 
     def of(self, opcode):
@@ -53,7 +53,7 @@ def read_kernels(path):
 
 def hmma_flops(opcode):
     """Of one matrix instruction, a warp's share: the name ends with M, N and K, M being 16 and N 8 in all of a warp's."""
-    if shape := re.match(r"HGMMA\.64x(\d+)x(\d+)", opcode):
+    if shape := re.match(sass.GROUP_PRODUCT + r"\.64x(\d+)x(\d+)", opcode):
         return 2 * 16 * int(shape[1]) * int(shape[2])
     shape = re.match(r"HMMA\.168(\d+)", opcode)
     if shape is None:
@@ -81,12 +81,12 @@ def _count_object(tools, named, path):
     wanted = r"\b(" + "|".join(map(re.escape, named)) + r")(?=\()" if named else ANY_KERNEL
     counts, unreadable = [], []
     for (function, arch), code in sass.disassemble(tools, path, wanted).items():
-        if not any(re.match("HG?MMA", it.op) for it in code.values()):
+        if not any(re.match(sass.PRODUCT, it.op) for it in code.values()):
             continue  # no device of this architecture takes it
         kernel = named.get(function) or Kernel(function, function, 0, 0)
         try:
             it = Count(kernel, arch, sass_path.plain_round(sass.Graph(code)).way())
-            done = sum(times * hmma_flops(step.op) for times, step in it.way if re.match("HG?MMA", step.op))
+            done = sum(times * hmma_flops(step.op) for times, step in it.way if re.match(sass.PRODUCT, step.op))
             if done * kernel.warps < kernel.tile_flops:
                 raise sass.Unreadable(f"a round of {it.hmma} matrix instructions is less than a tile")
             counts.append(it)

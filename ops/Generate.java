@@ -62,7 +62,7 @@ class Generate {
 
     /** Of the type that is asked for, or float32; of what is always there in that type always wanted, unless with `?`. */
     Operand gradient() {
-      boolean typed = (type.equals("T") || type.equals("C")) && !role.endsWith(" f32");
+      boolean typed = (type.equals("T") || type.equals("Q") || type.equals("C")) && !role.endsWith(" f32");
       return new Operand("d" + name, optional || !typed || role.startsWith("gradient?"), typed ? "G" : "f32", dims, "", false);
     }
   }
@@ -139,7 +139,8 @@ class Generate {
     List<Field> all = new ArrayList<>();
     all.add(new Field("other", "uint32_t", "size", 0, "1", ""));
     all.add(new Field("flag", "pass", op.hasBackward() ? "FOVEA_FORWARD or FOVEA_BACKWARD" : "FOVEA_FORWARD"));
-    all.add(new Field("type", "dtype", "FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16"));
+    boolean narrow = op.in.stream().anyMatch(it -> it.type.equals("Q"));
+    all.add(new Field(narrow ? "queryType" : "type", "dtype", "FOVEA_FLOAT32, _FLOAT16" + (narrow ? ", _BFLOAT16 or _FLOAT8_E4M3" : " or _BFLOAT16")));
     all.add(new Field("type", "out_dtype", "0 = dtype"));
     all.add(new Field("type", "gradient_dtype", op.hasBackward() ? "backward, of gradients; 0 = dtype" : "not read"));
     op.all(true).stream()
@@ -245,7 +246,7 @@ class Generate {
   }
 
   private static final Map<String, String> TYPES =
-      Map.of("T", "Spec", "C", "Cache", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32", "bool", "Bool");
+      Map.of("T", "Spec", "Q", "Query", "C", "Cache", "O", "Out", "G", "Gradient", "any", "Own", "f32", "Float32", "i32", "Int32", "bool", "Bool");
   private static final Map<String, String> POINTERS = Map.of("f32", "float*", "i32", "int32_t*", "bool", "uint8_t*");
 
   /** Operands from {@code first} on; those from {@code written} on are written. */
@@ -346,7 +347,7 @@ class Generate {
 
   private static final Pattern LINE = Pattern.compile("(\\w+)\\s+(.*?)\\s*(?:#\\s*(.*))?");
   private static final Pattern OPERAND =
-      Pattern.compile("(\\w+)(\\??)\\s+(T|C|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient\\??(?: f32)?|saved|(?:offsets|lengths) of \\w+|)\\s*(paged)?");
+      Pattern.compile("(\\w+)(\\??)\\s+(T|Q|C|O|any|f32|i32|bool)\\s+(?:\\[(.*)\\])?\\s*(gradient\\??(?: f32)?|saved|(?:offsets|lengths) of \\w+|)\\s*(paged)?");
 
   static Operation parse(Path file) {
     List<Operand> in = new ArrayList<>();

@@ -6,7 +6,7 @@ from ctypes import c_char, c_double, c_int32, c_int64, c_uint32, c_uint64, c_voi
 import operations
 
 OK, UNSUPPORTED, DEVICE_LOST = 0, 2, 4
-FLOAT32, FLOAT16, BFLOAT16 = 1, 2, 3
+FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3 = 1, 2, 3, 6
 FORWARD, BACKWARD = 0, 1
 PASSES = ("forward", "backward")  # a spec has the operands of each that its operation has
 CPU = 1  # fovea_device_info.kind

@@ -33,7 +33,7 @@ HUNG_SECONDS = 30  # ten times what a case takes, the first of a process include
 ROUNDS = 5  # in each, every side has its turn; whose comes first changes
 TURN_SECONDS = 0.04
 PAUSE_SECONDS = 0.05  # between turns, so that none pays for the heat of the one before
-RELATIVE_ERROR = {"bf16": 2e-2, "f16": 5e-3, "tf32": 2e-3, "f32": 1e-5}  # Frobenius; judges no rounding
+RELATIVE_ERROR = {"bf16": 2e-2, "f16": 5e-3, "e4m3": 6e-2, "tf32": 2e-3, "f32": 1e-5}  # Frobenius; judges no rounding
 
 torch = None  # imported once there is something to measure: it takes seconds, and --dry-run needs none of it
 
@@ -105,11 +105,14 @@ class Inputs:
     def __init__(self, problem):
         self._problem = problem
         generator = torch.Generator(DEVICE).manual_seed(zlib.crc32(problem.name.encode()))
-        dtype = {"bf16": torch.bfloat16, "f16": torch.float16}.get(problem.dtype, torch.float32)
+        dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "e4m3": torch.bfloat16}.get(problem.dtype, torch.float32)
 
         def random(heads):
             shape = (problem.batch, problem.length, heads, problem.head_dim)
-            return torch.randn(shape, generator=generator, device=DEVICE, dtype=dtype).transpose(1, 2)
+            numbers = torch.randn(shape, generator=generator, device=DEVICE, dtype=dtype)
+            if problem.dtype == "e4m3":
+                numbers = numbers.to(torch.float8_e4m3fn).to(dtype)
+            return numbers.transpose(1, 2)
 
         self._operands = [random(heads) for heads in (problem.heads, problem.key_heads, problem.key_heads)]
         self._gradient = random(problem.heads)

@@ -16,7 +16,8 @@ _OPERATIONS_PER_CYCLE = {"8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096, "10
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Self-attention; f32 is exact float32, tf32 may round the factors of its products to TF32."""
+    """Self-attention; f32 is exact float32, tf32 may round the factors of its products to TF32. The numbers of e4m3 have
+    8 bits; its out has 16, as the peers' operands do, who are given the same numbers."""
 
     dtype: str
     head_dim: int
@@ -48,6 +49,8 @@ class Problem:
         """Who is timed: the peers first, so that we are compared with one that was found right."""
         if self.dtype in ("f32", "tf32"):
             peers = ("efficient", "math")
+        elif self.dtype == "e4m3":
+            peers = ("cudnn", "flash")
         else:
             peers = ("cudnn", "flash", "efficient")
         return (*peers, OURS) if direction == "fwd" else (*peers, DETERMINISTIC, OURS)
@@ -81,7 +84,7 @@ def rest():
 
     told = headline()
     return [case for case in (
-        *directed("fwd", grid("bf16", lengths, every)),
+        *directed("fwd", grid("e4m3", (8192, 16384, 2048), (128, 64)), grid("bf16", lengths, every)),
         *directed("bwd", grid("bf16", lengths, common)),
         *directed("fwd", grid("bf16", (8192, 2048), (128, 64), group=4), grid("f32", (4096, 1024), (128, 64)),
                   grid("tf32", (4096, 1024), (128, 64)), grid("f16", lengths, every)),
@@ -101,7 +104,7 @@ def limit_flops(compute_capability, multiprocessors, max_mhz, dtype):
     if compute_capability not in _OPERATIONS_PER_CYCLE:
         raise SystemExit(f"no limit is known for compute capability {compute_capability}: add it to cases.py")
     # TF32 runs at half the rate. It also bounds exact float32, which can be made of several TF32 products.
-    share = 1 if dtype in ("bf16", "f16") else 0.5
+    share = {"bf16": 1, "f16": 1, "e4m3": 2}.get(dtype, 0.5)
     return share * _OPERATIONS_PER_CYCLE[compute_capability] * multiprocessors * max_mhz * 1e6
 
 

@@ -51,11 +51,14 @@ int32_t check_word(const Field& field, int32_t value, char (&error)[FOVEA_ERROR_
     return fail(error, FOVEA_INVALID_ARGUMENT, "%s is %d, expected 0 to %d", field.name, value,
                 FOVEA_FLOAT8_E4M3);
   }
-  if (field.kind != Kind::kType || is_known(value)) return FOVEA_OK;
+  const bool narrow = field.kind == Kind::kQueryType;
+  if (!(narrow || field.kind == Kind::kType) || is_known(value)) return FOVEA_OK;
+  if (narrow && value == FOVEA_FLOAT8_E4M3) return FOVEA_OK;
   const bool optional = field.offset != offsetof(SpecHead, dtype);
   if (optional && value == 0) return FOVEA_OK;
   return fail(error, FOVEA_INVALID_ARGUMENT,
               optional ? "%s is %d, expected 0 to 3"
+              : narrow ? "%s is %d, expected float32 (1), float16 (2), bfloat16 (3) or float8_e4m3 (6)"
                        : "%s is %d, expected float32 (1), float16 (2) or bfloat16 (3)",
               field.name, value);
 }
@@ -175,6 +178,7 @@ int32_t dtype_of(const void* spec, const Operand& operand) {
   };
   switch (operand.type) {
     case Type::kSpec:
+    case Type::kQuery:
       return first;
     case Type::kOut:
       return chosen(offsetof(SpecHead, out_dtype));

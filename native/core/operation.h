@@ -21,9 +21,9 @@ struct SpecHead {
   int32_t pass, dtype, out_dtype, gradient_dtype;
 };
 
-// What a field of a spec may hold that no table below says: a FOVEA_* floating type, or one of a cache too, 0 to
-// `most`, an int64 of 0 or more.
-enum class Kind : uint8_t { kType, kCacheType, kFlag, kBound, kOther };
+// What a field of a spec may hold that no table below says: a FOVEA_* floating type, FOVEA_FLOAT8_E4M3 too, any of a
+// cache, 0 to `most`, an int64 of 0 or more.
+enum class Kind : uint8_t { kType, kQueryType, kCacheType, kFlag, kBound, kOther };
 
 struct Field {
   const char* name;
@@ -51,7 +51,7 @@ struct Size {
 };
 
 // Offsets are int32, one more than there are sequences, and present where these are packed.
-enum class Type : uint8_t { kSpec, kCache, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
+enum class Type : uint8_t { kSpec, kQuery, kCache, kOut, kGradient, kOwn, kFloat32, kInt32, kBool, kOffsets };
 
 // The index of a size, or -1 for one element. `sums` is whether an input may have one element instead,
 // and an output a stride of 0, as the sum over the dimension.

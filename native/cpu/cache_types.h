@@ -27,17 +27,6 @@ inline const C* column(const char* row, int64_t c) {
   return reinterpret_cast<const C*>(row) + c / kValuesOf<C>;
 }
 
-#if defined(__AVX2__)
-// As a float of exponent bias 127, of which the bias of 7 is 2^120 too little; 0x7f is NaN.
-inline float8 widened(__m256i v, float8_e4m3) {
-  const __m256i magnitude = _mm256_and_si256(v, _mm256_set1_epi32(0x7f));
-  const __m256i sign = _mm256_slli_epi32(_mm256_srli_epi32(v, 7), 31);
-  const __m256 x = _mm256_castsi256_ps(_mm256_or_si256(_mm256_slli_epi32(magnitude, 20), sign));
-  const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
-  return _mm256_or_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
-}
-#endif
-
 // Eight columns from c on.
 template <typename C>
 inline float8 load_eight(const char* row, int64_t c) {
@@ -58,9 +47,6 @@ inline float8 load_eight(const char* row, int64_t c) {
   } else if constexpr (std::is_same_v<C, int8_t>) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
-  } else if constexpr (std::is_same_v<C, float8_e4m3>) {
-    return widened(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))),
-                   C{});
 #endif
   } else {
     return load8(at);

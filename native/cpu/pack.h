@@ -5,7 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "core/half.h"
+#include "core/cache_types.h"
 #include "cpu/simd.h"
 
 namespace fovea::cpu::FOVEA_TIER {
@@ -26,6 +26,18 @@ inline float8 load8(const float16* p) {
 inline float8 load8(const bfloat16* p) {
   const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
+}
+
+// As a float of exponent bias 127, of which the bias of 7 is 2^120 too little; 0x7f is NaN.
+inline float8 widened(__m256i v, float8_e4m3) {
+  const __m256i magnitude = _mm256_and_si256(v, _mm256_set1_epi32(0x7f));
+  const __m256i sign = _mm256_slli_epi32(_mm256_srli_epi32(v, 7), 31);
+  const __m256 x = _mm256_castsi256_ps(_mm256_or_si256(_mm256_slli_epi32(magnitude, 20), sign));
+  const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
+  return _mm256_or_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
+}
+inline float8 load8(const float8_e4m3* p) {
+  return widened(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), float8_e4m3{});
 }
 
 inline float8 load8(const uint8_t* p) {
@@ -183,6 +195,13 @@ inline void with_type(int32_t dtype, Body body) {
     default:
       return body(bfloat16{});
   }
+}
+
+// The same, where it may be FOVEA_FLOAT8_E4M3, too.
+template <typename Body>
+inline void with_query_type(int32_t dtype, Body body) {
+  if (dtype == FOVEA_FLOAT8_E4M3) return body(float8_e4m3{});
+  with_type(dtype, body);
 }
 
 // Brings a row near, a few rows before it is loaded or stored: where rows lie apart no processor

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 20
+#define FOVEA_ABI_VERSION 21
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 192 /* int64s that the spec of any operation fits into */
@@ -48,8 +48,9 @@ enum {
   FOVEA_FLOAT32 = 1,
   FOVEA_FLOAT16 = 2,
   FOVEA_BFLOAT16 = 3,
-  /* Of caches alone. INT4X2: a byte of two values from -8 to 7, the first in its lower half; FLOAT8_E4M3: 4 bits of
-   * exponent with bias 7, 3 of mantissa, no infinities, NaN 0x7f and 0xff (Micikevicius et al., arXiv 2209.05433). */
+  /* Of caches, the last of queries of attention too. INT4X2: a byte of two values from -8 to 7, the first in its lower
+   * half; FLOAT8_E4M3: 4 bits of exponent with bias 7, 3 of mantissa, no infinities, NaN 0x7f and 0xff (Micikevicius et
+   * al., arXiv 2209.05433). */
   FOVEA_INT8 = 4,
   FOVEA_INT4X2 = 5,
   FOVEA_FLOAT8_E4M3 = 6
@@ -243,7 +244,7 @@ FOVEA_API int32_t fovea_load_modifier(int64_t key, int32_t pass, int32_t variant
 typedef struct fovea_attention_spec {
   uint32_t size;
   int32_t pass; /* FOVEA_FORWARD or FOVEA_BACKWARD */
-  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16 or _BFLOAT16 */
+  int32_t dtype; /* FOVEA_FLOAT32, _FLOAT16, _BFLOAT16 or _FLOAT8_E4M3 */
   int32_t out_dtype; /* 0 = dtype */
   int32_t gradient_dtype; /* backward, of gradients; 0 = dtype */
   int32_t bias_dtype; /* 0 = no bias */
@@ -263,6 +264,7 @@ typedef struct fovea_attention_spec {
   int32_t has_position_origin; /* 0 = none: position_origin is not read */
   int32_t has_scale; /* 0 = none: scale is not read */
   int32_t allow_tf32; /* 1 = TF32 (11 bits) for factors of float32 products on a device */
+  int32_t has_query_scales; /* 1 = query_scales is given */
   int32_t has_key_scales; /* 1 = key_scales is given */
   int32_t has_value_scales; /* 1 = value_scales is given */
   int32_t has_block_table; /* 1 = block_table is given */
@@ -308,7 +310,6 @@ typedef struct fovea_attention_spec {
   float gaussian_sigma; /* standard deviation, in keys, of the Gaussian around gaussian_centers */
   float span_ramp; /* keys over which the weights at the end of `spans` fall to 0 */
   float dropout; /* probability of dropping, 0 <= dropout < 1 */
-  int32_t reserved0; /* zero */
   int64_t window_left; /* >= 0; only keys j >= pos_i - window_left */
   int64_t window_right; /* >= 0; only keys j <= pos_i + window_right */
   int64_t image_width; /* >= 0; positions are pixels of images of this width,
@@ -343,6 +344,7 @@ typedef struct fovea_attention_spec {
   int64_t query_stride[3]; /* of [B, Sq, Hq] */
   int64_t key_stride[3]; /* of [B, Sk, Hk] */
   int64_t value_stride[3]; /* of [B, Sk, Hk] */
+  int64_t query_scales_stride[2]; /* of [B~, Hk~] */
   int64_t key_scales_stride[2]; /* of [B, Sk~] */
   int64_t value_scales_stride[2]; /* of [B, Sk~] */
   int64_t block_table_stride[1]; /* of [B] */
@@ -431,6 +433,10 @@ typedef struct fovea_attention_spec {
  *   cache_dtype   the type of key and value, of dtype where it is 0. Rows of FOVEA_INT4X2 are D / 2 bytes. CUDA:
  *                 products with a cache of floats of another type than dtype are in exact float32, as are those of
  *                 float32 queries with any cache, whatever allow_tf32 is
+ *   query_scales  [B or 1, Hk or 1] float32, of queries of FOVEA_FLOAT8_E4M3: what their elements are multiplied by.
+ *                 Such queries need an out_dtype, and go neither with content_bias nor with position_keys. Where keys
+ *                 and values are of that type, too, a device may round weights to it: e4m3(256 exp(x_ij - m_i)) for
+ *                 exp(x_ij - m_i), m_i the largest x of the row as far as it has been seen. They are summed before that
  *   key_scales, value_scales  [B, Sk or 1, Hk] float32; with pages [G, Z or 1, Hk], one for each row, or for each page
  *                 where the stride of that dimension is 0: what elements of key and value are multiplied by
  *   tree_mask     [B or 1, Sq, Sq] bytes; packed: [Tq, Sq]: of the last len_q keys, which are those of the queries,
@@ -488,22 +494,23 @@ FOVEA_API int32_t fovea_plan_attention(const fovea_attention_spec* spec,
     const fovea_device_info* device, fovea_plan* plan);
 
 FOVEA_API int32_t fovea_run_attention(const fovea_plan* plan, fovea_call* call, const void* query,
-    const void* key, const void* value, const float* key_scales, const float* value_scales,
-    const int32_t* block_table, const uint8_t* tree_mask, const float* content_bias,
-    const float* position_bias, const void* position_keys, const void* bias, const uint8_t* mask,
-    const int32_t* block_offsets, const int32_t* block_indices, const float* relative_table,
-    const int32_t* relative_buckets, const int32_t* modifier_program, const float* modifier_table,
-    const float* alibi_slopes, const float* gaussian_centers, const float* spans,
-    const float* key_gates, const void* output_gates, const float* sinks,
-    const int32_t* cu_seqlens_q, const int32_t* cu_seqlens_k, const int32_t* query_lengths,
-    const int32_t* key_lengths, void* out, float* lse, float* weights, float* top_weights,
-    int32_t* top_keys, void* ungated, void* workspace, void* scratch, void* stream);
-
-FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
-    const void* query, const void* key, const void* value, const float* key_scales,
+    const void* key, const void* value, const float* query_scales, const float* key_scales,
     const float* value_scales, const int32_t* block_table, const uint8_t* tree_mask,
     const float* content_bias, const float* position_bias, const void* position_keys,
     const void* bias, const uint8_t* mask, const int32_t* block_offsets,
+    const int32_t* block_indices, const float* relative_table, const int32_t* relative_buckets,
+    const int32_t* modifier_program, const float* modifier_table, const float* alibi_slopes,
+    const float* gaussian_centers, const float* spans, const float* key_gates,
+    const void* output_gates, const float* sinks, const int32_t* cu_seqlens_q,
+    const int32_t* cu_seqlens_k, const int32_t* query_lengths, const int32_t* key_lengths,
+    void* out, float* lse, float* weights, float* top_weights, int32_t* top_keys, void* ungated,
+    void* workspace, void* scratch, void* stream);
+
+FOVEA_API int32_t fovea_run_attention_backward(const fovea_plan* plan, fovea_call* call,
+    const void* query, const void* key, const void* value, const float* query_scales,
+    const float* key_scales, const float* value_scales, const int32_t* block_table,
+    const uint8_t* tree_mask, const float* content_bias, const float* position_bias,
+    const void* position_keys, const void* bias, const uint8_t* mask, const int32_t* block_offsets,
     const int32_t* block_indices, const float* relative_table, const int32_t* relative_buckets,
     const int32_t* modifier_program, const float* modifier_table, const float* alibi_slopes,
     const float* gaussian_centers, const float* spans, const float* key_gates,

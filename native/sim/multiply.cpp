@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kTileRows = 16;
 constexpr uint32_t kTileColumns = 8;
 constexpr uint32_t kWords = 8;       // of 32 bits along k
-constexpr uint32_t kMaxDepth = 16;   // 16-bit factors; TF32 has 8
+constexpr uint32_t kMaxDepth = 32;   // 8-bit factors; those of 16 bits have 16, TF32 has 8
 constexpr uint32_t kStripTiles = 8;  // of columns that are multiplied at once, at most
 constexpr uint32_t kStrip = kStripTiles * kTileColumns;
 
@@ -41,7 +41,16 @@ template <uint32_t kPieces>
   std::memcpy(to, &bits, sizeof bits);
 }
 
-// Each word becomes one float, or two that are neighbours along k.
+// Infinities there are none, and NaN is what has all bits of the magnitude.
+[[gnu::always_inline]] inline void widen_float8(const Words& byte, float* to) {
+  const Words magnitude = byte & 0x7f;
+  const Floats scaled = reinterpret_cast<Floats>(magnitude << 20) * 0x1p120f;
+  const Words special = reinterpret_cast<Words>(magnitude == 0x7f) & 0x7fc00000;
+  const Words bits = reinterpret_cast<Words>(scaled) | special | (byte & 0x80) << 24;
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+// Each word becomes one float, or two or four that are neighbours along k.
 template <uint32_t kWidth, typename Row>
 [[gnu::always_inline]] inline void widen(Product product, const uint32_t (&words)[kWords][kStrip],
                                          Row* to) {
@@ -56,6 +65,8 @@ template <uint32_t kWidth, typename Row>
         const Words low = word << 16, high = word & 0xffff0000u;
         std::memcpy(&to[2 * k][i], &low, sizeof low);
         std::memcpy(&to[2 * k + 1][i], &high, sizeof high);
+      } else if (product == Product::kFloat8) {
+        for (uint32_t e = 0; e < 4; ++e) widen_float8(word >> 8 * e & 0xff, &to[4 * k + e][i]);
       } else {
         widen_float16(word & 0xffff, &to[2 * k][i]);
         widen_float16(word >> 16, &to[2 * k + 1][i]);
@@ -86,10 +97,28 @@ template <uint32_t kWidth>
   }
 }
 
+// Sums of 8-bit factors, which H100 was found to keep in 22 bits (DeepSeek-V3, arXiv 2412.19437, 3.3.2).
+constexpr int32_t kFloat8Fraction = 13;
+template <uint32_t kWidth>
+[[gnu::always_inline]] inline void cut_sums(Scratch& s) {
+  for (uint32_t row = 0; row < kTileRows; ++row) {
+    for (uint32_t i = 0; i < kWidth; i += kLanes) {
+      Words bits;
+      std::memcpy(&bits, &s.c[row][i], sizeof bits);
+      bits &= ~uint32_t{0} << (23 - kFloat8Fraction);
+      std::memcpy(&s.c[row][i], &bits, sizeof bits);
+    }
+  }
+}
+
 template <uint32_t kWidth>
 [[gnu::always_inline]] inline void multiply_columns(Scratch& s, uint32_t depth,
                                                     const TensorCore& core) {
   if (core.step_bytes == 0) return multiply_to_nearest<kWidth>(s, depth);
+  if (depth == kMaxDepth) {
+    s.add_step<kMaxDepth, kWidth>(0, kFloat8Fraction);
+    return cut_sums<kWidth>(s);
+  }
   const uint32_t step = core.step_bytes * depth / 32;  // all of k takes 32 bytes
   for (uint32_t k = 0; k < depth; k += step) {
     if (step == 16) {
@@ -124,8 +153,8 @@ template <uint32_t kWidth>
                                                   const Fragments& fragments, uint32_t stride,
                                                   uint32_t m, uint32_t j, uint32_t tiles,
                                                   const TensorCore& core) {
-  const uint32_t depth = product == Product::kTf32 ? kWords : 2 * kWords;
-  const int32_t least = product == Product::kFloat16 ? -14 : -126;
+  const uint32_t depth = product == Product::kTf32 ? kWords : product == Product::kFloat8 ? 4 * kWords : 2 * kWords;
+  const int32_t least = product == Product::kFloat16 ? -14 : product == Product::kFloat8 ? -6 : -126;
   if (tiles * kTileColumns < kWidth) {  // what is multiplied for nothing must still be a number
     std::memset(s.words, 0, sizeof s.words);
     std::memset(s.c, 0, sizeof s.c);

@@ -15,7 +15,7 @@ namespace fovea::sim {
 namespace {
 
 constexpr uint32_t kRows = 16;     // of a warp
-constexpr uint32_t kDepth = 16;    // of k, 16-bit elements
+constexpr uint32_t kWords = 8;     // of k, 32 bits each
 constexpr uint32_t kChunk = 16;    // bytes
 constexpr uint32_t kAtom = 1024;   // bytes: eight rows of 128, of which the 128-byte swizzle permutes the chunks
 constexpr uint32_t kPoison = 0x7fc0dead;
@@ -25,16 +25,16 @@ struct Place {
   uint32_t start, leading, stride;
   bool mn_major;
 
-  // Of element (mn, k).
-  uint32_t address(uint32_t mn, uint32_t k) const {
-    const uint32_t row = mn_major ? k : mn, column = mn_major ? mn : k;  // of 128 bytes, 64 elements
-    const uint32_t blocks = mn_major ? column / 64 * leading : 0;
-    return swizzled(start + blocks + row / 8 * stride + row % 8 * 128 + (mn_major ? column % 64 : column) * 2);
+  // Of the byte `at` of a row along k, or along mn.
+  uint32_t address(uint32_t row, uint32_t at) const {
+    const uint32_t blocks = mn_major ? at / 128 * leading : 0;
+    return swizzled(start + blocks + row / 8 * stride + row % 8 * 128 + (mn_major ? at % 128 : at));
   }
 };
 
-Place place(const SharedMatrix& matrix, Where where) {
+Place place(Product product, const SharedMatrix& matrix, Where where) {
   const uint64_t bits = matrix.descriptor;
+  if (product == Product::kFloat8 && matrix.mn_major) fail("wgmma of an MN-major operand of 8 bits", where);
   if (bits >> 62 != 1) fail("wgmma of an operand that is not in the 128-byte swizzle", where);
   if ((bits >> 49 & 7) != 0) fail("wgmma of a descriptor with a base offset", where);
   Place it = {uint32_t(bits & 0x3fff) << 4, uint32_t(bits >> 16 & 0x3fff) << 4, uint32_t(bits >> 32 & 0x3fff) << 4,
@@ -46,15 +46,14 @@ Place place(const SharedMatrix& matrix, Where where) {
   return it;
 }
 
-// The 16-byte chunks that elements [mn, mn + count) x [0, 16) lie in.
+// The 16-byte chunks that elements [mn, mn + count) of a step of k lie in.
 void add_chunks(const Place& it, uint32_t mn, uint32_t count, std::vector<uint32_t>& to) {
-  const uint32_t step = kChunk / 2;
   if (it.mn_major) {
-    for (uint32_t k = 0; k < kDepth; ++k)
-      for (uint32_t i = 0; i < count; i += step) to.push_back(it.address(mn + i, k));
+    for (uint32_t k = 0; k < 2 * kWords; ++k)
+      for (uint32_t at = 2 * mn; at < 2 * (mn + count); at += kChunk) to.push_back(it.address(k, at));
   } else {
     for (uint32_t i = 0; i < count; ++i)
-      for (uint32_t k = 0; k < kDepth; k += step) to.push_back(it.address(mn + i, k));
+      for (uint32_t at = 0; at < 4 * kWords; at += kChunk) to.push_back(it.address(mn + i, at));
   }
 }
 
@@ -108,8 +107,8 @@ void Products::issue(Block& block, const Call (&calls)[kWarp], Where where) {
     if (call.registers != nullptr) std::copy_n(calls[lane].registers, 4, flight.factors[lane]);
   }
   const uint32_t warp = block.accessor().warp;
-  if (call.registers == nullptr) add_chunks(place(call.first, where), warp % 4 * kRows, kRows, flight.reads);
-  add_chunks(place(call.second, where), 0, call.columns, flight.reads);
+  if (call.registers == nullptr) add_chunks(place(call.product, call.first, where), warp % 4 * kRows, kRows, flight.reads);
+  add_chunks(place(call.product, call.second, where), 0, call.columns, flight.reads);
   for (uint32_t address : flight.reads) block.shared().begin_read(address, kChunk, warp, "wgmma", where);
   flying_.push_back(std::move(flight));
 }
@@ -120,34 +119,39 @@ void Products::compute(Block& block, Flight& flight) {
   const Call& call = flight.call;
   const uint32_t warp = block.accessor().warp;
   const uint32_t tiles = call.columns / 8;
-  const auto element = [&](const Place& it, uint32_t mn, uint32_t k) {
-    uint16_t value;
-    std::memcpy(&value, block.shared().peek(it.address(mn, k)), sizeof value);
-    return uint32_t{value};
-  };
-  const auto pair = [&](const Place& it, uint32_t mn, uint32_t k) {
-    return element(it, mn, k) | element(it, mn, k + 1) << 16;
+  // Of the 32 bits of a step of k that are its `index`-th.
+  const auto word = [&](const Place& it, uint32_t mn, uint32_t index) {
+    uint32_t value;
+    if (!it.mn_major) {
+      std::memcpy(&value, block.shared().peek(it.address(mn, 4 * index)), sizeof value);
+      return value;
+    }
+    uint16_t halves[2];
+    for (uint32_t i = 0; i < 2; ++i) {
+      std::memcpy(&halves[i], block.shared().peek(it.address(2 * index + i, 2 * mn)), sizeof halves[i]);
+    }
+    return halves[0] | uint32_t{halves[1]} << 16;
   };
   std::vector<uint32_t> b(size_t{kWarp} * tiles * 2);
   uint32_t a[kWarp][4];
   Fragments fragments;
-  const Place second = place(call.second, flight.where);
-  const Place first = call.registers == nullptr ? place(call.first, flight.where) : Place{};
+  const Place second = place(call.product, call.second, flight.where);
+  const Place first = call.registers == nullptr ? place(call.product, call.first, flight.where) : Place{};
   for (uint32_t lane = 0; lane < kWarp; ++lane) {
     const uint32_t g = lane / 4, t = lane % 4;
     if (call.registers != nullptr) {
       std::copy_n(flight.registers[lane], 4, a[lane]);
     } else {
       const uint32_t row = warp % 4 * kRows + g;
-      a[lane][0] = pair(first, row, 2 * t);
-      a[lane][1] = pair(first, row + 8, 2 * t);
-      a[lane][2] = pair(first, row, 2 * t + 8);
-      a[lane][3] = pair(first, row + 8, 2 * t + 8);
+      a[lane][0] = word(first, row, t);
+      a[lane][1] = word(first, row + 8, t);
+      a[lane][2] = word(first, row, t + 4);
+      a[lane][3] = word(first, row + 8, t + 4);
     }
     uint32_t* const own = b.data() + size_t{lane} * tiles * 2;
     for (uint32_t n = 0; n < tiles; ++n) {
-      own[2 * n] = pair(second, 8 * n + g, 2 * t);
-      own[2 * n + 1] = pair(second, 8 * n + g, 2 * t + 8);
+      own[2 * n] = word(second, 8 * n + g, t);
+      own[2 * n + 1] = word(second, 8 * n + g, t + 4);
     }
     float* const sums = flight.sums->values.data() + size_t{lane} * call.columns / 2;
     if (!call.adds) std::fill_n(sums, call.columns / 2, 0.0f);

@@ -154,13 +154,14 @@ void store_matrices(const uint32_t* registers, const uint32_t* addresses, uint32
 
 // mma.sync for m x n tiles: c[m][n][4] += a[m][4] * b[n][2]; `stride` is the distance, in tiles,
 // from c[i][0] to c[i + 1][0]. kBfloat16 and kFloat16 are m16n8k16, kTf32 is m16n8k8 and ignores the
-// low 13 bits of a and b. Sums are float32, added as the launch's TensorCore does.
-enum class Product { kFloat16, kBfloat16, kTf32 };
+// low 13 bits of a and b, kFloat8 m16n8k32 of e4m3, of wgmma alone. Sums are float32, added as the launch's TensorCore
+// does; those of kFloat8 have 13 bits of fraction.
+enum class Product { kFloat16, kBfloat16, kTf32, kFloat8 };
 void mma(Product product, float* c, uint32_t stride, const uint32_t* a, const uint32_t* b,
          uint32_t m, uint32_t n, Where where);
 
-// wgmma: sums[64 x columns] += first * second, or = without `adds`, for a step of 16 of k, by the four warps of a
-// group; each gets sums as mma has its c, tile behind tile. The first operand is in registers, as mma has its a, or in
+// wgmma: sums[64 x columns] += first * second, or = without `adds`, for a step of 32 bytes of k, by the four warps of
+// a group; each gets sums as mma has its c, tile behind tile. The first operand is in registers, as mma has its a, or in
 // shared memory. Asynchronous: sums belong to the threads again, and what was read may be written, behind the wait for
 // the group that commit closes. A fence must stand behind the last access of these registers.
 struct SharedMatrix {

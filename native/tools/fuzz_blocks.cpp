@@ -101,6 +101,9 @@ class SpecDraw {
       case Kind::kType:
         if (needed || random_.once_in(4)) word(field.offset, int32_t(1 + random_.upto(2)));
         break;
+      case Kind::kQueryType:
+        word(field.offset, random_.once_in(6) ? FOVEA_FLOAT8_E4M3 : int32_t(1 + random_.upto(2)));
+        break;
       case Kind::kCacheType:
         if (random_.once_in(2)) word(field.offset, int32_t(1 + random_.upto(5)));
         break;

@@ -34,7 +34,7 @@ void print_all() {
   }
   for (int i = 0; i < int(kWarpgroupVariants.size()); ++i) {
     const WarpgroupVariant& it = kWarpgroupVariants[i];
-    if (it.precision != Precision::kBfloat16) continue;
+    if (it.precision == Precision::kFloat16) continue;
     write_name(name, it);
     const WarpgroupTile& tile = it.tile;
     const int widths = tile.head_dim + tile.value_head_dim;

@@ -129,7 +129,7 @@ class MeasureTest(unittest.TestCase):
 
     def test_ours_and_the_peers_are_timed_and_agree(self):
         for problem in (Problem("bf16", 32, 64, True), Problem("f16", 16, 32, False, group=4),
-                        Problem("f32", 32, 64, True), Problem("tf32", 16, 64, False)):
+                        Problem("f32", 32, 64, True), Problem("tf32", 16, 64, False), Problem("e4m3", 32, 64, True)):
             line = self.measure(problem)
             self.assertEqual(line["status"], "measured", line)
             right = [name for name, side in line["sides"].items() if side["status"] == "measured"]

@@ -98,7 +98,7 @@ def counted(variant, cubin, tools):
     warps = variant.warps
     count = sass_kernels.Count(sass_kernels.Kernel(variant.name, variant.kernel.main, variant.tile_flops, warps),
                                f"sm_{space.ARCHITECTURE}", sass_path.plain_round(sass.Graph(code)).way())
-    done = sum(times * sass_kernels.hmma_flops(it.op) for times, it in count.way if re.match("HG?MMA", it.op))
+    done = sum(times * sass_kernels.hmma_flops(it.op) for times, it in count.way if re.match(sass.PRODUCT, it.op))
     if done * warps < variant.tile_flops:
         raise sass.Unreadable(f"a round of {count.hmma} matrix instructions is less than a tile")
     busy = kernel_model.cycles(count)

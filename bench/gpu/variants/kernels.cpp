@@ -161,7 +161,7 @@ Launch Kernel::forward_launch(const Problem& problem, const Operands& operands) 
                        attention_params(plan, all, {}, nullptr, it));
   }
   const WarpgroupVariant it = warpgroups();
-  const AttentionBoxes boxes(spec_of(plan), all.query, all.key, all.value, it.tile);
+  const AttentionBoxes boxes(spec_of(plan), all.query, all.key, all.value, it);
   WarpgroupParams p = warpgroup_params(plan, all, {}, it.tile, device_.info().multiprocessors);
   p.query_map = device_.encode(boxes.query);
   p.key_map = device_.encode(boxes.key);

@@ -14,7 +14,6 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-template <typename T>
 class ForwardItem : public ForwardResults {
  public:
   ForwardItem(const ForwardRun& run, const ForwardWork& work)
@@ -101,16 +100,16 @@ class ForwardItem : public ForwardResults {
   // ---- the sums of rows -------------------------------------------------------------------------
 
   void start() {
-    if (positions_) positions_.load_rows(row_begin_, rows_, modifier_.query_scale());
+    const float scale = modifier_.query_scale();
+    if (positions_) positions_.load_rows(row_begin_, rows_, scale);
     for_each_panel([&](int panel, auto vectors) {
       const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
       const int64_t last = row_begin_ + panel_end(panel) - 1;
       for (int lane = 0; lane < vectors() * kLanes; lane += 8) {
         int64_t rows[8];
         for (int r = 0; r < 8; ++r) rows[r] = std::min(first + lane + r, last);
-        pack_content_queries<T>(*this, operands_, rows, modifier_.query_scale(),
-                                {scratch_ + layout_.biased, layout_.biased_row}, queries(panel) + lane,
-                                vectors() * kLanes);
+        pack_content_queries(*this, operands_, rows, scale, {scratch_ + layout_.biased, layout_.biased_row},
+                             queries(panel) + lane, vectors() * kLanes);
       }
     });
   }

@@ -45,17 +45,19 @@ inline void load_content_queries(const AttentionRows& rows, const Inputs& operan
 }
 
 // Rows `row` of queries with the content bias as columns, `memory` having room for eight rows.
-template <typename T>
-void pack_content_queries(const AttentionRows& rows, const Inputs& operands,
+inline void pack_content_queries(const AttentionRows& rows, const Inputs& operands,
                           const int64_t (&row)[8], float scale, const Panel<float>& memory,
                           float* to, int64_t to_row) {
   const Spec& spec = rows.spec();
   if (!spec.has_content_bias) {
-    const T* from[8];
-    for (int r = 0; r < 8; ++r) {
-      from[r] = static_cast<const T*>(operands.query) + rows.query_offset(spec.query_stride, row[r]);
-    }
-    return pack_rows8(from, spec.head_dim, scale, to, to_row);
+    with_query_type(spec.dtype, [&](auto zero) {
+      const decltype(zero)* from[8];
+      for (int r = 0; r < 8; ++r) {
+        from[r] = static_cast<const decltype(zero)*>(operands.query) + rows.query_offset(spec.query_stride, row[r]);
+      }
+      pack_rows8(from, spec.head_dim, scale, to, to_row);
+    });
+    return;
   }
   const float* from[8];
   for (int r = 0; r < 8; ++r) {

@@ -35,7 +35,10 @@ class ScoreModifier {
   // What a query is multiplied by before its scores. A program and softcap take them in natural units;
   // without these the units of log2 come for free.
   float query_scale() const {
-    return modifies_in_natural_units(spec_) ? spec_.scale : spec_.scale * kLog2e;
+    const float scale = modifies_in_natural_units(spec_) ? spec_.scale : spec_.scale * kLog2e;
+    if (!spec_.has_query_scales) return scale;
+    const int64_t(&stride)[2] = spec_.query_scales_stride;
+    return scale * operands_.query_scales[rows_.batch() * stride[0] + rows_.key_head() * stride[1]];
   }
 
   // Keys before this one have no weight for any of rows [begin, end), whatever the mask: 0 without spans.

@@ -12,8 +12,7 @@
 namespace fovea::attention::cpu::FOVEA_TIER {
 
 void run_forward(const ForwardRun& run, const ForwardWork& work) {
-  with_type(spec_of(run.plan).dtype,
-            [&](auto zero) { run_item<ForwardItem<decltype(zero)>>(run, work); });
+  run_item<ForwardItem>(run, work);
 }
 
 void run_backward(const BackwardRun& run, const BackwardWork& work) {

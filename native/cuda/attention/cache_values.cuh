@@ -78,37 +78,55 @@ FOVEA_DEVICE void widen_chunk(uint32_t tile, uint32_t row, uint32_t first) {
   }
 }
 
-// Rows of a tensor of 16 bits to a tile of floats, as TileCopy brings others; offset_of(row, present) is where one
+template <typename Raw>
+FOVEA_DEVICE float load_wide(const Raw* from) {
+  if constexpr (sizeof(Raw) == 1) {
+    return to_float(Raw{tile::load_global(&from->bits)});
+  } else {
+    return tile::widen(tile::load_global(from));
+  }
+}
+
+// Rows of a tensor to a tile of a wider type, as TileCopy brings others; offset_of(row, present) is where one
 // begins, if it is there. Of queries, which come once: element by element.
-template <int kRows, int kWidth, int kThreads, typename Half, typename Offset>
-FOVEA_DEVICE void load_wide_rows(uint32_t to, const Half* tensor, int width, Offset offset_of) {
-  using Swizzle = tile::Swizzle<kWidth / 4>;
+template <int kRows, int kWidth, int kThreads, typename Element, typename Raw, typename Offset>
+FOVEA_DEVICE void load_wide_rows_of(const Raw* tensor, uint32_t to, int width, Offset offset_of) {
+  constexpr int kElements = 16 / int(sizeof(Element)), kChunks = kWidth / kElements;
+  using Swizzle = tile::Swizzle<kChunks>;
   FOVEA_NO_UNROLL
-  for (uint32_t n = tile::thread_anew(); n < kRows * kWidth / 4; n += kThreads) {
-    const uint32_t row = n / (kWidth / 4), chunk = n % (kWidth / 4);
+  for (uint32_t n = tile::thread_anew(); n < kRows * kChunks; n += kThreads) {
+    const uint32_t row = n / kChunks, chunk = n % kChunks;
     bool present = true;
-    const Half* const from = tensor + offset_of(row, present);
+    const Raw* const from = tensor + offset_of(row, present);
+    const auto value = [&](int element) {
+      const int column = int(chunk) * kElements + element;
+      return present && column < width ? load_wide(from + column) : 0.0f;
+    };
     uint32_t words[4];
     FOVEA_UNROLL
-    for (int e = 0; e < 4; ++e) {
-      const int column = int(4 * chunk) + e;
-      words[e] = present && column < width
-                     ? tile::as_bits(tile::widen(tile::load_global(from + column)))
-                     : 0;
+    for (int w = 0; w < 4; ++w) {
+      if constexpr (sizeof(Element) == 4) {
+        words[w] = tile::as_bits(value(w));
+      } else {
+        words[w] = tile::pack<Element>(value(2 * w), value(2 * w + 1));
+      }
     }
     const uint32_t at = to + Swizzle::offset(row, chunk);
     tile::store_shared_pair(at, words[0], words[1]);
     tile::store_shared_pair(at + 8, words[2], words[3]);
   }
 }
-template <int kRows, int kWidth, int kThreads, typename Offset>
-FOVEA_DEVICE void load_wide_rows(uint32_t to, const void* tensor, int32_t dtype, int width,
-                                 Offset offset_of) {
-  if (dtype == FOVEA_FLOAT16) {
-    load_wide_rows<kRows, kWidth, kThreads>(to, static_cast<const float16*>(tensor), width, offset_of);
-  } else {
-    load_wide_rows<kRows, kWidth, kThreads>(to, static_cast<const bfloat16*>(tensor), width, offset_of);
+
+// Calls it with the type of queries, and of keys of distances, unless it is that of the product. A product of float16
+// takes those of 8 bits, too.
+template <int kRows, int kWidth, int kThreads, typename Element, typename Offset>
+FOVEA_DEVICE void load_wide_rows(uint32_t to, const void* tensor, int32_t dtype, int width, Offset offset_of) {
+  const auto load = [&](auto* raw) { load_wide_rows_of<kRows, kWidth, kThreads, Element>(raw, to, width, offset_of); };
+  if constexpr (sizeof(Element) == 4) {
+    if (dtype == FOVEA_FLOAT16) return load(static_cast<const float16*>(tensor));
+    if (dtype == FOVEA_BFLOAT16) return load(static_cast<const bfloat16*>(tensor));
   }
+  load(static_cast<const float8_e4m3*>(tensor));
 }
 
 }  // namespace fovea::attention::cuda

@@ -29,8 +29,9 @@ struct AttentionForward {
   static constexpr int kKeyColumns = kShareKeys / 8, kOutColumns = kValueDim / 8 / kIt.tile.shares;
   static constexpr int kRowWarps = kIt.tile.warps / (kIt.tile.shares * kIt.tile.key_shares);
   static constexpr bool kHasParts = kIt.part_keys > 0;
-  // Products have floats, and queries may not.
+  // Queries may be of narrower types than products.
   static constexpr bool kWide = kIt.cached && kPrecision == Precision::kFloat32;
+  static constexpr bool kMayWiden = kWide || (kIt.cached && !kIt.positions && kPrecision == Precision::kFloat16);
   static constexpr int kRingOffset = kIt.ring_offset();
   static constexpr int kTilesOffset = kIt.tiles_offset();
   static constexpr int kRowsOffset = kIt.rows_offset(), kScoresOffset = kIt.scores_offset();
@@ -54,7 +55,7 @@ struct AttentionForward {
     }
   };
   using Softmax =
-      tile::Softmax<kM, kPrecision == Precision::kFloat16, kHasParts || !tile::kIsHalf<kPrecision>, ScoreSlots>;
+      tile::Softmax<kM, kPrecision, kHasParts || !tile::kIsHalf<kPrecision>, ScoreSlots>;
   // Weights of float16 times scales of values leave their type.
   using Scaled = ScaledWeights<kIt.cached && kPrecision == Precision::kFloat16>;
 
@@ -152,16 +153,17 @@ struct AttentionForward {
   }
 
   FOVEA_DEVICE void load_queries(const AttentionRows& rows) const {
-    if (kWide && p.spec.dtype != FOVEA_FLOAT32) {
-      load_wide_rows<kRows, kDim, kThreads>(
-          queries, p.query, p.spec.dtype, p.head_dim, [&](uint32_t row, bool& present) {
-            present = int32_t(row) < rows.count;
-            return present ? rows.offset(p.spec.query_stride, rows.position(row), rows.head(row)) : 0;
-          });
-    } else {
-      load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query),
-                                            p.spec.query_stride, p.head_dim, p.query_copy, rows);
+    if constexpr (kMayWiden) {
+      if (p.spec.dtype != (kWide ? FOVEA_FLOAT32 : FOVEA_FLOAT16)) {
+        return load_wide_rows<kRows, kDim, kThreads, Element>(
+            queries, p.query, p.spec.dtype, p.head_dim, [&](uint32_t row, bool& present) {
+              present = int32_t(row) < rows.count;
+              return present ? rows.offset(p.spec.query_stride, rows.position(row), rows.head(row)) : 0;
+            });
+      }
     }
+    load_rows_tile<kRows, kDim, kThreads>(queries, static_cast<const Element*>(p.query), p.spec.query_stride,
+                                          p.head_dim, p.query_copy, rows);
   }
 
   FOVEA_DEVICE Positions positions() const {
@@ -190,6 +192,7 @@ struct AttentionForward {
                                                key_tile + share_key() * kDimBytes);
     if constexpr (kIt.cached) {
       if (p.key_scales != nullptr) scale_keys<Ring>(s, key_tile, share_key());
+      if (kMayWiden && p.query_scales != nullptr) tile::scale(s, load_query_scale(p, shared_rows));
     }
     if constexpr (kIt.positions) positions().add_scores(s, warp_row());
     const auto places = [&] {

@@ -16,6 +16,8 @@ constexpr const char* name_of(Precision precision) {
       return "bf16";
     case Precision::kTf32:
       return "tf32";
+    case Precision::kFloat8:
+      return "e4m3";
     default:
       return "f32";
   }

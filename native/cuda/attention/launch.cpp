@@ -31,6 +31,8 @@ AttentionKernel* const* fold_kernels_bf16();
 AttentionKernel* const* fold_kernels_f32();
 WarpgroupKernel* const* warpgroup_kernels_f16();
 WarpgroupKernel* const* warpgroup_kernels_bf16();
+WarpgroupKernel* const* warpgroup_kernels_e4m3();
+WarpgroupKernel* transpose_values_kernel();
 WarpgroupBackwardKernel* const* warpgroup_keys_kernels_f16();
 WarpgroupBackwardKernel* const* warpgroup_keys_kernels_bf16();
 
@@ -110,11 +112,16 @@ bool has_warpgroups(const fovea_plan& plan) { return plan.isa == kWarpgroupCapab
 
 device::Kernel warpgroup_kernel_of(const fovea_plan& plan) {
   const WarpgroupVariant& variant = kWarpgroupVariants[plan.variant];
-  const auto first = int32_t(std::size(kWarpgroupTiles));
-  WarpgroupKernel* const function = variant.precision == Precision::kFloat16
-                                        ? warpgroup_kernels_f16()[plan.variant]
-                                        : warpgroup_kernels_bf16()[plan.variant - first];
+  WarpgroupKernel* const* const all = variant.precision == Precision::kFloat16    ? warpgroup_kernels_f16()
+                                      : variant.precision == Precision::kBfloat16 ? warpgroup_kernels_bf16()
+                                                                                  : warpgroup_kernels_e4m3();
+  WarpgroupKernel* const function = all[size_t(plan.variant) - first_warpgroup_variant(variant.precision)];
   return device::make_kernel(plan.kernel, function, variant.tile.threads(), variant.shared_bytes(), 1, true);
+}
+
+// Of the phase before that one, if values are transposed for it.
+device::Kernel transpose_kernel() {
+  return device::make_kernel("transpose_values", transpose_values_kernel(), kTransposeThreads, kTransposeBytes);
 }
 
 // Which of kWarpgroupKeysVariants a backward plan has.
@@ -256,6 +263,9 @@ int32_t prepare(fovea_plan& plan) {
     fovea_plan portable = plan;
     if (int32_t status = make_portable(portable)) return status;
     if (int32_t status = device::prepare(kernel_of(portable), plan.error)) return status;
+    if (kWarpgroupVariants[plan.variant].has_transposed_values()) {
+      if (int32_t status = device::prepare(transpose_kernel(), plan.error)) return status;
+    }
     return device::prepare(warpgroup_kernel_of(plan), plan.error);
   }
   if (plan.pass == FOVEA_FORWARD) {
@@ -289,30 +299,42 @@ int32_t encode_all(std::initializer_list<std::pair<const TensorBoxes*, TensorMap
   return FOVEA_OK;
 }
 
-// Launches the plan's kernel of warpgroups, or where an address is not a multiple of 16 bytes another one.
+// Launches the kernel that takes any address.
+int32_t run_portable(const ForwardOperands& operands, const backend::Run& run, fovea_call& call) {
+  fovea_plan portable = run.plan;
+  if (int32_t status = make_portable(portable)) return fail(call.error, status, "%s", portable.error);
+  const int64_t end = std::exchange(call.end, portable.items[0]);
+  const int32_t phase = std::exchange(call.phase, 0);
+  const AttentionParams params =
+      attention_params(portable, operands, call, nullptr, kAttentionVariants[portable.variant]);
+  const int32_t status = device::launch(kernel_of(portable), &params, run, call);
+  call.end = end;
+  call.phase = phase;
+  return status;
+}
+
+// Launches the plan's kernel of warpgroups, or where an address is not a multiple of 16 bytes another one. Where that
+// has a phase before it, it is for values alone.
 int32_t run_warpgroups(const ForwardOperands& operands, const backend::Run& run, fovea_call& call) {
-  const WarpgroupTile& tile = kWarpgroupVariants[run.plan.variant].tile;
-  const AttentionBoxes boxes(spec_of(run.plan), operands.query, operands.key, operands.value, tile);
-  if (!boxes.are_taken()) {
-    fovea_plan portable = run.plan;
-    if (int32_t status = make_portable(portable)) {
-      return fail(call.error, status, "%s", portable.error);
-    }
-    call.end = portable.items[0];
-    const AttentionParams params =
-        attention_params(portable, operands, call, nullptr, kAttentionVariants[portable.variant]);
-    const int32_t status = device::launch(kernel_of(portable), &params, run, call);
-    call.end = run.plan.items[0];
-    return status;
+  const WarpgroupVariant& variant = kWarpgroupVariants[run.plan.variant];
+  const bool transposes = variant.has_transposed_values();
+  const int32_t last = transposes ? 1 : 0;
+  const AttentionBoxes boxes(spec_of(run.plan), operands.query, operands.key,
+                             transposes ? run.workspace : operands.value, variant);
+  if (!boxes.are_taken()) return call.phase < last ? FOVEA_OK : run_portable(operands, run, call);
+  WarpgroupParams params = warpgroup_params(run.plan, operands, call, variant.tile, run.plan.items[last]);
+  if (transposes) {
+    params.transposed = static_cast<uint8_t*>(run.workspace);
+    params.sequence_tiles = int32_t(TransposedValues(params.spec).sequence_tiles);
+    if (call.phase == 0) return device::launch(transpose_kernel(), &params, run, call);
   }
-  WarpgroupParams params = warpgroup_params(run.plan, operands, call, tile, run.plan.items[0]);
   if (int32_t status = encode_all({{&boxes.query, &params.query_map},
                                    {&boxes.key, &params.key_map},
                                    {&boxes.value, &params.value_map}},
                                   call)) {
     return status;
   }
-  return device::launch(warpgroup_kernel_of(run.plan), &params, run, call);
+  return device::launch(warpgroup_kernel_of(run.plan), &params, run, call, transposes);
 }
 
 int32_t run_forward(const backend::Run& run, fovea_call& call) {

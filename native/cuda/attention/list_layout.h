@@ -23,15 +23,11 @@ inline Spec spec_of_kernels(const Spec& given) {
   return spec;
 }
 
-// Whether key and value lie as in a cache, for which plain kernels have no loader, or have the keys of a tree, for
-// which these leave no instruction.
+// Whether key and value lie as in a cache, or are of a type that only those have, for which plain kernels have no
+// loader, or have the keys of a tree, for which these leave no instruction.
 inline bool is_cache(const Spec& spec) {
   return spec.has_block_table || spec.has_key_scales || spec.has_value_scales ||
-         spec.has_tree_mask || spec.cache_dtype != spec.dtype;
-}
-
-inline int cache_bytes(int32_t dtype) {
-  return dtype == FOVEA_FLOAT32 ? 4 : dtype == FOVEA_FLOAT16 || dtype == FOVEA_BFLOAT16 ? 2 : 1;
+         spec.has_tree_mask || is_quantized(spec.dtype) || spec.cache_dtype != spec.dtype;
 }
 
 // The parts that blocks of few rows leave, before the lists in the workspace. One is folded where it is.

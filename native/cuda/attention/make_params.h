@@ -38,7 +38,7 @@ inline RowCopy cache_copy(const Spec& spec, const void* address, const int64_t (
       {tile::used(stride[0], spec.has_block_table ? spec.page_count : spec.batch),
        tile::used(stride[1], spec.has_block_table ? spec.page_size : keys),
        tile::used(stride[2], spec.key_heads)},
-      cache_bytes(spec.cache_dtype));
+      element_bytes(spec.cache_dtype));
   return {bytes, false};
 }
 

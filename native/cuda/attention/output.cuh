@@ -17,8 +17,8 @@ struct RowResults {
 
   // `softmax` has finished. A row without a visible key has sums of zero. `scale` is what makes a score
   // of it one in natural units. Scores that overflow in units of log2 are masked, as they are on the CPU.
-  template <bool kFloat16, bool kScores, typename Slots>
-  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kFloat16, kScores, Slots>& softmax, float scale,
+  template <Precision kWeights, bool kScores, typename Slots>
+  FOVEA_DEVICE RowResults(const tile::Softmax<kM, kWeights, kScores, Slots>& softmax, float scale,
                           const AttentionParams& p, const AttentionRows& rows,
                           const ThreadRows& mine) {
     tile::each_row<kM>([&](int i, int h) {
@@ -28,7 +28,7 @@ struct RowResults {
       if (large) reference = softmax.reference_score(i, h);
       float sum = softmax.sum[i][h], decay = 1;
       if (large) {  // to the score itself, without the offset
-        decay = tile::exp2_approx(-tile::kOffset<kFloat16>);
+        decay = tile::exp2_approx(-tile::kOffset<kWeights>);
         sum *= decay;
       }
       const bool overflows = large && reference * p.softmax_scale == -tile::kInfinity;
@@ -43,7 +43,7 @@ struct RowResults {
         if (above > 0) {
           // What the rows are above their reference, apart: as one power of two it would be 0 where a
           // weight of 2^-113 is not.
-          const float offset = large ? 0 : tile::kOffset<kFloat16>;
+          const float offset = large ? 0 : tile::kOffset<kWeights>;
           const float share = tile::exp2_approx(offset - above), unit = tile::exp2_approx(-offset);
           decay *= unit * share;
           sum = tile::fused_multiply_add(sum * unit, share, 1.0f);

@@ -207,7 +207,7 @@ struct NoSlots {};
 // The second phase: a block for each tile of rows.
 template <AttentionVariant kIt>
 FOVEA_DEVICE void fold_parts(const AttentionParams& p) {
-  using Softmax = tile::Softmax<1, kIt.precision == Precision::kFloat16, true, NoSlots>;
+  using Softmax = tile::Softmax<1, kIt.precision, true, NoSlots>;
   constexpr int kPieces = PartShape<kIt>::kFoldPieces;
   const PartItem at(p);
   const AttentionRows rows = at.locate(p);

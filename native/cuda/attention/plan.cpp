@@ -34,8 +34,10 @@ bool is_half(int32_t dtype) { return dtype == FOVEA_FLOAT16 || dtype == FOVEA_BF
 
 // Integers and e4m3 are exact in both types of 16 bits; floats of another type are in float32 alone.
 Precision precision_of_cache(const Spec& spec) {
-  const bool is_float = is_half(spec.cache_dtype) || spec.cache_dtype == FOVEA_FLOAT32;
-  if (is_float && spec.cache_dtype != spec.dtype) return Precision::kFloat32;
+  // Those of 8 bits are, and float16 is as exact for them.
+  const bool narrow = is_quantized(spec.dtype) && (is_quantized(spec.cache_dtype) || spec.cache_dtype == FOVEA_FLOAT16);
+  if (narrow) return Precision::kFloat16;
+  if (!is_quantized(spec.cache_dtype) && spec.cache_dtype != spec.dtype) return Precision::kFloat32;
   return is_half(spec.dtype) ? precision_of(spec) : Precision::kFloat32;
 }
 
@@ -95,24 +97,34 @@ int32_t find_variant(const Variants& all, const fovea_device_info& device,
   return FOVEA_OK;
 }
 
+// Whether all factors are of e4m3, with no scales but those of heads, and lie as without a cache.
+bool is_narrow(const Spec& spec) {
+  const auto of_heads = [](int32_t given, const int64_t (&stride)[2]) { return !given || stride[1] == 0; };
+  return spec.dtype == FOVEA_FLOAT8_E4M3 && spec.cache_dtype == spec.dtype && !spec.has_block_table &&
+         !spec.has_tree_mask && !takes_parts(spec) && of_heads(spec.has_key_scales, spec.key_scales_stride) &&
+         of_heads(spec.has_value_scales, spec.value_scales_stride);
+}
+
 // Whether device and library have kernels of warpgroups, and a problem nothing that is the general kernel's. Rows that
 // lie densely are to be taken by the copy engine whatever their number, or never.
 bool may_take_warpgroups(const fovea_device_info& device, const Spec& spec) {
   constexpr bool kAreBuilt = FOVEA_WARPGROUPS;
-  return kAreBuilt && device.compute_capability == kWarpgroupCapability && is_half(spec.dtype) && !has_positions(spec) &&
-         !needs_general(spec) && !loads_cache(spec) && spec.head_dim % 8 == 0 && spec.value_head_dim % 8 == 0;
+  if (!kAreBuilt || device.compute_capability != kWarpgroupCapability) return false;
+  if (has_positions(spec) || needs_general(spec)) return false;
+  if (is_narrow(spec)) return spec.head_dim % 16 == 0;
+  return is_half(spec.dtype) && !loads_cache(spec) && spec.head_dim % 8 == 0 && spec.value_head_dim % 8 == 0;
 }
 
 // The kernel of warpgroups that takes a problem, or -1.
 int32_t find_warpgroups(const fovea_device_info& device, const Spec& spec) {
   if (!may_take_warpgroups(device, spec)) return -1;
-  const Precision precision = precision_of(spec);
+  const Precision precision = is_narrow(spec) ? Precision::kFloat8 : precision_of(spec);
   const auto found = std::find_if(kWarpgroupVariants.begin(), kWarpgroupVariants.end(), [&](const auto& it) {
     return it.precision == precision && spec.head_dim <= it.tile.head_dim &&
            spec.value_head_dim <= it.tile.value_head_dim;
   });
   if (found == kWarpgroupVariants.end()) return -1;
-  if (!AttentionBoxes(spec, nullptr, nullptr, nullptr, found->tile).are_taken()) return -1;
+  if (!AttentionBoxes(spec, nullptr, nullptr, nullptr, *found).are_taken()) return -1;
   return int32_t(found - kWarpgroupVariants.begin());
 }
 
@@ -140,6 +152,16 @@ int32_t plan_warpgroups(const fovea_device_info& device, const Spec& spec, fovea
     return status;
   }
   plan.items[0] = std::min<int64_t>(plan.items[0], device.multiprocessors);
+  if (variant.has_transposed_values()) {
+    const TransposedValues values(spec);
+    plan.phases = 2;
+    plan.items[1] = plan.items[0];
+    if (int32_t status = count_items("tiles of keys for each pair of batch and key head",
+                                     {values.sequence_tiles, spec.batch, spec.key_heads}, plan.items[0], plan.error)) {
+      return status;
+    }
+    plan.workspace_bytes = values.bytes();
+  }
   plan.isa = kWarpgroupCapability;
   plan.tile_queries = variant.tile.rows();
   plan.tile_keys = variant.tile.keys;

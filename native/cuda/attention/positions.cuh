@@ -126,7 +126,7 @@ struct PositionTile {
     const int64_t largest = int64_t{rows.position(0)} + kRows - 1 + rows.shift(p) - first_key;
     if constexpr (kWide) {
       if (p.spec.dtype != FOVEA_FLOAT32) {
-        return load_wide_rows<kBandRows, kDim, kThreads>(
+        return load_wide_rows<kBandRows, kDim, kThreads, Element>(
             band, p.position_keys, p.spec.dtype, p.head_dim, [&](uint32_t row, bool& present) {
               const int64_t distance = largest - row;
               present = distance >= seen.low && distance <= seen.high;

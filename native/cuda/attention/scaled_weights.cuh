@@ -6,6 +6,13 @@
 
 namespace fovea::attention::cuda {
 
+// That of the queries of a block.
+FOVEA_DEVICE float load_query_scale(const AttentionParams& p, uint32_t shared_rows) {
+  const int64_t(&stride)[2] = p.spec.query_scales_stride;
+  return tile::load_global(p.query_scales + load_rows_field<offsetof(AttentionRows, batch)>(shared_rows) * stride[0] +
+                           load_rows_field<offsetof(AttentionRows, key_head)>(shared_rows) * stride[1]);
+}
+
 // Scores of the keys of a tile of Ring's from `key` on.
 template <typename Ring, int kM, int kColumns>
 FOVEA_DEVICE void scale_keys(tile::Fragment<kM, kColumns>& s, uint32_t tile, uint32_t key) {

@@ -32,15 +32,15 @@ FOVEA_DEVICE float (&flat(tile::Fragment<1, kColumns>& f))[4 * kColumns] {
   return reinterpret_cast<float(&)[4 * kColumns]>(f);
 }
 
-// s = first * second^T for 64 rows and as many as s has columns, over kDim columns of both, in tiles whose pieces have
-// so many rows. A group of products that the caller waits for.
-template <typename Element, int kDim, int kFirstRows, int kSecondRows, int kColumns>
+// s = first * second^T for 64 rows and as many as s has columns, over kBytes of both, in tiles whose pieces have so many
+// rows. A group of products that the caller waits for.
+template <typename Element, int kBytes, int kFirstRows, int kSecondRows, int kColumns>
 FOVEA_DEVICE void issue_rows(tile::Fragment<1, kColumns>& s, uint32_t first, uint32_t second) {
   using tile::Major;
   const uint64_t a = tile::descriptor(first, 0, kEightRows), b = tile::descriptor(second, 0, kEightRows);
   tile::wgmma_fence();
   FOVEA_UNROLL
-  for (int k = 0; k < kDim / 16; ++k) {
+  for (int k = 0; k < kBytes / 32; ++k) {
     const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
     tile::wgmma<Element, Major::kK, Major::kK>(flat(s), tile::advance(a, piece * kFirstRows + column),
                                                tile::advance(b, piece * kSecondRows + column), k > 0);
@@ -57,6 +57,19 @@ FOVEA_DEVICE void issue_columns(tile::Fragment<1, kColumns>& sums, const uint32_
   FOVEA_UNROLL
   for (int k = 0; k < kRows / 16; ++k) {
     tile::wgmma<Element, tile::Major::kMN>(flat(sums), factors[k], tile::advance(b, k * 2 * kEightRows), true);
+  }
+  tile::wgmma_commit();
+}
+
+// The same of e4m3 and a tile that is transposed, into sums or, where it `adds`, to them.
+template <int kRows, int kColumns>
+FOVEA_DEVICE void issue_transposed_columns(tile::Fragment<1, kColumns>& sums, const uint32_t (&factors)[kRows / 32][4],
+                                           uint32_t tile, bool adds) {
+  const uint64_t b = tile::descriptor(tile, 0, kEightRows);
+  tile::wgmma_fence();
+  FOVEA_UNROLL
+  for (int k = 0; k < kRows / 32; ++k) {
+    tile::wgmma<float8_e4m3, tile::Major::kK>(flat(sums), factors[k], tile::advance(b, k * 32), adds || k > 0);
   }
   tile::wgmma_commit();
 }
@@ -85,6 +98,22 @@ FOVEA_DEVICE void pack(uint32_t (&factors)[kColumns / 2][4], const tile::Fragmen
     for (int i = 0; i < 4; ++i) {
       const float(&piece)[4] = f[0][2 * k + i / 2];
       factors[k][i] = tile::pack<Element>(piece[i % 2 * 2], piece[i % 2 * 2 + 1]);
+    }
+  }
+}
+
+// The same in e4m3. A thread has two neighbouring columns of each eight, and a product takes four of it: of 16 keys
+// from 0 on its columns are 2t, 2t + 1, 2t + 8, 2t + 9, in the order in which transposed values have them.
+template <int kColumns>
+FOVEA_DEVICE void pack_e4m3(uint32_t (&factors)[kColumns / 4][4], const tile::Fragment<1, kColumns>& f) {
+  FOVEA_UNROLL
+  for (int k = 0; k < kColumns / 4; ++k) {
+    FOVEA_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const float(&low)[4] = f[0][4 * k + i / 2 * 2];
+      const float(&high)[4] = f[0][4 * k + i / 2 * 2 + 1];
+      const int row = i % 2 * 2;
+      factors[k][i] = tile::pack_e4m3(low[row], low[row + 1], high[row], high[row + 1]);
     }
   }
 }

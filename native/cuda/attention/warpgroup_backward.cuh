@@ -228,11 +228,11 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
       Block::queries_full(step).wait(step.parity());
       if (step.count == 0) clear_missing_rows(step, tile);
       if constexpr (kHalfRange) lower_shift(shift, dkey, facts, norm);
-      issue_rows<Element, kDim, kKeys, kRows>(s, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(s, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
       Block::douts_full(step).wait(step.parity());
       const bool special = any_special(facts);
       if (special) clear_dead(step, facts);
-      issue_rows<Element, kDim, kKeys, kRows>(dp, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(dp, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
       differentiate(s, dp, tile, facts, special, tile::power_of_two(shift - kOffset), first_key);
       Factors weights, slopes;
       pack<Element>(weights, s);

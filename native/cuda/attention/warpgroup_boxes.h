@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <limits>
 
 #include "core/tensor_map.h"
 #include "cuda/attention/backward_params.h"
@@ -18,20 +19,23 @@ inline int64_t shared_heads(const Spec& spec) {
 }
 
 // A dimension of size 1 may have any stride.
-inline uint64_t byte_stride(int64_t stride, int64_t size) { return size > 1 ? uint64_t(stride) * 2 : 16; }
+inline uint64_t byte_stride(int64_t stride, int64_t size, uint64_t element) {
+  return size > 1 ? uint64_t(stride) * element : 16;
+}
 
-// A box is a tile of rows: columns, heads of a group, positions.
+// A box is a tile of rows: columns, as many as make a piece, heads of a group, positions.
 inline TensorBoxes query_boxes(const Spec& spec, const void* query, const int64_t (&stride)[3], int64_t width, int rows) {
   const int64_t group = shared_heads(spec), groups = spec.query_heads / group;
   const int64_t positions = spec.packed ? spec.query_total : spec.query_length;
   const int64_t batch = spec.packed ? 1 : spec.batch;
+  const auto bytes = uint32_t(element_bytes(spec.dtype));
   return {query,
           5,
-          2,
+          bytes,
           {uint64_t(width), uint64_t(group), uint64_t(positions), uint64_t(groups), uint64_t(batch)},
-          {2, byte_stride(stride[2], group), byte_stride(stride[1], positions),
-           byte_stride(stride[2] * group, groups), byte_stride(stride[0], batch)},
-          {64, uint32_t(group), uint32_t(rows / group), 1, 1},
+          {bytes, byte_stride(stride[2], group, bytes), byte_stride(stride[1], positions, bytes),
+           byte_stride(stride[2] * group, groups, bytes), byte_stride(stride[0], batch, bytes)},
+          {128 / bytes, uint32_t(group), uint32_t(rows / group), 1, 1},
           128};
 }
 
@@ -39,14 +43,44 @@ inline TensorBoxes query_boxes(const Spec& spec, const void* query, const int64_
 inline TensorBoxes key_boxes(const Spec& spec, const void* tensor, const int64_t (&stride)[3], int64_t width, int keys) {
   const int64_t positions = spec.packed ? spec.key_total : spec.key_length;
   const int64_t batch = spec.packed ? 1 : spec.batch;
+  const auto bytes = uint32_t(element_bytes(spec.dtype));
   return {tensor,
           4,
-          2,
+          bytes,
           {uint64_t(width), uint64_t(positions), uint64_t(spec.key_heads), uint64_t(batch)},
-          {2, byte_stride(stride[1], positions), byte_stride(stride[2], spec.key_heads), byte_stride(stride[0], batch)},
-          {64, uint32_t(keys), 1, 1},
+          {bytes, byte_stride(stride[1], positions, bytes), byte_stride(stride[2], spec.key_heads, bytes),
+           byte_stride(stride[0], batch, bytes)},
+          {128 / bytes, uint32_t(keys), 1, 1},
           128};
 }
+
+// Values of e4m3 as their kernel leaves them in the workspace: tiles of the keys of a sequence, each of whole tiles, a
+// box a tile of a key head.
+struct TransposedValues {
+  int64_t sequence_tiles, tiles;  // of a sequence that is not packed, and of all
+  int64_t head_bytes, tile_bytes;
+
+  explicit TransposedValues(const Spec& spec)
+      : sequence_tiles((spec.key_length + kTransposedKeys - 1) / kTransposedKeys),
+        tiles(spec.packed ? spec.key_total / kTransposedKeys + spec.batch : spec.batch * sequence_tiles),
+        head_bytes(spec.value_head_dim * kTransposedKeys),
+        tile_bytes(head_bytes * spec.key_heads) {}
+
+  // No more where boxes() is taken: 2^32 tiles of 2^40 bytes. What a memory holds is the caller's to find out.
+  int64_t bytes() const {
+    return int64_t(std::min(__int128{tiles} * tile_bytes, __int128{std::numeric_limits<int64_t>::max()}));
+  }
+
+  TensorBoxes boxes(const Spec& spec, const void* tensor, int columns) const {
+    return {tensor,
+            4,
+            1,
+            {kTransposedKeys, uint64_t(spec.value_head_dim), uint64_t(spec.key_heads), uint64_t(tiles)},
+            {1, kTransposedKeys, uint64_t(head_bytes), uint64_t(tile_bytes)},
+            {kTransposedKeys, uint32_t(columns), 1, 1},
+            128};
+  }
+};
 
 // Whether an engine takes all of them: strides, and addresses, are multiples of 16 bytes, and none is empty.
 inline bool are_taken(std::initializer_list<const TensorBoxes*> all) {
@@ -57,10 +91,13 @@ inline bool are_taken(std::initializer_list<const TensorBoxes*> all) {
 struct AttentionBoxes {
   TensorBoxes query, key, value;
 
-  AttentionBoxes(const Spec& spec, const void* query, const void* key, const void* value, const WarpgroupTile& tile)
-      : query(query_boxes(spec, query, spec.query_stride, spec.head_dim, tile.rows())),
-        key(key_boxes(spec, key, spec.key_stride, spec.head_dim, tile.keys)),
-        value(key_boxes(spec, value, spec.value_stride, spec.value_head_dim, tile.keys)) {}
+  // `value` is where transposed values are, where there are any.
+  AttentionBoxes(const Spec& spec, const void* query, const void* key, const void* value, const WarpgroupVariant& it)
+      : query(query_boxes(spec, query, spec.query_stride, spec.head_dim, it.tile.rows())),
+        key(key_boxes(spec, key, spec.key_stride, spec.head_dim, it.tile.keys)),
+        value(it.has_transposed_values()
+                  ? TransposedValues(spec).boxes(spec, value, it.tile.value_head_dim)
+                  : key_boxes(spec, value, spec.value_stride, spec.value_head_dim, it.tile.keys)) {}
 
   bool are_taken() const { return cuda::are_taken({&query, &key, &value}); }
 };

@@ -9,7 +9,9 @@
 #include "cuda/attention/output.cuh"
 #include "cuda/attention/warpgroup.cuh"
 #include "cuda/attention/warpgroup_params.h"
-#include "tile/products.cuh"
+#include "cuda/attention/warpgroup_sums.cuh"
+#include "cuda/attention/warpgroup_values.cuh"
+#include "tile/grid.cuh"
 #include "tile/registers.cuh"
 
 namespace fovea::attention::cuda {
@@ -24,6 +26,8 @@ struct WarpgroupBlock {
   static constexpr int kConsumers = kIt.tile.consumers, kWarps = kIt.warps();
   static constexpr int kDim = kIt.tile.head_dim, kValueDim = kIt.tile.value_head_dim;
   static constexpr int kPieces = kIt.pieces(kDim), kValuePieces = kIt.pieces(kValueDim);
+  static constexpr int kPieceColumns = kIt.piece_columns(), kDimBytes = kDim * kIt.element_bytes();
+  static constexpr bool kTransposes = kIt.has_transposed_values();
   static constexpr int kQueryBytes = kIt.query_bytes(), kKeyBytes = kIt.key_bytes(), kValueBytes = kIt.value_bytes();
   static constexpr int kKeysOffset = kIt.keys_offset(), kValuesOffset = kIt.values_offset();
   static constexpr int kStagedOffset = kIt.staged_offset(), kRowsOffset = kIt.rows_offset();
@@ -93,6 +97,7 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
 
   FOVEA_DEVICE void run() const {
     Step keys, values;
+    if (Block::kTransposes) tile::wait_for_last_kernel();
     uint32_t loaded = 0;  // tiles of queries
     FOVEA_NO_UNROLL
     for (uint32_t round = 0; this->item(round) < uint32_t(p.items); ++round) {
@@ -106,7 +111,7 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
       FOVEA_UNROLL
       for (int i = 0; i < Block::kPieces; ++i) {
         tile::tma_load(Block::queries() + i * kRows * kPieceBytes, p.query_map, full,
-                       {64 * i, 0, rows.query_start + rows.position0, rows.key_head, batch});
+                       {Block::kPieceColumns * i, 0, rows.query_start + rows.position0, rows.key_head, batch});
       }
       // Values behind the keys of the next tile: asked for in the order in which they are needed.
       const int32_t head = int32_t(divide(uint32_t(rows.key_head), p.key_group));
@@ -120,8 +125,7 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
         }
         if (tile < tiles) {
           Block::values_free(values).wait(values.parity() ^ 1);
-          load<Block::kValuePieces>(Block::values(values), p.value_map, Block::values_full(values),
-                                                    first + kKeys, head, batch);
+          load_values(values, rows, first + kKeys, head, batch);
           ++values.count;
         }
       }
@@ -129,13 +133,24 @@ struct WarpgroupProducer : WarpgroupBlock<kIt> {
   }
 
  private:
+  FOVEA_DEVICE void load_values(Step step, const AttentionRows& rows, int32_t key, int32_t head, int32_t batch) const {
+    const tile::Barrier full = Block::values_full(step);
+    if constexpr (Block::kTransposes) {
+      const int32_t tile = first_transposed(p, rows) + (key - rows.key_start) / kKeys;
+      full.arrive_expecting(Block::kValueBytes);
+      tile::tma_load(Block::values(step), p.value_map, full, {0, 0, head, tile});
+    } else {
+      load<Block::kValuePieces>(Block::values(step), p.value_map, full, key, head, batch);
+    }
+  }
+
   template <int kPieces>
   static FOVEA_DEVICE void load(uint32_t to, const TensorMap& map, tile::Barrier full, int32_t key, int32_t head,
                                 int32_t batch) {
     full.arrive_expecting(kPieces * kKeys * kPieceBytes);
     FOVEA_UNROLL
     for (int i = 0; i < kPieces; ++i) {
-      tile::tma_load(to + i * kKeys * kPieceBytes, map, full, {64 * i, key, head, batch});
+      tile::tma_load(to + i * kKeys * kPieceBytes, map, full, {Block::kPieceColumns * i, key, head, batch});
     }
   }
 };
@@ -149,8 +164,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   using Element = typename tile::PrecisionTypes<kIt.precision>::Element;
 
   using Scores = tile::Fragment<1, kKeys / 8>;
-  using Sums = tile::Fragment<1, kValueDim / 8>;
-  using Weights = uint32_t[kKeys / 16][4];
+  using Sums = ValueSums<kIt>;
+  using Weights = Sums::Weights;
   struct ScoreSlots {
     static FOVEA_DEVICE uint32_t address() {
       const uint32_t thread = tile::thread_anew() - kWarpgroup;
@@ -160,7 +175,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   };
   const uint32_t group;  // which warpgroup
 
-  using Softmax = tile::Softmax<1, kIt.precision == Precision::kFloat16, false, ScoreSlots>;
+  using Softmax = tile::Softmax<1, kIt.precision, false, ScoreSlots>;
 
   FOVEA_DEVICE void run() const {
     Step step;
@@ -176,12 +191,13 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       }
       Softmax softmax;
       softmax.start();
-      Sums out = {};
+      Sums sums;
+      const float scale = load_scale();
       if (Block::has_queries(tiles)) Block::queries_full().wait(loaded++ % 2);
-      if (tiles > 0) walk(out, softmax, step, tiles);
+      if (tiles > 0) walk(sums, softmax, scale, step, tiles);
       softmax.finish();
       if (kIt.tile.out_over_queries) meet();  // all have read them
-      store(out, softmax);
+      store(sums.all, softmax, scale);
       if (kIt.tile.out_over_queries) {
         tile::fence_async();
         tile::sync_warp();
@@ -204,7 +220,17 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   }
   static FOVEA_DEVICE void meet() { tile::sync_threads(kConsumersBarrier, kConsumers * kWarpgroup); }
 
-  FOVEA_DEVICE void walk(Sums& out, Softmax& softmax, Step& step, int32_t tiles) const {
+  // Of scores, to natural units. Not 0, which infinity times is a NaN: scores that it is nothing of are then.
+  FOVEA_DEVICE float load_scale() const {
+    if constexpr (Block::kTransposes) {
+      const float scale = load_score_scale(p, shared_rows());
+      return scale == 0 ? 0x1p-120f : scale;
+    } else {
+      return p.spec.scale;
+    }
+  }
+
+  FOVEA_DEVICE void walk(Sums& sums, Softmax& softmax, float scale, Step& step, int32_t tiles) const {
     Scores s;
     Weights weights;
     take_turn();
@@ -212,43 +238,49 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     pass_turn();
     tile::wgmma_wait<0>(flat(s));
     release(Block::keys_free(step));
-    mask(s, tiles - 1);
-    softmax.step_with(s, p.softmax_scale, [](int, int, float) {});  // there are no sums yet
-    pack<Element>(weights, s);
-    clear_missing(step, tiles - 1);
+    mask(s, scale, tiles - 1);
+    softmax.step_with(s, log2_scale(scale), [](int, int, float) {});  // there are no sums yet
+    Sums::pack(weights, s);
+    if (!Block::kTransposes) clear_missing(step, tiles - 1);
     FOVEA_NO_UNROLL
     for (int32_t tile = tiles - 2; tile >= 0; --tile) {
       const Step next = {tile::uniform(step.count + 1)}, now = {next.count - 1};
       take_turn();
       issue_scores(s, next);
-      issue_sums(out, weights, now);
+      issue_sums(sums, weights, now);
       pass_turn();
       tile::wgmma_wait<1>(flat(s));
       release(Block::keys_free(next));
-      mask(s, tile);
+      mask(s, scale, tile);
       float decay[2] = {1, 1};
-      const bool moves = softmax.step_with(s, p.softmax_scale, [&](int, int h, float by) { decay[h] = by; });
-      tile::wgmma_wait<0>(flat(out));
+      const bool moves = softmax.step_with(s, log2_scale(scale), [&](int, int h, float by) { decay[h] = by; });
+      sums.wait();
       release(Block::values_free(now));
-      if (moves) tile::each_row<1>([&](int i, int h) { tile::scale_row(out, i, h, decay[h]); });
-      pack<Element>(weights, s);
+      if (moves) tile::each_row<1>([&](int i, int h) { sums.scale_row(i, h, decay[h]); });
+      sums.end_tile();
+      Sums::pack(weights, s);
       step = next;
     }
     if (!kIt.tile.out_over_queries) release(Block::queries_free());
-    issue_sums(out, weights, step);
-    tile::wgmma_wait<0>(flat(out));
+    issue_sums(sums, weights, step);
+    sums.wait();
+    sums.end();
     release(Block::values_free(step));
     ++step.count;
   }
 
   FOVEA_DEVICE void issue_scores(Scores& s, Step step) const {
     Block::keys_full(step).wait(step.parity());
-    issue_rows<Element, kDim, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes, Block::keys(step));
+    issue_rows<Element, Block::kDimBytes, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes, Block::keys(step));
   }
 
-  static FOVEA_DEVICE void issue_sums(Sums& out, const Weights& weights, Step step) {
+  static FOVEA_DEVICE void issue_sums(Sums& sums, const Weights& weights, Step step) {
     Block::values_full(step).wait(step.parity());
-    issue_columns<Element, kKeys>(out, weights, Block::values(step));
+    sums.issue(weights, Block::values(step));
+  }
+
+  FOVEA_DEVICE float log2_scale(float scale) const {
+    return Block::kTransposes ? __builtin_fabsf(scale) * float(kLog2e) : p.softmax_scale;
   }
 
   // Rows of the last tile of values that the sequence does not have may hold anything, and zero times a NaN is one.
@@ -264,16 +296,22 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
 
   static FOVEA_DEVICE int32_t first_key(int32_t tile) { return fovea::cuda::first_key_of<kKeys>(tile, shared_rows()); }
 
-  FOVEA_DEVICE void mask(Scores& s, int32_t tile) const {
+  // The softmax takes a scale above 0.
+  FOVEA_DEVICE void mask(Scores& s, float scale, int32_t tile) const {
+    if (Block::kTransposes && scale < 0) tile::scale(s, -1.0f);
     if (!fovea::cuda::is_masked(tile, shared_rows())) return;
     const ThreadRows mine(warp() * 16);
     mask_scores(p, RowPlaces{p, shared_rows(), mine, first_key(tile)}, s);
   }
 
-  FOVEA_DEVICE void store(const Sums& out, const Softmax& softmax) const {
+  FOVEA_DEVICE void store(const Sums::Sums& out, const Softmax& softmax, float scale) const {
     const AttentionRows rows = load_rows(shared_rows());
     const ThreadRows mine(warp() * 16);
-    const RowResults<1> results(softmax, p.spec.scale, p, rows, mine);
+    RowResults<1> results(softmax, Block::kTransposes ? __builtin_fabsf(scale) : p.spec.scale, p, rows, mine);
+    if constexpr (Block::kTransposes) {
+      const float values = load_value_scale(p, shared_rows());
+      tile::each_row<1>([&](int i, int h) { results.factor[i][h] *= values; });
+    }
     store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
                      tile::shared_base() + Block::kStagedOffset + warp() * kStagedBytes, out, 0, results.factor, true,
                      p, rows, warp() * 16);

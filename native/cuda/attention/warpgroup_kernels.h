@@ -14,9 +14,8 @@ constexpr auto instantiate_warpgroups(std::index_sequence<kIndex...>) {
 }
 
 template <Precision kPrecision>
-constexpr auto kWarpgroupKernels =
-    instantiate_warpgroups<kPrecision == Precision::kFloat16 ? 0 : std::size(kWarpgroupTiles)>(
-        std::make_index_sequence<std::size(kWarpgroupTiles)>());
+constexpr auto kWarpgroupKernels = instantiate_warpgroups<first_warpgroup_variant(kPrecision)>(
+    std::make_index_sequence<warpgroup_tiles(kPrecision)>());
 
 template <size_t kFirst, size_t... kIndex>
 constexpr auto instantiate_warpgroup_keys(std::index_sequence<kIndex...>) {

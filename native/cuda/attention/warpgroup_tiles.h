@@ -28,17 +28,28 @@ constexpr WarpgroupTile kWarpgroupTiles[] = {
     {192, 128, 2, 128, 2, 24, 240, true}, {192, 192, 2, 112, 2, 24, 240, true}, {256, 256, 2, 80, 2, 24, 240, true},
 };
 
+// Of e4m3, with sums in two levels. A tile of values is transposed: its keys fill a piece.
+constexpr int kTransposedKeys = 128;
+constexpr WarpgroupTile kWarpgroupFloat8Tiles[] = {{64, 64, 2, kTransposedKeys, 2, 24, 240},
+                                                   {128, 128, 2, kTransposedKeys, 2, 24, 240}};
+
 // One kernel.
 struct WarpgroupVariant {
   Precision precision;
   WarpgroupTile tile;
 
-  // In shared memory tiles lie as boxes of the copy engine: pieces of 64 columns, 128 bytes, one behind the other.
+  // In shared memory tiles lie as boxes of the copy engine: pieces of 128 bytes of columns, one behind the other.
   static constexpr int kPieceBytes = 128;
-  static constexpr int pieces(int width) { return (width + 63) / 64; }
+  constexpr int element_bytes() const { return precision == Precision::kFloat8 ? 1 : 2; }
+  constexpr int piece_columns() const { return kPieceBytes / element_bytes(); }
+  constexpr int pieces(int width) const { return (width + piece_columns() - 1) / piece_columns(); }
+  constexpr bool has_transposed_values() const { return precision == Precision::kFloat8; }
   constexpr int query_bytes() const { return tile.rows() * pieces(tile.head_dim) * kPieceBytes; }
   constexpr int key_bytes() const { return tile.keys * pieces(tile.head_dim) * kPieceBytes; }
-  constexpr int value_bytes() const { return tile.keys * pieces(tile.value_head_dim) * kPieceBytes; }
+  constexpr int value_bytes() const {
+    return has_transposed_values() ? tile.value_head_dim * kPieceBytes
+                                   : tile.keys * pieces(tile.value_head_dim) * kPieceBytes;
+  }
 
   constexpr int warps() const { return 4 * tile.consumers; }  // that consume
   constexpr int keys_offset() const { return query_bytes(); }
@@ -53,10 +64,10 @@ struct WarpgroupVariant {
   constexpr int shared_bytes() const { return barriers_offset() + 8 * (2 + 4 * tile.stages); }
 };
 
-// Every tile for float16, then every tile for bfloat16.
-template <class Variant, class Tile, size_t kCount>
-constexpr std::array<Variant, 2 * kCount> in_half_precisions(const Tile (&tiles)[kCount]) {
-  std::array<Variant, 2 * kCount> all{};
+// Every tile for float16, then every tile for bfloat16, and room behind them.
+template <class Variant, size_t kMore = 0, class Tile, size_t kCount>
+constexpr std::array<Variant, 2 * kCount + kMore> in_half_precisions(const Tile (&tiles)[kCount]) {
+  std::array<Variant, 2 * kCount + kMore> all{};
   size_t count = 0;
   for (Precision precision : {Precision::kFloat16, Precision::kBfloat16}) {
     for (const Tile& tile : tiles) all[count++] = {precision, tile};
@@ -64,7 +75,24 @@ constexpr std::array<Variant, 2 * kCount> in_half_precisions(const Tile (&tiles)
   return all;
 }
 
-constexpr auto kWarpgroupVariants = in_half_precisions<WarpgroupVariant>(kWarpgroupTiles);
+constexpr auto kWarpgroupVariants = [] {
+  constexpr size_t kFloat8s = std::size(kWarpgroupFloat8Tiles);
+  auto all = in_half_precisions<WarpgroupVariant, kFloat8s>(kWarpgroupTiles);
+  for (size_t i = 0; i < kFloat8s; ++i) {
+    all[all.size() - kFloat8s + i] = {Precision::kFloat8, kWarpgroupFloat8Tiles[i]};
+  }
+  return all;
+}();
+
+// How many there are of a precision, and the first.
+constexpr size_t warpgroup_tiles(Precision precision) {
+  return precision == Precision::kFloat8 ? std::size(kWarpgroupFloat8Tiles) : std::size(kWarpgroupTiles);
+}
+constexpr size_t first_warpgroup_variant(Precision precision) {
+  size_t first = 0;
+  while (kWarpgroupVariants[first].precision != precision) ++first;
+  return first;
+}
 
 // One of them, for device code: it may not call the array's operator.
 template <int kIndex>
@@ -89,7 +117,7 @@ struct WarpgroupKeysVariant {
   WarpgroupKeysTile tile;
 
   static constexpr int kPieceBytes = WarpgroupVariant::kPieceBytes;
-  constexpr int pieces() const { return WarpgroupVariant::pieces(tile.head_dim); }
+  constexpr int pieces() const { return (tile.head_dim + 63) / 64; }
   constexpr int key_bytes() const { return tile.kKeys * pieces() * kPieceBytes; }  // of keys, or values
   constexpr int row_bytes() const { return tile.rows * pieces() * kPieceBytes; }   // of queries, or dout
   constexpr int gradient_bytes() const { return tile.kKeys * tile.rows * 2; }
@@ -125,8 +153,10 @@ constexpr bool fits(const WarpgroupVariant& it) {
   if (it.shared_bytes() > kWarpgroupShared) return false;
   if (tile.out_over_queries && it.warps() * kStagedBytes > it.query_bytes()) return false;
   if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
-  // Sums, scores and weights of a consumer are what it cannot do without.
-  return tile.value_head_dim / 2 + tile.keys / 2 + tile.keys / 4 <= tile.consumer_registers;
+  if (it.has_transposed_values() && tile.keys != kTransposedKeys) return false;
+  // Sums, of one or two levels, scores and weights of a consumer are what it cannot do without.
+  const int sums = tile.value_head_dim / 2 * (it.has_transposed_values() ? 2 : 1);
+  return sums + tile.keys / 2 + tile.keys * it.element_bytes() / 8 <= tile.consumer_registers;
 }
 
 constexpr bool fits(const WarpgroupKeysVariant& it) {

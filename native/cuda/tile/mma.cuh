@@ -10,7 +10,7 @@
 
 #include <type_traits>
 
-#include "core/half.h"
+#include "core/cache_types.h"
 #include "tile/memory.cuh"
 #include "tile/warp.cuh"
 
@@ -92,8 +92,9 @@ FOVEA_DEVICE void mma_instruction(float (&c)[4], const uint32_t* a, const uint32
 #else
 template <typename Factor>
 constexpr sim::Product kProduct = std::is_same_v<Factor, float16> ? sim::Product::kFloat16
-                                  : std::is_same_v<Factor, bfloat16> ? sim::Product::kBfloat16
-                                                                     : sim::Product::kTf32;
+                                  : std::is_same_v<Factor, bfloat16>    ? sim::Product::kBfloat16
+                                  : std::is_same_v<Factor, float8_e4m3> ? sim::Product::kFloat8
+                                                                        : sim::Product::kTf32;
 #endif
 
 // c[i][first + j] += a[i] * b[j] for one step of k: kM x kN products of factors in 16 bits or TF32,

@@ -17,7 +17,8 @@ constexpr bool kIsHalf = is_half(kPrecision);
 template <Precision kPrecision>
 struct PrecisionTypes {
   using Half = std::conditional_t<kPrecision == Precision::kFloat16, float16, bfloat16>;
-  using Element = std::conditional_t<kIsHalf<kPrecision>, Half, float>;
+  using Element = std::conditional_t<kIsHalf<kPrecision>, Half,
+                                     std::conditional_t<kPrecision == Precision::kFloat8, float8_e4m3, float>>;
   using Factor = std::conditional_t<kIsHalf<kPrecision>, Half, Tf32>;
 };
 

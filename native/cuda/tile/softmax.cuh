@@ -4,6 +4,7 @@
 
 #include "tile/fragment.cuh"
 #include "tile/memory.cuh"
+#include "tile/precision.h"
 
 namespace fovea::tile {
 
@@ -11,11 +12,11 @@ namespace fovea::tile {
 // until a score is larger by a headroom of some powers of two: the sums so far need not be multiplied
 // each time that the maximum rises. Weights are powers of two above the reference, and an offset, as
 // the type that they are rounded to for their product is exact for: float16 for 2^-14 to 2^15, where it
-// would lose what is 2^-14 of a maximum of one, and forget what is 2^-25 of it.
-template <bool kFloat16>
-constexpr float kHeadroom = kFloat16 ? 2 : 8;
-template <bool kFloat16>
-constexpr float kOffset = kFloat16 ? 13 : 0;
+// would lose what is 2^-14 of a maximum of one, and forget what is 2^-25 of it; e4m3 for 2^-6 to 448.
+template <Precision kWeights>
+constexpr float kHeadroom = kWeights == Precision::kFloat16 ? 2 : kWeights == Precision::kFloat8 ? 0.75f : 8;
+template <Precision kWeights>
+constexpr float kOffset = kWeights == Precision::kFloat16 ? 13 : kWeights == Precision::kFloat8 ? 8 : 0;
 
 // The reference of a row that has none: finite, so that a masked score is infinitely below it.
 constexpr float kNoReference = -3.40282347e38f;
@@ -34,7 +35,7 @@ constexpr float kLarge = 0x1p22f;
 // kScores: all rows have a score for it, for one instruction more for each score. Kernels of float32,
 // where that is one in a hundred, have no register left to tell them apart; and to sums of parts of a row the
 // two kinds would be four cases.
-template <int kM, bool kFloat16, bool kScores, typename Slots>
+template <int kM, Precision kWeights, bool kScores, typename Slots>
 struct Softmax {
   float reference[kM][2];
   float sum[kM][2];
@@ -59,12 +60,12 @@ struct Softmax {
 
   // The power of two that a score weighs; `base` is what reference_score() is.
   FOVEA_DEVICE float exponent(float score, int i, int h, float base, float scale) const {
-    if constexpr (kScores && kFloat16) {
-      return fused_multiply_add(score - base, scale, kOffset<true>);
+    if constexpr (kScores && kWeights == Precision::kFloat16) {
+      return fused_multiply_add(score - base, scale, kOffset<kWeights>);
     }
     if constexpr (kScores) return (score - base) * scale;
     return base != kNoReference
-               ? fused_multiply_add(score - base, scale, kOffset<kFloat16>)
+               ? fused_multiply_add(score - base, scale, kOffset<kWeights>)
                : fused_multiply_add(score, scale, -reference[i][h]);
   }
 
@@ -101,7 +102,7 @@ struct Softmax {
   }
 
  private:
-  static constexpr float kMost = kHeadroom<kFloat16> + kOffset<kFloat16>;
+  static constexpr float kMost = kHeadroom<kWeights> + kOffset<kWeights>;
 
   static FOVEA_DEVICE uint32_t slot(int i, int h) { return Slots::address() + 64 * i + 32 * h; }
   static FOVEA_DEVICE void store_score(int i, int h, float score) {
@@ -123,14 +124,14 @@ struct Softmax {
       if constexpr (kScores) {
         reference[i][h] = highest[i][h];
       } else {
-        reference[i][h] = is_large ? kNoReference : above - kOffset<kFloat16>;
+        reference[i][h] = is_large ? kNoReference : above - kOffset<kWeights>;
         if (is_large) store_score(i, h, highest[i][h]);
       }
       // From one kind to the other with a single rounding, as exponents have it.
       const float change =
           was_large ? is_large ? (base[i][h] - highest[i][h]) * scale
                                : fused_multiply_add(base[i][h], scale, -above)
-          : is_large ? fused_multiply_add(highest[i][h], -scale, before + kOffset<kFloat16>)
+          : is_large ? fused_multiply_add(highest[i][h], -scale, before + kOffset<kWeights>)
                      : before - reference[i][h];
       const float decay = exp2_approx(change);
       sum[i][h] *= decay;

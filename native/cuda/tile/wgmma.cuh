@@ -129,6 +129,18 @@ FOVEA_DEVICE void fence_async(FOVEA_WHERE) {
                "}, %" #a ", %" #b ", adds, 1, 1, %" #d ", %" #e ";\n}"                                             \
                : FOVEA_SUMS_##count                                                                                \
                : "l"(first), "l"(second), "r"(int(adds)), "n"(int(A)), "n"(int(B)))
+#define FOVEA_WGMMA_SHARED_E4M3(columns, count, a, b, c)                                                           \
+  asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, %" #c ", 0;\n"                                             \
+               "wgmma.mma_async.sync.aligned.m64n" #columns "k32.f32.e4m3.e4m3 {" FOVEA_NAMES_##count              \
+               "}, %" #a ", %" #b ", adds, 1, 1;\n}"                                                               \
+               : FOVEA_SUMS_##count                                                                                \
+               : "l"(first), "l"(second), "r"(int(adds)))
+#define FOVEA_WGMMA_REGISTERS_E4M3(columns, count, a, b, c, d, e, f)                                               \
+  asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, %" #f ", 0;\n"                                             \
+               "wgmma.mma_async.sync.aligned.m64n" #columns "k32.f32.e4m3.e4m3 {" FOVEA_NAMES_##count              \
+               "}, {%" #a ", %" #b ", %" #c ", %" #d "}, %" #e ", adds, 1, 1;\n}"                                  \
+               : FOVEA_SUMS_##count                                                                                \
+               : "r"(first[0]), "r"(first[1]), "r"(first[2]), "r"(first[3]), "l"(second), "r"(int(adds)))
 #define FOVEA_WGMMA_REGISTERS(type, columns, count, a, b, c, d, e, f, g)                                           \
   asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, %" #f ", 0;\n"                                             \
                "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." type "." type " {" FOVEA_NAMES_##count      \
@@ -143,14 +155,16 @@ template <int kCount>
 constexpr bool kHasProduct = kCount % 8 == 0 && kCount >= 8 && kCount <= 128;
 
 // sums[64 x 2 Count] = a[64 x 16] * b, or += where it `adds`, in bfloat16 or float16 with float32 sums, both operands
-// in shared memory. Warp w of the warpgroup holds rows 16w to 16w+15, each 8 columns as tile::mma holds its c.
+// in shared memory; in e4m3 of 32 columns of a, both K-major, with sums that are cut to 13 bits of fraction. Warp w of the warpgroup holds rows 16w to 16w+15, each 8 columns as tile::mma holds its c.
 template <typename T, Major A, Major B, int Count>
 FOVEA_DEVICE void wgmma(float (&sums)[Count], uint64_t first, uint64_t second, bool adds FOVEA_AND_WHERE) {
-  static_assert(kHasProduct<Count>);
+  constexpr bool kIsE4m3 = std::is_same_v<T, float8_e4m3>;
+  static_assert(kHasProduct<Count> && (!kIsE4m3 || (A == Major::kK && B == Major::kK)));
 #ifdef __CUDACC__
 #define FOVEA_SHAPE(columns, count, a, b, c, d, e, f, g)                                                 \
   if constexpr (Count == count) {                                                                        \
-    if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_SHARED("bf16", columns, count, a, b, c, d, e); \
+    if constexpr (kIsE4m3) FOVEA_WGMMA_SHARED_E4M3(columns, count, a, b, c);                             \
+    else if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_SHARED("bf16", columns, count, a, b, c, d, e); \
     else FOVEA_WGMMA_SHARED("f16", columns, count, a, b, c, d, e);                                       \
   }
   FOVEA_SHAPES(FOVEA_SHAPE)
@@ -164,11 +178,13 @@ FOVEA_DEVICE void wgmma(float (&sums)[Count], uint64_t first, uint64_t second, b
 template <typename T, Major B, int Count>
 FOVEA_DEVICE void wgmma(float (&sums)[Count], const uint32_t (&first)[4], uint64_t second, bool adds
                         FOVEA_AND_WHERE) {
-  static_assert(kHasProduct<Count>);
+  constexpr bool kIsE4m3 = std::is_same_v<T, float8_e4m3>;
+  static_assert(kHasProduct<Count> && (!kIsE4m3 || B == Major::kK));
 #ifdef __CUDACC__
 #define FOVEA_SHAPE(columns, count, a, b, c, d, e, f, g)                                                          \
   if constexpr (Count == count) {                                                                                 \
-    if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_REGISTERS("bf16", columns, count, a, b, c, d, e, f, g); \
+    if constexpr (kIsE4m3) FOVEA_WGMMA_REGISTERS_E4M3(columns, count, a, b, c, d, e, f);                          \
+    else if constexpr (std::is_same_v<T, bfloat16>) FOVEA_WGMMA_REGISTERS("bf16", columns, count, a, b, c, d, e, f, g); \
     else FOVEA_WGMMA_REGISTERS("f16", columns, count, a, b, c, d, e, f, g);                                       \
   }
   FOVEA_SHAPES(FOVEA_SHAPE)
@@ -181,6 +197,8 @@ FOVEA_DEVICE void wgmma(float (&sums)[Count], const uint32_t (&first)[4], uint64
 #ifdef __CUDACC__
 #undef FOVEA_SHAPES
 #undef FOVEA_WGMMA_SHARED
+#undef FOVEA_WGMMA_SHARED_E4M3
+#undef FOVEA_WGMMA_REGISTERS_E4M3
 #undef FOVEA_WGMMA_REGISTERS
 #endif
 

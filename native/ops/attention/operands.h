@@ -11,6 +11,7 @@ struct Inputs {
   const void* query;
   const void* key;
   const void* value;
+  const float* query_scales;
   const float* key_scales;
   const float* value_scales;
   const int32_t* block_table;

@@ -150,6 +150,27 @@ int32_t check_gates(const Spec& spec, Error& error) {
   return check_elements(spec.has_doutput_gates, "doutput_gates", spec.doutput_gates_stride, error);
 }
 
+// Queries of 8 bits.
+int32_t check_query_type(const Spec& spec, Error& error) {
+  if (spec.dtype != FOVEA_FLOAT8_E4M3) {
+    if (!spec.has_query_scales) return FOVEA_OK;
+    return fail(error, FOVEA_INVALID_ARGUMENT, "query_scales are given, but dtype is %d, not float8_e4m3 (6)",
+                spec.dtype);
+  }
+  if (spec.pass == FOVEA_BACKWARD) {
+    return fail(error, FOVEA_UNSUPPORTED, "queries of float8_e4m3 have no backward pass");
+  }
+  if (spec.out_dtype == FOVEA_FLOAT8_E4M3) {
+    return fail(error, FOVEA_INVALID_ARGUMENT,
+                "out_dtype is 0, expected 1 to 3: out is not of dtype where that is float8_e4m3 (6)");
+  }
+  for (const Given& it : {Given{"content_bias", spec.has_content_bias}, {"position_keys", spec.has_position_keys}}) {
+    if (!it.given) continue;
+    return fail(error, FOVEA_UNSUPPORTED, "%s does not go with queries of float8_e4m3", it.name);
+  }
+  return FOVEA_OK;
+}
+
 // What lies in a cache.
 int32_t check_cache(Spec& spec, Error& error) {
   if (spec.cache_dtype == 0) spec.cache_dtype = spec.dtype;
@@ -181,6 +202,7 @@ int32_t check_cache(Spec& spec, Error& error) {
 int32_t resolve(fovea_plan& plan) {
   Spec& spec = spec_of(plan);
   if (int32_t status = check_heads(spec, plan.error)) return status;
+  if (int32_t status = check_query_type(spec, plan.error)) return status;
   if (int32_t status = check_cache(spec, plan.error)) return status;
   if (int32_t status = check_dropout(spec, plan.error)) return status;
   if (int32_t status = check_top_weights(spec, plan.error)) return status;

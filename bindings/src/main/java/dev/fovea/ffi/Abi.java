@@ -3,7 +3,7 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 20;
+  public static final int VERSION = 21;
 
   public static final int ERROR_LENGTH = 512;
   public static final int MAX_PHASES = 6;

@@ -32,6 +32,7 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_INT.withName("has_position_origin"),
               ValueLayout.JAVA_INT.withName("has_scale"),
               ValueLayout.JAVA_INT.withName("allow_tf32"),
+              ValueLayout.JAVA_INT.withName("has_query_scales"),
               ValueLayout.JAVA_INT.withName("has_key_scales"),
               ValueLayout.JAVA_INT.withName("has_value_scales"),
               ValueLayout.JAVA_INT.withName("has_block_table"),
@@ -77,7 +78,6 @@ public final class FoveaAttentionSpec {
               ValueLayout.JAVA_FLOAT.withName("gaussian_sigma"),
               ValueLayout.JAVA_FLOAT.withName("span_ramp"),
               ValueLayout.JAVA_FLOAT.withName("dropout"),
-              ValueLayout.JAVA_INT.withName("reserved0"),
               ValueLayout.JAVA_LONG.withName("window_left"),
               ValueLayout.JAVA_LONG.withName("window_right"),
               ValueLayout.JAVA_LONG.withName("image_width"),
@@ -110,6 +110,7 @@ public final class FoveaAttentionSpec {
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("query_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("key_stride"),
               MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG).withName("value_stride"),
+              MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("query_scales_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("key_scales_stride"),
               MemoryLayout.sequenceLayout(2, ValueLayout.JAVA_LONG).withName("value_scales_stride"),
               MemoryLayout.sequenceLayout(1, ValueLayout.JAVA_LONG).withName("block_table_stride"),
@@ -188,6 +189,7 @@ public final class FoveaAttentionSpec {
       "has_position_origin");
   public static final Field.Int32 HAS_SCALE = Field.Int32.of(LAYOUT, "has_scale");
   public static final Field.Int32 ALLOW_TF32 = Field.Int32.of(LAYOUT, "allow_tf32");
+  public static final Field.Int32 HAS_QUERY_SCALES = Field.Int32.of(LAYOUT, "has_query_scales");
   public static final Field.Int32 HAS_KEY_SCALES = Field.Int32.of(LAYOUT, "has_key_scales");
   public static final Field.Int32 HAS_VALUE_SCALES = Field.Int32.of(LAYOUT, "has_value_scales");
   public static final Field.Int32 HAS_BLOCK_TABLE = Field.Int32.of(LAYOUT, "has_block_table");
@@ -239,7 +241,6 @@ public final class FoveaAttentionSpec {
   public static final Field.Float32 GAUSSIAN_SIGMA = Field.Float32.of(LAYOUT, "gaussian_sigma");
   public static final Field.Float32 SPAN_RAMP = Field.Float32.of(LAYOUT, "span_ramp");
   public static final Field.Float32 DROPOUT = Field.Float32.of(LAYOUT, "dropout");
-  public static final Field.Int32 RESERVED0 = Field.Int32.of(LAYOUT, "reserved0");
   public static final Field.Int64 WINDOW_LEFT = Field.Int64.of(LAYOUT, "window_left");
   public static final Field.Int64 WINDOW_RIGHT = Field.Int64.of(LAYOUT, "window_right");
   public static final Field.Int64 IMAGE_WIDTH = Field.Int64.of(LAYOUT, "image_width");
@@ -272,6 +273,8 @@ public final class FoveaAttentionSpec {
   public static final Field.Int64Array QUERY_STRIDE = Field.Int64Array.of(LAYOUT, "query_stride");
   public static final Field.Int64Array KEY_STRIDE = Field.Int64Array.of(LAYOUT, "key_stride");
   public static final Field.Int64Array VALUE_STRIDE = Field.Int64Array.of(LAYOUT, "value_stride");
+  public static final Field.Int64Array QUERY_SCALES_STRIDE = Field.Int64Array.of(LAYOUT,
+      "query_scales_stride");
   public static final Field.Int64Array KEY_SCALES_STRIDE = Field.Int64Array.of(LAYOUT,
       "key_scales_stride");
   public static final Field.Int64Array VALUE_SCALES_STRIDE = Field.Int64Array.of(LAYOUT,

@@ -48,8 +48,8 @@ public final class NativeAttention extends NativeOperation {
   /** Made by the first run: they need native access,
       and a library that was loaded says what lacks. */
   private static final class Runs {
-    static final MethodHandle FORWARD = Handles.run(34);
-    static final MethodHandle BACKWARD = Handles.run(46);
+    static final MethodHandle FORWARD = Handles.run(35);
+    static final MethodHandle BACKWARD = Handles.run(47);
   }
 
   public static final NativeAttention OPERATION = new NativeAttention();
@@ -64,7 +64,7 @@ public final class NativeAttention extends NativeOperation {
             MODIFIER_COLUMNS, PAGE_COUNT, PAGE_SIZE, PAGE_COLUMNS, TOP_COUNT),
         new Operand.Pages(FoveaAttentionSpec.HAS_BLOCK_TABLE, PAGE_COUNT, PAGE_SIZE, KEY_LENGTH),
         List.of(
-            new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
+            new Operand("query", Type.QUERY, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
                 false), new Dim(HEAD_DIM, false))),
             new Operand("key", Type.CACHE, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
@@ -73,6 +73,9 @@ public final class NativeAttention extends NativeOperation {
             new Operand("value", Type.CACHE, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
                 false), new Dim(VALUE_HEAD_DIM, false)), false, true),
+            new Operand("query_scales", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_QUERY_SCALES, FoveaAttentionSpec.QUERY_SCALES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(KEY_HEADS, true), Dim.ONE)),
             new Operand("key_scales", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_SCALES,
                 FoveaAttentionSpec.KEY_SCALES_STRIDE, List.of(new Dim(BATCH, false),
                 new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS, false)), false, true),
@@ -173,7 +176,7 @@ public final class NativeAttention extends NativeOperation {
                 false)))
         ),
         List.of(
-            new Operand("query", Type.SPEC, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
+            new Operand("query", Type.QUERY, false, null, null, FoveaAttentionSpec.QUERY_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(QUERY_LENGTH, false), new Dim(QUERY_HEADS,
                 false), new Dim(HEAD_DIM, false))),
             new Operand("key", Type.CACHE, false, null, null, FoveaAttentionSpec.KEY_STRIDE,
@@ -182,6 +185,9 @@ public final class NativeAttention extends NativeOperation {
             new Operand("value", Type.CACHE, false, null, null, FoveaAttentionSpec.VALUE_STRIDE,
                 List.of(new Dim(BATCH, false), new Dim(KEY_LENGTH, false), new Dim(KEY_HEADS,
                 false), new Dim(VALUE_HEAD_DIM, false)), false, true),
+            new Operand("query_scales", Type.FLOAT32, false, null,
+                FoveaAttentionSpec.HAS_QUERY_SCALES, FoveaAttentionSpec.QUERY_SCALES_STRIDE,
+                List.of(new Dim(BATCH, true), new Dim(KEY_HEADS, true), Dim.ONE)),
             new Operand("key_scales", Type.FLOAT32, false, null, FoveaAttentionSpec.HAS_KEY_SCALES,
                 FoveaAttentionSpec.KEY_SCALES_STRIDE, List.of(new Dim(BATCH, false),
                 new Dim(KEY_LENGTH, true), new Dim(KEY_HEADS, false)), false, true),
@@ -330,7 +336,7 @@ public final class NativeAttention extends NativeOperation {
     return (int) Runs.FORWARD.invokeExact(function, plan, call, o[0], o[1], o[2], o[3], o[4], o[5],
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
-        o[32], o[33], workspace, scratch, stream);
+        o[32], o[33], o[34], workspace, scratch, stream);
   }
 
   @Override
@@ -347,6 +353,6 @@ public final class NativeAttention extends NativeOperation {
         o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15], o[16], o[17], o[18],
         o[19], o[20], o[21], o[22], o[23], o[24], o[25], o[26], o[27], o[28], o[29], o[30], o[31],
         o[32], o[33], o[34], o[35], o[36], o[37], o[38], o[39], o[40], o[41], o[42], o[43], o[44],
-        o[45], workspace, scratch, stream);
+        o[45], o[46], workspace, scratch, stream);
   }
 }

@@ -44,7 +44,11 @@ public record Operand(
   public boolean isRows() {
     return dims.size() == 4
         && !sums()
-        && (type == Type.SPEC || type == Type.CACHE || type == Type.OUT || type == Type.GRADIENT);
+        && (type == Type.QUERY
+            || type == Type.SPEC
+            || type == Type.CACHE
+            || type == Type.OUT
+            || type == Type.GRADIENT);
   }
 
   /** True if the elements of its last dimension lie side by side; else that is of one element. */
@@ -98,6 +102,8 @@ public record Operand(
   public enum Type {
     /** {@code spec.dtype}. */
     SPEC,
+    /** The same, which may be one that only caches have beside it. */
+    QUERY,
     /** {@code spec.cache_dtype}. */
     CACHE,
     /** {@code spec.out_dtype}. */

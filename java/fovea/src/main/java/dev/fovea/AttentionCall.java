@@ -155,6 +155,17 @@ public final class AttentionCall extends SoftmaxCall<AttentionCall> {
   }
 
   /**
+   * What the elements of queries of {@link DType#FLOAT8_E4M3} are multiplied by: [B or 1, Hk or 1]
+   * {@link DType#FLOAT32}, one for each sequence and key head. Null for 1. Out is of the
+   * {@linkplain Attention.Builder#outDType type} that is asked for, and there is no backward pass.
+   *
+   * @throws IllegalArgumentException from the plan, if queries are of another type
+   */
+  public AttentionCall queryScales(Tensor scales) {
+    return bind("query_scales", scales);
+  }
+
+  /**
    * Which of the last Sq keys, those of the queries themselves, a query sees: query i key len_k -
    * len_q + j where {@code mask[i][j]} is true. Keys before these are seen by all. So a tree of
    * tokens is verified at once in speculative decoding: a token sees those it follows, and itself

@@ -20,7 +20,7 @@ public enum DType {
   INT4X2(1),
   /**
    * 4 bits of exponent with bias 7, 3 of mantissa, no infinities: largest value 448; of such a
-   * cache. (Micikevicius et al., 2022, arXiv 2209.05433.)
+   * cache, and of queries of {@link Attention}. (Micikevicius et al., 2022, arXiv 2209.05433.)
    */
   FLOAT8_E4M3(1);
 

@@ -96,6 +96,15 @@ final class SpecFiller {
         Check.floating(name, tensor);
         operation.dtype().set(spec, dtype.code());
       }
+      case QUERY -> {
+        if (dtype != DType.FLOAT8_E4M3) {
+          Check.floating(name, tensor);
+        } else if (outDType == dtype) {
+          throw new IllegalArgumentException(
+              name + " is " + dtype + ", which out is not: an outDType is missing");
+        }
+        operation.dtype().set(spec, dtype.code());
+      }
       case CACHE -> {
         cacheDType = cacheDType == null ? tensor.dtype() : cacheDType;
         Check.dtype(name, tensor, cacheDType);

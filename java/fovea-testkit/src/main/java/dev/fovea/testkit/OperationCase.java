@@ -126,7 +126,7 @@ public interface OperationCase extends CheckedCase {
   /** The type of an operand's elements. */
   default DType type(Operand operand) {
     return switch (operand.type()) {
-      case SPEC -> dtype();
+      case SPEC, QUERY -> dtype();
       case CACHE -> cacheDType();
       case OUT -> outDType();
       case GRADIENT -> gradients().dtype();

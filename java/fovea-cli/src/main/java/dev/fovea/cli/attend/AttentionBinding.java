@@ -40,7 +40,8 @@ final class AttentionBinding extends SequenceBinding<AttentionCall, AttentionBac
         call.cuSeqlens(operands.get("cu_seqlens_q"), operands.size("Sq"));
       }
     }
-    return call.cacheScales(operands.get("key_scales"), operands.get("value_scales"))
+    return call.queryScales(operands.get("query_scales"))
+        .cacheScales(operands.get("key_scales"), operands.get("value_scales"))
         .treeMask(operands.get("tree_mask"))
         .contentBias(operands.get("content_bias"))
         .positionBias(operands.get("position_bias"))

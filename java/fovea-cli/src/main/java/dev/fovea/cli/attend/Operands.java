@@ -122,7 +122,7 @@ final class Operands {
     String option = Mechanism.option(operand.name());
     Tensor tensor =
         switch (operand.type()) {
-          case SPEC, CACHE, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
+          case SPEC, QUERY, CACHE, OUT, GRADIENT -> reader.floats(option, file(operand), dtype);
           case OWN -> reader.floats(option, file(operand), null);
           case FLOAT32 -> reader.float32s(option, file(operand));
           case INT32 -> reader.int32s(option, file(operand));
