@@ -83,7 +83,7 @@ class SpaceTest(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("g++"), "there is no g++")
     def test_the_headers_agree_on_warpgroups(self):
-        over, own = (variant(2, 112, 2, 24, 240, over, head_dim=128, **WARPGROUPS) for over in (1, 0))
+        over, own = (variant(2, 112, 2, 24, 240, place, head_dim=128, **WARPGROUPS) for place in (1, 0))
         with tempfile.TemporaryDirectory() as folder:
             found = {it.variant: it for it in pack.facts(pathlib.Path(folder), [over, own])}
         self.assertEqual({it.origin for it in found.values() if it.variant.kind == over.kind}, {"baseline", "space"})

@@ -24,7 +24,7 @@ void print(const char* origin, const WarpgroupVariant& it) {
   const WarpgroupTile& t = it.tile;
   std::printf("%s\twarpgroup_forward\t%d\t%d %d %d %d %d %d\t%d\t%d\n", origin, t.head_dim,
               t.consumers, t.keys, t.stages, t.producer_registers, t.consumer_registers,
-              t.out_over_queries, t.threads(), it.shared_bytes());
+              int(t.queries), t.threads(), it.shared_bytes());
 }
 
 void print_all() {

@@ -51,8 +51,7 @@ Variant variant_of(const std::string& line) {
     fields = {"warps", "warp_keys", "rows", "stages", "shares", "blocks"};
   } else if (kind == "warpgroup_forward") {
     it.kind = Kind::kWarpgroupForward;
-    fields = {"consumers",       "keys", "stages", "producer_registers", "consumer_registers",
-              "out_over_queries"};
+    fields = {"consumers", "keys", "stages", "producer_registers", "consumer_registers", "queries"};
   } else {
     throw std::runtime_error(it.name + " is of a kind that is not known: " + kind);
   }

@@ -36,10 +36,10 @@ constexpr BackwardVariant backward_keys_variant(int head_dim, int warps, int war
 
 constexpr WarpgroupVariant warpgroup_variant(int head_dim, int consumers, int keys, int stages,
                                              int producer_registers, int consumer_registers,
-                                             bool out_over_queries) {
+                                             int queries) {
   return {Precision::kBfloat16,
           {head_dim, head_dim, consumers, keys, stages, producer_registers, consumer_registers,
-           out_over_queries}};
+           QueryPlace(queries)}};
 }
 
 }  // namespace fovea::attention::cuda

@@ -4,6 +4,7 @@
 #include "cuda/attention/warpgroup_tiles.h"
 #include "tile/convert.cuh"
 #include "tile/fragment.cuh"
+#include "tile/mma.cuh"
 #include "tile/tma.cuh"
 #include "tile/wgmma.cuh"
 
@@ -44,6 +45,31 @@ FOVEA_DEVICE void issue_rows(tile::Fragment<1, kColumns>& s, uint32_t first, uin
     const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
     tile::wgmma<Element, Major::kK, Major::kK>(flat(s), tile::advance(a, piece * kFirstRows + column),
                                                tile::advance(b, piece * kSecondRows + column), k > 0);
+  }
+  tile::wgmma_commit();
+}
+
+// The 16 rows of a warp, from `row` on, of a tile whose pieces have kRows rows, as first factors of products.
+template <int kBytes, int kRows>
+FOVEA_DEVICE void load_factors(uint32_t (&factors)[kBytes / 32][4], uint32_t tile, uint32_t row) {
+  const uint32_t lane = tile::thread_anew() % tile::kWarp, mine = row + lane % 16;
+  FOVEA_UNROLL
+  for (int k = 0; k < kBytes / 32; ++k) {
+    const uint32_t piece = tile + k / 4 * kRows * kPieceBytes, chunk = uint32_t(k % 4 * 2) + lane / 16;
+    tile::load_matrices<1>(factors[k], {piece + mine * kPieceBytes + (chunk ^ mine % 8) * 16});
+  }
+}
+
+// s = factors * second^T, as issue_rows().
+template <typename Element, int kBytes, int kSecondRows, int kColumns>
+FOVEA_DEVICE void issue_factors(tile::Fragment<1, kColumns>& s, const uint32_t (&factors)[kBytes / 32][4],
+                                uint32_t second) {
+  const uint64_t b = tile::descriptor(second, 0, kEightRows);
+  tile::wgmma_fence();
+  FOVEA_UNROLL
+  for (int k = 0; k < kBytes / 32; ++k) {
+    const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
+    tile::wgmma<Element, tile::Major::kK>(flat(s), factors[k], tile::advance(b, piece * kSecondRows + column), k > 0);
   }
   tile::wgmma_commit();
 }

@@ -28,6 +28,8 @@ struct WarpgroupBlock {
   static constexpr int kPieces = kIt.pieces(kDim), kValuePieces = kIt.pieces(kValueDim);
   static constexpr int kPieceColumns = kIt.piece_columns(), kDimBytes = kDim * kIt.element_bytes();
   static constexpr bool kTransposes = kIt.has_transposed_values();
+  static constexpr bool kOutOverQueries = kIt.tile.queries == QueryPlace::kUnderOut;
+  static constexpr bool kHoldsQueries = kIt.tile.queries == QueryPlace::kRegisters;
   static constexpr int kQueryBytes = kIt.query_bytes(), kKeyBytes = kIt.key_bytes(), kValueBytes = kIt.value_bytes();
   static constexpr int kKeysOffset = kIt.keys_offset(), kValuesOffset = kIt.values_offset();
   static constexpr int kStagedOffset = kIt.staged_offset(), kRowsOffset = kIt.rows_offset();
@@ -44,7 +46,7 @@ struct WarpgroupBlock {
 
   // Where rows of out take their place, queries of every item are asked for: of one that sees no key, too, they are
   // where its zeros go.
-  static FOVEA_DEVICE bool has_queries(int32_t tiles) { return kIt.tile.out_over_queries || tiles > 0; }
+  static FOVEA_DEVICE bool has_queries(int32_t tiles) { return kOutOverQueries || tiles > 0; }
 
   // Rows of an item, the last tile of queries first, and how many tiles of keys they see.
   FOVEA_DEVICE AttentionRows locate(uint32_t item, int32_t& tiles) const {
@@ -166,6 +168,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   using Scores = tile::Fragment<1, kKeys / 8>;
   using Sums = ValueSums<kIt>;
   using Weights = Sums::Weights;
+  using Queries = uint32_t[Block::kHoldsQueries ? Block::kDimBytes / 32 : 1][4];
   struct ScoreSlots {
     static FOVEA_DEVICE uint32_t address() {
       const uint32_t thread = tile::thread_anew() - kWarpgroup;
@@ -196,9 +199,9 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       if (Block::has_queries(tiles)) Block::queries_full().wait(loaded++ % 2);
       if (tiles > 0) walk(sums, softmax, scale, step, tiles);
       softmax.finish();
-      if (kIt.tile.out_over_queries) meet();  // all have read them
+      if (Block::kOutOverQueries) meet();  // all have read them
       store(sums.all, softmax, scale);
-      if (kIt.tile.out_over_queries) {
+      if (Block::kOutOverQueries) {
         tile::fence_async();
         tile::sync_warp();
         release(Block::queries_free());
@@ -233,8 +236,14 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   FOVEA_DEVICE void walk(Sums& sums, Softmax& softmax, float scale, Step& step, int32_t tiles) const {
     Scores s;
     Weights weights;
+    Queries queries;
+    if constexpr (Block::kHoldsQueries) {
+      load_factors<Block::kDimBytes, kRows>(queries, Block::queries(), warp() * 16);
+      tile::sync_warp();
+      release(Block::queries_free());
+    }
     take_turn();
-    issue_scores(s, step);
+    issue_scores(s, queries, step);
     pass_turn();
     tile::wgmma_wait<0>(flat(s));
     release(Block::keys_free(step));
@@ -246,7 +255,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     for (int32_t tile = tiles - 2; tile >= 0; --tile) {
       const Step next = {tile::uniform(step.count + 1)}, now = {next.count - 1};
       take_turn();
-      issue_scores(s, next);
+      issue_scores(s, queries, next);
       issue_sums(sums, weights, now);
       pass_turn();
       tile::wgmma_wait<1>(flat(s));
@@ -261,7 +270,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
       Sums::pack(weights, s);
       step = next;
     }
-    if (!kIt.tile.out_over_queries) release(Block::queries_free());
+    if (!Block::kOutOverQueries && !Block::kHoldsQueries) release(Block::queries_free());
     issue_sums(sums, weights, step);
     sums.wait();
     sums.end();
@@ -269,9 +278,14 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     ++step.count;
   }
 
-  FOVEA_DEVICE void issue_scores(Scores& s, Step step) const {
+  FOVEA_DEVICE void issue_scores(Scores& s, const Queries& queries, Step step) const {
     Block::keys_full(step).wait(step.parity());
-    issue_rows<Element, Block::kDimBytes, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes, Block::keys(step));
+    if constexpr (Block::kHoldsQueries) {
+      issue_factors<Element, Block::kDimBytes, kKeys>(s, queries, Block::keys(step));
+    } else {
+      issue_rows<Element, Block::kDimBytes, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes,
+                                                          Block::keys(step));
+    }
   }
 
   static FOVEA_DEVICE void issue_sums(Sums& sums, const Weights& weights, Step step) {
