@@ -20,8 +20,8 @@ FOVEA_FORWARD_VARIANT(forward_d64_4_32_64_3_1_2, 64, 4, 32, 64, 3, 1, 2)
 FOVEA_FORWARD_VARIANT(forward_d64_4_16_64_2_1_2, 64, 4, 16, 64, 2, 1, 2)
 FOVEA_BACKWARD_KEYS_VARIANT(backward_keys_d64_4_32_32_2_1_2, 64, 4, 32, 32, 2, 1, 2)
 FOVEA_BACKWARD_KEYS_VARIANT(backward_keys_d64_8_16_64_1_1_1, 64, 8, 16, 64, 1, 1, 1)
-FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_3_128_2_32_160_0, 64, 3, 128, 2, 32, 160, 0)
-FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_2_64_3_24_240_0, 64, 2, 64, 3, 24, 240, 0)
+FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_2_128_2_24_240_4_0, 64, 2, 128, 2, 24, 240, 4, 0)
+FOVEA_WARPGROUP_VARIANT(warpgroup_forward_d64_2_64_3_24_240_0_0, 64, 2, 64, 3, 24, 240, 0, 0)
 
 namespace {
 
@@ -43,8 +43,8 @@ constexpr Entry kEntries[] = {
     FOVEA_FORWARD(forward_d64_4_16_64_2_1_2),
     FOVEA_BACKWARD(backward_keys_d64_4_32_32_2_1_2),
     FOVEA_BACKWARD(backward_keys_d64_8_16_64_1_1_1),
-    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_3_128_2_32_160_0),
-    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_2_64_3_24_240_0),
+    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_2_128_2_24_240_4_0),
+    FOVEA_WARPGROUP_FORWARD(warpgroup_forward_d64_2_64_3_24_240_0_0),
 };
 
 struct Function {

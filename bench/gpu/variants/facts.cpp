@@ -22,9 +22,9 @@ void print(const char* origin, const BackwardVariant& it) {
 
 void print(const char* origin, const WarpgroupVariant& it) {
   const WarpgroupTile& t = it.tile;
-  std::printf("%s\twarpgroup_forward\t%d\t%d %d %d %d %d %d\t%d\t%d\n", origin, t.head_dim,
+  std::printf("%s\twarpgroup_forward\t%d\t%d %d %d %d %d %d %d\t%d\t%d\n", origin, t.head_dim,
               t.consumers, t.keys, t.stages, t.producer_registers, t.consumer_registers,
-              int(t.queries), t.threads(), it.shared_bytes());
+              t.held, t.out_over_queries, t.threads(), it.shared_bytes());
 }
 
 void print_all() {

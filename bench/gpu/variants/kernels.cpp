@@ -1,6 +1,5 @@
 #include "kernels.h"
 
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -42,7 +41,7 @@ Variant variant_of(const std::string& line) {
   const std::string model = text_of(line, "model");
   it.model = model == "null" ? 0 : std::stod(model);
   const std::string kind = text_of(line, "kind");
-  std::array<const char*, 6> fields;
+  std::vector<const char*> fields;
   if (kind == "forward") {
     it.kind = Kind::kForward;
     fields = {"warps", "warp_rows", "keys", "slots", "shares", "blocks"};
@@ -51,7 +50,7 @@ Variant variant_of(const std::string& line) {
     fields = {"warps", "warp_keys", "rows", "stages", "shares", "blocks"};
   } else if (kind == "warpgroup_forward") {
     it.kind = Kind::kWarpgroupForward;
-    fields = {"consumers", "keys", "stages", "producer_registers", "consumer_registers", "queries"};
+    fields = {"consumers", "keys", "stages", "producer_registers", "consumer_registers", "held", "out_over_queries"};
   } else {
     throw std::runtime_error(it.name + " is of a kind that is not known: " + kind);
   }
@@ -139,7 +138,7 @@ BackwardVariant Kernel::backward() const {
 
 WarpgroupVariant Kernel::warpgroups() const {
   const auto& t = variant.tile;
-  return warpgroup_variant(variant.head_dim, t[0], t[1], t[2], t[3], t[4], t[5]);
+  return warpgroup_variant(variant.head_dim, t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
 }
 
 double Kernel::flops(const Problem& problem) const {

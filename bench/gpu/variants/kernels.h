@@ -17,7 +17,7 @@ struct Variant {
   std::string name, file, origin;
   Kind kind;
   int head_dim;
-  int tile[6];   // its fields, in the order of the struct
+  int tile[7];   // its fields, in the order of the struct
   double model;  // TFLOP/s; 0 where there was no disassembler
 
   bool is_baseline() const { return origin == "baseline"; }

@@ -64,12 +64,9 @@ def _keys_flops(tile, head_dim):
 WARPGROUP_REGISTERS = {2: (24, 240), 3: (32, 160)}
 
 
-SHARED_QUERIES, QUERIES_UNDER_OUT, HELD_QUERIES = range(3)  # QueryPlace
-
-
-def _warpgroup_tiles(keys, queries=(SHARED_QUERIES, QUERIES_UNDER_OUT, HELD_QUERIES)):
-    return tuple((consumers, *sizes, *registers, place) for consumers, registers in WARPGROUP_REGISTERS.items()
-                 for *sizes, place in _product(keys, (2, 3), queries))
+def _warpgroup_tiles(keys, held, out_over_queries=(0, 1)):
+    return tuple((consumers, *sizes, *registers, *places) for consumers, registers in WARPGROUP_REGISTERS.items()
+                 for *sizes, places in _product(keys, (2, 3), _product(held, out_over_queries)))
 
 
 def _warpgroup_warps(tile):
@@ -77,8 +74,7 @@ def _warpgroup_warps(tile):
 
 
 def _warpgroup_sums(tile, head_dim):
-    held = head_dim // 4 if tile["queries"] == HELD_QUERIES else 0
-    return head_dim // 2 + held + tile["keys"] // 2 + tile["keys"] // 4
+    return head_dim // 2 + 4 * tile["held"] + tile["keys"] // 2 + tile["keys"] // 4
 
 
 def _warpgroup_flops(tile, head_dim):
@@ -88,7 +84,7 @@ def _warpgroup_flops(tile, head_dim):
 def _warpgroup_misfit(tile, shared_bytes):
     if 128 * (tile["producer_registers"] + tile["consumers"] * tile["consumer_registers"]) > REGISTERS:
         return "more registers than a multiprocessor has"
-    if tile["queries"] == QUERIES_UNDER_OUT and shared_bytes + _warpgroup_warps(tile) * STAGED_BYTES <= BLOCK_SHARED:
+    if tile["out_over_queries"] and shared_bytes + _warpgroup_warps(tile) * STAGED_BYTES <= BLOCK_SHARED:
         return "room for rows of out of their own"
     return None
 
@@ -115,12 +111,11 @@ KERNELS = {
         },
         sums=_keys_sums, tile_flops=_keys_flops, macro="FOVEA_BACKWARD_KEYS_VARIANT", **_MMA),
     "warpgroup_forward": Kernel(
-        fields=("consumers", "keys", "stages", "producer_registers", "consumer_registers", "queries"),
+        fields=("consumers", "keys", "stages", "producer_registers", "consumer_registers", "held", "out_over_queries"),
         tiles={
-            # Rows of out of a block are more than its queries.
-            64: _warpgroup_tiles(range(64, 257, 16), (SHARED_QUERIES, HELD_QUERIES)),
-            128: _warpgroup_tiles(range(64, 193, 16)),
-            256: _warpgroup_tiles(range(32, 97, 16)),
+            64: _warpgroup_tiles(range(64, 257, 16), (0, 4), (0,)),  # rows of out are more than queries
+            128: _warpgroup_tiles(range(64, 193, 16), (0, 4, 8)),
+            256: _warpgroup_tiles(range(32, 97, 16), (0, 4, 6)),
         },
         warps=_warpgroup_warps, blocks=lambda tile: 1, registers=itemgetter("consumer_registers"),
         sums=_warpgroup_sums, tile_flops=_warpgroup_flops, misfit=_warpgroup_misfit, main="variant",

@@ -36,10 +36,10 @@ constexpr BackwardVariant backward_keys_variant(int head_dim, int warps, int war
 
 constexpr WarpgroupVariant warpgroup_variant(int head_dim, int consumers, int keys, int stages,
                                              int producer_registers, int consumer_registers,
-                                             int queries) {
+                                             int held, bool out_over_queries) {
   return {Precision::kBfloat16,
           {head_dim, head_dim, consumers, keys, stages, producer_registers, consumer_registers,
-           QueryPlace(queries)}};
+           held, out_over_queries}};
 }
 
 }  // namespace fovea::attention::cuda

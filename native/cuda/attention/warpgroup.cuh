@@ -33,43 +33,40 @@ FOVEA_DEVICE float (&flat(tile::Fragment<1, kColumns>& f))[4 * kColumns] {
   return reinterpret_cast<float(&)[4 * kColumns]>(f);
 }
 
+// Columns of the 16 rows of a warp as first factors of products, 32 bytes each.
+template <int kHeld>
+struct HeldFactors {
+  uint32_t factors[kHeld > 0 ? kHeld : 1][4];
+
+  // From `row` on, of a tile whose pieces have kRows rows.
+  template <int kRows>
+  FOVEA_DEVICE void load(uint32_t tile, uint32_t row) {
+    const uint32_t lane = tile::thread_anew() % tile::kWarp, mine = row + lane % 16;
+    FOVEA_UNROLL
+    for (int k = 0; k < kHeld; ++k) {
+      const uint32_t piece = tile + k / 4 * kRows * kPieceBytes, chunk = uint32_t(k % 4 * 2) + lane / 16;
+      tile::load_matrices<1>(factors[k], {piece + mine * kPieceBytes + (chunk ^ mine % 8) * 16});
+    }
+  }
+};
+
 // s = first * second^T for 64 rows and as many as s has columns, over kBytes of both, in tiles whose pieces have so many
-// rows. A group of products that the caller waits for.
-template <typename Element, int kBytes, int kFirstRows, int kSecondRows, int kColumns>
-FOVEA_DEVICE void issue_rows(tile::Fragment<1, kColumns>& s, uint32_t first, uint32_t second) {
+// rows; the first columns of `first` may be held in registers. A group of products that the caller waits for.
+template <typename Element, int kBytes, int kFirstRows, int kSecondRows, int kHeld, int kColumns>
+FOVEA_DEVICE void issue_rows(tile::Fragment<1, kColumns>& s, const HeldFactors<kHeld>& held, uint32_t first,
+                             uint32_t second) {
   using tile::Major;
   const uint64_t a = tile::descriptor(first, 0, kEightRows), b = tile::descriptor(second, 0, kEightRows);
   tile::wgmma_fence();
   FOVEA_UNROLL
   for (int k = 0; k < kBytes / 32; ++k) {
     const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
-    tile::wgmma<Element, Major::kK, Major::kK>(flat(s), tile::advance(a, piece * kFirstRows + column),
-                                               tile::advance(b, piece * kSecondRows + column), k > 0);
-  }
-  tile::wgmma_commit();
-}
-
-// The 16 rows of a warp, from `row` on, of a tile whose pieces have kRows rows, as first factors of products.
-template <int kBytes, int kRows>
-FOVEA_DEVICE void load_factors(uint32_t (&factors)[kBytes / 32][4], uint32_t tile, uint32_t row) {
-  const uint32_t lane = tile::thread_anew() % tile::kWarp, mine = row + lane % 16;
-  FOVEA_UNROLL
-  for (int k = 0; k < kBytes / 32; ++k) {
-    const uint32_t piece = tile + k / 4 * kRows * kPieceBytes, chunk = uint32_t(k % 4 * 2) + lane / 16;
-    tile::load_matrices<1>(factors[k], {piece + mine * kPieceBytes + (chunk ^ mine % 8) * 16});
-  }
-}
-
-// s = factors * second^T, as issue_rows().
-template <typename Element, int kBytes, int kSecondRows, int kColumns>
-FOVEA_DEVICE void issue_factors(tile::Fragment<1, kColumns>& s, const uint32_t (&factors)[kBytes / 32][4],
-                                uint32_t second) {
-  const uint64_t b = tile::descriptor(second, 0, kEightRows);
-  tile::wgmma_fence();
-  FOVEA_UNROLL
-  for (int k = 0; k < kBytes / 32; ++k) {
-    const int piece = k / 4 * kPieceBytes, column = k % 4 * 32;
-    tile::wgmma<Element, tile::Major::kK>(flat(s), factors[k], tile::advance(b, piece * kSecondRows + column), k > 0);
+    const uint64_t of_b = tile::advance(b, piece * kSecondRows + column);
+    if (k < kHeld) {
+      tile::wgmma<Element, Major::kK>(flat(s), held.factors[k < kHeld ? k : 0], of_b, k > 0);
+    } else {
+      tile::wgmma<Element, Major::kK, Major::kK>(flat(s), tile::advance(a, piece * kFirstRows + column), of_b, k > 0);
+    }
   }
   tile::wgmma_commit();
 }

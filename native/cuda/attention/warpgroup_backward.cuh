@@ -219,6 +219,10 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     Block::keys_full().wait(0);
     clear_missing_keys(first_key);
     const float norm = kHalfRange ? value_norm() : 0.0f;
+    HeldFactors<kIt.tile.held_keys> keys;
+    HeldFactors<kIt.tile.held_values> values;
+    keys.template load<kKeys>(Block::keys(), warp() * 16);
+    values.template load<kKeys>(Block::values(), warp() * 16);
     FOVEA_NO_UNROLL
     for (uint32_t count = 0; count < uint32_t(tiles); ++count) {
       const Step step = {tile::uniform(count)};
@@ -228,11 +232,11 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
       Block::queries_full(step).wait(step.parity());
       if (step.count == 0) clear_missing_rows(step, tile);
       if constexpr (kHalfRange) lower_shift(shift, dkey, facts, norm);
-      issue_rows<Element, 2 * kDim, kKeys, kRows>(s, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(s, keys, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
       Block::douts_full(step).wait(step.parity());
       const bool special = any_special(facts);
       if (special) clear_dead(step, facts);
-      issue_rows<Element, 2 * kDim, kKeys, kRows>(dp, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(dp, values, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
       differentiate(s, dp, tile, facts, special, tile::power_of_two(shift - kOffset), first_key);
       Factors weights, slopes;
       pack<Element>(weights, s);

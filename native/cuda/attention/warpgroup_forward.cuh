@@ -28,8 +28,9 @@ struct WarpgroupBlock {
   static constexpr int kPieces = kIt.pieces(kDim), kValuePieces = kIt.pieces(kValueDim);
   static constexpr int kPieceColumns = kIt.piece_columns(), kDimBytes = kDim * kIt.element_bytes();
   static constexpr bool kTransposes = kIt.has_transposed_values();
-  static constexpr bool kOutOverQueries = kIt.tile.queries == QueryPlace::kUnderOut;
-  static constexpr bool kHoldsQueries = kIt.tile.queries == QueryPlace::kRegisters;
+  static constexpr bool kOutOverQueries = kIt.tile.out_over_queries;
+  // Whether the place of queries is free once they are in registers.
+  static constexpr bool kHoldsQueries = kIt.tile.held * 32 == kDimBytes && !kOutOverQueries;
   static constexpr int kQueryBytes = kIt.query_bytes(), kKeyBytes = kIt.key_bytes(), kValueBytes = kIt.value_bytes();
   static constexpr int kKeysOffset = kIt.keys_offset(), kValuesOffset = kIt.values_offset();
   static constexpr int kStagedOffset = kIt.staged_offset(), kRowsOffset = kIt.rows_offset();
@@ -168,7 +169,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   using Scores = tile::Fragment<1, kKeys / 8>;
   using Sums = ValueSums<kIt>;
   using Weights = Sums::Weights;
-  using Queries = uint32_t[Block::kHoldsQueries ? Block::kDimBytes / 32 : 1][4];
+  using Queries = HeldFactors<kIt.tile.held>;
   struct ScoreSlots {
     static FOVEA_DEVICE uint32_t address() {
       const uint32_t thread = tile::thread_anew() - kWarpgroup;
@@ -237,8 +238,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     Scores s;
     Weights weights;
     Queries queries;
-    if constexpr (Block::kHoldsQueries) {
-      load_factors<Block::kDimBytes, kRows>(queries, Block::queries(), warp() * 16);
+    queries.template load<kRows>(Block::queries(), warp() * 16);
+    if (Block::kHoldsQueries) {
       tile::sync_warp();
       release(Block::queries_free());
     }
@@ -280,12 +281,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
 
   FOVEA_DEVICE void issue_scores(Scores& s, const Queries& queries, Step step) const {
     Block::keys_full(step).wait(step.parity());
-    if constexpr (Block::kHoldsQueries) {
-      issue_factors<Element, Block::kDimBytes, kKeys>(s, queries, Block::keys(step));
-    } else {
-      issue_rows<Element, Block::kDimBytes, kRows, kKeys>(s, Block::queries() + group * 64 * kPieceBytes,
-                                                          Block::keys(step));
-    }
+    issue_rows<Element, Block::kDimBytes, kRows, kKeys>(s, queries, Block::queries() + group * 64 * kPieceBytes,
+                                                        Block::keys(step));
   }
 
   static FOVEA_DEVICE void issue_sums(Sums& sums, const Weights& weights, Step step) {

@@ -10,33 +10,31 @@
 
 namespace fovea::attention::cuda {
 
-// Where products find queries: in shared memory, whose place rows of out take, where there is no room else; or in
-// registers, where there are some left, so that no product reads them anew.
-enum class QueryPlace { kShared, kUnderOut, kRegisters };
-
 // A block has `consumers` warpgroups of 64 query rows each, and one more, whose first thread asks the copy engine for
 // queries, and for tiles of `keys` keys and values in two rings of `stages`. It is alone on its multiprocessor, and its
-// warpgroups share out the registers.
+// warpgroups share out the registers. Where there is no room else, rows of out take the place of the queries. Of these the
+// first `held` times 32 bytes of columns are in registers, so that products do not read them anew.
 struct WarpgroupTile {
   int head_dim, value_head_dim;  // the largest it takes
   int consumers, keys, stages;
   int producer_registers, consumer_registers;  // of a thread
-  QueryPlace queries = QueryPlace::kShared;
+  int held;
+  bool out_over_queries = false;
 
   constexpr int rows() const { return consumers * 64; }
   constexpr int threads() const { return (consumers + 1) * 128; }
 };
 
 constexpr WarpgroupTile kWarpgroupTiles[] = {
-    {64, 64, 2, 192, 2, 24, 240, QueryPlace::kRegisters},   {96, 96, 2, 128, 2, 24, 240, QueryPlace::kRegisters},
-    {128, 128, 2, 128, 2, 24, 240, QueryPlace::kRegisters}, {192, 128, 2, 128, 2, 24, 240, QueryPlace::kUnderOut},
-    {192, 192, 2, 112, 2, 24, 240, QueryPlace::kUnderOut},  {256, 256, 2, 80, 2, 24, 240, QueryPlace::kUnderOut},
+    {64, 64, 2, 192, 2, 24, 240, 4},          {96, 96, 2, 128, 2, 24, 240, 6},
+    {128, 128, 2, 128, 2, 24, 240, 8},        {192, 128, 2, 128, 2, 24, 240, 12, true},
+    {192, 192, 2, 112, 2, 24, 240, 8, true},  {256, 256, 2, 80, 2, 24, 240, 6, true},
 };
 
 // Of e4m3, with sums in two levels. A tile of values is transposed: its keys fill a piece.
 constexpr int kTransposedKeys = 128;
-constexpr WarpgroupTile kWarpgroupFloat8Tiles[] = {{64, 64, 2, kTransposedKeys, 2, 24, 240, QueryPlace::kRegisters},
-                                                   {128, 128, 2, kTransposedKeys, 2, 24, 240}};
+constexpr WarpgroupTile kWarpgroupFloat8Tiles[] = {{64, 64, 2, kTransposedKeys, 2, 24, 240, 2},
+                                                   {128, 128, 2, kTransposedKeys, 2, 24, 240, 0}};
 
 // One kernel.
 struct WarpgroupVariant {
@@ -61,9 +59,9 @@ struct WarpgroupVariant {
   constexpr int values_offset() const { return keys_offset() + tile.stages * key_bytes(); }
   // Of each warp, rows of out on their way, and what it knows of its block's rows.
   constexpr int values_end() const { return values_offset() + tile.stages * value_bytes(); }
-  constexpr int staged_offset() const { return tile.queries == QueryPlace::kUnderOut ? 0 : values_end(); }
+  constexpr int staged_offset() const { return tile.out_over_queries ? 0 : values_end(); }
   constexpr int rows_offset() const {
-    return values_end() + (tile.queries == QueryPlace::kUnderOut ? 0 : warps() * kStagedBytes);
+    return values_end() + (tile.out_over_queries ? 0 : warps() * kStagedBytes);
   }
   // The scores that rows of large ones have for references.
   constexpr int scores_offset() const { return rows_offset() + warps() * kAttentionRowsBytes; }
@@ -106,18 +104,19 @@ template <int kIndex>
 constexpr WarpgroupVariant kWarpgroupVariant = kWarpgroupVariants[kIndex];
 
 // For dkey and dvalue, and sums of dquery: a block keeps 64 keys and values for each of two warpgroups; `rows` query rows
-// come at a time, in rings of `stages`.
+// come at a time, in rings of `stages`. As above, of keys and of values columns are in registers.
 struct WarpgroupKeysTile {
   int head_dim;  // and of values, the largest it takes
   int rows, stages;
   int producer_registers, consumer_registers;
+  int held_keys, held_values;
 
   static constexpr int kConsumers = 2, kKeys = 64 * kConsumers;
   constexpr int threads() const { return (kConsumers + 1) * 128; }
 };
 
 // Of the widths of kHalfBackwardTiles, whose other kernels a backward pass has too.
-constexpr WarpgroupKeysTile kWarpgroupKeysTiles[] = {{64, 64, 2, 24, 240}, {128, 64, 2, 24, 240}};
+constexpr WarpgroupKeysTile kWarpgroupKeysTiles[] = {{64, 64, 2, 24, 240, 4, 4}, {128, 64, 2, 24, 240, 1, 0}};
 
 struct WarpgroupKeysVariant {
   Precision precision;
@@ -158,13 +157,12 @@ constexpr int kWarpgroupShared = 232448, kWarpgroupRegisters = 65536;
 constexpr bool fits(const WarpgroupVariant& it) {
   const WarpgroupTile& tile = it.tile;
   if (it.shared_bytes() > kWarpgroupShared) return false;
-  if (tile.queries == QueryPlace::kUnderOut && it.warps() * kStagedBytes > it.query_bytes()) return false;
+  if (tile.out_over_queries && it.warps() * kStagedBytes > it.query_bytes()) return false;
   if (128 * (tile.producer_registers + tile.consumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
   if (it.has_transposed_values() && tile.keys != kTransposedKeys) return false;
   // Sums, of one or two levels, scores and weights of a consumer are what it cannot do without.
   const int sums = tile.value_head_dim / 2 * (it.has_transposed_values() ? 2 : 1);
-  const int queries = tile.queries == QueryPlace::kRegisters ? tile.head_dim * it.element_bytes() / 8 : 0;
-  return sums + queries + tile.keys / 2 + tile.keys * it.element_bytes() / 8 <= tile.consumer_registers;
+  return sums + 4 * tile.held + tile.keys / 2 + tile.keys * it.element_bytes() / 8 <= tile.consumer_registers;
 }
 
 constexpr bool fits(const WarpgroupKeysVariant& it) {
@@ -172,7 +170,7 @@ constexpr bool fits(const WarpgroupKeysVariant& it) {
   if (it.shared_bytes() > kWarpgroupShared) return false;
   if (128 * (tile.producer_registers + tile.kConsumers * tile.consumer_registers) > kWarpgroupRegisters) return false;
   // Sums of dkey and dvalue, scores and their gradients.
-  return tile.head_dim + tile.rows <= tile.consumer_registers;
+  return tile.head_dim + tile.rows + 4 * (tile.held_keys + tile.held_values) <= tile.consumer_registers;
 }
 
 static_assert([] {
