@@ -5,6 +5,7 @@
 #include "tile/convert.cuh"
 #include "tile/fragment.cuh"
 #include "tile/mma.cuh"
+#include "tile/registers.cuh"
 #include "tile/tma.cuh"
 #include "tile/wgmma.cuh"
 
@@ -13,6 +14,25 @@ namespace fovea::attention::cuda {
 constexpr int kWarpgroup = 128;        // threads
 constexpr uint32_t kEightRows = 1024;  // bytes of eight rows of a piece
 constexpr int kPieceBytes = WarpgroupVariant::kPieceBytes;
+
+// Among the threads that consume, which are those behind the producer's warpgroup.
+FOVEA_DEVICE uint32_t consumer_thread() { return tile::thread_anew() - kWarpgroup; }
+FOVEA_DEVICE uint32_t consumer_warp() { return consumer_thread() / tile::kWarp; }
+FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }  // of a warp
+
+// One thread asks the copy engine for tiles, warpgroups consume them, and have the registers that its own gives.
+template <typename Producer, typename Consumer, int kProducerRegisters, int kConsumerRegisters, typename Block>
+FOVEA_DEVICE void run_block(const Block& block) {
+  if (tile::thread_index() == 0) Block::start_barriers();
+  tile::sync_block();
+  if (tile::thread_index() < kWarpgroup) {
+    tile::give_registers<kProducerRegisters>();
+    if (tile::thread_index() == 0) Producer{block}.run();
+  } else {
+    tile::take_registers<kConsumerRegisters>();
+    Consumer{block, tile::uniform(tile::thread_index() / kWarpgroup - 1)}.run();
+  }
+}
 
 // Places of a tile that producer and consumers hand to each other: which one, and for the how many-th time.
 template <int kStages>
@@ -24,7 +44,7 @@ struct RingStep {
 
 // By one lane of a warp, behind the wait for what the warp reads there.
 FOVEA_DEVICE void release(tile::Barrier free) {
-  if (tile::thread_anew() % tile::kWarp == 0) free.arrive();
+  if (is_leader()) free.arrive();
 }
 
 // Sums as products have them.

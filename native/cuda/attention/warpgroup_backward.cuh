@@ -9,7 +9,6 @@
 #include "cuda/attention/warpgroup.cuh"
 #include "cuda/attention/warpgroup_params.h"
 #include "tile/grid.cuh"
-#include "tile/registers.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -196,13 +195,12 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   }
 
  private:
-  static FOVEA_DEVICE uint32_t thread() { return tile::thread_anew() - kWarpgroup; }
-  static FOVEA_DEVICE uint32_t warp() { return thread() / tile::kWarp; }
-  static FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }
   static FOVEA_DEVICE uint32_t shared_rows() {
-    return tile::shared_base() + Block::kRowsOffset + warp() * kAttentionRowsBytes;
+    return tile::shared_base() + Block::kRowsOffset + consumer_warp() * kAttentionRowsBytes;
   }
-  static FOVEA_DEVICE uint32_t staged() { return tile::shared_base() + Block::kStagedOffset + warp() * kStagedBytes; }
+  static FOVEA_DEVICE uint32_t staged() {
+    return tile::shared_base() + Block::kStagedOffset + consumer_warp() * kStagedBytes;
+  }
   static FOVEA_DEVICE uint32_t gradients(Step step) {
     return tile::shared_base() + Block::kGradientsOffset + step.count % 2 * Block::kGradientBytes;
   }
@@ -221,8 +219,8 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     const float norm = kHalfRange ? value_norm() : 0.0f;
     HeldFactors<kIt.tile.held_keys> keys;
     HeldFactors<kIt.tile.held_values> values;
-    keys.template load<kKeys>(Block::keys(), warp() * 16);
-    values.template load<kKeys>(Block::values(), warp() * 16);
+    keys.template load<kKeys>(Block::keys(), consumer_warp() * 16);
+    values.template load<kKeys>(Block::values(), consumer_warp() * 16);
     FOVEA_NO_UNROLL
     for (uint32_t count = 0; count < uint32_t(tiles); ++count) {
       const Step step = {tile::uniform(count)};
@@ -232,11 +230,12 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
       Block::queries_full(step).wait(step.parity());
       if (step.count == 0) clear_missing_rows(step, tile);
       if constexpr (kHalfRange) lower_shift(shift, dkey, facts, norm);
-      issue_rows<Element, 2 * kDim, kKeys, kRows>(s, keys, Block::keys() + group * 64 * kPieceBytes, Block::queries(step));
+      const uint32_t mine = group * 64 * kPieceBytes;
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(s, keys, Block::keys() + mine, Block::queries(step));
       Block::douts_full(step).wait(step.parity());
       const bool special = any_special(facts);
       if (special) clear_dead(step, facts);
-      issue_rows<Element, 2 * kDim, kKeys, kRows>(dp, values, Block::values() + group * 64 * kPieceBytes, Block::douts(step));
+      issue_rows<Element, 2 * kDim, kKeys, kRows>(dp, values, Block::values() + mine, Block::douts(step));
       differentiate(s, dp, tile, facts, special, tile::power_of_two(shift - kOffset), first_key);
       Factors weights, slopes;
       pack<Element>(weights, s);
@@ -264,21 +263,21 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   FOVEA_DEVICE void clear_missing_keys(int32_t first_key) const {
     const int32_t exist = load_rows_field<offsetof(AttentionRows, key_length)>(shared_rows()) - first_key;
     if (exist >= kKeys) return;
-    clear_rows<kPieces, kKeys, kConsumerThreads>(Block::keys(), exist, thread());
-    clear_rows<kPieces, kKeys, kConsumerThreads>(Block::values(), exist, thread());
+    clear_rows<kPieces, kKeys, kConsumerThreads>(Block::keys(), exist, consumer_thread());
+    clear_rows<kPieces, kKeys, kConsumerThreads>(Block::values(), exist, consumer_thread());
     meet();
   }
   FOVEA_DEVICE void clear_missing_rows(Step step, int32_t tile) const {
     const int32_t exist = rows_of(tile).count;
     if (exist >= kRows) return;
     Block::douts_full(step).wait(step.parity());
-    clear_rows<kPieces, kRows, kConsumerThreads>(Block::queries(step), exist, thread());
-    clear_rows<kPieces, kRows, kConsumerThreads>(Block::douts(step), exist, thread());
+    clear_rows<kPieces, kRows, kConsumerThreads>(Block::queries(step), exist, consumer_thread());
+    clear_rows<kPieces, kRows, kConsumerThreads>(Block::douts(step), exist, consumer_thread());
     meet();
   }
   // As clear_dead_rows() of backward_columns.cuh.
   FOVEA_DEVICE void clear_dead(Step step, RowFacts<kRows> facts) const {
-    for (uint32_t n = thread(); n < kPieces * kRows * 8; n += kConsumerThreads) {
+    for (uint32_t n = consumer_thread(); n < kPieces * kRows * 8; n += kConsumerThreads) {
       const uint32_t row = n / 8 % kRows, at = Block::douts(step) + n * 16;
       if (tile::as_float(tile::load_shared(facts.of(kFactLse, row))) != kDeadLse) continue;
       tile::store_shared_quad(at, {0, 0, 0, 0});
@@ -290,7 +289,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   // The largest 2-norm of the block's values, for most_gradient(); rounded up, by more than the sum is rounded down.
   FOVEA_DEVICE float value_norm() const {
     float squares = 0;
-    const uint32_t key = thread();
+    const uint32_t key = consumer_thread();
     if (key < kKeys) {
       FOVEA_NO_UNROLL
       for (uint32_t chunk = 0; chunk < kPieces * 8; ++chunk) {
@@ -306,7 +305,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     }
     const uint32_t norms = tile::shared_base() + Block::kNormsOffset;
     squares = tile::warp_max(squares);
-    if (is_leader()) tile::store_shared(norms + 4 * warp(), tile::as_bits(squares));
+    if (is_leader()) tile::store_shared(norms + 4 * consumer_warp(), tile::as_bits(squares));
     meet();
     FOVEA_UNROLL
     for (int i = 0; i < Block::kWarps; ++i) {
@@ -322,7 +321,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     uint32_t hidden = 0;  // a bit for each element: what its row does not see reaches no gradient, NaN or not
     if (fovea::cuda::is_masked(tile, shared_rows())) {
       const AttentionRows rows = rows_of(tile);
-      mask_scores(p, TileColumns<kRows>{rows, ThreadKeys(first_key + int32_t(warp() * 16))}, s);
+      mask_scores(p, TileColumns<kRows>{rows, ThreadKeys(first_key + int32_t(consumer_warp() * 16))}, s);
       tile::each_element<1, kRows / 8>([&](int, int j, int e) {
         hidden |= uint32_t(s[0][j][e] == -tile::kInfinity) << (4 * j + e);
       });
@@ -365,7 +364,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
   // Of the warp's keys, where the products of both warpgroups find them: a row of 128 bytes a key.
   FOVEA_DEVICE void store_gradients(const Factors& slopes, Step step) const {
     const uint32_t lane = tile::thread_anew() % tile::kWarp, matrix = lane / 8;
-    const uint32_t key = warp() * 16 + matrix % 2 * 8 + lane % 8;
+    const uint32_t key = consumer_warp() * 16 + matrix % 2 * 8 + lane % 8;
     const uint32_t to = gradients(step) + key * kPieceBytes;
     FOVEA_UNROLL
     for (int k = 0; k < kRows / 16; ++k) {
@@ -395,7 +394,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
     tile::fence_async();
     tile::sync_warp();
     if (!is_leader()) return;
-    const uint32_t piece = warp() % 4 * (kDim / 8) + (kTakesTurns ? 0 : 8 * group);
+    const uint32_t piece = consumer_warp() % 4 * (kDim / 8) + (kTakesTurns ? 0 : 8 * group);
     const int64_t row = this->workspace_tile(load_rows(shared_rows()), tile);
     tile::bulk_add(b.dquery_sums + row * kDim + piece * 4 * tile::kWarp, staged(), kStagedBytes);
     tile::tma_commit();
@@ -406,7 +405,7 @@ struct WarpgroupKeysConsumer : WarpgroupKeysBlock<kIt> {
                                float unit, int32_t first_key) const {
     const AttentionRows rows = load_rows(shared_rows());
     const int32_t exist = p.spec.accumulate ? rows.key_length : key_rows(p, rows.batch);
-    const int32_t first = first_key + int32_t(warp() * 16);
+    const int32_t first = first_key + int32_t(consumer_warp() * 16);
     const ThreadKeys mine(first);
     tile::store_sums(
         out, staged(), sums, 0,
@@ -423,17 +422,9 @@ FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kWarpgroupKeysVariant<kVariant>.tile.threads(),
     FOVEA_GRID_CONSTANT WarpgroupBackwardParams b) {
 #if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
   constexpr WarpgroupKeysVariant kIt = kWarpgroupKeysVariant<kVariant>;
-  const WarpgroupKeysProducer<kIt> producer{b, b.forward};
   tile::let_next_kernel_start();
-  if (tile::thread_index() == 0) producer.start_barriers();
-  tile::sync_block();
-  if (tile::thread_index() < kWarpgroup) {
-    tile::give_registers<kIt.tile.producer_registers>();
-    if (tile::thread_index() == 0) producer.run();
-  } else {
-    tile::take_registers<kIt.tile.consumer_registers>();
-    WarpgroupKeysConsumer<kIt>{{b, b.forward}, tile::uniform(tile::thread_index() / kWarpgroup - 1)}.run();
-  }
+  run_block<WarpgroupKeysProducer<kIt>, WarpgroupKeysConsumer<kIt>, kIt.tile.producer_registers,
+            kIt.tile.consumer_registers>(WarpgroupKeysBlock<kIt>{b, b.forward});
 #else
   tile::trap();  // the planner gives it to no other device
 #endif

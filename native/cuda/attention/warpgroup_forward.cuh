@@ -12,7 +12,6 @@
 #include "cuda/attention/warpgroup_sums.cuh"
 #include "cuda/attention/warpgroup_values.cuh"
 #include "tile/grid.cuh"
-#include "tile/registers.cuh"
 
 namespace fovea::attention::cuda {
 
@@ -172,7 +171,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   using Queries = HeldFactors<kIt.tile.held>;
   struct ScoreSlots {
     static FOVEA_DEVICE uint32_t address() {
-      const uint32_t thread = tile::thread_anew() - kWarpgroup;
+      const uint32_t thread = consumer_thread();
       return tile::shared_base() + Block::kScoresOffset +
              4 * (thread / tile::kWarp * 16 + thread % tile::kWarp / 4);
     }
@@ -211,10 +210,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   }
 
  private:
-  static FOVEA_DEVICE uint32_t warp() { return tile::thread_anew() / tile::kWarp - 4; }
-  static FOVEA_DEVICE bool is_leader() { return tile::thread_anew() % tile::kWarp == 0; }
   static FOVEA_DEVICE uint32_t shared_rows() {
-    return tile::shared_base() + Block::kRowsOffset + warp() * kAttentionRowsBytes;
+    return tile::shared_base() + Block::kRowsOffset + consumer_warp() * kAttentionRowsBytes;
   }
 
   FOVEA_DEVICE void take_turn() const { tile::sync_threads(kTurnBarrier + group, 2 * kWarpgroup); }
@@ -238,7 +235,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     Scores s;
     Weights weights;
     Queries queries;
-    queries.template load<kRows>(Block::queries(), warp() * 16);
+    queries.template load<kRows>(Block::queries(), consumer_warp() * 16);
     if (Block::kHoldsQueries) {
       tile::sync_warp();
       release(Block::queries_free());
@@ -301,7 +298,7 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     if (missing <= 0) return;
     Block::values_full(step).wait(step.parity());
     clear_rows<Block::kValuePieces, kKeys, kConsumers * kWarpgroup>(Block::values(step), kKeys - missing,
-                                                                    tile::thread_anew() - kWarpgroup);
+                                                                    consumer_thread());
     meet();
   }
 
@@ -311,21 +308,21 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   FOVEA_DEVICE void mask(Scores& s, float scale, int32_t tile) const {
     if (Block::kTransposes && scale < 0) tile::scale(s, -1.0f);
     if (!fovea::cuda::is_masked(tile, shared_rows())) return;
-    const ThreadRows mine(warp() * 16);
+    const ThreadRows mine(consumer_warp() * 16);
     mask_scores(p, RowPlaces{p, shared_rows(), mine, first_key(tile)}, s);
   }
 
   FOVEA_DEVICE void store(const Sums::Sums& out, const Softmax& softmax, float scale) const {
     const AttentionRows rows = load_rows(shared_rows());
-    const ThreadRows mine(warp() * 16);
+    const ThreadRows mine(consumer_warp() * 16);
     RowResults<1> results(softmax, Block::kTransposes ? __builtin_fabsf(scale) : p.spec.scale, p, rows, mine);
     if constexpr (Block::kTransposes) {
       const float values = load_value_scale(p, shared_rows());
       tile::each_row<1>([&](int i, int h) { results.factor[i][h] *= values; });
     }
     store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
-                     tile::shared_base() + Block::kStagedOffset + warp() * kStagedBytes, out, 0, results.factor, true,
-                     p, rows, warp() * 16);
+                     tile::shared_base() + Block::kStagedOffset + consumer_warp() * kStagedBytes, out, 0,
+                     results.factor, true, p, rows, consumer_warp() * 16);
     store_lse(results, p, rows, mine);
   }
 };
@@ -333,16 +330,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
 template <WarpgroupVariant kIt>
 FOVEA_DEVICE void run_warpgroups(const WarpgroupParams& p) {
 #if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  const WarpgroupProducer<kIt> producer{p};
-  if (tile::thread_index() == 0) producer.start_barriers();
-  tile::sync_block();
-  if (tile::thread_index() < kWarpgroup) {
-    tile::give_registers<kIt.tile.producer_registers>();
-    if (tile::thread_index() == 0) producer.run();
-  } else {
-    tile::take_registers<kIt.tile.consumer_registers>();
-    WarpgroupConsumer<kIt>{{p}, tile::uniform(tile::thread_index() / kWarpgroup - 1)}.run();
-  }
+  run_block<WarpgroupProducer<kIt>, WarpgroupConsumer<kIt>, kIt.tile.producer_registers, kIt.tile.consumer_registers>(
+      WarpgroupBlock<kIt>{p});
 #else
   tile::trap();  // the planner gives it to no other device
 #endif
