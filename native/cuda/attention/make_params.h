@@ -104,12 +104,12 @@ inline WarpgroupParams warpgroup_params(const fovea_plan& plan, const ForwardOpe
   WarpgroupParams p = {};
   static_cast<AttentionParams&>(p) = input_params(plan, operands, call, widths, false);
   static_cast<ForwardOperands&>(p) = operands;
-  const int64_t group = shared_heads(p.spec), groups = p.spec.query_heads / group;
-  p.group = Divisor::of(uint32_t(group));
-  p.key_group = Divisor::of(uint32_t(groups / p.spec.key_heads));
-  p.key_heads = int32_t(groups);
-  p.pairs = p.spec.batch * groups;
-  p.tiles = int32_t((p.spec.query_length * group + tile.rows() - 1) / tile.rows());
+  const WarpgroupItems items(p.spec, tile);
+  p.group = Divisor::of(uint32_t(items.group));
+  p.key_group = Divisor::of(uint32_t(items.groups / p.spec.key_heads));
+  p.key_heads = int32_t(items.groups);
+  p.pairs = p.spec.batch * items.groups;
+  p.tiles = int32_t(items.tiles);
   p.items = int32_t(p.pairs * p.tiles);
   p.blocks = int32_t(std::min<int64_t>(p.items, blocks));
   return p;

@@ -136,6 +136,8 @@ const WarpgroupKeysVariant* find_warpgroup_keys(const fovea_device_info& device,
     return it.precision == variant.precision && it.tile.head_dim == variant.head_dim();
   });
   if (found == kWarpgroupKeysVariants.end()) return nullptr;
+  // Its keys are as many as the variant's, whose other kernels stay.
+  if (found->tile.kKeys != variant.tile.keys.keys() || variant.padding() % found->tile.rows != 0) return nullptr;
   BackwardParams b = {};
   std::copy_n(spec.query_stride, 3, b.dout_factor_stride);
   return BackwardBoxes(spec, b, found->tile).are_taken() ? &*found : nullptr;
@@ -144,11 +146,9 @@ const WarpgroupKeysVariant* find_warpgroup_keys(const fovea_device_info& device,
 // Blocks stay, and take one tile of rows after another.
 int32_t plan_warpgroups(const fovea_device_info& device, const Spec& spec, fovea_plan& plan) {
   const WarpgroupVariant& variant = kWarpgroupVariants[plan.variant];
-  const int64_t group = shared_heads(spec);
+  const WarpgroupItems items(spec, variant.tile);
   if (int32_t status = count_items("tiles of queries for each pair of batch and query head",
-                                   {tiles_of(spec.query_length * group, variant.tile.rows()), spec.batch,
-                                    spec.query_heads / group},
-                                   plan.items[0], plan.error)) {
+                                   {items.tiles, spec.batch, items.groups}, plan.items[0], plan.error)) {
     return status;
   }
   plan.items[0] = std::min<int64_t>(plan.items[0], device.multiprocessors);
@@ -165,7 +165,7 @@ int32_t plan_warpgroups(const fovea_device_info& device, const Spec& spec, fovea
   plan.isa = kWarpgroupCapability;
   plan.tile_queries = variant.tile.rows();
   plan.tile_keys = variant.tile.keys;
-  plan.section *= spec.query_heads / group / spec.key_heads;
+  plan.section *= items.groups / spec.key_heads;
   write_name(plan.kernel, variant);
   return FOVEA_OK;
 }
@@ -274,8 +274,6 @@ int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   plan.workspace_bytes = int64_t(BackwardLayout(plan).bytes);
   write_name(plan.kernel, variant, deterministic);
   if (const WarpgroupKeysVariant* const it = find_warpgroup_keys(device, spec, variant)) {
-    // Its keys are as many as the variant's, whose other kernels stay.
-    if (it->tile.kKeys != keys.keys() || variant.padding() % it->tile.rows != 0) return FOVEA_OK;
     plan.isa = kWarpgroupCapability;
     plan.tile_queries = it->tile.rows;
     write_name(plan.kernel, *it, deterministic);

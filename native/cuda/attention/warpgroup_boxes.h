@@ -18,6 +18,16 @@ inline int64_t shared_heads(const Spec& spec) {
   return 64 % group == 0 ? group : 1;
 }
 
+// An item is a tile of rows of a group of query heads.
+struct WarpgroupItems {
+  int64_t group, groups, tiles;  // heads of a group, groups, tiles of each
+
+  WarpgroupItems(const Spec& spec, const WarpgroupTile& tile)
+      : group(shared_heads(spec)),
+        groups(spec.query_heads / group),
+        tiles((spec.query_length * group + tile.rows() - 1) / tile.rows()) {}
+};
+
 // A dimension of size 1 may have any stride.
 inline uint64_t byte_stride(int64_t stride, int64_t size, uint64_t element) {
   return size > 1 ? uint64_t(stride) * element : 16;
