@@ -318,7 +318,8 @@ struct WarpgroupConsumer : WarpgroupBlock<kIt> {
     RowResults<1> results(softmax, Block::kTransposes ? __builtin_fabsf(scale) : p.spec.scale, p, rows, mine);
     if constexpr (Block::kTransposes) {
       const float values = load_value_scale(p, shared_rows());
-      tile::each_row<1>([&](int i, int h) { results.factor[i][h] *= values; });
+      // A row that sees no key is 0, whatever the scale.
+      tile::each_row<1>([&](int i, int h) { results.factor[i][h] *= results.factor[i][h] == 0 ? 1 : values; });
     }
     store_query_rows({p.out, p.spec.out_dtype, p.value_head_dim, false}, p.spec.out_stride,
                      tile::shared_base() + Block::kStagedOffset + consumer_warp() * kStagedBytes, out, 0,
