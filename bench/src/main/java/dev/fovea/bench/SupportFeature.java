@@ -72,6 +72,7 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
       String name = List.of("float32", "float16", "bfloat16").get(dtype - 1);
       features.add(forward(name, FoveaAttentionSpec.DTYPE, dtype));
     }
+    features.add(forward("float8", SupportFeature::float8));
     features.add(forward("out in another type", FoveaAttentionSpec.OUT_DTYPE, Abi.FLOAT32));
     features.add(forward("head dim 1", s -> FoveaAttentionSpec.HEAD_DIM.set(s, 1)));
     features.add(forward("head dim 256", s -> FoveaAttentionSpec.HEAD_DIM.set(s, 256)));
@@ -263,6 +264,11 @@ record SupportFeature(String name, boolean ofGradients, Consumer<Question> set) 
     FoveaAttentionSpec.PAGE_COLUMNS.set(spec, 10);
     FoveaAttentionSpec.BLOCK_TABLE_STRIDE.set(spec, 0, 10);
     FoveaAttentionSpec.KEY_TOTAL.set(spec, 0);
+  }
+
+  private static void float8(MemorySegment spec) {
+    FoveaAttentionSpec.DTYPE.set(spec, Abi.FLOAT8_E4M3);
+    FoveaAttentionSpec.OUT_DTYPE.set(spec, Abi.BFLOAT16);
   }
 
   private static void scales(MemorySegment spec) {

@@ -1,6 +1,7 @@
 package dev.fovea;
 
 import dev.fovea.PassOperands.Bound;
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.NativeOperation;
 import dev.fovea.ffi.Operand;
 import dev.fovea.ffi.Operand.Axis;
@@ -99,6 +100,8 @@ final class SpecFiller {
       case QUERY -> {
         if (dtype != DType.FLOAT8_E4M3) {
           Check.floating(name, tensor);
+        } else if (operands.pass() == Abi.BACKWARD) {
+          throw new UnsupportedOperationException("queries of float8_e4m3 have no backward pass");
         } else if (outDType == dtype) {
           throw new IllegalArgumentException(
               name + " is " + dtype + ", which out is not: an outDType is missing");

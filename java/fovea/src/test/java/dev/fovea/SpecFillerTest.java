@@ -336,6 +336,82 @@ class SpecFillerTest {
     assertStrides(Specs.forward(operands), FoveaAttentionSpec.ALIBI_SLOPES_STRIDE, 0, 3);
   }
 
+  private static final Attention.Options OUT_OF_FLOAT32 =
+      Attention.builder().outDType(DType.FLOAT32).build().options();
+
+  /** Queries, keys and values of e4m3; out of float32. */
+  private static Bindings narrow(Bindings floats) {
+    for (String name : new String[] {"query", "key", "value"}) {
+      floats.set(name, tensor(DType.FLOAT8_E4M3, floats.get(name).shape()));
+    }
+    return floats;
+  }
+
+  @Test
+  void queriesOfFloat8() {
+    for (Bindings operands : new Bindings[] {narrow(dense()), narrow(packed())}) {
+      MemorySegment spec = Specs.forward(OUT_OF_FLOAT32, operands);
+      assertEquals(DType.FLOAT8_E4M3.code(), FoveaAttentionSpec.DTYPE.get(spec));
+      assertEquals(0, FoveaAttentionSpec.CACHE_DTYPE.get(spec)); // that of query
+      assertEquals(0, FoveaAttentionSpec.HAS_QUERY_SCALES.get(spec));
+      AttentionPlan.of(OUT_OF_FLOAT32, operands.of(Abi.FORWARD));
+      assertRefused("query is FLOAT8_E4M3, which out is not: an outDType is missing", operands);
+    }
+    Bindings halfCache = narrow(dense()).set("key", tensor(DType.FLOAT16, 2, 5, 2, 8));
+    halfCache.set("value", tensor(DType.FLOAT16, 2, 5, 2, 6));
+    MemorySegment spec = Specs.forward(OUT_OF_FLOAT32, halfCache);
+    assertEquals(DType.FLOAT16.code(), FoveaAttentionSpec.CACHE_DTYPE.get(spec));
+    assertNarrowRefused("out is FLOAT16", o -> o.set("out", tensor(DType.FLOAT16, 2, 3, 4, 6)));
+    assertNarrowRefused(
+        "value is FLOAT32, expected FLOAT8_E4M3", o -> o.set("value", floats(2, 5, 2, 6)));
+  }
+
+  private static void assertNarrowRefused(String text, Consumer<Bindings> change) {
+    Bindings operands = narrow(dense());
+    change.accept(operands);
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> AttentionPlan.of(OUT_OF_FLOAT32, operands.of(Abi.FORWARD)))
+            .getMessage();
+    assertTrue(message.contains(text), message);
+  }
+
+  /** One for all sequences, for all key heads, or for both; the first dimension may be missing. */
+  @Test
+  void scalesOfQueriesMayBeBroadcast() {
+    long[][] shapes = {{2, 2}, {1, 2}, {2, 1}, {1, 1}, {2}, {1}};
+    long[][] strides = {{2, 1}, {0, 1}, {1, 0}, {0, 0}, {0, 1}, {0, 0}};
+    for (int i = 0; i < shapes.length; i++) {
+      for (Bindings operands : new Bindings[] {narrow(dense()), narrow(packed())}) {
+        operands.set("query_scales", floats(shapes[i]));
+        MemorySegment spec = Specs.forward(OUT_OF_FLOAT32, operands);
+        assertEquals(1, FoveaAttentionSpec.HAS_QUERY_SCALES.get(spec));
+        assertStrides(spec, FoveaAttentionSpec.QUERY_SCALES_STRIDE, strides[i]);
+        AttentionPlan.of(OUT_OF_FLOAT32, operands.of(Abi.FORWARD));
+      }
+    }
+    Bindings gaps = narrow(dense()).set("query_scales", floats(2, 2, 3).select(2, 0));
+    assertStrides(
+        Specs.forward(OUT_OF_FLOAT32, gaps), FoveaAttentionSpec.QUERY_SCALES_STRIDE, 6, 3);
+    Bindings same = narrow(dense()).set("query_scales", floats(1, 2).expand(2, 2));
+    assertStrides(
+        Specs.forward(OUT_OF_FLOAT32, same), FoveaAttentionSpec.QUERY_SCALES_STRIDE, 0, 1);
+    assertNarrowRefused(
+        "queryScales has shape [2, 4], expected [B or 1, Hk or 1] = [2, 2]",
+        o -> o.set("query_scales", floats(2, 4)));
+    assertNarrowRefused(
+        "queryScales has shape [3, 2], expected [B or 1, Hk or 1] = [2, 2]",
+        o -> o.set("query_scales", floats(3, 2)));
+    assertNarrowRefused(
+        "queryScales has shape [4], expected [Hk or 1] = [2]",
+        o -> o.set("query_scales", floats(4)));
+    assertNarrowRefused(
+        "queryScales is FLOAT16, expected FLOAT32",
+        o -> o.set("query_scales", tensor(DType.FLOAT16, 2, 2)));
+    assertDenseRefused("queryScales", o -> o.set("query_scales", floats(2, 2)));
+  }
+
   @Test
   void keysHaveATypeOfCaches() {
     assertDenseRefused(

@@ -16,18 +16,22 @@ final class Specs {
   private Specs() {}
 
   static MemorySegment forward(Bindings operands) {
-    return of(operands, Abi.FORWARD);
+    return forward(PLAIN, operands);
+  }
+
+  static MemorySegment forward(Attention.Options options, Bindings operands) {
+    return of(options, operands, Abi.FORWARD);
   }
 
   static MemorySegment backward(Bindings operands) {
-    return of(operands, Abi.BACKWARD);
+    return of(PLAIN, operands, Abi.BACKWARD);
   }
 
-  private static MemorySegment of(Bindings operands, int pass) {
+  private static MemorySegment of(Attention.Options options, Bindings operands, int pass) {
     PassOperands all = operands.of(pass);
     all.check();
     MemorySegment spec = NativeAttention.OPERATION.allocateSpec(Arena.ofAuto());
-    SpecFiller.fill(all, PLAIN, spec);
+    SpecFiller.fill(all, options, spec);
     return spec;
   }
 

@@ -51,7 +51,7 @@ final class FeatureTable {
   void print(PrintStream out) {
     List<List<String>> rows = new ArrayList<>();
     rows.add(row(operation.name(), Device::name));
-    for (DType dtype : FeatureSurvey.TYPES) {
+    for (DType dtype : FeatureSurvey.types(operation)) {
       rows.add(row("  " + text(dtype), device -> plain(device, dtype)));
     }
     sizes().forEach(size -> rows.add(row("  " + size, device -> limit(device, size))));
@@ -90,7 +90,7 @@ final class FeatureTable {
   /** The same for all types, or for each. */
   private String support(Device device, String feature) {
     Map<String, String> byType = new LinkedHashMap<>();
-    for (DType dtype : FeatureSurvey.TYPES) {
+    for (DType dtype : FeatureSurvey.types(operation)) {
       List<Answer> asked = of(device, it -> feature.equals(it.feature()) && it.dtype() == dtype);
       if (!asked.isEmpty()) {
         byType.put(text(dtype), passes(asked));

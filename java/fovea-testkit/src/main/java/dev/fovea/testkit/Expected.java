@@ -34,6 +34,8 @@ public final class Expected {
   private double knownOutput;
   private double knownRounding;
   private double knownSquares;
+  private double definitionSquares;
+  private double cutSquares;
   private long counted;
 
   /** An output of {@code elements} elements of which none is written. */
@@ -150,6 +152,25 @@ public final class Expected {
   }
 
   /**
+   * Counts one element as {@link #count} does, whose weights are rounded so coarsely that their
+   * definition says how.
+   *
+   * @param definition the error that this makes of the element
+   * @param cut mean square of what sums lose beside
+   */
+  public void countDefined(
+      double weights,
+      double output,
+      double rounding,
+      double arithmetic,
+      double definition,
+      double cut) {
+    count(weights, output, rounding, arithmetic);
+    definitionSquares += definition * definition;
+    cutSquares += cut;
+  }
+
+  /**
    * The bound of the root mean square error; infinite where there are too few elements.
    *
    * <p>With rounded weights it is the specification's, 1.3 sqrt(mean(u^2/6 (...))) plus the float32
@@ -166,6 +187,9 @@ public final class Expected {
    * in independent errors, whose variance is at most 2 E_r^2, rows are independent of each other,
    * and four standard deviations are allowed.
    *
+   * <p>Where a definition says how weights are rounded, 1.1 of its own error is allowed for theirs,
+   * or what variances allow if that is more: weights that are rounded otherwise have other errors.
+   *
    * <p>Elements whose errors are known are no sample of anything: if their squares instead of their
    * variances give a larger bound, it is that.
    */
@@ -174,7 +198,7 @@ public final class Expected {
       return Double.POSITIVE_INFINITY;
     }
     double arithmetic = Math.sqrt(arithmeticSquares / counted);
-    if (weightVariance == 0) {
+    if (weightVariance == 0 && cutSquares == 0) {
       return Math.sqrt(roundingVariance / counted) + 2 * arithmetic;
     }
     double model = squares(weightVariance, outputVariance, roundingVariance);
@@ -189,6 +213,8 @@ public final class Expected {
 
   private double squares(double weights, double output, double rounding) {
     double room = rowSquares == 0 ? 0.69 * weights : 4 * Math.sqrt(2 * rowSquares);
-    return weights + room + Math.max(1.69 * output, rounding);
+    return Math.max(weights + room, 1.21 * definitionSquares)
+        + cutSquares
+        + Math.max(1.69 * output, rounding);
   }
 }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * What a device can do of an operation, found out by asking its planner: a small plain case of each
@@ -23,8 +24,14 @@ import java.util.stream.LongStream;
 @SuppressWarnings("exports") // operations are for modules of Fovea
 public final class FeatureSurvey {
 
-  /** Element types of the first operand. */
+  /** Element types of the first operand, whatever the operation. */
   public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
+
+  /** That of queries, for which there are features of its own; the others are not asked again. */
+  private static final DType OF_QUERIES = DType.FLOAT8_E4M3;
+
+  /** How planners begin to say so. */
+  private static final String OTHER_TYPE = ", but dtype is ";
 
   /**
    * What a planner said.
@@ -64,6 +71,13 @@ public final class FeatureSurvey {
   private final DeviceBackend backend;
   private final ProbeSpec plain;
   private final List<ProbeSpec.Feature> features;
+  private final List<ProbeSpec.Feature> ofQueries; // those of OF_QUERIES alone
+
+  /** Element types that the first operand of an operation may be of. */
+  public static List<DType> types(NativeOperation operation) {
+    boolean ofQueries = operation.operands(Abi.FORWARD).getFirst().type() == Operand.Type.QUERY;
+    return ofQueries ? Stream.concat(TYPES.stream(), Stream.of(OF_QUERIES)).toList() : TYPES;
+  }
 
   /** Of an operation on a device. */
   public FeatureSurvey(NativeOperation operation, Device device) {
@@ -83,13 +97,17 @@ public final class FeatureSurvey {
             .orElseThrow(() -> new IllegalStateException("no plain " + operation + " is planned"));
     features =
         ProbeSpec.features(operation).stream().filter(it -> isDeclared(reference, it)).toList();
+    ofQueries =
+        features.stream().filter(it -> planned(reference, it).error.contains(OTHER_TYPE)).toList();
+  }
+
+  private Plan planned(DeviceBackend reference, ProbeSpec.Feature feature) {
+    return plan(reference, plain.with(feature), feature.passes().getFirst(), DType.FLOAT32);
   }
 
   /** False for a number beyond those that an option may be. */
   private boolean isDeclared(DeviceBackend reference, ProbeSpec.Feature feature) {
-    return !feature.isChoice()
-        || plan(reference, plain.with(feature), feature.passes().getFirst(), DType.FLOAT32).status
-            != Abi.INVALID_ARGUMENT;
+    return !feature.isChoice() || planned(reference, feature).status != Abi.INVALID_ARGUMENT;
   }
 
   /** Names of features, in the order of the declaration. */
@@ -100,13 +118,14 @@ public final class FeatureSurvey {
   /** The plain cases, and every feature of those that are planned. */
   public List<Answer> answers() {
     List<Answer> answers = new ArrayList<>();
-    for (DType dtype : TYPES) {
+    for (DType dtype : types(operation)) {
       for (Pass pass : Pass.of(operation)) {
         Plan plan = plan(backend, plain, pass, dtype);
         answers.add(answer(dtype, pass, null, List.of(), plan));
         if (plan.isThere()) {
           features.stream()
               .filter(it -> it.passes().contains(pass))
+              .filter(it -> ofQueries.contains(it) == (dtype == OF_QUERIES))
               .map(it -> ask(dtype, pass, it))
               .forEach(answers::add);
         }

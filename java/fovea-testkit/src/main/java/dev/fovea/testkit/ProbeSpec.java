@@ -162,6 +162,9 @@ final class ProbeSpec {
             .spec(
                 spec -> {
                   operation.dtype().set(spec, CaseFile.dtype(dtype));
+                  if (dtype.isQuantized()) { // which nothing that is written is
+                    operation.outDType().set(spec, CaseFile.dtype(DType.FLOAT32));
+                  }
                   numbers.accept(spec);
                 });
     MemorySegment block = arena.allocate(bytes.length, Long.BYTES);

@@ -2,7 +2,7 @@ package dev.fovea.testkit;
 
 import dev.fovea.DType;
 
-/** What the elements of caches stand for, and which are nearest. */
+/** What the elements of caches, and of queries of 8 bits, stand for, and which are nearest. */
 public final class Quantization {
 
   private Quantization() {}
@@ -57,6 +57,15 @@ public final class Quantization {
       }
       default -> throw new IllegalArgumentException(type + " is not quantized");
     };
+  }
+
+  /** The bits of values that are exact in a type of 8 bits, as memory has them; of NaN itself. */
+  public static float[] bits(DType type, float[] values) {
+    float[] bits = new float[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Float.isNaN(values[i]) ? Float.NaN : quantize(type, values[i]);
+    }
+    return bits;
   }
 
   /** The bits of a column of a row whose elements begin at {@code at}. */

@@ -83,17 +83,23 @@ public record Style(
 
   /** One whose rows of {@code width} begin at multiples of 8 elements. */
   public static Style drawAligned(Gaussian random, int width) {
-    if (random.chance(0.5) && width % 8 == 0) {
+    return drawAligned(random, width, 8);
+  }
+
+  /** The same of {@code unit} elements. */
+  public static Style drawAligned(Gaussian random, int width, int unit) {
+    if (random.chance(0.5) && width % unit == 0) {
       return ordered(random.pick(Order.DENSE, Order.SWAPPED));
     }
+    long step = unit;
     Style gaps =
         gaps(
             random.pick(Order.values()),
-            8L * random.nextInt(3),
-            8L * random.nextInt(3),
-            8L * random.nextInt(3),
-            8L * random.nextInt(3),
-            8L * random.nextInt(2) + Math.floorMod(-width, 8));
+            step * random.nextInt(3),
+            step * random.nextInt(3),
+            step * random.nextInt(3),
+            step * random.nextInt(3),
+            step * random.nextInt(2) + Math.floorMod(-width, unit));
     return random.chance(0.8) ? gaps : gaps.withAbsurd();
   }
 

@@ -42,6 +42,7 @@ public record AttentionCase(
   /** The layouts of the operands; null where the case has no such operand. */
   public record Layouts(
       Layout query,
+      Layout queryScales,
       Layout key,
       Layout value,
       Layout out,
@@ -68,6 +69,7 @@ public record AttentionCase(
                   query, key, value, out, lse, weights, bias, mask, table, modifierTable, alibi),
               Stream.concat(
                   Stream.of(
+                      queryScales,
                       topWeights,
                       topKeys,
                       contentBias,
@@ -136,7 +138,7 @@ public record AttentionCase(
   @Override
   public Prepared prepare(Device device) {
     Operands data = Operands.of(this);
-    Oracle.Outputs expected = Oracle.run(this, data, Precision.of(device.name()));
+    Oracle.Outputs expected = Oracle.run(this, data, Precision.of(device));
     return on -> {
       try (CaseRun run = new CaseRun(this, data, on)) {
         String wrong = run.run().compare(expected);

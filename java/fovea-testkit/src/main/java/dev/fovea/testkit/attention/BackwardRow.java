@@ -42,7 +42,7 @@ final class BackwardRow {
   BackwardRow(AttentionCase c, OracleHead head, Precision precision) {
     this.head = head;
     Geometry g = c.geometry();
-    weightType = precision.weightUnit(c.options()) > 0 ? c.options().dtype() : null;
+    weightType = precision.weightUnit(c.options().dtype()) > 0 ? c.options().dtype() : null;
     dropFactor = OracleRow.dropFactor(c.options());
     weightScale = weightType == DType.FLOAT16 ? Precision.BACKWARD_WEIGHTS : 1;
     gradientScale = 1;

@@ -26,7 +26,7 @@ final class BoundCase implements AutoCloseable {
     boolean built = false;
     try {
       Options o = c.options();
-      Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.query(), dims());
+      Tensor query = buffers.input(o.dtype(), c.layouts().query(), data.queryElements(c), dims());
       Tensor key = key(data);
       call = CaseRun.spec(c).call(query, key, value(data, key));
       bindOptional(data);
@@ -95,6 +95,10 @@ final class BoundCase implements AutoCloseable {
   private void bindOptional(Operands data) {
     Options o = c.options();
     bindLengths(data.cache());
+    if (data.queryScales() != null) {
+      Layout layout = c.layouts().queryScales();
+      call.queryScales(buffers.input(DType.FLOAT32, layout, data.queryScales(), 0, 1));
+    }
     bindPositions(data.positions());
     if (data.bias() != null) {
       call.bias(buffers.input(o.biasDType(), c.layouts().bias(), data.bias(), dims()));

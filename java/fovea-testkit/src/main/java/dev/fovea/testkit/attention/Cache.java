@@ -70,6 +70,29 @@ public record Cache(
     static final Data NONE = new Data(null, null, null, null, null, null);
   }
 
+  /** Rows that lie as without a cache, dense, with scales of such rows or of sequences. */
+  public static Cache ofRows(DType type, Scales scales) {
+    Style dense = Style.DENSE;
+    return new Cache(type, 0, 0, 0, scales, false, false, false, dense, dense, dense, dense);
+  }
+
+  /** The same of elements of another type. */
+  Cache of(DType type) {
+    return new Cache(
+        type,
+        pageSize,
+        sparePages,
+        spareColumns,
+        scales,
+        tree,
+        treePerBatch,
+        latent,
+        keyStyle,
+        valueStyle,
+        scaleStyle,
+        treeStyle);
+  }
+
   boolean hasPages() {
     return pageSize > 0;
   }
@@ -307,7 +330,9 @@ public record Cache(
       for (int j = begin; j < end; j++) {
         int row = denseRow(b, h, j);
         for (int d = 0; d < dense.size()[3]; d++) {
-          largest = Math.max(largest, Math.abs(from[row + d]));
+          float size = Math.abs(from[row + d]);
+          boolean none = isQuantized() && Float.isNaN(size); // as an element without a scale
+          largest = none ? largest : Math.max(largest, size);
         }
       }
       float most = isQuantized() ? Quantization.most(type) : 1;

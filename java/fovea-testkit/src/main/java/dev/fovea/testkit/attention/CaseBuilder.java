@@ -9,6 +9,7 @@ import dev.fovea.testkit.attention.AttentionCase.Content;
 import dev.fovea.testkit.attention.AttentionCase.Layouts;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import dev.fovea.testkit.attention.Options.QueryScales;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -21,6 +22,8 @@ public final class CaseBuilder {
 
   DType dtype = DType.FLOAT32;
   DType outDType;
+  QueryScales queryScales = QueryScales.NONE;
+  boolean queryScalesExpanded;
   int batch = 1;
   int queryLength = 4;
   int keyLength = 4;
@@ -67,6 +70,7 @@ public final class CaseBuilder {
   boolean plain; // of what the fastest kernels take
   String repeat = "hand-written case";
   Style query = Style.DENSE;
+  Style queryScaleStyle = Style.DENSE;
   Style key = Style.DENSE;
   Style value = Style.DENSE;
   Style out = Style.DENSE;
@@ -98,6 +102,13 @@ public final class CaseBuilder {
   public CaseBuilder outDType(DType type) {
     outDType = type;
     return this;
+  }
+
+  /** Queries of e4m3, keys and values in such a cache, out of float32 unless asked otherwise. */
+  public CaseBuilder float8(QueryScales scales, Cache those) {
+    queryScales = scales;
+    outDType = outDType == null ? DType.FLOAT32 : outDType;
+    return dtype(DType.FLOAT8_E4M3).cache(those);
   }
 
   /** Sequences, queries and keys of each. */
@@ -331,6 +342,7 @@ public final class CaseBuilder {
         new Options(
             dtype,
             outDType == null ? dtype : outDType,
+            queryScales,
             causal,
             topLeft,
             windowLeft,
@@ -365,6 +377,7 @@ public final class CaseBuilder {
     int rows = g.queryRows();
     return new Layouts(
         query.layout(outer, rows, queryHeads, headDim),
+        queryScales == QueryScales.NONE ? null : queryScaleLayout(),
         key.layout(outer, g.keyRows(), keyHeads, headDim),
         value.layout(outer, g.keyRows(), keyHeads, g.valueHeadDim()),
         out.layout(outer, rows, queryHeads, g.valueHeadDim()),
@@ -390,6 +403,13 @@ public final class CaseBuilder {
         this.rows.stream().map(it -> it.layout(rowStyle, g)).toList());
   }
 
+  private Layout queryScaleLayout() {
+    Layout small =
+        queryScaleStyle.layout(
+            queryScales.perBatch ? batch : 1, queryScales.perHead ? keyHeads : 1, 1, 1);
+    return queryScalesExpanded ? expanded(small, batch, keyHeads, 1, 1) : small;
+  }
+
   private Layout maskLayout(int outer, int rows) {
     return maskStyle.layout(
         mask.perBatch ? outer : 1,
@@ -404,12 +424,12 @@ public final class CaseBuilder {
     Layout small =
         biasStyle.layout(
             batches ? outer : 1, bias.perHead ? queryHeads : 1, positions ? rows : 1, keyLength);
-    if (!biasExpanded) {
-      return small;
-    }
-    // The other way to say "broadcast": full size, stride 0.
+    return biasExpanded ? expanded(small, outer, queryHeads, rows, keyLength) : small;
+  }
+
+  /** The other way to say "broadcast": full size, stride 0. */
+  private static Layout expanded(Layout small, long... full) {
     long[] stride = small.stride().clone();
-    long[] full = {outer, queryHeads, rows, keyLength};
     for (int i = 0; i < 3; i++) {
       if (small.size()[i] == 1) {
         stride[i] = 0;

@@ -76,7 +76,7 @@ final class CaseContents {
 
   private static void rows(CaseFile file, AttentionCase c, Operands data) throws IOException {
     DType type = c.options().dtype();
-    file.operand(c.layouts().query(), type, data.query());
+    file.operand(c.layouts().query(), type, data.queryElements(c));
     Cache cache = c.cache();
     Geometry g = c.geometry();
     if (cache == null) {
@@ -86,6 +86,7 @@ final class CaseContents {
       file.operand(cache.keyLayout(g), cache.type(), data.cache().key());
       file.operand(cache.valueLayout(g), cache.type(), data.cache().value());
     }
+    file.operand(c.layouts().queryScales(), DType.FLOAT32, data.queryScales());
     Layout scales = cache == null ? null : cache.scaleLayout(g);
     file.operand(scales, DType.FLOAT32, data.cache().keyScales());
     file.operand(scales, DType.FLOAT32, data.cache().valueScales());
@@ -244,6 +245,8 @@ final class CaseContents {
     }
     AttentionCase.Layouts layouts = c.layouts();
     strides(spec, FoveaAttentionSpec.QUERY_STRIDE, layouts.query());
+    FoveaAttentionSpec.HAS_QUERY_SCALES.set(spec, flag(layouts.queryScales() != null));
+    sums(spec, FoveaAttentionSpec.QUERY_SCALES_STRIDE, layouts.queryScales(), false);
     cache(spec, c);
     strides(spec, FoveaAttentionSpec.OUT_STRIDE, layouts.out());
     strides(spec, FoveaAttentionSpec.LSE_STRIDE, layouts.lse());

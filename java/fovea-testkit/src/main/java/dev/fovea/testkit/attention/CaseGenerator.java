@@ -53,7 +53,9 @@ public final class CaseGenerator {
 
   /** Case {@code index} of the sequence {@code seed}. */
   public static AttentionCase generate(long seed, long index, Limits limits) {
-    return draw(seed, index, limits, 1).build();
+    CaseBuilder c = draw(seed, index, limits, 1);
+    Float8Cases.draw(c);
+    return c.build();
   }
 
   /** The case before it is built, made to cost no more than a share of the usual. */

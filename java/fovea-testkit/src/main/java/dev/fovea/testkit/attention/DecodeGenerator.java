@@ -105,6 +105,7 @@ public final class DecodeGenerator {
             value,
             Style.draw(random),
             Style.draw(random)));
+    Float8Cases.drawCached(c);
     return c.build();
   }
 

@@ -15,6 +15,7 @@ public final class Features {
   static Map<String, String> of(BackwardCase c) {
     Map<String, String> f = of(c.forward());
     AttentionCase forward = c.forward();
+    f.remove("queryScales"); // of a forward pass alone
     f.remove("lse"); // always on, and weights off
     f.remove("weights");
     f.remove("top");
@@ -69,6 +70,7 @@ public final class Features {
     Options o = c.options();
     Map<String, String> f = new LinkedHashMap<>();
     f.put("dtype", o.dtype().name());
+    f.put("queryScales", o.queryScales().name());
     f.put("out", o.outDType() == o.dtype() ? "same" : o.outDType().name());
     f.put("mask", FeatureValues.mask(o.visibility()));
     f.put("alignment", o.topLeft() ? "top-left" : "bottom-right");

@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Gaussian;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Quantization;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import java.util.ArrayList;
@@ -15,7 +16,8 @@ import java.util.List;
  * must not let into a result is NaN: padding behind the lengths, gaps between rows, bias entries of
  * padding.
  *
- * @param query buffer of query
+ * @param query buffer of query: what the elements stand for, of e4m3 before scales
+ * @param queryScales buffer of the scales of queries, or null
  * @param key buffer of key
  * @param value buffer of value
  * @param cache key and value as they lie in a cache
@@ -34,6 +36,7 @@ import java.util.List;
  */
 public record Operands(
     float[] query,
+    float[] queryScales,
     float[] key,
     float[] value,
     Cache.Data cache,
@@ -59,7 +62,7 @@ public record Operands(
   public static Operands of(AttentionCase c) {
     Options options = c.options();
     Geometry geometry = c.geometry();
-    DType type = options.dtype();
+    DType type = options.isFloat8() ? DType.FLOAT32 : options.dtype(); // what is drawn
     int[] cuQ = geometry.cuQ();
     int[] cuK = geometry.cuK();
     float factor = c.content() == Content.EXTREME ? EXTREME_FACTOR : 1;
@@ -68,6 +71,7 @@ public record Operands(
     float tiny = c.content() == Content.TINY ? TINY_FACTOR : 1;
     float[] value = fill(c, c.layouts().value(), cuK, false, type, tiny, seed(c, 3));
     plantNaN(c, query, key, value, cuQ, cuK);
+    float[] queryScales = options.isFloat8() ? quantize(c, query) : null;
     Cache cache = c.cache();
     Cache.Data cached = cache == null ? Cache.Data.NONE : cache.draw(c, key, value, seed(c, 15));
     float[] bias = options.hasBias() ? bias(c, cuQ) : null;
@@ -75,6 +79,7 @@ public record Operands(
     int[] buckets = relative == null ? null : relative.buckets(new Gaussian(seed(c, 9)));
     return new Operands(
         query,
+        queryScales,
         key,
         value,
         cached,
@@ -97,6 +102,7 @@ public record Operands(
       float[] query, float[] key, float[] value, float[] bias, float[] alibi, float[] sinks) {
     this(
         query,
+        null,
         key,
         value,
         Cache.Data.NONE,
@@ -112,6 +118,45 @@ public record Operands(
         null,
         List.of(),
         sinks);
+  }
+
+  /** The buffer of query as it lies in memory: of e4m3 its bits. */
+  float[] queryElements(AttentionCase c) {
+    return c.options().isFloat8() ? Quantization.bits(c.options().dtype(), query) : query;
+  }
+
+  /**
+   * Rounds queries to e4m3, of about the size that scales leave them, and draws these: null for
+   * none. Their products with elements are exact in float32, since they have 8 bits.
+   */
+  private static float[] quantize(AttentionCase c, float[] query) {
+    Gaussian random = new Gaussian(Gaussian.mix(seed(c, 16)));
+    Layout layout = c.layouts().queryScales();
+    float largest = 0;
+    for (float x : query) {
+      largest = Math.abs(x) > largest ? Math.abs(x) : largest;
+    }
+    DType type = c.options().dtype();
+    float scale = layout == null || largest == 0 ? 1 : largest / Quantization.most(type);
+    for (int at = 0; at < query.length; at++) {
+      query[at] = Quantization.value(type, Quantization.quantize(type, query[at] / scale));
+    }
+    return layout == null ? null : queryScales(c, layout, scale, random);
+  }
+
+  /** A little above or below {@code scale}; NaN for sequences without queries. */
+  private static float[] queryScales(AttentionCase c, Layout layout, float scale, Gaussian random) {
+    float[] buffer = poisoned(layout);
+    for (int b = 0; b < c.geometry().batch(); b++) {
+      for (int h = 0; h < c.geometry().keyHeads() && c.geometry().lenQ(b) > 0; h++) {
+        int at = layout.atBroadcast(b, h, 0);
+        if (Float.isNaN(buffer[at])) {
+          float drawn = scale * (0.8f + 0.4f * (float) random.nextDouble());
+          buffer[at] = Rounding.round(DType.BFLOAT16, drawn);
+        }
+      }
+    }
+    return buffer;
   }
 
   /** The lists of the block mask; null if there is none. */

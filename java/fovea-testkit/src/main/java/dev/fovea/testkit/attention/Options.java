@@ -7,8 +7,9 @@ import java.util.List;
 /**
  * What one case computes and which optional operands it has.
  *
- * @param dtype of query, key and value
+ * @param dtype of query, and of key and value unless these lie in a cache
  * @param outDType of out
+ * @param queryScales which scales queries of e4m3 are multiplied by
  * @param causal key j is seen where j is at most the query's position
  * @param topLeft positions count from the first key instead of from the last
  * @param windowLeft keys seen to the left of the position, -1: all
@@ -38,6 +39,7 @@ import java.util.List;
 public record Options(
     DType dtype,
     DType outDType,
+    QueryScales queryScales,
     boolean causal,
     boolean topLeft,
     long windowLeft,
@@ -87,6 +89,23 @@ public record Options(
     }
   }
 
+  /** Shapes of the scales of queries: [B or 1, Hk or 1]; the dimensions not named are 1. */
+  public enum QueryScales {
+    NONE(false, false),
+    BATCH_HEAD(true, true),
+    BATCH(true, false),
+    HEAD(false, true),
+    ONE(false, false);
+
+    final boolean perBatch;
+    final boolean perHead;
+
+    QueryScales(boolean perBatch, boolean perHead) {
+      this.perBatch = perBatch;
+      this.perHead = perHead;
+    }
+  }
+
   /** Shapes of the ALiBi slopes. */
   public enum Alibi {
     NONE,
@@ -99,6 +118,11 @@ public record Options(
     return new Visibility(causal, topLeft, windowLeft, windowRight);
   }
 
+  /** Whether queries are of e4m3, and with them mostly all that products take. */
+  public boolean isFloat8() {
+    return dtype == DType.FLOAT8_E4M3;
+  }
+
   /** True if a bias is given. */
   public boolean hasBias() {
     return bias != Bias.NONE;
@@ -109,6 +133,9 @@ public record Options(
     StringBuilder text = new StringBuilder(dtype.name());
     if (outDType != dtype) {
       text.append("->").append(outDType);
+    }
+    if (queryScales != QueryScales.NONE) {
+      text.append(" queryScales=").append(queryScales);
     }
     if (causal) {
       text.append(" causal");

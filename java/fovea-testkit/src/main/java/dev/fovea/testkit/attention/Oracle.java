@@ -39,10 +39,11 @@ import java.util.List;
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest
  *       times 2^13: a kernel has to multiply them by as much, see {@link Precision}.
  *   <li>Scales of a cache multiply a score, or a weight before its product, once more: 2^-24 of
- *       either.
+ *       either; scales of queries a score, too.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
- *   <li>What products in TF32 add: see {@link RoundedFactors}.
+ *   <li>What products in TF32 add: see {@link RoundedFactors}; what those of e4m3 do: {@link
+ *       Float8Row}.
  *   <li>The root mean square counts errors as independent ones, of weights with a variance of u^2/6
  *       w^2. A row with one weight has one such error, whatever the number of its columns, and rows
  *       that see the same key the same; where cached values are of few kinds, so are the errors of
@@ -119,8 +120,11 @@ public final class Oracle {
   private final double dropFactor;
   private final OracleHead head;
   private final RoundedFactors rounded; // null: products take their factors as they are
+  private final DType products; // the type of their factors
+  private final Float8Row float8; // null: that is another
   private OracleRow row;
   private double[] onlyWeight; // see onlyWeight()
+  private double rowSquares; // E_r of Float8Row
 
   /** Expected outputs; all but out are null where the case does not ask for them. */
   public record Outputs(
@@ -155,6 +159,8 @@ public final class Oracle {
     this.gates = gates && options.gates().hasOutput();
     double factorUnit = precision.factorUnit(options);
     rounded = factorUnit > 0 ? new RoundedFactors(factorUnit, c) : null;
+    products = precision.products(c);
+    float8 = products == DType.FLOAT8_E4M3 ? new Float8Row(c) : null;
     head = new OracleHead(c, data, precision, rounded);
     perScore = head.perScore();
     cutScore = truncation(geometry.headDim());
@@ -171,8 +177,16 @@ public final class Oracle {
     return new Oracle(c, data, precision, false).run();
   }
 
+  /** Of so many products; of e4m3 what is cut of each is more than float32 arithmetic rounds. */
   private double truncation(int terms) {
-    return precision.truncation(options.dtype(), options.allowTf32(), terms);
+    double cut = precision.truncation(products, options.allowTf32(), terms);
+    double more = Precision.FLOAT8_CUT / Rounding.unit(DType.FLOAT32);
+    return float8 == null ? cut : cut + more * head.summation(terms);
+  }
+
+  /** Of the values of so many keys. */
+  private double valueTruncation(int keys) {
+    return truncation(float8 == null ? keys : Math.min(keys, Precision.FLOAT8_KEYS));
   }
 
   private Outputs run() {
@@ -233,14 +247,14 @@ public final class Oracle {
     double sink = data.sinks() == null ? Double.NEGATIVE_INFINITY : data.sinks()[h];
     row.softmax(sink);
     head.drop(h, i);
-    double leastWeight =
-        precision.leastFactor(options.dtype())
-            / Precision.FORWARD_WEIGHTS
-            * dropFactor
-            * row.largestWeight();
+    double largest = float8 == null ? row.largestWeight() : row.largestKeyWeight();
+    double leastWeight = precision.leastWeight(products) * dropFactor * largest;
     row.product(head.values(), begin, geometry.valueHeadDim(), leastWeight);
     if (cutScore > 0) {
       row.cut(values, begin, geometry.valueHeadDim(), cutScore);
+    }
+    if (float8 != null) {
+      float8.weigh(row, head);
     }
     if (rounded != null) {
       rounded.weigh(row, values, begin);
@@ -264,7 +278,7 @@ public final class Oracle {
    * kept weights' factor or before that, and on either side of what its gate may err by.
    */
   private double[] onlyWeight() {
-    int key = precision.weightUnit(options) > 0 ? row.onlyKey() : -1;
+    int key = precision.weightUnit(products) > 0 && float8 == null ? row.onlyKey() : -1;
     if (key < 0 || row.gateError(key) >= row.dropped(key)) {
       return new double[0];
     }
@@ -282,13 +296,14 @@ public final class Oracle {
   private double byRounding(double weight) {
     // Below the normal numbers of float16 it is a larger one that is rounded.
     double times = weight < 0x1p-14 ? Precision.FORWARD_WEIGHTS : 1;
-    double rounded = Rounding.round(options.dtype(), times * weight) / (times * weight);
+    double rounded = Rounding.round(products, times * weight) / (times * weight);
     return Double.isInfinite(rounded) ? 1 : rounded; // what has no number is multiplied elsewhere
   }
 
   private void expectOut(int b, int h, int i, boolean free) {
     int outRow = c.rowIndex(c.layouts().out(), cuQ, b, i, h);
     int ungatedRow = ungated == null ? 0 : c.rowIndex(c.layouts().ungated(), cuQ, b, i, h);
+    rowSquares = 0;
     for (int d = 0; d < geometry.valueHeadDim(); d++) {
       double gate = 1;
       double gateError = 0;
@@ -307,6 +322,9 @@ public final class Oracle {
       } else if (ungated != null) {
         expectOut(ungated, ungatedRow + d, d, 1, 0);
       }
+    }
+    if (float8 != null) {
+      out.countRow(float8.ofRow(rowSquares));
     }
   }
 
@@ -328,20 +346,27 @@ public final class Oracle {
             + head.summation(row.count()) * (row.aligned(d) + Math.abs(sum))
             + head.perScale() * row.absolute(d)
             + row.gated(d)
-            + truncation(row.count()) * row.aligned(d)
-            + (1 + row.cutGrowth()) * row.cut(d)
             + FLUSHED * dropFactor * row.plain(d);
+    double cut = valueTruncation(row.count()) * row.aligned(d) + (1 + row.cutGrowth()) * row.cut(d);
+    if (float8 == null || float8.isConstant()) {
+      arithmetic += cut;
+      cut = 0;
+    }
     double output = SLACK * unit * Math.abs(exact);
     if (exact != 0) {
       output = Math.max(output, Rounding.subnormalHalf(outType));
     }
     double weight = 0;
     double weightVariance = 0;
-    double weightUnit = precision.weightUnit(options);
-    if (weightUnit > 0) {
+    double weightUnit = precision.weightUnit(products);
+    if (float8 != null) {
+      weight = float8.weights(row, d) + float8.cut(cut, d);
+      weightVariance = float8.variance(d);
+      rowSquares += weightVariance;
+    } else if (weightUnit > 0) {
       weight = SLACK * weightUnit * row.absolute(d);
       weightVariance = weightUnit * weightUnit / 6 * row.squares(d);
-      if (options.dtype() == DType.FLOAT16) {
+      if (products == DType.FLOAT16) {
         weight +=
             Rounding.subnormalHalf(DType.FLOAT16)
                 / Precision.FORWARD_WEIGHTS
@@ -360,6 +385,12 @@ public final class Oracle {
     double rounding = Rounding.round(outType, exact) - exact;
     double outputVariance = unit * unit / 6 * exact * exact;
     weightVariance *= gate * gate;
+    if (float8 != null) {
+      double definition = float8.definition(d);
+      double squares = float8.cutSquares(d);
+      out.countDefined(weightVariance, outputVariance, rounding, arithmetic, definition, squares);
+      return;
+    }
     if (onlyWeight.length == 0) {
       out.count(weightVariance, outputVariance, rounding, arithmetic);
       return;
@@ -391,8 +422,9 @@ public final class Oracle {
   }
 
   private double lseArithmetic() {
+    double cut = float8 == null ? row.cutGrowth() : float8.lse(row.cutGrowth());
     return perScore * (1 + row.largestScore() + row.biasError())
-        + row.cutGrowth()
+        + cut
         + head.summation(row.count());
   }
 

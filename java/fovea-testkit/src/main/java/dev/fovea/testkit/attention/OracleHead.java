@@ -22,6 +22,7 @@ final class OracleHead {
   private final int[] cuQ;
   private final int[] cuK;
   private final double scale;
+  private final DType products; // the type of their factors
   private final ModifierTrace modifier; // null: none
   private final List<LookUps> lookedUp = new ArrayList<>();
   private int loads;
@@ -32,6 +33,7 @@ final class OracleHead {
   private final Factors positionsTransposed; // the row of the largest distance first
   private final KeyGates gates;
   private int batch;
+  private double queryScale = 1;
   private int positionHead = -1; // whose keys of distances are loaded
   private int keys;
   private int begin;
@@ -51,7 +53,8 @@ final class OracleHead {
     cuQ = geometry.cuQ();
     cuK = geometry.cuK();
     scale = options.scale() != null ? options.scale() : 1 / Math.sqrt(geometry.headDim());
-    double least = precision.leastFactor(options.dtype());
+    products = precision.products(c);
+    double least = precision.leastFactor(products);
     keysTransposed = new Factors(geometry.headDim() * geometry.keyLength(), least);
     values = new Factors(geometry.keyLength() * geometry.valueHeadDim(), least);
     positionsTransposed = new Factors(geometry.headDim() * positionRows(), least);
@@ -73,19 +76,36 @@ final class OracleHead {
     gates.clear();
     keys = geometry.lenK(b);
     boolean poisoned = false;
+    Layout scales = c.layouts().queryScales();
+    queryScale = scales == null ? 1 : data.queryScales()[scales.atBroadcast(b, kv, 0)];
+    double keyScale = sharedScale(data.cache().keyScales(), b, kv);
+    double valueScale = sharedScale(data.cache().valueScales(), b, kv);
     for (int j = 0; j < keys; j++) {
       int at = c.rowIndex(c.layouts().key(), cuK, b, j, kv);
       for (int d = 0; d < geometry.headDim(); d++) {
-        keysTransposed.set(d * keys + j, data.key()[at + d]);
+        keysTransposed.set(d * keys + j, data.key()[at + d] / keyScale, keyScale);
         poisoned |= Float.isNaN(data.key()[at + d]);
       }
       at = c.rowIndex(c.layouts().value(), cuK, b, j, kv);
       for (int d = 0; d < geometry.valueHeadDim(); d++) {
-        values.set(j * geometry.valueHeadDim() + d, data.value()[at + d]);
+        int to = j * geometry.valueHeadDim() + d;
+        values.set(to, data.value()[at + d] / valueScale, valueScale);
         poisoned |= Float.isNaN(data.value()[at + d]);
       }
     }
     return poisoned;
+  }
+
+  /**
+   * What products of e4m3 are multiplied by, whose factors are elements without their scale: these
+   * lie as in memory. Exact, since scales have few bits. 1 for others.
+   */
+  private double sharedScale(float[] scales, int b, int kv) {
+    if (scales == null || products != DType.FLOAT8_E4M3) {
+      return 1;
+    }
+    double scale = scales[c.cache().scaleLayout(geometry).atBroadcast(0, b, 0) + kv];
+    return scale == 0 || Double.isNaN(scale) ? 1 : scale; // 0 of rows of zeros, NaN of no rows
   }
 
   /** Rows of keys of distances. */
@@ -122,7 +142,7 @@ final class OracleHead {
       if (bias != null) {
         query = Rounding.round(options.dtype(), query + bias[layout.at(0, 0, h) + d]);
       }
-      row.set(d, query);
+      row.set(d, query, queryScale);
     }
   }
 
@@ -388,7 +408,8 @@ final class OracleHead {
     int width = geometry.headDim();
     double product =
         it.hasKeys() ? perProduct(2 * width) + Rounding.unit(DType.FLOAT32) : perProduct(width);
-    return product + perScale();
+    double perQueryScale = c.layouts().queryScales() == null ? 0 : Rounding.unit(DType.FLOAT32);
+    return product + perScale() + perQueryScale;
   }
 
   /** What the scale of a cached key, or of a value, costs a product: a rounding. */

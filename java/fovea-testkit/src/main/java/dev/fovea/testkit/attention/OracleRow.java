@@ -36,6 +36,7 @@ final class OracleRow {
   private KeyGates gates; // null: none
   private double largestScore;
   private double largestWeight;
+  private double largestKeyWeight;
   private double biasError;
   private double cutGrowth;
   private double lse;
@@ -168,6 +169,7 @@ final class OracleRow {
     }
     biasError = 0;
     largestWeight = 0;
+    largestKeyWeight = 0;
     if (max == Double.NEGATIVE_INFINITY) {
       lse = max;
       java.util.Arrays.fill(weights, 0, count, 0);
@@ -186,6 +188,7 @@ final class OracleRow {
       biasError += weights[j] * biases[j];
       largestWeight = Math.max(largestWeight, weights[j]);
     }
+    largestKeyWeight = largestWeight;
     if (sink != Double.NEGATIVE_INFINITY) {
       double weight = Math.exp(sink - lse);
       biasError += weight * Math.abs(sink);
@@ -389,6 +392,11 @@ final class OracleRow {
   /** The largest p, that of the sink included: what a running maximum makes 1. */
   double largestWeight() {
     return largestWeight;
+  }
+
+  /** The largest p of a key. */
+  double largestKeyWeight() {
+    return largestKeyWeight;
   }
 
   /** sum_j p_j |b_j| + p_sink |sink|. */

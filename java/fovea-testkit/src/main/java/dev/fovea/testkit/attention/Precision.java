@@ -1,7 +1,12 @@
 package dev.fovea.testkit.attention;
 
 import dev.fovea.DType;
+import dev.fovea.Device;
+import dev.fovea.access.Devices;
+import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.testkit.Rounding;
+import dev.fovea.testkit.attention.Options.Alibi;
+import dev.fovea.testkit.attention.Options.Bias;
 
 /**
  * What a backend rounds besides its output. The specification's element bound has one unit u for
@@ -11,28 +16,53 @@ import dev.fovea.testkit.Rounding;
  *
  * @param tensorCores products take factors of the input dtype, or of TF32 where that is allowed, so
  *     that weights are rounded to it; else weights stay float32
+ * @param float8 and they may be of e4m3, by kernels of few features: see {@link #products}
  */
-public record Precision(boolean tensorCores) {
+public record Precision(boolean tensorCores, boolean float8) {
 
   /** Weights in float32. */
-  public static final Precision CPU = new Precision(false);
+  public static final Precision CPU = new Precision(false, false);
 
   /** Weights in the input dtype. */
-  public static final Precision TENSOR_CORE = new Precision(true);
+  public static final Precision TENSOR_CORE = new Precision(true, false);
+
+  /** The same of compute capability 9.0: of e4m3, too. */
+  public static final Precision HOPPER = new Precision(true, true);
+
+  private static final int HOPPER_CAPABILITY = 90;
 
   /** Products of factors of 16 bits, or of TF32, for which a sum is cut to float32 once more. */
   private static final double HALF_PRODUCTS = 16;
 
   private static final double TF32_PRODUCTS = 8;
 
+  /** Of a step of products of e4m3. */
+  private static final double FLOAT8_PRODUCTS = 32;
+
+  /** Such a step keeps 13 bits behind the first of its largest term, and so do sums. */
+  static final double FLOAT8_CUT = 0x1p-13;
+
+  /** Keys whose products of e4m3 are summed before the sum joins others in float32. */
+  static final int FLOAT8_KEYS = 512;
+
+  /** Half a unit in the last place of 1 in e4m3. */
+  static final double FLOAT8_UNIT = 0x1p-4;
+
+  /** Below the normal numbers of e4m3, which 2^-6 is the least of: half of what these differ by. */
+  static final double FLOAT8_SUBNORMAL_HALF = 0x1p-10;
+
+  private static final double FLOAT8_NORMAL = 0x1p-6;
+
   private static final double FLOAT16_NORMAL = 0x1p-14;
 
   /**
    * Products take weights of float16 times powers of two, so that the largest are near the largest
    * number: those of a forward relative to the largest of their row times 2^13 at least, those of a
-   * backward times 2^15.
+   * backward times 2^15. Weights of e4m3 are such times 2^8.
    */
   static final double FORWARD_WEIGHTS = 0x1p13;
+
+  static final double FLOAT8_WEIGHTS = 0x1p8;
 
   static final double BACKWARD_WEIGHTS = 0x1p15;
 
@@ -42,14 +72,79 @@ public record Precision(boolean tensorCores) {
   /** 11 significant bits, like float16. */
   private static final double TF32 = 0x1p-11;
 
-  /** The precision of the device of that name. */
+  /**
+   * The precision of the device of that name.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   */
   public static Precision of(String device) {
-    return device.startsWith("cpu") ? CPU : TENSOR_CORE;
+    return isCpu(device) ? CPU : of(Device.byName(device));
   }
 
-  /** Unit roundoff of the weights where the product takes 16-bit inputs; 0: they stay float32. */
-  double weightUnit(Options options) {
-    return tensorCores && options.dtype() != DType.FLOAT32 ? Rounding.unit(options.dtype()) : 0;
+  /** The precision of a device. */
+  static Precision of(Device device) {
+    if (isCpu(device.name())) {
+      return CPU;
+    }
+    int capability = FoveaDeviceInfo.COMPUTE_CAPABILITY.get(Devices.backend(device).info());
+    return capability == HOPPER_CAPABILITY ? HOPPER : TENSOR_CORE;
+  }
+
+  private static boolean isCpu(String device) {
+    return device.startsWith("cpu");
+  }
+
+  /**
+   * The type that factors of products have: that of query, or where this is e4m3 one that holds
+   * query, key and value exactly. That is float16, unless the cache has float32 or bfloat16. Only
+   * the kernels of warpgroups may take e4m3 itself, in few cases: others are held to tighter bounds
+   * on a device that has these, too.
+   */
+  DType products(AttentionCase c) {
+    if (!c.options().isFloat8()) {
+      return c.options().dtype();
+    }
+    if (float8 && isOfWarpgroups(c)) {
+      return DType.FLOAT8_E4M3;
+    }
+    DType cached = c.cache().type();
+    return cached.isQuantized() || cached == DType.FLOAT16 ? DType.FLOAT16 : DType.FLOAT32;
+  }
+
+  /**
+   * Keys and values of e4m3 that lie as without a cache, with scales that sums are multiplied by.
+   */
+  private static boolean isOfWarpgroups(AttentionCase c) {
+    Cache cache = c.cache();
+    Options o = c.options();
+    boolean general =
+        o.softcap() > 0
+            || o.hasBias()
+            || o.mask() != Bias.NONE
+            || o.relative() != null
+            || o.blocks() != null
+            || o.imageWindow() != null
+            || o.modifier() != null
+            || o.alibi() != Alibi.NONE
+            || !o.rows().isEmpty()
+            || o.gates().hasKeys()
+            || o.gates().hasOutput()
+            || o.dropout() > 0
+            || o.weights()
+            || o.scale() != null && o.scale() <= 0;
+    return !general
+        && cache.type() == DType.FLOAT8_E4M3
+        && !cache.hasPages()
+        && !cache.tree()
+        && cache.scales() != Cache.Scales.ROW;
+  }
+
+  /** Unit roundoff of the weights where products take such factors; 0: they stay float32. */
+  double weightUnit(DType products) {
+    if (!tensorCores || products == DType.FLOAT32) {
+      return 0;
+    }
+    return products == DType.FLOAT8_E4M3 ? FLOAT8_UNIT : Rounding.unit(products);
   }
 
   /**
@@ -62,6 +157,9 @@ public record Precision(boolean tensorCores) {
     if (!tensorCores) {
       return 0;
     }
+    if (type == DType.FLOAT8_E4M3) {
+      return (terms / FLOAT8_PRODUCTS + 2) * FLOAT8_CUT;
+    }
     double cut = 0x1p-23;
     if (type == DType.FLOAT32 && !tf32) {
       return 5 * cut;
@@ -71,7 +169,20 @@ public record Precision(boolean tensorCores) {
 
   /** The least size as which products align a factor that is not 0; 0: as what it is. */
   public double leastFactor(DType type) {
-    return tensorCores && type == DType.FLOAT16 ? FLOAT16_NORMAL : 0;
+    if (!tensorCores) {
+      return 0;
+    }
+    return switch (type) {
+      case FLOAT16 -> FLOAT16_NORMAL;
+      case FLOAT8_E4M3 -> FLOAT8_NORMAL;
+      default -> 0;
+    };
+  }
+
+  /** Likewise of a weight of a forward, relative to the largest of its row. */
+  double leastWeight(DType products) {
+    boolean float8 = products == DType.FLOAT8_E4M3;
+    return leastFactor(products) / (float8 ? FLOAT8_WEIGHTS : FORWARD_WEIGHTS);
   }
 
   /** Unit roundoff of every factor of a product; 0: factors are taken as they are. */

@@ -73,7 +73,7 @@ class BackwardBoundsTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void rightKernelsPassRandomCases(boolean tensorCores) {
-    Precision precision = new Precision(tensorCores);
+    Precision precision = tensorCores ? Precision.TENSOR_CORE : Precision.CPU;
     List<String> wrong = new ArrayList<>();
     int checked = 0;
     for (int i = 0; checked < CASES; i++) {

@@ -10,6 +10,7 @@ import dev.fovea.testkit.Limits;
 import dev.fovea.testkit.Pass;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import dev.fovea.testkit.attention.Options.QueryScales;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.nio.ByteBuffer;
@@ -67,6 +68,30 @@ class CaseFileTest {
     assertEquals(1, spec.getLong((int) offset("alibi_slopes_stride") + 8));
   }
 
+  @Test
+  void queriesOfFloat8AreTheStruct() {
+    Cache cache = Cache.ofRows(DType.FLOAT8_E4M3, Cache.Scales.PAGE);
+    CaseBuilder c = new CaseBuilder().lengths(2, 5, 9).heads(6, 3);
+    long[][] strides = {{3, 1}, {0, 1}, {1, 0}, {0, 0}};
+    QueryScales[] shapes = {
+      QueryScales.BATCH_HEAD, QueryScales.HEAD, QueryScales.BATCH, QueryScales.ONE
+    };
+    for (int i = 0; i < shapes.length; i++) {
+      for (boolean expanded : new boolean[] {false, true}) {
+        c.float8(shapes[i], cache).queryScalesExpanded = expanded;
+        ByteBuffer block = ByteBuffer.wrap(CaseContents.spec(c.build()));
+        block.order(ByteOrder.LITTLE_ENDIAN);
+        assertEquals(6, block.getInt((int) offset("dtype")));
+        assertEquals(1, block.getInt((int) offset("out_dtype")));
+        assertEquals(6, block.getInt((int) offset("cache_dtype")));
+        assertEquals(1, block.getInt((int) offset("has_query_scales")));
+        int at = (int) offset("query_scales_stride");
+        assertEquals(strides[i][0], block.getLong(at));
+        assertEquals(strides[i][1], block.getLong(at + 8));
+      }
+    }
+  }
+
   private static BackwardCase richBackward() {
     CaseBuilder forward =
         new CaseBuilder().lengths(2, 5, 9).heads(4, 2).headDim(3, 7).outDType(DType.FLOAT16);
@@ -116,9 +141,17 @@ class CaseFileTest {
         command.add(file.toString());
       }
     }
+    for (int i = 0, some = 0; some < 5; i++) {
+      AttentionCase c = DecodeGenerator.generate(13, i, Limits.SIM);
+      if (c.options().queryScales() != QueryScales.NONE) {
+        Path file = folder.resolve("decode-" + some++);
+        CaseFile.write(file, c, "cpu");
+        command.add(file.toString());
+      }
+    }
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     List<String> lines = process.inputReader().lines().toList();
-    String end = "{\"passed\": 50, \"failed\": 0, \"unsupported\": 0}";
+    String end = "{\"passed\": 55, \"failed\": 0, \"unsupported\": 0}";
     assertEquals(end, lines.getLast(), () -> String.join("\n", lines));
     assertEquals(0, process.waitFor());
   }

@@ -114,7 +114,7 @@ final class EmulatedBackward {
     cuQ = g.cuQ();
     cuK = g.cuK();
     o = c.options();
-    weights16 = precision.weightUnit(o) > 0;
+    weights16 = precision.weightUnit(o.dtype()) > 0;
     scale = o.scale() != null ? o.scale() : (float) (1 / Math.sqrt(g.headDim()));
     BackwardCase.Layouts layouts = backward.layouts();
     dquery = new float[layouts.dquery().elements()];

@@ -143,6 +143,7 @@ class GradientCheckTest {
     Operands data =
         new Operands(
             shortened(drawn.query()),
+            null,
             shortened(drawn.key()),
             shortened(drawn.value()),
             Cache.Data.NONE,
@@ -203,6 +204,7 @@ class GradientCheckTest {
     Operands moved =
         new Operands(
             which == 0 ? moved(o.query(), way, by) : o.query(),
+            null,
             which == 1 ? moved(o.key(), way, by) : o.key(),
             which == 2 ? moved(o.value(), way, by) : o.value(),
             Cache.Data.NONE,

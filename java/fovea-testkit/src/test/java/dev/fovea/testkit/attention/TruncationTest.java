@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.DType;
+import dev.fovea.testkit.Quantization;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.TestDevice;
+import java.util.Arrays;
+import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.Test;
@@ -17,49 +20,8 @@ class TruncationTest {
 
   private static final int SUMS = 200;
 
-  /** Products of a step for 16-bit factors, and bits of the largest that are kept. */
-  private enum Core {
-    AMPERE(8, 24),
-    HOPPER(16, 25);
-
-    private final int step;
-    private final int bits;
-
-    Core(int step, int bits) {
-      this.step = step;
-      this.bits = bits;
-    }
-
-    /** The sum of {@code sum} and a[k] b[k], in steps of {@code step} products. */
-    float add(float sum, float[] a, float[] b, int step) {
-      return add(sum, a, b, step, Float.MIN_EXPONENT);
-    }
-
-    /** Factors have no exponent below {@code least}. */
-    float add(float sum, float[] a, float[] b, int step, int least) {
-      for (int first = 0; first < a.length; first += step) {
-        int end = Math.min(first + step, a.length);
-        int largest = sum == 0 ? -1000 : Math.getExponent(sum);
-        for (int k = first; k < end; k++) {
-          if (a[k] * b[k] != 0) {
-            int ofA = Math.max(Math.getExponent(a[k]), least);
-            largest = Math.max(largest, ofA + Math.max(Math.getExponent(b[k]), least));
-          }
-        }
-        double total = cut(sum, largest - bits);
-        for (int k = first; k < end; k++) {
-          total += cut((double) a[k] * b[k], largest - bits);
-        }
-        sum = total == 0 ? 0 : (float) cut(total, Math.getExponent(total) - 23);
-      }
-      return sum;
-    }
-
-    private static double cut(double x, int exponent) {
-      double steps = Math.scalb(x, -exponent);
-      return Math.scalb(steps < 0 ? Math.ceil(steps) : Math.floor(steps), exponent);
-    }
-  }
+  private static final List<TensorCore> SIXTEEN_BITS =
+      List.of(TensorCore.AMPERE, TensorCore.HOPPER);
 
   /** How the products of a sum are made. */
   private enum Products {
@@ -81,6 +43,13 @@ class TruncationTest {
     }
   }
 
+  /** To nearest. */
+  private static float round(DType type, double x) {
+    return type == DType.FLOAT8_E4M3
+        ? Quantization.value(type, Quantization.quantize(type, (float) x))
+        : Rounding.round(type, x);
+  }
+
   private record Sum(float[] a, float[] b, double exact, double sizes) {
 
     static Sum of(DType type, Products products, int terms, RandomGenerator random) {
@@ -89,8 +58,8 @@ class TruncationTest {
       double exact = 0;
       double sizes = 0;
       for (int k = 0; k < terms; k++) {
-        a[k] = Rounding.round(type, random.nextGaussian());
-        b[k] = (float) (Rounding.round(type, random.nextGaussian()) * products.size(k, terms));
+        a[k] = round(type, random.nextGaussian());
+        b[k] = (float) (round(type, random.nextGaussian()) * products.size(k, terms));
         exact += (double) a[k] * b[k];
         sizes += Math.abs((double) a[k] * b[k]);
       }
@@ -108,7 +77,7 @@ class TruncationTest {
   }
 
   /** The largest error of many sums, in units of the sizes of their terms. */
-  private static double worst(DType type, Core core, Products products, int terms) {
+  private static double worst(DType type, TensorCore core, Products products, int terms) {
     RandomGenerator random = random();
     double worst = 0;
     for (int i = 0; i < SUMS; i++) {
@@ -125,7 +94,7 @@ class TruncationTest {
     for (DType type : new DType[] {DType.FLOAT16, DType.BFLOAT16}) {
       for (int terms : new int[] {1, 2, 7, 8, 9, 16, 64, 256, 2000}) {
         double allowed = float32(terms) + Precision.TENSOR_CORE.truncation(type, false, terms);
-        for (Core core : Core.values()) {
+        for (TensorCore core : SIXTEEN_BITS) {
           double worst = worst(type, core, products, terms);
           assertTrue(worst <= allowed, core + ", " + terms + ": " + worst + " of " + allowed);
         }
@@ -133,10 +102,49 @@ class TruncationTest {
     }
   }
 
+  /** What is cut of a product of e4m3, at random, is beside what is cut of sums. */
+  @ParameterizedTest
+  @EnumSource
+  void productsOfFloat8StayBelowIt(Products products) {
+    for (int terms : new int[] {1, 2, 7, 31, 32, 33, 64, 128, 256, 512}) {
+      double cut = 2 * Math.sqrt(terms) * Precision.FLOAT8_CUT;
+      double allowed = cut + Precision.HOPPER.truncation(DType.FLOAT8_E4M3, false, terms);
+      double worst = worst(DType.FLOAT8_E4M3, TensorCore.HOPPER_FLOAT8, products, terms);
+      assertTrue(worst <= allowed, terms + ": " + worst + " of " + allowed);
+      if (products == Products.ONE_LARGE && terms >= 64) {
+        assertTrue(worst > cut / 8, terms + ": " + worst + " of " + allowed);
+      }
+    }
+  }
+
+  /** Constant data lose the same at every step. */
+  @Test
+  void constantProductsOfFloat8StayBelowIt() {
+    double most = 0;
+    for (int terms : new int[] {1, 8, 32, 64, 128, 512}) {
+      for (float x = 1; x < 2; x += 0.125f) {
+        for (float y = 1; y < 2; y += 0.125f) {
+          float[] a = new float[terms];
+          float[] b = new float[terms];
+          Arrays.fill(a, x);
+          Arrays.fill(b, y);
+          TensorCore core = TensorCore.HOPPER_FLOAT8;
+          double exact = (double) x * y * terms;
+          double error = Math.abs(core.add(0, a, b, core.step) - exact) / exact;
+          double cut = terms * Precision.FLOAT8_CUT;
+          double allowed = cut + Precision.HOPPER.truncation(DType.FLOAT8_E4M3, false, terms);
+          assertTrue(error <= allowed, terms + ": " + error + " of " + allowed);
+          most = Math.max(most, error);
+        }
+      }
+    }
+    assertTrue(most > 4 * Precision.FLOAT8_CUT, "the largest error is " + most);
+  }
+
   /** Without it a sum that one product outweighs would be too far off. */
   @Test
   void tensorCoresNeedIt() {
-    double worst = worst(DType.FLOAT16, Core.AMPERE, Products.ONE_LARGE, 100_000);
+    double worst = worst(DType.FLOAT16, TensorCore.AMPERE, Products.ONE_LARGE, 100_000);
     assertTrue(worst > 2 * float32(100_000), "the largest error is " + worst);
     double allowed =
         float32(100_000) + Precision.TENSOR_CORE.truncation(DType.FLOAT16, false, 100_000);
@@ -164,7 +172,7 @@ class TruncationTest {
         sizes += Math.abs((double) tiny[k] * usual[k]);
         aligned += a.size()[k] * Math.abs(usual[k]);
       }
-      for (Core core : Core.values()) {
+      for (TensorCore core : SIXTEEN_BITS) {
         double error = Math.abs(core.add(0, tiny, usual, core.step, -14) - exact);
         worst = Math.max(worst, error / aligned);
         worstOfSizes = Math.max(worstOfSizes, error / sizes);
@@ -195,9 +203,9 @@ class TruncationTest {
         exact += (double) low[0][k] * high[1][k] + (double) high[0][k] * low[1][k];
         sizes += Math.abs((double) high[0][k] * high[1][k]);
       }
-      float sum = Core.AMPERE.add(0, low[0], high[1], 4);
-      sum = Core.AMPERE.add(sum, high[0], low[1], 4);
-      sum = Core.AMPERE.add(sum, high[0], high[1], 4);
+      float sum = TensorCore.AMPERE.add(0, low[0], high[1], 4);
+      sum = TensorCore.AMPERE.add(sum, high[0], low[1], 4);
+      sum = TensorCore.AMPERE.add(sum, high[0], high[1], 4);
       worst = Math.max(worst, Math.abs(sum - exact) / sizes);
     }
     assertTrue(worst < allowed && worst > allowed / 3, worst + " of " + allowed);
