@@ -109,6 +109,7 @@ class ForwardRunTest {
             "positionBias",
             "positionKeys",
             "queryLengths",
+            "queryScales",
             "relativeBias",
             "sinks",
             "spans",
