@@ -7,6 +7,8 @@ import operations
 
 OK, UNSUPPORTED, DEVICE_LOST = 0, 2, 4
 FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3 = 1, 2, 3, 6
+# Of operands, by what problems are called; their products may round those of tf32.
+DTYPES = {"f32": FLOAT32, "tf32": FLOAT32, "f16": FLOAT16, "bf16": BFLOAT16, "e4m3": FLOAT8_E4M3}
 FORWARD, BACKWARD = 0, 1
 PASSES = ("forward", "backward")  # a spec has the operands of each that its operation has
 CPU = 1  # fovea_device_info.kind

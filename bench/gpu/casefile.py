@@ -22,7 +22,7 @@ _CANARY = {abi.FLOAT32: 0x7FC00000, abi.FLOAT16: 0x7E00, abi.BFLOAT16: 0x7FC0}  
 
 def write(path, problem, direction="fwd"):
     """`problem` is a cases.Problem."""
-    dtype = {"bf16": abi.BFLOAT16, "f16": abi.FLOAT16}.get(problem.dtype, abi.FLOAT32)
+    dtype = abi.DTYPES[problem.dtype]
     backward = direction == "bwd"
 
     def strides(heads):

@@ -96,9 +96,8 @@ def sides(library):
 
 def spec(problem, query, key, value, out):
     """What fovea_plan_attention is asked; operands are views [batch, heads, length, head_dim]."""
-    dtype = {"bf16": abi.BFLOAT16, "f16": abi.FLOAT16, "e4m3": abi.FLOAT8_E4M3}.get(problem.dtype, abi.FLOAT32)
     return abi.block(
-        operations.AttentionSpec, dtype=dtype, out_dtype=abi.BFLOAT16 if problem.dtype == "e4m3" else 0,
+        operations.AttentionSpec, dtype=abi.DTYPES[problem.dtype], out_dtype=abi.BFLOAT16 if problem.dtype == "e4m3" else 0,
         causal=problem.causal, allow_tf32=problem.dtype == "tf32", batch=problem.batch, query_length=problem.length,
         key_length=problem.length, query_heads=problem.heads, key_heads=problem.key_heads, head_dim=problem.head_dim,
         value_head_dim=problem.head_dim, query_stride=_strides(query), key_stride=_strides(key),

@@ -45,9 +45,8 @@ inline void load_content_queries(const AttentionRows& rows, const Inputs& operan
 }
 
 // Rows `row` of queries with the content bias as columns, `memory` having room for eight rows.
-inline void pack_content_queries(const AttentionRows& rows, const Inputs& operands,
-                          const int64_t (&row)[8], float scale, const Panel<float>& memory,
-                          float* to, int64_t to_row) {
+inline void pack_content_queries(const AttentionRows& rows, const Inputs& operands, const int64_t (&row)[8], float scale,
+                                 const Panel<float>& memory, float* to, int64_t to_row) {
   const Spec& spec = rows.spec();
   if (!spec.has_content_bias) {
     with_query_type(spec.dtype, [&](auto zero) {

@@ -162,7 +162,7 @@ template <WarpgroupVariant kIt>
 struct WarpgroupConsumer : WarpgroupBlock<kIt> {
   using Block = WarpgroupBlock<kIt>;
   using Step = Block::Step;
-  using Block::p, Block::kRows, Block::kKeys, Block::kConsumers, Block::kDim, Block::kValueDim;
+  using Block::p, Block::kRows, Block::kKeys, Block::kConsumers;
   using Element = typename tile::PrecisionTypes<kIt.precision>::Element;
 
   using Scores = tile::Fragment<1, kKeys / 8>;
