@@ -97,4 +97,4 @@ def _count_object(tools, named, path):
 
 def built_objects(build):
     """Those of the native build's CUDA library."""
-    return sorted(glob.glob(os.path.join(build, "CMakeFiles/fovea_cuda.dir/cuda/*/*.cu.o")))
+    return sorted(glob.glob(os.path.join(build, "CMakeFiles/fovea_cuda.dir/kernels/**/*.cu.o"), recursive=True))

@@ -30,7 +30,7 @@ FOVEA_DEVICE void store_sums(const ActivationParams& p, const Block<kPacket>& bl
 }
 
 template <int kPacket>
-FOVEA_DEVICE void run(const ActivationParams& p) {
+FOVEA_DEVICE void differentiate(const ActivationParams& p) {
   const Block<kPacket> block(p);
   float bias[kPacket], sums[kPacket] = {};
   block.load_bias(bias);
@@ -87,7 +87,7 @@ FOVEA_DEVICE void run(const ActivationParams& p) {
 
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, kBlocks)
 void activation_backward(const ActivationParams p) {
-  with_block(p, [&](auto* block) { run<std::remove_pointer_t<decltype(block)>::kElements>(p); });
+  with_block(p, [&](auto* block) { differentiate<std::remove_pointer_t<decltype(block)>::kElements>(p); });
 }
 
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, kSumBlocks)

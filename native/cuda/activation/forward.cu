@@ -6,7 +6,7 @@ namespace fovea::activation::cuda {
 namespace {
 
 template <int kPacket>
-FOVEA_DEVICE void run(const ActivationParams& p) {
+FOVEA_DEVICE void activate(const ActivationParams& p) {
   const Block<kPacket> block(p);
   float bias[kPacket];
   block.load_bias(bias);
@@ -50,7 +50,7 @@ FOVEA_DEVICE void run(const ActivationParams& p) {
 
 FOVEA_KERNEL FOVEA_LAUNCH_BOUNDS(kThreads, kBlocks)
 void activation_forward(const ActivationParams p) {
-  with_block(p, [&](auto* block) { run<std::remove_pointer_t<decltype(block)>::kElements>(p); });
+  with_block(p, [&](auto* block) { activate<std::remove_pointer_t<decltype(block)>::kElements>(p); });
 }
 
 }  // namespace

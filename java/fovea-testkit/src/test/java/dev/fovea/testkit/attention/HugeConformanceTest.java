@@ -137,7 +137,11 @@ class HugeConformanceTest {
     }
   }
 
-  /** More than 2^31 elements in key and value; nearly all of it is padding, which nobody reads. */
+  /**
+   * More than 2^31 elements in key and value; nearly all of it is padding, which nobody reads. Of
+   * more rows than those whose keys are cut into parts, which would be a hundred thousand blocks
+   * here; {@link #strides} has such parts.
+   */
   @OnEveryDevice
   void elements(TestDevice on) {
     Device device = on.device();
@@ -154,14 +158,14 @@ class HugeConformanceTest {
         mapped.add(memory);
         far[n] = Tensor.of(memory.segment(), DType.BFLOAT16, batch, rows, heads, width).on(device);
       }
-      Tensor query = normal(scope, device, 8, DType.BFLOAT16, batch, 2, heads, width);
+      Tensor query = normal(scope, device, 8, DType.BFLOAT16, batch, 17, heads, width);
       Tensor small = normal(scope, device, 9, DType.BFLOAT16, 1, 3, heads, width);
       for (Tensor tensor : far) {
         tensor.slice(0, 2, 3).slice(1, 0, 3).copyFrom(small);
       }
       float[] expected =
           Attention.create().forward(scope, query.slice(0, 2, 3), small, small).toFloatArray();
-      Tensor out = normal(scope, device, 10, DType.BFLOAT16, batch, 2, heads, width);
+      Tensor out = normal(scope, device, 10, DType.BFLOAT16, batch, 17, heads, width);
       Attention.create()
           .call(query, far[0], far[1])
           .keyLengths(scope.copyOf(new int[] {0, 0, 3}, 3).on(device))
