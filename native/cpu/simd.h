@@ -15,7 +15,9 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512BF16__)
+constexpr int kIsa = FOVEA_ISA_AVX512_BF16;
+#elif defined(__AVX512F__)
 constexpr int kIsa = FOVEA_ISA_AVX512;
 #elif defined(__AVX2__)
 constexpr int kIsa = FOVEA_ISA_AVX2;

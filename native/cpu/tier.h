@@ -14,9 +14,11 @@ struct Tier {
   // 16 registers of AVX2; AVX-512 has 32, so that twice the keys share each load of rows.
   int group;
 };
-constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}};  // by FOVEA_ISA_*
+constexpr Tier kTiers[] = {
+    {}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}, {"avx512_bf16", 16, 8}};  // by FOVEA_ISA_*
+constexpr int kBestTier = FOVEA_ISA_AVX512_BF16;
 
-// Those that are built here; X(name, FOVEA_ISA_*).
+// Those that every operation has where this is built; X(name, FOVEA_ISA_*). A better one has kernels for a few.
 #if defined(__x86_64__)
 #define FOVEA_TIERS(X) \
   X(portable, FOVEA_ISA_PORTABLE) X(avx2, FOVEA_ISA_AVX2) X(avx512, FOVEA_ISA_AVX512)
@@ -24,7 +26,7 @@ constexpr Tier kTiers[] = {{}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16
 #define FOVEA_TIERS(X) X(portable, FOVEA_ISA_PORTABLE)
 #endif
 
-// Sets plan.isa to that of the device, if it has it.
+// Sets plan.isa to that of the device, if it has it, or to the best below it that every operation has.
 int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan);
 
 // Names it by its tier and tiles.

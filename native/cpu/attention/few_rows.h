@@ -1,10 +1,9 @@
 // Products of few query rows, as in decoding: keys and values are read where they lie, once for all rows, where
 // packing them would take longer than the products. The same fused multiply-adds in the same order as in
-// forward_tile.h: bits do not depend on how many rows a tile has.
+// forward_tile.h: bits do not depend on how many rows a tile has. Pairs of bfloat16 along a row are what float32 is.
 #pragma once
 
-#include "cpu/attention/rows.h"
-#include "cpu/cache_types.h"
+#include "cpu/attention/pack_rows.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
@@ -91,12 +90,13 @@ inline void store_scores(const vfloat (&rows)[kRows], float* s) {
   for (int k = 0; k < kLanes; ++k) store(s + k * kLanes, square[k]);
 }
 
-// Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys. `queries` has kLanes rows,
-// transposed; `ahead` are rows of so many bytes that are read next.
+// Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys, from so many steps of a product.
+// `queries` has kLanes rows, transposed; `ahead` are rows of so many bytes that are read next. Of pairs scores are
+// multiplied by `scale`.
 template <int kRows, typename C>
 [[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
-                                  const float* queries, int64_t head_dim, int begin, int end,
-                                  float* s) {
+                                  const float* queries, int64_t steps, [[maybe_unused]] float scale, int begin,
+                                  int end, float* s) {
   // Sums of one row wait for each other, four cycles for each column: those of other keys fill the time.
   constexpr int kSquares = kRows <= 2 ? 2 : 1, kKeys = kSquares * kLanes;
   static_assert(kFewKeys % kKeys == 0);
@@ -105,7 +105,7 @@ template <int kRows, typename C>
     vfloat square[kLanes];
     int64_t c = 0;
     Fetcher fetcher(ahead, ahead_bytes, j, j + kKeys);
-    for (; c + kLanes <= head_dim; c += kLanes) {
+    for (; c + kLanes <= steps; c += kLanes) {
 #pragma GCC unroll 2
       for (int n = 0; n < kSquares; ++n) {
         load_whole_square<C>(keys + j + n * kLanes, c, square);
@@ -113,18 +113,21 @@ template <int kRows, typename C>
         for (int d = 0; d < kLanes; ++d) {
           const float* const q = queries + (c + d) * kLanes;
 #pragma GCC unroll 8
-          for (int r = 0; r < kRows; ++r) sum[n][r] = fma(square[d], broadcast(q + r), sum[n][r]);
+          for (int r = 0; r < kRows; ++r) sum[n][r] = Product::add(square[d], broadcast(q + r), sum[n][r]);
           if (d % kLineVectors<C> == 0) fetcher.next();
         }
       }
     }
     fetcher.rest();
-    for (int n = 0; c < head_dim && n < kSquares; ++n) {
-      load_some_square<C>(keys + j + n * kLanes, c, int(head_dim - c), square);
-      for (int d = 0; d < head_dim - c; ++d) {
+    for (int n = 0; c < steps && n < kSquares; ++n) {
+      load_some_square<C>(keys + j + n * kLanes, c, int(steps - c), square);
+      for (int d = 0; d < steps - c; ++d) {
         const float* const q = queries + (c + d) * kLanes;
-        for (int r = 0; r < kRows; ++r) sum[n][r] = fma(square[d], broadcast(q + r), sum[n][r]);
+        for (int r = 0; r < kRows; ++r) sum[n][r] = Product::add(square[d], broadcast(q + r), sum[n][r]);
       }
+    }
+    for (int n = 0; n < kSquares && kPairs; ++n) {
+      for (int r = 0; r < kRows; ++r) sum[n][r] *= scale;
     }
 #pragma GCC unroll 2
     for (int n = 0; n < kSquares; ++n) store_scores(sum[n], s + (j + n * kLanes) * kLanes);
@@ -132,7 +135,7 @@ template <int kRows, typename C>
 }
 
 // out = alpha * out + P V over keys [begin, end), out[row][column], rows `out_row` apart and filled up to vectors;
-// weights p[key][lane]; `ahead` are rows that are read next.
+// weights p[key][lane], or of pairs p[key / 2][lane]; `ahead` are rows that are read next.
 template <int kRows, typename C>
 [[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead,
                                       int64_t ahead_bytes, int64_t columns, const float* p, int begin, int end,
@@ -145,20 +148,20 @@ template <int kRows, typename C>
   const auto add = [&](int64_t c, auto vectors, auto load) {
     constexpr int kCount = vectors();
     vfloat sum[kRows][kCount] = {};
-    for (int j = begin; j < end; ++j) {
+    for (int j = begin / Product::kTerms; j * Product::kTerms < end; ++j) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kCount; v += kLineVectors<C>) fetcher.next();
+      for (int v = 0; v < kCount; v += kLineVectors<C> / Product::kTerms) fetcher.next();
       vfloat value[kCount];
 #pragma GCC unroll 8
       for (int v = 0; v < kCount; ++v) {
-        value[v] = load(values[j], c + v * kLanes);
+        value[v] = load(j, c + v * kLanes);
         pin(value[v]);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const vfloat weight = broadcast(p + j * kLanes + r);
 #pragma GCC unroll 8
-        for (int v = 0; v < kCount; ++v) sum[r][v] = fma(value[v], weight, sum[r][v]);
+        for (int v = 0; v < kCount; ++v) sum[r][v] = Product::add(value[v], weight, sum[r][v]);
       }
     }
     for (int r = 0; r < kRows; ++r) {
@@ -169,16 +172,23 @@ template <int kRows, typename C>
       }
     }
   };
-  const auto whole = [](const char* row, int64_t at) { return load_lanes<C>(row, at); };
+#if defined(__AVX512BF16__)
+  // A key that is not seen is one of zeros, as the other of a pair.
+  const auto row_of = [&](int j) { return j < begin || j >= end ? kZeroRow : values[j]; };
+  const auto whole = [&](int j, int64_t at) { return load_key_pairs(row_of(2 * j), row_of(2 * j + 1), at); };
+  const auto some = [&](int j, int64_t at) {
+    return load_some_key_pairs(row_of(2 * j), row_of(2 * j + 1), at, columns - at);
+  };
+#else
+  const auto whole = [&](int j, int64_t at) { return load_lanes<C>(values[j], at); };
+  const auto some = [&](int j, int64_t at) { return load_some_lanes<C>(values[j], at, columns - at); };
+#endif
   int64_t c = 0;
   for (; c + kVectors * kLanes <= columns; c += kVectors * kLanes) {
     add(c, std::integral_constant<int, kVectors>{}, whole);
   }
   for (; c + kLanes <= columns; c += kLanes) add(c, std::integral_constant<int, 1>{}, whole);
-  if (c < columns) {
-    add(c, std::integral_constant<int, 1>{},
-        [&](const char* row, int64_t at) { return load_some_lanes<C>(row, at, columns - at); });
-  }
+  if (c < columns) add(c, std::integral_constant<int, 1>{}, some);
   fetcher.rest();
 }
 

@@ -51,6 +51,10 @@ class ForwardItem : public ForwardResults {
   }
 
  private:
+  // What a step of a score takes of a row of such elements: pairs lie there as float32 does.
+  template <typename T>
+  using StepOf = std::conditional_t<kPairs, float, T>;
+
   // Where the first tile begins that has a key from `key` on which no gap of the mask hides.
   int64_t tile_at(int64_t key) const {
     return sparse_.next_key(row_begin_, row_begin_ + rows_, key) / plan_.tile_keys *
@@ -63,9 +67,8 @@ class ForwardItem : public ForwardResults {
   void load_keys(int64_t j, int count) {
     key_rows_.find(operands_.key, spec_.key_stride, j, first_, count, plan_.tile_keys, keys_at_);
     if (!few_) {
-      with_cache_type(spec_.cache_dtype, [&](auto zero) {
-        pack_keys<decltype(zero)>(keys_at_, count, spec_.head_dim, keys());
-      });
+      with_element_type(
+          [&](auto zero) { pack_keys<StepOf<decltype(zero)>>(keys_at_, count, steps_, keys()); });
     }
     if (spec_.has_key_scales) load_scales(operands_.key_scales, spec_.key_scales_stride, j, count, key_scales());
     if (!positions_) return;
@@ -79,14 +82,28 @@ class ForwardItem : public ForwardResults {
       const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
       key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);
     } else {
-      with_cache_type(spec_.cache_dtype, [&](auto zero) {
+#if defined(__AVX512BF16__)
+      pack_value_pairs(values_at_, count, spec_.value_head_dim, plan_.tile_keys / 2, values());
+#else
+      with_element_type([&](auto zero) {
         pack_values<decltype(zero)>(values_at_, count, spec_.value_head_dim, plan_.tile_keys, values());
       });
+#endif
     }
     if (spec_.has_value_scales) {
       load_scales(operands_.value_scales, spec_.value_scales_stride, j, count, value_scales());
     }
     if (gates_) gates_.load_keys(j, count);
+  }
+
+  // Calls body(T{}) with the type of values where they lie.
+  template <typename Body>
+  void with_element_type(Body body) const {
+    if constexpr (kPairs) {
+      body(bfloat16{});
+    } else {
+      with_cache_type(spec_.cache_dtype, body);
+    }
   }
 
   int64_t row_bytes(int64_t columns) const {
@@ -100,16 +117,25 @@ class ForwardItem : public ForwardResults {
   // ---- the sums of rows -------------------------------------------------------------------------
 
   void start() {
-    const float scale = modifier_.query_scale();
-    if (positions_) positions_.load_rows(row_begin_, rows_, scale);
+    if (positions_) positions_.load_rows(row_begin_, rows_, scale_);
     for_each_panel([&](int panel, auto vectors) {
       const int64_t first = row_begin_ + int64_t{panel} * kMaxWidth;
       const int64_t last = row_begin_ + panel_end(panel) - 1;
       for (int lane = 0; lane < vectors() * kLanes; lane += 8) {
         int64_t rows[8];
         for (int r = 0; r < 8; ++r) rows[r] = std::min(first + lane + r, last);
-        pack_content_queries(*this, operands_, rows, scale, {scratch_ + layout_.biased, layout_.biased_row},
-                             queries(panel) + lane, vectors() * kLanes);
+        float* const to = queries(panel) + lane;
+#if defined(__AVX512BF16__)
+        const char* pairs[8];
+        const auto* const query = static_cast<const bfloat16*>(operands_.query);
+        for (int r = 0; r < 8; ++r) {
+          pairs[r] = reinterpret_cast<const char*>(query + query_offset(spec_.query_stride, rows[r]));
+        }
+        pack_row_pairs(pairs, steps_, to, vectors() * kLanes);
+#else
+        pack_content_queries(*this, operands_, rows, scale_, {scratch_ + layout_.biased, layout_.biased_row}, to,
+                             vectors() * kLanes);
+#endif
       }
     });
   }
@@ -184,8 +210,7 @@ class ForwardItem : public ForwardResults {
     };
     masked(begin, std::min(clear_begin, end));
     if (clear_begin < clear_end) {
-      scores<kVectors>(keys(), queries(panel), spec_.head_dim, clear_begin, clear_end, s,
-                       maximum());
+      scores<kVectors>(keys(), queries(panel), steps_, scale_, clear_begin, clear_end, s, maximum());
     }
     masked(clear_end, end);
     return true;
@@ -196,15 +221,15 @@ class ForwardItem : public ForwardResults {
   void multiply_keys(int panel, int from, int to, float* s) {
     constexpr int kWidth = kVectors * kLanes;
     if (kVectors == 1 && few_) {
-      with_cache_type(spec_.cache_dtype, [&](auto zero) {
+      with_element_type([&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_scores<rows(), decltype(zero)>(keys_at_, values_at_, row_bytes(spec_.value_head_dim), queries(panel), spec_.head_dim, from, to, s);
+          few_scores<rows(), StepOf<decltype(zero)>>(keys_at_, values_at_, row_bytes(spec_.value_head_dim), queries(panel),
+                                                   steps_, scale_, from, to, s);
         });
       });
     } else {
       alignas(64) float unused[kWidth] = {};
-      scores<kVectors>(keys(), queries(panel), spec_.head_dim, from / kGroup * kGroup, round_up(to), s,
-                       unused);
+      scores<kVectors>(keys(), queries(panel), steps_, scale_, from / kGroup * kGroup, round_up(to), s, unused);
     }
     if (spec_.has_key_scales) scale_keys<kWidth>(from, to, key_scales(), s);
   }
@@ -237,12 +262,18 @@ class ForwardItem : public ForwardResults {
     int begin, end;
     if (!score<kVectors>(panel, j, count, begin, end)) return;
     float* s = scores_of_tile();
-    softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+    const bool weighted = spec_.dropout > 0 || gates_ || spec_.has_value_scales;
+    if (kPairs && !weighted) {
+      softmax_step<kVectors, kPairs>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+    } else {
+      softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+    }
     if (spec_.dropout > 0) drop<kVectors>(panel, j, begin, end, s);
     if (gates_) gate<kVectors>(panel, begin, end, s);
     if (spec_.has_value_scales) scale_keys<kVectors * kLanes>(begin, end, value_scales(), s);
+    if (kPairs && weighted) pair_weights<kVectors>(s, begin, end);
     if (kVectors == 1 && few_) {
-      with_cache_type(spec_.cache_dtype, [&](auto zero) {
+      with_element_type([&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
           few_accumulate<rows(), decltype(zero)>(values_at_, ahead_, row_bytes(spec_.head_dim), spec_.value_head_dim, s, begin, end, alpha(),
                                                  few_outputs(), few_row());
@@ -250,7 +281,7 @@ class ForwardItem : public ForwardResults {
       });
       return;
     }
-    accumulate<kVectors>(values(), plan_.tile_keys, layout_.value_groups, s, begin, end, alpha(),
+    accumulate<kVectors>(values(), plan_.tile_keys / Product::kTerms, layout_.value_groups, s, begin, end, alpha(),
                          outputs(panel));
   }
 
@@ -323,6 +354,8 @@ class ForwardItem : public ForwardResults {
   const SparseMask sparse_;
   const KeyGates gates_;
   PositionScores positions_;
+  const int64_t steps_ = spec_.head_dim / Product::kTerms;  // of a score
+  const float scale_ = modifier_.query_scale();
   int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
   const char* keys_at_[kMostTileKeys];
   const char* values_at_[kMostTileKeys];

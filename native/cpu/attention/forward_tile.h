@@ -5,25 +5,28 @@
 //   S^T[key][row] = sum_d K[key][d] Q^T[d][row]       scores(): keys in registers, kKeyGroup at a
 //   time O^T[d][row]   = alpha O^T + sum_key V[key][d] P^T[key][row] accumulate()
 //
-// Scores are in units of log2: the caller folds scale * log2(e) into Q^T.
+// Scores are in units of log2: the caller folds scale * log2(e) into Q^T, or has it multiply the scores where
+// queries stay bfloat16. There, columns of keys and queries, and keys of values and weights, come in pairs.
 #pragma once
 
 #include "cpu/attention/rows.h"
+#include "cpu/pairs.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// Scores of keys [begin, end), both multiples of kGroup; raises `maximum` to each row's largest.
+// Scores of keys [begin, end), both multiples of kGroup, from so many steps of a product; raises `maximum` to each
+// row's largest. Of pairs they are multiplied by `scale`.
 template <int kVectors>
-[[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t head_dim, int begin,
-                              int end, float* s, float* maximum) {
+[[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t steps, [[maybe_unused]] float scale,
+                              int begin, int end, float* s, float* maximum) {
   constexpr int kWidth = kVectors * kLanes;
   vfloat highest[kVectors];
   for (int v = 0; v < kVectors; ++v) highest[v] = load(maximum + v * kLanes);
   for (int j = begin; j < end; j += kGroup) {
-    const float* k = keys + int64_t(j) * head_dim;
+    const float* k = keys + int64_t(j) * steps;
     const float* q = queries;
     vfloat sum[kGroup][kVectors] = {};
-    for (int64_t d = 0; d < head_dim; ++d, q += kWidth, k += kGroup) {
+    for (int64_t d = 0; d < steps; ++d, q += kWidth, k += kGroup) {
       vfloat row[kVectors];
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
@@ -35,13 +38,14 @@ template <int kVectors>
         vfloat key = broadcast(k + g);
         pin(key);
 #pragma GCC unroll 3
-        for (int v = 0; v < kVectors; ++v) sum[g][v] = fma(key, row[v], sum[g][v]);
+        for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(key, row[v], sum[g][v]);
       }
     }
 #pragma GCC unroll 8
     for (int g = 0; g < kGroup; ++g) {
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
+        if constexpr (kPairs) sum[g][v] *= scale;
         store(s + (j + g) * kWidth + v * kLanes, sum[g][v]);
         highest[v] = max(highest[v], sum[g][v]);
       }
@@ -50,31 +54,50 @@ template <int kVectors>
   for (int v = 0; v < kVectors; ++v) store(maximum + v * kLanes, highest[v]);
 }
 
-// out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns.
-// The products of one tile are summed apart before they join `out`: the same cost, a smaller error.
+// One step of kGroup columns: values times weights. A function of its own, inlined at once: as a lambda, which has the
+// sums by reference, it kept these in memory, at 0.6 of the speed.
+template <int kVectors, typename Mask>
+[[gnu::always_inline]] inline void add_step(const float* values, const float* weights, Mask mask,
+                                            vfloat (&sum)[kGroup][kVectors]) {
+  vfloat row[kVectors];
+#pragma GCC unroll 3
+  for (int v = 0; v < kVectors; ++v) {
+    row[v] = load(weights + v * kLanes);
+    pin(row[v]);
+  }
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroup; ++g) {
+    vfloat value = mask(broadcast(values + g));
+    pin(value);
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(value, row[v], sum[g][v]);
+  }
+}
+
+// out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns; `tile` is the
+// steps of a tile. The products of one tile are summed apart before they join `out`: the same cost, a smaller error.
 template <int kVectors>
 [[gnu::noinline]] void accumulate(const float* values, int64_t tile, int64_t groups, const float* p,
                                   int begin, int end, const float* alpha, float* out) {
   constexpr int kWidth = kVectors * kLanes;
   for (int64_t group = 0; group < groups; ++group, out += kGroup * kWidth) {
-    const float* x = values + (group * tile + begin) * kGroup;
-    const float* w = p + int64_t(begin) * kWidth;
     vfloat sum[kGroup][kVectors] = {};
-    for (int j = begin; j < end; ++j, x += kGroup, w += kWidth) {
-      vfloat row[kVectors];
-#pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
-        row[v] = load(w + v * kLanes);
-        pin(row[v]);
-      }
-#pragma GCC unroll 8
-      for (int g = 0; g < kGroup; ++g) {
-        vfloat value = broadcast(x + g);
-        pin(value);
-#pragma GCC unroll 3
-        for (int v = 0; v < kVectors; ++v) sum[g][v] = fma(value, row[v], sum[g][v]);
-      }
+    const float* x = values + (group * tile + begin / Product::kTerms) * kGroup;
+    const float* w = p + begin / Product::kTerms * int64_t{kWidth};
+    int j = begin;
+#if defined(__AVX512BF16__)
+    // Of a pair whose other key lies outside nothing is multiplied: a weight of 0 does not undo a NaN.
+    if (j % 2 != 0) {
+      add_step<kVectors>(x, w, second_of_pairs, sum);
+      ++j, x += kGroup, w += kWidth;
     }
+#endif
+    for (; j + Product::kTerms <= end; j += Product::kTerms, x += kGroup, w += kWidth) {
+      add_step<kVectors>(x, w, [](vfloat v) { return v; }, sum);
+    }
+#if defined(__AVX512BF16__)
+    if (j < end) add_step<kVectors>(x, w, first_of_pairs, sum);
+#endif
     vfloat decay[kVectors];
     for (int v = 0; v < kVectors; ++v) decay[v] = load(alpha + v * kLanes);
 #pragma GCC unroll 8
@@ -88,11 +111,30 @@ template <int kVectors>
   }
 }
 
+// Leaves weights of keys [begin, end) of a panel as pairs in the memory of the first half of them: weight(j, v), of
+// rising j, and 0 beside them.
+template <int kVectors, typename Weight>
+[[gnu::always_inline]] inline void each_pair(float* p, int begin, int end, Weight weight) {
+  constexpr int kWidth = kVectors * kLanes;
+  for (int j = begin & ~1; j < end; j += 2) {
+    for (int v = 0; v < kVectors; ++v) {
+      const vfloat first = j < begin ? vfloat{} : weight(j, v);
+      const vfloat second = j + 1 < end ? weight(j + 1, v) : vfloat{};
+      store(p + j / 2 * kWidth + v * kLanes, round_to_pairs(first, second));
+    }
+  }
+}
+template <int kVectors>
+[[gnu::noinline]] void pair_weights(float* p, int begin, int end) {
+  each_pair<kVectors>(p, begin, end,
+                      [&](int j, int v) { return load(p + (j * kVectors + v) * kLanes); });
+}
+
 // One step of the online softmax (Milakov and Gimelshein, arXiv 1805.02867): turns the scores of
 // keys [begin, end) into exp2(s - m), moves the running maximum m and sum l, and leaves in `alpha`
 // what earlier results must be multiplied by. A row without a visible key so far keeps m = -inf, l
-// = 0.
-template <int kVectors>
+// = 0. With kRounds the weights are left as pairs, see each_pair.
+template <int kVectors, bool kRounds = false>
 [[gnu::noinline]] void softmax_step(float* s, int begin, int end, const float* maximum, float* m,
                                     float* l, float* alpha) {
   constexpr int kWidth = kVectors * kLanes;
@@ -105,12 +147,16 @@ template <int kVectors>
     store(m + v * kLanes, after);
     store(alpha + v * kLanes, exp2(before - base[v]));
   }
-  for (int j = begin; j < end; ++j) {
-    for (int v = 0; v < kVectors; ++v) {
-      float* at = s + j * kWidth + v * kLanes;
-      const vfloat p = exp2(load(at) - base[v]);
-      store(at, p);
-      sum[v] += p;
+  const auto weight = [&](int j, int v) {
+    const vfloat p = exp2(load(s + j * kWidth + v * kLanes) - base[v]);
+    sum[v] += p;
+    return p;
+  };
+  if constexpr (kRounds) {
+    each_pair<kVectors>(s, begin, end, weight);
+  } else {
+    for (int j = begin; j < end; ++j) {
+      for (int v = 0; v < kVectors; ++v) store(s + j * kWidth + v * kLanes, weight(j, v));
     }
   }
   for (int v = 0; v < kVectors; ++v) {

@@ -3,12 +3,9 @@
 
 #include <bit>
 
-#include "cpu/attention/rows.h"
+#include "cpu/attention/pack_rows.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
-
-// Rows that a tile has no keys for are read as these: of zeros.
-alignas(64) inline constexpr char kZeroRow[4096] = {};
 
 class KeyRows {
  public:

@@ -12,6 +12,12 @@ namespace fovea::attention::cpu {
 
 namespace {
 
+// Whether products take pairs of bfloat16: keys of distances, and queries with a bias, are multiplied as float32.
+bool has_pairs(const Spec& spec) {
+  return spec.dtype == FOVEA_BFLOAT16 && spec.cache_dtype == FOVEA_BFLOAT16 && spec.head_dim % 2 == 0 &&
+         !spec.has_position_keys && !spec.has_content_bias;
+}
+
 // Where there are fewer items than the workers want, these share the keys of each.
 void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) {
   constexpr int64_t kMostBytes = 64 << 20;
@@ -31,6 +37,7 @@ void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) 
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
+  if (device.isa == FOVEA_ISA_AVX512_BF16 && has_pairs(spec_of(plan))) plan.isa = device.isa;
   const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
   const Spec& spec = spec_of(plan);
   // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on

@@ -68,7 +68,7 @@ record Machine(
    * vector unit: a peer may use it where we do not.
    */
   static double sixteenBitFactor() {
-    if (tier() != Isa.AVX512) {
+    if (tier().compareTo(Isa.AVX512) < 0) {
       return 1;
     }
     List<String> features = here().features();

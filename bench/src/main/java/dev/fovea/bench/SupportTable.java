@@ -51,7 +51,7 @@ final class SupportTable {
 
   private SupportTable(Path results) {
     this.results = results;
-    List<String> tiers = List.of("portable", "avx2", "avx512");
+    List<String> tiers = List.of("portable", "avx2", "avx512", "avx512_bf16");
     NativeLibrary cpu = NativeLoader.load("fovea_cpu").library().orElseThrow();
     for (String tier : tiers) {
       MemorySegment device = FoveaDeviceInfo.allocate(Arena.ofAuto());

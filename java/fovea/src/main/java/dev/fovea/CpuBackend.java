@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** The CPU, with one tier or with the best. Making one loads nothing: tensors need no library. */
@@ -156,7 +157,13 @@ final class CpuBackend implements DeviceBackend {
         .orElseThrow(
             () ->
                 new IllegalArgumentException(
-                    "-D%s=%s is not one of portable, avx2, avx512".formatted(FORCED, text)));
+                    "-D%s=%s is not one of %s"
+                        .formatted(
+                            FORCED,
+                            text,
+                            Stream.of(Device.Isa.values())
+                                .map(Device.Isa::text)
+                                .collect(Collectors.joining(", ")))));
   }
 
   private static int code(Device.Isa tier) {

@@ -25,7 +25,8 @@ public record TestDevice(String name) {
   /** What every device computes in. */
   public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
-  private static final String DEVICES = "cpu:portable,cpu:avx2,cpu:avx512,sim:sm_80,sim:sm_90";
+  private static final String DEVICES =
+      "cpu:portable,cpu:avx2,cpu:avx512,cpu:avx512_bf16,sim:sm_80,sim:sm_90";
 
   private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 

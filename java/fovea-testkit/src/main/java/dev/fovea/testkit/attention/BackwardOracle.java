@@ -180,7 +180,7 @@ public final class BackwardOracle {
 
   /** Computes a case. */
   public static Gradients run(BackwardCase c, BackwardOperands data, Precision precision) {
-    return new BackwardOracle(c, data, precision).run();
+    return new BackwardOracle(c, data, precision.ofBackward()).run();
   }
 
   private Gradients run() {

@@ -3,10 +3,12 @@ package dev.fovea.testkit.attention;
 import dev.fovea.DType;
 import dev.fovea.Device;
 import dev.fovea.access.Devices;
+import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
+import java.lang.foreign.MemorySegment;
 
 /**
  * What a backend rounds besides its output. The specification's element bound has one unit u for
@@ -17,17 +19,21 @@ import dev.fovea.testkit.attention.Options.Bias;
  * @param tensorCores products take factors of the input dtype, or of TF32 where that is allowed, so
  *     that weights are rounded to it; else weights stay float32
  * @param float8 and they may be of e4m3, by kernels of few features: see {@link #products}
+ * @param pairs or products of a forward take factors of bfloat16, and sum them as float32
  */
-public record Precision(boolean tensorCores, boolean float8) {
+public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
 
   /** Weights in float32. */
-  public static final Precision CPU = new Precision(false, false);
+  public static final Precision CPU = new Precision(false, false, false);
+
+  /** Those of a forward of bfloat16 in bfloat16. */
+  public static final Precision CPU_PAIRS = new Precision(false, false, true);
 
   /** Weights in the input dtype. */
-  public static final Precision TENSOR_CORE = new Precision(true, false);
+  public static final Precision TENSOR_CORE = new Precision(true, false, false);
 
   /** The same of compute capability 9.0: of e4m3, too. */
-  public static final Precision HOPPER = new Precision(true, true);
+  public static final Precision HOPPER = new Precision(true, true, false);
 
   private static final int HOPPER_CAPABILITY = 90;
 
@@ -78,20 +84,22 @@ public record Precision(boolean tensorCores, boolean float8) {
    * @throws IllegalArgumentException if there is no such device
    */
   public static Precision of(String device) {
-    return isCpu(device) ? CPU : of(Device.byName(device));
+    return of(Device.byName(device));
   }
 
   /** The precision of a device. */
   static Precision of(Device device) {
-    if (isCpu(device.name())) {
-      return CPU;
+    MemorySegment info = Devices.backend(device).info();
+    if (FoveaDeviceInfo.KIND.get(info) == Abi.DEVICE_CPU) {
+      return FoveaDeviceInfo.ISA.get(info) == Abi.ISA_AVX512_BF16 ? CPU_PAIRS : CPU;
     }
-    int capability = FoveaDeviceInfo.COMPUTE_CAPABILITY.get(Devices.backend(device).info());
+    int capability = FoveaDeviceInfo.COMPUTE_CAPABILITY.get(info);
     return capability == HOPPER_CAPABILITY ? HOPPER : TENSOR_CORE;
   }
 
-  private static boolean isCpu(String device) {
-    return device.startsWith("cpu");
+  /** That of a backward. */
+  Precision ofBackward() {
+    return pairs ? CPU : this;
   }
 
   /**
@@ -101,6 +109,9 @@ public record Precision(boolean tensorCores, boolean float8) {
    * on a device that has these, too.
    */
   DType products(AttentionCase c) {
+    if (pairs && !isOfPairs(c)) {
+      return DType.FLOAT32;
+    }
     if (!c.options().isFloat8()) {
       return c.options().dtype();
     }
@@ -109,6 +120,13 @@ public record Precision(boolean tensorCores, boolean float8) {
     }
     DType cached = c.cache().type();
     return cached.isQuantized() || cached == DType.FLOAT16 ? DType.FLOAT16 : DType.FLOAT32;
+  }
+
+  private static boolean isOfPairs(AttentionCase c) {
+    Options o = c.options();
+    boolean cached = c.cache() == null || c.cache().type() == DType.BFLOAT16;
+    boolean even = c.geometry().headDim() % 2 == 0;
+    return o.dtype() == DType.BFLOAT16 && cached && even && o.positions().equals(Positions.NONE);
   }
 
   /**
@@ -141,7 +159,7 @@ public record Precision(boolean tensorCores, boolean float8) {
 
   /** Unit roundoff of the weights where products take such factors; 0: they stay float32. */
   double weightUnit(DType products) {
-    if (!tensorCores || products == DType.FLOAT32) {
+    if (!tensorCores && !pairs || products == DType.FLOAT32) {
       return 0;
     }
     return products == DType.FLOAT8_E4M3 ? FLOAT8_UNIT : Rounding.unit(products);
