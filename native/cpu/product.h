@@ -1,11 +1,11 @@
 // The matrix product: C = A B or C += A B, the columns of B and C in the SIMD
 // lanes, one element of A broadcast to all of them. A is read along any two strides, so that a
-// transposed A needs no copy.
+// transposed A needs no copy. Depths are steps of a product, spans along a sum elements.
 #pragma once
 
 #include <algorithm>
 
-#include "cpu/simd.h"
+#include "cpu/pairs.h"
 
 namespace fovea::cpu::FOVEA_TIER {
 
@@ -66,7 +66,7 @@ template <int kRows, int kVectors>
       vfloat element = broadcast(x + r * a_row);
       pin(element);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(element, column[v], sum[r][v]);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Product::add(element, column[v], sum[r][v]);
     }
   }
   float* to = c.at;
@@ -161,10 +161,11 @@ inline void multiply_spans(const Factor& a, const Panel<const float>& b, int row
                            const Span* spans, bool add, const Panel<float>& c) {
   for_each_product(rows, columns, [&](int m, int count, int v, int end) {
     const Span& span = spans[m / kBlockRows];
-    const int depth = std::max(0, span.end - span.begin);
+    const int first = span.begin / Product::kTerms;
+    const int depth = std::max(0, (span.end + Product::kTerms - 1) / Product::kTerms - first);
     if (depth == 0 && add) return;
-    block_of<Multiply, kBlockVectors>(count, end - v)({a.at + m * a.row + span.begin * a.depth, a.row, a.depth},
-                             {b.at + span.begin * b.row + v * kLanes, b.row}, depth, add,
+    block_of<Multiply, kBlockVectors>(count, end - v)({a.at + m * a.row + first * a.depth, a.row, a.depth},
+                             {b.at + first * b.row + v * kLanes, b.row}, depth, add,
                              {c.at + m * c.row + v * kLanes, c.row});
   });
 }

@@ -62,25 +62,25 @@ class BackwardGradients {
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key = static_cast<const decltype(zero)*>(run_.operands.key) +
                         tile.key_offset(spec_.key_stride, j);
-      for (int k = 0; k < count; ++k) {
-        load_row(key + k * spec_.key_stride[1], spec_.head_dim, 1.0f, keys_.at + k * keys_.row);
-      }
+      load_steps(key, spec_.key_stride[1], count, spec_.head_dim, keys_);
     });
   }
 
   void add(const Tile& tile, int64_t row, int rows, int keys, bool add_keys, const Panel<float>& dkeys,
            bool add_queries, const Panel<float>& dqueries) {
     const int head_dim = int(spec_.head_dim);
-    const Panel<float> ds = tile.gradients();
-    multiply_spans({ds.at, 1, ds.row}, tile.queries(), keys, head_dim, tile.key_spans(), add_keys,
+    multiply_spans(tile.gradients_by_keys(), tile.queries(), keys, head_dim, tile.key_spans(), add_keys,
                    dkeys);
-    multiply_spans({ds.at, ds.row, 1}, {keys_.at, keys_.row}, rows, head_dim, tile.row_spans(),
+    multiply_spans(tile.gradients_by_rows(), {keys_.at, keys_.row}, rows, head_dim, tile.row_spans(),
                    add_queries, dqueries);
     positions_.add(tile, row, rows, key_, keys, dqueries);
   }
 
-  // The queries were scaled for the units of S.
-  float key_units() const { return modifies_in_natural_units(spec_) ? 1.0f : float(kLn2); }
+  // The queries were scaled for the units of S, but for those in pairs.
+  float key_units() const {
+    if constexpr (kPairs) return spec_.scale;
+    return modifies_in_natural_units(spec_) ? 1.0f : float(kLn2);
+  }
 
  private:
   const BackwardRun& run_;

@@ -71,6 +71,8 @@ struct BackwardScratch {
   int64_t key_row, query_row, value_row;
   int64_t keys, transposed_keys, transposed_values, queries, douts;
   int64_t weights, gradients;  // P and dS of a tile; a cache line before dS as there is behind its rows
+  // Of products of pairs: two rows of these as one, and dS as rows of pairs of keys.
+  int64_t joined_queries, joined_douts, joined_weights, joined_gradients, gradient_rows;
   int64_t dkeys, dvalues;
   int64_t bias, mask, buckets, kept;  // of one row
   int64_t gates;                      // of the tile's keys, for each head that has its own
@@ -101,6 +103,13 @@ struct BackwardScratch {
     weights = reserve(tile_rows, key_row);
     reserve(spec_of(plan).has_position_keys, 16);
     gradients = reserve(tile_rows, key_row);
+    const bool pairs = plan.isa == FOVEA_ISA_AVX512_BF16;
+    const int64_t joined = pairs ? (tile_rows + 1) / 2 : 0;
+    joined_queries = reserve(joined, query_row);
+    joined_douts = reserve(joined, value_row);
+    joined_weights = reserve(joined, key_row);
+    joined_gradients = reserve(joined, key_row);
+    gradient_rows = reserve(pairs ? tile_rows : 0, key_row);
     dkeys = reserve(tile_keys, query_row);
     dvalues = reserve(tile_keys, value_row);
     bias = reserve(1, key_row);

@@ -52,7 +52,9 @@ class BackwardScores : public AttentionRows {
   static float query_units(const Spec& spec) { return spec.scale; }
   static void finish_query(const BackwardRun&, int64_t, float*) {}
 
-  Panel<const float> queries() const { return {run_.scratch + layout_.queries, layout_.query_row}; }
+  Panel<const float> queries() const {
+    return {run_.scratch + (kPairs ? layout_.joined_queries : layout_.queries), layout_.query_row};
+  }
 
   const PositionScores& positions() const { return positions_; }
 
@@ -71,24 +73,30 @@ class BackwardScores : public AttentionRows {
     with_type(spec_.dtype, [&](auto zero) {
       const auto* key =
           static_cast<const decltype(zero)*>(run_.operands.key) + key_offset(spec_.key_stride, j);
-      pack_columns(key, spec_.key_stride[1], count, spec_.head_dim,
-                   run_.scratch + layout_.transposed_keys, layout_.key_row);
+      pack_steps(key, spec_.key_stride[1], count, spec_.head_dim, run_.scratch + layout_.transposed_keys,
+                 layout_.key_row);
     });
     if (gates_) gates_.load_keys(j, count);
     if (positions_) positions_.start_keys(j, count);
   }
 
   void load_queries(int64_t row, int count) {
-    const float scale = modifier_.query_scale();
-    load_content_queries(*this, run_.operands, row, count, scale,
-                         {run_.scratch + layout_.queries, layout_.query_row});
+    const Panel<float> to = {run_.scratch + layout_.queries, layout_.query_row};
+#if defined(__AVX512BF16__)
+    load_pair_rows(*this, run_.operands.query, spec_.query_stride, row, count, spec_.head_dim,
+                   [](int64_t) { return false; }, to, {run_.scratch + layout_.joined_queries, layout_.query_row});
+#else
+    const float scale = query_scale();
+    load_content_queries(*this, run_.operands, row, count, scale, to);
     if (positions_) positions_.load_rows(row, count, scale);
+#endif
   }
+  float query_scale() const { return modifier_.query_scale(); }
 
   void compute(const Tile& tile, const Span* spans, const Panel<float>& s) {
-    multiply({queries().at, queries().row, 1},
+    multiply({run_.scratch + layout_.queries, layout_.query_row, 1},
              {run_.scratch + layout_.transposed_keys, layout_.key_row}, tile.rows, tile.keys,
-             int(spec_.head_dim), spans, s);
+             int(spec_.head_dim) / Product::kTerms, spans, s);
     if (positions_) positions_.add_rows(tile.row, tile.rows, s);
   }
 

@@ -175,9 +175,9 @@ template <int kRows, typename C>
 #if defined(__AVX512BF16__)
   // A key that is not seen is one of zeros, as the other of a pair.
   const auto row_of = [&](int j) { return j < begin || j >= end ? kZeroRow : values[j]; };
-  const auto whole = [&](int j, int64_t at) { return load_key_pairs(row_of(2 * j), row_of(2 * j + 1), at); };
+  const auto whole = [&](int j, int64_t at) { return load_joined(row_of(2 * j), row_of(2 * j + 1), at); };
   const auto some = [&](int j, int64_t at) {
-    return load_some_key_pairs(row_of(2 * j), row_of(2 * j + 1), at, columns - at);
+    return load_some_joined(row_of(2 * j), row_of(2 * j + 1), at, columns - at);
   };
 #else
   const auto whole = [&](int j, int64_t at) { return load_lanes<C>(values[j], at); };

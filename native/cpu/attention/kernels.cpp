@@ -6,17 +6,14 @@ namespace fovea::attention::cpu {
 
 FOVEA_TIERS(FOVEA_DECLARE_KERNELS)
 #if defined(__x86_64__)
-namespace avx512_bf16 {
-RunForward run_forward;
-}
+FOVEA_DECLARE_KERNELS(avx512_bf16, FOVEA_ISA_AVX512_BF16)
 #endif
 
 Kernels kernels_of(int isa) {
   switch (isa) {
     FOVEA_TIERS(FOVEA_KERNELS_CASE)
 #if defined(__x86_64__)
-    case FOVEA_ISA_AVX512_BF16:
-      return {avx512_bf16::run_forward, nullptr};
+    FOVEA_KERNELS_CASE(avx512_bf16, FOVEA_ISA_AVX512_BF16)
 #endif
     default:
       return {};

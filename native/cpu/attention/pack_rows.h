@@ -3,7 +3,7 @@
 
 #include "cpu/attention/rows.h"
 #include "cpu/cache_types.h"
-#include "cpu/pairs.h"
+#include "cpu/pair_rows.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
@@ -79,22 +79,6 @@ template <typename C>
 
 #if defined(__AVX512BF16__)
 
-// Elements [c, c + kLanes) of a row of bfloat16; the first `count` of them, the rest zero and not read.
-inline __m256i load_words(const char* row, int64_t c) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + 2 * c));
-}
-inline __m256i load_some_words(const char* row, int64_t c, int64_t count) {
-  return _mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), row + 2 * c);
-}
-
-// Those of two keys as pairs.
-inline vfloat load_key_pairs(const char* first, const char* second, int64_t c) {
-  return pairs_of(load_words(first, c), load_words(second, c));
-}
-inline vfloat load_some_key_pairs(const char* first, const char* second, int64_t c, int64_t count) {
-  return pairs_of(load_some_words(first, c, count), load_some_words(second, c, count));
-}
-
 // Eight rows of so many pairs, transposed: to[c * to_stride + r].
 [[gnu::noinline]] inline void pack_row_pairs(const char* const (&rows)[8], int64_t pairs, float* to,
                                              int64_t to_stride) {
@@ -120,8 +104,8 @@ inline vfloat load_some_key_pairs(const char* first, const char* second, int64_t
       const int64_t there = columns - c;
 #pragma GCC unroll 2
       for (int r = 0; r < 4; r += 2) {
-        const vfloat v = there >= kLanes ? load_key_pairs(values[j + r], values[j + r + 1], c)
-                                         : load_some_key_pairs(values[j + r], values[j + r + 1], c, there);
+        const vfloat v = there >= kLanes ? load_joined(values[j + r], values[j + r + 1], c)
+                                         : load_some_joined(values[j + r], values[j + r + 1], c, there);
         store8(group + r / 2 * kGroup, float8(_mm512_castps512_ps256(v)));
         if (there > kGroup) store8(group + (tile + r / 2) * kGroup, float8(_mm512_extractf32x8_ps(v, 1)));
       }

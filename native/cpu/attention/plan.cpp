@@ -12,10 +12,16 @@ namespace fovea::attention::cpu {
 
 namespace {
 
-// Whether products take pairs of bfloat16: keys of distances, and queries with a bias, are multiplied as float32.
+// Whether products take pairs of bfloat16: keys of distances, and queries with a bias, are multiplied as float32, and
+// so are gradients of out that something else is multiplied with.
 bool has_pairs(const Spec& spec) {
   return spec.dtype == FOVEA_BFLOAT16 && spec.cache_dtype == FOVEA_BFLOAT16 && spec.head_dim % 2 == 0 &&
          !spec.has_position_keys && !spec.has_content_bias;
+}
+
+bool has_backward_pairs(const Spec& spec) {
+  return has_pairs(spec) && spec.out_dtype == FOVEA_BFLOAT16 && spec.value_head_dim % 2 == 0 &&
+         spec.dropout == 0 && spec.output_gates_dtype == 0;
 }
 
 // Where there are fewer items than the workers want, these share the keys of each.
@@ -83,6 +89,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
 int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
+  if (device.isa == FOVEA_ISA_AVX512_BF16 && has_backward_pairs(spec)) plan.isa = device.isa;
   // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
   // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
   // holds five copies of them.

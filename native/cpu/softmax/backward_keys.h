@@ -90,8 +90,7 @@ class BackwardKeys {
   void run_rows(int64_t row, int rows, int keys, bool add, bool add_queries) {
     tile_.load_rows(row, rows);
     tile_.weigh(false, gradients_.row_sums());
-    const Panel<float> p = tile_.weights();
-    multiply_spans({p.at, 1, p.row}, tile_.douts(), keys, int(spec_.value_head_dim),
+    multiply_spans(tile_.weights_by_keys(), tile_.douts(), keys, int(spec_.value_head_dim),
                    tile_.key_spans(), add, dvalues_);
     gradients_.add(tile_, row, rows, keys, add, dkeys_, add_queries,
                    {dqueries_.at + row * dqueries_.row, dqueries_.row});

@@ -11,7 +11,7 @@
 #include <cmath>
 
 #include "cpu/dropout.h"
-#include "cpu/product.h"
+#include "cpu/pair_rows.h"
 #include "cpu/softmax/backward_layout.h"
 #include "cpu/softmax/work.h"
 
@@ -93,11 +93,27 @@ class BackwardTile : public Scores, TileSpans {
         threshold_(spec_.dropout > 0 ? dropout_threshold(spec_.dropout) : 0) {}
 
   // What the worker has of the tile, each row on a boundary of vectors.
-  Panel<const float> douts() const { return {run_.scratch + layout_.douts, layout_.value_row}; }
+  Panel<const float> douts() const {
+    if constexpr (kPairs) return {run_.scratch + layout_.joined_douts, layout_.value_row};
+    return {run_.scratch + layout_.douts, layout_.value_row};
+  }
   // P, without what dropout dropped; until weigh() is through, S.
   Panel<float> weights() const { return {run_.scratch + layout_.weights, layout_.key_row}; }
   // dS; until weigh() is through, dP.
   Panel<float> gradients() const { return {run_.scratch + layout_.gradients, layout_.key_row}; }
+  // Both transposed, and dS, as factors.
+  Factor weights_by_keys() const {
+    if constexpr (kPairs) return {run_.scratch + layout_.joined_weights, 1, layout_.key_row};
+    return {weights().at, 1, weights().row};
+  }
+  Factor gradients_by_keys() const {
+    if constexpr (kPairs) return {run_.scratch + layout_.joined_gradients, 1, layout_.key_row};
+    return {gradients().at, 1, gradients().row};
+  }
+  Factor gradients_by_rows() const {
+    if constexpr (kPairs) return {run_.scratch + layout_.gradient_rows, layout_.key_row, 1};
+    return {gradients().at, gradients().row, 1};
+  }
 
   // For each block of rows the keys that it sees, and the other way round.
   const Span* row_spans() const { return row_spans_; }
@@ -111,8 +127,8 @@ class BackwardTile : public Scores, TileSpans {
     with_type(spec_.dtype, [&](auto zero) {
       const auto* value = static_cast<const decltype(zero)*>(run_.operands.value) +
                           this->key_offset(spec_.value_stride, j);
-      pack_columns(value, spec_.value_stride[1], count, spec_.value_head_dim,
-                   run_.scratch + layout_.transposed_values, layout_.key_row);
+      pack_steps(value, spec_.value_stride[1], count, spec_.value_head_dim,
+                 run_.scratch + layout_.transposed_values, layout_.key_row);
     });
   }
 
@@ -125,6 +141,11 @@ class BackwardTile : public Scores, TileSpans {
   void load_rows(int64_t begin, int count) {
     load_queries(begin, count);
     float* const to = run_.scratch + layout_.douts;
+#if defined(__AVX512BF16__)
+    const auto is_dead = [&](int64_t row) { return lse_[row] == kInfinity; };
+    load_pair_rows(*this, run_.operands.dout, spec_.dout_stride, begin, count, spec_.value_head_dim, is_dead,
+                   {to, layout_.value_row}, {run_.scratch + layout_.joined_douts, layout_.value_row});
+#else
     with_type(spec_.out_dtype, [&](auto zero) {
       Scores::load_rows(static_cast<const decltype(zero)*>(run_.operands.dout), spec_.dout_stride,
                         begin, count, spec_.value_head_dim, dropout_scale(threshold_), to,
@@ -136,6 +157,7 @@ class BackwardTile : public Scores, TileSpans {
       if (lse_[begin + r] == kInfinity)
         std::fill_n(to + r * layout_.value_row, layout_.value_row, 0.0f);
     }
+#endif
   }
 
   // Joins the keys it has to what is known of the rows it has, in units of log2: the maximum of a row's
@@ -179,9 +201,9 @@ class BackwardTile : public Scores, TileSpans {
   // And dP in gradients().
   bool compute_pairs() {
     const bool clear = compute();
-    multiply({douts().at, douts().row, 1},
+    multiply({run_.scratch + layout_.douts, layout_.value_row, 1},
              {run_.scratch + layout_.transposed_values, layout_.key_row}, rows_, keys_,
-             int(spec_.value_head_dim), row_spans_, gradients());
+             int(spec_.value_head_dim) / Product::kTerms, row_spans_, gradients());
     return clear;
   }
 
@@ -200,6 +222,7 @@ class BackwardTile : public Scores, TileSpans {
   void weigh(bool after_softcap, float* const* row_sums) {
     const bool clear = compute_pairs();
     const bool plain = threshold_ == 0 && this->is_plain({row_, rows_, key_, keys_});
+    if constexpr (kPairs) scale_scores();
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
       const Span seen = clear ? Span{0, keys_} : seen_by(i);
       if (plain) {
@@ -208,9 +231,24 @@ class BackwardTile : public Scores, TileSpans {
         weigh_row<false>(int(row - row_), i, head, seen, after_softcap, row_sums);
       }
     });
+#if defined(__AVX512BF16__)
+    join_rows(weights(), rows_, keys_, {run_.scratch + layout_.joined_weights, layout_.key_row});
+    join_rows(gradients(), rows_, keys_, {run_.scratch + layout_.joined_gradients, layout_.key_row});
+    round_rows(gradients(), rows_, keys_, {run_.scratch + layout_.gradient_rows, layout_.key_row});
+#endif
   }
 
  private:
+  // Of queries that were not.
+  void scale_scores() const {
+    const vfloat scale = splat(this->query_scale());
+    for (int r = 0; r < rows_; ++r) {
+      float* const s = weights().at + r * weights().row;
+      const Span& span = row_spans_[r / kBlockRows];
+      for (int64_t k = span.begin / kLanes * kLanes; k < span.end; k += kLanes) store(s + k, load(s + k) * scale);
+    }
+  }
+
   // From S and dP of row r, query i and head, to P and dS.
   template <bool kPlain>
   [[gnu::noinline]] void weigh_row(int r, int64_t i, int64_t head, Span seen, bool after_softcap,

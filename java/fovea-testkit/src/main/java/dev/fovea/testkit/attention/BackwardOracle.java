@@ -180,7 +180,7 @@ public final class BackwardOracle {
 
   /** Computes a case. */
   public static Gradients run(BackwardCase c, BackwardOperands data, Precision precision) {
-    return new BackwardOracle(c, data, precision.ofBackward()).run();
+    return new BackwardOracle(c, data, precision.ofBackward(c.forward())).run();
   }
 
   private Gradients run() {
@@ -241,7 +241,7 @@ public final class BackwardOracle {
         }
       }
     }
-    if (precision.tensorCores()) {
+    if (precision.roundsFactors()) {
       terms.bound(most(b, kv));
     }
     return poisoned;
@@ -337,7 +337,7 @@ public final class BackwardOracle {
       if (c.options().gates().hasOutput()) {
         dvalueRows.addErrors(key, row.dropped(j), terms.unsure());
       }
-      if (precision.tensorCores()) {
+      if (precision.roundsFactors()) {
         dvalueRows.addLost(key, row.dropped(j), terms.lost());
       }
       if (dbiasSums != null) {

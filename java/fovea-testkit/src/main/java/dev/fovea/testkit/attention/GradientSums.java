@@ -68,7 +68,7 @@ final class GradientSums {
     double size = Math.max(Math.abs(of.value()[j]), factors.least());
     addProduct(absolute, at, size, factors.size(), from);
     addSizes(arithmetic, at, of.arithmetic()[j], matrix, from);
-    if (precision.tensorCores()) {
+    if (precision.roundsFactors()) {
       addSizes(rounding, at, of.rounding()[j], matrix, from);
       addSquares(at, of.variance()[j], matrix, from);
     }

@@ -19,14 +19,14 @@ import java.lang.foreign.MemorySegment;
  * @param tensorCores products take factors of the input dtype, or of TF32 where that is allowed, so
  *     that weights are rounded to it; else weights stay float32
  * @param float8 and they may be of e4m3, by kernels of few features: see {@link #products}
- * @param pairs or products of a forward take factors of bfloat16, and sum them as float32
+ * @param pairs or some take factors of bfloat16, and sum them as float32
  */
 public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
 
   /** Weights in float32. */
   public static final Precision CPU = new Precision(false, false, false);
 
-  /** Those of a forward of bfloat16 in bfloat16. */
+  /** Those of bfloat16 in bfloat16. */
   public static final Precision CPU_PAIRS = new Precision(false, false, true);
 
   /** Weights in the input dtype. */
@@ -97,9 +97,17 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
     return capability == HOPPER_CAPABILITY ? HOPPER : TENSOR_CORE;
   }
 
-  /** That of a backward. */
-  Precision ofBackward() {
-    return pairs ? CPU : this;
+  /** That of a backward: pairs need gradients of out that nothing else is multiplied with. */
+  Precision ofBackward(AttentionCase c) {
+    Options o = c.options();
+    boolean plain = o.dropout() == 0 && !o.gates().hasOutput() && o.outDType() == DType.BFLOAT16;
+    boolean even = c.geometry().valueHeadDim() % 2 == 0;
+    return pairs && !(isOfPairs(c) && plain && even) ? CPU : this;
+  }
+
+  /** Whether products take factors that are rounded for them. */
+  boolean roundsFactors() {
+    return tensorCores || pairs;
   }
 
   /**
@@ -159,7 +167,7 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
 
   /** Unit roundoff of the weights where products take such factors; 0: they stay float32. */
   double weightUnit(DType products) {
-    if (!tensorCores && !pairs || products == DType.FLOAT32) {
+    if (!roundsFactors() || products == DType.FLOAT32 || pairs && products != DType.BFLOAT16) {
       return 0;
     }
     return products == DType.FLOAT8_E4M3 ? FLOAT8_UNIT : Rounding.unit(products);

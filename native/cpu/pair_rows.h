@@ -1,0 +1,122 @@
+// Rows as the products of a backward pass take them: float32, or pairs of bfloat16.
+#pragma once
+
+#include "cpu/pack.h"
+#include "cpu/product.h"
+
+namespace fovea::cpu::FOVEA_TIER {
+
+#if defined(__AVX512BF16__)
+
+// Elements [c, c + kLanes) of a row of bfloat16; the first `count` of them, the rest zero and not read.
+inline __m256i load_words(const char* row, int64_t c) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + 2 * c));
+}
+inline __m256i load_some_words(const char* row, int64_t c, int64_t count) {
+  return _mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), row + 2 * c);
+}
+
+// Those of two rows as pairs.
+inline vfloat load_joined(const char* first, const char* second, int64_t c) {
+  return pairs_of(load_words(first, c), load_words(second, c));
+}
+inline vfloat load_some_joined(const char* first, const char* second, int64_t c, int64_t count) {
+  return pairs_of(load_some_words(first, c, count), load_some_words(second, c, count));
+}
+
+// Two rows as one of pairs, filled up with zeros to a whole vector; null stands for zeros.
+[[gnu::noinline]] inline void join_two(const char* first, const char* second, int64_t columns, float* to) {
+  static constexpr char kZeros[4096] = {};
+  if (second == nullptr) second = kZeros;
+  int64_t c = 0;
+  for (; c + kLanes <= columns; c += kLanes) store(to + c, load_joined(first, second, c));
+  if (c < columns) store(to + c, load_some_joined(first, second, c, columns - c));
+}
+
+// Rows [begin, begin + count) of queries or of gradients of out, as they lie and joined; a row that is_dead is zero.
+// Fetches ahead, of the tile that follows too.
+template <typename Rows, typename IsDead>
+void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[3], int64_t begin, int count,
+                    int64_t columns, IsDead is_dead, const Panel<float>& to, const Panel<float>& joined) {
+  const auto* const elements = static_cast<const bfloat16*>(from);
+  const int64_t end = rows.sequence().query_length * rows.group();
+  const char* before = nullptr;
+  rows.for_each_row(begin, begin + count, [&](int64_t row, int64_t i, int64_t head) {
+    if (row + kRowsAhead < end) prefetch_row(elements + rows.query_offset(stride, row + kRowsAhead), columns);
+    const int64_t r = row - begin;
+    float* const here = to.at + r * to.row;
+    if (is_dead(row)) {
+      std::fill_n(here, to.row, 0.0f);
+    } else {
+      std::memcpy(here, elements + rows.query_offset(stride, i, head), size_t(columns) * sizeof(bfloat16));
+    }
+    const char* const words = reinterpret_cast<const char*>(here);
+    if (r % 2 != 0) join_two(before, words, columns, joined.at + r / 2 * joined.row);
+    before = words;
+  });
+  if (count % 2 != 0) join_two(before, nullptr, columns, joined.at + count / 2 * joined.row);
+}
+
+// Rows of float32, rounded and joined.
+[[gnu::noinline]] inline void join_rows(const Panel<float>& from, int rows, int columns, const Panel<float>& to) {
+  for (int r = 0; r < rows; r += 2) {
+    const float* const row = from.at + r * from.row;
+    for (int64_t c = 0; c < columns; c += kLanes) {
+      const vfloat second = r + 1 < rows ? load(row + from.row + c) : vfloat{};
+      store(to.at + r / 2 * to.row + c, round_to_pairs(load(row + c), second));
+    }
+  }
+}
+
+// Rows of float32, rounded.
+[[gnu::noinline]] inline void round_rows(const Panel<float>& from, int rows, int columns, const Panel<float>& to) {
+  for (int r = 0; r < rows; ++r) {
+    const float* const row = from.at + r * from.row;
+    for (int64_t c = 0; c < columns; c += 2 * kLanes) {
+      const vfloat second = c + kLanes < columns ? load(row + c + kLanes) : vfloat{};
+      store(to.at + r * to.row + c / 2, reinterpret_cast<vfloat>(_mm512_cvtne2ps_pbh(second, load(row + c))));
+    }
+  }
+}
+
+#endif
+
+// Rows as columns, as pack_columns has them, in steps of a product.
+template <typename T>
+inline void pack_steps(const T* from, int64_t stride, int count, int64_t columns, float* to, int64_t to_stride) {
+  if constexpr (!kPairs) return pack_columns(from, stride, count, columns, to, to_stride);
+  for (int j = 0; j < round_to_vectors(count); j += 8) {
+    const T* rows[8];
+    gather_rows8(from, stride, j, count, rows);
+    for (int next = j + kRowsAhead; next < std::min(j + kRowsAhead + 8, count); ++next) {
+      prefetch_row(from + next * stride, columns);
+    }
+    for (int64_t c = 0; c < columns / 2; c += 8) {
+      const int64_t there = std::min<int64_t>(8, columns / 2 - c);
+      float8 v[8];
+      for (int r = 0; r < 8; ++r) {
+        float some[8] = {};
+        std::memcpy(some, reinterpret_cast<const char*>(rows[r]) + 4 * c, size_t(there) * 4);
+        v[r] = load8(some);
+      }
+      transpose8(v);
+      for (int i = 0; i < there; ++i) store8(to + (c + i) * to_stride + j, v[i]);
+    }
+  }
+}
+
+// Rows one behind another, the second factors of sums over them, in steps of a product.
+template <typename T>
+inline void load_steps(const T* from, int64_t stride, int count, int64_t columns, const Panel<float>& to) {
+#if defined(__AVX512BF16__)
+  for (int k = 0; k < count; k += 2) {
+    const auto* const first = reinterpret_cast<const char*>(from + k * stride);
+    const auto* const second = reinterpret_cast<const char*>(from + (k + 1) * stride);
+    join_two(first, k + 1 < count ? second : nullptr, columns, to.at + k / 2 * to.row);
+  }
+#else
+  for (int k = 0; k < count; ++k) load_row(from + k * stride, columns, 1.0f, to.at + k * to.row);
+#endif
+}
+
+}  // namespace fovea::cpu::FOVEA_TIER
