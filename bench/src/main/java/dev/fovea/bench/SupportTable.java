@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * What is supported, found out by asking the planners: every feature alone, and every two of them
@@ -58,7 +59,14 @@ final class SupportTable {
       FoveaDeviceInfo.KIND.set(device, Abi.DEVICE_CPU);
       FoveaDeviceInfo.ISA.set(device, Abi.ISA_PORTABLE + tiers.indexOf(tier));
       FoveaDeviceInfo.ISA_AVAILABLE.set(device, 1 << FoveaDeviceInfo.ISA.get(device));
-      columns.add(new Column("CPU " + tier, cpu, device, List.of("cpu-" + tier)));
+      // What a tier has no kernels of its own for, it computes with those of the one below.
+      List<String> below = tier.equals("avx512_bf16") ? List.of("cpu-avx512") : List.of();
+      columns.add(
+          new Column(
+              "CPU " + tier,
+              cpu,
+              device,
+              Stream.concat(Stream.of("cpu-" + tier), below.stream()).toList()));
     }
     // The planner of the simulator is that of libfovea_cuda, which a machine may lack.
     DeviceBackend gpu = Devices.backend(Device.byName("sim:sm_80"));
