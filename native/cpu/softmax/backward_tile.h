@@ -164,6 +164,7 @@ class BackwardTile : public Scores, TileSpans {
   // scores, and the sum of their powers of two above that.
   void join_statistics(float* maximum, double* sums) {
     compute();
+    if constexpr (kPairs) scale_scores();
     this->for_each_row(row_, row_ + rows_, [&](int64_t row, int64_t i, int64_t head) {
       const Span seen = seen_by(i);
       if (seen.begin >= seen.end) return;

@@ -7,9 +7,9 @@ import java.util.stream.Stream;
 import org.opentest4j.TestAbortedException;
 
 /**
- * Devices of which the same is expected: the tiers of the CPU, or one other. A case is drawn, and
- * what comes of it computed, once for all of them, which takes most of the time of a case on the
- * CPU.
+ * Devices of which the same is expected: the tiers of the CPU that round no weights, or one other.
+ * A case is drawn, and what comes of it computed, once for all of them, which takes most of the
+ * time of a case on the CPU.
  *
  * @param devices one or more
  */
@@ -18,9 +18,13 @@ public record TestGroup(List<TestDevice> devices) {
   /** What the suite runs on. */
   public static Stream<TestGroup> all() {
     List<TestDevice> all = TestDevice.all().toList();
-    List<TestDevice> tiers = all.stream().filter(TestDevice::isCpu).toList();
-    Stream<TestGroup> others = all.stream().filter(on -> !on.isCpu()).map(TestGroup::of);
+    List<TestDevice> tiers = all.stream().filter(TestGroup::isExact).toList();
+    Stream<TestGroup> others = all.stream().filter(on -> !isExact(on)).map(TestGroup::of);
     return tiers.isEmpty() ? others : Stream.concat(Stream.of(new TestGroup(tiers)), others);
+  }
+
+  private static boolean isExact(TestDevice on) {
+    return on.isCpu() && !on.isOfPairs();
   }
 
   private static TestGroup of(TestDevice alone) {
