@@ -239,7 +239,7 @@ class AttendTest {
     line.addAll(files.operand("query", NpyType.FLOAT64, data.query(), c.layouts().query().size()));
     line.addAll(files.operand("key", NpyType.FLOAT32, data.key(), c.layouts().key().size()));
     line.addAll(files.operand("value", NpyType.FLOAT16, data.value(), c.layouts().value().size()));
-    compare(c, Oracle.run(c, data, Precision.CPU), line);
+    compare(c, Oracle.run(c, data, Precision.of("cpu")), line);
   }
 
   @Test
@@ -334,7 +334,7 @@ class AttendTest {
     }
     line.addAll(files.lengths("query-lengths", NpyType.INT32, c.geometry().queryLengths()));
     line.addAll(files.lengths("key-lengths", NpyType.INT64, c.geometry().keyLengths()));
-    Precision precision = line.contains("sim") ? Precision.TENSOR_CORE : Precision.CPU;
+    Precision precision = line.contains("sim") ? Precision.TENSOR_CORE : Precision.of("cpu");
     compare(c, Oracle.run(c, data, precision), line);
   }
 
