@@ -130,7 +130,7 @@ final class FoveaBlocks extends ComposedSide<BlockProblem> {
     int[] one = {row};
     Operands data = operands(head, one, keys);
     CaseBuilder c = sized(1, keys.length).outputs(false, false);
-    return compare("out", out, head, row, Oracle.run(c.build(), data, Precision.CPU).out());
+    return compare("out", out, head, row, Oracle.run(c.build(), data, Precision.of("cpu")).out());
   }
 
   private double ofGradients(int head, int row) {
@@ -160,7 +160,7 @@ final class FoveaBlocks extends ComposedSide<BlockProblem> {
             ofQueries,
             null,
             null);
-    return BackwardOracle.run(c.build(), data, Precision.CPU);
+    return BackwardOracle.run(c.build(), data, Precision.of("cpu"));
   }
 
   private Operands operands(int head, int[] queries, int[] keys) {

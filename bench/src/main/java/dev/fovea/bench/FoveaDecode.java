@@ -199,7 +199,7 @@ final class FoveaDecode extends ComposedSide<DecodeProblem> {
             .lengths(1, 1, p.keys())
             .headDim(p.headDim())
             .outputs(false, false);
-    Expected expected = Oracle.run(c.build(), data, Precision.CPU).out();
+    Expected expected = Oracle.run(c.build(), data, Precision.of("cpu")).out();
     float[] found = out.select(0, b).select(0, last).select(0, h).toFloatArray();
     return OracleRows.compare("%s: head %d of sequence %d".formatted(p, h, b), found, expected);
   }

@@ -205,7 +205,7 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
   @Override
   Map<String, Expected> oracle(Pass pass, int batch, Map<String, float[]> values) {
     if (pass == Pass.FORWARD) {
-      return Map.of("out", Oracle.run(c, data, Precision.CPU).out());
+      return Map.of("out", Oracle.run(c, data, Precision.of("cpu")).out());
     }
     BackwardOperands all =
         new BackwardOperands(
@@ -216,7 +216,8 @@ final class FoveaModifier extends BatchedSide<ModifierProblem> {
             null,
             null);
     Gradients expected =
-        BackwardOracle.run(new BackwardBuilder(problem().builder()).build(), all, Precision.CPU);
+        BackwardOracle.run(
+            new BackwardBuilder(problem().builder()).build(), all, Precision.of("cpu"));
     Map<String, Expected> gradients = new HashMap<>();
     gradients.put("dquery", expected.dquery());
     gradients.put("dkey", expected.dkey());

@@ -72,6 +72,6 @@ final class OracleGradients {
                 .toFloatArray(),
             null,
             null);
-    return BackwardOracle.run(c, data, Precision.CPU);
+    return BackwardOracle.run(c, data, Precision.of("cpu"));
   }
 }

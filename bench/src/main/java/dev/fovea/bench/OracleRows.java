@@ -82,7 +82,7 @@ final class OracleRows {
             null,
             null,
             null);
-    Expected expected = Oracle.run(c, data, Precision.CPU).out();
+    Expected expected = Oracle.run(c, data, Precision.of("cpu")).out();
     return compare(problem, "out", attention.out(), head, row, expected);
   }
 
