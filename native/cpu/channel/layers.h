@@ -3,7 +3,6 @@
 #pragma once
 
 #include "cpu/image/rows.h"
-#include "cpu/vectors.h"
 
 namespace fovea::channel::cpu::FOVEA_TIER {
 
@@ -26,25 +25,25 @@ struct WeightRows {
   }
 };
 
-// <row, in> of four rows and of one image or two, each in as many parts as a vector has.
+// <row, in> of four rows and of one image or two, each in eight parts.
 template <int kImages>
 [[gnu::noinline]] void multiply4(const WeightRows& weight, const float* const (&in)[kImages],
                                  int64_t count, float (&out)[kImages][4]) {
-  vfloat sum[kImages][4] = {};
-  const auto step = [&](auto load) {
-    vfloat v[kImages];
+  float8 sum[kImages][4] = {};
+  const auto step = [&](int64_t i, int64_t n) {
+    float8 v[kImages];
 #pragma GCC unroll 2
-    for (int m = 0; m < kImages; ++m) v[m] = load(in[m]);
+    for (int m = 0; m < kImages; ++m) v[m] = load_of(in[m], i, n);
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
-      const vfloat w = load(weight.row[k]);
+      const float8 w = load_of(weight.row[k], i, n);
 #pragma GCC unroll 2
-      for (int m = 0; m < kImages; ++m) sum[m][k] = fma(w, v[m], sum[m][k]);
+      for (int m = 0; m < kImages; ++m) sum[m][k] += w * v[m];
     }
   };
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) step([i](const float* row) { return load_vector(row + i); });
-  if (i < count) step([i, count](const float* row) { return load_first(row + i, count - i); });
+  for (; i + 8 <= count; i += 8) step(i, 8);
+  if (i < count) step(i, count - i);
   for (int m = 0; m < kImages; ++m) {
     for (int k = 0; k < 4; ++k) out[m][k] = sum_of(sum[m][k]);
   }

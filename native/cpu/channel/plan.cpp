@@ -52,14 +52,12 @@ ImageMemory::ImageMemory(const Spec& spec, const Parts& parts, bool backward) {
 
 namespace {
 
-// Images at a time: what half of L2 holds, so that the second read of x comes from there, and at least four times for
-// each worker; or as many as L3 holds, once for each worker, where both weights, which are read each time, cost more
-// than that read.
-int64_t images_at_once(const fovea_device_info& device, const Spec& spec, int64_t image_bytes, int64_t workers) {
-  constexpr int64_t kL3 = 8 << 20, kMost = 64;
-  const auto share = [&](int64_t items) { return std::clamp<int64_t>(spec.batch / items, 1, kMost); };
-  const int64_t near = std::clamp<int64_t>(device.cache_bytes / 2 / image_bytes, 1, share(4 * workers));
-  const int64_t far = std::clamp<int64_t>(kL3 / image_bytes, near, share(workers));
+// Images at a time, of at most `most`: what half of L2 holds, so that the second read of x comes from there;
+// or as many as L3 holds where both weights, which are read each time, cost more than that read.
+int64_t images_at_once(const fovea_device_info& device, const Spec& spec, int64_t image_bytes, int64_t most) {
+  constexpr int64_t kL3 = 8 << 20;
+  const int64_t near = std::clamp<int64_t>(device.cache_bytes / 2 / image_bytes, 1, most);
+  const int64_t far = std::clamp<int64_t>(kL3 / image_bytes, near, most);
   const int64_t weights = 2 * spec.hidden * spec.channels * int64_t{sizeof(float)};
   return weights / near > image_bytes + weights / far ? far : near;
 }
@@ -70,13 +68,14 @@ int32_t plan_images(const fovea_device_info& device, bool backward, fovea_plan& 
   const Spec& spec = spec_of(plan);
   const Parts parts(spec, backward);
   const ImageMemory memory(spec, parts, backward);
-  const int64_t workers = std::max<int64_t>(1, device.multiprocessors);
-  const bool whole = spec.batch >= 4 * workers;
+  const int64_t items = 4 * std::max<int64_t>(1, device.multiprocessors);
+  const bool whole = spec.batch >= items;
   int64_t images = 1;
   if (whole) {
     const int64_t bytes = spec.channels * parts.grid.pixels() *
                           (element_bytes(spec.dtype) + (backward ? element_bytes(spec.out_dtype) : 0));
-    images = images_at_once(device, spec, bytes, workers);
+    constexpr int64_t kMost = 64;
+    images = images_at_once(device, spec, bytes, std::min(kMost, spec.batch / items));
     plan.items[kImagePhase] = (spec.batch + images - 1) / images;
     plan.scratch_bytes = 2 * images * memory.size * int64_t{sizeof(float)};
   } else {
