@@ -27,7 +27,7 @@ class GeneratorTest {
   void theSameNumbersGiveTheSameCase(Operation operation) {
     for (Pass pass : operation.passes()) {
       String which = pass == Pass.BACKWARD ? " --pass backward" : "";
-      for (int i = 0; i < 12; i++) {
+      for (int i = 0; i < 40; i++) {
         OperationCase a = generate(operation, pass, 7, i);
         OperationCase b = generate(operation, pass, 7, i);
         assertEquals(a.toString(), b.toString());

@@ -138,9 +138,9 @@ class HugeConformanceTest {
   }
 
   /**
-   * More than 2^31 elements in key and value; nearly all of it is padding, which nobody reads. Of
-   * more rows than those whose keys are cut into parts, which would be a hundred thousand blocks
-   * here; {@link #strides} has such parts.
+   * More than 2^31 elements in key and value; nearly all of it is padding, which nobody reads. All
+   * of it for more rows than those whose keys are cut into parts, which would be a hundred thousand
+   * blocks; and the first keys of each sequence, as far apart, for two rows.
    */
   @OnEveryDevice
   void elements(TestDevice on) {
@@ -166,17 +166,27 @@ class HugeConformanceTest {
       float[] expected =
           Attention.create().forward(scope, query.slice(0, 2, 3), small, small).toFloatArray();
       Tensor out = normal(scope, device, 10, DType.BFLOAT16, batch, 17, heads, width);
+      Tensor lengths = scope.copyOf(new int[] {0, 0, 3}, 3).on(device);
+      Attention.create().call(query, far[0], far[1]).keyLengths(lengths).out(out).run();
+      assertElements(expected, out);
+      Tensor few = query.slice(1, 0, 2);
+      expected = Attention.create().forward(scope, few.slice(0, 2, 3), small, small).toFloatArray();
+      out = normal(scope, device, 11, DType.BFLOAT16, batch, 2, heads, width);
       Attention.create()
-          .call(query, far[0], far[1])
-          .keyLengths(scope.copyOf(new int[] {0, 0, 3}, 3).on(device))
+          .call(few, far[0].slice(1, 0, 1024), far[1].slice(1, 0, 1024))
+          .keyLengths(lengths)
           .out(out)
           .run();
-      assertArrayEquals(expected, out.slice(0, 2, 3).toFloatArray());
-      for (float value : out.slice(0, 0, 2).toFloatArray()) {
-        assertEquals(0, value, "a sequence of length 0");
-      }
+      assertElements(expected, out);
     } finally {
       mapped.forEach(GuardedMemory::close);
+    }
+  }
+
+  private static void assertElements(float[] expected, Tensor out) {
+    assertArrayEquals(expected, out.slice(0, 2, 3).toFloatArray());
+    for (float value : out.slice(0, 0, 2).toFloatArray()) {
+      assertEquals(0, value, "a sequence of length 0");
     }
   }
 }
