@@ -1,10 +1,13 @@
-// Rows as the products of a backward pass take them: float32, or pairs of bfloat16.
+// Rows as products take them: float32, or pairs of bfloat16.
 #pragma once
 
-#include "cpu/pack.h"
+#include "cpu/cache_types.h"
 #include "cpu/product.h"
 
 namespace fovea::cpu::FOVEA_TIER {
+
+// What is read for a row that is not there.
+alignas(64) inline constexpr char kZeroRow[4096] = {};
 
 #if defined(__AVX512BF16__)
 
@@ -24,10 +27,22 @@ inline vfloat load_some_joined(const char* first, const char* second, int64_t c,
   return pairs_of(load_some_words(first, c, count), load_some_words(second, c, count));
 }
 
-// Two rows as one of pairs, filled up with zeros to a whole vector; null stands for zeros.
+// Eight rows of so many pairs, transposed: to[c * to_stride + r].
+[[gnu::noinline]] inline void pack_row_pairs(const char* const (&rows)[8], int64_t pairs, float* to,
+                                             int64_t to_stride) {
+  for (int64_t c = 0; c < pairs; c += 8) {
+    const int64_t count = std::min<int64_t>(8, pairs - c);
+    float8 v[8];
+    for (int r = 0; r < 8; ++r) {
+      v[r] = count == 8 ? load_eight<float>(rows[r], c) : load_some_eight<float>(rows[r], c, count);
+    }
+    transpose8(v);
+    for (int i = 0; i < count; ++i) store8(to + (c + i) * to_stride, v[i]);
+  }
+}
+
+// Two rows as one of pairs, filled up with zeros to a whole vector.
 [[gnu::noinline]] inline void join_two(const char* first, const char* second, int64_t columns, float* to) {
-  static constexpr char kZeros[4096] = {};
-  if (second == nullptr) second = kZeros;
   int64_t c = 0;
   for (; c + kLanes <= columns; c += kLanes) store(to + c, load_joined(first, second, c));
   if (c < columns) store(to + c, load_some_joined(first, second, c, columns - c));
@@ -54,7 +69,7 @@ void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[
     if (r % 2 != 0) join_two(before, words, columns, joined.at + r / 2 * joined.row);
     before = words;
   });
-  if (count % 2 != 0) join_two(before, nullptr, columns, joined.at + count / 2 * joined.row);
+  if (count % 2 != 0) join_two(before, kZeroRow, columns, joined.at + count / 2 * joined.row);
 }
 
 // Rows of float32, rounded and joined.
@@ -84,25 +99,20 @@ void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[
 // Rows as columns, as pack_columns has them, in steps of a product.
 template <typename T>
 inline void pack_steps(const T* from, int64_t stride, int count, int64_t columns, float* to, int64_t to_stride) {
-  if constexpr (!kPairs) return pack_columns(from, stride, count, columns, to, to_stride);
+#if defined(__AVX512BF16__)
   for (int j = 0; j < round_to_vectors(count); j += 8) {
-    const T* rows[8];
-    gather_rows8(from, stride, j, count, rows);
     for (int next = j + kRowsAhead; next < std::min(j + kRowsAhead + 8, count); ++next) {
       prefetch_row(from + next * stride, columns);
     }
-    for (int64_t c = 0; c < columns / 2; c += 8) {
-      const int64_t there = std::min<int64_t>(8, columns / 2 - c);
-      float8 v[8];
-      for (int r = 0; r < 8; ++r) {
-        float some[8] = {};
-        std::memcpy(some, reinterpret_cast<const char*>(rows[r]) + 4 * c, size_t(there) * 4);
-        v[r] = load8(some);
-      }
-      transpose8(v);
-      for (int i = 0; i < there; ++i) store8(to + (c + i) * to_stride + j, v[i]);
+    const char* rows[8];
+    for (int r = 0; r < 8; ++r) {
+      rows[r] = j + r < count ? reinterpret_cast<const char*>(from + (j + r) * stride) : kZeroRow;
     }
+    pack_row_pairs(rows, columns / 2, to + j, to_stride);
   }
+#else
+  pack_columns(from, stride, count, columns, to, to_stride);
+#endif
 }
 
 // Rows one behind another, the second factors of sums over them, in steps of a product.
@@ -112,7 +122,7 @@ inline void load_steps(const T* from, int64_t stride, int count, int64_t columns
   for (int k = 0; k < count; k += 2) {
     const auto* const first = reinterpret_cast<const char*>(from + k * stride);
     const auto* const second = reinterpret_cast<const char*>(from + (k + 1) * stride);
-    join_two(first, k + 1 < count ? second : nullptr, columns, to.at + k / 2 * to.row);
+    join_two(first, k + 1 < count ? second : kZeroRow, columns, to.at + k / 2 * to.row);
   }
 #else
   for (int k = 0; k < count; ++k) load_row(from + k * stride, columns, 1.0f, to.at + k * to.row);

@@ -14,6 +14,28 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
+// One step of kGroup keys or columns of values: their elements, as `mask` leaves them, times rows. A function of its own, inlined at once: as a lambda, which has the
+// sums by reference, it kept these in memory, at 0.6 of the speed.
+template <int kVectors, typename Mask>
+[[gnu::always_inline]] inline void add_step(const float* elements, const float* rows, Mask mask,
+                                            vfloat (&sum)[kGroup][kVectors]) {
+  vfloat row[kVectors];
+#pragma GCC unroll 3
+  for (int v = 0; v < kVectors; ++v) {
+    row[v] = load(rows + v * kLanes);
+    pin(row[v]);
+  }
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroup; ++g) {
+    vfloat value = mask(broadcast(elements + g));
+    pin(value);
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(value, row[v], sum[g][v]);
+  }
+}
+
+inline vfloat unmasked(vfloat v) { return v; }
+
 // Scores of keys [begin, end), both multiples of kGroup, from so many steps of a product; raises `maximum` to each
 // row's largest. Of pairs they are multiplied by `scale`.
 template <int kVectors>
@@ -27,19 +49,7 @@ template <int kVectors>
     const float* q = queries;
     vfloat sum[kGroup][kVectors] = {};
     for (int64_t d = 0; d < steps; ++d, q += kWidth, k += kGroup) {
-      vfloat row[kVectors];
-#pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
-        row[v] = load(q + v * kLanes);
-        pin(row[v]);
-      }
-#pragma GCC unroll 8
-      for (int g = 0; g < kGroup; ++g) {
-        vfloat key = broadcast(k + g);
-        pin(key);
-#pragma GCC unroll 3
-        for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(key, row[v], sum[g][v]);
-      }
+      add_step<kVectors>(k, q, unmasked, sum);
     }
 #pragma GCC unroll 8
     for (int g = 0; g < kGroup; ++g) {
@@ -52,26 +62,6 @@ template <int kVectors>
     }
   }
   for (int v = 0; v < kVectors; ++v) store(maximum + v * kLanes, highest[v]);
-}
-
-// One step of kGroup columns: values times weights. A function of its own, inlined at once: as a lambda, which has the
-// sums by reference, it kept these in memory, at 0.6 of the speed.
-template <int kVectors, typename Mask>
-[[gnu::always_inline]] inline void add_step(const float* values, const float* weights, Mask mask,
-                                            vfloat (&sum)[kGroup][kVectors]) {
-  vfloat row[kVectors];
-#pragma GCC unroll 3
-  for (int v = 0; v < kVectors; ++v) {
-    row[v] = load(weights + v * kLanes);
-    pin(row[v]);
-  }
-#pragma GCC unroll 8
-  for (int g = 0; g < kGroup; ++g) {
-    vfloat value = mask(broadcast(values + g));
-    pin(value);
-#pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(value, row[v], sum[g][v]);
-  }
 }
 
 // out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns; `tile` is the
@@ -93,7 +83,7 @@ template <int kVectors>
     }
 #endif
     for (; j + Product::kTerms <= end; j += Product::kTerms, x += kGroup, w += kWidth) {
-      add_step<kVectors>(x, w, [](vfloat v) { return v; }, sum);
+      add_step<kVectors>(x, w, unmasked, sum);
     }
 #if defined(__AVX512BF16__)
     if (j < end) add_step<kVectors>(x, w, first_of_pairs, sum);

@@ -7,9 +7,6 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// Rows that a tile has no keys for are read as these: of zeros.
-alignas(64) inline constexpr char kZeroRow[4096] = {};
-
 // Keys into groups of kGroup: to[((j / kGroup) * columns + c) * kGroup + j % kGroup]. There are rows up to a multiple
 // of eight.
 template <typename C>
@@ -78,20 +75,6 @@ template <typename C>
 }
 
 #if defined(__AVX512BF16__)
-
-// Eight rows of so many pairs, transposed: to[c * to_stride + r].
-[[gnu::noinline]] inline void pack_row_pairs(const char* const (&rows)[8], int64_t pairs, float* to,
-                                             int64_t to_stride) {
-  for (int64_t c = 0; c < pairs; c += 8) {
-    const int64_t count = std::min<int64_t>(8, pairs - c);
-    float8 v[8];
-    for (int r = 0; r < 8; ++r) {
-      v[r] = count == 8 ? load_eight<float>(rows[r], c) : load_some_eight<float>(rows[r], c, count);
-    }
-    transpose8(v);
-    for (int i = 0; i < count; ++i) store8(to + (c + i) * to_stride, v[i]);
-  }
-}
 
 // Values as pack_values has them, keys in pairs: to[((c / kGroup) * tile + j / 2) * kGroup + c % kGroup]. There are
 // rows up to a multiple of four.
