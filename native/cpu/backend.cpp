@@ -48,8 +48,8 @@ int32_t query(int32_t index, fovea_device_info& device) {
   device.kind = FOVEA_DEVICE_CPU;
   for (int isa = FOVEA_ISA_PORTABLE; isa <= cpu::kBestTier; ++isa) {
     if (!cpu::runs_here(isa)) continue;
-    device.isa = isa;
     device.isa_available |= 1 << isa;
+    if (cpu::is_fast_here(isa)) device.isa = isa;
   }
   device.multiprocessors = int32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
   device.cache_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));

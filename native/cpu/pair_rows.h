@@ -9,6 +9,11 @@ namespace fovea::cpu::FOVEA_TIER {
 // What is read for a row that is not there.
 alignas(64) inline constexpr char kZeroRow[4096] = {};
 
+// Rows [begin, end) of zeros, of so many elements.
+inline void clear_rows(const Panel<float>& panel, int64_t begin, int64_t end, int64_t columns) {
+  for (int64_t r = begin; r < end; ++r) std::fill_n(panel.at + r * panel.row, columns, 0.0f);
+}
+
 #if defined(__AVX512BF16__)
 
 // Elements [c, c + kLanes) of a row of bfloat16; the first `count` of them, the rest zero and not read.
@@ -64,12 +69,14 @@ void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[
       std::fill_n(here, to.row, 0.0f);
     } else {
       std::memcpy(here, elements + rows.query_offset(stride, i, head), size_t(columns) * sizeof(bfloat16));
+      std::fill(here + columns / 2, here + round_to_steps(columns / 2), 0.0f);
     }
     const char* const words = reinterpret_cast<const char*>(here);
     if (r % 2 != 0) join_two(before, words, columns, joined.at + r / 2 * joined.row);
     before = words;
   });
   if (count % 2 != 0) join_two(before, kZeroRow, columns, joined.at + count / 2 * joined.row);
+  clear_rows(joined, (count + 1) / 2, round_to_steps((count + 1) / 2), round_to_vectors(columns));
 }
 
 // Rows of float32, rounded and joined.
@@ -96,6 +103,53 @@ void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[
 
 #endif
 
+#if defined(FOVEA_TILES)
+
+// Sixteen vectors as sixteen others: lane c of v[r] becomes lane r of v[c].
+inline void transpose_square(vfloat (&v)[16]) {
+  __m512i quads[4][4];
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; ++q) {
+    vfloat four[4];
+    const __m512i t[4] = {_mm512_castps_si512(v[4 * q]), _mm512_castps_si512(v[4 * q + 1]),
+                          _mm512_castps_si512(v[4 * q + 2]), _mm512_castps_si512(v[4 * q + 3])};
+    transpose_quarters(t, four);  // quarter g of four[i]: column 4 g + i of rows 4 q to 4 q + 3
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) quads[i][q] = _mm512_castps_si512(four[i]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m512i low01 = _mm512_shuffle_i32x4(quads[i][0], quads[i][1], 0x88);  // quarters 0, 2 of each
+    const __m512i high01 = _mm512_shuffle_i32x4(quads[i][0], quads[i][1], 0xdd);
+    const __m512i low23 = _mm512_shuffle_i32x4(quads[i][2], quads[i][3], 0x88);
+    const __m512i high23 = _mm512_shuffle_i32x4(quads[i][2], quads[i][3], 0xdd);
+    v[i] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(low01, low23, 0x88));        // quarter 0
+    v[8 + i] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(low01, low23, 0xdd));    // 2
+    v[4 + i] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(high01, high23, 0x88));  // 1
+    v[12 + i] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(high01, high23, 0xdd)); // 3
+  }
+}
+
+// Rows of float32, rounded, as columns of pairs: to.at[c * to.row + r / 2], up to whole tiles.
+[[gnu::noinline]] inline void join_columns(const Panel<float>& from, int rows, int columns, const Panel<float>& to) {
+  for (int64_t c = 0; c < columns; c += kLanes) {
+    for (int r = 0; r < rows; r += 2 * kTilePairs) {
+      vfloat v[kTilePairs];
+#pragma GCC unroll 16
+      for (int p = 0; p < kTilePairs; ++p) {
+        const float* const row = from.at + (r + 2 * p) * from.row + c;
+        const vfloat first = r + 2 * p < rows ? load(row) : vfloat{};
+        v[p] = round_to_pairs(first, r + 2 * p + 1 < rows ? load(row + from.row) : vfloat{});
+      }
+      transpose_square(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < kTileRows; ++i) store(to.at + (c + i) * to.row + r / 2, v[i]);
+    }
+  }
+}
+
+#endif
+
 // Rows as columns, as pack_columns has them, in steps of a product.
 template <typename T>
 inline void pack_steps(const T* from, int64_t stride, int count, int64_t columns, float* to, int64_t to_stride) {
@@ -110,6 +164,7 @@ inline void pack_steps(const T* from, int64_t stride, int count, int64_t columns
     }
     pack_row_pairs(rows, columns / 2, to + j, to_stride);
   }
+  clear_rows({to, to_stride}, columns / 2, round_to_steps(columns / 2), round_to_vectors(count));
 #else
   pack_columns(from, stride, count, columns, to, to_stride);
 #endif
@@ -124,6 +179,7 @@ inline void load_steps(const T* from, int64_t stride, int count, int64_t columns
     const auto* const second = reinterpret_cast<const char*>(from + (k + 1) * stride);
     join_two(first, k + 1 < count ? second : kZeroRow, columns, to.at + k / 2 * to.row);
   }
+  clear_rows(to, (count + 1) / 2, round_to_steps((count + 1) / 2), round_to_vectors(columns));
 #else
   for (int k = 0; k < count; ++k) load_row(from + k * stride, columns, 1.0f, to.at + k * to.row);
 #endif

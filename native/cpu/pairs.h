@@ -40,6 +40,20 @@ struct Product {
   static vfloat add(vfloat a, vfloat b, vfloat sum) { return fma(a, b, sum); }
 };
 #endif
+#if defined(FOVEA_TILES)
+constexpr bool kTiles = true;  // sums take tiles of pairs
+#else
+constexpr bool kTiles = false;
+#endif
 constexpr bool kPairs = Product::kTerms == 2;
+
+// Keys of a step of a sum over them.
+constexpr int kStepKeys = kTier.terms;
+
+// Steps of a product, filled up to what its kernels take at once.
+inline int64_t round_to_steps(int64_t steps) {
+  constexpr int64_t kSteps = kTier.terms / Product::kTerms;
+  return (steps + kSteps - 1) / kSteps * kSteps;
+}
 
 }  // namespace fovea::cpu::FOVEA_TIER

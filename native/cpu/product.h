@@ -9,16 +9,6 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
-// Register blocking: kBlockRows * kBlockVectors accumulators, kBlockVectors columns, one broadcast.
-constexpr int kBlockRows = 6;
-#if defined(__AVX512F__)
-constexpr int kBlockVectors = 4;  // 24 + 4 + 1 of 32 registers
-#elif defined(__AVX2__)
-constexpr int kBlockVectors = 2;  // 12 + 2 + 1 of 16
-#else
-constexpr int kBlockVectors = 1;  // of two registers: 12 + 2 + 2 of 16
-#endif
-
 // Element (m, k) is at[m * row + k * depth].
 struct Factor {
   const float* at;
@@ -36,7 +26,23 @@ struct Span {
   int begin, end;
 };
 
-inline int blocks_of(int rows) { return (rows + kBlockRows - 1) / kBlockRows; }
+}  // namespace fovea::cpu::FOVEA_TIER
+
+#if defined(FOVEA_TILES)
+#include "cpu/tile_product.h"
+#else
+
+namespace fovea::cpu::FOVEA_TIER {
+
+// Register blocking: kBlockRows * kBlockVectors accumulators, kBlockVectors columns, one broadcast.
+constexpr int kBlockRows = 6;
+#if defined(__AVX512F__)
+constexpr int kBlockVectors = 4;  // 24 + 4 + 1 of 32 registers
+#elif defined(__AVX2__)
+constexpr int kBlockVectors = 2;  // 12 + 2 + 1 of 16
+#else
+constexpr int kBlockVectors = 1;  // of two registers: 12 + 2 + 2 of 16
+#endif
 
 template <int kRows, int kVectors>
 [[gnu::noinline]] void multiply_block(const Factor& a, const Panel<const float>& b, int depth,
@@ -171,3 +177,5 @@ inline void multiply_spans(const Factor& a, const Panel<const float>& b, int row
 }
 
 }  // namespace fovea::cpu::FOVEA_TIER
+
+#endif

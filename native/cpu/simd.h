@@ -15,7 +15,9 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
-#if defined(__AVX512BF16__)
+#if defined(FOVEA_TILES)
+constexpr int kIsa = FOVEA_ISA_AMX;
+#elif defined(__AVX512BF16__)
 constexpr int kIsa = FOVEA_ISA_AVX512_BF16;
 #elif defined(__AVX512F__)
 constexpr int kIsa = FOVEA_ISA_AVX512;
@@ -24,8 +26,9 @@ constexpr int kIsa = FOVEA_ISA_AVX2;
 #else
 constexpr int kIsa = FOVEA_ISA_PORTABLE;
 #endif
-constexpr int kLanes = kTiers[kIsa].lanes;
-constexpr int kGroup = kTiers[kIsa].group;
+constexpr Tier kTier = kTiers[kIsa];
+constexpr int kLanes = kTier.lanes;
+constexpr int kGroup = kTier.group;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 

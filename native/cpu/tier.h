@@ -12,11 +12,17 @@ struct Tier {
   int lanes;  // floats of a vector; portable: two registers of a baseline x86-64 or AArch64
   // Register blocking: group * 3 accumulators, 3 vectors of rows, one broadcast. 4 x 3 + 3 + 1 fills the
   // 16 registers of AVX2; AVX-512 has 32, so that twice the keys share each load of rows.
+  // Tiles of AMX are 16 high.
   int group;
+  int terms;  // that sums are filled up to a multiple of with zeros
 };
-constexpr Tier kTiers[] = {
-    {}, {"portable", 8, 4}, {"avx2", 8, 4}, {"avx512", 16, 8}, {"avx512_bf16", 16, 8}};  // by FOVEA_ISA_*
-constexpr int kBestTier = FOVEA_ISA_AVX512_BF16;
+constexpr Tier kTiers[] = {{},
+                           {"portable", 8, 4, 1},
+                           {"avx2", 8, 4, 1},
+                           {"avx512", 16, 8, 1},
+                           {"avx512_bf16", 16, 8, 2},
+                           {"amx", 16, 16, 32}};  // by FOVEA_ISA_*
+constexpr int kBestTier = FOVEA_ISA_AMX;
 
 // Those that every operation has where this is built; X(name, FOVEA_ISA_*). A better one has kernels for a few.
 #if defined(__x86_64__)
@@ -34,5 +40,8 @@ void name_kernel(const char* name, fovea_plan& plan);
 
 // Whether the processor and the operating system under this process have it.
 bool runs_here(int isa);
+
+// Whether it is faster than the tiers below it, where it runs.
+bool is_fast_here(int isa);
 
 }  // namespace fovea::cpu

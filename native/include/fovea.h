@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Raised when a block or a signature changes its meaning; appending a field does not raise it. */
-#define FOVEA_ABI_VERSION 22
+#define FOVEA_ABI_VERSION 23
 #define FOVEA_ERROR_LENGTH 512
 #define FOVEA_MAX_PHASES 6
 #define FOVEA_SPEC_WORDS 192 /* int64s that the spec of any operation fits into */
@@ -62,7 +62,13 @@ enum { FOVEA_FORWARD = 0, FOVEA_BACKWARD = 1 };
 enum { FOVEA_DEVICE_CPU = 1, FOVEA_DEVICE_CUDA = 2 };
 
 /* Instruction set tiers of the CPU backend, in rising order. */
-enum { FOVEA_ISA_PORTABLE = 1, FOVEA_ISA_AVX2 = 2, FOVEA_ISA_AVX512 = 3, FOVEA_ISA_AVX512_BF16 = 4 };
+enum {
+  FOVEA_ISA_PORTABLE = 1,
+  FOVEA_ISA_AVX2 = 2,
+  FOVEA_ISA_AVX512 = 3,
+  FOVEA_ISA_AVX512_BF16 = 4,
+  FOVEA_ISA_AMX = 5
+};
 
 /* How query positions meet key positions where the two lengths differ. */
 enum {

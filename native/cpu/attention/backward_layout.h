@@ -73,6 +73,7 @@ struct BackwardScratch {
   int64_t weights, gradients;  // P and dS of a tile; a cache line before dS as there is behind its rows
   // Of products of pairs: two rows of these as one, and dS as rows of pairs of keys.
   int64_t joined_queries, joined_douts, joined_weights, joined_gradients, gradient_rows;
+  int64_t pair_row;  // of products by tiles: of weights and dS as rows of pairs of rows
   int64_t dkeys, dvalues;
   int64_t bias, mask, buckets, kept;  // of one row
   int64_t gates;                      // of the tile's keys, for each head that has its own
@@ -96,19 +97,22 @@ struct BackwardScratch {
       return at;
     };
     keys = reserve(tile_keys, query_row);
-    transposed_keys = reserve(spec_of(plan).head_dim, key_row);
-    transposed_values = reserve(spec_of(plan).value_head_dim, key_row);
+    // Of pairs there are half as many, but whole tiles of them.
+    transposed_keys = reserve(std::max<int64_t>(16, spec_of(plan).head_dim), key_row);
+    transposed_values = reserve(std::max<int64_t>(16, spec_of(plan).value_head_dim), key_row);
     queries = reserve(tile_rows, query_row);
     douts = reserve(tile_rows, value_row);
     weights = reserve(tile_rows, key_row);
     reserve(spec_of(plan).has_position_keys, 16);
     gradients = reserve(tile_rows, key_row);
-    const bool pairs = plan.isa == FOVEA_ISA_AVX512_BF16;
+    const bool pairs = plan.isa >= FOVEA_ISA_AVX512_BF16;
     const int64_t joined = pairs ? (tile_rows + 1) / 2 : 0;
     joined_queries = reserve(joined, query_row);
     joined_douts = reserve(joined, value_row);
-    joined_weights = reserve(joined, key_row);
-    joined_gradients = reserve(joined, key_row);
+    const bool tiles = plan.isa == FOVEA_ISA_AMX;
+    pair_row = apart(joined);
+    joined_weights = tiles ? reserve(tile_keys, pair_row) : reserve(joined, key_row);
+    joined_gradients = tiles ? reserve(tile_keys, pair_row) : reserve(joined, key_row);
     gradient_rows = reserve(pairs ? tile_rows : 0, key_row);
     dkeys = reserve(tile_keys, query_row);
     dvalues = reserve(tile_keys, value_row);

@@ -67,8 +67,12 @@ class ForwardItem : public ForwardResults {
   void load_keys(int64_t j, int count) {
     key_rows_.find(operands_.key, spec_.key_stride, j, first_, count, plan_.tile_keys, keys_at_);
     if (!few_) {
+#if defined(FOVEA_TILES)
+      pack_keys(keys_at_, count, steps_, keys());
+#else
       with_element_type(
           [&](auto zero) { pack_keys<StepOf<decltype(zero)>>(keys_at_, count, steps_, keys()); });
+#endif
     }
     if (spec_.has_key_scales) load_scales(operands_.key_scales, spec_.key_scales_stride, j, count, key_scales());
     if (!positions_) return;
@@ -82,7 +86,9 @@ class ForwardItem : public ForwardResults {
       const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
       key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);
     } else {
-#if defined(__AVX512BF16__)
+#if defined(FOVEA_TILES)
+      pack_value_columns(values_at_, count, spec_.value_head_dim, plan_.tile_keys / kStepKeys, values());
+#elif defined(__AVX512BF16__)
       pack_value_pairs(values_at_, count, spec_.value_head_dim, plan_.tile_keys / 2, values());
 #else
       with_element_type([&](auto zero) {
@@ -132,6 +138,7 @@ class ForwardItem : public ForwardResults {
           pairs[r] = reinterpret_cast<const char*>(query + query_offset(spec_.query_stride, rows[r]));
         }
         pack_row_pairs(pairs, steps_, to, vectors() * kLanes);
+        for (int64_t c = steps_; c < whole_steps_; ++c) store8(to + c * vectors() * kLanes, float8{});
 #else
         pack_content_queries(*this, operands_, rows, scale_, {scratch_ + layout_.biased, layout_.biased_row}, to,
                              vectors() * kLanes);
@@ -210,7 +217,7 @@ class ForwardItem : public ForwardResults {
     };
     masked(begin, std::min(clear_begin, end));
     if (clear_begin < clear_end) {
-      scores<kVectors>(keys(), queries(panel), steps_, scale_, clear_begin, clear_end, s, maximum());
+      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, clear_begin, clear_end, s, maximum());
     }
     masked(clear_end, end);
     return true;
@@ -229,7 +236,7 @@ class ForwardItem : public ForwardResults {
       });
     } else {
       alignas(64) float unused[kWidth] = {};
-      scores<kVectors>(keys(), queries(panel), steps_, scale_, from / kGroup * kGroup, round_up(to), s, unused);
+      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, from / kGroup * kGroup, round_up(to), s, unused);
     }
     if (spec_.has_key_scales) scale_keys<kWidth>(from, to, key_scales(), s);
   }
@@ -281,7 +288,7 @@ class ForwardItem : public ForwardResults {
       });
       return;
     }
-    accumulate<kVectors>(values(), plan_.tile_keys / Product::kTerms, layout_.value_groups, s, begin, end, alpha(),
+    accumulate<kVectors>(values(), plan_.tile_keys / kStepKeys, layout_.value_groups, s, begin, end, alpha(),
                          outputs(panel));
   }
 
@@ -355,6 +362,7 @@ class ForwardItem : public ForwardResults {
   const KeyGates gates_;
   PositionScores positions_;
   const int64_t steps_ = spec_.head_dim / Product::kTerms;  // of a score
+  const int64_t whole_steps_ = round_to_steps(steps_);
   const float scale_ = modifier_.query_scale();
   int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
   const char* keys_at_[kMostTileKeys];

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "cpu/softmax/backward_layout.h"
+#include "cpu/tier.h"
 #include "ops/attention/attention.h"
 #include "ops/attention/modifier_program.h"
 
@@ -64,12 +65,13 @@ struct ForwardLayout {
   int64_t total;
 
   // Inline, so that no two tiers share its code.
-  [[gnu::always_inline]] ForwardLayout(int tile_queries, int tile_keys, int lanes, int group,
+  [[gnu::always_inline]] ForwardLayout(int tile_queries, int tile_keys, const fovea::cpu::Tier& tier,
                                        const Spec& spec) {
-    const int64_t width = int64_t{kPanelVectors} * lanes;
+    const int64_t width = int64_t{kPanelVectors} * tier.lanes, group = tier.group;
+    const int64_t columns = (spec.head_dim + tier.terms - 1) / tier.terms * tier.terms;
     const int64_t panels = tile_queries / width;
     value_groups = (spec.value_head_dim + group - 1) / group;
-    query_panel = spec.head_dim * width;
+    query_panel = columns * width;
     output_panel = value_groups * group * width;
     int64_t next = 0;
     const auto reserve = [&next](int64_t count) {
@@ -77,7 +79,7 @@ struct ForwardLayout {
       next += (count + 15) / 16 * 16;
       return at;
     };
-    keys = reserve(tile_keys * spec.head_dim);
+    keys = reserve(tile_keys * columns);
     values = reserve(tile_keys * value_groups * group);
     scores = reserve(tile_keys * width);
     alpha = reserve(width);
@@ -112,8 +114,9 @@ struct PartLayout {
   int64_t panel;  // of a whole one
   int64_t total;
 
-  [[gnu::always_inline]] PartLayout(int tile_queries, int lanes, int group, const Spec& spec) {
-    const int64_t columns = (spec.value_head_dim + group - 1) / group * group + 2;
+  [[gnu::always_inline]] PartLayout(int tile_queries, const fovea::cpu::Tier& tier, const Spec& spec) {
+    const int64_t lanes = tier.lanes;
+    const int64_t columns = (spec.value_head_dim + tier.group - 1) / tier.group * tier.group + 2;
     const int64_t rows = std::min<int64_t>(
         tile_queries, spec.query_length * (spec.query_heads / spec.key_heads));
     panel = kPanelVectors * lanes * columns;

@@ -18,7 +18,7 @@ class ForwardSums : public AttentionRows {
       : AttentionRows(spec_of(run.plan), work.sequence, work.batch, work.key_head),
         plan_(run.plan),
         work_(work),
-        layout_(plan_.tile_queries, plan_.tile_keys, kLanes, kGroup, spec_),
+        layout_(plan_.tile_queries, plan_.tile_keys, kTier, spec_),
         scratch_(static_cast<float*>(run.scratch)),
         parts_(static_cast<float*>(run.workspace)) {}
 
@@ -108,7 +108,7 @@ class ForwardSums : public AttentionRows {
 
   // The sums of a part of an item, in the workspace.
   float* part_of(int64_t item, int64_t part, int panel) const {
-    const PartLayout layout(plan_.tile_queries, kLanes, kGroup, spec_);
+    const PartLayout layout(plan_.tile_queries, kTier, spec_);
     return parts_ + (item * parts_of(spec_.key_length) + part) * layout.total + panel * layout.panel;
   }
 

@@ -9,6 +9,7 @@
 // queries stay bfloat16. There, columns of keys and queries, and keys of values and weights, come in pairs.
 #pragma once
 
+#include "cpu/attention/forward_amx.h"
 #include "cpu/attention/rows.h"
 #include "cpu/pairs.h"
 
@@ -35,6 +36,8 @@ template <int kVectors, typename Mask>
 }
 
 inline vfloat unmasked(vfloat v) { return v; }
+
+#if !defined(FOVEA_TILES)
 
 // Scores of keys [begin, end), both multiples of kGroup, from so many steps of a product; raises `maximum` to each
 // row's largest. Of pairs they are multiplied by `scale`.
@@ -100,6 +103,8 @@ template <int kVectors>
     }
   }
 }
+
+#endif
 
 // Leaves weights of keys [begin, end) of a panel as pairs in the memory of the first half of them: weight(j, v), of
 // rising j, and 0 beside them.

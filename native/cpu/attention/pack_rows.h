@@ -74,7 +74,7 @@ template <typename C>
   }
 }
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && !defined(FOVEA_TILES)
 
 // Values as pack_values has them, keys in pairs: to[((c / kGroup) * tile + j / 2) * kGroup + c % kGroup]. There are
 // rows up to a multiple of four.

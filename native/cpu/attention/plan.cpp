@@ -30,7 +30,7 @@ void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) 
   const Spec& spec = spec_of(plan);
   const int64_t items = plan.items[0], parts = parts_of(spec.key_length);
   if (items == 0 || items >= wanted || parts < 2 || spec.has_weights || spec.has_top_weights) return;
-  const PartLayout layout(plan.tile_queries, tier.lanes, tier.group, spec);
+  const PartLayout layout(plan.tile_queries, tier, spec);
   const __int128 bytes = __int128{items} * parts * layout.total * int64_t{sizeof(float)};
   if (bytes > kMostBytes) return;
   plan.phases = 2;
@@ -43,7 +43,7 @@ void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) 
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
-  if (device.isa == FOVEA_ISA_AVX512_BF16 && has_pairs(spec_of(plan))) plan.isa = device.isa;
+  if (device.isa >= FOVEA_ISA_AVX512_BF16 && has_pairs(spec_of(plan))) plan.isa = device.isa;
   const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
   const Spec& spec = spec_of(plan);
   // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on
@@ -79,7 +79,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   plan.items[0] = RowTiles(spec, tile).count() * spec.key_heads;
   plan.workspace_bytes = 0;
   share_keys(tier, wanted, plan);
-  const ForwardLayout layout(plan.tile_queries, tile_keys, tier.lanes, tier.group, spec);
+  const ForwardLayout layout(plan.tile_queries, tile_keys, tier, spec);
   plan.scratch_bytes = layout.total * int64_t{sizeof(float)};
   std::snprintf(plan.kernel, sizeof plan.kernel, "flash_cpu_%s_%dx%d", tier.name, plan.tile_queries,
                 plan.tile_keys);
@@ -89,7 +89,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
 int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
-  if (device.isa == FOVEA_ISA_AVX512_BF16 && has_backward_pairs(spec)) plan.isa = device.isa;
+  if (device.isa >= FOVEA_ISA_AVX512_BF16 && has_backward_pairs(spec)) plan.isa = device.isa;
   // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
   // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
   // holds five copies of them.

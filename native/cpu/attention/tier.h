@@ -12,10 +12,16 @@
 namespace fovea::attention::cpu::FOVEA_TIER {
 
 void run_forward(const ForwardRun& run, const ForwardWork& work) {
+#if defined(FOVEA_TILES)
+  [[maybe_unused]] const TileRegisters registers;
+#endif
   run_item<ForwardItem>(run, work);
 }
 
 void run_backward(const BackwardRun& run, const BackwardWork& work) {
+#if defined(FOVEA_TILES)
+  [[maybe_unused]] const TileRegisters registers;
+#endif
   switch (run.call.phase) {
     case kRowPhase:
       row_item<BackwardScores>(run, work);

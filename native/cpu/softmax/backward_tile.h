@@ -103,10 +103,12 @@ class BackwardTile : public Scores, TileSpans {
   Panel<float> gradients() const { return {run_.scratch + layout_.gradients, layout_.key_row}; }
   // Both transposed, and dS, as factors.
   Factor weights_by_keys() const {
+    if constexpr (kTiles) return {run_.scratch + layout_.joined_weights, layout_.pair_row, 1};
     if constexpr (kPairs) return {run_.scratch + layout_.joined_weights, 1, layout_.key_row};
     return {weights().at, 1, weights().row};
   }
   Factor gradients_by_keys() const {
+    if constexpr (kTiles) return {run_.scratch + layout_.joined_gradients, layout_.pair_row, 1};
     if constexpr (kPairs) return {run_.scratch + layout_.joined_gradients, 1, layout_.key_row};
     return {gradients().at, 1, gradients().row};
   }
@@ -232,7 +234,11 @@ class BackwardTile : public Scores, TileSpans {
         weigh_row<false>(int(row - row_), i, head, seen, after_softcap, row_sums);
       }
     });
-#if defined(__AVX512BF16__)
+#if defined(FOVEA_TILES)
+    join_columns(weights(), rows_, keys_, {run_.scratch + layout_.joined_weights, layout_.pair_row});
+    join_columns(gradients(), rows_, keys_, {run_.scratch + layout_.joined_gradients, layout_.pair_row});
+    round_rows(gradients(), rows_, keys_, {run_.scratch + layout_.gradient_rows, layout_.key_row});
+#elif defined(__AVX512BF16__)
     join_rows(weights(), rows_, keys_, {run_.scratch + layout_.joined_weights, layout_.key_row});
     join_rows(gradients(), rows_, keys_, {run_.scratch + layout_.joined_gradients, layout_.key_row});
     round_rows(gradients(), rows_, keys_, {run_.scratch + layout_.gradient_rows, layout_.key_row});

@@ -14,7 +14,8 @@ import java.util.stream.Stream;
 /** Makes the page and the plot from the reports, so that no figure is ever typed by hand. */
 public final class ResultsPage {
 
-  private static final List<String> ISAS = List.of("portable", "avx2", "avx512", "avx512_bf16");
+  private static final List<String> ISAS =
+      List.of("portable", "avx2", "avx512", "avx512_bf16", "amx");
   private static final List<String> BENCHMARKS =
       Stream.concat(
               Stream.of("call", "attention", "backward", "encoder", "training", "conversions"),

@@ -52,7 +52,7 @@ final class SupportTable {
 
   private SupportTable(Path results) {
     this.results = results;
-    List<String> tiers = List.of("portable", "avx2", "avx512", "avx512_bf16");
+    List<String> tiers = List.of("portable", "avx2", "avx512", "avx512_bf16", "amx");
     NativeLibrary cpu = NativeLoader.load("fovea_cpu").library().orElseThrow();
     for (String tier : tiers) {
       MemorySegment device = FoveaDeviceInfo.allocate(Arena.ofAuto());
@@ -60,7 +60,8 @@ final class SupportTable {
       FoveaDeviceInfo.ISA.set(device, Abi.ISA_PORTABLE + tiers.indexOf(tier));
       FoveaDeviceInfo.ISA_AVAILABLE.set(device, 1 << FoveaDeviceInfo.ISA.get(device));
       // What a tier has no kernels of its own for, it computes with those of the one below.
-      List<String> below = tier.equals("avx512_bf16") ? List.of("cpu-avx512") : List.of();
+      boolean partial = Abi.ISA_PORTABLE + tiers.indexOf(tier) > Abi.ISA_AVX512;
+      List<String> below = partial ? List.of("cpu-avx512") : List.of();
       columns.add(
           new Column(
               "CPU " + tier,

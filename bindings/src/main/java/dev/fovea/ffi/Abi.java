@@ -3,7 +3,7 @@ package dev.fovea.ffi;
 /** The constants of {@code fovea.h}, under their C names less the prefix {@code FOVEA_}. */
 public final class Abi {
   /** {@code FOVEA_ABI_VERSION} these bindings were written for. */
-  public static final int VERSION = 22;
+  public static final int VERSION = 23;
 
   public static final int ERROR_LENGTH = 512;
   public static final int MAX_PHASES = 6;
@@ -37,6 +37,7 @@ public final class Abi {
   public static final int ISA_AVX2 = 2;
   public static final int ISA_AVX512 = 3;
   public static final int ISA_AVX512_BF16 = 4;
+  public static final int ISA_AMX = 5;
 
   public static final int BOTTOM_RIGHT = 0;
   public static final int TOP_LEFT = 1;

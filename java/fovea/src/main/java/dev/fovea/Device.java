@@ -31,9 +31,15 @@ public final class Device {
     AVX512,
     /**
      * The same with AVX512_BF16, whose products of bfloat16 take half the time: for these weights
-     * are rounded to bfloat16, as on GPUs, and elements below the normal numbers count as 0.
+     * are rounded to bfloat16, as on GPUs, and elements below the normal numbers count as 0. Slower
+     * than AVX512 on processors of Intel, where it is not chosen by itself.
      */
-    AVX512_BF16;
+    AVX512_BF16,
+    /**
+     * The same with AMX_BF16, whose tiles multiply bfloat16 eight times as fast; where the
+     * operating system lets this process use them.
+     */
+    AMX;
 
     /** As in device names and {@code -Dfovea.cpu.isa}. */
     String text() {

@@ -26,7 +26,7 @@ public record TestDevice(String name) {
   public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
   private static final String DEVICES =
-      "cpu:portable,cpu:avx2,cpu:avx512,cpu:avx512_bf16,sim:sm_80,sim:sm_90";
+      "cpu:portable,cpu:avx2,cpu:avx512,cpu:avx512_bf16,cpu:amx,sim:sm_80,sim:sm_90";
 
   private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 
@@ -91,9 +91,9 @@ public record TestDevice(String name) {
     return SLOW || isFirst() || !isSimulated() && !isOfPairs() ? 1 : 7;
   }
 
-  /** A tier of the CPU that differs from the one below in bfloat16 alone, which it rounds more. */
+  /** A tier of the CPU that differs from avx512 in bfloat16 alone, which it rounds more. */
   boolean isOfPairs() {
-    return name.endsWith("_bf16");
+    return name.endsWith("_bf16") || name.endsWith("amx");
   }
 
   private boolean isFirst() {

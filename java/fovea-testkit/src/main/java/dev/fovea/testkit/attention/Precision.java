@@ -91,7 +91,7 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
   static Precision of(Device device) {
     MemorySegment info = Devices.backend(device).info();
     if (FoveaDeviceInfo.KIND.get(info) == Abi.DEVICE_CPU) {
-      return FoveaDeviceInfo.ISA.get(info) == Abi.ISA_AVX512_BF16 ? CPU_PAIRS : CPU;
+      return FoveaDeviceInfo.ISA.get(info) >= Abi.ISA_AVX512_BF16 ? CPU_PAIRS : CPU;
     }
     int capability = FoveaDeviceInfo.COMPUTE_CAPABILITY.get(info);
     return capability == HOPPER_CAPABILITY ? HOPPER : TENSOR_CORE;

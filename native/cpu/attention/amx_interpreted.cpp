@@ -1,0 +1,2 @@
+#define FOVEA_TIER amx
+#include "cpu/attention/tier.h"
