@@ -66,7 +66,7 @@ final class CpuBackend implements DeviceBackend {
 
   @Override
   public String name() {
-    return tier == null ? "cpu" : "cpu:" + tier.text();
+    return tier == null ? "cpu" : tier.device();
   }
 
   @Override

@@ -41,6 +41,11 @@ public final class Device {
      */
     AMX;
 
+    /** The name of the device that runs its kernels. */
+    public String device() {
+      return "cpu:" + text();
+    }
+
     /** As in device names and {@code -Dfovea.cpu.isa}. */
     String text() {
       return name().toLowerCase(Locale.ROOT);
@@ -160,7 +165,7 @@ public final class Device {
    */
   public static Device byName(String name) {
     for (Isa tier : Isa.values()) {
-      if (name.equals("cpu:" + tier.text())) {
+      if (name.equals(tier.device())) {
         return cpu(tier);
       }
     }
@@ -171,8 +176,7 @@ public final class Device {
     }
     String known =
         java.util.stream.Stream.concat(
-                Arrays.stream(Isa.values()).map(tier -> "cpu:" + tier.text()),
-                all().stream().map(Device::name))
+                Arrays.stream(Isa.values()).map(Isa::device), all().stream().map(Device::name))
             .sorted()
             .collect(Collectors.joining(", "));
     throw new IllegalArgumentException("there is no device \"" + name + "\"; there are " + known);

@@ -32,7 +32,7 @@ class DeviceTest {
     List<Device> tiers = Device.cpuTiers();
     assertSame(Device.cpu(Device.Isa.PORTABLE), tiers.getFirst());
     for (Device.Isa isa : Device.Isa.values()) {
-      String name = "cpu:" + isa.text();
+      String name = isa.device();
       boolean here = tiers.stream().anyMatch(tier -> tier.name().equals(name));
       if (here) {
         assertTrue(Device.cpu(isa).description().contains(isa.text()));

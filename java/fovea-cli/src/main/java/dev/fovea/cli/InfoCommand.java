@@ -133,6 +133,14 @@ final class InfoCommand extends CliCommand {
       cpu.add("tiers", names);
       text().printf("%nCPU: %s%n", Device.cpu().description());
       text().printf("  runs here: %s%n", String.join(", ", tiers));
+      JsonArray missing = new JsonArray();
+      for (Device.Isa isa : Device.Isa.values()) {
+        if (!tiers.contains(isa.device())) {
+          missing.add(isa.device());
+          text().printf("  %s does not: the processor or the system lacks it%n", isa.device());
+        }
+      }
+      cpu.add("missing", missing);
       long limit = Device.cpu().memoryLimit();
       cpu.addProperty("memoryLimit", limit);
       text().printf("  tensors may take %,d bytes%n", limit);

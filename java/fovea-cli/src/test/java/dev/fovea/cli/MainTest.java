@@ -108,7 +108,10 @@ class MainTest {
     JsonObject json = cli.json();
     assertEquals("fovea_cpu", first(json, "libraries").get("name").getAsString());
     assertTrue(first(json, "libraries").get("loaded").getAsBoolean(), cli.out());
-    assertTrue(json.getAsJsonObject("cpu").getAsJsonArray("tiers").size() >= 1);
+    JsonObject cpu = json.getAsJsonObject("cpu");
+    int here = cpu.getAsJsonArray("tiers").size();
+    assertTrue(here >= 1);
+    assertEquals(Device.Isa.values().length, here + cpu.getAsJsonArray("missing").size());
     assertEquals(
         Device.cpu().memoryLimit(), json.getAsJsonObject("cpu").get("memoryLimit").getAsLong());
     assertEquals("cpu", first(json, "devices").get("name").getAsString());
