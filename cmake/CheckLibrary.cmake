@@ -52,7 +52,7 @@ if(GLIBC)
 endif()
 
 foreach(object IN LISTS OBJECTS)
-  if(object MATCHES "/(avx[0-9]+)[.]cpp")
+  if(object MATCHES "/(avx[0-9a-z_]+|amx)[.]cpp")
     set(isa ${CMAKE_MATCH_1})
     symbols(lines "${object}")
     set(shared ${lines})

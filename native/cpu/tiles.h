@@ -124,8 +124,8 @@ inline TileFactor whole_tiles(const float* at, int64_t steps) {
   return {at, kTilePairs, steps * kTileFloats, kTileFloats};
 }
 
-// C = A B or, with `add`, C += A B, of kRows by kColumns tiles: rows of pairs of B, and rows of C, so many floats apart;
-// `steps` tiles along the sum.
+// C = A B or, with `add`, C += A B, of kRows by kColumns tiles: rows of pairs of B, and rows of C, so many floats
+// apart; `steps` tiles along the sum.
 template <int kRows, int kColumns>
 inline void multiply_tile_block(const TileFactor& a, const float* b, int64_t b_row, int64_t steps, bool add, float* c,
                                 int64_t c_row) {

@@ -3,12 +3,13 @@
 // forward_tile.h: bits do not depend on how many rows a tile has. Pairs of bfloat16 along a row are what float32 is.
 #pragma once
 
+#include "cpu/attention/fetcher.h"
 #include "cpu/attention/pack_rows.h"
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// More rows are packed for: where both ways take as long.
-constexpr int kMostFewRows = 8;
+// More rows are packed for: where both ways take as long. By tiles all rows are, for these sum in another order.
+constexpr int kMostFewRows = kTiles ? 0 : 8;
 // Keys are filled up to a multiple of so many.
 constexpr int kFewKeys = 32;
 
@@ -31,35 +32,6 @@ inline void with_few_rows(int rows, Body body) {
 // Vectors of a line of the caches.
 template <typename C>
 constexpr int kLineVectors = 64 * kValuesOf<C> / int(sizeof(C)) / kLanes;
-
-// Brings rows into L2, line after line as they lie in memory.
-class Fetcher {
- public:
-  Fetcher(const char* const* rows, int64_t bytes, int begin, int end)
-      : rows_(rows), bytes_(bytes), row_(begin), end_(end) {}
-
-  // One line.
-  void next() {
-    if (row_ >= end_) return;
-    __builtin_prefetch(rows_[row_] + at_, 0, 2);
-    at_ += 64;
-    if (at_ < bytes_) return;
-    at_ = 0;
-    ++row_;
-  }
-
-  // What is left.
-  void rest() {
-    while (row_ < end_) next();
-  }
-
- private:
-  const char* const* const rows_;
-  const int64_t bytes_;
-  int64_t at_ = 0;
-  int row_;
-  const int end_;
-};
 
 // Writes scores of kLanes keys, a vector of them for each row, as s[key][lane]: lanes behind the rows repeat some.
 template <int kRows>

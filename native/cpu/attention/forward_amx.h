@@ -1,6 +1,7 @@
 // What forward_tile.h has, by tiles of AMX: blocks of 32 keys or columns of values by 32 rows, and sums of 32 keys.
 #pragma once
 
+#include "cpu/attention/fetcher.h"
 #include "cpu/attention/rows.h"
 #include "cpu/pair_rows.h"
 #include "cpu/tiles.h"
@@ -9,10 +10,12 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// Keys of so many pairs as tiles of sixteen of them: see whole_tiles.
-[[gnu::noinline]] inline void pack_keys(const char* const* rows, int count, int64_t pairs, float* to) {
+// Keys of so many pairs as tiles of sixteen of them: see whole_tiles. Has `fetcher` fetch so many lines for each.
+[[gnu::noinline]] inline void pack_keys(const char* const* rows, Fetcher fetcher, int64_t lines, int count,
+                                        int64_t pairs, float* to) {
   const int64_t steps = tiles_of(pairs);
   for (int j = 0; j < count; ++j) {
+    for (int64_t line = 0; line < lines; ++line) fetcher.next();
     float* at = to + j / kTileRows * steps * kTileFloats + j % kTileRows * kTilePairs;
     int64_t c = 0;
     for (; c + kLanes <= pairs; c += kLanes, at += kTileFloats) {
@@ -22,11 +25,14 @@ namespace fovea::attention::cpu::FOVEA_TIER {
   }
 }
 
-// Columns of values as tiles of sixteen of them, pairs of keys along their rows: `steps` tiles of 32 keys.
-[[gnu::noinline]] inline void pack_value_columns(const char* const* values, int count, int64_t columns, int64_t steps,
-                                                 float* to) {
+// Columns of values as tiles of sixteen of them, pairs of keys along their rows: `steps` tiles of 32 keys. Has `fetcher`
+// fetch so many lines for each.
+[[gnu::noinline]] inline void pack_value_columns(const char* const* values, Fetcher fetcher, int64_t lines, int count,
+                                                 int64_t columns, int64_t steps, float* to) {
+  const int64_t lines_of_square = (lines * kStepKeys + tiles_of(columns) - 1) / tiles_of(columns);
   for (int j = 0; j < count; j += kStepKeys) {
     for (int64_t c = 0; c < columns; c += kLanes) {
+      for (int64_t line = 0; line < lines_of_square; ++line) fetcher.next();
       const int64_t there = columns - c;
       vfloat v[kTilePairs];
 #pragma GCC unroll 16
@@ -42,8 +48,8 @@ namespace fovea::attention::cpu::FOVEA_TIER {
   }
 }
 
-// Scores of keys [begin, end), both multiples of kGroup, times `scale`; raises `maximum` to each row's largest. Keys, and
-// columns of queries, have so many pairs.
+// Scores of keys [begin, end), both multiples of kGroup, times `scale`; raises `maximum` to each row's largest. Keys,
+// and columns of queries, have so many pairs.
 template <int kVectors>
 [[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t pairs, float scale, int begin, int end,
                               float* s, float* maximum) {

@@ -68,7 +68,9 @@ class ForwardItem : public ForwardResults {
     key_rows_.find(operands_.key, spec_.key_stride, j, first_, count, plan_.tile_keys, keys_at_);
     if (!few_) {
 #if defined(FOVEA_TILES)
-      pack_keys(keys_at_, count, steps_, keys());
+      key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
+      const int64_t value_bytes = row_bytes(spec_.value_head_dim);
+      pack_keys(keys_at_, Fetcher(values_at_, value_bytes, 0, count), lines_of(value_bytes), count, steps_, keys());
 #else
       with_element_type(
           [&](auto zero) { pack_keys<StepOf<decltype(zero)>>(keys_at_, count, steps_, keys()); });
@@ -81,13 +83,14 @@ class ForwardItem : public ForwardResults {
   }
   void load_values(int64_t j, int count) {
     key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
-    if (few_) {
-      const int64_t next = j + plan_.tile_keys;
-      const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
-      key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);
-    } else {
+    const int64_t next = j + plan_.tile_keys;
+    const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
+    if (few_ || kTiles) key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);
+    if (!few_) {
 #if defined(FOVEA_TILES)
-      pack_value_columns(values_at_, count, spec_.value_head_dim, plan_.tile_keys / kStepKeys, values());
+      const int64_t key_bytes = row_bytes(spec_.head_dim);
+      pack_value_columns(values_at_, Fetcher(ahead_, key_bytes, 0, there), lines_of(key_bytes), count,
+                         spec_.value_head_dim, plan_.tile_keys / kStepKeys, values());
 #elif defined(__AVX512BF16__)
       pack_value_pairs(values_at_, count, spec_.value_head_dim, plan_.tile_keys / 2, values());
 #else
@@ -115,6 +118,8 @@ class ForwardItem : public ForwardResults {
   int64_t row_bytes(int64_t columns) const {
     return columns / element_values(spec_.cache_dtype) * element_bytes(spec_.cache_dtype);
   }
+
+  static int64_t lines_of(int64_t bytes) { return (bytes + 63) / 64; }
 
   void load_scales(const float* scales, const int64_t (&stride)[2], int64_t j, int count, float* to) const {
     for (int k = 0; k < count; ++k) to[k] = j + k < first_ ? 0.0f : key_rows_.scale(scales, stride, j + k);
@@ -367,7 +372,7 @@ class ForwardItem : public ForwardResults {
   int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
   const char* keys_at_[kMostTileKeys];
   const char* values_at_[kMostTileKeys];
-  const char* ahead_[kMostTileKeys];  // keys of the next tile, where rows are few
+  const char* ahead_[kMostTileKeys];  // keys of the next tile, where they are fetched
 };
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER

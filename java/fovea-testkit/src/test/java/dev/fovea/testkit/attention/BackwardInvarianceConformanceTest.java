@@ -186,6 +186,30 @@ class BackwardInvarianceConformanceTest {
     }
   }
 
+  /** Keys behind those that the last query sees, as the unwritten end of a buffer: NaN, or not. */
+  @OnEveryDevice
+  void keysThatNoQuerySees(TestDevice on) {
+    on.assumeCpu("tiles of a GPU multiply zeros by what is there");
+    int seen = 34;
+    for (DType type : TestDevice.TYPES) {
+      CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, seen, 70).headDim(32);
+      BackwardCase c = deterministic(base.causal().topLeft());
+      BackwardOperands data = BackwardOperands.of(c);
+      Operands forward = data.forward();
+      float[] key = forward.key().clone();
+      float[] value = forward.value().clone();
+      Arrays.fill(key, seen * 32, key.length, Float.NaN);
+      Arrays.fill(value, seen * 32, value.length, Float.NaN);
+      Operands unwritten = new Operands(forward.query(), key, value, null, null, null);
+      BackwardOperands without =
+          BackwardOperands.of(c.forward(), unwritten, data.dout(), null, null);
+      try (BackwardRun a = new BackwardRun(c, data, on.device());
+          BackwardRun b = new BackwardRun(c, without, on.device())) {
+        new Ran(c, a.run()).assertSame(0, new Ran(c, b.run()), 0);
+      }
+    }
+  }
+
   private static float[] middle(float[] threeParts) {
     int size = threeParts.length / 3;
     return Arrays.copyOfRange(threeParts, size, 2 * size);
