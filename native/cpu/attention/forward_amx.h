@@ -25,8 +25,8 @@ namespace fovea::attention::cpu::FOVEA_TIER {
   }
 }
 
-// Columns of values as tiles of sixteen of them, pairs of keys along their rows: `steps` tiles of 32 keys. Has `fetcher`
-// fetch so many lines for each.
+// Columns of values as tiles of sixteen of them, pairs of keys along their rows: `steps` tiles of 32 keys. Has
+// `fetcher` fetch so many lines for each.
 [[gnu::noinline]] inline void pack_value_columns(const char* const* values, Fetcher fetcher, int64_t lines, int count,
                                                  int64_t columns, int64_t steps, float* to) {
   const int64_t lines_of_square = (lines * kStepKeys + tiles_of(columns) - 1) / tiles_of(columns);
