@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class InterpretedTilesTest {
 
   private static final String TIER = "cpu:amx";
-  private static final long CASES = 150;
+  private static final long CASES = 80;
 
   @ParameterizedTest
   @EnumSource(Pass.class)
