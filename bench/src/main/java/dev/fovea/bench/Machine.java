@@ -64,8 +64,8 @@ record Machine(
   }
 
   /**
-   * How many float32 operations a unit for 16-bit matrix products may do in the time of one of the
-   * vector unit: a peer may use it where we do not.
+   * How many operations a unit for 16-bit matrix products may do in the time of one of the float32
+   * vector unit.
    */
   static double sixteenBitFactor() {
     if (tier().compareTo(Isa.AVX512) < 0) {
