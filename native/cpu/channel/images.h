@@ -106,12 +106,23 @@ class Images {
                                  });
       return;
     }
-    for (int64_t c = part.channel; c < part.channel + part.channels; ++c) {
-      fovea::cpu::for_each_piece(
-          parts_.grid, part.begin, part.end, [&](int64_t line, int64_t column, int64_t count) {
-            body(a + c * a_stride.channel + line * a_stride.row + column * a_stride.column,
-                 b + c * b_stride.channel + line * b_stride.row + column * b_stride.column, count, c);
-          });
+    // All channels have the same pieces. Where there is one, it is found once: of rows of 49 pixels an eighth of the time.
+    const auto in_channels = [&](int64_t first, int64_t last, int64_t line, int64_t column, int64_t count) {
+      A* x = a + first * a_stride.channel + line * a_stride.row + column * a_stride.column;
+      B* y = b + first * b_stride.channel + line * b_stride.row + column * b_stride.column;
+      for (int64_t c = first; c < last; ++c, x += a_stride.channel, y += b_stride.channel) body(x, y, count, c);
+    };
+    const int64_t first = part.channel, last = part.channel + part.channels;
+    bool whole = false;
+    fovea::cpu::for_each_piece(parts_.grid, part.begin, part.end, [&](int64_t line, int64_t column, int64_t count) {
+      if (count != part.end - part.begin) return;
+      whole = true;
+      in_channels(first, last, line, column, count);
+    });
+    for (int64_t c = first; !whole && c < last; ++c) {
+      fovea::cpu::for_each_piece(parts_.grid, part.begin, part.end, [&](int64_t line, int64_t column, int64_t count) {
+        in_channels(c, c + 1, line, column, count);
+      });
     }
   }
 
