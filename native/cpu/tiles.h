@@ -15,7 +15,6 @@ constexpr int kTileRows = 16, kTilePairs = 16;
 constexpr int kBlockTiles = 2;
 
 inline int64_t tiles_of(int64_t count) { return (count + 15) / 16; }
-inline int64_t round_to_tiles(int64_t count) { return tiles_of(count) * 16; }
 
 #if defined(__AMX_BF16__)
 

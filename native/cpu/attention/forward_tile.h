@@ -15,8 +15,8 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// One step of kGroup keys or columns of values: their elements, as `mask` leaves them, times rows. A function of its own, inlined at once: as a lambda, which has the
-// sums by reference, it kept these in memory, at 0.6 of the speed.
+// One step of kGroup keys or columns of values: their elements, as `mask` leaves them, times rows. A function of its
+// own, inlined at once: as a lambda, which has the sums by reference, it kept these in memory, at 0.6 of the speed.
 template <int kVectors, typename Mask>
 [[gnu::always_inline]] inline void add_step(const float* elements, const float* rows, Mask mask,
                                             vfloat (&sum)[kGroup][kVectors]) {

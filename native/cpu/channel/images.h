@@ -106,7 +106,8 @@ class Images {
                                  });
       return;
     }
-    // All channels have the same pieces. Where there is one, it is found once: of rows of 49 pixels an eighth of the time.
+    // All channels have the same pieces. Where there is one, it is found once: an eighth of the time of rows of 49
+    // pixels.
     const auto in_channels = [&](int64_t first, int64_t last, int64_t line, int64_t column, int64_t count) {
       A* x = a + first * a_stride.channel + line * a_stride.row + column * a_stride.column;
       B* y = b + first * b_stride.channel + line * b_stride.row + column * b_stride.column;

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.TreeSet;
 
 /**
@@ -60,7 +59,7 @@ record Machine(
 
   /** The tier's name as {@code --isa} takes it. */
   static String tierName() {
-    return tier().name().toLowerCase(Locale.ROOT);
+    return tier().text();
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.fovea.bench;
 
+import dev.fovea.Device.Isa;
 import dev.fovea.bench.Targets.Outcome;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,8 +15,7 @@ import java.util.stream.Stream;
 /** Makes the page and the plot from the reports, so that no figure is ever typed by hand. */
 public final class ResultsPage {
 
-  private static final List<String> ISAS =
-      List.of("portable", "avx2", "avx512", "avx512_bf16", "amx");
+  private static final List<String> ISAS = Stream.of(Isa.values()).map(Isa::text).toList();
   private static final List<String> BENCHMARKS =
       Stream.concat(
               Stream.of("call", "attention", "backward", "encoder", "training", "conversions"),

@@ -52,7 +52,7 @@ final class SupportTable {
 
   private SupportTable(Path results) {
     this.results = results;
-    List<String> tiers = List.of("portable", "avx2", "avx512", "avx512_bf16", "amx");
+    List<String> tiers = Stream.of(Device.Isa.values()).map(Device.Isa::text).toList();
     NativeLibrary cpu = NativeLoader.load("fovea_cpu").library().orElseThrow();
     for (String tier : tiers) {
       MemorySegment device = FoveaDeviceInfo.allocate(Arena.ofAuto());

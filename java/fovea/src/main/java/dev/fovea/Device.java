@@ -48,7 +48,7 @@ public final class Device {
     }
 
     /** As in device names and {@code -Dfovea.cpu.isa}. */
-    String text() {
+    public String text() {
       return name().toLowerCase(Locale.ROOT);
     }
   }

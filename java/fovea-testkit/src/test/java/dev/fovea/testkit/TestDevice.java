@@ -6,6 +6,7 @@ import dev.fovea.DType;
 import dev.fovea.Device;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
@@ -26,7 +27,10 @@ public record TestDevice(String name) {
   public static final List<DType> TYPES = List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16);
 
   private static final String DEVICES =
-      "cpu:portable,cpu:avx2,cpu:avx512,cpu:avx512_bf16,cpu:amx,sim:sm_80,sim:sm_90";
+      Stream.concat(
+              Stream.of(Device.Isa.values()).map(Device.Isa::device),
+              Stream.of("sim:sm_80", "sim:sm_90"))
+          .collect(Collectors.joining(","));
 
   private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 
