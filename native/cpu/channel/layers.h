@@ -25,24 +25,32 @@ struct WeightRows {
   }
 };
 
-// <row, in> of four rows and of one image or two, each in eight parts.
+// A vector of elements [i, i + kLanes), of which `n` are there; the rest is zero.
+inline vfloat load_part(const float* row, int64_t i, int64_t n) {
+  return n >= kLanes ? load_vector(row + i) : load_first(row + i, n);
+}
+
+// As many images at once as there are registers for with four rows.
+constexpr int kLayerImages = kLanes == 16 ? 4 : 2;
+
+// <row, in> of four rows and of some images, each in as many parts as a vector has lanes.
 template <int kImages>
 [[gnu::noinline]] void multiply4(const WeightRows& weight, const float* const (&in)[kImages],
                                  int64_t count, float (&out)[kImages][4]) {
-  float8 sum[kImages][4] = {};
+  vfloat sum[kImages][4] = {};
   const auto step = [&](int64_t i, int64_t n) {
-    float8 v[kImages];
-#pragma GCC unroll 2
-    for (int m = 0; m < kImages; ++m) v[m] = load_of(in[m], i, n);
+    vfloat w[4];
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      const float8 w = load_of(weight.row[k], i, n);
-#pragma GCC unroll 2
-      for (int m = 0; m < kImages; ++m) sum[m][k] += w * v[m];
+    for (int k = 0; k < 4; ++k) w[k] = load_part(weight.row[k], i, n);
+#pragma GCC unroll 4
+    for (int m = 0; m < kImages; ++m) {
+      const vfloat v = load_part(in[m], i, n);
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) sum[m][k] = fma(w[k], v, sum[m][k]);
     }
   };
   int64_t i = 0;
-  for (; i + 8 <= count; i += 8) step(i, 8);
+  for (; i + kLanes <= count; i += kLanes) step(i, kLanes);
   if (i < count) step(i, count - i);
   for (int m = 0; m < kImages; ++m) {
     for (int k = 0; k < 4; ++k) out[m][k] = sum_of(sum[m][k]);
@@ -59,18 +67,18 @@ inline void multiply(const float* weight, int64_t stride, const float* bias, int
         out.of(image)[k] = bias == nullptr ? product[k - r] : product[k - r] + bias[k];
       }
     };
+    const auto products = [&]<int kImages>(int64_t i, std::integral_constant<int, kImages>) {
+      const float* of[kImages];
+      float product[kImages][4];
+      for (int m = 0; m < kImages; ++m) of[m] = in.of(i + m);
+      multiply4<kImages>(four, of, columns, product);
+      for (int m = 0; m < kImages; ++m) write(i + m, product[m]);
+    };
     int64_t i = 0;
-    for (; i + 2 <= images; i += 2) {
-      float product[2][4];
-      multiply4<2>(four, {in.of(i), in.of(i + 1)}, columns, product);
-      write(i, product[0]);
-      write(i + 1, product[1]);
+    for (; i + kLayerImages <= images; i += kLayerImages) {
+      products(i, std::integral_constant<int, kLayerImages>{});
     }
-    if (i < images) {
-      float product[1][4];
-      multiply4<1>(four, {in.of(i)}, columns, product);
-      write(i, product[0]);
-    }
+    for (; i < images; ++i) products(i, std::integral_constant<int, 1>{});
   }
 }
 
@@ -78,12 +86,14 @@ inline void multiply(const float* weight, int64_t stride, const float* bias, int
 [[gnu::noinline]] inline void add4(const WeightRows& weight, const float (&in)[4], int64_t count,
                                    float* out) {
   const auto sum = [&](int64_t i, int64_t n) {
-    float8 v = load_of(out, i, n);
+    vfloat v = load_part(out, i, n);
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) v += load_of(weight.row[k], i, n) * splat8(in[k]);
+    for (int k = 0; k < 4; ++k) v = fma(load_part(weight.row[k], i, n), splat(in[k]), v);
     return v;
   };
-  update_row(out, count, sum);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store_vector(out + i, sum(i, kLanes));
+  if (i < count) store_first(out + i, sum(i, count - i), count - i);
 }
 
 // out = weight^T in, for each image.

@@ -50,7 +50,8 @@ template <typename T>
   }
 }
 
-// Adds kRows rows of x and of dout * x, in one read of both: a sum is loaded and stored once for all.
+// Adds kRows rows of x and of dout * x, in one read of both: a sum is loaded and stored once for all. The next rows
+// are fetched meanwhile: eight streams of a kilobyte are not foreseen, and from memory took 1.2 times as long.
 template <int kRows, typename T, typename O>
 [[gnu::noinline]] void add_products(const T* x, int64_t x_stride, const O* dout, int64_t dout_stride,
                                     int64_t channels, float* sums, float* products) {
@@ -58,6 +59,8 @@ template <int kRows, typename T, typename O>
     float8 rows[kRows];
 #pragma GCC unroll 4
     for (int k = 0; k < kRows; ++k) {
+      __builtin_prefetch(x + (k + kRows) * x_stride + i);
+      __builtin_prefetch(dout + (k + kRows) * dout_stride + i);
       rows[k] = load_of(x + k * x_stride, i, n);
       product += rows[k] * load_of(dout + k * dout_stride, i, n);
     }

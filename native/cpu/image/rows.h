@@ -26,12 +26,19 @@ inline void update_row(T* to, int64_t count, Make make) {
   if (i < count) store_some(to + i, make(i, count - i), count - i);
 }
 
+// A line is read before it is written. It is asked for so many elements ahead, since a short row has ended before it is
+// there.
+constexpr int64_t kAhead = 256;
+
 // Writes them, none of which `make` reads: the last eight at once, some of them for the second time, since
 // a few alone take longer than a short row (49 pixels: a third of the pass).
 template <typename T, typename Make>
 inline void write_row(Cached, T* to, int64_t count, Make make) {
   if (count < 8) return store_some(to, make(0, count), count);
-  for (int64_t i = 0; i + 8 <= count; i += 8) store8(to + i, make(i, 8));
+  for (int64_t i = 0; i + 8 <= count; i += 8) {
+    __builtin_prefetch(to + i + kAhead, 1);
+    store8(to + i, make(i, 8));
+  }
   if (count % 8 > 0) store8(to + count - 8, make(count - 8, 8));
 }
 
