@@ -64,6 +64,36 @@ class InvarianceConformanceTest {
     }
   }
 
+  /** Keys before those that the first query's window reaches: NaN, or not. */
+  @OnEveryDevice
+  void keysBeforeEveryWindow(TestDevice on) {
+    on.assumeCpu("tiles of a GPU multiply zeros by what is there");
+    Device device = on.device();
+    for (DType type : TestDevice.TYPES) {
+      for (int queries : new int[] {1, 3, 24}) {
+        for (int left : new int[] {6, 7}) { // the first key that is seen is an odd one, or an even one
+          CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, queries, 70).headDim(32);
+          AttentionCase c = base.causal().window(left, -1).build();
+          int unseen = (70 - queries - left) * 32;
+          Operands data = Operands.of(c);
+          float[] key = data.key().clone();
+          float[] value = data.value().clone();
+          Arrays.fill(key, 0, unseen, Float.NaN);
+          Arrays.fill(value, 0, unseen, Float.NaN);
+          Operands evicted = new Operands(data.query(), key, value, null, null, null);
+          try (CaseRun a = new CaseRun(c, data, device);
+              CaseRun b = new CaseRun(c, evicted, device)) {
+            a.run();
+            b.run();
+            for (int i = 0; i < queries; i++) {
+              assertArrayEquals(row(a, c, 0, i, 0), row(b, c, 0, i, 0), c + " row " + i);
+            }
+          }
+        }
+      }
+    }
+  }
+
   /** A device does all items of a phase in one call: no executor is asked to help. */
   @OnEveryDevice
   void aDeviceIsOneCall(TestDevice on) {
