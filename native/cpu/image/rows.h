@@ -127,8 +127,8 @@ inline void read_row(const A* a, int64_t stride, int64_t count, Body body) {
 // Calls body(how, i, count, a, to) for parts of a row that is read and one that is written; `next` is
 // from this one to that which is read when it has been written, 0 for none.
 template <typename A, typename T, typename Body>
-[[gnu::always_inline]] inline void map_neighbours(const A* a, T* to, int64_t count, Output<T>& output, int64_t next,
-                           const Body& body) {
+[[gnu::always_inline]] inline void map_neighbours(const A* a, T* to, int64_t count, Output<T>& output,
+                                                  int64_t next, const Body& body) {
   if (output.takes_lines(to, count)) return body(Streamed<A>{a + next}, int64_t{0}, count, a, to);
   for (int64_t i = 0; i < count; i += Output<T>::kElements) {
     const int64_t n = std::min(Output<T>::kElements, count - i);

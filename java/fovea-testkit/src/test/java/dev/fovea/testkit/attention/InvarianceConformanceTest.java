@@ -71,8 +71,8 @@ class InvarianceConformanceTest {
     Device device = on.device();
     for (DType type : TestDevice.TYPES) {
       for (int queries : new int[] {1, 3, 24}) {
-        for (int left :
-            new int[] {6, 7}) { // the first key that is seen is an odd one, or an even one
+        // The first key that is seen is an odd one, or an even one.
+        for (int left : new int[] {6, 7}) {
           CaseBuilder base = new CaseBuilder().dtype(type).lengths(1, queries, 70).headDim(32);
           AttentionCase c = base.causal().window(left, -1).build();
           int unseen = (70 - queries - left) * 32;
