@@ -28,13 +28,17 @@ inline float8 load8(const bfloat16* p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
 }
 
-// As a float of exponent bias 127, of which the bias of 7 is 2^120 too little; 0x7f is NaN.
+// As a float of exponent bias 127; 0x7f is NaN. Numbers below normal are integers of a unit: as floats below normal,
+// and multiplied, they took 20 times as long on an Intel core.
 inline float8 widened(__m256i v, float8_e4m3) {
   const __m256i magnitude = _mm256_and_si256(v, _mm256_set1_epi32(0x7f));
   const __m256i sign = _mm256_slli_epi32(_mm256_srli_epi32(v, 7), 31);
-  const __m256 x = _mm256_castsi256_ps(_mm256_or_si256(_mm256_slli_epi32(magnitude, 20), sign));
+  const __m256i number = _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32(120 << 23));
+  const __m256 low = _mm256_mul_ps(_mm256_cvtepi32_ps(magnitude), _mm256_set1_ps(0x1p-9f));
+  const __m256i is_low = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), magnitude);
+  const __m256 x = _mm256_blendv_ps(_mm256_castsi256_ps(number), low, _mm256_castsi256_ps(is_low));
   const __m256i nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
-  return _mm256_or_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1p120f)), _mm256_castsi256_ps(nan));
+  return _mm256_or_ps(_mm256_or_ps(x, _mm256_castsi256_ps(sign)), _mm256_castsi256_ps(nan));
 }
 inline float8 load8(const float8_e4m3* p) {
   return widened(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), float8_e4m3{});

@@ -29,9 +29,9 @@ inline void with_few_rows(int rows, Body body) {
   }
 }
 
-// Vectors of a line of the caches.
+// Lines of the caches that four columns of kLanes rows have, at least one.
 template <typename C>
-constexpr int kLineVectors = 64 * kValuesOf<C> / int(sizeof(C)) / kLanes;
+constexpr int kQuadLines = std::max(1, 4 * kLanes * int(sizeof(C)) / kValuesOf<C> / 64);
 
 // Writes scores of kLanes keys, a vector of them for each row, as s[key][lane]: lanes behind the rows repeat some.
 template <int kRows>
@@ -64,34 +64,47 @@ inline void store_scores(const vfloat (&rows)[kRows], float* s) {
 
 // Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys, from so many steps of a product.
 // `queries` has kLanes rows, transposed; `ahead` are rows of so many bytes that are read next. Of pairs scores are
-// multiplied by `scale`.
+// multiplied by `scale`. Raises `maximum` to each row's largest.
 template <int kRows, typename C>
 [[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
                                   const float* queries, int64_t steps, [[maybe_unused]] float scale, int begin,
-                                  int end, float* s) {
-  // Sums of one row wait for each other, four cycles for each column: those of other keys fill the time.
-  constexpr int kSquares = kRows <= 2 ? 2 : 1, kKeys = kSquares * kLanes;
+                                  int end, float* s, float* maximum) {
+  // A sum waits four cycles for each column: those of other keys fill the time.
+  constexpr int kSquares = kRows <= kReadersAtOnce * 2 ? 2 : 1, kKeys = kSquares * kLanes;
+  constexpr int kAtOnce = std::min(kSquares, kReadersAtOnce);
   static_assert(kFewKeys % kKeys == 0);
+  vfloat highest[kRows];
+  for (int r = 0; r < kRows; ++r) highest[r] = splat(-kInfinity);
   for (int j = begin / kKeys * kKeys; j < end; j += kKeys) {
     vfloat sum[kSquares][kRows] = {};
-    vfloat square[kLanes];
     int64_t c = 0;
     Fetcher fetcher(ahead, ahead_bytes, j, j + kKeys);
     for (; c + kLanes <= steps; c += kLanes) {
 #pragma GCC unroll 2
-      for (int n = 0; n < kSquares; ++n) {
-        load_whole_square<C>(keys + j + n * kLanes, c, square);
-#pragma GCC unroll 16
-        for (int d = 0; d < kLanes; ++d) {
-          const float* const q = queries + (c + d) * kLanes;
+      for (int n = 0; n < kSquares; n += kAtOnce) {
+        ColumnReader<C> readers[kAtOnce];
+#pragma GCC unroll 4
+        for (int quad = 0; quad < kLanes / 4; ++quad) {
+          vfloat column[kAtOnce][4];
+#pragma GCC unroll 2
+          for (int i = 0; i < kAtOnce; ++i) readers[i].load(keys + j + (n + i) * kLanes, c, quad, column[i]);
+          fetcher.template next<kAtOnce * kQuadLines<C>>();
+#pragma GCC unroll 4
+          for (int d = 0; d < 4; ++d) {
+            const float* const q = queries + (c + 4 * quad + d) * kLanes;
 #pragma GCC unroll 8
-          for (int r = 0; r < kRows; ++r) sum[n][r] = Product::add(square[d], broadcast(q + r), sum[n][r]);
-          if (d % kLineVectors<C> == 0) fetcher.next();
+            for (int r = 0; r < kRows; ++r) {
+              const vfloat query = broadcast(q + r);
+#pragma GCC unroll 2
+              for (int i = 0; i < kAtOnce; ++i) sum[n + i][r] = Product::add(column[i][d], query, sum[n + i][r]);
+            }
+          }
         }
       }
     }
     fetcher.rest();
     for (int n = 0; c < steps && n < kSquares; ++n) {
+      vfloat square[kLanes];
       load_some_square<C>(keys + j + n * kLanes, c, int(steps - c), square);
       for (int d = 0; d < steps - c; ++d) {
         const float* const q = queries + (c + d) * kLanes;
@@ -102,8 +115,17 @@ template <int kRows, typename C>
       for (int r = 0; r < kRows; ++r) sum[n][r] *= scale;
     }
 #pragma GCC unroll 2
-    for (int n = 0; n < kSquares; ++n) store_scores(sum[n], s + (j + n * kLanes) * kLanes);
+    for (int n = 0; n < kSquares; ++n) {
+      for (int r = 0; r < kRows; ++r) highest[r] = max(highest[r], sum[n][r]);
+      store_scores(sum[n], s + (j + n * kLanes) * kLanes);
+    }
   }
+  float most[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    most[r] = highest[r][0];
+    for (int key = 1; key < kLanes; ++key) most[r] = std::max(most[r], highest[r][key]);
+  }
+  for (int lane = 0; lane < kLanes; ++lane) maximum[lane] = std::max(maximum[lane], most[lane % kRows]);
 }
 
 // out = alpha * out + P V over keys [begin, end), out[row][column], rows `out_row` apart and filled up to vectors;
@@ -121,8 +143,8 @@ template <int kRows, typename C>
     constexpr int kCount = vectors();
     vfloat sum[kRows][kCount] = {};
     for (int j = begin / Product::kTerms; j * Product::kTerms < end; ++j) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kCount; v += kLineVectors<C> / Product::kTerms) fetcher.next();
+      // As much as the values are, in rows as long.
+      fetcher.template next<std::max(1, kCount * kLanes * Product::kTerms * int(sizeof(C)) / kValuesOf<C> / 64)>();
       vfloat value[kCount];
 #pragma GCC unroll 8
       for (int v = 0; v < kCount; ++v) {

@@ -76,7 +76,9 @@ class ForwardItem : public ForwardResults {
           [&](auto zero) { pack_keys<StepOf<decltype(zero)>>(keys_at_, count, steps_, keys()); });
 #endif
     }
-    if (spec_.has_key_scales) load_scales(operands_.key_scales, spec_.key_scales_stride, j, count, key_scales());
+    if (spec_.has_key_scales) {
+      key_rows_.load_scales(operands_.key_scales, spec_.key_scales_stride, j, first_, count, key_scales());
+    }
     if (!positions_) return;
     positions_.start_keys(j, count);
     for (int64_t band = 0; band < positions_.bands(); ++band) positions_.load_columns(band, band);
@@ -101,7 +103,7 @@ class ForwardItem : public ForwardResults {
 #endif
     }
     if (spec_.has_value_scales) {
-      load_scales(operands_.value_scales, spec_.value_scales_stride, j, count, value_scales());
+      key_rows_.load_scales(operands_.value_scales, spec_.value_scales_stride, j, first_, count, value_scales());
     }
     if (gates_) gates_.load_keys(j, count);
   }
@@ -121,10 +123,6 @@ class ForwardItem : public ForwardResults {
   }
 
   static int64_t lines_of(int64_t bytes) { return (bytes + 63) / 64; }
-
-  void load_scales(const float* scales, const int64_t (&stride)[2], int64_t j, int count, float* to) const {
-    for (int k = 0; k < count; ++k) to[k] = j + k < first_ ? 0.0f : key_rows_.scale(scales, stride, j + k);
-  }
 
   // ---- the sums of rows -------------------------------------------------------------------------
 
@@ -197,10 +195,12 @@ class ForwardItem : public ForwardResults {
     if (begin >= end || sparse_.next_key(first, last + 1, j + begin) >= j + end) return false;
     const bool whole = sparse_.lets_all(first, last + 1, j + begin, end - begin);
     // Keys that every row sees need no mask; what is left of them and right of them does.
-    const bool modified = modifier_.is_active() || positions_ || few_ || spec_.has_key_scales;
     int clear_begin = round_up(in_tile(low(last))),
         clear_end = in_tile(high(first)) / kGroup * kGroup;
-    if (modified || !whole || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
+    // Few rows have no part of a tile apart.
+    const bool parted = few_ && (clear_begin > begin || clear_end < end || begin % kFewKeys != 0 || end % kFewKeys != 0);
+    const bool modified = modifier_.is_active() || positions_ || !whole;
+    if (modified || parted || clear_begin >= clear_end) clear_begin = clear_end = round_up(end);
     alignas(64) int32_t lows[kWidth], highs[kWidth];
     if (begin < clear_begin || clear_end < end) {
       for (int lane = 0; lane < kWidth; ++lane) {
@@ -213,7 +213,8 @@ class ForwardItem : public ForwardResults {
     std::fill_n(maximum(), kWidth, -kInfinity);
     const auto masked = [&](int from, int to) {
       if (from >= to) return;
-      multiply_keys<kVectors>(panel, from, to, s);
+      alignas(64) float unused[kWidth] = {};
+      multiply_keys<kVectors>(panel, from, to, s, unused);
       if (positions_) positions_.template add_panel<kWidth>(first, last, from, to, s);
       if (modifier_.is_active()) {
         modifier_.apply_panel<kVectors>(first, last, j, from, to, s, relative(), program());
@@ -222,29 +223,30 @@ class ForwardItem : public ForwardResults {
       mask<kVectors>(s, from, to, lows, highs, maximum());
     };
     masked(begin, std::min(clear_begin, end));
-    if (clear_begin < clear_end) {
-      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, clear_begin, clear_end, s, maximum());
-    }
+    if (clear_begin < clear_end) multiply_keys<kVectors>(panel, clear_begin, clear_end, s, maximum());
     masked(clear_end, end);
     return true;
   }
 
-  // The products of keys [from, to), times their scales.
+  // The products of keys [from, to), times their scales; raises `highest` to each row's largest.
   template <int kVectors>
-  void multiply_keys(int panel, int from, int to, float* s) {
+  void multiply_keys(int panel, int from, int to, float* s, float* highest) {
     constexpr int kWidth = kVectors * kLanes;
+    alignas(64) float unused[kWidth] = {};
+    float* const unscaled = spec_.has_key_scales ? unused : highest;
     if (kVectors == 1 && few_) {
       with_element_type([&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
           few_scores<rows(), StepOf<decltype(zero)>>(keys_at_, values_at_, row_bytes(spec_.value_head_dim), queries(panel),
-                                                   steps_, scale_, from, to, s);
+                                                   steps_, scale_, from, to, s, unscaled);
         });
       });
     } else {
-      alignas(64) float unused[kWidth] = {};
-      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, from / kGroup * kGroup, round_up(to), s, unused);
+      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, from / kGroup * kGroup, round_up(to), s, unscaled);
     }
-    if (spec_.has_key_scales) scale_keys<kWidth>(from, to, key_scales(), s);
+    if (!spec_.has_key_scales) return;
+    scale_keys<kWidth>(from, to, key_scales(), s);
+    raise_to_scores<kVectors>(s, from, to, highest);
   }
   template <int kWidth>
   static void scale_keys(int from, int to, const float* scales, float* s) {

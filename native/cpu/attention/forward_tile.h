@@ -160,6 +160,16 @@ template <int kVectors, bool kRounds = false>
   }
 }
 
+// Raises `maximum` to each row's largest score of keys [begin, end).
+template <int kVectors>
+inline void raise_to_scores(const float* s, int begin, int end, float* maximum) {
+  for (int v = 0; v < kVectors; ++v) {
+    vfloat highest = load(maximum + v * kLanes);
+    for (int j = begin; j < end; ++j) highest = max(highest, load(s + (j * kVectors + v) * kLanes));
+    store(maximum + v * kLanes, highest);
+  }
+}
+
 // Sets the scores of keys outside [low, high) of each row, counted from the tile's start, to -inf,
 // and raises `maximum` to each row's largest score of keys [begin, end).
 template <int kVectors>

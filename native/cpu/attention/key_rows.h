@@ -32,9 +32,17 @@ class KeyRows {
     std::fill(to + count, to + filled, kZeroRow);
   }
 
-  // What elements of key j are multiplied by, in a tensor of strides (batch or page, position).
-  float scale(const float* scales, const int64_t (&stride)[2], int64_t j) const {
-    return scales[offset({stride[0], stride[1], 1}, j)];
+  // What elements of keys [j, j + count) are multiplied by, in a tensor of strides (batch or page, position); of those
+  // before `low` 0.
+  void load_scales(const float* scales, const int64_t (&stride)[2], int64_t j, int64_t low, int count,
+                   float* to) const {
+    const int begin = int(std::clamp<int64_t>(low - j, 0, count));
+    std::fill(to, to + begin, 0.0f);
+    for (int k = begin; k < count;) {
+      const int run = int(std::min<int64_t>(count, k + neighbours(j + k)));
+      const float* at = scales + offset({stride[0], stride[1], 1}, j + k);
+      for (; k < run; ++k, at += stride[1]) to[k] = *at;
+    }
   }
 
  private:
