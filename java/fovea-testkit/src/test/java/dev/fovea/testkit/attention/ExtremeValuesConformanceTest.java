@@ -89,6 +89,25 @@ class ExtremeValuesConformanceTest {
     }
   }
 
+  /** Beside scores far below 0 those of keys that are not there, which may be 0, must not count. */
+  @OnEveryDevice
+  void scoresFarBelowThoseOfKeysThatAreNotThere(TestDevice on) {
+    for (DType type : TestDevice.TYPES) {
+      for (int queries : new int[] {1, 4, QUERIES}) {
+        for (int keys : new int[] {8, 40, 200}) {
+          try (Scope scope = Scope.open()) {
+            Tensor query = filled(scope, on, type, 100, 1, queries, 1, DIM);
+            Tensor key = filled(scope, on, type, -100, 1, keys, 1, DIM);
+            Tensor value = filled(scope, on, type, 0.25f, 1, keys, 1, DIM);
+            for (float x : Attention.create().forward(scope, query, key, value).toFloatArray()) {
+              assertEquals(0.25f, x, 1e-3f, type + ", " + queries + " queries, " + keys + " keys");
+            }
+          }
+        }
+      }
+    }
+  }
+
   /** The largest floats, of which a split into TF32 parts must not make infinities. */
   @OnEveryDevice
   void valuesAndKeysAsLargeAsFloatsAre(TestDevice on) {
