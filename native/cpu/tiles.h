@@ -41,10 +41,10 @@ template <int kTile>
 inline void zero_tile() {
   asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
 }
-// Rows lie `stride` floats apart.
+// Rows lie so many bytes apart.
 template <int kTile>
-inline void load_tile(const float* at, int64_t stride) {
-  asm volatile("tileloadd (%0,%1), %%tmm%c2" : : "r"(at), "r"(stride * 4), "i"(kTile) : "memory");
+inline void load_tile_bytes(const char* at, int64_t stride) {
+  asm volatile("tileloadd (%0,%1), %%tmm%c2" : : "r"(at), "r"(stride), "i"(kTile) : "memory");
 }
 template <int kTile>
 inline void store_tile(float* at, int64_t stride) {
@@ -67,7 +67,7 @@ inline void zero_tile() {
   std::memset(tile_registers[kTile], 0, sizeof tile_registers[kTile]);
 }
 template <int kTile>
-inline void load_tile(const float* at, int64_t stride) {
+inline void load_tile_bytes(const char* at, int64_t stride) {
   for (int r = 0; r < kTileRows; ++r) std::memcpy(tile_registers[kTile][r], at + r * stride, 64);
 }
 template <int kTile>
@@ -96,6 +96,12 @@ inline void multiply_tiles() {
 }
 
 #endif
+
+// Rows lie so many floats apart.
+template <int kTile>
+inline void load_tile(const float* at, int64_t stride) {
+  load_tile_bytes<kTile>(reinterpret_cast<const char*>(at), stride * int64_t{sizeof(float)});
+}
 
 // Calls body with each of the sums of a block, as constants: its row and its column of tiles, and its register.
 template <int kRows, int kColumns, typename Body>

@@ -3,13 +3,16 @@
 // forward_tile.h: bits do not depend on how many rows a tile has. Pairs of bfloat16 along a row are what float32 is.
 #pragma once
 
+#include "cpu/attention/few_rows_amx.h"
 #include "cpu/attention/fetcher.h"
 #include "cpu/attention/pack_rows.h"
 
+#if !defined(FOVEA_TILES)
+
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// More rows are packed for: where both ways take as long. By tiles all rows are, for these sum in another order.
-constexpr int kMostFewRows = kTiles ? 0 : 8;
+// More rows are packed for: where both ways take as long.
+constexpr int kMostFewRows = 8;
 // Keys are filled up to a multiple of so many.
 constexpr int kFewKeys = 32;
 
@@ -187,3 +190,5 @@ template <int kRows, typename C>
 }
 
 }  // namespace fovea::attention::cpu::FOVEA_TIER
+
+#endif

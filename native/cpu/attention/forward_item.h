@@ -84,8 +84,8 @@ class ForwardItem : public ForwardResults {
     for (int64_t band = 0; band < positions_.bands(); ++band) positions_.load_columns(band, band);
   }
   void load_values(int64_t j, int count) {
-    // By tiles they were found with the keys.
-    if (!kTiles) key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
+    // Those that tiles pack were found with the keys.
+    if (few_ || !kTiles) key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
     const int64_t next = j + plan_.tile_keys;
     const int there = int(std::clamp<int64_t>(last_ - next, 0, plan_.tile_keys));
     if (few_ || kTiles) key_rows_.find(operands_.key, spec_.key_stride, next, first_, there, plan_.tile_keys, ahead_);

@@ -1,0 +1,176 @@
+// What few_rows.h has, by tiles of AMX: up to a tile of rows, whose keys are read where they lie. The same products in
+// the same order as in forward_amx.h.
+#pragma once
+
+#include "cpu/attention/fetcher.h"
+#include "cpu/attention/forward_amx.h"
+
+#if defined(FOVEA_TILES)
+
+namespace fovea::attention::cpu::FOVEA_TIER {
+
+constexpr int kMostFewRows = kTileRows;
+// Tiles of sums at once: their products take the time that each waits for the one before it.
+constexpr int kFewTiles = 4;
+constexpr int kFewKeys = kFewTiles * kTileRows;
+
+template <typename Body>
+inline void with_few_rows(int, Body body) {
+  body(std::integral_constant<int, kMostFewRows>{});
+}
+
+// Sixteen rows of so many pairs as first factors. Those that lie equally far apart, as keys of a page do, are loaded
+// from there, all others and what is left of a tile through memory of its own.
+class TileOfRows {
+ public:
+  TileOfRows() = default;
+  TileOfRows(const char* const* rows, int64_t pairs) : rows_(rows), pairs_(pairs) {
+    const __m512i eight = _mm512_loadu_si512(rows), others = _mm512_loadu_si512(rows + 8);
+    const __m512i step = _mm512_set1_epi64(rows[1] - rows[0]), base = _mm512_set1_epi64(int64_t(rows[0]));
+    const __m512i there = _mm512_add_epi64(base, _mm512_mullo_epi64(step, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)));
+    const __m512i behind = _mm512_add_epi64(there, _mm512_slli_epi64(step, 3));
+    is_even_ = _mm512_cmpneq_epi64_mask(eight, there) == 0 && _mm512_cmpneq_epi64_mask(others, behind) == 0;
+  }
+
+  template <int kTile>
+  [[gnu::always_inline]] void load(int64_t pair) const {
+    if (is_even_ && pair + kTilePairs <= pairs_) {
+      load_tile_bytes<kTile>(rows_[0] + 4 * pair, rows_[1] - rows_[0]);
+    } else {
+      load_copy<kTile>(pair);
+    }
+  }
+
+ private:
+  template <int kTile>
+  [[gnu::noinline]] void load_copy(int64_t pair) const {
+    alignas(64) float copy[kTileFloats];
+    const __mmask16 there = __mmask16((1u << std::min<int64_t>(kTilePairs, pairs_ - pair)) - 1);
+    for (int r = 0; r < kTileRows; ++r) {
+      store(copy + r * kTilePairs, _mm512_maskz_loadu_ps(there, rows_[r] + 4 * pair));
+    }
+    load_tile<kTile>(copy, kTilePairs);
+  }
+
+  const char* const* rows_;
+  int64_t pairs_;
+  bool is_even_;
+};
+
+template <int kRows, typename C>
+[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
+                                  const float* queries, int64_t pairs, float scale, int begin, int end, float* s,
+                                  float* maximum) {
+  begin = begin / kFewKeys * kFewKeys, end = (end + kFewKeys - 1) / kFewKeys * kFewKeys;
+  const int64_t steps = tiles_of(pairs);
+  const int64_t lines = (ahead_bytes + 63) / 64 * kFewKeys / (steps * kFewTiles);
+  Fetcher fetcher(ahead, ahead_bytes, begin, end);
+  for (int j = begin; j < end; j += kFewKeys) {
+    TileOfRows rows[kFewTiles];
+    for (int t = 0; t < kFewTiles; ++t) rows[t] = TileOfRows(keys + j + t * kTileRows, pairs);
+    zero_tile<0>(), zero_tile<1>(), zero_tile<2>(), zero_tile<3>();
+    const float* q = queries;
+    for (int64_t pair = 0; pair < pairs; pair += kTilePairs, q += kTilePairs * kLanes) {
+      const auto fetch = [&] { for (int64_t line = 0; line < lines; ++line) fetcher.next(); };
+      load_tile<4>(q, kLanes);
+      rows[0].load<5>(pair), multiply_tiles<0, 5, 4>(), fetch();
+      rows[1].load<6>(pair), multiply_tiles<1, 6, 4>(), fetch();
+      rows[2].load<5>(pair), multiply_tiles<2, 5, 4>(), fetch();
+      rows[3].load<6>(pair), multiply_tiles<3, 6, 4>(), fetch();
+    }
+    float* const to = s + j * kLanes;
+    store_tile<0>(to, kLanes), store_tile<1>(to + kTileFloats, kLanes);
+    store_tile<2>(to + 2 * kTileFloats, kLanes), store_tile<3>(to + 3 * kTileFloats, kLanes);
+  }
+  fetcher.rest();
+  scale_scores<1>(scale, begin, end, s, maximum);
+}
+
+// Weights p[key / 2][row] of a step as a first factor, 0 outside of keys [begin, end).
+[[gnu::always_inline]] inline void transpose_weights(const float* p, int step, int begin, int end, float* to) {
+  vfloat v[kTilePairs];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTilePairs; ++i) {
+    const int pair = step * kTilePairs + i;
+    v[i] = pair < begin / 2 || pair >= (end + 1) / 2 ? vfloat{} : load(p + pair * kLanes);
+  }
+  transpose_square(v);
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) store(to + r * kTilePairs, v[r]);
+}
+
+// Columns [c, c + kHalf) of a step of rows, of which the first `count` are there, as pairs of rows: two tiles.
+constexpr int64_t kHalf = 2 * kLanes;
+[[gnu::always_inline]] inline void join_step(const char* const* rows, int64_t c, int64_t count, float* to) {
+  // So that what unpacking leaves apart comes in order.
+  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  const __mmask32 there = count >= kHalf ? ~0u : (1u << count) - 1;
+  const auto words = [&](int row) {
+    return _mm512_permutexvar_epi64(order, _mm512_maskz_loadu_epi16(there, rows[row] + 2 * c));
+  };
+#pragma GCC unroll 4
+  for (int i = 0; i < kTilePairs; ++i) {
+    const __m512i first = words(2 * i), second = words(2 * i + 1);
+    _mm512_store_si512(to + i * kLanes, _mm512_unpacklo_epi16(first, second));
+    _mm512_store_si512(to + kTileFloats + i * kLanes, _mm512_unpackhi_epi16(first, second));
+  }
+}
+
+// Calls body with each of up to kFewTiles tiles, as a constant.
+template <typename Body>
+[[gnu::always_inline]] inline void for_each_tile(int tiles, Body body) {
+  body(std::integral_constant<int, 0>{});
+  if (tiles > 1) body(std::integral_constant<int, 1>{});
+  if (tiles > 2) body(std::integral_constant<int, 2>{});
+  if (tiles > 3) body(std::integral_constant<int, 3>{});
+}
+
+template <int kRows, typename C>
+[[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead, int64_t ahead_bytes,
+                                      int64_t columns, const float* p, int begin, int end, const float* alpha,
+                                      float* out, int64_t out_row) {
+  static_assert(kLanes == kTileRows);
+  const int first = begin / kStepKeys, last = (end + kStepKeys - 1) / kStepKeys;
+  alignas(64) float weights[kMostTileKeys / kStepKeys * kTileFloats];
+  for (int step = first; step < last; ++step) transpose_weights(p, step, begin, end, weights + step * kTileFloats);
+  // A key that is not seen is one of zeros, as a weight of 0 does not undo a NaN.
+  const char* seen[kMostTileKeys];
+  std::fill(seen + first * kStepKeys, seen + begin, kZeroRow);
+  std::copy(values + begin, values + end, seen + begin);
+  std::fill(seen + end, seen + last * kStepKeys, kZeroRow);
+  for (int r = 0; r < kRows; ++r) {
+    if (alpha[r] == 1.0f) continue;
+    const vfloat decay = splat(alpha[r]);
+    for (float* at = out + r * out_row; at < out + (r + 1) * out_row; at += kLanes) store(at, load(at) * decay);
+  }
+  Fetcher fetcher(ahead, ahead_bytes, begin, end);
+  const int64_t halves = (columns + kHalf - 1) / kHalf;
+  const int64_t lines = ((ahead_bytes + 63) / 64 * kStepKeys + halves - 1) / halves;
+  for (int64_t c = 0; c < columns; c += 2 * kHalf) {
+    const bool wide = columns - c > kHalf;
+    // What lies behind the columns is multiplied, too, but not kept.
+    const int tiles = int(tiles_of(std::min(2 * kHalf, columns - c)));
+    for_each_tile(tiles, [&](auto tile) { load_tile<tile()>(out + c + tile() * kLanes, out_row); });
+    for (int step = first; step < last; ++step) {
+      alignas(64) float joined[2][2 * kTileFloats];
+      const auto join = [&](int half) {
+        for (int64_t line = 0; line < lines; ++line) fetcher.next();
+        join_step(seen + step * kStepKeys, c + half * kHalf, columns - c - half * kHalf, joined[half]);
+      };
+      join(0);
+      if (wide) join(1);
+      load_tile<4>(weights + step * kTileFloats, kTilePairs);
+      load_tile<5>(joined[0], kLanes), multiply_tiles<0, 4, 5>();
+      load_tile<6>(joined[0] + kTileFloats, kLanes), multiply_tiles<1, 4, 6>();
+      if (!wide) continue;
+      load_tile<5>(joined[1], kLanes), multiply_tiles<2, 4, 5>();
+      load_tile<6>(joined[1] + kTileFloats, kLanes), multiply_tiles<3, 4, 6>();
+    }
+    for_each_tile(tiles, [&](auto tile) { store_tile<tile()>(out + c + tile() * kLanes, out_row); });
+  }
+  fetcher.rest();
+}
+
+}  // namespace fovea::attention::cpu::FOVEA_TIER
+
+#endif
