@@ -11,6 +11,7 @@ namespace fovea::attention::cpu::FOVEA_TIER {
 // Brings rows into L2, line after line as they lie in memory.
 class Fetcher {
  public:
+  Fetcher() = default;  // has nothing to fetch
   Fetcher(const char* const* rows, int64_t bytes, int begin, int end)
       : row_(rows + begin), end_(rows + std::max(begin, end)), bytes_(bytes) {
     start_row();
@@ -46,9 +47,9 @@ class Fetcher {
     left_ = bytes_;
   }
 
-  const char* const* row_;
-  const char* const* const end_;
-  const int64_t bytes_;
+  const char* const* row_ = nullptr;
+  const char* const* end_ = nullptr;
+  int64_t bytes_ = 0;
   const char* at_ = nullptr;
   int64_t left_ = 0;  // of the row
 };

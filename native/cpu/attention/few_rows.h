@@ -66,12 +66,11 @@ inline void store_scores(const vfloat (&rows)[kRows], float* s) {
 }
 
 // Scores s[key][lane] of the rows' keys [begin, end), both filled up to kFewKeys, from so many steps of a product.
-// `queries` has kLanes rows, transposed; `ahead` are rows of so many bytes that are read next. Of pairs scores are
-// multiplied by `scale`. Raises `maximum` to each row's largest.
+// `queries` has kLanes rows, transposed. Of pairs scores are multiplied by `scale`. Raises `maximum` to each row's
+// largest. Answers what is left to fetch: an eighth, for softmax_step.
 template <int kRows, typename C>
-[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
-                                  const float* queries, int64_t steps, [[maybe_unused]] float scale, int begin,
-                                  int end, float* s, float* maximum) {
+[[gnu::noinline]] Fetcher few_scores(const char* const* keys, Fetcher fetcher, const float* queries, int64_t steps,
+                                     [[maybe_unused]] float scale, int begin, int end, float* s, float* maximum) {
   // A sum waits four cycles for each column: those of other keys fill the time.
   constexpr int kSquares = kRows <= kReadersAtOnce * 2 ? 2 : 1, kKeys = kSquares * kLanes;
   constexpr int kAtOnce = std::min(kSquares, kReadersAtOnce);
@@ -81,7 +80,6 @@ template <int kRows, typename C>
   for (int j = begin / kKeys * kKeys; j < end; j += kKeys) {
     vfloat sum[kSquares][kRows] = {};
     int64_t c = 0;
-    Fetcher fetcher(ahead, ahead_bytes, j, j + kKeys);
     for (; c + kLanes <= steps; c += kLanes) {
 #pragma GCC unroll 2
       for (int n = 0; n < kSquares; n += kAtOnce) {
@@ -91,7 +89,7 @@ template <int kRows, typename C>
           vfloat column[kAtOnce][4];
 #pragma GCC unroll 2
           for (int i = 0; i < kAtOnce; ++i) readers[i].load(keys + j + (n + i) * kLanes, c, quad, column[i]);
-          fetcher.template next<kAtOnce * kQuadLines<C>>();
+          if (quad > 0 || c % (2 * kLanes) == 0) fetcher.template next<kAtOnce * kQuadLines<C>>();
 #pragma GCC unroll 4
           for (int d = 0; d < 4; ++d) {
             const float* const q = queries + (c + 4 * quad + d) * kLanes;
@@ -105,7 +103,6 @@ template <int kRows, typename C>
         }
       }
     }
-    fetcher.rest();
     for (int n = 0; c < steps && n < kSquares; ++n) {
       vfloat square[kLanes];
       load_some_square<C>(keys + j + n * kLanes, c, int(steps - c), square);
@@ -129,19 +126,18 @@ template <int kRows, typename C>
     for (int key = 1; key < kLanes; ++key) most[r] = std::max(most[r], highest[r][key]);
   }
   for (int lane = 0; lane < kLanes; ++lane) maximum[lane] = std::max(maximum[lane], most[lane % kRows]);
+  return fetcher;
 }
 
 // out = alpha * out + P V over keys [begin, end), out[row][column], rows `out_row` apart and filled up to vectors;
-// weights p[key][lane], or of pairs p[key / 2][lane]; `ahead` are rows that are read next.
+// weights p[key][lane], or of pairs p[key / 2][lane]. Values outside are rows of zeros.
 template <int kRows, typename C>
-[[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead,
-                                      int64_t ahead_bytes, int64_t columns, const float* p, int begin, int end,
-                                      const float* alpha, float* out, int64_t out_row) {
+[[gnu::noinline]] void few_accumulate(const char* const* values, Fetcher fetcher, int64_t columns, const float* p,
+                                      int begin, int end, const float* alpha, float* out, int64_t out_row) {
   // As many sums as there are registers for, beside values and a weight.
   constexpr int kSums = kLanes == 16 ? 16 : 8, kVectors = kRows >= kSums / 2 ? 2
                                                           : kRows == 1       ? 8
                                                                              : kSums / kRows;
-  Fetcher fetcher(ahead, ahead_bytes, begin, end);
   const auto add = [&](int64_t c, auto vectors, auto load) {
     constexpr int kCount = vectors();
     vfloat sum[kRows][kCount] = {};
@@ -170,11 +166,9 @@ template <int kRows, typename C>
     }
   };
 #if defined(__AVX512BF16__)
-  // A key that is not seen is one of zeros, as the other of a pair.
-  const auto row_of = [&](int j) { return j < begin || j >= end ? kZeroRow : values[j]; };
-  const auto whole = [&](int j, int64_t at) { return load_joined(row_of(2 * j), row_of(2 * j + 1), at); };
+  const auto whole = [&](int j, int64_t at) { return load_joined(values[2 * j], values[2 * j + 1], at); };
   const auto some = [&](int j, int64_t at) {
-    return load_some_joined(row_of(2 * j), row_of(2 * j + 1), at, columns - at);
+    return load_some_joined(values[2 * j], values[2 * j + 1], at, columns - at);
   };
 #else
   const auto whole = [&](int j, int64_t at) { return load_lanes<C>(values[j], at); };

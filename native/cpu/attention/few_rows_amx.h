@@ -58,20 +58,18 @@ class TileOfRows {
 };
 
 template <int kRows, typename C>
-[[gnu::noinline]] void few_scores(const char* const* keys, const char* const* ahead, int64_t ahead_bytes,
-                                  const float* queries, int64_t pairs, float scale, int begin, int end, float* s,
-                                  float* maximum) {
+[[gnu::noinline]] Fetcher few_scores(const char* const* keys, Fetcher fetcher, const float* queries, int64_t pairs,
+                                     float scale, int begin, int end, float* s, float* maximum) {
   begin = begin / kFewKeys * kFewKeys, end = (end + kFewKeys - 1) / kFewKeys * kFewKeys;
-  const int64_t steps = tiles_of(pairs);
-  const int64_t lines = (ahead_bytes + 63) / 64 * kFewKeys / (steps * kFewTiles);
-  Fetcher fetcher(ahead, ahead_bytes, begin, end);
+  // As much as the keys are, less the eighth.
+  constexpr int64_t kLines = kTileRows * 7 / 8;
   for (int j = begin; j < end; j += kFewKeys) {
     TileOfRows rows[kFewTiles];
     for (int t = 0; t < kFewTiles; ++t) rows[t] = TileOfRows(keys + j + t * kTileRows, pairs);
     zero_tile<0>(), zero_tile<1>(), zero_tile<2>(), zero_tile<3>();
     const float* q = queries;
     for (int64_t pair = 0; pair < pairs; pair += kTilePairs, q += kTilePairs * kLanes) {
-      const auto fetch = [&] { for (int64_t line = 0; line < lines; ++line) fetcher.next(); };
+      const auto fetch = [&] { for (int64_t line = 0; line < kLines; ++line) fetcher.next(); };
       load_tile<4>(q, kLanes);
       rows[0].load<5>(pair), multiply_tiles<0, 5, 4>(), fetch();
       rows[1].load<6>(pair), multiply_tiles<1, 6, 4>(), fetch();
@@ -82,8 +80,8 @@ template <int kRows, typename C>
     store_tile<0>(to, kLanes), store_tile<1>(to + kTileFloats, kLanes);
     store_tile<2>(to + 2 * kTileFloats, kLanes), store_tile<3>(to + 3 * kTileFloats, kLanes);
   }
-  fetcher.rest();
-  scale_scores<1>(scale, begin, end, s, maximum);
+  scale_scores<1>(s, begin, end, [&](int) { return splat(scale); }, maximum);
+  return fetcher;
 }
 
 // Weights p[key / 2][row] of a step as a first factor, 0 outside of keys [begin, end).
@@ -126,26 +124,17 @@ template <typename Body>
 }
 
 template <int kRows, typename C>
-[[gnu::noinline]] void few_accumulate(const char* const* values, const char* const* ahead, int64_t ahead_bytes,
-                                      int64_t columns, const float* p, int begin, int end, const float* alpha,
-                                      float* out, int64_t out_row) {
+[[gnu::noinline]] void few_accumulate(const char* const* values, Fetcher fetcher, int64_t columns, const float* p,
+                                      int begin, int end, const float* alpha, float* out, int64_t out_row) {
   static_assert(kLanes == kTileRows);
   const int first = begin / kStepKeys, last = (end + kStepKeys - 1) / kStepKeys;
   alignas(64) float weights[kMostTileKeys / kStepKeys * kTileFloats];
   for (int step = first; step < last; ++step) transpose_weights(p, step, begin, end, weights + step * kTileFloats);
-  // A key that is not seen is one of zeros, as a weight of 0 does not undo a NaN.
-  const char* seen[kMostTileKeys];
-  std::fill(seen + first * kStepKeys, seen + begin, kZeroRow);
-  std::copy(values + begin, values + end, seen + begin);
-  std::fill(seen + end, seen + last * kStepKeys, kZeroRow);
   for (int r = 0; r < kRows; ++r) {
     if (alpha[r] == 1.0f) continue;
     const vfloat decay = splat(alpha[r]);
     for (float* at = out + r * out_row; at < out + (r + 1) * out_row; at += kLanes) store(at, load(at) * decay);
   }
-  Fetcher fetcher(ahead, ahead_bytes, begin, end);
-  const int64_t halves = (columns + kHalf - 1) / kHalf;
-  const int64_t lines = ((ahead_bytes + 63) / 64 * kStepKeys + halves - 1) / halves;
   for (int64_t c = 0; c < columns; c += 2 * kHalf) {
     const bool wide = columns - c > kHalf;
     // What lies behind the columns is multiplied, too, but not kept.
@@ -154,8 +143,8 @@ template <int kRows, typename C>
     for (int step = first; step < last; ++step) {
       alignas(64) float joined[2][2 * kTileFloats];
       const auto join = [&](int half) {
-        for (int64_t line = 0; line < lines; ++line) fetcher.next();
-        join_step(seen + step * kStepKeys, c + half * kHalf, columns - c - half * kHalf, joined[half]);
+        for (int line = 0; line < kStepKeys; ++line) fetcher.next();
+        join_step(values + step * kStepKeys, c + half * kHalf, columns - c - half * kHalf, joined[half]);
       };
       join(0);
       if (wide) join(1);

@@ -3,6 +3,7 @@
 
 #include "cpu/attention/fetcher.h"
 #include "cpu/attention/rows.h"
+#include "cpu/attention/scale_scores.h"
 #include "cpu/pair_rows.h"
 #include "cpu/tiles.h"
 
@@ -48,35 +49,6 @@ namespace fovea::attention::cpu::FOVEA_TIER {
   }
 }
 
-// Multiplies scores of keys [begin, end) and raises `maximum` to each row's largest.
-template <int kVectors>
-inline void scale_scores(float scale, int begin, int end, float* s, float* maximum) {
-  constexpr int kWidth = kVectors * kLanes;
-  // Of each of so many keys apart: a maximum waits four cycles for the one before it.
-  constexpr int kApart = kVectors == 1 ? 4 : 2;
-  static_assert(kGroup % kApart == 0);
-  vfloat highest[kApart][kVectors];
-  for (int i = 0; i < kApart; ++i) {
-    for (int v = 0; v < kVectors; ++v) highest[i][v] = load(maximum + v * kLanes);
-  }
-  for (int j = begin; j < end; j += kApart) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kApart; ++i) {
-#pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
-        float* const at = s + (j + i) * kWidth + v * kLanes;
-        const vfloat x = load(at) * scale;
-        store(at, x);
-        highest[i][v] = max(highest[i][v], x);
-      }
-    }
-  }
-  for (int v = 0; v < kVectors; ++v) {
-    for (int i = 1; i < kApart; ++i) highest[0][v] = max(highest[0][v], highest[i][v]);
-    store(maximum + v * kLanes, highest[0][v]);
-  }
-}
-
 // Scores of keys [begin, end), both multiples of kGroup, times `scale`; raises `maximum` to each row's largest. Keys,
 // and columns of queries, have so many pairs.
 template <int kVectors>
@@ -90,7 +62,7 @@ template <int kVectors>
                           pairs / kTilePairs, false, s + j * kWidth + v * kLanes, kWidth);
     }
   }
-  scale_scores<kVectors>(scale, begin, end, s, maximum);
+  scale_scores<kVectors>(s, begin, end, [&](int) { return splat(scale); }, maximum);
 }
 
 // A step of keys of which some lie outside [begin, end): of these nothing is multiplied, as a weight of 0 does not

@@ -9,6 +9,7 @@
 #include "cpu/attention/key_rows.h"
 #include "cpu/attention/pack_rows.h"
 #include "cpu/attention/position_scores.h"
+#include "cpu/attention/scale_scores.h"
 #include "cpu/attention/score_modifier.h"
 #include "cpu/attention/sparse_mask.h"
 
@@ -237,23 +238,15 @@ class ForwardItem : public ForwardResults {
     if (kVectors == 1 && few_) {
       with_element_type([&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_scores<rows(), StepOf<decltype(zero)>>(keys_at_, values_at_, row_bytes(spec_.value_head_dim), queries(panel),
-                                                   steps_, scale_, from, to, s, unscaled);
+          fetcher_ = few_scores<rows(), StepOf<decltype(zero)>>(keys_at_, fetcher_, queries(panel), steps_, scale_,
+                                                                from, to, s, unscaled);
         });
       });
     } else {
       scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, from / kGroup * kGroup, round_up(to), s, unscaled);
     }
     if (!spec_.has_key_scales) return;
-    scale_keys<kWidth>(from, to, key_scales(), s);
-    raise_to_scores<kVectors>(s, from, to, highest);
-  }
-  template <int kWidth>
-  static void scale_keys(int from, int to, const float* scales, float* s) {
-    for (int k = from; k < to; ++k) {
-      const vfloat scale = broadcast(scales + k);
-      for (int v = 0; v < kWidth; v += kLanes) store(s + k * kWidth + v, load(s + k * kWidth + v) * scale);
-    }
+    scale_scores<kVectors>(s, from, to, [&](int key) { return broadcast(key_scales() + key); }, highest);
   }
 
   // What lies in gaps of the mask.
@@ -274,24 +267,32 @@ class ForwardItem : public ForwardResults {
 
   template <int kVectors>
   void step(int panel, int64_t j, int count) {
+    constexpr int kWidth = kVectors * kLanes;
     int begin, end;
+    if (few_) fetcher_ = Fetcher(values_at_, row_bytes(spec_.value_head_dim), 0, count);
     if (!score<kVectors>(panel, j, count, begin, end)) return;
     float* s = scores_of_tile();
     const bool weighted = spec_.dropout > 0 || gates_ || spec_.has_value_scales;
     if (kPairs && !weighted) {
-      softmax_step<kVectors, kPairs>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+      softmax_step<kVectors, kPairs>(s, begin, end, maximum(), m(panel), l(panel), alpha(), fetcher_);
     } else {
-      softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha());
+      softmax_step<kVectors>(s, begin, end, maximum(), m(panel), l(panel), alpha(), fetcher_);
     }
     if (spec_.dropout > 0) drop<kVectors>(panel, j, begin, end, s);
     if (gates_) gate<kVectors>(panel, begin, end, s);
-    if (spec_.has_value_scales) scale_keys<kVectors * kLanes>(begin, end, value_scales(), s);
+    if (spec_.has_value_scales) {
+      for (int k = begin; k < end; ++k) {
+        const vfloat scale = broadcast(value_scales() + k);
+        for (int v = 0; v < kWidth; v += kLanes) store(s + k * kWidth + v, load(s + k * kWidth + v) * scale);
+      }
+    }
     if (kPairs && weighted) pair_weights<kVectors>(s, begin, end);
     if (kVectors == 1 && few_) {
       with_element_type([&](auto zero) {
         with_few_rows(rows_, [&](auto rows) {
-          few_accumulate<rows(), decltype(zero)>(values_at_, ahead_, row_bytes(spec_.head_dim), spec_.value_head_dim, s, begin, end, alpha(),
-                                                 few_outputs(), few_row());
+          few_accumulate<rows(), decltype(zero)>(values_at_, Fetcher(ahead_, row_bytes(spec_.head_dim), begin, end),
+                                                 spec_.value_head_dim, s, begin, end, alpha(), few_outputs(),
+                                                 few_row());
         });
       });
       return;
@@ -373,6 +374,7 @@ class ForwardItem : public ForwardResults {
   const int64_t whole_steps_ = round_to_steps(steps_);
   const float scale_ = modifier_.query_scale();
   int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
+  Fetcher fetcher_;  // of few rows: what is read next
   const char* keys_at_[kMostTileKeys];
   const char* values_at_[kMostTileKeys];
   const char* ahead_[kMostTileKeys];  // keys of the next tile, where they are fetched

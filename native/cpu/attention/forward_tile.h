@@ -131,7 +131,7 @@ template <int kVectors>
 // = 0. With kRounds the weights are left as pairs, see each_pair.
 template <int kVectors, bool kRounds = false>
 [[gnu::noinline]] void softmax_step(float* s, int begin, int end, const float* maximum, float* m,
-                                    float* l, float* alpha) {
+                                    float* l, float* alpha, Fetcher fetcher = {}) {
   constexpr int kWidth = kVectors * kLanes;
   vfloat base[kVectors], sum[kVectors];
   for (int v = 0; v < kVectors; ++v) {
@@ -143,6 +143,7 @@ template <int kVectors, bool kRounds = false>
     store(alpha + v * kLanes, exp2(before - base[v]));
   }
   const auto weight = [&](int j, int v) {
+    fetcher.next();
     const vfloat p = exp2(load(s + j * kWidth + v * kLanes) - base[v]);
     sum[v] += p;
     return p;
@@ -158,16 +159,7 @@ template <int kVectors, bool kRounds = false>
     float* at = l + v * kLanes;
     store(at, fma(load(at), load(alpha + v * kLanes), sum[v]));
   }
-}
-
-// Raises `maximum` to each row's largest score of keys [begin, end).
-template <int kVectors>
-inline void raise_to_scores(const float* s, int begin, int end, float* maximum) {
-  for (int v = 0; v < kVectors; ++v) {
-    vfloat highest = load(maximum + v * kLanes);
-    for (int j = begin; j < end; ++j) highest = max(highest, load(s + (j * kVectors + v) * kLanes));
-    store(maximum + v * kLanes, highest);
-  }
+  fetcher.rest();
 }
 
 // Sets the scores of keys outside [low, high) of each row, counted from the tile's start, to -inf,

@@ -108,6 +108,26 @@ class ExtremeValuesConformanceTest {
     }
   }
 
+  /** What lies between rows, and behind the last of them, must not count. */
+  @OnEveryDevice
+  void whatLiesBetweenRows(TestDevice on) {
+    for (DType type : TestDevice.TYPES) {
+      for (int queries : new int[] {1, 4, QUERIES}) {
+        for (int dim : new int[] {8, 24, 40}) {
+          try (Scope scope = Scope.open()) {
+            Tensor query = filled(scope, on, type, 1, 1, queries, 1, dim);
+            Tensor gaps = filled(scope, on, type, Float.NaN, 1, 50, 1, 64);
+            Tensor rows = gaps.slice(3, 0, dim);
+            rows.copyFrom(filled(scope, on, type, 0.25f, 1, 50, 1, dim));
+            for (float x : Attention.create().forward(scope, query, rows, rows).toFloatArray()) {
+              assertEquals(0.25f, x, 1e-3f, type + ", " + queries + " queries, head dim " + dim);
+            }
+          }
+        }
+      }
+    }
+  }
+
   /** The largest floats, of which a split into TF32 parts must not make infinities. */
   @OnEveryDevice
   void valuesAndKeysAsLargeAsFloatsAre(TestDevice on) {
