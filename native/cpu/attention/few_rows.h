@@ -72,7 +72,7 @@ template <int kRows, typename C>
 [[gnu::noinline]] Fetcher few_scores(const char* const* keys, Fetcher fetcher, const float* queries, int64_t steps,
                                      [[maybe_unused]] float scale, int begin, int end, float* s, float* maximum) {
   // A sum waits four cycles for each column: those of other keys fill the time.
-  constexpr int kSquares = kRows <= kReadersAtOnce * 2 ? 2 : 1, kKeys = kSquares * kLanes;
+  constexpr int kSquares = kRows <= (kLanes == 16 ? 4 : 2) ? 2 : 1, kKeys = kSquares * kLanes;
   constexpr int kAtOnce = std::min(kSquares, kReadersAtOnce);
   static_assert(kFewKeys % kKeys == 0);
   vfloat highest[kRows];

@@ -57,28 +57,36 @@ class TileOfRows {
   bool is_even_;
 };
 
+// Calls body with each of up to kFewTiles tiles, as a constant.
+template <typename Body>
+[[gnu::always_inline]] inline void for_each_tile(int tiles, Body body) {
+  body(std::integral_constant<int, 0>{});
+  if (tiles > 1) body(std::integral_constant<int, 1>{});
+  if (tiles > 2) body(std::integral_constant<int, 2>{});
+  if (tiles > 3) body(std::integral_constant<int, 3>{});
+}
+
 template <int kRows, typename C>
 [[gnu::noinline]] Fetcher few_scores(const char* const* keys, Fetcher fetcher, const float* queries, int64_t pairs,
                                      float scale, int begin, int end, float* s, float* maximum) {
   begin = begin / kFewKeys * kFewKeys, end = (end + kFewKeys - 1) / kFewKeys * kFewKeys;
   // As much as the keys are, less the eighth.
-  constexpr int64_t kLines = kTileRows * 7 / 8;
+  constexpr int kLines = kTileRows * 7 / 8;
   for (int j = begin; j < end; j += kFewKeys) {
     TileOfRows rows[kFewTiles];
     for (int t = 0; t < kFewTiles; ++t) rows[t] = TileOfRows(keys + j + t * kTileRows, pairs);
-    zero_tile<0>(), zero_tile<1>(), zero_tile<2>(), zero_tile<3>();
+    for_each_tile(kFewTiles, [](auto sum) { zero_tile<sum()>(); });
     const float* q = queries;
     for (int64_t pair = 0; pair < pairs; pair += kTilePairs, q += kTilePairs * kLanes) {
-      const auto fetch = [&] { for (int64_t line = 0; line < kLines; ++line) fetcher.next(); };
       load_tile<4>(q, kLanes);
-      rows[0].load<5>(pair), multiply_tiles<0, 5, 4>(), fetch();
-      rows[1].load<6>(pair), multiply_tiles<1, 6, 4>(), fetch();
-      rows[2].load<5>(pair), multiply_tiles<2, 5, 4>(), fetch();
-      rows[3].load<6>(pair), multiply_tiles<3, 6, 4>(), fetch();
+      for_each_tile(kFewTiles, [&](auto sum) {
+        constexpr int kKeys = 5 + sum() % 2;
+        rows[sum()].template load<kKeys>(pair);
+        multiply_tiles<sum(), kKeys, 4>();
+        for (int line = 0; line < kLines; line += 2) fetcher.next<2>();
+      });
     }
-    float* const to = s + j * kLanes;
-    store_tile<0>(to, kLanes), store_tile<1>(to + kTileFloats, kLanes);
-    store_tile<2>(to + 2 * kTileFloats, kLanes), store_tile<3>(to + 3 * kTileFloats, kLanes);
+    for_each_tile(kFewTiles, [&](auto sum) { store_tile<sum()>(s + j * kLanes + sum() * kTileFloats, kLanes); });
   }
   scale_scores<1>(s, begin, end, [&](int) { return splat(scale); }, maximum);
   return fetcher;
@@ -114,15 +122,6 @@ constexpr int64_t kHalf = 2 * kLanes;
   }
 }
 
-// Calls body with each of up to kFewTiles tiles, as a constant.
-template <typename Body>
-[[gnu::always_inline]] inline void for_each_tile(int tiles, Body body) {
-  body(std::integral_constant<int, 0>{});
-  if (tiles > 1) body(std::integral_constant<int, 1>{});
-  if (tiles > 2) body(std::integral_constant<int, 2>{});
-  if (tiles > 3) body(std::integral_constant<int, 3>{});
-}
-
 template <int kRows, typename C>
 [[gnu::noinline]] void few_accumulate(const char* const* values, Fetcher fetcher, int64_t columns, const float* p,
                                       int begin, int end, const float* alpha, float* out, int64_t out_row) {
@@ -143,7 +142,7 @@ template <int kRows, typename C>
     for (int step = first; step < last; ++step) {
       alignas(64) float joined[2][2 * kTileFloats];
       const auto join = [&](int half) {
-        for (int line = 0; line < kStepKeys; ++line) fetcher.next();
+        for (int line = 0; line < kStepKeys; line += 4) fetcher.next<4>();
         join_step(values + step * kStepKeys, c + half * kHalf, columns - c - half * kHalf, joined[half]);
       };
       join(0);

@@ -24,11 +24,10 @@ class KeyRows {
     const int begin = int(std::clamp<int64_t>(low - j, 0, count));
     std::fill(to, to + begin, kZeroRow);
     const int64_t step = stride[1] * bytes;
-    for (int k = begin; k < count;) {
-      const int run = int(std::min<int64_t>(count, k + neighbours(j + k)));
+    for_each_run(j, begin, count, [&](int k, int end) {
       const char* row = base + offset(stride, j + k) * bytes;
-      for (; k < run; ++k, row += step) to[k] = row;
-    }
+      for (; k < end; ++k, row += step) to[k] = row;
+    });
     std::fill(to + count, to + filled, kZeroRow);
   }
 
@@ -38,17 +37,22 @@ class KeyRows {
                    float* to) const {
     const int begin = int(std::clamp<int64_t>(low - j, 0, count));
     std::fill(to, to + begin, 0.0f);
-    for (int k = begin; k < count;) {
-      const int run = int(std::min<int64_t>(count, k + neighbours(j + k)));
+    for_each_run(j, begin, count, [&](int k, int end) {
       const float* at = scales + offset({stride[0], stride[1], 1}, j + k);
-      for (; k < run; ++k, at += stride[1]) to[k] = *at;
-    }
+      for (; k < end; ++k, at += stride[1]) to[k] = *at;
+    });
   }
 
  private:
-  // Keys from this one on that lie behind each other.
-  int64_t neighbours(int64_t key) const {
-    return pages_ == nullptr ? INT32_MAX : spec_.page_size - (key & (spec_.page_size - 1));
+  // Calls body(k, end) for runs [k, end) of [begin, count) whose keys j + k lie behind each other.
+  template <typename Body>
+  void for_each_run(int64_t j, int begin, int count, Body body) const {
+    for (int k = begin; k < count;) {
+      const int64_t left = pages_ == nullptr ? INT32_MAX : spec_.page_size - ((j + k) & (spec_.page_size - 1));
+      const int end = int(std::min<int64_t>(count, k + left));
+      body(k, end);
+      k = end;
+    }
   }
 
   int64_t offset(const int64_t (&stride)[3], int64_t key) const {
