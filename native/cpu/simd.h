@@ -131,7 +131,23 @@ inline vfloat exp2_within(vfloat x) {
 }
 
 // The same for any x up to 126, -inf too.
+#if defined(FOVEA_TILES)
+// Relative error 1.9e-7; x < -126 gives exactly 0. Eleven instructions instead of fourteen: 1,370 to 1,000 ns for 6,144 weights of a Xeon.
+// What they would leave below normal numbers takes 150 cycles a vector.
+inline vfloat exp2(vfloat x) {
+  const __mmask16 normal = _mm512_cmp_ps_mask(__m512(x), _mm512_set1_ps(-126.0f), _CMP_NLT_UQ);
+  const vfloat f = vfloat(_mm512_reduce_ps(__m512(x), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));  // x - floor(x)
+  vfloat p = splat(1.8671300495e-3f);  // minimax of 2^f on [0, 1]: error 8.2e-8
+  p = fma(p, f, splat(9.0170307085e-3f));
+  p = fma(p, f, splat(5.5799912661e-2f));
+  p = fma(p, f, splat(2.4016444385e-1f));
+  p = fma(p, f, splat(6.9315129519e-1f));
+  p = fma(p, f, splat(1.0f));
+  return vfloat(_mm512_maskz_scalef_ps(normal, __m512(p), __m512(x)));
+}
+#else
 inline vfloat exp2(vfloat x) { return exp2_within(max(splat(-127.0f), x)); }
+#endif
 
 // log2 of a normal number or 0, which gives -inf: error 1.0e-7, relative to the larger of 1 and the result.
 // NaN stays NaN.

@@ -144,6 +144,9 @@ template <int kVectors, bool kRounds = false>
   }
   const auto weight = [&](int j, int v) {
     fetcher.next();
+#if defined(FOVEA_TILES)
+    if (v == 0 && j % 32 == 0) keep_tiles_awake();
+#endif
     const vfloat p = exp2(load(s + j * kWidth + v * kLanes) - base[v]);
     sum[v] += p;
     return p;
