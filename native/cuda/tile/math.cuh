@@ -52,6 +52,12 @@ FOVEA_DEVICE uint32_t opaque(uint32_t x) {
 #endif
   return x;
 }
+FOVEA_DEVICE float opaque(float x) {
+#ifdef __CUDACC__
+  asm volatile("" : "+f"(x));
+#endif
+  return x;
+}
 template <typename T>
 FOVEA_DEVICE const T* opaque(const T* x) {
 #ifdef __CUDACC__

@@ -77,9 +77,9 @@ FOVEA_DEVICE void multiply_prepared(Fragment<kM, kColumns>& s, uint32_t left, ui
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   static_assert(kColumns % kGroup == 0 && kGroup % 2 == 0);
   sync_warp();  // ldmatrix and mma are .aligned, and what came before may have parted the threads
-  // Kept from tile to tile it is one register too many for 16 bits and for rows of 256 floats (72 bytes of
-  // spills on sm_100); made anew it is for rows of 128 (52 on sm_120).
-  constexpr bool kAnew = kIsHalf<kPrecision> || kRowBytes >= 1024;
+  // Kept from tile to tile it is one register too many for 16 bits, for rows of 256 floats (72 bytes of
+  // spills on sm_100) and of 128 (24 on sm_120).
+  constexpr bool kAnew = kIsHalf<kPrecision> || kRowBytes >= 512;
   const uint32_t lane = (kAnew ? thread_anew() : thread_index()) % kWarp;
   // Where this thread's rows of the operands' first pieces lie.
   const uint32_t left_address = left + Swizzle::offset(row + lane % 16, lane / 16);
@@ -185,7 +185,7 @@ FOVEA_DEVICE void add_weighted_rows_float(Fragment<kM, kColumns>& out,
   using Swizzle = tile::Swizzle<kRowBytes / 16>;
   constexpr int kGroup = kColumnGroup<kPrecision, kColumns>;
   // Anew as in multiply_prepared; kept, rows of 256 floats cost 32 bytes of spills on sm_100.
-  const uint32_t lane = (kRowBytes >= 1024 ? thread_anew() : thread_index()) % kWarp;
+  const uint32_t lane = (kRowBytes >= 512 ? thread_anew() : thread_index()) % kWarp;
   const uint32_t g = lane / 4, t = lane % 4;
   const uint32_t address[2] = {
       rows + Swizzle::offset(2 * t, 2 * first_column + g / 4) + g % 4 * 4,
