@@ -21,6 +21,21 @@ inline void with_cache_type(int32_t dtype, Body body) {
   }
 }
 
+// The same of those that bfloat16 has all numbers of.
+template <typename Body>
+inline void with_tile_type(int32_t dtype, Body body) {
+  switch (dtype) {
+    case FOVEA_INT8:
+      return body(int8_t{});
+    case FOVEA_INT4X2:
+      return body(int4x2{});
+    case FOVEA_FLOAT8_E4M3:
+      return body(float8_e4m3{});
+    default:
+      return body(bfloat16{});
+  }
+}
+
 // Where column c of a row begins: c is even.
 template <typename C>
 inline const C* column(const char* row, int64_t c) {

@@ -105,6 +105,90 @@ void load_pair_rows(const Rows& rows, const void* from, const int64_t (&stride)[
 
 #if defined(FOVEA_TILES)
 
+// Elements of a row that a tile has of it.
+constexpr int kWords = 2 * kLanes;
+inline __mmask32 first_words(int64_t count) { return count >= kWords ? ~0u : (1u << count) - 1; }
+
+// So many codes of a cache as bfloat16, which has all their numbers.
+inline __m512i as_words(__m256i codes, int8_t) {
+  // Beside 2^23 or 2^15 a byte with its highest bit turned is the last digits of a float, 128 more than what is meant.
+  const __m512i two = _mm512_cvtepu16_epi32(codes);
+  constexpr int kTurned = 0x6a;  // of the bits in a mask, turned by others
+  const __m512 even = _mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(two, _mm512_set1_epi32(0xff), _mm512_set1_epi32(0x4b000080), kTurned));
+  const __m512 odd = _mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(two, _mm512_set1_epi32(0xff00), _mm512_set1_epi32(0x47008000), kTurned));
+  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even - splat(0x1p23f + 128)), 16),
+                         _mm512_castps_si512(odd - splat(0x1p15f + 128)));
+}
+inline __m512i as_words(__m256i codes, float8_e4m3) {
+  // Those below normal, 2^-9 times their code.
+  alignas(64) static constexpr uint16_t kLow[kWords] = {0x0000, 0x3b00, 0x3b80, 0x3bc0,
+                                                        0x3c00, 0x3c20, 0x3c40, 0x3c60};
+  const __m512i code = _mm512_cvtepu8_epi16(codes), size = _mm512_and_si512(code, _mm512_set1_epi16(0x7f));
+  const __m512i normal = _mm512_add_epi16(_mm512_slli_epi16(size, 4), _mm512_set1_epi16(120 << 7));
+  __m512i x = _mm512_mask_permutexvar_epi16(normal, _mm512_cmplt_epi16_mask(size, _mm512_set1_epi16(8)), size,
+                                            _mm512_load_si512(kLow));
+  x = _mm512_mask_mov_epi16(x, _mm512_cmpeq_epi16_mask(size, _mm512_set1_epi16(0x7f)), _mm512_set1_epi16(0x7fc0));
+  // The sign, and all other bits of x.
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi16(int16_t(0x8000)), _mm512_slli_epi16(code, 8), x, 0xca);
+}
+inline __m512i as_words(__m128i codes, int4x2) {
+  // By the lowest five bits of a word, the last of which is the other half's.
+  alignas(64) static constexpr uint16_t kNumbers[kWords] = {
+      0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
+      0xc100, 0xc0e0, 0xc0c0, 0xc0a0, 0xc080, 0xc040, 0xc000, 0xbf80,
+      0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
+      0xc100, 0xc0e0, 0xc0c0, 0xc0a0, 0xc080, 0xc040, 0xc000, 0xbf80
+  };
+  const __m512i byte = _mm512_cvtepu8_epi32(codes);
+  return _mm512_permutexvar_epi16(_mm512_or_si512(byte, _mm512_slli_epi32(byte, 12)), _mm512_load_si512(kNumbers));
+}
+
+// Elements [c, c + kWords) of a row as they lie: the first `count` of them, the rest zero and not read. c is even.
+template <typename C>
+inline auto load_codes(const char* row, int64_t c, int64_t count) {
+  const C* const at = column<C>(row, c);
+  if constexpr (sizeof(C) == 2) {
+    return _mm512_maskz_loadu_epi16(first_words(count), at);
+  } else if constexpr (kValuesOf<C> == 2) {
+    return _mm_maskz_loadu_epi8(__mmask16(first_words((count + 1) / 2)), at);
+  } else {
+    return _mm256_maskz_loadu_epi8(first_words(count), at);
+  }
+}
+template <typename C>
+inline __m512i load_wide(const char* row, int64_t c, int64_t count) {
+  if constexpr (sizeof(C) == 2) {
+    return load_codes<C>(row, c, count);
+  } else {
+    return as_words(load_codes<C>(row, c, count), C{});
+  }
+}
+
+// Those of two rows as pairs: of the first sixteen columns, and of the others.
+template <typename C>
+inline void load_joined_wide(const char* first, const char* second, int64_t c, int64_t count, vfloat& low,
+                             vfloat& high) {
+  auto a = load_codes<C>(first, c, count), b = load_codes<C>(second, c, count);
+  __m512i pairs, others;
+  if constexpr (sizeof(C) == 2) {
+    // So that what unpacking leaves apart comes in order.
+    const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+    a = _mm512_permutexvar_epi64(order, a), b = _mm512_permutexvar_epi64(order, b);
+    pairs = _mm512_unpacklo_epi16(a, b), others = _mm512_unpackhi_epi16(a, b);
+  } else if constexpr (kValuesOf<C> == 2) {
+    const __m128i lower = _mm_set1_epi8(15);
+    const __m128i even = _mm_ternarylogic_epi32(lower, a, _mm_slli_epi16(b, 4), 0xca);
+    const __m128i odd = _mm_ternarylogic_epi32(lower, _mm_srli_epi16(a, 4), b, 0xca);
+    pairs = as_words(_mm_unpacklo_epi8(even, odd), C{}), others = as_words(_mm_unpackhi_epi8(even, odd), C{});
+  } else {
+    a = _mm256_permute4x64_epi64(a, 0xd8), b = _mm256_permute4x64_epi64(b, 0xd8);
+    pairs = as_words(_mm256_unpacklo_epi8(a, b), C{}), others = as_words(_mm256_unpackhi_epi8(a, b), C{});
+  }
+  low = from_bits(vint(pairs)), high = from_bits(vint(others));
+}
+
 // Sixteen vectors as sixteen others: lane c of v[r] becomes lane r of v[c].
 inline void transpose_square(vfloat (&v)[16]) {
   __m512i quads[4][4];

@@ -13,14 +13,18 @@ constexpr int kMostFewRows = kTileRows;
 // Tiles of sums at once: their products take the time that each waits for the one before it.
 constexpr int kFewTiles = 4;
 constexpr int kFewKeys = kFewTiles * kTileRows;
+// Lines of the caches that sixteen rows of so many columns as a tile has.
+template <typename C>
+constexpr int kLinesOfTile = kTileRows * kWords * int(sizeof(C)) / kValuesOf<C> / 64;
 
 template <typename Body>
 inline void with_few_rows(int, Body body) {
   body(std::integral_constant<int, kMostFewRows>{});
 }
 
-// Sixteen rows of so many pairs as first factors. Those that lie equally far apart, as keys of a page do, are loaded
-// from there, all others and what is left of a tile through memory of its own.
+// Sixteen rows of so many pairs as first factors. Those of bfloat16 that lie equally far apart, as keys of a page do,
+// are loaded from there, all others and what is left of a tile through memory of its own.
+template <typename C>
 class TileOfRows {
  public:
   TileOfRows() = default;
@@ -32,25 +36,25 @@ class TileOfRows {
     is_even_ = _mm512_cmpneq_epi64_mask(eight, there) == 0 && _mm512_cmpneq_epi64_mask(others, behind) == 0;
   }
 
+  // Tile `pair` / kTilePairs, in two steps, so that what is stored for other tiles is there when it is loaded.
+  [[gnu::always_inline]] void prepare(int64_t pair, float* copy) const {
+    if (lies_there(pair)) return;
+#pragma GCC unroll 4
+    for (int r = 0; r < kTileRows; ++r) {
+      _mm512_store_si512(copy + r * kTilePairs, load_wide<C>(rows_[r], 2 * pair, 2 * (pairs_ - pair)));
+    }
+  }
   template <int kTile>
-  [[gnu::always_inline]] void load(int64_t pair) const {
-    if (is_even_ && pair + kTilePairs <= pairs_) {
+  [[gnu::always_inline]] void load(int64_t pair, const float* copy) const {
+    if (lies_there(pair)) {
       load_tile_bytes<kTile>(rows_[0] + 4 * pair, rows_[1] - rows_[0]);
     } else {
-      load_copy<kTile>(pair);
+      load_tile<kTile>(copy, kTilePairs);
     }
   }
 
  private:
-  template <int kTile>
-  [[gnu::noinline]] void load_copy(int64_t pair) const {
-    alignas(64) float copy[kTileFloats];
-    const __mmask16 there = __mmask16((1u << std::min<int64_t>(kTilePairs, pairs_ - pair)) - 1);
-    for (int r = 0; r < kTileRows; ++r) {
-      store(copy + r * kTilePairs, _mm512_maskz_loadu_ps(there, rows_[r] + 4 * pair));
-    }
-    load_tile<kTile>(copy, kTilePairs);
-  }
+  bool lies_there(int64_t pair) const { return sizeof(C) == 2 && is_even_ && pair + kTilePairs <= pairs_; }
 
   const char* const* rows_;
   int64_t pairs_;
@@ -71,19 +75,21 @@ template <int kRows, typename C>
                                      float scale, int begin, int end, float* s, float* maximum) {
   begin = begin / kFewKeys * kFewKeys, end = (end + kFewKeys - 1) / kFewKeys * kFewKeys;
   // As much as the keys are, less the eighth.
-  constexpr int kLines = kTileRows * 7 / 8;
+  constexpr int kLines = kLinesOfTile<C> * 7 / 8, kAtOnce = kLines % 2 == 0 ? 2 : 1;
   for (int j = begin; j < end; j += kFewKeys) {
-    TileOfRows rows[kFewTiles];
-    for (int t = 0; t < kFewTiles; ++t) rows[t] = TileOfRows(keys + j + t * kTileRows, pairs);
+    TileOfRows<C> rows[kFewTiles];
+    for (int t = 0; t < kFewTiles; ++t) rows[t] = TileOfRows<C>(keys + j + t * kTileRows, pairs);
     for_each_tile(kFewTiles, [](auto sum) { zero_tile<sum()>(); });
     const float* q = queries;
     for (int64_t pair = 0; pair < pairs; pair += kTilePairs, q += kTilePairs * kLanes) {
+      alignas(64) float copies[kFewTiles][kTileFloats];
+      for (int t = 0; t < kFewTiles; ++t) rows[t].prepare(pair, copies[t]);
       load_tile<4>(q, kLanes);
       for_each_tile(kFewTiles, [&](auto sum) {
         constexpr int kKeys = 5 + sum() % 2;
-        rows[sum()].template load<kKeys>(pair);
+        rows[sum()].template load<kKeys>(pair, copies[sum()]);
         multiply_tiles<sum(), kKeys, 4>();
-        for (int line = 0; line < kLines; line += 2) fetcher.next<2>();
+        for (int line = 0; line < kLines; line += kAtOnce) fetcher.next<kAtOnce>();
       });
     }
     for_each_tile(kFewTiles, [&](auto sum) { store_tile<sum()>(s + j * kLanes + sum() * kTileFloats, kLanes); });
@@ -105,20 +111,15 @@ template <int kRows, typename C>
   for (int r = 0; r < kTileRows; ++r) store(to + r * kTilePairs, v[r]);
 }
 
-// Columns [c, c + kHalf) of a step of rows, of which the first `count` are there, as pairs of rows: two tiles.
-constexpr int64_t kHalf = 2 * kLanes;
+// Columns [c, c + kWords) of a step of rows, of which the first `count` are there, as pairs of rows: two tiles.
+template <typename C>
 [[gnu::always_inline]] inline void join_step(const char* const* rows, int64_t c, int64_t count, float* to) {
-  // So that what unpacking leaves apart comes in order.
-  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-  const __mmask32 there = count >= kHalf ? ~0u : (1u << count) - 1;
-  const auto words = [&](int row) {
-    return _mm512_permutexvar_epi64(order, _mm512_maskz_loadu_epi16(there, rows[row] + 2 * c));
-  };
 #pragma GCC unroll 4
   for (int i = 0; i < kTilePairs; ++i) {
-    const __m512i first = words(2 * i), second = words(2 * i + 1);
-    _mm512_store_si512(to + i * kLanes, _mm512_unpacklo_epi16(first, second));
-    _mm512_store_si512(to + kTileFloats + i * kLanes, _mm512_unpackhi_epi16(first, second));
+    vfloat low, high;
+    load_joined_wide<C>(rows[2 * i], rows[2 * i + 1], c, count, low, high);
+    store(to + i * kLanes, low);
+    store(to + kTileFloats + i * kLanes, high);
   }
 }
 
@@ -134,16 +135,16 @@ template <int kRows, typename C>
     const vfloat decay = splat(alpha[r]);
     for (float* at = out + r * out_row; at < out + (r + 1) * out_row; at += kLanes) store(at, load(at) * decay);
   }
-  for (int64_t c = 0; c < columns; c += 2 * kHalf) {
-    const bool wide = columns - c > kHalf;
+  for (int64_t c = 0; c < columns; c += 2 * kWords) {
+    const bool wide = columns - c > kWords;
     // What lies behind the columns is multiplied, too, but not kept.
-    const int tiles = int(tiles_of(std::min(2 * kHalf, columns - c)));
+    const int tiles = int(tiles_of(std::min<int64_t>(2 * kWords, columns - c)));
     for_each_tile(tiles, [&](auto tile) { load_tile<tile()>(out + c + tile() * kLanes, out_row); });
     for (int step = first; step < last; ++step) {
       alignas(64) float joined[2][2 * kTileFloats];
       const auto join = [&](int half) {
-        for (int line = 0; line < kStepKeys; line += 4) fetcher.next<4>();
-        join_step(values + step * kStepKeys, c + half * kHalf, columns - c - half * kHalf, joined[half]);
+        for (int line = 0; line < 2 * kLinesOfTile<C>; line += 4) fetcher.next<4>();
+        join_step<C>(values + step * kStepKeys, c + half * kWords, columns - c - half * kWords, joined[half]);
       };
       join(0);
       if (wide) join(1);

@@ -12,39 +12,42 @@
 namespace fovea::attention::cpu::FOVEA_TIER {
 
 // Keys of so many pairs as tiles of sixteen of them: see whole_tiles. Has `fetcher` fetch so many lines for each.
-[[gnu::noinline]] inline void pack_keys(const char* const* rows, Fetcher fetcher, int64_t lines, int count,
-                                        int64_t pairs, float* to) {
+template <typename C>
+[[gnu::noinline]] void pack_keys(const char* const* rows, Fetcher fetcher, int64_t lines, int count, int64_t pairs,
+                                 float* to) {
   const int64_t steps = tiles_of(pairs);
   for (int j = 0; j < count; ++j) {
     for (int64_t line = 0; line < lines; ++line) fetcher.next();
     float* at = to + j / kTileRows * steps * kTileFloats + j % kTileRows * kTilePairs;
-    int64_t c = 0;
-    for (; c + kLanes <= pairs; c += kLanes, at += kTileFloats) {
-      store(at, from_bits(vint(_mm512_loadu_si512(rows[j] + 4 * c))));
+    for (int64_t c = 0; c < pairs; c += kTilePairs, at += kTileFloats) {
+      _mm512_store_si512(at, load_wide<C>(rows[j], 2 * c, 2 * (pairs - c)));
     }
-    if (c < pairs) store(at, _mm512_maskz_loadu_ps(__mmask16((1u << (pairs - c)) - 1), rows[j] + 4 * c));
   }
 }
 
 // Columns of values as tiles of sixteen of them, pairs of keys along their rows: `steps` tiles of 32 keys. Has
 // `fetcher` fetch so many lines for each.
-[[gnu::noinline]] inline void pack_value_columns(const char* const* values, Fetcher fetcher, int64_t lines, int count,
-                                                 int64_t columns, int64_t steps, float* to) {
-  const int64_t lines_of_square = (lines * kStepKeys + tiles_of(columns) - 1) / tiles_of(columns);
+template <typename C>
+[[gnu::noinline]] void pack_value_columns(const char* const* values, Fetcher fetcher, int64_t lines, int count,
+                                          int64_t columns, int64_t steps, float* to) {
+  const int64_t squares = (columns + kWords - 1) / kWords;
+  const int64_t lines_of_square = (lines * kStepKeys + squares - 1) / squares;
   for (int j = 0; j < count; j += kStepKeys) {
-    for (int64_t c = 0; c < columns; c += kLanes) {
+    for (int64_t c = 0; c < columns; c += kWords) {
       for (int64_t line = 0; line < lines_of_square; ++line) fetcher.next();
-      const int64_t there = columns - c;
-      vfloat v[kTilePairs];
+      vfloat low[kTilePairs], high[kTilePairs];
 #pragma GCC unroll 16
       for (int p = 0; p < kTilePairs; ++p) {
-        const char *const first = values[j + 2 * p], *const second = values[j + 2 * p + 1];
-        v[p] = there >= kLanes ? load_joined(first, second, c) : load_some_joined(first, second, c, there);
+        load_joined_wide<C>(values[j + 2 * p], values[j + 2 * p + 1], c, columns - c, low[p], high[p]);
       }
-      transpose_square(v);
-      float* const tile = to + (c / kTileRows * steps + j / kStepKeys) * kTileFloats;
+      const auto put = [&](int64_t at, vfloat (&v)[kTilePairs]) {
+        transpose_square(v);
+        float* const tile = to + (at / kTileRows * steps + j / kStepKeys) * kTileFloats;
 #pragma GCC unroll 16
-      for (int r = 0; r < kTileRows; ++r) store(tile + r * kTilePairs, v[r]);
+        for (int r = 0; r < kTileRows; ++r) store(tile + r * kTilePairs, v[r]);
+      };
+      put(c, low);
+      if (c + kTileRows < columns) put(c + kTileRows, high);
     }
   }
 }

@@ -52,9 +52,9 @@ class ForwardItem : public ForwardResults {
   }
 
  private:
-  // What a step of a score takes of a row of such elements: pairs lie there as float32 does.
+  // What a step of a score takes of a row of such elements: pairs lie there as float32 does, but for tiles.
   template <typename T>
-  using StepOf = std::conditional_t<kPairs, float, T>;
+  using StepOf = std::conditional_t<kPairs && !kTiles, float, T>;
 
   // Where the first tile begins that has a key from `key` on which no gap of the mask hides.
   int64_t tile_at(int64_t key) const {
@@ -71,7 +71,10 @@ class ForwardItem : public ForwardResults {
 #if defined(FOVEA_TILES)
       key_rows_.find(operands_.value, spec_.value_stride, j, first_, count, plan_.tile_keys, values_at_);
       const int64_t value_bytes = row_bytes(spec_.value_head_dim);
-      pack_keys(keys_at_, Fetcher(values_at_, value_bytes, 0, count), lines_of(value_bytes), count, steps_, keys());
+      with_element_type([&](auto zero) {
+        pack_keys<decltype(zero)>(keys_at_, Fetcher(values_at_, value_bytes, 0, count), lines_of(value_bytes), count,
+                                  steps_, keys());
+      });
 #else
       with_element_type(
           [&](auto zero) { pack_keys<StepOf<decltype(zero)>>(keys_at_, count, steps_, keys()); });
@@ -93,8 +96,10 @@ class ForwardItem : public ForwardResults {
     if (!few_) {
 #if defined(FOVEA_TILES)
       const int64_t key_bytes = row_bytes(spec_.head_dim);
-      pack_value_columns(values_at_, Fetcher(ahead_, key_bytes, 0, there), lines_of(key_bytes), count,
-                         spec_.value_head_dim, plan_.tile_keys / kStepKeys, values());
+      with_element_type([&](auto zero) {
+        pack_value_columns<decltype(zero)>(values_at_, Fetcher(ahead_, key_bytes, 0, there), lines_of(key_bytes), count,
+                                           spec_.value_head_dim, plan_.tile_keys / kStepKeys, values());
+      });
 #elif defined(__AVX512BF16__)
       pack_value_pairs(values_at_, count, spec_.value_head_dim, plan_.tile_keys / 2, values());
 #else
@@ -112,7 +117,9 @@ class ForwardItem : public ForwardResults {
   // Calls body(T{}) with the type of values where they lie.
   template <typename Body>
   void with_element_type(Body body) const {
-    if constexpr (kPairs) {
+    if constexpr (kTiles) {
+      with_tile_type(spec_.cache_dtype, body);
+    } else if constexpr (kPairs) {
       body(bfloat16{});
     } else {
       with_cache_type(spec_.cache_dtype, body);

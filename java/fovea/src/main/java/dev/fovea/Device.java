@@ -36,9 +36,9 @@ public final class Device {
      */
     AVX512_BF16,
     /**
-     * The same with AMX_BF16, whose tiles multiply bfloat16 eight times as fast; where the
-     * operating system lets this process use them. The first look at the CPU asks it to, after
-     * which alternate signal stacks below 12 KB are refused.
+     * The same with AMX_BF16, whose tiles multiply bfloat16 eight times as fast, queries of it with
+     * caches of bytes too; where the operating system lets this process use them. The first look at
+     * the CPU asks it to, after which alternate signal stacks below 12 KB are refused.
      */
     AMX;
 

@@ -5,6 +5,7 @@ import dev.fovea.Device;
 import dev.fovea.access.Devices;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
+import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -20,20 +21,24 @@ import java.lang.foreign.MemorySegment;
  *     that weights are rounded to it; else weights stay float32
  * @param float8 and they may be of e4m3, by kernels of few features: see {@link #products}
  * @param pairs or some take factors of bfloat16, and sum them as float32
+ * @param tiles and so do those with caches of bytes, of int8 where four heads share a key
  */
-public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
+public record Precision(boolean tensorCores, boolean float8, boolean pairs, boolean tiles) {
 
   /** Weights in float32. */
-  public static final Precision CPU = new Precision(false, false, false);
+  public static final Precision CPU = new Precision(false, false, false, false);
 
   /** Those of bfloat16 in bfloat16. */
-  public static final Precision CPU_PAIRS = new Precision(false, false, true);
+  public static final Precision CPU_PAIRS = new Precision(false, false, true, false);
+
+  /** The same of caches of bytes, too. */
+  static final Precision CPU_TILES = new Precision(false, false, true, true);
 
   /** Weights in the input dtype. */
-  public static final Precision TENSOR_CORE = new Precision(true, false, false);
+  public static final Precision TENSOR_CORE = new Precision(true, false, false, false);
 
   /** The same of compute capability 9.0: of e4m3, too. */
-  public static final Precision HOPPER = new Precision(true, true, false);
+  public static final Precision HOPPER = new Precision(true, true, false, false);
 
   private static final int HOPPER_CAPABILITY = 90;
 
@@ -91,7 +96,8 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
   static Precision of(Device device) {
     MemorySegment info = Devices.backend(device).info();
     if (FoveaDeviceInfo.KIND.get(info) == Abi.DEVICE_CPU) {
-      return FoveaDeviceInfo.ISA.get(info) >= Abi.ISA_AVX512_BF16 ? CPU_PAIRS : CPU;
+      int isa = FoveaDeviceInfo.ISA.get(info);
+      return isa == Abi.ISA_AMX ? CPU_TILES : isa == Abi.ISA_AVX512_BF16 ? CPU_PAIRS : CPU;
     }
     int capability = FoveaDeviceInfo.COMPUTE_CAPABILITY.get(info);
     return capability == HOPPER_CAPABILITY ? HOPPER : TENSOR_CORE;
@@ -130,10 +136,13 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs) {
     return cached.isQuantized() || cached == DType.FLOAT16 ? DType.FLOAT16 : DType.FLOAT32;
   }
 
-  private static boolean isOfPairs(AttentionCase c) {
+  private boolean isOfPairs(AttentionCase c) {
     Options o = c.options();
-    boolean cached = c.cache() == null || c.cache().type() == DType.BFLOAT16;
-    boolean even = c.geometry().headDim() % 2 == 0;
+    DType cache = c.cache() == null ? DType.BFLOAT16 : c.cache().type();
+    Geometry g = c.geometry();
+    boolean heads = cache != DType.INT8 || g.queryHeads() >= 4 * g.keyHeads();
+    boolean cached = cache == DType.BFLOAT16 || tiles && cache.isQuantized() && heads;
+    boolean even = g.headDim() % 2 == 0;
     return o.dtype() == DType.BFLOAT16 && cached && even && o.positions().equals(Positions.NONE);
   }
 
