@@ -5,7 +5,6 @@ import dev.fovea.Device;
 import dev.fovea.access.Devices;
 import dev.fovea.ffi.Abi;
 import dev.fovea.ffi.FoveaDeviceInfo;
-import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.attention.Options.Alibi;
 import dev.fovea.testkit.attention.Options.Bias;
@@ -21,7 +20,7 @@ import java.lang.foreign.MemorySegment;
  *     that weights are rounded to it; else weights stay float32
  * @param float8 and they may be of e4m3, by kernels of few features: see {@link #products}
  * @param pairs or some take factors of bfloat16, and sum them as float32
- * @param tiles and so do those with caches of bytes, of int8 where four heads share a key
+ * @param tiles and so do those with caches of bytes
  */
 public record Precision(boolean tensorCores, boolean float8, boolean pairs, boolean tiles) {
 
@@ -139,10 +138,8 @@ public record Precision(boolean tensorCores, boolean float8, boolean pairs, bool
   private boolean isOfPairs(AttentionCase c) {
     Options o = c.options();
     DType cache = c.cache() == null ? DType.BFLOAT16 : c.cache().type();
-    Geometry g = c.geometry();
-    boolean heads = cache != DType.INT8 || g.queryHeads() >= 4 * g.keyHeads();
-    boolean cached = cache == DType.BFLOAT16 || tiles && cache.isQuantized() && heads;
-    boolean even = g.headDim() % 2 == 0;
+    boolean cached = cache == DType.BFLOAT16 || tiles && cache.isQuantized();
+    boolean even = c.geometry().headDim() % 2 == 0;
     return o.dtype() == DType.BFLOAT16 && cached && even && o.positions().equals(Positions.NONE);
   }
 
