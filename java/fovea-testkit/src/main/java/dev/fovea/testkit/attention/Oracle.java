@@ -4,6 +4,7 @@ import dev.fovea.DType;
 import dev.fovea.testkit.Expected;
 import dev.fovea.testkit.Geometry;
 import dev.fovea.testkit.Layout;
+import dev.fovea.testkit.Quantization;
 import dev.fovea.testkit.Rounding;
 import dev.fovea.testkit.Sigmoid;
 import dev.fovea.testkit.TopWeights;
@@ -39,7 +40,8 @@ import java.util.List;
  *       subnormal, not by u |ref|. Weights rounded to float16 do so too, relative to the largest
  *       times 2^13: a kernel has to multiply them by as much, see {@link Precision}.
  *   <li>Scales of a cache multiply a score, or a weight before its product, once more: 2^-24 of
- *       either; scales of queries a score, too.
+ *       either; scales of queries a score, too. A weight that its scale leaves below the normal
+ *       numbers may be flushed before it is multiplied by a code.
  *   <li>weights: p_ij is exp(x_ij - lse_i), so its relative error is the sum of the errors of x_ij
  *       and lse_i and that of the difference.
  *   <li>What products in TF32 add: see {@link RoundedFactors}; what those of e4m3 do: {@link
@@ -118,6 +120,7 @@ public final class Oracle {
   private final double perScore;
   private final double cutScore;
   private final double dropFactor;
+  private final double largestCode; // that a scaled weight is multiplied by; 0: none has a scale
   private final OracleHead head;
   private final RoundedFactors rounded; // null: products take their factors as they are
   private final DType products; // the type of their factors
@@ -165,6 +168,8 @@ public final class Oracle {
     perScore = head.perScore();
     cutScore = truncation(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
+    boolean scaled = c.cache() != null && c.cache().isQuantized();
+    largestCode = scaled ? 1 + Quantization.most(c.cache().type()) : 0;
   }
 
   /** Computes a case. */
@@ -346,7 +351,7 @@ public final class Oracle {
             + head.summation(row.count()) * (row.aligned(d) + Math.abs(sum))
             + head.perScale() * row.absolute(d)
             + row.gated(d)
-            + FLUSHED * dropFactor * row.plain(d);
+            + FLUSHED * dropFactor * (row.plain(d) + row.count() * largestCode);
     double cut = valueTruncation(row.count()) * row.aligned(d) + (1 + row.cutGrowth()) * row.cut(d);
     if (float8 == null || float8.isConstant()) {
       arithmetic += cut;
