@@ -261,6 +261,28 @@ public record Cache(
     return tree;
   }
 
+  /**
+   * Where row {@code j} of a sequence lies: its page, or batch, and its row there; null if nowhere.
+   */
+  private int[] at(Geometry g, int[] table, int b, int j) {
+    if (!hasPages()) {
+      return g.packed() ? new int[] {0, g.cuK()[b] + j} : new int[] {b, j};
+    }
+    int page = table[tableLayout(g).at(0, 0, b) + j / pageSize];
+    return page < 0 || page >= pageCount(g) ? null : new int[] {page, j % pageSize};
+  }
+
+  /** What value {@code j} of key head {@code h} is multiplied by, and before it its weight. */
+  double valueScale(Data data, Geometry g, int b, int j, int h) {
+    int[] at = data.valueScales() == null ? null : at(g, data.table(), b, j);
+    if (at == null) {
+      return 1;
+    }
+    Layout of = scaleLayout(g);
+    double scale = data.valueScales()[of.at(0, at[0], of.size()[2] == 1 ? 0 : at[1]) + h];
+    return scale == 0 ? 1 : scale;
+  }
+
   /** Rows of key or value on their way to a cache. */
   private final class Placed {
     private final AttentionCase c;
@@ -309,14 +331,6 @@ public record Cache(
     }
 
     /** Where key {@code j} lies; null where its page is not there. */
-    private int[] at(int b, int j) {
-      if (!hasPages()) {
-        return g.packed() ? new int[] {0, g.cuK()[b] + j} : new int[] {b, j};
-      }
-      int page = table[tableLayout(g).at(0, 0, b) + j / pageSize];
-      return page < 0 || page >= pageCount(g) ? null : new int[] {page, j % pageSize};
-    }
-
     private int denseRow(int b, int h, int j) {
       return c.rowIndex(dense, g.cuK(), b, j, h);
     }
@@ -341,7 +355,7 @@ public record Cache(
     }
 
     private void place(int b, int h, int j, float scale) {
-      int[] at = at(b, j);
+      int[] at = at(g, table, b, j);
       int row = denseRow(b, h, j);
       int width = (int) dense.size()[3];
       if (at != null && scaleOf != null) {

@@ -11,6 +11,7 @@ import dev.fovea.testkit.TopWeights;
 import dev.fovea.testkit.attention.AttentionCase.Content;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 
 /**
  * Naive attention in float64 over the exact values of the operands, with the error that a right
@@ -53,7 +54,9 @@ import java.util.List;
  *       and dropout's factor, by its maximum, and the product takes round(w) for w = gate * factor,
  *       or round(gate) times the factor. An element is then round(round(w) / w * ref), which is
  *       known, and counted as {@link Expected#countKnown}. A bound of 1.3 breaks for w just above a
- *       power of two, whose error is u w: six times its variance.
+ *       power of two, whose error is u w: six times its variance. With scales the largest weight is
+ *       no longer 1, so that rows of few keys have few errors, of full size, for all of their
+ *       columns: they are counted by {@link Expected#countRow}.
  *   <li>Tensor cores cut where float32 arithmetic rounds; see below.
  *   <li>A gate of a key multiplies its weight in the product and adds its own error times p_ij
  *       |v_j|; one of out multiplies the sum, error and all, and adds its own times |sum|, see
@@ -264,7 +267,7 @@ public final class Oracle {
     if (rounded != null) {
       rounded.weigh(row, values, begin);
     }
-    onlyWeight = onlyWeight();
+    onlyWeight = onlyWeight(b, h, begin);
     // A NaN that this row does not see may or may not have been multiplied by zero.
     boolean hidNaN = head.hidNaN();
     boolean free = (poisoned || hidNaN) && !row.sawNaN(values, begin, geometry.valueHeadDim());
@@ -280,9 +283,10 @@ public final class Oracle {
 
   /**
    * What rounding may multiply the weight of the row by, if it has only one; else nothing. With the
-   * kept weights' factor or before that, and on either side of what its gate may err by.
+   * kept weights' factor or before that, with the scale of its value or without, and on either side
+   * of what its gate may err by.
    */
-  private double[] onlyWeight() {
+  private double[] onlyWeight(int b, int h, int begin) {
     int key = precision.weightUnit(products) > 0 && float8 == null ? row.onlyKey() : -1;
     if (key < 0 || row.gateError(key) >= row.dropped(key)) {
       return new double[0];
@@ -290,12 +294,14 @@ public final class Oracle {
     double weight = row.dropped(key) / row.weight(key);
     double error = row.gateError(key) / row.weight(key);
     double factor = options.dropout() > 0 ? dropFactor : 1;
-    return new double[] {
-      byRounding(weight - error),
-      byRounding(weight + error),
-      byRounding((weight - error) / factor),
-      byRounding((weight + error) / factor)
-    };
+    int head = h / geometry.group();
+    double scale =
+        c.cache() == null ? 1 : c.cache().valueScale(data.cache(), geometry, b, begin + key, head);
+    return Arrays.stream(new double[] {weight - error, weight + error})
+        .flatMap(w -> DoubleStream.of(w, w / factor))
+        .flatMap(w -> DoubleStream.of(w, w * scale))
+        .map(this::byRounding)
+        .toArray();
   }
 
   private double byRounding(double weight) {
@@ -330,6 +336,8 @@ public final class Oracle {
     }
     if (float8 != null) {
       out.countRow(float8.ofRow(rowSquares));
+    } else if (largestCode > 0) {
+      out.countRow(rowSquares);
     }
   }
 
@@ -371,6 +379,7 @@ public final class Oracle {
     } else if (weightUnit > 0) {
       weight = SLACK * weightUnit * row.absolute(d);
       weightVariance = weightUnit * weightUnit / 6 * row.squares(d);
+      rowSquares += largestCode > 0 && out == this.out ? weightVariance : 0;
       if (products == DType.FLOAT16) {
         weight +=
             Rounding.subnormalHalf(DType.FLOAT16)
