@@ -6,9 +6,9 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
-// Calls body(T{}) with the type that a FOVEA_* type names, those of caches included.
-template <typename Body>
-inline void with_cache_type(int32_t dtype, Body body) {
+// Calls body(T{}) with the type of bytes that a FOVEA_* type names, or other() where it is none.
+template <typename Body, typename Other>
+inline void with_byte_type(int32_t dtype, Body body, Other other) {
   switch (dtype) {
     case FOVEA_INT8:
       return body(int8_t{});
@@ -17,23 +17,20 @@ inline void with_cache_type(int32_t dtype, Body body) {
     case FOVEA_FLOAT8_E4M3:
       return body(float8_e4m3{});
     default:
-      return with_type(dtype, body);
+      return other();
   }
 }
 
-// The same of those that bfloat16 has all numbers of.
+// Of all types that caches have.
+template <typename Body>
+inline void with_cache_type(int32_t dtype, Body body) {
+  with_byte_type(dtype, body, [&] { with_type(dtype, body); });
+}
+
+// Of those that bfloat16 has all numbers of.
 template <typename Body>
 inline void with_tile_type(int32_t dtype, Body body) {
-  switch (dtype) {
-    case FOVEA_INT8:
-      return body(int8_t{});
-    case FOVEA_INT4X2:
-      return body(int4x2{});
-    case FOVEA_FLOAT8_E4M3:
-      return body(float8_e4m3{});
-    default:
-      return body(bfloat16{});
-  }
+  with_byte_type(dtype, body, [&] { body(bfloat16{}); });
 }
 
 // Where column c of a row begins: c is even.

@@ -272,14 +272,19 @@ public record Cache(
     return page < 0 || page >= pageCount(g) ? null : new int[] {page, j % pageSize};
   }
 
+  /** The index of the scale of a row that lies {@link #at} there, of key head {@code h}. */
+  private int scaleAt(Geometry g, int[] at, int h) {
+    Layout of = scaleLayout(g);
+    return of.at(0, at[0], of.size()[2] == 1 ? 0 : at[1]) + h;
+  }
+
   /** What value {@code j} of key head {@code h} is multiplied by, and before it its weight. */
   double valueScale(Data data, Geometry g, int b, int j, int h) {
     int[] at = data.valueScales() == null ? null : at(g, data.table(), b, j);
     if (at == null) {
       return 1;
     }
-    Layout of = scaleLayout(g);
-    double scale = data.valueScales()[of.at(0, at[0], of.size()[2] == 1 ? 0 : at[1]) + h];
+    double scale = data.valueScales()[scaleAt(g, at, h)];
     return scale == 0 ? 1 : scale;
   }
 
@@ -330,7 +335,6 @@ public record Cache(
       return to;
     }
 
-    /** Where key {@code j} lies; null where its page is not there. */
     private int denseRow(int b, int h, int j) {
       return c.rowIndex(dense, g.cuK(), b, j, h);
     }
@@ -359,8 +363,7 @@ public record Cache(
       int row = denseRow(b, h, j);
       int width = (int) dense.size()[3];
       if (at != null && scaleOf != null) {
-        Layout of = scaleLayout(g);
-        scaleOf[of.at(0, at[0], of.size()[2] == 1 ? 0 : at[1]) + h] = scale;
+        scaleOf[scaleAt(g, at, h)] = scale;
       }
       int[] bits = new int[width];
       for (int d = 0; d < width; d++) {

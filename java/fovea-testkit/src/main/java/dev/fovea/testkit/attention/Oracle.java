@@ -130,7 +130,7 @@ public final class Oracle {
   private final Float8Row float8; // null: that is another
   private OracleRow row;
   private double[] onlyWeight; // see onlyWeight()
-  private double rowSquares; // E_r of Float8Row
+  private double rowSquares; // of errors of a row's weights: E_r of Float8Row
 
   /** Expected outputs; all but out are null where the case does not ask for them. */
   public record Outputs(
@@ -171,7 +171,7 @@ public final class Oracle {
     perScore = head.perScore();
     cutScore = truncation(geometry.headDim());
     dropFactor = OracleRow.dropFactor(options);
-    boolean scaled = c.cache() != null && c.cache().isQuantized();
+    boolean scaled = data.cache().valueScales() != null && c.cache().isQuantized();
     largestCode = scaled ? 1 + Quantization.most(c.cache().type()) : 0;
   }
 
