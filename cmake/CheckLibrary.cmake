@@ -52,7 +52,7 @@ if(GLIBC)
 endif()
 
 foreach(object IN LISTS OBJECTS)
-  if(object MATCHES "/(avx[0-9a-z_]+|amx)[.]cpp")
+  if(object MATCHES "/fovea_(avx[0-9a-z_]+|amx)_(attention|others)[.]dir/")
     set(isa ${CMAKE_MATCH_1})
     symbols(lines "${object}")
     set(shared ${lines})

@@ -46,7 +46,7 @@ int32_t query(int32_t index, fovea_device_info& device) {
                 "device index is %d, expected 0: there is one CPU", index);
   }
   device.kind = FOVEA_DEVICE_CPU;
-  for (int isa = FOVEA_ISA_PORTABLE; isa <= cpu::kBestTier; ++isa) {
+  for (int isa = FOVEA_ISA_PORTABLE; isa <= cpu::kLastTier; ++isa) {
     if (!cpu::runs_here(isa)) continue;
     device.isa_available |= 1 << isa;
     if (cpu::is_fast_here(isa)) device.isa = isa;

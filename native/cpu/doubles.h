@@ -8,13 +8,8 @@ namespace fovea::cpu::FOVEA_TIER {
 
 constexpr int kDoubles = kLanes / 2;
 
+#if defined(__AVX2__)
 using vdouble = double __attribute__((vector_size(8 * kDoubles)));
-using vlong = int64_t __attribute__((vector_size(8 * kDoubles)));
-
-inline vdouble splat(double x) { return x - vdouble{}; }
-inline vdouble load(const double* p) { return *reinterpret_cast<const vdouble*>(p); }
-inline void store(double* p, vdouble v) { *reinterpret_cast<vdouble*>(p) = v; }
-inline vdouble select(vlong mask, vdouble a, vdouble b) { return mask ? a : b; }
 
 // kDoubles floats.
 using vhalf = float __attribute__((vector_size(4 * kDoubles)));
@@ -24,6 +19,20 @@ inline vdouble load_wide(const float* p) {
 inline void store_narrow(float* p, vdouble v) {
   *reinterpret_cast<vhalf*>(p) = __builtin_convertvector(v, vhalf);
 }
+#else
+using vdouble = Twin<double>;
+
+inline vdouble load_wide(const float* p) {
+  const vdouble::Half low = {double(p[0]), double(p[1])}, high = {double(p[2]), double(p[3])};
+  return {low, high};
+}
+inline void store_narrow(float* p, vdouble v) {
+  for (int lane = 0; lane < kDoubles; ++lane) p[lane] = float(v[lane]);
+}
+#endif
+inline vdouble splat(double x) { return x - vdouble{}; }
+inline vdouble load(const double* p) { return *reinterpret_cast<const vdouble*>(p); }
+inline void store(double* p, vdouble v) { *reinterpret_cast<vdouble*>(p) = v; }
 
 #if defined(__AVX512F__)
 inline vdouble fma(vdouble a, vdouble b, vdouble c) { return _mm512_fmadd_pd(a, b, c); }
@@ -31,6 +40,10 @@ inline __m256d halve(vdouble v) { return _mm512_castpd512_pd256(v) + _mm512_extr
 #elif defined(__AVX2__)
 inline vdouble fma(vdouble a, vdouble b, vdouble c) { return _mm256_fmadd_pd(a, b, c); }
 inline __m256d halve(vdouble v) { return v; }
+#elif defined(__aarch64__)
+inline vdouble fma(vdouble a, vdouble b, vdouble c) {
+  return {vfmaq_f64(c.low, a.low, b.low), vfmaq_f64(c.high, a.high, b.high)};
+}
 #else
 inline vdouble fma(vdouble a, vdouble b, vdouble c) { return a * b + c; }
 #endif

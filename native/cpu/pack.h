@@ -10,9 +10,18 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
-using float8 = float __attribute__((vector_size(32), aligned(4)));
-
 #if defined(__AVX2__)
+using float8 = float __attribute__((vector_size(32), aligned(4)));
+using int8 = int32_t __attribute__((vector_size(32), aligned(4)));
+
+inline int8 bits8(float8 v) { return reinterpret_cast<int8>(v); }
+inline float8 from_bits8(int8 v) { return reinterpret_cast<float8>(v); }
+inline bool any8(int8 mask) { return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0; }
+// Lanes kLanes of a vector.
+template <int... kLanes, typename V>
+inline V shuffled(V v) {
+  return __builtin_shuffle(v, int8{kLanes...});
+}
 
 // Not memcpy: g++ 12 copies 32 bytes as two halves through the stack, and the 32-byte load that
 // follows waits for both stores (8 times slower).
@@ -115,39 +124,86 @@ inline void transpose8(float8 (&v)[8]) {
 
 #else
 
+using float8 = vfloat;
+using int8 = vint;
+
+inline int8 bits8(float8 v) { return bits(v); }
+inline float8 from_bits8(int8 v) { return from_bits(v); }
+inline bool any8(int8 mask) { return any(mask); }
+template <int k0, int k1, int k2, int k3, int k4, int k5, int k6, int k7, typename V>
+inline V shuffled(V v) {
+  using Lanes = int8::Half;
+  return {__builtin_shuffle(v.low, v.high, Lanes{k0, k1, k2, k3}),
+          __builtin_shuffle(v.low, v.high, Lanes{k4, k5, k6, k7})};
+}
+
+using Words = uint16_t __attribute__((vector_size(16), aligned(2)));
+
 template <typename T>
 inline float8 load8(const T* p) {
   float8 v;
   for (int c = 0; c < 8; ++c) v[c] = to_float(p[c]);
   return v;
 }
+inline float8 load8(const float* p) { return *reinterpret_cast<const float8*>(p); }
+inline float8 load8(const bfloat16* p) {
+  const Words words = *reinterpret_cast<const Words*>(p), none = {};
+  return {float8::Half(__builtin_shuffle(none, words, Words{0, 8, 1, 9, 2, 10, 3, 11})),
+          float8::Half(__builtin_shuffle(none, words, Words{4, 12, 5, 13, 6, 14, 7, 15}))};
+}
 
-inline void store8(float* p, float8 v) { std::memcpy(p, &v, sizeof v); }
-
+inline void store8(float* p, float8 v) { *reinterpret_cast<float8*>(p) = v; }
+inline void store8(bfloat16* p, float8 v) {
+  const int8 bits = bits8(v), odd = (bits >> 16) & 1;
+  const int8 rounded = where(v == v, bits + odd + 0x7fff, bits | 0x400000);
+  *reinterpret_cast<Words*>(p) =
+      __builtin_shuffle(Words(rounded.low), Words(rounded.high), Words{1, 3, 5, 7, 9, 11, 13, 15});
+}
+#if defined(__aarch64__)
+inline float8 load8(const float16* p) {
+  const float16x8_t v = vld1q_f16(reinterpret_cast<const float16_t*>(p));
+  return {vcvt_f32_f16(vget_low_f16(v)), vcvt_high_f32_f16(v)};
+}
+inline void store8(float16* p, float8 v) {
+  vst1q_f16(reinterpret_cast<float16_t*>(p), vcvt_high_f16_f32(vcvt_f16_f32(v.low), v.high));
+}
+#else
 inline void store8(float16* p, float8 v) {
   for (int c = 0; c < 8; ++c) p[c] = from_float<float16>(v[c]);
 }
+#endif
 
-inline void store8(bfloat16* p, float8 v) {
-  for (int c = 0; c < 8; ++c) p[c] = from_float<bfloat16>(v[c]);
+inline void store_low4(float* p, float8 v) { *reinterpret_cast<float8::Half*>(p) = v.low; }
+inline void store_high4(float* p, float8 v) { *reinterpret_cast<float8::Half*>(p) = v.high; }
+
+// v[r][c] becomes v[c][r].
+inline void transpose4(float8::Half (&v)[4]) {
+  using Half = float8::Half;
+  const int8::Half low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, last = {2, 3, 6, 7};
+  const Half a = __builtin_shuffle(v[0], v[1], low), b = __builtin_shuffle(v[0], v[1], high);
+  const Half c = __builtin_shuffle(v[2], v[3], low), d = __builtin_shuffle(v[2], v[3], high);
+  v[0] = __builtin_shuffle(a, c, first), v[1] = __builtin_shuffle(a, c, last);
+  v[2] = __builtin_shuffle(b, d, first), v[3] = __builtin_shuffle(b, d, last);
 }
-
-inline void store_low4(float* p, float8 v) { std::memcpy(p, &v, 16); }
-inline void store_high4(float* p, float8 v) {
-  std::memcpy(p, reinterpret_cast<const char*>(&v) + 16, 16);
-}
-
 inline void transpose8(float8 (&v)[8]) {
-  for (int r = 0; r < 8; ++r) {
-    for (int c = 0; c < r; ++c) {
-      const float t = v[r][c];
-      v[r][c] = v[c][r];
-      v[c][r] = t;
-    }
+  float8::Half blocks[2][2][4];  // rows above and below, columns before and behind
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) blocks[r / 4][0][r % 4] = v[r].low, blocks[r / 4][1][r % 4] = v[r].high;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) transpose4(blocks[i / 2][i % 2]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = {blocks[0][0][i], blocks[1][0][i]};
+    v[4 + i] = {blocks[0][1][i], blocks[1][1][i]};
   }
 }
 
 #endif
+
+inline int8 load_int8(const int32_t* p) { return *reinterpret_cast<const int8*>(p); }
+inline float8 splat8(float x) { return x - float8{}; }
+// The second if either is NaN.
+inline float8 max8(float8 a, float8 b) { return where(a > b, a, b); }
 
 // The first `count` of 8 elements; the rest is zero and not read.
 template <typename T>

@@ -40,6 +40,8 @@ constexpr int kBlockRows = 6;
 constexpr int kBlockVectors = 4;  // 24 + 4 + 1 of 32 registers
 #elif defined(__AVX2__)
 constexpr int kBlockVectors = 2;  // 12 + 2 + 1 of 16
+#elif defined(__aarch64__)
+constexpr int kBlockVectors = 2;  // of two registers: 24 + 4 + 1 of 32
 #else
 constexpr int kBlockVectors = 1;  // of two registers: 12 + 2 + 2 of 16
 #endif

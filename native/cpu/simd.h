@@ -11,6 +11,11 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#else
+#include "cpu/twin.h"
+#endif
+#if defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace fovea::cpu::FOVEA_TIER {
@@ -23,6 +28,8 @@ constexpr int kIsa = FOVEA_ISA_AVX512_BF16;
 constexpr int kIsa = FOVEA_ISA_AVX512;
 #elif defined(__AVX2__)
 constexpr int kIsa = FOVEA_ISA_AVX2;
+#elif defined(__aarch64__)
+constexpr int kIsa = FOVEA_ISA_NEON;
 #else
 constexpr int kIsa = FOVEA_ISA_PORTABLE;
 #endif
@@ -32,8 +39,29 @@ constexpr int kGroup = kTier.group;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+#if defined(__AVX2__)
 using vfloat = float __attribute__((vector_size(4 * kLanes)));
 using vint = int32_t __attribute__((vector_size(4 * kLanes)));
+
+inline vint bits(vfloat v) { return reinterpret_cast<vint>(v); }
+inline vfloat from_bits(vint v) { return reinterpret_cast<vfloat>(v); }
+inline vfloat floats(vint v) { return __builtin_convertvector(v, vfloat); }
+// a where a comparison holds, else b. (Of a mask that lies there, `select` is cheaper.)
+template <typename Mask, typename V>
+inline V where(Mask mask, V a, V b) {
+  return mask ? a : b;
+}
+#else
+using vfloat = Twin<float>;
+using vint = Twin<int32_t>;
+static_assert(kLanes == 2 * vfloat::kHalf);
+
+inline vint bits(vfloat v) { return {vint::Half(v.low), vint::Half(v.high)}; }
+inline vfloat from_bits(vint v) { return {vfloat::Half(v.low), vfloat::Half(v.high)}; }
+inline vfloat floats(vint v) {
+  return {__builtin_convertvector(v.low, vfloat::Half), __builtin_convertvector(v.high, vfloat::Half)};
+}
+#endif
 
 inline int64_t round_to_vectors(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
@@ -51,9 +79,6 @@ inline vfloat load(const float* p) { return *reinterpret_cast<const vfloat*>(p);
 inline vint load(const int32_t* p) { return *reinterpret_cast<const vint*>(p); }
 inline void store(float* p, vfloat v) { *reinterpret_cast<vfloat*>(p) = v; }
 
-inline vint bits(vfloat v) { return reinterpret_cast<vint>(v); }
-inline vfloat from_bits(vint v) { return reinterpret_cast<vfloat>(v); }
-inline vfloat floats(vint v) { return __builtin_convertvector(v, vfloat); }
 inline vfloat magnitude(vfloat v) { return from_bits(bits(v) & splat(INT32_MAX)); }
 inline vfloat select(vint mask, vfloat a, vfloat b) {
   return from_bits((mask & bits(a)) | (~mask & bits(b)));
@@ -90,10 +115,24 @@ inline vfloat floor(vfloat a) { return _mm256_floor_ps(a); }
 inline bool any(vint mask) { return !_mm256_testz_si256(__m256i(mask), __m256i(mask)); }
 inline uint32_t lanes_of(vint mask) { return uint32_t(_mm256_movemask_ps(__m256(mask))); }
 #else
-inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
-inline vfloat max(vfloat a, vfloat b) { return select(a > b, a, b); }
-inline vfloat min(vfloat a, vfloat b) { return select(a < b, a, b); }
+// vmaxq and vminq answer NaN where either is.
+inline vfloat max(vfloat a, vfloat b) { return where(a > b, a, b); }
+inline vfloat min(vfloat a, vfloat b) { return where(a < b, a, b); }
 inline vfloat broadcast(const float* p) { return splat(*p); }
+#if defined(__aarch64__)
+inline vfloat fma(vfloat a, vfloat b, vfloat c) {
+  return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
+}
+inline vfloat sqrt(vfloat a) { return {vsqrtq_f32(a.low), vsqrtq_f32(a.high)}; }
+inline vfloat floor(vfloat a) { return {vrndmq_f32(a.low), vrndmq_f32(a.high)}; }
+inline bool any(vint mask) { return vmaxvq_u32(uint32x4_t(mask.low | mask.high)) != 0; }
+// A bit for each lane of a mask.
+inline uint32_t lanes_of(vint mask) {
+  const uint32x4_t low = {1, 2, 4, 8}, high = {16, 32, 64, 128};
+  return vaddvq_u32((uint32x4_t(mask.low) & low) | (uint32x4_t(mask.high) & high));
+}
+#else
+inline vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
 inline vfloat sqrt(vfloat a) {
   for (int lane = 0; lane < kLanes; ++lane) a[lane] = __builtin_sqrtf(a[lane]);
   return a;
@@ -112,6 +151,7 @@ inline uint32_t lanes_of(vint mask) {
   for (int lane = 0; lane < kLanes; ++lane) all |= uint32_t(mask[lane] & 1) << lane;
   return all;
 }
+#endif
 #endif
 
 // 2^x for x from -127 to 126: relative error 1.6e-7. NaN stays NaN; x < -126.5 gives exactly 0, because the

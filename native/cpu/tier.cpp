@@ -6,7 +6,6 @@
 #include <unistd.h>
 #endif
 
-#include <algorithm>
 #include <cstdio>
 
 #include "core/block.h"
@@ -33,14 +32,15 @@ bool may_use_tiles() {
 }  // namespace
 
 int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan) {
-  if (device.isa < FOVEA_ISA_PORTABLE || device.isa > kBestTier) {
+  if (device.isa < FOVEA_ISA_PORTABLE || device.isa > kLastTier) {
     return fail(plan.error, FOVEA_INVALID_ARGUMENT,
-                "isa is %d, expected portable (1) to %s (%d)", device.isa, kTiers[kBestTier].name, kBestTier);
+                "isa is %d, expected portable (1) to %s (%d)", device.isa, kTiers[kLastTier].name, kLastTier);
   }
   if (!(device.isa_available >> device.isa & 1)) {
     return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", kTiers[device.isa].name);
   }
-  plan.isa = std::min(device.isa, int32_t{FOVEA_ISA_AVX512});
+  const bool partial = device.isa == FOVEA_ISA_AVX512_BF16 || device.isa == FOVEA_ISA_AMX;
+  plan.isa = partial ? FOVEA_ISA_AVX512 : device.isa;
   return FOVEA_OK;
 }
 
@@ -50,6 +50,9 @@ void name_kernel(const char* name, fovea_plan& plan) {
 }
 
 bool runs_here(int isa) {
+#if defined(__aarch64__)
+  return isa == FOVEA_ISA_NEON;
+#endif
   if (isa == FOVEA_ISA_PORTABLE) return true;
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -9,9 +9,10 @@ namespace fovea::cpu {
 
 struct Tier {
   const char* name;
-  int lanes;  // floats of a vector; portable: two registers of a baseline x86-64 or AArch64
+  int lanes;  // floats of a vector; portable and neon: two registers
   // Register blocking: group * 3 accumulators, 3 vectors of rows, one broadcast. 4 x 3 + 3 + 1 fills the
-  // 16 registers of AVX2; AVX-512 has 32, so that twice the keys share each load of rows.
+  // 16 registers of AVX2, and with vectors of two the 32 of NEON; AVX-512 has 32, so that twice the keys share each
+  // load of rows.
   // Tiles of AMX are 16 high.
   int group;
   int terms;  // that sums are filled up to a multiple of with zeros
@@ -21,13 +22,16 @@ constexpr Tier kTiers[] = {{},
                            {"avx2", 8, 4, 1},
                            {"avx512", 16, 8, 1},
                            {"avx512_bf16", 16, 8, 2},
-                           {"amx", 16, 16, 32}};  // by FOVEA_ISA_*
-constexpr int kBestTier = FOVEA_ISA_AMX;
+                           {"amx", 16, 16, 32},
+                           {"neon", 8, 4, 1}};  // by FOVEA_ISA_*
+constexpr int kLastTier = FOVEA_ISA_NEON;
 
 // Those that every operation has where this is built; X(name, FOVEA_ISA_*). A better one has kernels for a few.
 #if defined(__x86_64__)
 #define FOVEA_TIERS(X) \
   X(portable, FOVEA_ISA_PORTABLE) X(avx2, FOVEA_ISA_AVX2) X(avx512, FOVEA_ISA_AVX512)
+#elif defined(__aarch64__)
+#define FOVEA_TIERS(X) X(neon, FOVEA_ISA_NEON)
 #else
 #define FOVEA_TIERS(X) X(portable, FOVEA_ISA_PORTABLE)
 #endif

@@ -15,6 +15,8 @@ inline vfloat load_vector(const bfloat16* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16));
 }
 
+inline vint load_vector(const int32_t* p) { return vint(_mm512_loadu_si512(p)); }
+
 inline void store_vector(float* p, vfloat v) { _mm512_storeu_ps(p, v); }
 template <typename Half>
 inline void store_vector(Half* p, vfloat v) {
@@ -39,6 +41,7 @@ inline void stream_vectors(Half* p, vfloat low, vfloat high) {
 #define FOVEA_CONVERSION [[gnu::noinline, gnu::flatten]]  // a loop over elements
 #endif
 inline vfloat load_vector(const float* p) { return load8(p); }
+inline vint load_vector(const int32_t* p) { return load_int8(p); }
 inline void store_vector(float* p, vfloat v) { store8(p, v); }
 template <typename Half>
 FOVEA_CONVERSION vfloat load_vector(const Half* p) {
@@ -77,9 +80,8 @@ template <typename T>
 
 // The sum of all lanes.
 inline float sum_of(float8 v) {
-  using Lanes = int32_t __attribute__((vector_size(32)));
-  v += __builtin_shuffle(v, Lanes{4, 5, 6, 7, 0, 1, 2, 3});
-  v += __builtin_shuffle(v, Lanes{2, 3, 0, 1, 6, 7, 4, 5});
+  v += shuffled<4, 5, 6, 7, 0, 1, 2, 3>(v);
+  v += shuffled<2, 3, 0, 1, 6, 7, 4, 5>(v);
   return v[0] + v[1];
 }
 #if defined(__AVX512F__)
@@ -90,10 +92,8 @@ inline float sum_of(vfloat v) {
 
 // The largest of all lanes, none of which is NaN.
 inline float max_of(float8 v) {
-  using Lanes = int32_t __attribute__((vector_size(32)));
-  const auto larger = [&](float8 other) { v = v > other ? v : other; };
-  larger(__builtin_shuffle(v, Lanes{4, 5, 6, 7, 0, 1, 2, 3}));
-  larger(__builtin_shuffle(v, Lanes{2, 3, 0, 1, 6, 7, 4, 5}));
+  v = max8(v, shuffled<4, 5, 6, 7, 0, 1, 2, 3>(v));
+  v = max8(v, shuffled<2, 3, 0, 1, 6, 7, 4, 5>(v));
   return std::max(v[0], v[1]);
 }
 #if defined(__AVX512F__)

@@ -61,13 +61,14 @@ enum { FOVEA_FORWARD = 0, FOVEA_BACKWARD = 1 };
 
 enum { FOVEA_DEVICE_CPU = 1, FOVEA_DEVICE_CUDA = 2 };
 
-/* Instruction set tiers of the CPU backend, in rising order. */
+/* Instruction set tiers of the CPU backend: of an x86-64 in rising order, and that of every AArch64. */
 enum {
   FOVEA_ISA_PORTABLE = 1,
   FOVEA_ISA_AVX2 = 2,
   FOVEA_ISA_AVX512 = 3,
   FOVEA_ISA_AVX512_BF16 = 4,
-  FOVEA_ISA_AMX = 5
+  FOVEA_ISA_AMX = 5,
+  FOVEA_ISA_NEON = 6
 };
 
 /* How query positions meet key positions where the two lengths differ. */

@@ -4,7 +4,7 @@
 //   replay LIBRARY.so [options] FILE...
 //
 //   --threads N                   workers of the CPU library
-//   --isa portable|avx2|avx512|avx512_bf16|amx    its tier
+//   --isa portable|avx2|avx512|avx512_bf16|amx|neon    its tier
 //   --repeat N                    run each case N times; the last one is checked
 //   --time                        on a GPU: time those runs by events, after a warm-up; N is 20
 //   --bare                        on a GPU: no guards around buffers, workspace not filled, for
@@ -161,6 +161,7 @@ int32_t tier(const std::string& name, const fovea_device_info& device) {
                 : name == "avx512" ? FOVEA_ISA_AVX512
                 : name == "avx512_bf16" ? FOVEA_ISA_AVX512_BF16
                 : name == "amx"    ? FOVEA_ISA_AMX
+                : name == "neon"   ? FOVEA_ISA_NEON
                                         : 0;
   if ((device.isa_available >> isa & 1) == 0) die("no tier " + name + " here");
   return isa;

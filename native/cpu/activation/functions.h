@@ -20,7 +20,7 @@ struct Identity {
 struct Relu {
   static vfloat value(vfloat z) { return relu(z); }
   static vfloat slope(vfloat z) {
-    return z > splat(0.0f) ? splat(1.0f) : relu(z);
+    return where(z > splat(0.0f), splat(1.0f), relu(z));
   }
 };
 
@@ -45,7 +45,7 @@ struct Weighted {
   }
   static vfloat slope(vfloat z) {
     const vfloat w = Tail::slope(min(splat(Tail::kEnd), magnitude(z)));
-    return z < splat(0.0f) ? w : splat(1.0f) - w;
+    return where(z < splat(0.0f), w, splat(1.0f) - w);
   }
 };
 

@@ -29,8 +29,8 @@ inline int32_t largest_lane(vint v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_epi32(__m512i(v));
 #else
-  v = larger(v, __builtin_shuffle(v, vint{4, 5, 6, 7, 0, 1, 2, 3}));
-  v = larger(v, __builtin_shuffle(v, vint{2, 3, 0, 1, 6, 7, 4, 5}));
+  v = larger(v, shuffled<4, 5, 6, 7, 0, 1, 2, 3>(v));
+  v = larger(v, shuffled<2, 3, 0, 1, 6, 7, 4, 5>(v));
   return std::max(v[0], v[1]);
 #endif
 }

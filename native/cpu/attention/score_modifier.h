@@ -20,7 +20,7 @@ void hide_unseen(const uint8_t* const (&rows)[kWidth], int begin, int end, float
     std::copy_n(rows + lane, 8, some);
     for_each_block(some, end - begin, [&](int64_t k, float8 seen) {
       float* at = s + (begin + k) * kWidth + lane;
-      store8(at, seen == float8{} ? float8{} - kInfinity : load8(at));
+      store8(at, where(seen == float8{}, splat8(-kInfinity), load8(at)));
     });
   }
 }

@@ -73,10 +73,10 @@ class BackwardScores : public BackwardPairs<Scores> {
                           load_wide(gradients + n) - splat(at[row_.height()])};
       subtract_planes(at, row_.dim, {row_.tilt(), row_.slope()}, columns(), k + n, planes);
       const vdouble p = load_wide(weights + n), f = planes[0], t = planes[1];
-      const vlong none = p == vdouble{};
-      store_narrow(slopes + n, select(none, p, p * f));
-      store_narrow(tilts + n, select(none, p, p * t));
-      store_narrow(scores + n, select(none, p, p * (f * t + splat(at[row_.pull()]))));
+      const auto none = p == vdouble{};
+      store_narrow(slopes + n, where(none, p, p * f));
+      store_narrow(tilts + n, where(none, p, p * t));
+      store_narrow(scores + n, where(none, p, p * (f * t + splat(at[row_.pull()]))));
     }
     kept = select(kept == vfloat{}, kept, load(slopes));
     ds = load(scores);

@@ -35,7 +35,7 @@ class ForwardScores : public Scores {
       vdouble factor[] = {splat(fit[row_.level()])};
       subtract_planes(fit, row_.dim, {row_.tilt()}, columns(), k, factor);
       const vdouble w = load_wide(p + k);
-      store_narrow(p + k, select(w == vdouble{}, w, w * factor[0]));
+      store_narrow(p + k, where(w == vdouble{}, w, w * factor[0]));
     }
   }
 

@@ -82,7 +82,7 @@ class RowFits {
     for (int k = begin; k < end; k += kDoubles) {
       const vdouble root = load_wide(roots + k);
       // Not 0 times what is there, which may be NaN.
-      const auto weigh = [&](vdouble x) { return select(root == vdouble{}, root, root * x); };
+      const auto weigh = [&](vdouble x) { return where(root == vdouble{}, root, root * x); };
       store(z(0) + k, root);
       for (int a = 0; a < row_.dim; ++a) {
         store(z(a + 1) + k, weigh(load_wide(keys.at + a * keys.row + k) - splat(fit(r)[a])));

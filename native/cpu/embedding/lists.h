@@ -4,13 +4,11 @@
 #include <bit>
 
 #include "cpu/embedding/kernels.h"
-#include "cpu/simd.h"
+#include "cpu/vectors.h"
 
 namespace fovea::embedding::cpu::FOVEA_TIER {
 
 using namespace fovea::cpu::FOVEA_TIER;
-
-using vint_anywhere = int32_t __attribute__((vector_size(4 * kLanes), aligned(4)));
 
 // Which of the indices that a vector has are within [begin, end), but for one that is skipped.
 struct Within {
@@ -28,7 +26,7 @@ inline void for_each_within(const Within& within, const int32_t* at, int64_t cou
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     // Bit by bit: what each lane is, no processor foresees.
-    for (uint32_t lanes = lanes_of(within(*reinterpret_cast<const vint_anywhere*>(at + i)));
+    for (uint32_t lanes = lanes_of(within(load_vector(at + i)));
          lanes != 0; lanes &= lanes - 1) {
       const int64_t it = i + std::countr_zero(lanes);
       body(token + it, at[it]);
@@ -43,7 +41,7 @@ inline int64_t count_within(const Within& within, const int32_t* at, int64_t cou
   vint sums{};
   int64_t i = 0, total = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    sums -= within(*reinterpret_cast<const vint_anywhere*>(at + i));
+    sums -= within(load_vector(at + i));
   }
   for (int lane = 0; lane < kLanes; ++lane) total += sums[lane];
   for (; i < count; ++i) total -= within(splat(at[i]))[0];

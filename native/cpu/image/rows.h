@@ -50,7 +50,6 @@ inline void write_row(Streamed<A> how, T* to, int64_t count, Make make) {
   }
 }
 
-using int8 = int32_t __attribute__((vector_size(32), aligned(4)));
 
 // Elements [i, i + 8), of which `count` are there; the rest is zero.
 template <typename T>
@@ -58,34 +57,24 @@ inline float8 load_of(const T* row, int64_t i, int64_t count) {
   return count == 8 ? load8(row + i) : load_some(row + i, count);
 }
 
+inline int8 lanes8() {
+  static constexpr int32_t kLanes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  return load_int8(kLanes);
+}
+
 // The last count % 8 of a row, with zeros before them.
 template <typename T>
 inline float8 load_last(const T* row, int64_t count) {
   if (count < 8) return load_some(row, count);
-  const int8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
-  const int8 there = lanes >= int32_t(8 - count % 8) - int8{};
-  return reinterpret_cast<float8>(reinterpret_cast<int8>(load8(row + count - 8)) & there);
+  const int8 there = lanes8() >= int32_t(8 - count % 8) - int8{};
+  return from_bits8(bits8(load8(row + count - 8)) & there);
 }
 
 inline int8 load_index(const int32_t* row, int64_t i, int64_t count) {
-  if (count == 8) return *reinterpret_cast<const int8*>(row + i);
+  if (count == 8) return load_int8(row + i);
   int8 some{};
   for (int64_t k = 0; k < count; ++k) some[k] = row[i + k];
   return some;
-}
-
-inline float8 splat8(float x) { return x - float8{}; }
-// The second if either is NaN.
-inline float8 max8(float8 a, float8 b) { return a > b ? a : b; }
-
-inline bool any8(int8 mask) {
-#if defined(__AVX2__)
-  return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
-#else
-  int32_t any = 0;
-  for (int lane = 0; lane < 8; ++lane) any |= mask[lane];
-  return any != 0;
-#endif
 }
 
 // A row whose elements lie apart, on its way through a buffer.

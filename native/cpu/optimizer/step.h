@@ -26,18 +26,15 @@ struct Eight {
 #if defined(__AVX2__)
     return _mm256_sqrt_ps(x);
 #else
-    for (int lane = 0; lane < kStep; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
-    return x;
+    return sqrt(x);
 #endif
   }
 
-  // By bits: comparisons of eight go lane by lane where there is no AVX, and a step took twice as long.
   static float8 sign(float8 x) {
-    using int8 = int32_t __attribute__((vector_size(32)));
-    const int8 bits = reinterpret_cast<int8>(x), magnitude = bits & INT32_MAX;
+    const int8 bits = bits8(x), magnitude = bits & INT32_MAX;
     const int8 same = ((magnitude - 1) | (0x7f800000 - magnitude)) >> 31;  // 0 or NaN
     const int8 one = (bits & INT32_MIN) | 0x3f800000;
-    return reinterpret_cast<float8>((same & bits) | (~same & one));
+    return from_bits8((same & bits) | (~same & one));
   }
 };
 

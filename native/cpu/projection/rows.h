@@ -3,7 +3,7 @@
 
 #include "core/operation.h"
 #include "cpu/product.h"
-#include "cpu/stream.h"
+#include "cpu/vectors.h"
 
 namespace fovea::projection::cpu::FOVEA_TIER {
 
@@ -35,13 +35,9 @@ struct Rows {
   void widen_row(const T* from, float* to) const {
     int64_t c = 0;
     if constexpr (sizeof(T) == 4) {
-      for (; c + kLanes <= columns; c += kLanes) store(to + c, load_anywhere(from + c));
+      for (; c + kLanes <= columns; c += kLanes) store(to + c, load_vector(from + c));
     }
     if (c < columns) load_row(from + c, columns - c, 1.0f, to + c);
-  }
-  static vfloat load_anywhere(const float* from) {
-    using unaligned = float __attribute__((vector_size(4 * kLanes), aligned(4)));
-    return *reinterpret_cast<const unaligned*>(from);
   }
 };
 

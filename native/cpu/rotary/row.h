@@ -8,7 +8,6 @@ namespace fovea::rotary::cpu::FOVEA_TIER {
 using namespace fovea::cpu::FOVEA_TIER;
 
 constexpr int64_t kStep = 8;
-using int8x = int32_t __attribute__((vector_size(32)));
 
 // A row of the tables; sines are multiplied by `sign`, -1 to turn back.
 struct Angles {
@@ -72,18 +71,18 @@ struct Row {
 
   // Of neighbours: each element times its cosine, and the other one times a sine of either sign.
   void turn_neighbours(const Angles& angles) const {
-    constexpr int8x kLow = {0, 0, 1, 1, 2, 2, 3, 3}, kHigh = {4, 4, 5, 5, 6, 6, 7, 7};
-    constexpr int8x kOther = {1, 0, 3, 2, 5, 4, 7, 6};
-    constexpr float8 kSigns = {-1, 1, -1, 1, -1, 1, -1, 1};
+    static constexpr float kSigns[] = {-1, 1, -1, 1, -1, 1, -1, 1};
+    const float8 signs = load8(kSigns);
     const auto turn = [&](int64_t at, float8 cosine, float8 sine) {
       const float8 x = load8(from + at);
-      return cosine * x + sine * kSigns * __builtin_shuffle(x, kOther);
+      return cosine * x + sine * signs * shuffled<1, 0, 3, 2, 5, 4, 7, 6>(x);
     };
     int64_t c = 0;
     for (; c + kStep <= pairs; c += kStep) {
       const float8 cosine = load8(angles.cosines + c), sine = load8(angles.sines + c) * angles.sign;
-      put(2 * c, turn(2 * c, __builtin_shuffle(cosine, kLow), __builtin_shuffle(sine, kLow)),
-          turn(2 * c + kStep, __builtin_shuffle(cosine, kHigh), __builtin_shuffle(sine, kHigh)));
+      const auto low = [](float8 v) { return shuffled<0, 0, 1, 1, 2, 2, 3, 3>(v); };
+      const auto high = [](float8 v) { return shuffled<4, 4, 5, 5, 6, 6, 7, 7>(v); };
+      put(2 * c, turn(2 * c, low(cosine), low(sine)), turn(2 * c + kStep, high(cosine), high(sine)));
     }
     for (; c < pairs; ++c) put_pair(angles, c, 2 * c, 2 * c + 1);
   }

@@ -13,8 +13,7 @@ template <typename How, typename T, typename O>
   write_row(how, dx, count, [&](int64_t i, int64_t n) {
     const float8 v = load_of(dout, i, n) * load_of(gate, i, n) + load_of(add, i, n);
     const int8 at = load_index(index, i, n) == channel - int8{};
-    const int8 extra = reinterpret_cast<int8>(load_of(maximum, i, n)) & at;
-    return v + reinterpret_cast<float8>(extra);
+    return v + from_bits8(bits8(load_of(maximum, i, n)) & at);
   });
 }
 
@@ -23,10 +22,10 @@ template <typename How, typename T, typename O>
 [[gnu::noinline]] void write_pixel(How how, const O* dout, int64_t count, float gate, float add,
                                    float maximum, int32_t index, T* dx) {
   const float8 g = splat8(gate), a = splat8(add), most = splat8(maximum);
-  const int8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  const int8 lanes = lanes8();
   write_row(how, dx, count, [&](int64_t i, int64_t n) {
     const int8 at = lanes == index - int32_t(i) - int8{};
-    return load_of(dout, i, n) * g + a + reinterpret_cast<float8>(reinterpret_cast<int8>(most) & at);
+    return load_of(dout, i, n) * g + a + from_bits8(bits8(most) & at);
   });
 }
 
@@ -148,7 +147,7 @@ class Backward : public BandRows<Backward> {
     const float* const products = row_of(layout_.products, h);
     for_each_gate(h, [&](int64_t w, vfloat gate) {
       store_pixels(gate, row_of(layout_.gate, h), w);
-      store_pixels(load_anywhere(products + w) * (gate * (splat(1.0f) - gate)), dz, w);
+      store_pixels(load_vector(products + w) * (gate * (splat(1.0f) - gate)), dz, w);
     });
   }
 

@@ -7,11 +7,6 @@ namespace fovea::spatial::cpu::FOVEA_TIER {
 
 using namespace fovea::cpu::FOVEA_TIER;
 
-using vfloat_anywhere = float __attribute__((vector_size(4 * kLanes), aligned(4)));
-inline vfloat load_anywhere(const float* p) {
-  return *reinterpret_cast<const vfloat_anywhere*>(p);
-}
-
 // Rows of a map, from one of the image on; `pad` zeros lie before each, and zeros behind it.
 struct Map {
   float* at;
@@ -29,11 +24,11 @@ inline vfloat convolve_vector(const Map& map, int64_t h, int64_t w, const float*
     int64_t j = 0;
     for (; j + 4 <= size; j += 4, weight += 4) {
 #pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) sums[k] = fma(load_anywhere(row + j + k), splat(weight[k]), sums[k]);
+      for (int k = 0; k < 4; ++k) sums[k] = fma(load_vector(row + j + k), splat(weight[k]), sums[k]);
     }
 #pragma GCC unroll 4
     for (int k = 0; k < 3; ++k) {
-      if (j + k < size) sums[k] = fma(load_anywhere(row + j + k), splat(weight[k]), sums[k]);
+      if (j + k < size) sums[k] = fma(load_vector(row + j + k), splat(weight[k]), sums[k]);
     }
     weight += size - j;
   }
@@ -43,7 +38,7 @@ inline vfloat convolve_vector(const Map& map, int64_t h, int64_t w, const float*
 // <dz, map> of two rows of `count` pixels and zeros behind those of dz.
 [[gnu::noinline]] inline float correlate(const float* dz, const float* map, int64_t count) {
   vfloat sum{};
-  for (int64_t w = 0; w < count; w += kLanes) sum = fma(load_anywhere(dz + w), load_anywhere(map + w), sum);
+  for (int64_t w = 0; w < count; w += kLanes) sum = fma(load_vector(dz + w), load_vector(map + w), sum);
   float total = 0;
   for (int lane = 0; lane < kLanes; ++lane) total += sum[lane];
   return total;

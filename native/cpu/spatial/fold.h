@@ -90,7 +90,7 @@ template <int kChannels, typename T, typename O>
       const float8 v = load8(x + k * x_stride + i);
       sum += v;
       product += v * load8(dout + k * dout_stride + i);
-      const int8 higher = reinterpret_cast<int8>(v > maximum);
+      const int8 higher = v > maximum;
       maximum = max8(v, maximum);
       index = (higher & (channel + k - int8{})) | (~higher & index);
     }

@@ -1,5 +1,4 @@
 // The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
-#pragma once
 
 #include "cpu/embedding/lists.h"
 #include "cpu/embedding/lookup.h"

@@ -1,5 +1,4 @@
 // The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
-#pragma once
 
 #include "cpu/linear/backward_keys.h"
 #include "cpu/linear/backward_values.h"

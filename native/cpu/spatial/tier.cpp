@@ -1,5 +1,4 @@
 // The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
-#pragma once
 
-#include "cpu/activation/backward.h"
-#include "cpu/activation/forward.h"
+#include "cpu/spatial/backward.h"
+#include "cpu/spatial/forward.h"

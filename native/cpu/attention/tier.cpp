@@ -1,5 +1,4 @@
 // The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
-#pragma once
 
 #include "cpu/attention/backward_bias.h"
 #include "cpu/attention/backward_gates.h"

@@ -1,2 +1,0 @@
-#define FOVEA_TIER amx
-#include "cpu/attention/tier.h"

@@ -1,2 +1,0 @@
-#define FOVEA_TIER avx512_bf16
-#include "cpu/attention/tier.h"

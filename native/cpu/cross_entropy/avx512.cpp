@@ -1,2 +1,0 @@
-#define FOVEA_TIER avx512
-#include "cpu/cross_entropy/tier.h"

@@ -1,2 +1,0 @@
-#define FOVEA_TIER avx2
-#include "cpu/embedding/tier.h"

@@ -1,0 +1,3 @@
+// The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
+
+#include "cpu/merge/fold.h"

@@ -1,0 +1,4 @@
+// The kernels of one instruction set tier, compiled once per tier; see simd.h for FOVEA_TIER.
+
+#include "cpu/norm/backward.h"
+#include "cpu/norm/forward.h"

@@ -1,2 +1,0 @@
-#define FOVEA_TIER portable
-#include "cpu/optimizer/step.h"
