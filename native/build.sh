@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Configures and builds one preset of CMakePresets.json; quick where nothing changed.
-# usage: native/build.sh [release|asan|debug] [--target TARGET] [options for cmake]
-#   TARGET: product, what ships; fovea_sim, the simulator; where there is none, everything
+# usage: native/build.sh [release|asan|debug|aarch64] [--target TARGET] [options for cmake]
+#   TARGET: product, what ships; emulated, that and what replays cases; fovea_sim, the simulator; where there is none,
+#   everything. For aarch64, nothing where there is no cross compiler.
 set -eu
 cd "$(dirname "$0")"
 preset=${1:-release}
@@ -12,6 +13,13 @@ if [ "${1:-}" = --target ]; then
   shift 2
 fi
 
+if [ "$preset-${FOVEA_AARCH64:-auto}" = aarch64-off ]; then
+  exit
+elif [ "$preset" = aarch64 ] && ! command -v aarch64-linux-gnu-g++ >/dev/null; then
+  rm -rf build-aarch64 # one left by an earlier build would be packed
+  echo "AArch64 is skipped: there is no aarch64-linux-gnu-g++ (apt-get install g++-aarch64-linux-gnu)"
+  exit
+fi
 need() { # <package> <program>
   command -v "$2" >/dev/null || {
     echo "Fovea needs $2 to build its native libraries: apt-get install $1" >&2

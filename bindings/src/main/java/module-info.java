@@ -12,6 +12,7 @@ module dev.fovea.ffi {
       dev.fovea.cli,
       dev.fovea.cuda,
       dev.fovea.encoder,
+      dev.fovea.natives.linux_aarch64,
       dev.fovea.natives.linux_x86_64,
       dev.fovea.natives.linux_x86_64.cuda13,
       dev.fovea.nn,

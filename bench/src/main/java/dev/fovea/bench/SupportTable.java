@@ -60,7 +60,7 @@ final class SupportTable {
       FoveaDeviceInfo.ISA.set(device, Abi.ISA_PORTABLE + tiers.indexOf(tier));
       FoveaDeviceInfo.ISA_AVAILABLE.set(device, 1 << FoveaDeviceInfo.ISA.get(device));
       // What a tier has no kernels of its own for, it computes with those of the one below.
-      boolean partial = Abi.ISA_PORTABLE + tiers.indexOf(tier) > Abi.ISA_AVX512;
+      boolean partial = tier.equals("avx512_bf16") || tier.equals("amx");
       List<String> below = partial ? List.of("cpu-avx512") : List.of();
       columns.add(
           new Column(
@@ -188,9 +188,10 @@ final class SupportTable {
       return Optional.of(
           String.format(
               Locale.ROOT,
-              "%,d of %,d random cases",
+              "%,d of %,d random cases%s",
               report.get("passed").getAsLong(),
-              report.get("cases").getAsLong()));
+              report.get("cases").getAsLong(),
+              report.has("emulator") ? ", emulated only" : ""));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -38,6 +38,7 @@ public final class Abi {
   public static final int ISA_AVX512 = 3;
   public static final int ISA_AVX512_BF16 = 4;
   public static final int ISA_AMX = 5;
+  public static final int ISA_NEON = 6;
 
   public static final int BOTTOM_RIGHT = 0;
   public static final int TOP_LEFT = 1;

@@ -239,7 +239,7 @@ public final class NativeLoader {
         var provider = providers.next();
         if (!found.containsKey(provider.type())) {
           NativeLocator locator = provider.get();
-          if (locator.library().equals(name)) {
+          if (locator.library().equals(name) && locator.fits()) {
             found.put(provider.type(), locator);
           }
         }

@@ -11,6 +11,11 @@ public interface NativeLocator {
   /** The library, without prefix and suffix: {@code "fovea_cpu"}. */
   String library();
 
+  /** Whether the library is for this JVM's processor; one that is not is not looked at. */
+  default boolean fits() {
+    return true;
+  }
+
   /** The bytes of the library; the caller closes the stream. */
   InputStream open() throws IOException;
 

@@ -13,11 +13,14 @@ import java.util.Optional;
  * @param glibc whether the C library is glibc, which those for Linux need
  */
 record Platform(String os, String architecture, boolean glibc) {
-  /** The classifier of {@code fovea-natives} that has a library. */
-  private static final Map<String, String> CLASSIFIERS =
-      Map.of("fovea_cpu", "linux-x86_64", "fovea_cuda", "linux-x86_64-cuda13");
+  private static final String X86_64 = "linux-x86_64";
 
-  private static final String SUPPORTED = "Linux on x86-64 with glibc, linux-x86_64, only";
+  /** Of an architecture, the classifier of {@code fovea-natives} for its CPU. */
+  private static final Map<String, String> CLASSIFIERS =
+      Map.of("amd64", X86_64, "x86_64", X86_64, "aarch64", "linux-aarch64");
+
+  private static final String SUPPORTED =
+      "Linux with glibc on x86-64, linux-x86_64, and on AArch64, linux-aarch64, only";
 
   static Platform current() {
     String os = System.getProperty("os.name", "");
@@ -31,19 +34,25 @@ record Platform(String os, String architecture, boolean glibc) {
           "native/build/lib/libfovea_sim.so, which `native/build.sh release --target fovea_sim`"
               + " builds in Fovea's sources, for -Dfovea.native.sim.path; no jar holds it");
     }
-    return Optional.ofNullable(CLASSIFIERS.get(library))
+    return classifier(library)
         .map(
             classifier ->
                 "the artifact dev.fovea:fovea-natives with the classifier %s (there are natives for %s)"
                     .formatted(classifier, SUPPORTED));
   }
 
+  private Optional<String> classifier(String library) {
+    Optional<String> cpu = Optional.ofNullable(CLASSIFIERS.get(architecture));
+    return switch (library) {
+      case "fovea_cpu" -> cpu;
+      case "fovea_cuda" -> cpu.filter(X86_64::equals).map(classifier -> classifier + "-cuda13");
+      default -> Optional.empty();
+    };
+  }
+
   /** Why no artifact can have a library for this platform; empty if one can. */
   Optional<String> refusal() {
-    boolean supported =
-        os.equals("Linux")
-            && glibc
-            && (architecture.equals("amd64") || architecture.equals("x86_64"));
+    boolean supported = os.equals("Linux") && glibc && CLASSIFIERS.containsKey(architecture);
     return supported
         ? Optional.empty()
         : Optional.of("this is %s, and there are natives for %s".formatted(this, SUPPORTED));

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.security.CodeSource;
+import java.util.Set;
 
 /**
  * A library that lies beside a class, and with it its SHA-256 in a file of the same name and {@code
@@ -14,15 +15,26 @@ import java.security.CodeSource;
  */
 public abstract class ResourceLocator implements NativeLocator {
   private final String library;
+  private final Set<String> architectures;
 
-  /** For {@code library}, as {@link #library} answers. */
-  protected ResourceLocator(String library) {
+  /**
+   * For {@code library}, as {@link #library} answers.
+   *
+   * @param architectures what {@code os.arch} says of processors that it is for
+   */
+  protected ResourceLocator(String library, String... architectures) {
     this.library = library;
+    this.architectures = Set.of(architectures);
   }
 
   @Override
   public final String library() {
     return library;
+  }
+
+  @Override
+  public final boolean fits() {
+    return architectures.contains(System.getProperty("os.arch", ""));
   }
 
   @Override

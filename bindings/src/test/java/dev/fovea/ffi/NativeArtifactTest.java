@@ -98,7 +98,8 @@ class NativeArtifactTest extends LoaderTest {
   void aMissingArtifactIsNamed() {
     assertEquals(
         "what is missing: the artifact dev.fovea:fovea-natives with the classifier linux-x86_64"
-            + " (there are natives for Linux on x86-64 with glibc, linux-x86_64, only)",
+            + " (there are natives for Linux with glibc on x86-64, linux-x86_64, and on AArch64,"
+            + " linux-aarch64, only)",
         NativeLoader.load("fovea_cpu").report().attempts().getLast().toString());
     assertTrue(
         NativeLoader.load("fovea_cuda")
@@ -115,7 +116,7 @@ class NativeArtifactTest extends LoaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"Windows 11/amd64", "Mac OS X/aarch64", "Linux/aarch64", "/"})
+  @ValueSource(strings = {"Windows 11/amd64", "Mac OS X/aarch64", "Linux/riscv64", "/"})
   void aPlatformWithoutNativesIsNamed(String platform) {
     Linker.nativeLinker(); // which asks os.arch for calling conventions
     System.setProperty("os.name", platform.split("/", 2)[0]);
@@ -124,7 +125,8 @@ class NativeArtifactTest extends LoaderTest {
       assertEquals(
           "platform: this is "
               + platform.replace("/", " on ")
-              + ", and there are natives for Linux on x86-64 with glibc, linux-x86_64, only",
+              + ", and there are natives for Linux with glibc on x86-64, linux-x86_64, and on"
+              + " AArch64, linux-aarch64, only",
           NativeLoader.load("fovea_cpu").report().attempts().getLast().toString());
     }
   }
@@ -132,8 +134,8 @@ class NativeArtifactTest extends LoaderTest {
   @Test
   void muslIsNoGlibc() {
     assertEquals(
-        "this is Linux on amd64 without glibc, and there are natives for Linux on x86-64 with"
-            + " glibc, linux-x86_64, only",
+        "this is Linux on amd64 without glibc, and there are natives for Linux with glibc on"
+            + " x86-64, linux-x86_64, and on AArch64, linux-aarch64, only",
         new Platform("Linux", "amd64", false).refusal().orElseThrow());
     assertTrue(Platform.current().glibc());
   }
@@ -142,7 +144,7 @@ class NativeArtifactTest extends LoaderTest {
   @Test
   void aPlatformWithoutNativesTakesALibraryThatLoads() throws Exception {
     Linker.nativeLinker(); // which asks os.arch for calling conventions
-    System.setProperty("os.arch", "aarch64");
+    System.setProperty("os.arch", "riscv64");
     Path file = TinyLibrary.complete(folder.resolve("system"), Abi.VERSION, "cpu");
     System.setProperty("java.library.path", file.getParent().toString());
     assertEquals(file.toString(), load().origin());

@@ -21,7 +21,7 @@ import java.util.stream.Collectors;
  * {@link FoveaException} that lists every place that was tried.
  */
 public final class Device {
-  /** Instruction set tiers of the CPU, in rising order. */
+  /** Instruction set tiers of the CPU: of x86-64 in rising order, and that of AArch64. */
   public enum Isa {
     /** Plain C++, any x86-64. */
     PORTABLE,
@@ -40,7 +40,9 @@ public final class Device {
      * caches of bytes too; where the operating system lets this process use them. The first look at
      * the CPU asks it to, after which alternate signal stacks below 12 KB are refused.
      */
-    AMX;
+    AMX,
+    /** Advanced SIMD of AArch64, which every one of these has: there it is the only tier. */
+    NEON;
 
     /** The name of the device that runs its kernels. */
     public String device() {

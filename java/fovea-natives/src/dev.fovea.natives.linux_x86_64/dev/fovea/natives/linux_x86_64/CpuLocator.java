@@ -5,6 +5,6 @@ import dev.fovea.ffi.ResourceLocator;
 /** Finds libfovea_cpu.so beside this class. */
 public final class CpuLocator extends ResourceLocator {
   public CpuLocator() {
-    super("fovea_cpu");
+    super("fovea_cpu", "amd64", "x86_64");
   }
 }

@@ -23,17 +23,18 @@ class FirstUseTest {
     assertRefused(
         run(false),
         "what is missing: the artifact dev.fovea:fovea-natives with the classifier linux-x86_64"
-            + " (there are natives for Linux on x86-64 with glibc, linux-x86_64, only)");
+            + " (there are natives for Linux with glibc on x86-64, linux-x86_64, and on AArch64,"
+            + " linux-aarch64, only)");
   }
 
   @Test
   void onAPlatformWithoutNativesEveryUseNamesIt() throws Exception {
-    for (String platform : List.of("Windows 11/amd64", "Mac OS X/aarch64", "Linux/aarch64")) {
+    for (String platform : List.of("Windows 11/amd64", "Mac OS X/aarch64", "Linux/riscv64")) {
       String[] parts = platform.split("/");
       assertRefused(
           run(false, "os.name", parts[0], "os.arch", parts[1]),
           "platform: this is %s on %s, and there are natives for".formatted((Object[]) parts)
-              + " Linux on x86-64 with glibc, linux-x86_64, only");
+              + " Linux with glibc on x86-64, linux-x86_64, and on AArch64, linux-aarch64, only");
     }
   }
 

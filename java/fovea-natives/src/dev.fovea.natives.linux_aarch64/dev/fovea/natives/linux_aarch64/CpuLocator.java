@@ -1,0 +1,10 @@
+package dev.fovea.natives.linux_aarch64;
+
+import dev.fovea.ffi.ResourceLocator;
+
+/** Finds libfovea_cpu.so beside this class. */
+public final class CpuLocator extends ResourceLocator {
+  public CpuLocator() {
+    super("fovea_cpu", "aarch64");
+  }
+}
