@@ -20,7 +20,7 @@ public abstract class ResourceLocator implements NativeLocator {
   /**
    * For {@code library}, as {@link #library} answers.
    *
-   * @param architectures what {@code os.arch} says of processors that it is for
+   * @param architectures what {@code os.arch} says of processors that it is for; none: of all
    */
   protected ResourceLocator(String library, String... architectures) {
     this.library = library;
@@ -34,7 +34,7 @@ public abstract class ResourceLocator implements NativeLocator {
 
   @Override
   public final boolean fits() {
-    return architectures.contains(System.getProperty("os.arch", ""));
+    return architectures.isEmpty() || architectures.contains(System.getProperty("os.arch", ""));
   }
 
   @Override
