@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Assumptions;
 
 /**
  * A device by name, that may not be here. The names are {@code -Dfovea.test.devices=cpu:avx2,sim};
- * unset, every tier of the CPU and two simulated GPUs.
+ * unset, every tier that a CPU of this kind may have and two simulated GPUs.
  *
  * <p>The simulator takes milliseconds for what a core does in microseconds: it runs fewer random
  * cases, and on all but the first GPU, whose kernels are the same and whose tensor cores add
@@ -28,9 +28,15 @@ public record TestDevice(String name) {
 
   private static final String DEVICES =
       Stream.concat(
-              Stream.of(Device.Isa.values()).map(Device.Isa::device),
+              Stream.of(Device.Isa.values())
+                  .filter(TestDevice::isOfThisProcessor)
+                  .map(Device.Isa::device),
               Stream.of("sim:sm_80", "sim:sm_90"))
           .collect(Collectors.joining(","));
+
+  private static boolean isOfThisProcessor(Device.Isa tier) {
+    return (tier == Device.Isa.NEON) == System.getProperty("os.arch").equals("aarch64");
+  }
 
   private static final boolean SLOW = Boolean.getBoolean("fovea.test.slow");
 
