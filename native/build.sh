@@ -13,12 +13,17 @@ if [ "${1:-}" = --target ]; then
   shift 2
 fi
 
-if [ "$preset-${FOVEA_AARCH64:-auto}" = aarch64-off ]; then
-  exit
-elif [ "$preset" = aarch64 ] && ! command -v aarch64-linux-gnu-g++ >/dev/null; then
-  rm -rf build-aarch64 # one left by an earlier build would be packed
-  echo "AArch64 is skipped: there is no aarch64-linux-gnu-g++ (apt-get install g++-aarch64-linux-gnu)"
-  exit
+if [ "$preset" = aarch64 ]; then
+  [ ${#target[@]} -gt 0 ] || target=(--target emulated) # the rest is for this processor
+  why=
+  [ "${FOVEA_AARCH64:-auto}" != off ] || why="it is off"
+  command -v aarch64-linux-gnu-g++ >/dev/null ||
+    why="there is no aarch64-linux-gnu-g++ (apt-get install g++-aarch64-linux-gnu)"
+  if [ -n "$why" ]; then
+    rm -f build-aarch64/lib/libfovea_cpu.so # one left by an earlier build would be packed
+    echo "AArch64 is skipped: $why"
+    exit
+  fi
 fi
 need() { # <package> <program>
   command -v "$2" >/dev/null || {

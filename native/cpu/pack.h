@@ -154,8 +154,8 @@ inline float8 load8(const bfloat16* p) {
 
 inline void store8(float* p, float8 v) { *reinterpret_cast<float8*>(p) = v; }
 inline void store8(bfloat16* p, float8 v) {
-  const int8 bits = bits8(v), odd = (bits >> 16) & 1;
-  const int8 rounded = where(v == v, bits + odd + 0x7fff, bits | 0x400000);
+  const int8 bits = bits8(v), number = where(v == v, bits, int8{});  // no sum of NaN overflows
+  const int8 rounded = where(v == v, number + ((number >> 16) & 1) + 0x7fff, bits | 0x400000);
   *reinterpret_cast<Words*>(p) =
       __builtin_shuffle(Words(rounded.low), Words(rounded.high), Words{1, 3, 5, 7, 9, 11, 13, 15});
 }

@@ -1,4 +1,4 @@
-// One vector type per instruction set tier. Included by exactly one translation unit per tier,
+// One vector type per instruction set tier. Included by one translation unit per tier and operation,
 // which names the tier's namespace in FOVEA_TIER: inline functions of two tiers must never share a
 // symbol, or the linker keeps one copy and an AVX2 machine may run AVX-512 code.
 #pragma once

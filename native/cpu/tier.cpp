@@ -39,8 +39,7 @@ int32_t pick_tier(const fovea_device_info& device, fovea_plan& plan) {
   if (!(device.isa_available >> device.isa & 1)) {
     return fail(plan.error, FOVEA_UNSUPPORTED, "this device has no %s", kTiers[device.isa].name);
   }
-  const bool partial = device.isa == FOVEA_ISA_AVX512_BF16 || device.isa == FOVEA_ISA_AMX;
-  plan.isa = partial ? FOVEA_ISA_AVX512 : device.isa;
+  plan.isa = is_of_pairs(device.isa) ? FOVEA_ISA_AVX512 : device.isa;
   return FOVEA_OK;
 }
 

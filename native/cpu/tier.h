@@ -26,6 +26,9 @@ constexpr Tier kTiers[] = {{},
                            {"neon", 8, 4, 1}};  // by FOVEA_ISA_*
 constexpr int kLastTier = FOVEA_ISA_NEON;
 
+// Those that multiply pairs of bfloat16, and have kernels of attention alone.
+constexpr bool is_of_pairs(int isa) { return kTiers[isa].terms > 1; }
+
 // Those that every operation has where this is built; X(name, FOVEA_ISA_*). A better one has kernels for a few.
 #if defined(__x86_64__)
 #define FOVEA_TIERS(X) \

@@ -7,8 +7,9 @@
 
 namespace fovea::cpu::FOVEA_TIER {
 
+// Like those it may lie where elements do.
 template <typename T>
-struct Twin {
+struct [[gnu::may_alias]] Twin {
   typedef T Half __attribute__((vector_size(16), aligned(4)));
   using Mask = Twin<std::conditional_t<sizeof(T) == 8, int64_t, int32_t>>;
   static constexpr int kHalf = 16 / int{sizeof(T)};

@@ -35,7 +35,7 @@ inline void stream_vectors(Half* p, vfloat low, vfloat high) {
                       _mm512_inserti64x4(half, round16(p, high), 1));
 }
 #else
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(__aarch64__)
 #define FOVEA_CONVERSION inline
 #else
 #define FOVEA_CONVERSION [[gnu::noinline, gnu::flatten]]  // a loop over elements

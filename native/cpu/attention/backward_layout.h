@@ -105,7 +105,7 @@ struct BackwardScratch {
     weights = reserve(tile_rows, key_row);
     reserve(spec_of(plan).has_position_keys, 16);
     gradients = reserve(tile_rows, key_row);
-    const bool pairs = plan.isa >= FOVEA_ISA_AVX512_BF16;
+    const bool pairs = fovea::cpu::is_of_pairs(plan.isa);
     const int64_t joined = pairs ? (tile_rows + 1) / 2 : 0;
     joined_queries = reserve(joined, query_row);
     joined_douts = reserve(joined, value_row);

@@ -46,7 +46,7 @@ void share_keys(const fovea::cpu::Tier& tier, int64_t wanted, fovea_plan& plan) 
 
 int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
-  if (device.isa >= FOVEA_ISA_AVX512_BF16 && has_pairs(spec_of(plan), device.isa)) plan.isa = device.isa;
+  if (fovea::cpu::is_of_pairs(device.isa) && has_pairs(spec_of(plan), device.isa)) plan.isa = device.isa;
   const fovea::cpu::Tier& tier = fovea::cpu::kTiers[plan.isa];
   const Spec& spec = spec_of(plan);
   // Keys per tile: flat from 64 to 256; a constant of the head dims, so that a row's bits depend on
@@ -92,7 +92,7 @@ int32_t plan_forward(const fovea_device_info& device, fovea_plan& plan) {
 int32_t plan_backward(const fovea_device_info& device, fovea_plan& plan) {
   if (int32_t status = fovea::cpu::pick_tier(device, plan)) return status;
   const Spec& spec = spec_of(plan);
-  if (device.isa >= FOVEA_ISA_AVX512_BF16 && has_backward_pairs(spec, device.isa)) plan.isa = device.isa;
+  if (fovea::cpu::is_of_pairs(device.isa) && has_backward_pairs(spec, device.isa)) plan.isa = device.isa;
   // Constants of the head dims, so that bits depend on nothing else. Each tile of keys reads all
   // rows that see it: the more keys, the less traffic (256 instead of 128: 2 to 5 %), but a worker
   // holds five copies of them.

@@ -41,7 +41,8 @@ class EmulatedTest {
         Path.of(System.getProperty("fovea.native.sim.path"))
             .resolve("../../../build-aarch64")
             .normalize();
-    assumeTrue(Files.exists(build), "there is no cross compiler for AArch64");
+    Path library = build.resolve("lib/libfovea_cpu.so");
+    assumeTrue(Files.exists(library), "there is no cross compiler for AArch64");
     assumeTrue(isThere(EMULATOR), "there is no " + EMULATOR);
     long start = System.nanoTime();
     for (int first = 0; first < CASES; first += AT_ONCE) {
