@@ -24,10 +24,10 @@ final class Agreement {
    * @return the root mean square of the difference, relative to that of the values, of the output
    *     that differs most
    */
-  static double check(FoveaAttention attention, List<float[]> theirs) {
+  static double check(FoveaAttention attention, String peer, List<float[]> theirs) {
     AttentionProblem problem = attention.problem();
     double largest = largestAllowed(problem);
-    return check(attention, theirs, difference -> largest, relativeAllowed(problem));
+    return check(attention, peer, theirs, difference -> largest, relativeAllowed(problem));
   }
 
   /**
@@ -35,15 +35,16 @@ final class Agreement {
    * both bounds are relative.
    *
    * @param theirs as {@link FoveaSide#outputs}
-   * @return as {@link #check(FoveaAttention, List)}
+   * @return as {@link #check(FoveaAttention, String, List)}
    */
-  static double check(ComposedSide<?> side, List<float[]> theirs) {
+  static double check(ComposedSide<?> side, String peer, List<float[]> theirs) {
     double allowed = side.problem().differenceAllowed();
-    return check(side, theirs, difference -> LARGEST * allowed * difference.size(), allowed);
+    return check(side, peer, theirs, difference -> LARGEST * allowed * difference.size(), allowed);
   }
 
   private static double check(
       FoveaSide<?> side,
+      String peer,
       List<float[]> theirs,
       ToDoubleFunction<Difference> largestAllowed,
       double relativeAllowed) {
@@ -51,7 +52,7 @@ final class Agreement {
     for (int i = 0; i < theirs.size(); i++) {
       Difference difference = Difference.of(side.outputs().get(i), theirs.get(i));
       double largest = largestAllowed.applyAsDouble(difference);
-      difference.refuse(side.problem(), i, largest, relativeAllowed);
+      difference.refuse(side.problem(), peer, i, largest, relativeAllowed);
       worst = Math.max(worst, difference.relative());
     }
     return worst;
@@ -80,11 +81,12 @@ final class Agreement {
           largest, Math.sqrt(differences / squares), Math.sqrt(squares / ours.length));
     }
 
-    void refuse(Object problem, int output, double largestAllowed, double relativeAllowed) {
+    void refuse(
+        Object problem, String peer, int output, double largestAllowed, double relativeAllowed) {
       if (!(largest <= largestAllowed && relative <= relativeAllowed)) {
         throw new WrongOutputException(
-            "%s: output %d of libtorch differs by %.3g, root mean square %.3g of the values"
-                    .formatted(problem, output, largest, relative)
+            "%s: output %d of %s differs by %.3g, root mean square %.3g of the values"
+                    .formatted(problem, output, peer, largest, relative)
                 + "; allowed %.3g and %.3g".formatted(largestAllowed, relativeAllowed));
       }
     }

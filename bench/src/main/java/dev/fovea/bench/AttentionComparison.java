@@ -30,6 +30,11 @@ public final class AttentionComparison extends Comparison {
   @Option(names = "--dtypes", split = ",", description = "only these of float32,float16,bfloat16")
   private List<String> dtypes = List.of();
 
+  @Option(
+      names = "--python",
+      description = "interpreter of an environment with PyTorch, which is then a peer, too")
+  private String python;
+
   /** Started by bench/run. */
   public static void main(String[] args) {
     System.exit(
@@ -46,13 +51,14 @@ public final class AttentionComparison extends Comparison {
   @Override
   Report measure() throws Exception {
     Libtorch libtorch = new Libtorch(threads);
-    try (Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads)) {
-      Report report = Report.begin(benchmark(), versions(libtorch));
+    try (Sgemm sgemm = new Sgemm(Sgemm.SIZE, threads);
+        PyTorch pytorch = python == null ? null : new PyTorch(python, threads)) {
+      Report report = Report.begin(benchmark(), versions(libtorch, pytorch));
       Ceiling ceiling = new Ceiling(MachineUnit.FLOP);
       ceiling.measure();
       Settings settings = new Settings(rounds, TURN_SECONDS, BUDGET_SECONDS);
       AttentionMeasurement measurement =
-          new AttentionMeasurement(threads, settings, libtorch, sgemm, ceiling);
+          new AttentionMeasurement(threads, settings, libtorch, pytorch, sgemm, ceiling);
       for (AttentionProblem problem : AttentionGrid.problems(pass, threads)) {
         if (isAsked(problem)) {
           Row row = measurement.measure(problem);
@@ -69,10 +75,13 @@ public final class AttentionComparison extends Comparison {
         && (dtypes.isEmpty() || dtypes.contains(problem.dtypeName()));
   }
 
-  private static Map<String, String> versions(Libtorch libtorch) {
+  private static Map<String, String> versions(Libtorch libtorch, PyTorch pytorch) {
     Map<String, String> versions = new LinkedHashMap<>();
     versions.put("fovea", foveaVersion());
     versions.put("libtorch", libtorch.version());
+    if (pytorch != null) {
+      versions.put("pytorch", pytorch.version());
+    }
     versions.put("openblas", OpenBlas.config());
     return versions;
   }

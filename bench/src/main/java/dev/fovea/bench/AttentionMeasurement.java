@@ -10,25 +10,37 @@ import java.util.Map;
 final class AttentionMeasurement {
 
   static final String LIBTORCH_KERNEL = "libtorch kernel";
+  static final String PYTORCH_KERNEL = "pytorch kernel";
   static final String SGEMM = "sgemm";
+  static final String PRODUCT = "bfloat16 product";
   static final String PEAK = "peak";
 
   private final int threads;
   private final Settings settings;
   private final Libtorch libtorch;
+  private final PyTorch pytorch;
+  private final BfloatProduct product;
   private final Sgemm sgemm;
   private final Ceiling ceiling;
 
   /**
    * A measurement with {@code threads} threads on each side.
    *
-   * @param libtorch the peer; null leaves it out
+   * @param libtorch a peer; null leaves it out
+   * @param pytorch another; null leaves it out
    */
   AttentionMeasurement(
-      int threads, Settings settings, Libtorch libtorch, Sgemm sgemm, Ceiling ceiling) {
+      int threads,
+      Settings settings,
+      Libtorch libtorch,
+      PyTorch pytorch,
+      Sgemm sgemm,
+      Ceiling ceiling) {
     this.threads = threads;
     this.settings = settings;
     this.libtorch = libtorch;
+    this.pytorch = pytorch;
+    product = libtorch != null && BfloatProduct.isThere() ? new BfloatProduct(Sgemm.SIZE) : null;
     this.sgemm = sgemm;
     this.ceiling = ceiling;
   }
@@ -43,7 +55,17 @@ final class AttentionMeasurement {
       Race race = new Race(row, ours, threads);
       if (theirs != null) {
         row.parameters().put(LIBTORCH_KERNEL, theirs.kernel().toString());
-        race.addLibtorch(row, Agreement.check(ours, theirs.results()), theirs::run);
+        double difference = Agreement.check(ours, Race.LIBTORCH, theirs.results());
+        race.addPeer(Race.LIBTORCH, row, difference, theirs::run);
+      }
+      if (pytorch != null) {
+        PyTorch.Call call = pytorch.call(ours);
+        row.parameters().put(PYTORCH_KERNEL, call.kernel());
+        double difference = Agreement.check(ours, Race.PYTORCH, call.results());
+        race.addPeer(Race.PYTORCH, row, difference, call);
+      }
+      if (product != null && problem.dtype() == DType.BFLOAT16) {
+        race.addSpinning(PRODUCT, product::run);
       }
       race.add(SGEMM, sgemm::run);
       race.addOurOthers(float32);
@@ -94,6 +116,7 @@ final class AttentionMeasurement {
   private double flops(String name, AttentionProblem problem) {
     return switch (name) {
       case SGEMM -> sgemm.flops();
+      case PRODUCT -> product.flops();
       case PEAK -> FmaPeak.flops();
       default -> problem.flops();
     };

@@ -57,7 +57,8 @@ final class ComposedMeasurement {
       double bytes = ours.bytes(threads);
       row.figure(Race.FOVEA + MEBIBYTES, bytes / (1 << 20));
       if (theirs != null) {
-        race.addLibtorch(row, Agreement.check(ours, theirs.results()), theirs::run);
+        double difference = Agreement.check(ours, Race.LIBTORCH, theirs.results());
+        race.addPeer(Race.LIBTORCH, row, difference, theirs::run);
         theirs
             .peakBytes()
             .ifPresent(

@@ -21,6 +21,13 @@ public final class Interleaved {
   public interface Work {
     /** Does it once. */
     void run() throws Exception;
+
+    /** Does it {@code times} times. */
+    default void run(int times) throws Exception {
+      for (int i = 0; i < times; i++) {
+        run();
+      }
+    }
   }
 
   /**
@@ -93,9 +100,7 @@ public final class Interleaved {
   private static double seconds(Contestant contestant, int repeats, LongSupplier clock)
       throws Exception {
     long start = clock.getAsLong();
-    for (int i = 0; i < repeats; i++) {
-      contestant.work().run();
-    }
+    contestant.work().run(repeats);
     double seconds = (clock.getAsLong() - start) * 1e-9 / repeats;
     if (contestant.quietMillis() > 0) {
       Thread.sleep(contestant.quietMillis());

@@ -17,6 +17,7 @@ final class Race {
   static final String FLOAT32 = "fovea float32";
   static final String ONE_THREAD = "fovea one thread";
   static final String LIBTORCH = "libtorch";
+  static final String PYTORCH = "pytorch";
 
   private static final long QUIET_MILLIS = 80;
 
@@ -45,10 +46,15 @@ final class Race {
     contestants.add(new Contestant(name, work));
   }
 
-  /** Adds libtorch, whose results {@code row} says the difference to. */
-  void addLibtorch(Row row, double difference, Work work) {
-    row.check("rms difference to libtorch", difference);
-    contestants.add(new Contestant(LIBTORCH, work, threads > 1 ? QUIET_MILLIS : 0));
+  /** Adds a peer with threads of OpenMP, whose results {@code row} says the difference to. */
+  void addPeer(String name, Row row, double difference, Work work) {
+    row.check("rms difference to " + name, difference);
+    addSpinning(name, work);
+  }
+
+  /** Adds a contestant with threads of OpenMP. */
+  void addSpinning(String name, Work work) {
+    contestants.add(new Contestant(name, work, threads > 1 ? QUIET_MILLIS : 0));
   }
 
   /** Adds Fovea in float32, if {@code float32} is not null, and on one thread, if that is less. */

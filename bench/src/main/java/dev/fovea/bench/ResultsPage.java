@@ -92,8 +92,10 @@ public final class ResultsPage {
                 + " setting: for each problem the faster of its flash and its *plain* kernel, which"
                 + " holds all weights in memory; forward in inference mode, one OpenMP thread a"
                 + " core, OpenBLAS inside it on one thread. *sgemm* is OpenBLAS's product of two"
-                + " 1024 x 1024 matrices, on two threads one product each; *peak* is what fused"
-                + " multiply-adds on registers reach.",
+                + " 1024 x 1024 matrices, on two threads one product each, *bfloat16 product*"
+                + " oneDNN's of as large ones on all threads; *peak* is what fused multiply-adds on"
+                + " registers reach. *PyTorch* is that of a Python environment (`--python`), a"
+                + " process of its own that takes its turns, with the same choice of kernels.",
             "",
             "The backward pass is timed alone, from query, key, value, out, log-sum-exp and dout to"
                 + " dquery, dkey and dvalue: ours as one `AttentionBackward.run()`, libtorch's as"

@@ -131,9 +131,14 @@ final class ResultsSection {
       columns.addFirst("dtype");
       columns.add("threads");
     }
-    columns.addAll(List.of("GFLOP/s", "libtorch", "times libtorch", "of sgemm"));
+    columns.addAll(List.of("GFLOP/s", "libtorch", "times libtorch"));
+    boolean pytorch = rows.stream().anyMatch(row -> row.ratios().containsKey(Race.PYTORCH));
+    if (pytorch) {
+      columns.addAll(List.of("PyTorch", "times PyTorch"));
+    }
+    columns.add("of sgemm");
     if (narrow) {
-      columns.add("of float32");
+      columns.addAll(List.of("of bfloat16 product", "of float32"));
     }
     columns.add(twice ? "times one thread" : "of peak");
     table(columns.toArray(String[]::new));
@@ -149,17 +154,25 @@ final class ResultsSection {
         cells.add(row.parameters().get("threads"));
       }
       cells.add(number(row.figures().get(Race.FOVEA + GFLOPS)));
-      String plain = row.is(AttentionMeasurement.LIBTORCH_KERNEL, Kernel.PLAIN) ? " plain" : "";
-      cells.add(number(row.figures().get(Race.LIBTORCH + GFLOPS)) + plain);
-      cells.add(ratio(row, Race.LIBTORCH));
+      peer(cells, row, Race.LIBTORCH, AttentionMeasurement.LIBTORCH_KERNEL);
+      if (pytorch) {
+        peer(cells, row, Race.PYTORCH, AttentionMeasurement.PYTORCH_KERNEL);
+      }
       cells.add(ratio(row, AttentionMeasurement.SGEMM));
       if (narrow) {
+        cells.add(ratio(row, AttentionMeasurement.PRODUCT));
         cells.add(ratio(row, Race.FLOAT32));
       }
       cells.add(ratio(row, twice ? Race.ONE_THREAD : AttentionMeasurement.PEAK));
       row(cells.toArray(String[]::new));
     }
     line("");
+  }
+
+  private static void peer(List<String> cells, Row row, String name, String kernel) {
+    cells.add(
+        number(row.figures().get(name + GFLOPS)) + (row.is(kernel, Kernel.PLAIN) ? " plain" : ""));
+    cells.add(ratio(row, name));
   }
 
   private void composed(Report report, Mechanism mechanism) {

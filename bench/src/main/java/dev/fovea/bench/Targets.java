@@ -112,6 +112,11 @@ final class Targets {
               Race.FLOAT32,
               0.9,
               false),
+          narrow("of oneDNN's bfloat16 product", "attention", AttentionMeasurement.PRODUCT, 0.85),
+          narrow("of float32", "attention", Race.FLOAT32, 1.8),
+          narrow("times PyTorch", "attention", Race.PYTORCH, 2),
+          narrow("backward, of float32", "backward", Race.FLOAT32, 1.5),
+          narrow("backward, times PyTorch", "backward", Race.PYTORCH, 1.5),
           new Target(
               "two threads, times one, S >= 2048",
               "attention",
@@ -203,6 +208,20 @@ final class Targets {
 
   private static Target forward(String text, String ratio, double wanted, Predicate<Row> rows) {
     return float32("float32, one thread, " + text, "attention", ratio, wanted, rows);
+  }
+
+  /** Of bfloat16, where the processor has instructions for its products. */
+  private static Target narrow(String text, String benchmark, String ratio, double wanted) {
+    return new Target(
+        "bfloat16 by its instructions, one thread, S >= 1024: " + text,
+        benchmark,
+        r ->
+            r.is("threads", 1)
+                && s(r) >= 1024
+                && r.ratios().containsKey(AttentionMeasurement.PRODUCT),
+        ratio,
+        wanted,
+        false);
   }
 
   private static Target backward(String text, String ratio, double wanted, Predicate<Row> rows) {

@@ -11,6 +11,7 @@ import dev.fovea.bench.AttentionProblem.Order;
 import dev.fovea.bench.Interleaved.Settings;
 import dev.fovea.bench.Report.Row;
 import dev.fovea.testkit.Pass;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -47,7 +48,7 @@ class AttentionMeasurementTest {
   void verifiesAndMeasures(AttentionProblem problem) throws Exception {
     try (Sgemm sgemm = new Sgemm(64, 2)) {
       Row row =
-          new AttentionMeasurement(2, ONCE, null, sgemm, new Ceiling(MachineUnit.FLOP))
+          new AttentionMeasurement(2, ONCE, null, null, sgemm, new Ceiling(MachineUnit.FLOP))
               .measure(problem);
       assertTrue(row.checks().get("error, of allowed") <= 1);
       assertTrue(row.figures().get("fovea GFLOP/s") > 0);
@@ -64,11 +65,31 @@ class AttentionMeasurementTest {
     Libtorch libtorch = new Libtorch(1);
     try (Sgemm sgemm = new Sgemm(64, 1)) {
       AttentionMeasurement measurement =
-          new AttentionMeasurement(1, ONCE, libtorch, sgemm, new Ceiling(MachineUnit.FLOP));
+          new AttentionMeasurement(1, ONCE, libtorch, null, sgemm, new Ceiling(MachineUnit.FLOP));
       for (AttentionProblem problem : problems().toList()) {
         assertTrue(measurement.measure(problem).ratios().get(Race.LIBTORCH) > 0);
       }
     }
+  }
+
+  @Test
+  void agreesWithPyTorch() throws Exception {
+    String python = System.getProperty("fovea.bench.python");
+    assumeTrue(python != null, "-Dfovea.bench.python=INTERPRETER of an environment with PyTorch");
+    try (Sgemm sgemm = new Sgemm(64, 1);
+        PyTorch pytorch = new PyTorch(python, 1)) {
+      AttentionMeasurement measurement =
+          new AttentionMeasurement(1, ONCE, null, pytorch, sgemm, new Ceiling(MachineUnit.FLOP));
+      for (AttentionProblem problem : problems().toList()) {
+        assertTrue(measurement.measure(problem).ratios().get(Race.PYTORCH) > 0);
+      }
+    }
+  }
+
+  @Test
+  void pythonThatFailsIsAnError() {
+    assertThrows(IOException.class, () -> new PyTorch("false", 1));
+    assertThrows(IOException.class, () -> new PyTorch("no-such-interpreter", 1));
   }
 
   @ParameterizedTest
@@ -95,13 +116,15 @@ class AttentionMeasurementTest {
     try (FoveaAttention attention = FoveaAttention.of(problem)) {
       attention.verify(attention.work(1));
       List<float[]> theirs = attention.outputs().stream().map(Tensor::toFloatArray).toList();
-      assertEquals(0, Agreement.check(attention, theirs));
+      assertEquals(0, Agreement.check(attention, "theirs", theirs));
       for (float[] output : theirs) {
         float right = output[100];
         output[100] += 1e-3f;
-        assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
+        assertThrows(
+            WrongOutputException.class, () -> Agreement.check(attention, "theirs", theirs));
         output[100] = Float.NaN;
-        assertThrows(WrongOutputException.class, () -> Agreement.check(attention, theirs));
+        assertThrows(
+            WrongOutputException.class, () -> Agreement.check(attention, "theirs", theirs));
         output[100] = right;
       }
     }

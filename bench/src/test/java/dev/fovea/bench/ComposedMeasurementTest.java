@@ -103,13 +103,13 @@ class ComposedMeasurementTest {
     try (ComposedSide<?> side = problem.open()) {
       side.verify(side.work(1));
       List<float[]> theirs = side.outputs().stream().map(Tensor::toFloatArray).toList();
-      assertEquals(0, Agreement.check(side, theirs));
+      assertEquals(0, Agreement.check(side, "theirs", theirs));
       for (float[] output : theirs) {
         float right = output[output.length - 1];
         output[output.length - 1] = right + 10;
-        assertThrows(WrongOutputException.class, () -> Agreement.check(side, theirs));
+        assertThrows(WrongOutputException.class, () -> Agreement.check(side, "theirs", theirs));
         output[output.length - 1] = Float.NaN;
-        assertThrows(WrongOutputException.class, () -> Agreement.check(side, theirs));
+        assertThrows(WrongOutputException.class, () -> Agreement.check(side, "theirs", theirs));
         output[output.length - 1] = right;
       }
     }
