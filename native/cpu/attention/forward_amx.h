@@ -53,8 +53,8 @@ template <typename C>
 }
 
 // Scores of keys [begin, end), both multiples of kGroup, times `scale`; raises `maximum` to each row's largest. Keys,
-// and columns of queries, have so many pairs.
-template <int kVectors>
+// and columns of queries, have so many pairs. Of a block of rows none is skipped.
+template <int kVectors, int kSkipped>
 [[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t pairs, float scale, int begin, int end,
                               float* s, float* maximum) {
   constexpr int kWidth = kVectors * kLanes;
@@ -97,11 +97,12 @@ class EdgeStep {
   alignas(64) float columns_[kBlockTiles * kTileFloats];
 };
 
-// out = alpha * out + V^T P over keys [begin, end), for `groups` tiles of value columns, each of so many steps of keys.
+// out = alpha * out + V^T P over keys from `begin` to the last of `ends`, for `groups` tiles of value columns, each of so many steps of keys.
 template <int kVectors>
-[[gnu::noinline]] void accumulate(const float* values, int64_t steps, int64_t groups, float* p, int begin, int end,
-                                  const float* alpha, float* out) {
+[[gnu::noinline]] void accumulate(const float* values, int64_t steps, int64_t groups, float* p, int begin,
+                                  const int* ends, const float* alpha, float* out) {
   constexpr int kWidth = kVectors * kLanes;
+  const int end = ends[kVectors - 1];
   const int first = begin / kStepKeys * kStepKeys, last = (end + kStepKeys - 1) / kStepKeys * kStepKeys;
   std::fill_n(p + first / 2 * kWidth, (begin / 2 - first / 2) * kWidth, 0.0f);
   std::fill_n(p + (end + 1) / 2 * kWidth, (last / 2 - (end + 1) / 2) * kWidth, 0.0f);

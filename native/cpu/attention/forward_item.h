@@ -217,6 +217,10 @@ class ForwardItem : public ForwardResults {
         highs[lane] = in_tile(high(row));
       }
     }
+    for (int v = 0; v < kVectors; ++v) {
+      const bool parts = !kTiles && v + 1 < kVectors;
+      ends_[v] = parts ? std::min(end, round_up(in_tile(high(first + (v + 1) * kLanes - 1)))) : end;
+    }
     float* s = scores_of_tile();
     std::fill_n(maximum(), kWidth, -kInfinity);
     const auto masked = [&](int from, int to) {
@@ -250,7 +254,16 @@ class ForwardItem : public ForwardResults {
         });
       });
     } else {
-      scores<kVectors>(keys(), queries(panel), whole_steps_, scale_, from / kGroup * kGroup, round_up(to), s, unscaled);
+      int next = from / kGroup * kGroup;
+      const auto multiply = [&](auto skipped) {
+        const int end = round_up(std::min(to, ends_[skipped()]));
+        if (next >= end) return;
+        scores<kVectors, skipped()>(keys(), queries(panel), whole_steps_, scale_, next, end, s, unscaled);
+        next = end;
+      };
+      multiply(std::integral_constant<int, 0>{});
+      if constexpr (kVectors > 1) multiply(std::integral_constant<int, 1>{});
+      if constexpr (kVectors > 2) multiply(std::integral_constant<int, 2>{});
     }
     if (!spec_.has_key_scales) return;
     scale_scores<kVectors>(s, from, to, [&](int key) { return broadcast(key_scales() + key); }, highest);
@@ -304,7 +317,7 @@ class ForwardItem : public ForwardResults {
       });
       return;
     }
-    accumulate<kVectors>(values(), plan_.tile_keys / kStepKeys, layout_.value_groups, s, begin, end, alpha(),
+    accumulate<kVectors>(values(), plan_.tile_keys / kStepKeys, layout_.value_groups, s, begin, ends_, alpha(),
                          outputs(panel));
   }
 
@@ -380,6 +393,7 @@ class ForwardItem : public ForwardResults {
   const int64_t steps_ = spec_.head_dim / Product::kTerms;  // of a score
   const int64_t whole_steps_ = round_to_steps(steps_);
   const float scale_ = modifier_.query_scale();
+  int ends_[kPanelVectors];  // of the keys of a tile that any row of a vector sees
   int64_t first_ = 0, last_ = 0;  // the keys that the rows see lie between
   Fetcher fetcher_;  // of few rows: what is read next
   const char* keys_at_[kMostTileKeys];

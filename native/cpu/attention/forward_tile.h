@@ -15,14 +15,14 @@
 
 namespace fovea::attention::cpu::FOVEA_TIER {
 
-// One step of kGroup keys or columns of values: their elements, as `mask` leaves them, times rows. A function of its
-// own, inlined at once: as a lambda, which has the sums by reference, it kept these in memory, at 0.6 of the speed.
-template <int kVectors, typename Mask>
+// One step of kGroup keys or columns of values: their elements, as `mask` leaves them, times rows from vector kFirst on.
+// A function of its own, inlined at once: as a lambda, which has the sums by reference, it kept these in memory, at 0.6 of the speed.
+template <int kVectors, int kFirst = 0, typename Mask>
 [[gnu::always_inline]] inline void add_step(const float* elements, const float* rows, Mask mask,
                                             vfloat (&sum)[kGroup][kVectors]) {
   vfloat row[kVectors];
 #pragma GCC unroll 3
-  for (int v = 0; v < kVectors; ++v) {
+  for (int v = kFirst; v < kVectors; ++v) {
     row[v] = load(rows + v * kLanes);
     pin(row[v]);
   }
@@ -31,7 +31,7 @@ template <int kVectors, typename Mask>
     vfloat value = mask(broadcast(elements + g));
     pin(value);
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[g][v] = Product::add(value, row[v], sum[g][v]);
+    for (int v = kFirst; v < kVectors; ++v) sum[g][v] = Product::add(value, row[v], sum[g][v]);
   }
 }
 
@@ -39,40 +39,41 @@ inline vfloat unmasked(vfloat v) { return v; }
 
 #if !defined(FOVEA_TILES)
 
-// Scores of keys [begin, end), both multiples of kGroup, from so many steps of a product; raises `maximum` to each
-// row's largest. Of pairs they are multiplied by `scale`.
-template <int kVectors>
+// Scores of keys [begin, end), both multiples of kGroup, by rows from vector kFirst on, from so many steps of a product;
+// raises `maximum` to each row's largest. Of pairs they are multiplied by `scale`.
+template <int kVectors, int kFirst = 0>
 [[gnu::noinline]] void scores(const float* keys, const float* queries, int64_t steps, [[maybe_unused]] float scale,
                               int begin, int end, float* s, float* maximum) {
   constexpr int kWidth = kVectors * kLanes;
   vfloat highest[kVectors];
-  for (int v = 0; v < kVectors; ++v) highest[v] = load(maximum + v * kLanes);
+  for (int v = kFirst; v < kVectors; ++v) highest[v] = load(maximum + v * kLanes);
   for (int j = begin; j < end; j += kGroup) {
     const float* k = keys + int64_t(j) * steps;
     const float* q = queries;
     vfloat sum[kGroup][kVectors] = {};
     for (int64_t d = 0; d < steps; ++d, q += kWidth, k += kGroup) {
-      add_step<kVectors>(k, q, unmasked, sum);
+      add_step<kVectors, kFirst>(k, q, unmasked, sum);
     }
 #pragma GCC unroll 8
     for (int g = 0; g < kGroup; ++g) {
 #pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
+      for (int v = kFirst; v < kVectors; ++v) {
         if constexpr (kPairs) sum[g][v] *= scale;
         store(s + (j + g) * kWidth + v * kLanes, sum[g][v]);
         highest[v] = max(highest[v], sum[g][v]);
       }
     }
   }
-  for (int v = 0; v < kVectors; ++v) store(maximum + v * kLanes, highest[v]);
+  for (int v = kFirst; v < kVectors; ++v) store(maximum + v * kLanes, highest[v]);
 }
 
-// out = alpha * out + V^T P over keys [begin, end), for `groups` groups of kGroup value columns; `tile` is the
-// steps of a tile. The products of one tile are summed apart before they join `out`: the same cost, a smaller error.
+// out = alpha * out + V^T P over keys [begin, ends[v]) for vector v, which rise, for `groups` groups of kGroup value
+// columns; `tile` is the steps of a tile. The products of one tile are summed apart before they join `out`: the same cost, a smaller error.
 template <int kVectors>
 [[gnu::noinline]] void accumulate(const float* values, int64_t tile, int64_t groups, const float* p,
-                                  int begin, int end, const float* alpha, float* out) {
+                                  int begin, const int* ends, const float* alpha, float* out) {
   constexpr int kWidth = kVectors * kLanes;
+  const int end = ends[kVectors - 1];
   for (int64_t group = 0; group < groups; ++group, out += kGroup * kWidth) {
     vfloat sum[kGroup][kVectors] = {};
     const float* x = values + (group * tile + begin / Product::kTerms) * kGroup;
@@ -85,8 +86,18 @@ template <int kVectors>
       ++j, x += kGroup, w += kWidth;
     }
 #endif
-    for (; j + Product::kTerms <= end; j += Product::kTerms, x += kGroup, w += kWidth) {
+    for (; j + Product::kTerms <= ends[0]; j += Product::kTerms, x += kGroup, w += kWidth) {
       add_step<kVectors>(x, w, unmasked, sum);
+    }
+    if constexpr (kVectors > 1) {
+      for (; j + Product::kTerms <= ends[1]; j += Product::kTerms, x += kGroup, w += kWidth) {
+        add_step<kVectors, 1>(x, w, unmasked, sum);
+      }
+    }
+    if constexpr (kVectors > 2) {
+      for (; j + Product::kTerms <= end; j += Product::kTerms, x += kGroup, w += kWidth) {
+        add_step<kVectors, 2>(x, w, unmasked, sum);
+      }
     }
 #if defined(__AVX512BF16__)
     if (j < end) add_step<kVectors>(x, w, first_of_pairs, sum);

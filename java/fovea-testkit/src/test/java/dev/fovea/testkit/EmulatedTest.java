@@ -17,11 +17,13 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The library for AArch64 against the oracle, in an emulator of its instructions: cases are written
  * here and replayed there by native/tools/replay.cpp. Needs g++-aarch64-linux-gnu, which builds it,
  * and qemu-user. {@code -Dfovea.emulated.cases} is how many of each pass, {@code
- * -Dfovea.emulated.results} a folder for reports as bench/results has them.
+ * -Dfovea.emulated.op} one operation instead of all, {@code -Dfovea.emulated.results} a folder for
+ * reports as bench/results has them.
  */
 class EmulatedTest {
 
   private static final String EMULATOR = "qemu-aarch64";
+  private static final String OPERATION = System.getProperty("fovea.emulated.op");
   private static final int CASES = Integer.getInteger("fovea.emulated.cases", 20);
   private static final int SEED = 1;
   private static final int AT_ONCE = 100; // files, so that they take little space
@@ -30,6 +32,7 @@ class EmulatedTest {
 
   static Stream<Arguments> passes() {
     return Operations.all().stream()
+        .filter(operation -> OPERATION == null || operation.toString().equals(OPERATION))
         .flatMap(
             operation -> operation.passes().stream().map(pass -> Arguments.of(operation, pass)));
   }
